@@ -1,0 +1,40 @@
+# make help lists the commands; everything else is in the README.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test lint bench soak clean
+
+help:  ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+
+setup: $(STAMP)  ## make .venv and install Labwright with its development tools
+
+# uv installs several times faster than pip; where it cannot be had, pip does the same.
+$(STAMP): pyproject.toml src/labwright/_version.py
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "pip>=25.1"
+	{ $(BIN)/python -m pip install --quiet "uv>=0.8,<1" && \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev; } || \
+	  $(BIN)/python -m pip install --quiet --editable . --group dev
+	touch $@
+
+demo: $(STAMP)  ## run the reference lab's campaign on simulated instruments and write its report
+	$(BIN)/labwright demo
+
+lint: $(STAMP)  ## ruff, mypy --strict and the layer rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## lint, then every test
+	$(BIN)/python -m pytest
+
+bench: $(STAMP)  ## ratios against peers and limits; figures in benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+clean:  ## delete .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -1,0 +1,1 @@
+"""Frozen types, units, states and errors; imports nothing else of ours."""

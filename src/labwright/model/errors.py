@@ -1,0 +1,131 @@
+"""Every error Labwright raises on purpose.
+
+A message says what, where, which value, which limit, and what to do next. Drawn as a tree::
+
+    LabwrightError                 exit code 1
+    ├── ConfigError                3   a lab folder, campaign or protocol is wrong before anything moves
+    │   └── OutOfRangeError        3   a value outside its declared bounds, NaN or infinite
+    ├── UnreachableError           4   a port, broker or station does not answer at start
+    ├── RefusedError               5   a limit, an interlock or a permission said no
+    │   ├── LimitError             5   a command outside a device's limit; nothing was sent
+    │   └── InfeasibleError        5   no dispensing reaches the target composition; carries the nearest that does
+    ├── DeviceError                1   an instrument answered, but with a fault
+    │   ├── CommunicationError     1   a reply did not come in time, or the line is lost
+    │   │   └── BadReplyError      1   a reply came that does not belong to its command or is damaged
+    │   └── AlarmError             1   the instrument's own alarm (stall, over-temperature, ...)
+    ├── JournalError               1   the journal cannot be written or read; nothing may move without it
+    ├── StoreError                 1   the data store cannot be reached or refuses; the journal still holds all
+    ├── PlannerError               1   a planner cannot answer
+    └── StoppedError             130   a person or a stop rule ended it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+
+class LabwrightError(Exception):
+    """Root of all errors Labwright raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(LabwrightError):
+    """A lab folder, a campaign or a protocol is wrong; found before anything moves."""
+
+    exit_code = 3
+
+
+class OutOfRangeError(ConfigError):
+    """A value is outside its declared bounds, or is not a finite number."""
+
+
+class UnreachableError(LabwrightError):
+    """Devices that do not answer at start, all of them in one indented tree.
+
+    Args:
+        failures: one line of explanation per device or port that could not be reached.
+    """
+
+    exit_code = 4
+
+    def __init__(self, failures: Mapping[str, str] | str) -> None:
+        self.failures = {} if isinstance(failures, str) else dict(failures)
+        if isinstance(failures, str):
+            super().__init__(failures)
+        else:
+            tree = "\n".join(f"  {name}: {why}" for name, why in self.failures.items())
+            super().__init__(f"{len(self.failures)} not reachable; nothing was moved:\n{tree}")
+
+
+class RefusedError(LabwrightError):
+    """A limit, an interlock or a permission said no; nothing was sent."""
+
+    exit_code = 5
+
+
+class LimitError(RefusedError):
+    """A command lies outside a device's limit; nothing was sent."""
+
+
+class InfeasibleError(RefusedError):
+    """No dispensing of the stocks reaches the target.
+
+    Args:
+        message: what was asked and why it cannot be made.
+        nearest: the nearest parameters that can be made, by name.
+    """
+
+    def __init__(self, message: str, nearest: Mapping[str, float]) -> None:
+        super().__init__(message)
+        self.nearest = dict(nearest)
+
+
+class DeviceError(LabwrightError):
+    """An instrument answered, but with a fault."""
+
+
+class CommunicationError(DeviceError):
+    """A reply did not come in time, or the line is lost."""
+
+
+class BadReplyError(CommunicationError):
+    """A reply does not belong to its command, or is damaged."""
+
+
+class AlarmError(DeviceError):
+    """The instrument's own alarm, such as a stall or an over-temperature."""
+
+
+class JournalError(LabwrightError):
+    """The journal cannot be written or read: nothing may move without it."""
+
+
+class StoreError(LabwrightError):
+    """The data store cannot be reached or refuses; the journal still holds every document."""
+
+
+class PlannerError(LabwrightError):
+    """A planner cannot answer."""
+
+
+class StoppedError(LabwrightError):
+    """A person or a stop rule ended the work."""
+
+    exit_code = 130
+
+
+def unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    """A message for a name that is not known, with the nearest known one.
+
+    Args:
+        kind: what the name should be, as in ``"device"``.
+        name: the name that was given.
+        known: the names that would have been right.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"no {kind} {name!r}{hint} (known: {', '.join(sorted(known)) or 'none'})"
