@@ -1,0 +1,1 @@
+"""Drivers of the reference lab: one file per instrument."""

@@ -1,0 +1,1 @@
+"""Protocols of the reference lab: what is done to one sample."""

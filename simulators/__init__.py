@@ -1,0 +1,1 @@
+"""Simulated instruments of the reference lab, and the one world they share."""
