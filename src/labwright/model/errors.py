@@ -12,6 +12,7 @@ A message says what, where, which value, which limit, and what to do next. Drawn
     ├── DeviceError                1   an instrument answered, but with a fault
     │   ├── CommunicationError     1   a reply did not come in time, or the line is lost
     │   │   └── BadReplyError      1   a reply came that does not belong to its command or is damaged
+    │   ├── ActTimeoutError        1   an act (dispense, move, ramp) did not end in its time
     │   └── AlarmError             1   the instrument's own alarm (stall, over-temperature, ...)
     ├── JournalError               1   the journal cannot be written or read; nothing may move without it
     ├── StoreError                 1   the data store cannot be reached or refuses; the journal still holds all
@@ -92,6 +93,10 @@ class CommunicationError(DeviceError):
 
 class BadReplyError(CommunicationError):
     """A reply does not belong to its command, or is damaged."""
+
+
+class ActTimeoutError(DeviceError):
+    """An act of a device did not end in its time; the device was told to halt."""
 
 
 class AlarmError(DeviceError):

@@ -1,0 +1,286 @@
+"""Base of all drivers: an ophyd device on a port.
+
+A driver is one class: readings and axes as components, and one plain method for each. The same class serves the
+real instrument and its simulator; only the address of the port differs.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from ophyd import Device, Kind, Signal
+from ophyd.status import DeviceStatus
+
+from labwright.clock import LabClock
+from labwright.hardware.acts import Act, current_act
+from labwright.hardware.framing import Framing, Lines
+from labwright.hardware.mqtt import MqttLink
+from labwright.hardware.port import Port
+from labwright.model.errors import DeviceError, LimitError
+
+T = TypeVar("T")
+
+Limits = tuple[float, float]
+
+
+class LabDevice(Device):
+    """An instrument on a port.
+
+    Args:
+        name: unique in the lab; Bluesky's data keys start with it.
+        port: the open line, or MQTT link, it is reached by.
+        clock: the lab clock; all its waits go through it.
+        limits: for each axis (by attribute name) lowest and highest value, from the lab's configuration; they can
+            only narrow what the driver itself allows.
+
+    Subclasses set `framing`, declare components (`Reading`, `Axis`), and override `connect` and `halt`.
+    """
+
+    framing: ClassVar[Framing] = Lines()
+
+    def __init__(
+        self, *, name: str, port: Port | MqttLink, clock: LabClock, limits: dict[str, Limits] | None = None
+    ) -> None:
+        self.port = port
+        self.clock = clock
+        self._acts: dict[str, Act] = {}
+        self._acts_lock = threading.Lock()
+        super().__init__("", name=name)
+        axes = {attr: signal for attr, signal in self._signals.items() if isinstance(signal, Axis)}
+        for axis, (low, high) in (limits or {}).items():
+            if axis not in axes:
+                raise DeviceError(f"{name} has no axis {axis!r} to limit (axes: {', '.join(sorted(axes)) or 'none'})")
+            axes[axis].narrow(low, high)
+
+    def connect(self) -> None:
+        """Find out that the right instrument answers, and bring it to a known state.
+
+        Raises:
+            DeviceError: it does not answer, or it is another one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say how to find out that its instrument answers")
+
+    def halt(self) -> None:
+        """Tell the instrument to stop moving, now; called by `stop`, before anything else on the line."""
+
+    def make_safe(self) -> None:
+        """Bring the instrument to the state it may be left alone in; `stop`, unless a driver knows more."""
+        self.stop()
+
+    def query(self, command: str, parse: Callable[[str], T], *, timeout_s: float | None = None) -> T:
+        """Ask for something without changing anything; repeated after a failure.
+
+        Raises:
+            CommunicationError: no valid reply in time.
+        """
+        return self._line().exchange(command, self.framing, parse, idempotent=True, timeout_s=timeout_s)
+
+    def command(
+        self,
+        command: str,
+        parse: Callable[[str], T] | None = None,
+        *,
+        repeatable: bool = False,
+        urgent: bool = False,
+        timeout_s: float | None = None,
+    ) -> T:
+        """Make the instrument do or set something; refused once the act it belongs to was stopped.
+
+        Args:
+            command: what to say.
+            parse: checks the reply; None if the instrument gives none.
+            repeatable: sending it twice is as good as once (a set-point is, a dispense is not).
+            urgent: overtake what waits; for `halt`.
+            timeout_s: wall seconds for the reply.
+        """
+        act = current_act()
+        return self._line().exchange(
+            command,
+            self.framing,
+            parse,
+            idempotent=repeatable,
+            urgent=urgent,
+            timeout_s=timeout_s,
+            allowed=None if act is None or urgent else act.check,
+        )
+
+    def act(self, work: Callable[..., None], *args: Any, timeout_s: float) -> DeviceStatus:
+        """Begin something that takes lab time.
+
+        Args:
+            work: called as ``work(act, *args)`` in a thread of its own; it waits with `act.sleep` and `act.poll`.
+            args: its arguments.
+            timeout_s: lab seconds it may take.
+
+        Returns:
+            a status that ends when the act ends, with the instrument's own alarm if it fails.
+
+        Raises:
+            DeviceError: the same act is still under way.
+        """
+        name: str = getattr(work, "__name__", "act")
+        what = f"{self.name}.{name}({', '.join(str(arg) for arg in args)})"
+        with self._acts_lock:
+            if name in self._acts:
+                raise DeviceError(f"{what} refused: {self._acts[name].what} is still under way")
+            act = self._acts[name] = Act(what, self.clock, timeout_s)
+        status = DeviceStatus(self)
+
+        def whole(act: Act) -> None:
+            try:
+                work(act, *args)
+            finally:
+                with self._acts_lock:
+                    self._acts.pop(name, None)
+
+        act.start(status, whole, self.halt)
+        return status
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop whatever the device does: its acts end failed, and `halt` overtakes all commands on the line."""
+        with self._acts_lock:
+            acts = list(self._acts.values())
+        for act in acts:
+            act.stop("stop was called")
+        self.halt()
+
+    def _line(self) -> Port:
+        if not isinstance(self.port, Port):
+            raise TypeError(f"{self.name} is on an MQTT link; use its request and latest instead of query and command")
+        return self.port
+
+
+class Reading(Signal):
+    """A value the instrument tells.
+
+    Args:
+        get: name of the device's method that asks for it; without one it holds what `hold` last gave it, so that
+            values which belong together are read off the wire together (in `trigger`).
+        unit: as written in the data, ``""`` for a pure number.
+        precision: decimals that mean something.
+        shape: (n,) for arrays.
+    """
+
+    def __init__(
+        self,
+        *,
+        get: str = "",
+        unit: str,
+        precision: int = 3,
+        shape: Sequence[int] = (),
+        kind: Kind | str = "hinted",
+        value: Any = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(kind=kind, value=value, **kwargs)
+        self._ask = get
+        self.unit = unit
+        self._precision = precision
+        self._shape = tuple(shape)
+
+    def get(self, **kwargs: Any) -> Any:
+        """The value, asked for now if there is a way to ask."""
+        if self._ask:
+            self.hold(getattr(self.parent, self._ask)())
+        return self._readback
+
+    def hold(self, value: Any) -> None:
+        """Keep `value`, with the lab's time, until the next."""
+        self.put(value, timestamp=self.parent.clock.now(), force=True)
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """Unit, precision and source, for the event descriptor."""
+        value = self._readback
+        array = bool(self._shape) or isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0
+        described: dict[str, Any] = {
+            "source": f"{getattr(self.parent.port, 'address', 'none')}#{self.parent.name}",
+            "dtype": "array" if array else "string" if isinstance(value, str) else "number",
+            "shape": list(getattr(value, "shape", self._shape)) if array else [],
+            "units": self.unit,
+            "precision": self._precision,
+        }
+        if array:
+            described["dtype_numpy"] = "<f8"
+        return {self.name: described}
+
+
+class Axis(Reading):
+    """Something that can be set: a set-point, a position, a volume to dispense.
+
+    Args:
+        set: name of the device's method ``method(act, value)`` that does it.
+        get: name of the method that asks for the present value.
+        limits: lowest and highest value; anything outside is refused before a byte is sent.
+        timeout_s: lab seconds the act may take, or the name of a method that gives them for a value.
+    """
+
+    def __init__(
+        self,
+        *,
+        set: str,
+        limits: Limits,
+        timeout_s: float | str,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._set = set
+        self._range = (float(limits[0]), float(limits[1]))
+        self._timeout_s = timeout_s
+
+    @property
+    def limits(self) -> Limits:
+        """Lowest and highest value."""
+        return self._range
+
+    def narrow(self, low: float, high: float) -> None:
+        """Tighten the limits; a limit wider than the driver's own changes nothing.
+
+        Raises:
+            DeviceError: nothing would be left.
+        """
+        narrowed = (max(low, self._range[0]), min(high, self._range[1]))
+        if not narrowed[0] <= narrowed[1]:
+            raise DeviceError(
+                f"{self.name}: limits {low:g} to {high:g} {self.unit} leave nothing of the driver's own "
+                f"{self._range[0]:g} to {self._range[1]:g} {self.unit}"
+            )
+        self._range = narrowed
+
+    def check_value(self, value: Any, **kwargs: Any) -> None:
+        """Refuse what is no finite number within the limits.
+
+        Raises:
+            LimitError: naming value, limit and unit; nothing was sent.
+        """
+        low, high = self._range
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise LimitError(f"{self.name}: {value!r} is not a finite number; nothing was sent")
+        if not low <= value <= high:
+            raise LimitError(
+                f"{self.name}: {value:g} {self.unit} is outside {low:g} to {high:g} {self.unit}; nothing was sent"
+            )
+
+    def set(self, value: float, **kwargs: Any) -> DeviceStatus:
+        """Begin to set `value`; the status ends when the instrument has done it."""
+        self.check_value(value)
+        timeout = getattr(self.parent, self._timeout_s)(value) if isinstance(self._timeout_s, str) else self._timeout_s
+        status: DeviceStatus = self.parent.act(getattr(self.parent, self._set), float(value), timeout_s=timeout)
+        return status
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop the device."""
+        self.parent.stop(success=success)
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """As of a reading, with the limits."""
+        described = super().describe()
+        low, high = self._range
+        described[self.name] |= {
+            "lower_ctrl_limit": low,
+            "upper_ctrl_limit": high,
+            "limits": {"control": {"low": low, "high": high}},
+        }
+        return described

@@ -1,0 +1,262 @@
+"""One worker thread per physical port: the only thing that touches a line.
+
+Rules, each measured to be needed (a stale reply goes to the next query, a second writer corrupts a frame):
+the line is drained before a write and after a time-out; a reply is checked against its command; only commands
+that are harmless to send twice are sent twice; `stop` overtakes whatever waits; every read has a deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from labwright.hardware.exclusive import ExclusiveLock
+from labwright.hardware.framing import Framing
+from labwright.hardware.transport import Transport, open_transport
+from labwright.model.errors import BadReplyError, CommunicationError
+from labwright.model.ports import MqttAddress, SerialAddress, TcpAddress, VisaAddress
+
+T = TypeVar("T")
+
+RETRIES = 2
+"""How often a command that is harmless to repeat is sent again."""
+
+RECONNECT_WAIT_S = 0.05
+
+SETTLE_S = 0.05
+"""A line that was silent this long after a failure has said all it had to say."""
+
+FLOOD_BYTES = 100_000
+"""An instrument that sends more than this unasked never stops talking."""
+
+
+@dataclass
+class PortStats:
+    """What happened on a port since it was opened."""
+
+    exchanges: int = 0
+    retries: int = 0
+    timeouts: int = 0
+    bad_replies: int = 0
+    reconnects: int = 0
+    stale_bytes: int = 0
+    slowest_s: float = 0.0
+
+
+@dataclass(order=True)
+class _Job:
+    urgency: int
+    number: int
+    command: str = field(compare=False)
+    framing: Framing = field(compare=False)
+    parse: Callable[[str], Any] | None = field(compare=False)
+    timeout_s: float = field(compare=False)
+    idempotent: bool = field(compare=False)
+    allowed: Callable[[], None] | None = field(compare=False)
+    future: Future[Any] = field(compare=False)
+
+
+_CLOSE = _Job(9, -1, "", None, None, 0, False, None, Future())  # type: ignore[arg-type]
+
+
+class Port:
+    """A line and the thread that owns it; devices on a multi-drop line share one.
+
+    Args:
+        name: the port's name in the lab, used in messages.
+        address: where it is.
+    """
+
+    def __init__(self, name: str, address: SerialAddress | TcpAddress | VisaAddress) -> None:
+        self.name = name
+        self.address = address
+        self.stats = PortStats()
+        self._jobs: queue.PriorityQueue[_Job] = queue.PriorityQueue()
+        self._numbers = itertools.count()
+        self._transport: Transport | None = None
+        self._lock: ExclusiveLock | None = None
+        self._thread: threading.Thread | None = None
+        self._last_end = 0.0
+        self._open_once = False
+
+    def __str__(self) -> str:
+        return f"port {self.name!r} ({self.address})"
+
+    def open(self) -> None:
+        """Take the line for this process alone and start its worker.
+
+        Raises:
+            CommunicationError: it cannot be opened, or another process has it.
+        """
+        self._lock = ExclusiveLock(str(self.address))
+        try:
+            self._lock.acquire()
+            self._transport = open_transport(self.address)
+        except OSError as error:
+            self._lock.release()
+            raise CommunicationError(f"{self} cannot be opened: {error}") from error
+        self._open_once = True
+        self._thread = threading.Thread(target=self._work, name=f"port:{self.name}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the command on the line, refuse the rest, and give the line back."""
+        if self._thread is not None:
+            self._jobs.put(_CLOSE)
+            self._thread.join(timeout=10)
+            self._thread = None
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+        if self._lock is not None:
+            self._lock.release()
+
+    def exchange(
+        self,
+        command: str,
+        framing: Framing,
+        parse: Callable[[str], T] | None,
+        *,
+        idempotent: bool,
+        timeout_s: float | None = None,
+        urgent: bool = False,
+        allowed: Callable[[], None] | None = None,
+    ) -> T:
+        """Send `command` and return its parsed reply.
+
+        Args:
+            command: what to say, without line ends.
+            framing: how the instrument frames commands and replies.
+            parse: turns the reply into a value and raises BadReplyError if it does not belong to the command;
+                None if the instrument does not answer this command (then None is returned).
+            idempotent: whether sending it twice is harmless; only then it is repeated after a failure.
+            timeout_s: wall seconds for the reply; the port's own time-out if not given.
+            urgent: overtake everything that waits (stop).
+            allowed: called right before the bytes go out; raises if the command may not be sent any more, so that
+                no command of a stopped act can follow the stop.
+
+        Raises:
+            CommunicationError: no valid reply came in time; the caller must find out what the instrument did.
+            AlarmError: whatever `parse` raises for an instrument's own alarm.
+        """
+        if self._thread is None:
+            raise CommunicationError(f"{self} is closed; open the lab before using its devices")
+        timeout_s = self.address.timeout_s if timeout_s is None else timeout_s
+        future: Future[T] = Future()
+        self._jobs.put(
+            _Job(
+                0 if urgent else 1,
+                next(self._numbers),
+                command,
+                framing,
+                parse,
+                timeout_s,
+                idempotent,
+                allowed,
+                future,
+            )
+        )
+        return future.result()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not _CLOSE:
+            started = time.monotonic()
+            try:
+                job.future.set_result(self._carry_out(job))
+            except Exception as error:  # noqa: BLE001 - the caller's thread, not the worker, is where it belongs
+                job.future.set_exception(error)
+            self._last_end = time.monotonic()
+            self.stats.exchanges += 1
+            self.stats.slowest_s = max(self.stats.slowest_s, self._last_end - started)
+        while True:
+            try:
+                left = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if left is not _CLOSE:
+                left.future.set_exception(CommunicationError(f"{self} was closed before {left.command!r} was sent"))
+
+    def _carry_out(self, job: _Job) -> Any:
+        tries = 1 + (RETRIES if job.idempotent else 0)
+        for left in reversed(range(tries)):
+            try:
+                return self._once(job)
+            except (OSError, CommunicationError) as error:
+                if isinstance(error, OSError):
+                    self._disconnect()
+                if left:
+                    self.stats.retries += 1
+                    continue
+                kind = BadReplyError if isinstance(error, BadReplyError) else CommunicationError
+                again = f" ({tries} tries)" if tries > 1 else " (sent once; it is not safe to repeat)"
+                raise kind(f"{self}: command {job.command!r}{again}: {error}") from error
+        raise AssertionError("unreachable")
+
+    def _once(self, job: _Job) -> Any:
+        transport = self._transport or self._reconnect()
+        pause = self._last_end + self.address.gap_s - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
+        self.stats.stale_bytes += len(transport.drain())
+        if job.allowed is not None:
+            job.allowed()
+        transport.write(job.framing.encode(job.command))
+        if job.parse is None:
+            return None
+        deadline = time.monotonic() + job.timeout_s
+        buffer = b""
+        while True:
+            try:
+                message = job.framing.split(buffer)
+                if message is not None:
+                    return job.parse(message[0])
+            except BadReplyError:
+                self.stats.bad_replies += 1
+                self._settle(transport)
+                raise
+            data = transport.read(deadline)
+            if not data and time.monotonic() >= deadline:
+                self.stats.timeouts += 1
+                self._settle(transport)
+                got = f"only {buffer!r}" if buffer else "nothing"
+                raise CommunicationError(f"no complete reply within {job.timeout_s:g} s, got {got}")
+            buffer += data
+
+    def _settle(self, transport: Transport) -> None:
+        """Let the rest of a damaged or late reply arrive, and throw it away."""
+        flood = 0
+        while stale := transport.read(time.monotonic() + SETTLE_S):
+            flood += len(stale)
+            self.stats.stale_bytes += len(stale)
+            if flood > FLOOD_BYTES:
+                raise CommunicationError(f"flooded with {flood} bytes nobody asked for, the last {stale[-20:]!r}")
+
+    def _disconnect(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def _reconnect(self) -> Transport:
+        with contextlib.suppress(OSError):  # the first try may come too early after an instrument's restart
+            self._transport = open_transport(self.address)
+        if self._transport is None:
+            time.sleep(RECONNECT_WAIT_S)
+            self._transport = open_transport(self.address)
+        self.stats.reconnects += 1
+        return self._transport
+
+
+def open_port(name: str, address: SerialAddress | TcpAddress | VisaAddress | MqttAddress) -> Port:
+    """A port that speaks bytes; MQTT ports are links of their own."""
+    if isinstance(address, MqttAddress):
+        raise TypeError(f"port {name!r} is an MQTT link, not a byte line")
+    port = Port(name, address)
+    port.open()
+    return port

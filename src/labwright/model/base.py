@@ -1,0 +1,16 @@
+"""What every model of Labwright has in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+"""A name in a lab: lower case letters, digits and underscores, as Bluesky's data keys want it."""
+
+
+class Frozen(BaseModel):
+    """A value that does not change, refuses keys it does not know, and holds only finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)

@@ -1,0 +1,8 @@
+"""Host for simulated instruments: wires, clock, faults; the instruments themselves live in a lab's `simulators/`."""
+
+from labwright.simulation.faults import Fault
+from labwright.simulation.host import SimHost
+from labwright.simulation.instrument import SimInstrument, World
+from labwright.simulation.mqtt import MqttInstrument
+
+__all__ = ["Fault", "MqttInstrument", "SimHost", "SimInstrument", "World"]

@@ -1,0 +1,111 @@
+"""Base of simulated instruments: bytes in, bytes out, physics advanced only when somebody looks."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from labwright.clock import LabClock
+from labwright.model.errors import ConfigError, unknown
+from labwright.simulation.faults import WIRE_FAULTS, Fault, WireFaults
+
+
+class World:
+    """What the instruments of one lab share: matter, heat, places.
+
+    Args:
+        clock: the lab clock.
+        seed: of everything random in the lab.
+    """
+
+    def __init__(self, clock: LabClock, seed: int) -> None:
+        self.clock = clock
+        self.seed = seed
+
+    def rng(self, name: str) -> random.Random:
+        """Random numbers of their own for `name`, so that one instrument's draws do not shift another's."""
+        return random.Random(f"{self.seed}:{name}")  # noqa: S311 - noise, not secrets
+
+
+class SimInstrument:
+    """A simulated instrument on a wire that carries text commands.
+
+    Args:
+        name: as in the lab.
+        world: what it acts on.
+
+    Subclasses override `answer`, and where an instrument frames its messages otherwise, `split` and `encode`.
+    """
+
+    send_end: ClassVar[bytes] = b"\r\n"
+    """What ends a reply."""
+
+    receive_end: ClassVar[bytes] = b"\n"
+    """What ends a command."""
+
+    physical_faults: ClassVar[Sequence[str]] = ()
+    """Faults of the instrument itself, by name; see `flag`."""
+
+    def __init__(self, name: str, world: Any) -> None:
+        self.name = name
+        self.world = world
+        self.clock: LabClock = world.clock
+        self.rng: random.Random = world.rng(name)
+        self.wire_faults = WireFaults(world.rng(f"{name}:wire"))
+        self.flags: dict[str, float] = {}
+        self.unknown: Counter[str] = Counter()
+        """Commands nobody understood: the best sign that simulator and driver disagree."""
+        self.commands: Counter[str] = Counter()
+
+    @classmethod
+    def split(cls, buffer: bytes) -> tuple[str, int] | None:
+        """The first whole command in `buffer` and the bytes it took; None while it is incomplete."""
+        end = buffer.find(cls.receive_end)
+        if end < 0:
+            return None
+        return buffer[:end].decode("latin-1").strip("\r\n "), end + len(cls.receive_end)
+
+    def encode(self, reply: str) -> bytes:
+        """The bytes that carry `reply`."""
+        return reply.encode("latin-1") + self.send_end
+
+    def answer(self, command: str) -> str | None:
+        """Do `command`; the reply's text, or None to stay silent (not for me, or no reply to this command)."""
+        raise NotImplementedError
+
+    def handle(self, command: str) -> bytes | None:
+        """Do `command`; the reply's bytes, or None to stay silent."""
+        self.commands[command.split(" ")[0]] += 1
+        reply = self.answer(command)
+        return None if reply is None else self.encode(reply)
+
+    def power_cycle(self) -> None:
+        """Forget what a real one forgets when its power is cut and returns."""
+
+    def add_fault(self, fault: Fault) -> None:
+        """Put `fault` on this instrument.
+
+        Raises:
+            ConfigError: it knows no such fault.
+        """
+        if fault.kind == "power_cycle":
+            self.power_cycle()
+        elif fault.kind in WIRE_FAULTS:
+            self.wire_faults.add(fault)
+        elif fault.kind in self.physical_faults:
+            self.flags[fault.kind] = fault.value
+        else:
+            raise ConfigError(
+                f"{self.name}: " + unknown("fault", fault.kind, [*WIRE_FAULTS, *self.physical_faults, "power_cycle"])
+            )
+
+    def clear_faults(self) -> None:
+        """Take all faults off."""
+        self.wire_faults.clear()
+        self.flags.clear()
+
+    def not_understood(self, command: str) -> None:
+        """Count a command this instrument does not know."""
+        self.unknown[command] += 1

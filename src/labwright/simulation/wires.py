@@ -1,0 +1,131 @@
+"""Wires of the simulation: pseudo-terminals and TCP connections that carry real bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tty
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from labwright.simulation.instrument import SimInstrument
+
+Write = Callable[[bytes], None]
+
+
+class _Conversation:
+    """Bytes of one client become commands for the instruments on the wire, and their replies bytes again."""
+
+    def __init__(self, instruments: Sequence[SimInstrument], write: Write, hang_up: Callable[[], None]) -> None:
+        self._instruments = instruments
+        self._write = write
+        self._hang_up = hang_up
+        self._buffer = b""
+
+    def received(self, data: bytes) -> None:
+        self._buffer += data
+        while (message := self._instruments[0].split(self._buffer)) is not None:
+            command, length = message
+            self._buffer = self._buffer[length:]
+            for instrument in self._instruments:
+                reply = instrument.handle(command)
+                if reply is not None:
+                    self._reply(instrument, command, reply)
+
+    def _reply(self, instrument: SimInstrument, command: str, reply: bytes) -> None:
+        fault = instrument.wire_faults.take(command)
+        if fault is None:
+            self._write(reply)
+        elif fault.kind == "disconnect":
+            self._hang_up()
+        elif fault.kind == "slow":
+            asyncio.get_running_loop().call_later(fault.value, self._write, reply)
+        elif spoiled := instrument.wire_faults.spoil(fault, reply):
+            self._write(spoiled)
+
+
+class PtyWire:
+    """A serial line: a pseudo-terminal whose far end a driver opens like any serial port.
+
+    Args:
+        instruments: those on the line; on a multi-drop line each hears everything and answers to its own address.
+        link: a symbolic link to make, so that the line has a name that lasts; replaced if it exists.
+    """
+
+    def __init__(self, instruments: Sequence[SimInstrument], link: Path | None = None) -> None:
+        self._master, self._slave = os.openpty()
+        # We keep the slave open ourselves: else the master reads EIO whenever the driver closes.
+        tty.setraw(self._master)
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self._link = link
+        self.path = os.ttyname(self._slave)
+        if link is not None:
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.path)
+            self.path = str(link)
+        self._conversation = _Conversation(instruments, self._write, self._hang_up)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Listen; called in the loop's thread."""
+        self._loop = loop
+        loop.add_reader(self._master, self._readable)
+
+    def stop(self) -> None:
+        """Close the line; called in the loop's thread."""
+        self._loop.remove_reader(self._master)
+        os.close(self._master)
+        os.close(self._slave)
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+
+    def _readable(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._conversation.received(os.read(self._master, 4096))
+
+    def _write(self, data: bytes) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):  # nobody reads: a real line loses the bytes as well
+            os.write(self._master, data)
+
+    def _hang_up(self) -> None:
+        """A serial line has no connection to lose: the reply is lost."""
+
+
+class TcpWire:
+    """A TCP server on a free port of loopback; used for TCP instruments and VISA sockets."""
+
+    def __init__(self, instruments: Sequence[SimInstrument], tcp_port: int = 0) -> None:
+        self._instruments = instruments
+        self.tcp_port = tcp_port
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self._client, "127.0.0.1", self.tcp_port)
+        self.tcp_port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in list(self._clients):  # before the loop stops, or asyncio complains
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+        conversation = _Conversation(self._instruments, writer.write, writer.close)
+        try:
+            while data := await reader.read(4096):
+                conversation.received(data)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
