@@ -1,0 +1,144 @@
+"""Keysight E4980A precision LCR meter over VISA (LAN socket).
+
+Sources: E4980A user's guide, chapter "Remote control" (operation status register, table 8-2: bit 3 list sweep, bit 4
+measuring) and "SCPI commands" (LIST subsystem, FETCh data format); PyMeasure 0.16 `AgilentE4980` uses the same list
+sweep commands.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ophyd import Component
+from ophyd.status import DeviceStatus
+
+from labwright.hardware import Act, LabDevice, Lines, Reading
+from labwright.model.errors import AlarmError, BadReplyError, DeviceError
+
+MAX_POINTS = 201
+LOW_HZ, HIGH_HZ = 20.0, 2e6
+SWEEPING, MEASURING = 8, 16
+POLL_S = 1.0
+SWEEP_TIMEOUT_S = 300.0
+
+STATUS = {-1: "no data in the buffer", 1: "overload", 3: "signal source overloaded", 4: "ALC cannot hold the level"}
+
+
+class LcrMeter(LabDevice):
+    """Triggering it sweeps impedance over `frequencies` and keeps R and X of each point.
+
+    Args:
+        frequencies_hz: the points of the sweep, 2 to 201 of them, 20 Hz to 2 MHz.
+        voltage_v: test signal level.
+        aperture: measurement time of a point, ``SHOR``, ``MED`` or ``LONG``.
+        device: name, port, clock and limits, as for every device.
+    """
+
+    framing = Lines(send="\n", receive="\n")
+
+    frequency = Component(Reading, unit="Hz", precision=1, kind="normal", value=np.zeros(0))
+    resistance = Component(Reading, unit="Ohm", precision=4, value=np.zeros(0), kind="normal")
+    reactance = Component(Reading, unit="Ohm", precision=4, value=np.zeros(0), kind="normal")
+
+    def __init__(
+        self, *, frequencies_hz: list[float], voltage_v: float = 0.05, aperture: str = "MED", **device: Any
+    ) -> None:
+        super().__init__(**device)
+        frequencies = [float(f"{one:.6E}") for one in frequencies_hz]  # as the instrument will hold them
+        if not 2 <= len(frequencies) <= MAX_POINTS:
+            raise DeviceError(f"{self.name}: a sweep has 2 to {MAX_POINTS} points, not {len(frequencies)}")
+        if not all(LOW_HZ <= one <= HIGH_HZ for one in frequencies):
+            raise DeviceError(f"{self.name}: frequencies go from {LOW_HZ:g} to {HIGH_HZ:g} Hz, not {frequencies}")
+        if not 0 < voltage_v <= 2.0:
+            raise DeviceError(f"{self.name}: test level {voltage_v:g} V is outside 0 to 2 V")
+        if aperture not in ("SHOR", "MED", "LONG"):
+            raise DeviceError(f"{self.name}: aperture {aperture!r} is none of SHOR, MED, LONG")
+        self._settings = (f":VOLT {voltage_v:g}", f":APER {aperture},1")
+        self._frequencies = frequencies
+        self.frequency.hold(np.asarray(frequencies))
+        for signal in (self.resistance, self.reactance):
+            signal.hold(np.full(len(frequencies), np.nan))
+
+    def connect(self) -> None:
+        """Set up an R-X list sweep that waits for a bus trigger.
+
+        Raises:
+            DeviceError: it is no E4980A, or it refuses a setting.
+        """
+        identity = self.query("*IDN?", str)
+        if "E4980" not in identity:
+            raise DeviceError(f"{self.name}: expected a Keysight E4980A, got {identity!r}")
+        points = ",".join(f"{one:.6E}" for one in self._frequencies)
+        for setting in (
+            "*CLS",
+            ":FORM ASC",
+            ":TRIG:SOUR BUS",
+            ":INIT:CONT ON",
+            ":FUNC:IMP RX",
+            ":FUNC:IMP:RANG:AUTO ON",
+            *self._settings,
+            ":DISP:PAGE LIST",
+            ":LIST:MODE SEQ",
+            f":LIST:FREQ {points}",
+        ):
+            self.set_up(setting)
+
+    def set_up(self, setting: str) -> None:
+        """Send a setting and ask for the error queue in one line, so that nothing is refused in silence.
+
+        Raises:
+            DeviceError: the instrument's own words.
+        """
+        error = self.command(f"{setting};:SYST:ERR?", _error, repeatable=True)
+        if error:
+            raise DeviceError(f"{self.name}: {setting!r} refused: {error}")
+
+    def trigger(self) -> DeviceStatus:
+        """Begin a sweep."""
+        return self.act(self.sweep, timeout_s=SWEEP_TIMEOUT_S)
+
+    def sweep(self, act: Act) -> None:
+        """Measure all points once; the status register is polled, because FETCh would block the line.
+
+        Raises:
+            AlarmError: a point without valid data (overload, level not held).
+        """
+        self.command(":TRIG:IMM;:STAT:OPER:COND?", _integer)
+        for _ in act.poll(POLL_S):
+            if not self.query(":STAT:OPER:COND?", _integer) & (SWEEPING | MEASURING):
+                break
+        values = self.query(":FETC?", self._points)
+        self.resistance.hold(values[:, 0].copy())
+        self.reactance.hold(values[:, 1].copy())
+
+    def halt(self) -> None:
+        """End the sweep."""
+        self.command(":ABOR;:SYST:ERR?", _error, urgent=True, repeatable=True)
+
+    def _points(self, text: str) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        try:
+            numbers = np.array([float(part) for part in text.split(",")])
+        except ValueError:
+            raise BadReplyError(f"{text[:60]!r}... holds something that is no number") from None
+        if numbers.size != 4 * len(self._frequencies):
+            raise BadReplyError(f"{numbers.size} numbers where 4 for each of {len(self._frequencies)} points belong")
+        points = numbers.reshape(-1, 4)
+        for frequency, (r, x, status, _) in zip(self._frequencies, points, strict=True):
+            if status != 0 or not np.isfinite([r, x]).all() or abs(r) > 1e37:
+                why = STATUS.get(int(status), f"status {status:g}")
+                raise AlarmError(f"{self.name}: no valid impedance at {frequency:g} Hz: {why}")
+        return points
+
+
+def _integer(text: str) -> int:
+    if not text.lstrip("+-").isdigit():
+        raise BadReplyError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def _error(text: str) -> str:
+    code, _, words = text.partition(",")
+    if not code.lstrip("+-").isdigit():
+        raise BadReplyError(f"{text!r} is no entry of an error queue")
+    return "" if int(code) == 0 else f"{code},{words}"

@@ -1,0 +1,179 @@
+"""IKA hotplate stirrer (RCT digital and its family) by the NAMUR commands, on RS-232 (7E1).
+
+Sources: IKA plate (RCT digital) operating instructions, page 28 (NAMUR commands, watchdog functions); IKA RC 2,
+page 14; the independent client `ika` 2.0. START, STOP and OUT_SP get no reply, so each is verified by reading back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ophyd import Component
+
+from labwright.clock import Repeating
+from labwright.hardware import Act, Axis, LabDevice, Lines, Reading
+from labwright.model.errors import AlarmError, BadReplyError, CommunicationError, DeviceError
+
+PROBE, PLATE, SAFETY, SPEED = 1, 2, 3, 4
+"""NAMUR channels: external probe (and set temperature), plate sensor, safety temperature, stirrer."""
+
+WATCHDOG_S = 60
+"""Heater and motor go off by themselves when nothing is heard for so long: a dead controller heats nothing."""
+
+KEEP_ALIVE_S = 20.0
+POLL_S = 5.0
+BAND_CELSIUS = 0.2
+SETTLE_S = 60.0
+"""The probe must stay in the band for so long before the temperature counts as reached."""
+
+HEAT_TIMEOUT_S = 3600.0
+COLD_AFTER_S = 300.0
+"""A heater that is on for so long must have warmed the probe a little, or it is open."""
+
+
+class Hotplate(LabDevice):
+    """`temperature` heats until the external probe is steady, `speed` stirs; a watchdog guards both.
+
+    Args:
+        device: name, port, clock and limits, as for every device.
+    """
+
+    framing = Lines(send=" \r\n", receive="\n")
+
+    temperature = Component(
+        Axis, set="heat", get="probe_celsius", unit="degC", precision=2, limits=(20, 150), timeout_s=HEAT_TIMEOUT_S
+    )
+    plate = Component(Reading, get="plate_celsius", unit="degC", precision=1, kind="normal")
+    speed = Component(
+        Axis, set="stir", get="actual_rpm", unit="rpm", precision=0, limits=(0, 1500), timeout_s=60.0, kind="normal"
+    )
+
+    def __init__(self, **device: Any) -> None:
+        super().__init__(**device)
+        self._beat: Repeating | None = None
+        self._lost: CommunicationError | None = None
+
+    def connect(self) -> None:
+        """Remote control with everything off.
+
+        Raises:
+            DeviceError: no IKA device answers.
+        """
+        name = self.query("IN_NAME", str)
+        if not re.search(r"RCT|RET|RC[ -]?2|C-MAG|IKA", name):
+            raise DeviceError(f"{self.name}: expected an IKA hotplate, got {name!r}")
+        self.make_safe()
+
+    def probe_celsius(self) -> float:
+        """Temperature of the external probe."""
+        return self._value("IN_PV", PROBE)
+
+    def plate_celsius(self) -> float:
+        """Temperature of the plate."""
+        return self._value("IN_PV", PLATE)
+
+    def actual_rpm(self) -> float:
+        """Speed of the stirrer."""
+        return self._value("IN_PV", SPEED)
+
+    def heat(self, act: Act, celsius: float) -> None:
+        """Heat to `celsius` and hold; ends when the probe was in the band for a while.
+
+        Raises:
+            AlarmError: the plate has switched itself off, or its heater does not heat.
+        """
+        safety = self._value("IN_SP", SAFETY)
+        if celsius > safety - 50:
+            raise DeviceError(
+                f"{self.name}: {celsius:g} degC needs a safety temperature of at least {celsius + 50:g} degC; the "
+                f"screw on the plate stands at {safety:g} degC"
+            )
+        self._set(PROBE, celsius)
+        self._watch()
+        self.command(f"START_{PROBE}")
+        first, steady_since = self.probe_celsius(), None
+        for elapsed_s in act.poll(POLL_S):
+            self._raise_if_lost()
+            probe = self.probe_celsius()
+            if self._value("IN_SP", PROBE) != round(celsius, 1):
+                raise AlarmError(f"{self.name}: its set-point is no longer {celsius:g} degC; somebody turned the knob")
+            if abs(probe - celsius) > BAND_CELSIUS:
+                steady_since = None
+            elif steady_since is None:
+                steady_since = elapsed_s
+            elif elapsed_s - steady_since >= SETTLE_S:
+                return
+            if elapsed_s > COLD_AFTER_S and probe < first + 0.1 and probe < celsius - 2:
+                raise AlarmError(
+                    f"{self.name}: heater on for {elapsed_s:.0f} s, but the probe went from {first:.1f} to only "
+                    f"{probe:.1f} degC (heater open, probe out of the block, or watchdog tripped)"
+                )
+
+    def stir(self, act: Act, rpm: float) -> None:
+        """Stir with `rpm`; 0 stops the motor.
+
+        Raises:
+            AlarmError: the motor does not come to speed.
+        """
+        if rpm == 0:
+            self.command(f"STOP_{SPEED}")
+        else:
+            self._set(SPEED, rpm)
+            self._watch()
+            self.command(f"START_{SPEED}")
+        for elapsed_s in act.poll(1.0):
+            here = self.actual_rpm()
+            if abs(here - rpm) <= max(10.0, 0.05 * rpm):
+                return
+            if elapsed_s > 30:
+                raise AlarmError(f"{self.name}: set to {rpm:g} rpm, but it turns at {here:g}")
+
+    def halt(self) -> None:
+        """Heater and motor off."""
+        for channel in (PROBE, SPEED):
+            self.command(f"STOP_{channel}", urgent=True)
+
+    def make_safe(self) -> None:
+        """Everything off; the watchdog needs no more feeding."""
+        self.stop()
+        self._unwatch()
+
+    def _value(self, what: str, channel: int) -> float:
+        def parse(text: str) -> float:
+            match = re.fullmatch(rf"(-?\d+(?:\.\d+)?) {channel}", text)
+            if match is None:
+                raise BadReplyError(f"{text!r} is no value of channel {channel}")
+            return float(match[1])
+
+        return self.query(f"{what}_{channel}", parse)
+
+    def _set(self, channel: int, value: float) -> None:
+        self.command(f"OUT_SP_{channel} {value:.1f}", repeatable=True)
+        found = self._value("IN_SP", channel)
+        if found != round(value, 1):
+            raise DeviceError(f"{self.name}: told to set channel {channel} to {value:.1f}, but it says {found:g}")
+
+    def _watch(self) -> None:
+        """Arm the watchdog, and feed it from now on."""
+        self._feed()
+        self._raise_if_lost()
+        if self._beat is None:
+            self._beat = self.clock.every(KEEP_ALIVE_S, self._feed, f"{self.name} watchdog")
+
+    def _feed(self) -> None:
+        try:
+            self.query(f"OUT_WD1@{WATCHDOG_S}", str)
+            self._lost = None
+        except CommunicationError as error:
+            # The plate switches itself off now; whoever waits for it must hear why.
+            self._lost = error
+
+    def _raise_if_lost(self) -> None:
+        if self._lost is not None:
+            raise AlarmError(f"{self.name}: its watchdog could not be fed, so it switches itself off") from self._lost
+
+    def _unwatch(self) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+            self._beat = None

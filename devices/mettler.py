@@ -1,0 +1,92 @@
+"""Mettler Toledo balance that speaks MT-SICS (XS, XPR, WXS and others), on RS-232.
+
+Sources: MT-SICS reference manual 11781363 (APW), commands @, I2, I4, M21, S, SI, Z, ZI, T; the independent client
+of PyLabRobot quotes the same manual. One source says the reply to SI starts with S; replies are read by both.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ophyd import Component
+from ophyd.status import DeviceStatus
+
+from labwright.hardware import Act, LabDevice, Lines, Reading
+from labwright.model.errors import AlarmError, BadReplyError, DeviceError
+
+POLL_S = 0.5
+STABLE_TIMEOUT_S = 30.0
+
+_WEIGHT = re.compile(r"SI? ([SD]) {1,8}(-?\d+\.\d+) g")
+_ERRORS = {
+    "ES": "syntax error, the balance did not recognise the command",
+    "ET": "transmission error, the balance received damaged bytes",
+    "EL": "logical error, the balance cannot execute the command",
+}
+
+
+class Balance(LabDevice):
+    """Triggering it waits for a stable weight and keeps it in `mass`.
+
+    Args:
+        device: name, port, clock and limits, as for every device.
+    """
+
+    framing = Lines(send="\r\n", receive="\r\n")
+
+    mass = Component(Reading, unit="g", precision=4)
+
+    def connect(self) -> None:
+        """Reset to the state after switching on, and weigh in grams.
+
+        Raises:
+            DeviceError: no MT-SICS balance answers.
+        """
+        self.command("@", self._expect("I4 A"), repeatable=True)
+        self.command("M21 0 0", self._expect("M21 A"), repeatable=True)
+
+    def trigger(self) -> DeviceStatus:
+        """Begin to weigh; ends when the weight is stable."""
+        return self.act(self.weigh, timeout_s=STABLE_TIMEOUT_S)
+
+    def weigh(self, act: Act) -> None:
+        """Wait for a stable weight, asked for with SI, so that the line never waits for the pan.
+
+        Raises:
+            AlarmError: overload, underload, or the balance's own error.
+        """
+        for _ in act.poll(POLL_S):
+            stable, grams = self.query("SI", self._weight)
+            if stable:
+                self.mass.hold(grams)
+                return
+
+    def _weight(self, text: str) -> tuple[bool, float]:
+        self._check(text)
+        match = _WEIGHT.fullmatch(text)
+        if match is None:
+            raise BadReplyError(f"{text!r} is no weight")
+        return match[1] == "S", float(match[2])
+
+    def _expect(self, start: str) -> Any:
+        def parse(text: str) -> str:
+            self._check(text)
+            if not text.startswith(start):
+                raise BadReplyError(f"{text!r} does not begin with {start!r}")
+            return text
+
+        return parse
+
+    def _check(self, text: str) -> None:
+        if text in ("S +", "SI +"):
+            raise AlarmError(f"{self.name}: overload, take something off the pan")
+        if text in ("S -", "SI -"):
+            raise AlarmError(f"{self.name}: underload, the pan is missing or lifted")
+        if text in ("ET", "S I", "SI I"):
+            # A damaged command, or the balance busy with another: the port asks again.
+            raise BadReplyError(_ERRORS.get(text, "the balance is busy"))
+        if text in _ERRORS:
+            raise DeviceError(f"{self.name}: {_ERRORS[text]}")
+        if text.startswith("S S Error"):
+            raise AlarmError(f"{self.name}: balance error {text.removeprefix('S S Error').strip()}")

@@ -1,0 +1,124 @@
+"""A lab folder, read and checked: everything that can be known before anything is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labwright.lab.classes import FOLDERS, enter, resolve
+from labwright.lab.yamlfile import Mistake, MistakesError, YamlFile, validate
+from labwright.model.errors import ConfigError
+from labwright.model.lab import LabModel
+
+CONFIG = "lab_config"
+FILES = ("lab.yaml", "devices.yaml", "inventory.yaml", "simulation.yaml")
+GIVEN = ("self", "name", "port", "clock", "limits", "world", "device", "kwargs", "args")
+"""Arguments of drivers and simulators that Labwright gives, not the lab's files."""
+
+
+@dataclass(frozen=True)
+class LabFolder:
+    """A lab folder that was read.
+
+    Attributes:
+        root: the folder.
+        model: the lab as data.
+        sha256: hash of all its files that matter; recorded with every run.
+    """
+
+    root: Path
+    model: LabModel
+    sha256: str
+
+
+def read_lab(root: Path) -> LabFolder:
+    """Read and check the lab in `root`, its classes included.
+
+    Raises:
+        MistakesError: every mistake in every file, each with file, line and column.
+        ConfigError: the folder is no lab, or another lab is open in this process.
+    """
+    root = root.resolve()
+    files = _files(root)
+    model = validate(LabModel, files)
+    enter(root)
+    by_key = {key: file for file in files for key in file.data}
+    mistakes = list(_class_mistakes(model, by_key))
+    if mistakes:
+        raise MistakesError(mistakes)
+    return LabFolder(root, model, folder_hash(root))
+
+
+def folder_hash(root: Path) -> str:
+    """SHA-256 over names and contents of the lab's YAML and Python files, in a fixed order."""
+    digest = hashlib.sha256()
+    paths = [path for folder in (CONFIG, *FOLDERS) for path in (root / folder).rglob("*")]
+    for path in sorted(paths):
+        if path.suffix in (".yaml", ".py", ".json") and path.is_file():
+            digest.update(f"{path.relative_to(root)}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(root: Path) -> list[YamlFile]:
+    folder = root / CONFIG
+    if not folder.is_dir():
+        raise ConfigError(f"{root} is no lab: it has no folder {CONFIG}/. Make one with: labwright init {root}")
+    present = [name for name in FILES if (folder / name).exists()]
+    strangers = sorted(path.name for path in folder.glob("*.yaml") if path.name not in FILES)
+    if strangers:
+        raise ConfigError(
+            f"{folder}: {', '.join(strangers)} would not be read; the files here are {', '.join(FILES)}, and "
+            f"campaigns live in {CONFIG}/campaigns/"
+        )
+    if FILES[0] not in present:
+        raise ConfigError(f"{folder} has no {FILES[0]}; a lab needs at least its name, ports, devices and stations")
+    files, mistakes = [], []
+    for name in present:
+        try:
+            files.append(YamlFile(folder / name, Path(CONFIG) / name))
+        except MistakesError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise MistakesError(mistakes)
+    return files
+
+
+def _class_mistakes(model: LabModel, by_key: dict[str, YamlFile]) -> Iterator[Mistake]:
+    for name, device in model.devices.items():
+        where = ["devices", name]
+        yield from _settings_mistakes(by_key["devices"], where, "driver", device.driver, device.settings)
+    if model.simulation is None:
+        return
+    file, spec = by_key["simulation"], model.simulation
+    yield from _settings_mistakes(file, ["simulation"], "world", spec.world, spec.settings, given=("seed",))
+    for name, one in spec.devices.items():
+        where = ["simulation", "devices", name]
+        yield from _settings_mistakes(file, where, "simulator", one.simulator, one.settings)
+
+
+def _settings_mistakes(
+    file: YamlFile, where: list[str], key: str, path: str, settings: dict[str, Any], given: tuple[str, ...] = ()
+) -> Iterator[Mistake]:
+    """A class that cannot be imported, and settings its constructor does not take or misses."""
+    try:
+        kind = resolve(path)
+    except ConfigError as error:
+        yield file.mistake([*where, key], f"{'.'.join([*where, key])}: {error}")
+        return
+    parameters = {name: one for name, one in inspect.signature(kind).parameters.items() if name not in (*GIVEN, *given)}
+    takes = [name for name, one in parameters.items() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    for name in settings:
+        if name not in takes:
+            from labwright.model.errors import unknown
+
+            spot = [*where, "settings", name]
+            yield file.mistake(spot, f"{'.'.join(spot)}: {unknown('setting', name, takes)}", at_key=True)
+    for name in takes:
+        if parameters[name].default is inspect.Parameter.empty and name not in settings:
+            spot = [*where, "settings"]
+            yield file.mistake(spot, f"{'.'.join(where)}: {path} needs the setting {name!r}", at_key=True)

@@ -1,0 +1,132 @@
+"""An open lab: ports taken, devices connected, all failures told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from labwright.clock import LabClock
+from labwright.hardware import EmbeddedBroker, LabDevice, MqttLink, Port
+from labwright.lab.classes import resolve
+from labwright.lab.folder import LabFolder
+from labwright.model.errors import ConfigError, DeviceError, LabwrightError, UnreachableError
+from labwright.model.lab import DeviceSpec
+from labwright.model.ports import MqttAddress, PortAddress
+
+
+class Lab:
+    """The lab of a folder, on its real ports or on simulated ones.
+
+    Args:
+        folder: the lab, read and checked.
+        clock: the lab clock.
+        addresses: where the ports are, if elsewhere than in the files (simulated).
+        simulated: whether the instruments are simulated; shown wherever a person looks.
+    """
+
+    def __init__(
+        self,
+        folder: LabFolder,
+        clock: LabClock,
+        addresses: Mapping[str, PortAddress] | None = None,
+        *,
+        simulated: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.model = folder.model
+        self.clock = clock
+        self.simulated = simulated
+        self.devices: dict[str, LabDevice] = {}
+        self.ports: dict[str, Port | MqttLink] = {}
+        self._addresses = dict(addresses or {})
+        self._broker: EmbeddedBroker | None = None
+
+    def __enter__(self) -> Lab:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Take all ports, build all devices, and find out that each instrument answers.
+
+        Raises:
+            UnreachableError: all that failed, in one tree; everything else was closed again.
+            ConfigError: a driver refuses its settings.
+        """
+        failures: dict[str, str] = {}
+        try:
+            for name, address in self.model.ports.items():
+                try:
+                    self.ports[name] = self._open_port(name, self._addresses.get(name, address))
+                except LabwrightError as error:
+                    failures[f"port {name}"] = str(error)
+            for name, spec in self.model.devices.items():
+                if spec.port in self.ports:
+                    self.devices[name] = self._build(name, spec)
+                else:
+                    failures[name] = f"its port {spec.port!r} is not open"
+            failures |= self._connect()
+            if failures:
+                raise UnreachableError(failures)
+        except LabwrightError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Bring every device to its safe state and give the ports back."""
+        for device in self.devices.values():
+            try:
+                device.make_safe()
+            except DeviceError:
+                continue  # a lost device cannot be told; its own watchdog acts
+        for port in self.ports.values():
+            port.close()
+        self.devices.clear()
+        self.ports.clear()
+        if self._broker is not None:
+            self._broker.stop()
+            self._broker = None
+
+    def _open_port(self, name: str, address: PortAddress) -> Port | MqttLink:
+        port: Port | MqttLink
+        if isinstance(address, MqttAddress):
+            if address.host is None:
+                if self._broker is None:
+                    self._broker = EmbeddedBroker()
+                    self._broker.start()
+                address = address.model_copy(update={"host": "127.0.0.1", "tcp_port": self._broker.tcp_port})
+            port = MqttLink(name, address, self.clock.now)
+        else:
+            port = Port(name, address)
+        port.open()
+        return port
+
+    def _build(self, name: str, spec: DeviceSpec) -> LabDevice:
+        driver: Any = resolve(spec.driver)
+        try:
+            device: LabDevice = driver(
+                name=name, port=self.ports[spec.port], clock=self.clock, limits=spec.limits, **spec.settings
+            )
+        except (DeviceError, TypeError, ValueError) as error:
+            raise ConfigError(f"devices.{name}: {spec.driver} refuses its settings: {error}") from error
+        return device
+
+    def _connect(self) -> dict[str, str]:
+        """Ask every instrument who it is, all at once but one after another on a shared line."""
+
+        def ask(device: LabDevice) -> str:
+            try:
+                device.connect()
+            except DeviceError as error:
+                return str(error)
+            return ""
+
+        with ThreadPoolExecutor(max_workers=16, thread_name_prefix="connect") as pool:
+            answers = dict(zip(self.devices, pool.map(ask, self.devices.values()), strict=True))
+        return {name: why for name, why in answers.items() if why}
