@@ -25,8 +25,9 @@ def enter(root: Path) -> None:
             continue
         places = {Path(place).resolve().parent for place in getattr(module, "__path__", [])}
         if places and root not in places:
+            elsewhere = ", ".join(map(str, sorted(places)))
             raise ConfigError(
-                f"cannot open the lab {root}: '{name}' was already imported from {', '.join(map(str, sorted(places)))}. "
+                f"cannot open the lab {root}: '{name}' was already imported from {elsewhere}. "
                 "One process runs one lab; start a new one."
             )
     if sys.path[:1] != [str(root)]:

@@ -1,0 +1,374 @@
+"""The engine's core: events in, instructions out. No clock, no file, no thread.
+
+The same code on a virtual clock rehearses a campaign, and fed with journalled events it rebuilds its state.
+
+States of a campaign: running -> draining -> completed | stopped | failed. Of an experiment: active -> told | failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from labwright.model.base import Frozen
+from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial
+from labwright.model.errors import LabwrightError, unknown
+from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome, StepSpec
+from labwright.model.spec import CampaignSpec
+
+
+class Started(Frozen):
+    """The campaign begins."""
+
+    kind: Literal["started"] = "started"
+    campaign: str
+
+
+class Suggested(Frozen):
+    """The planner has answered."""
+
+    kind: Literal["suggested"] = "suggested"
+    suggestion: Suggestion
+    place: str
+
+
+class NotSuggested(Frozen):
+    """The planner cannot answer, or nothing it says can be carried out."""
+
+    kind: Literal["not_suggested"] = "not_suggested"
+    reason: str
+
+
+class Infeasible(Frozen):
+    """A suggestion that the protocol cannot carry out in this lab; it is recorded and not tried."""
+
+    kind: Literal["infeasible"] = "infeasible"
+    suggestion: Suggestion
+    reason: str
+
+
+class StepEnded(Frozen):
+    """A station has ended a step."""
+
+    kind: Literal["step_ended"] = "step_ended"
+    outcome: StepOutcome
+
+
+class StopAsked(Frozen):
+    """A person wants the campaign to end."""
+
+    kind: Literal["stop_asked"] = "stop_asked"
+    why: str
+    now: bool = False
+
+
+Event = Annotated[Started | Suggested | NotSuggested | Infeasible | StepEnded | StopAsked, Field(discriminator="kind")]
+EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask the planner for one suggestion."""
+
+    state: CampaignState
+
+
+@dataclass(frozen=True)
+class RunStep:
+    """Let a station carry out a step."""
+
+    station: str
+    order: StepOrder
+
+
+@dataclass(frozen=True)
+class StopStations:
+    """Let all stations end what they do."""
+
+    why: str
+    now: bool
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The campaign is over."""
+
+    state: Literal["completed", "stopped", "failed"]
+    reason: str
+
+
+Instruction = Ask | RunStep | StopStations | Finish
+
+MAX_INFEASIBLE = 20
+"""So many suggestions in a row that cannot be made mean that planner and protocol disagree about the space."""
+
+
+@dataclass
+class Experiment:
+    """A protocol on its way through the stations; number 0 and below are preparations.
+
+    Attributes:
+        waiting: steps not started yet.
+        running: step by station.
+        done: results by step.
+    """
+
+    number: int
+    sample: str
+    place: str
+    protocol: ProtocolSpec
+    parameters: dict[str, float]
+    waiting: list[StepSpec]
+    running: dict[str, StepSpec] = field(default_factory=dict)
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed: StepOutcome | None = None
+
+
+class IllegalEventError(LabwrightError):
+    """An event that cannot happen in the present state: a bug, or a journal of another campaign."""
+
+
+class CampaignCore:
+    """One campaign.
+
+    Args:
+        spec: as written.
+        protocols: the protocol and those that prepare it, by name.
+        places: where the containers of the preparations stand, by protocol.
+    """
+
+    def __init__(self, spec: CampaignSpec, protocols: dict[str, ProtocolSpec], places: dict[str, str]) -> None:
+        self.spec = spec
+        self.campaign = ""
+        self.phase: Literal["new", "running", "draining", "completed", "stopped", "failed"] = "new"
+        self.reason = ""
+        self.trials: list[Trial] = []
+        self.calibrations: dict[str, dict[str, Any]] = {}
+        self.current: Experiment | None = None
+        self._protocols = protocols
+        self._places = places
+        self._to_prepare = list(spec.prepare)
+        self._infeasible = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether the campaign has ended."""
+        return self.phase in ("completed", "stopped", "failed")
+
+    @property
+    def tried(self) -> int:
+        """Experiments carried out or under way, which is what the budget counts."""
+        return sum(trial.fail_kind != "infeasible" or bool(trial.measured_params) for trial in self.trials)
+
+    def state(self) -> CampaignState:
+        """What a planner may know."""
+        return CampaignState(
+            space=self.spec.space,
+            objective=self.spec.objective,
+            trials=tuple(self.trials),
+            seed=self.spec.seed,
+            planner=self.spec.planner,
+        )
+
+    def handle(self, event: Event) -> list[Instruction]:
+        """Take an event; what is to be done now.
+
+        Raises:
+            IllegalEventError: the event does not fit the state.
+        """
+        if self.over:
+            raise IllegalEventError(f"campaign {self.campaign} is {self.phase}; it takes no {event.kind!r} any more")
+        if isinstance(event, Started):
+            self._expect(self.phase == "new", event)
+            self.campaign, self.phase = event.campaign, "running"
+            return self._next()
+        self._expect(self.phase != "new", event)
+        if isinstance(event, StopAsked):
+            return self._stop(event)
+        if isinstance(event, StepEnded):
+            return self._step_ended(event.outcome)
+        self._expect(self.current is None and not self._to_prepare, event)
+        if isinstance(event, Suggested):
+            return self._suggested(event)
+        if isinstance(event, Infeasible):
+            return self._infeasible_suggestion(event)
+        return self._finish("failed", f"no further suggestion: {event.reason}")
+
+    def _suggested(self, event: Suggested) -> list[Instruction]:
+        self._infeasible = 0
+        number = self.tried + 1
+        parameters = {**{k: float(v) for k, v in event.suggestion.params.items()}, **self.spec.fixed}
+        self.trials.append(
+            Trial(
+                id=f"{len(self.trials) + 1:04d}",
+                params=event.suggestion.params,
+                status="running",
+                rationale=event.suggestion.rationale,
+            )
+        )
+        protocol = self._protocols[self.spec.protocol]
+        self.current = Experiment(
+            number, f"{self.campaign}-{number:04d}", event.place, protocol, parameters, list(protocol.steps)
+        )
+        return self._dispatch()
+
+    def _infeasible_suggestion(self, event: Infeasible) -> list[Instruction]:
+        self._infeasible += 1
+        self.trials.append(
+            Trial(
+                id=f"{len(self.trials) + 1:04d}",
+                params=event.suggestion.params,
+                status="failed",
+                fail_kind="infeasible",
+                rationale=event.reason,
+            )
+        )
+        if self._infeasible >= MAX_INFEASIBLE:
+            return self._finish(
+                "failed",
+                f"{MAX_INFEASIBLE} suggestions in a row cannot be made, the last because: {event.reason} "
+                "Add the limit to the campaign's space.constraints.",
+            )
+        return self._next()
+
+    def _step_ended(self, outcome: StepOutcome) -> list[Instruction]:
+        experiment = self.current
+        if experiment is None:
+            raise IllegalEventError(f"step {outcome.step_id} ended, but no experiment is under way")
+        name = outcome.step_id.rpartition("/")[2]
+        station = next((place for place, step in experiment.running.items() if step.name == name), None)
+        if station is None:
+            raise IllegalEventError(
+                f"step {outcome.step_id} ended, but it does not run; "
+                + unknown("running step", name, [step.name for step in experiment.running.values()])
+            )
+        del experiment.running[station]
+        if outcome.state == "done":
+            experiment.done[name] = outcome.results
+        else:
+            experiment.failed = experiment.failed or outcome
+            experiment.waiting.clear()
+        if experiment.failed is not None:
+            return self._experiment_failed(experiment) if not experiment.running else []
+        if experiment.waiting or experiment.running:
+            return self._dispatch() if self.phase == "running" else self._drained(experiment)
+        return self._experiment_done(experiment)
+
+    def _experiment_done(self, experiment: Experiment) -> list[Instruction]:
+        found = {key: value for results in experiment.done.values() for key, value in results.items()}
+        self.current = None
+        if experiment.number <= 0:
+            self.calibrations[experiment.protocol.name] = found
+            self._to_prepare.pop(0)
+            return self._next()
+        name = self.spec.objective.name
+        trial = self.trials[-1]
+        self.trials[-1] = trial.model_copy(
+            update={
+                "status": "done",
+                "outcomes": {name: Outcome(mean=found[name], sem=found.get(f"{name}_sem"))},
+                "measured_params": found.get("measured_params"),
+            }
+        )
+        return self._next()
+
+    def _experiment_failed(self, experiment: Experiment) -> list[Instruction]:
+        failed = experiment.failed
+        assert failed is not None  # noqa: S101 - the only caller has looked
+        self.current = None
+        if experiment.number > 0:
+            kind = failed.fail_kind or "equipment"
+            self.trials[-1] = self.trials[-1].model_copy(
+                update={"status": "failed", "fail_kind": kind, "rationale": failed.error}
+            )
+        where = (
+            f"experiment {experiment.number}" if experiment.number > 0 else f"preparation {experiment.protocol.name}"
+        )
+        if failed.state == "stopped" or self.phase == "draining":
+            return self._finish("stopped", self.reason or failed.error)
+        # After an equipment fault nobody knows where the sample is; going on could crash the arm into it.
+        return self._finish("failed", f"{where}, step {failed.step_id.rpartition('/')[2]}: {failed.error}")
+
+    def _drained(self, experiment: Experiment) -> list[Instruction]:
+        if experiment.running:
+            return []
+        self.current = None
+        if experiment.number > 0:
+            self.trials[-1] = self.trials[-1].model_copy(update={"status": "abandoned", "rationale": self.reason})
+        return self._finish("stopped", self.reason)
+
+    def _stop(self, event: StopAsked) -> list[Instruction]:
+        self.phase, self.reason = "draining", event.why
+        if self.current is None:
+            return self._finish("stopped", event.why)
+        self.current.waiting.clear()
+        return [StopStations(event.why, event.now)]
+
+    def _next(self) -> list[Instruction]:
+        if self.phase == "draining":
+            return self._finish("stopped", self.reason)
+        if self._to_prepare:
+            protocol = self._protocols[self._to_prepare[0]]
+            number = 1 - len(self._to_prepare)
+            self.current = Experiment(
+                min(number, 0),
+                f"{self.campaign}-{protocol.name}",
+                self._places.get(protocol.name, ""),
+                protocol,
+                {},
+                list(protocol.steps),
+            )
+            return self._dispatch()
+        if self.tried >= self.spec.budget:
+            return self._finish("completed", f"the budget of {self.spec.budget} experiments is spent")
+        if (reason := self._stop_rule()) is not None:
+            return self._finish("completed", reason)
+        return [Ask(self.state())]
+
+    def _stop_rule(self) -> str | None:
+        name, rule = self.spec.objective.name, self.spec.stop
+        sign = 1 if self.spec.objective.goal == "max" else -1
+        values = [sign * trial.outcomes[name].mean for trial in self.trials if trial.status == "done"]
+        if not values:
+            return None
+        if rule.target is not None and max(values) >= sign * rule.target:
+            return f"the target of {rule.target:g} {self.spec.objective.unit} is reached"
+        if rule.no_better_for is not None and len(values) - 1 - values.index(max(values)) >= rule.no_better_for:
+            return f"{rule.no_better_for} experiments in a row brought nothing better"
+        return None
+
+    def _dispatch(self) -> list[Instruction]:
+        """Start every step whose needs are done and whose station is free."""
+        experiment = self.current
+        assert experiment is not None  # noqa: S101 - the callers have looked
+        instructions: list[Instruction] = []
+        for step in list(experiment.waiting):
+            if step.station in experiment.running or not all(need in experiment.done for need in step.needs):
+                continue
+            experiment.waiting.remove(step)
+            experiment.running[step.station] = step
+            label = f"{experiment.number:04d}" if experiment.number > 0 else experiment.protocol.name
+            order = StepOrder(
+                step_id=f"{self.campaign}/{label}/{step.name}",
+                campaign=self.campaign,
+                experiment=max(experiment.number, 0),
+                sample=experiment.sample,
+                place=experiment.place,
+                protocol=experiment.protocol.name,
+                step=step.name,
+                parameters=experiment.parameters,
+                results=experiment.done,
+                calibrations=self.calibrations,
+            )
+            instructions.append(RunStep(step.station, order))
+        return instructions
+
+    def _finish(self, state: Literal["completed", "stopped", "failed"], reason: str) -> list[Instruction]:
+        self.phase, self.reason = state, reason
+        return [Finish(state, reason)]
+
+    def _expect(self, condition: bool, event: Event) -> None:
+        if not condition:
+            raise IllegalEventError(f"event {event.kind!r} cannot happen in phase {self.phase!r} of {self.campaign!r}")

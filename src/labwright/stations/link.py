@@ -1,0 +1,32 @@
+"""How the engine reaches a station, wherever the station runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from labwright.model.protocol import StepOrder, StepOutcome
+
+Finished = Callable[[StepOutcome], None]
+
+
+class StationLink(Protocol):
+    """A station, in this process or another, keyed by step id."""
+
+    name: str
+
+    def start(self, order: StepOrder, epoch: int) -> None:
+        """Begin a step; its end is told to the `Finished` the link was made with.
+
+        Raises:
+            RefusedError: the station is busy, or knows a newer controller than `epoch`.
+        """
+
+    def poll(self, step_id: str) -> StepOutcome | None:
+        """How a step ended; None while it runs or if it is not known here."""
+
+    def stop(self, why: str, *, now: bool) -> None:
+        """End the step that runs: after its current operation, or now with all devices halted."""
+
+    def close(self) -> None:
+        """Stop, and bring every device to its safe state."""

@@ -1,0 +1,133 @@
+"""What authors of protocols write against: a class with its data, and one plan for each step."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bluesky.utils import Msg
+
+from labwright.clock import LabClock
+from labwright.model.errors import ConfigError, unknown
+from labwright.model.lab import LabModel
+from labwright.model.protocol import ParameterSpec, ProtocolSpec, ResultSpec, StepOrder, StepSpec
+
+Plan = Generator[Msg, Any, Any]
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What a step's plan may know and use.
+
+    Attributes:
+        order: the order it carries out: sample, parameters, earlier results, calibrations.
+        devices: the station's devices by role.
+        lab: the lab as data: positions, stocks, constants.
+        clock: the lab clock.
+        checkpoint: raises StoppedError once somebody asked the station to stop.
+    """
+
+    order: StepOrder
+    devices: Mapping[str, Any]
+    lab: LabModel
+    clock: LabClock
+    checkpoint: Any
+
+    def device(self, role: str) -> Any:
+        """The device that plays `role` at this station.
+
+        Raises:
+            ConfigError: none does.
+        """
+        if role not in self.devices:
+            raise ConfigError(f"step {self.order.step!r}: {unknown('role at this station', role, list(self.devices))}")
+        return self.devices[role]
+
+    def result(self, step: str, name: str) -> Any:
+        """What an earlier step found.
+
+        Raises:
+            ConfigError: that step found no such thing.
+        """
+        found = self.order.results.get(step, {})
+        if name not in found:
+            raise ConfigError(f"step {self.order.step!r} wants {name!r} of step {step!r}, which found {sorted(found)}")
+        return found[name]
+
+
+class LabProtocol:
+    """Base of protocols: declare the data, and write one generator method for each step.
+
+    A plan yields Bluesky messages and returns a dict of what it found, in JSON. Results named in `results` are the
+    protocol's; a key ``measured_params`` says what was really made, by parameter name.
+
+    Args:
+        lab: the lab it will run in; refuse here what cannot work there.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    title: ClassVar[str]
+    parameters: ClassVar[tuple[ParameterSpec, ...]] = ()
+    results: ClassVar[tuple[ResultSpec, ...]] = ()
+    steps: ClassVar[tuple[StepSpec, ...]]
+
+    def __init__(self, lab: LabModel) -> None:
+        self.lab = lab
+
+    @property
+    def spec(self) -> ProtocolSpec:
+        """The protocol as data."""
+        return ProtocolSpec(
+            name=self.name,
+            version=self.version,
+            title=self.title,
+            parameters=self.parameters,
+            results=self.results,
+            steps=self.steps,
+        )
+
+    def check(self, parameters: Mapping[str, float]) -> None:
+        """Refuse parameters this lab cannot carry out; override to add the protocol's own reasons.
+
+        Raises:
+            OutOfRangeError: outside the envelope.
+            InfeasibleError: inside, but it cannot be made; carries the nearest parameters that can.
+        """
+        self.spec.check(parameters)
+
+    def consumption_ml(self, parameters: Mapping[str, float]) -> dict[str, float]:
+        """Millilitres of each stock an experiment with `parameters` takes."""
+        return {}
+
+    def worst_consumption_ml(self) -> dict[str, float]:
+        """Millilitres of each stock that any experiment can take at most, for the check before a campaign."""
+        return {}
+
+    def check_fits(self) -> None:
+        """Refuse a lab that lacks a station, or a step without a plan.
+
+        Raises:
+            ConfigError: what is missing.
+        """
+        names = [step.name for step in self.steps]
+        for step in self.steps:
+            if step.station not in self.lab.stations:
+                raise ConfigError(
+                    f"protocol {self.name}, step {step.name}: "
+                    + unknown("station", step.station, list(self.lab.stations))
+                )
+            if not inspect.isgeneratorfunction(getattr(self, step.name, None)):
+                raise ConfigError(f"protocol {self.name}: step {step.name!r} has no generator method of that name")
+            for need in step.needs:
+                if need not in names[: names.index(step.name)]:
+                    raise ConfigError(
+                        f"protocol {self.name}: step {step.name!r} needs {need!r}, which is no step before it"
+                    )
+
+    def plan(self, context: StepContext) -> Plan:
+        """The plan of the step `context` orders."""
+        plan: Plan = getattr(self, context.order.step)(context)
+        return plan

@@ -1,0 +1,254 @@
+"""A station in this process: a RunEngine in a thread of its own that carries out one step at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import bluesky.plan_stubs as bps
+from bluesky import RunEngine
+from bluesky.utils import FailedStatus, RunEngineInterrupted
+
+from labwright.clock import Actor, LabClock
+from labwright.model.errors import (
+    InfeasibleError,
+    LabwrightError,
+    OutOfRangeError,
+    RefusedError,
+    StoppedError,
+)
+from labwright.model.lab import LabModel, StationSpec
+from labwright.model.protocol import FailKind, StepOrder, StepOutcome
+from labwright.stations.link import Finished
+from labwright.stations.protocol import LabProtocol, Plan, StepContext
+from labwright.stations.results import StepResults
+
+Journal = Callable[[str, dict[str, Any]], None]
+
+
+class Station:
+    """The in-process `StationLink`.
+
+    Args:
+        name: of the station.
+        spec: its devices by role.
+        devices: all open devices of the lab.
+        lab: the lab as data.
+        protocols: by name.
+        clock: the lab clock.
+        journal: takes every document before anything else does; if it raises, the run ends.
+        finished: told how each step ended, from the station's thread.
+        lab_hash: hash of the lab folder, recorded in every run.
+        simulated: recorded in every run.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: StationSpec,
+        *,
+        devices: Mapping[str, Any],
+        lab: LabModel,
+        protocols: Mapping[str, LabProtocol],
+        clock: LabClock,
+        journal: Journal,
+        finished: Finished,
+        lab_hash: str = "",
+        simulated: bool = False,
+    ) -> None:
+        self.name = name
+        self.title = spec.title
+        self._devices = {role: devices[one] for role, one in spec.devices.items()}
+        self._monitors = [devices[one] for one in spec.monitors]
+        self._lab = lab
+        self._protocols = protocols
+        self._clock = clock
+        self._finished = finished
+        self._record = {"lab": lab.name, "lab_sha256": lab_hash, "simulated": simulated, "station": name}
+        self._epoch = 0
+        self._outcomes: dict[str, StepOutcome] = {}
+        self._order: StepOrder | None = None
+        self._stop: str | None = None
+        self._lock = threading.Lock()
+        self._actor: Actor = clock.actor(f"station {name}")
+        # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
+        self._engine: Any = RunEngine({}, context_managers=[], call_returns_result=True)
+        self._engine.subscribe(journal)
+        self._engine.waiting_hook = self._waits
+        self._engine.register_command("sleep", self._sleep)
+
+    def start(self, order: StepOrder, epoch: int) -> None:
+        """Begin a step.
+
+        Raises:
+            RefusedError: the station is busy, knows the step already, or knows a newer controller.
+        """
+        with self._lock:
+            if epoch < self._epoch:
+                raise RefusedError(
+                    f"station {self.name} belongs to a newer controller (epoch {self._epoch}, not {epoch})"
+                )
+            if self._order is not None:
+                raise RefusedError(f"station {self.name} is busy with {self._order.step_id}")
+            if order.step_id in self._outcomes:
+                raise RefusedError(f"station {self.name} has already done {order.step_id}; it is not done twice")
+            self._epoch, self._order, self._stop = epoch, order, None
+        self._actor.resume()  # before the caller can wait, so that lab time cannot pass in between
+        threading.Thread(target=self._run, args=(order,), name=f"station:{self.name}", daemon=True).start()
+
+    def poll(self, step_id: str) -> StepOutcome | None:
+        """How a step ended; None while it runs or if it is not known here."""
+        with self._lock:
+            return self._outcomes.get(step_id)
+
+    def stop(self, why: str, *, now: bool) -> None:
+        """End the step that runs: after its current operation, or now with all devices halted."""
+        with self._lock:
+            self._stop = self._stop or why
+            running = self._order is not None
+        if now and running:
+            for device in self._all():
+                device.stop()
+
+    def close(self) -> None:
+        """Stop now and make every device safe."""
+        self.stop("the station closes", now=True)
+        for device in self._all():
+            device.make_safe()
+
+    def _all(self) -> list[Any]:
+        return [*self._devices.values(), *self._monitors]
+
+    def _run(self, order: StepOrder) -> None:
+        started_s = self._clock.now()
+        found: dict[str, Any] = {}
+        state: Any = "done"
+        error, kind = "", None
+        uids: list[str] = []
+        try:
+            self._engine(self._plan(order, found, uids))
+        except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
+            cause = _cause(raised)
+            state, kind = ("stopped", "aborted") if isinstance(cause, StoppedError) else ("failed", _blame(cause))
+            error = f"{cause}" if isinstance(cause, LabwrightError) else f"{type(cause).__name__}: {cause}"
+        except Exception as raised:  # noqa: BLE001 - a protocol is somebody's code; whatever it raises ends its step, not the lab
+            state, kind, error = "failed", "equipment", f"{type(raised).__name__} in the plan: {raised}"
+        outcome = StepOutcome(
+            step_id=order.step_id,
+            state=state,
+            results=found if state == "done" else {},
+            fail_kind=kind,
+            error=error,
+            run_uids=tuple(uids),
+            started_s=started_s,
+            ended_s=self._clock.now(),
+        )
+        with self._lock:
+            self._outcomes[order.step_id] = outcome
+            self._order = None
+        try:
+            self._finished(outcome)
+        finally:
+            self._actor.park()
+
+    def _plan(self, order: StepOrder, found: dict[str, Any], uids: list[str]) -> Plan:
+        """Open a run, read the monitors, do the step, put its results into the run, close it."""
+        protocol = self._protocols[order.protocol]
+        context = StepContext(order, self._devices, self._lab, self._clock, self._checkpoint)
+        # Everything under one key: some top-level names in a start document are swallowed or break the plan.
+        labwright = {**self._record, **order.model_dump(mode="json", exclude={"results", "calibrations"})}
+        labwright["lab_time_s"] = self._clock.now()
+        uids.append((yield from bps.open_run({"labwright": labwright, "sample": order.sample})))
+        status, reason = "fail", ""
+        try:
+            if self._monitors:
+                yield from bps.trigger_and_read(self._monitors, name="environment")
+            results = yield from protocol.plan(context)
+            found.update(results or {})
+            readable = StepResults(found, protocol.results, self._clock)
+            if readable:
+                yield from bps.trigger_and_read([readable], name="results")
+            status = "success"
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            cause = _cause(error)
+            status, reason = ("abort" if isinstance(cause, StoppedError) else "fail"), str(cause)
+            raise
+        finally:
+            yield from bps.close_run(exit_status=status, reason=reason)
+
+    def _checkpoint(self) -> None:
+        if self._stop is not None:
+            raise StoppedError(f"station {self.name} was asked to stop: {self._stop}")
+
+    def _waits(self, statuses: Any) -> None:
+        """Bluesky's waiting hook: while the plan waits for devices, lab time may pass."""
+        if statuses is None:
+            self._actor.resume()
+        else:
+            self._actor.park(statuses)
+
+    async def _sleep(self, message: Any) -> None:
+        """Bluesky's sleep message, on the lab clock."""
+        status = _Timer(self._clock, float(message.args[0]), lambda: self._stop is not None)
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def over(_: Any) -> None:
+            loop.call_soon_threadsafe(done.set)
+
+        status.add_callback(over)
+        status.start()
+        self._actor.park([status])
+        await done.wait()
+        self._actor.resume()
+
+
+class _Timer:
+    """A wait on the lab clock with the face of a status."""
+
+    success = True
+
+    def __init__(self, clock: LabClock, seconds: float, stopped: Callable[[], bool]) -> None:
+        self._actor = clock.actor(f"wait {seconds:g} s", busy=True)
+        self._seconds = seconds
+        self._stopped = stopped
+        self._lock = threading.Lock()
+        self._calls: list[Callable[[Any], None]] = []
+        self._over = False
+
+    def add_callback(self, call: Callable[[Any], None]) -> None:
+        with self._lock:
+            if not self._over:
+                self._calls.append(call)
+                return
+        call(self)
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="lab wait", daemon=True).start()
+
+    def _run(self) -> None:
+        left = self._seconds
+        while left > 0 and not self._stopped():  # in slices, so that a stop need not wait for a long stir to end
+            self._actor.sleep(min(left, 30.0))
+            left -= 30.0
+        with self._lock:
+            self._over = True
+            calls = list(self._calls)
+        for call in calls:
+            call(self)
+        self._actor.close()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What a failed status was failed with."""
+    while isinstance(error, FailedStatus) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _blame(cause: BaseException) -> FailKind:
+    return "infeasible" if isinstance(cause, (InfeasibleError, OutOfRangeError)) else "equipment"

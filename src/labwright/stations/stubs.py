@@ -1,0 +1,43 @@
+"""Plan stubs: the words protocols are written in, besides Bluesky's own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import bluesky.plan_stubs as bps
+
+from labwright.stations.protocol import Plan, StepContext
+
+_groups = itertools.count()
+
+
+def physical(context: StepContext, target: Any, value: float) -> Plan:
+    """Set `target` to `value` once, wait until it is done, and place a checkpoint.
+
+    The checkpoint right after keeps a deferred pause from repeating it; nothing begins once a stop was asked for.
+
+    Args:
+        context: the step's.
+        target: an axis: something with `set`.
+        value: in the axis' unit.
+    """
+    context.checkpoint()
+    group = f"physical-{next(_groups)}"
+    yield from bps.abs_set(target, value, group=group)
+    yield from bps.wait(group=group)
+    yield from bps.checkpoint()
+
+
+def observe(context: StepContext, *devices: Any, stream: str = "primary") -> Plan:
+    """Trigger and read `devices` into one event of `stream`; returns the readings' values by data key."""
+    context.checkpoint()
+    readings: Mapping[str, Mapping[str, Any]] = yield from bps.trigger_and_read(list(devices), name=stream)
+    yield from bps.checkpoint()
+    return {key: one["value"] for key, one in readings.items()}
+
+
+def wait_s(seconds: float) -> Plan:
+    """Wait `seconds` of lab time."""
+    yield from bps.sleep(seconds)
