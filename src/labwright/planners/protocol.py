@@ -1,0 +1,79 @@
+"""What every planner can do, and how one is had by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from pydantic import BaseModel, ValidationError
+
+from labwright.model.campaign import CampaignState, Outcome, PlannerSpec, Recommendation, Suggestion
+from labwright.model.errors import ConfigError, unknown
+from labwright.model.space import Params
+
+__all__ = ["PLANNERS", "Planner", "load_planner"]
+
+PLANNERS = ("random", "skopt", "sobol")
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """A pure function of the campaign's state: the same state gives the same answer, in any process."""
+
+    @property
+    def name(self) -> str:
+        """The name `load_planner` knows it by."""
+
+    def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
+        """Propose `n` experiments, inside the space and its constraints, none of them tried or pending already.
+
+        Raises:
+            PlannerError: the space holds no further point.
+        """
+
+    def predict(self, state: CampaignState, points: Sequence[Params]) -> list[Outcome]:
+        """What is expected at `points`: posterior mean and standard error of the noise-free value.
+
+        Raises:
+            PlannerError: nothing was measured yet.
+        """
+
+    def best(self, state: CampaignState) -> Recommendation | None:
+        """The best of what was made so far; None while nothing is done."""
+
+
+def load_planner(spec: PlannerSpec) -> Planner:
+    """Make the planner a campaign asks for.
+
+    Raises:
+        ConfigError: no such planner or option (with the nearest name), or a value an option does not take.
+    """
+    if spec.name not in PLANNERS:
+        raise ConfigError(unknown("planner", spec.name, PLANNERS))
+    chosen = _class_of(spec.name)
+    wrong = [unknown(f"option of planner {spec.name!r}", key, list(chosen.model_fields)) for key in spec.options]
+    wrong = [text for text, key in zip(wrong, spec.options, strict=True) if key not in chosen.model_fields]
+    if wrong:
+        raise ConfigError("; ".join(wrong))
+    try:
+        planner = chosen.model_validate(spec.options)
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
+        raise ConfigError(f"options of planner {spec.name!r}: {reasons}") from error
+    assert isinstance(planner, Planner)  # noqa: S101 - tells mypy what the three classes below are
+    return planner
+
+
+def _class_of(name: str) -> type[BaseModel]:
+    # Imported only when chosen: each may bring its own heavy library.
+    if name == "skopt":
+        from labwright.planners.skopt_gp import SkoptPlanner
+
+        return SkoptPlanner
+    if name == "sobol":
+        from labwright.planners.sobol import SobolPlanner
+
+        return SobolPlanner
+    from labwright.planners.random import RandomPlanner
+
+    return RandomPlanner

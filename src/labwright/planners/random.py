@@ -1,0 +1,27 @@
+"""Uniformly random proposals: the yardstick every planner has to beat."""
+
+from __future__ import annotations
+
+from labwright.model.campaign import CampaignState, Suggestion
+from labwright.planners._proposals import allowed_points, derive_seed, fresh_points
+from labwright.planners._surrogate import ModelledPlanner
+
+__all__ = ["RandomPlanner"]
+
+
+class RandomPlanner(ModelledPlanner):
+    """Draws uniformly from the unit cube, by rejection where there are constraints; takes no options."""
+
+    @property
+    def name(self) -> str:
+        """``"random"``."""
+        return "random"
+
+    def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
+        """Propose `n` random points; see `Planner.ask`."""
+        import numpy as np
+
+        rng = np.random.default_rng(derive_seed(state.seed, len(state.trials), self.name))
+        dimensions = len(state.space.parameters)
+        points = allowed_points(state.space, lambda size: rng.random((size, dimensions)))
+        return [Suggestion(params=params, rationale="drawn at random") for params in fresh_points(state, points, n)]

@@ -1,0 +1,29 @@
+"""An even, model-free scan of the space."""
+
+from __future__ import annotations
+
+from labwright.model.campaign import CampaignState, Suggestion
+from labwright.planners._proposals import derive_seed, fresh_points, sobol_points
+from labwright.planners._surrogate import ModelledPlanner
+
+__all__ = ["SobolPlanner"]
+
+
+class SobolPlanner(ModelledPlanner):
+    """Follows one scrambled Sobol sequence per campaign, going on where the number of trials says; takes no options."""
+
+    @property
+    def name(self) -> str:
+        """``"sobol"``."""
+        return "sobol"
+
+    def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
+        """Propose the next `n` points of the sequence; see `Planner.ask`."""
+        # Seeded without the number of trials: the whole campaign walks along the same sequence.
+        sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name))
+        start = len(state.trials)
+        points = fresh_points(state, sequence, n, skip=start)
+        return [
+            Suggestion(params=params, rationale=f"point {start + place} of a Sobol sequence: an even first look")
+            for place, params in enumerate(points, start=1)
+        ]
