@@ -55,7 +55,7 @@ class CampaignSpec(Frozen):
 
     @model_validator(mode="after")
     def _nothing_chosen_twice(self) -> CampaignSpec:
-        problems = [
+        problems: list[tuple[tuple[str, ...], str]] = [
             (("fixed", name), f"{name!r} is in the search space as well; fix it or search it")
             for name in self.fixed
             if name in self.space.names
