@@ -18,10 +18,10 @@ from pathlib import Path
 from labwright.model.errors import OutOfRangeError
 from labwright.model.space import LinearLE
 from protocols.calibration import kcl_conductivity_ms_per_cm
+from protocols.formulation import LIPF6_KG_PER_MOL
 
 __all__ = [
     "COEFFICIENTS_FILE",
-    "LIPF6_KG_PER_MOL",
     "Optimum",
     "casteel_amis",
     "conductivity_ms_per_cm",
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 COEFFICIENTS_FILE = Path(__file__).with_name("electrolyte_coefficients.json")
-LIPF6_KG_PER_MOL = 0.151905
 
 _REFERENCE_CELSIUS = 27.0  # the mean of the real campaign's samples
 _CELSIUS = (-10.0, 60.0)  # measured by Landesfeind and Gasteiger from -10 to 50; ten degrees on top for a hot sample
