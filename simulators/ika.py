@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from labwright.simulation import SimInstrument
@@ -33,7 +33,7 @@ class Hotplate(SimInstrument):
         self.heard = self.clock.now()
         thermal = self.world.thermal
         word, _, argument = command.partition(" ")
-        readings = {
+        readings: dict[str, Callable[[], float]] = {
             "IN_PV_1": lambda: thermal.block_celsius + self.rng.gauss(0, 0.02),
             "IN_PV_2": lambda: thermal.plate_celsius + self.rng.gauss(0, 0.05),
             "IN_PV_4": lambda: thermal.rpm,

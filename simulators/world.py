@@ -13,8 +13,9 @@ from typing import Any
 from labwright.clock import LabClock
 from labwright.model.errors import ConfigError, unknown
 from labwright.simulation import World
+from protocols.calibration import kcl_conductivity_ms_per_cm
 from simulators.cell import cell_impedance
-from simulators.electrolyte import conductivity_ms_per_cm, kcl_conductivity_ms_per_cm
+from simulators.electrolyte import conductivity_ms_per_cm
 from simulators.liquids import Liquid
 from simulators.thermal import Thermal
 
@@ -37,8 +38,8 @@ INHOMOGENEITY = 0.2
 CELL_S = 15.0
 """Time constant with which the liquid in the cell takes the temperature of its block."""
 
-KCL = {"KCl 0.1 D": 0.1, "KCl 0.01 D": 0.01}
-"""Standard solutions, by their strength in demal."""
+KCL = {"KCl_0_1": 0.1, "KCl_0_01": 0.01}
+"""Standard solutions by name, in mol KCl per kg water."""
 
 
 @dataclass
@@ -108,7 +109,7 @@ class ElectrolyteWorld(World):
         syringes: Mapping[str, Mapping[str, Any]],
         positions: list[str],
         vials: Mapping[str, Mapping[str, Any]],
-        cell: Mapping[str, float],
+        cell: Mapping[str, Any],
         ambient_celsius: float = 24.0,
     ) -> None:
         super().__init__(clock, seed)
@@ -252,15 +253,15 @@ class ElectrolyteWorld(World):
         if self.cell.air:
             return complex(1e8, -1e8)
         kappa = max(self.cell_conductivity_ms_per_cm(), 1e-6)
-        z = cell_impedance(
-            frequency_hz,
+        (z,) = cell_impedance(
+            [frequency_hz],
             kappa,
             self.cell.constant_per_cm * self.cell.wetting,
             self.cell.series_resistance_ohm,
             self.cell.cpe_q,
             self.cell.cpe_n,
         )
-        return complex(z)
+        return z
 
     def _liquid(self, name: str, volume_ml: float) -> Liquid:
         if name not in self._recipes:

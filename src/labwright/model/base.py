@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-"""A name in a lab: lower case letters, digits and underscores, as Bluesky's data keys want it."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+"""A name in a lab: letters, digits and underscores, as Bluesky's data keys want it."""
 
 
 class Frozen(BaseModel):

@@ -3,6 +3,7 @@
 from labwright.simulation.faults import Fault
 from labwright.simulation.host import SimHost
 from labwright.simulation.instrument import SimInstrument, World
+from labwright.simulation.lab import SimulatedLab
 from labwright.simulation.mqtt import MqttInstrument
 
-__all__ = ["Fault", "MqttInstrument", "SimHost", "SimInstrument", "World"]
+__all__ = ["Fault", "MqttInstrument", "SimHost", "SimInstrument", "SimulatedLab", "World"]

@@ -74,7 +74,8 @@ class Station:
         self._lock = threading.Lock()
         self._actor: Actor = clock.actor(f"station {name}")
         # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
-        self._engine: Any = RunEngine({}, context_managers=[], call_returns_result=True)
+        engine: Any = RunEngine({}, context_managers=[], call_returns_result=True)
+        self._engine = engine
         self._engine.subscribe(journal)
         self._engine.waiting_hook = self._waits
         self._engine.register_command("sleep", self._sleep)

@@ -1,0 +1,186 @@
+"""The driver loop: keeps each event, asks the core what follows, and carries it out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Literal
+
+from labwright.clock import Mailbox
+from labwright.engine.campaign import Campaign
+from labwright.engine.core import (
+    Ask,
+    CampaignCore,
+    Event,
+    Finish,
+    Infeasible,
+    Instruction,
+    NotSuggested,
+    RunStep,
+    Started,
+    StepEnded,
+    StopAsked,
+    StopStations,
+    Suggested,
+)
+from labwright.journal import EventLog, RunJournal, recover
+from labwright.lab import Lab
+from labwright.model.errors import InfeasibleError, JournalError, OutOfRangeError, PlannerError
+from labwright.model.protocol import StepOrder
+from labwright.stations import Station, StationLink
+
+SILENCE_S = 600.0
+"""Wall seconds without any event after which a step counts as hung."""
+
+Watch = Callable[[Event, CampaignCore], None]
+
+
+@dataclass(frozen=True)
+class CampaignEnd:
+    """How a campaign ended.
+
+    Attributes:
+        campaign: its id.
+        state: completed, stopped or failed.
+        reason: in words.
+        core: with all trials.
+    """
+
+    campaign: str
+    state: Literal["completed", "stopped", "failed"]
+    reason: str
+    core: CampaignCore
+
+
+class CampaignRun:
+    """One campaign on an open lab.
+
+    Args:
+        lab: open.
+        campaign: fits the lab.
+        data: folder of journal and runs.
+        watch: told every event after it was kept and handled, with the core.
+        run_closed: told the file of every finished run, to upload it.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        campaign: Campaign,
+        data: Path,
+        watch: Watch = lambda event, core: None,
+        run_closed: Callable[[Path], None] = lambda path: None,
+    ) -> None:
+        self._lab = lab
+        self._campaign = campaign
+        self._watch = watch
+        self._run_closed = run_closed
+        self.core = campaign.core()
+        self._actor = lab.clock.actor("engine", busy=True)
+        self._events: Mailbox[Event] = lab.clock.mailbox(self._actor)
+        self.runs = RunJournal(data / "runs")
+        self.recovered = recover(data / "runs")
+        self._log = EventLog(data / "journal.sqlite")
+        self._epoch = time.time_ns()
+        self._stations: dict[str, StationLink] = {}
+        self._started: dict[str, StepOrder] = {}
+        self._vials = list(campaign.vials)
+        self._end: Finish | None = None
+
+    def run(self) -> CampaignEnd:
+        """Run the campaign to its end; the lab is left in its safe state.
+
+        Raises:
+            JournalError: the journal refuses; everything was stopped, and what was measured before is kept.
+        """
+        campaign = (
+            f"{self._campaign.spec.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{self._epoch % 0xFFFF:04x}"
+        )
+        self._stations = self._make_stations()
+        try:
+            self._events.put(Started(campaign=campaign))
+            while self._end is None:
+                self._step(campaign)
+        except JournalError:
+            for station in self._stations.values():
+                station.stop("the journal refuses", now=True)
+            raise
+        finally:
+            for station in self._stations.values():
+                station.close()
+            self._log.close()
+            self._actor.close()
+        return CampaignEnd(campaign, self._end.state, self._end.reason, self.core)
+
+    def ask_to_stop(self, why: str, *, now: bool) -> None:
+        """End the campaign: after the current operation, or now with all devices halted. Callable from anywhere."""
+        self._events.put(StopAsked(why=why, now=now))
+
+    def _step(self, campaign: str) -> None:
+        try:
+            event = self._events.get(SILENCE_S)
+        except Empty:
+            running = ", ".join(step for step in self._started) or "nothing"
+            event = StopAsked(why=f"nothing was heard for {SILENCE_S:g} s while waiting for {running}", now=True)
+        self._log.append(campaign, event.kind, event.model_dump(mode="json"), self._lab.clock.now())
+        if isinstance(event, StopAsked) and self.core.phase == "draining":
+            instructions: list[Instruction] = [StopStations(event.why, event.now)]
+        else:
+            instructions = self.core.handle(event)
+        if isinstance(event, StepEnded):
+            self._started.pop(event.outcome.step_id, None)
+            for uid in event.outcome.run_uids:
+                if self.runs.path(uid).exists():
+                    self._run_closed(self.runs.path(uid))
+        self._watch(event, self.core)
+        for instruction in instructions:
+            self._carry_out(instruction)
+
+    def _carry_out(self, instruction: Instruction) -> None:
+        if isinstance(instruction, Ask):
+            self._events.put(self._ask(instruction))
+        elif isinstance(instruction, RunStep):
+            self._started[instruction.order.step_id] = instruction.order
+            self._stations[instruction.station].start(instruction.order, self._epoch)
+        elif isinstance(instruction, StopStations):
+            for station in self._stations.values():
+                station.stop(instruction.why, now=instruction.now)
+        else:
+            self._end = instruction
+
+    def _ask(self, ask: Ask) -> Event:
+        try:
+            (suggestion,) = self._campaign.planner.ask(ask.state, 1)
+        except PlannerError as error:
+            return NotSuggested(reason=str(error))
+        protocol = self._campaign.protocols[self._campaign.spec.protocol]
+        parameters = {key: float(value) for key, value in suggestion.params.items()}
+        try:
+            protocol.check({**parameters, **self._campaign.spec.fixed})
+        except InfeasibleError as error:
+            near = ", ".join(f"{name} {value:.4g}" for name, value in error.nearest.items())
+            return Infeasible(suggestion=suggestion, reason=f"{error} Nearest that can be made: {near}.")
+        except OutOfRangeError as error:
+            return Infeasible(suggestion=suggestion, reason=str(error))
+        return Suggested(suggestion=suggestion, place=self._vials.pop(0))
+
+    def _make_stations(self) -> dict[str, StationLink]:
+        lab = self._lab
+        return {
+            name: Station(
+                name,
+                spec,
+                devices=lab.devices,
+                lab=lab.model,
+                protocols=self._campaign.protocols,
+                clock=lab.clock,
+                journal=self.runs,
+                finished=lambda outcome: self._events.put(StepEnded(outcome=outcome)),
+                lab_hash=lab.folder.sha256,
+                simulated=lab.simulated,
+            )
+            for name, spec in lab.model.stations.items()
+        }

@@ -1,0 +1,54 @@
+"""The simulated twin of a lab: its world, its instruments, and wires at addresses of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from labwright.clock import LabClock
+from labwright.model.errors import ConfigError
+from labwright.model.lab import LabModel
+from labwright.simulation.host import SimHost
+from labwright.simulation.instrument import World
+
+
+class SimulatedLab(SimHost):
+    """All instruments of a lab, simulated on real wires.
+
+    Args:
+        model: the lab as data; it must have a simulation.
+        clock: the lab clock, shared with the drivers when they live in this process.
+        resolve: finds a class by its path.
+        seed: of everything random in the world.
+        links: folder for lasting names of the serial lines.
+
+    Raises:
+        ConfigError: the lab has no simulated twin, or a simulator refuses its settings.
+    """
+
+    def __init__(
+        self,
+        model: LabModel,
+        clock: LabClock,
+        resolve: Callable[[str], type[Any]],
+        *,
+        seed: int = 0,
+        links: Path | None = None,
+    ) -> None:
+        if model.simulation is None:
+            raise ConfigError(f"lab {model.name} has no simulated twin; describe one in lab_config/simulation.yaml")
+        super().__init__(clock)
+        try:
+            self.world: World = resolve(model.simulation.world)(clock, seed, **model.simulation.settings)
+            for name, port in model.ports.items():
+                here = [device for device, spec in model.devices.items() if spec.port == name]
+                instruments = []
+                for device in here:
+                    spec = model.simulation.devices[device]
+                    instruments.append(resolve(spec.simulator)(device, self.world, **spec.settings))
+                if instruments:
+                    self.serve(name, port, instruments, None if links is None else links / name)
+        except (TypeError, ValueError) as error:
+            self.stop()
+            raise ConfigError(f"the simulated twin of {model.name} refuses its settings: {error}") from error
