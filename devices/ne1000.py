@@ -117,7 +117,7 @@ class SyringePump(LabDevice):
         version = self.ask("VER").data
         if not version.startswith("NE"):
             raise DeviceError(f"{self.name}: expected a New Era pump at address {self.address}, got {version!r}")
-        self.ask("STP", errors_allowed=("NA",))
+        self.halt()
         for setting in (f"DIA{number(self.diameter_mm)}", "VOLML", f"RAT{number(self.rate_ml_per_min)}MM"):
             self.ask(setting)
 
@@ -180,7 +180,11 @@ class SyringePump(LabDevice):
     def halt(self) -> None:
         """Stop pumping: the first STP pauses, the second ends the program."""
         for _ in range(2):
-            self.ask("STP", urgent=True, errors_allowed=("NA",))
+            try:
+                self.ask("STP", urgent=True, errors_allowed=("NA",))
+            except AlarmError:
+                # An alarm means that it stands already; the reply that told it has cleared it.
+                self.ask("STP", urgent=True, errors_allowed=("NA",))
 
     def ask(
         self, command: str, *, parse: Any = None, errors_allowed: tuple[str, ...] = (), urgent: bool = False

@@ -22,7 +22,7 @@ _COUNT = re.compile(r"NP(\d{1,2})")
 
 
 class SelectorValve(LabDevice):
-    """Setting `position` turns the valve and waits until it reports that position.
+    """Setting `selection` turns the valve and waits until it reports that position.
 
     Args:
         positions: how many the valve has; checked against the actuator.
@@ -31,12 +31,12 @@ class SelectorValve(LabDevice):
 
     framing = Lines(send="\r", receive="\r")
 
-    position = Component(Axis, set="go", get="where", unit="", precision=0, limits=(1, 20), timeout_s=MOVE_TIMEOUT_S)
+    selection = Component(Axis, set="go", get="where", unit="", precision=0, limits=(1, 20), timeout_s=MOVE_TIMEOUT_S)
 
     def __init__(self, *, positions: int, **device: Any) -> None:
         super().__init__(**device)
         self.positions = positions
-        self.position.narrow(1, positions)
+        self.selection.narrow(1, positions)
 
     def connect(self) -> None:
         """Silence the replies to moves, and check the number of positions.

@@ -93,7 +93,7 @@ class ElectrolyteConductivity(LabProtocol):
         before_g = (yield from observe(context, balance, stream="weighing"))[balance.mass.name]
         masses_g: dict[str, float] = {}
         for stock, volume_ul in volumes_ul.items():
-            yield from physical(context, valve.position, self.lab.stocks[stock].valve_port)
+            yield from physical(context, valve.selection, self.lab.stocks[stock].valve_port)
             yield from physical(context, context.device(stock).volume, volume_ul)
             after_g = (yield from observe(context, balance, stream="weighing"))[balance.mass.name]
             masses_g[stock] = after_g - before_g

@@ -147,6 +147,13 @@ class LabDevice(Device):
             act.stop("stop was called")
         self.halt()
 
+    def stop_acts(self) -> None:
+        """Stop what is under way, if anything is; a temperature that is held is left alone."""
+        with self._acts_lock:
+            moving = bool(self._acts)
+        if moving:
+            self.stop()
+
     def _line(self) -> Port:
         if not isinstance(self.port, Port):
             raise TypeError(f"{self.name} is on an MQTT link; use its request and latest instead of query and command")
@@ -271,8 +278,8 @@ class Axis(Reading):
         return status
 
     def stop(self, *, success: bool = False) -> None:
-        """Stop the device."""
-        self.parent.stop(success=success)
+        """Stop what is under way; a RunEngine calls this at the end of every plan, for every axis that was set."""
+        self.parent.stop_acts()
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """As of a reading, with the limits."""

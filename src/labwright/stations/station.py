@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from bluesky.utils import FailedStatus, RunEngineInterrupted
 
 from labwright.clock import Actor, LabClock
 from labwright.model.errors import (
+    DeviceError,
     InfeasibleError,
     LabwrightError,
     OutOfRangeError,
@@ -24,6 +26,8 @@ from labwright.model.protocol import FailKind, StepOrder, StepOutcome
 from labwright.stations.link import Finished
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.results import StepResults
+
+_log = logging.getLogger(__name__)
 
 Journal = Callable[[str, dict[str, Any]], None]
 
@@ -111,13 +115,19 @@ class Station:
             running = self._order is not None
         if now and running:
             for device in self._all():
-                device.stop()
+                self._tell(device, device.stop)
 
     def close(self) -> None:
-        """Stop now and make every device safe."""
+        """Stop now and make every device safe; one that cannot be told is logged, and the next is told."""
         self.stop("the station closes", now=True)
         for device in self._all():
-            device.make_safe()
+            self._tell(device, device.make_safe)
+
+    def _tell(self, device: Any, what: Callable[[], None]) -> None:
+        try:
+            what()
+        except DeviceError as error:
+            _log.error("station %s: %s could not be told to stop: %s", self.name, device.name, error)
 
     def _all(self) -> list[Any]:
         return [*self._devices.values(), *self._monitors]
