@@ -28,12 +28,16 @@ from labwright.engine.core import (
 )
 from labwright.journal import EventLog, RunJournal, recover
 from labwright.lab import Lab
+from labwright.model.campaign import Suggestion
 from labwright.model.errors import InfeasibleError, JournalError, OutOfRangeError, PlannerError
 from labwright.model.protocol import StepOrder
 from labwright.stations import Station, StationLink
 
 SILENCE_S = 600.0
 """Wall seconds without any event after which a step counts as hung."""
+
+NEAR = 0.05
+"""A suggestion that cannot be made is moved if the nearest that can is no further than this share of each range."""
 
 Watch = Callable[[Event, CampaignCore], None]
 
@@ -156,16 +160,37 @@ class CampaignRun:
             (suggestion,) = self._campaign.planner.ask(ask.state, 1)
         except PlannerError as error:
             return NotSuggested(reason=str(error))
-        protocol = self._campaign.protocols[self._campaign.spec.protocol]
-        parameters = {key: float(value) for key, value in suggestion.params.items()}
         try:
-            protocol.check({**parameters, **self._campaign.spec.fixed})
+            self._check(suggestion)
         except InfeasibleError as error:
-            near = ", ".join(f"{name} {value:.4g}" for name, value in error.nearest.items())
-            return Infeasible(suggestion=suggestion, reason=f"{error} Nearest that can be made: {near}.")
+            near = self._nearest(suggestion, error)
+            if near is None:
+                words = ", ".join(f"{name} {value:.4g}" for name, value in error.nearest.items())
+                return Infeasible(suggestion=suggestion, reason=f"{error} Nearest that can be made: {words}.")
+            suggestion = near
         except OutOfRangeError as error:
             return Infeasible(suggestion=suggestion, reason=str(error))
         return Suggested(suggestion=suggestion, place=self._vials.pop(0))
+
+    def _check(self, suggestion: Suggestion) -> None:
+        spec = self._campaign.spec
+        parameters = {key: float(value) for key, value in suggestion.params.items()}
+        self._campaign.protocols[spec.protocol].check({**parameters, **spec.fixed})
+
+    def _nearest(self, suggestion: Suggestion, error: InfeasibleError) -> Suggestion | None:
+        """The suggestion moved to the nearest that can be made, if that is near; what is made is measured anyway."""
+        space = self._campaign.spec.space
+        moved = {**suggestion.params, **{k: v for k, v in error.nearest.items() if k in space.names}}
+        shifts = [abs(a - b) for a, b in zip(space.to_unit(suggestion.params), space.to_unit(moved), strict=True)]
+        if max(shifts) > NEAR or space.violations(moved):
+            return None
+        words = f"{suggestion.rationale}; moved to the nearest that can be made ({error})"
+        near = suggestion.model_copy(update={"params": moved, "rationale": words})
+        try:
+            self._check(near)
+        except (InfeasibleError, OutOfRangeError):
+            return None
+        return near
 
     def _make_stations(self) -> dict[str, StationLink]:
         lab = self._lab
