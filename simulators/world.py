@@ -15,7 +15,7 @@ from labwright.model.errors import ConfigError, unknown
 from labwright.simulation import World
 from protocols.calibration import kcl_conductivity_ms_per_cm
 from simulators.cell import cell_impedance
-from simulators.electrolyte import conductivity_ms_per_cm
+from simulators.electrolyte import conductivity_ms_per_cm, optimum
 from simulators.liquids import Liquid
 from simulators.thermal import Thermal
 
@@ -138,6 +138,20 @@ class ElectrolyteWorld(World):
         self.pan_changed_s = clock.now() - SETTLED_S
         self._cell_rng = self.rng("cell")
         self._updated = clock.now()
+
+    @staticmethod
+    def truth(parameters: Mapping[str, float]) -> float:
+        """The true conductivity in mS/cm of a composition, which only a simulation can know."""
+        return conductivity_ms_per_cm(
+            parameters["molality"], parameters["ec_fraction"], parameters["dmc_share"], parameters["temperature"]
+        )
+
+    @staticmethod
+    def best_possible(fixed: Mapping[str, float]) -> tuple[dict[str, float], float]:
+        """The true optimum of the composition space at a temperature: parameters, and conductivity in mS/cm."""
+        found = optimum(fixed["temperature"])
+        where = {"molality": found.molality, "ec_fraction": found.ec_fraction, "dmc_share": found.dmc_share}
+        return where, found.conductivity_ms_per_cm
 
     def total_g(self) -> float:
         """Mass of all liquid in the lab; nothing may change it."""

@@ -69,23 +69,29 @@ class LabClock:
     Args:
         speed: lab seconds per wall second.
         start: lab time at the start, seconds since the epoch; now, if not given.
+        wall_start: wall time of that start; now, if not given. Two processes with the same three numbers share a clock.
     """
 
-    def __init__(self, speed: float = 1.0, start: float | None = None) -> None:
+    def __init__(self, speed: float = 1.0, start: float | None = None, wall_start: float | None = None) -> None:
         if not 0 < speed < float("inf"):
             raise ValueError(f"speed must be a positive number, not {speed}")
         self.speed = speed
-        self._wall0 = time.time()
-        self._start = self._wall0 if start is None else start
+        self.wall_start = time.time() if wall_start is None else wall_start
+        self._start = self.wall_start if start is None else start
 
     @property
     def stepped(self) -> bool:
         """Whether time only moves when everybody waits."""
         return False
 
+    @property
+    def started_s(self) -> float:
+        """Lab time at the start."""
+        return self._start
+
     def now(self) -> float:
         """Lab time in seconds since the epoch."""
-        return self._start + (time.time() - self._wall0) * self.speed
+        return self._start + (time.time() - self.wall_start) * self.speed
 
     def sleep(self, seconds: float) -> None:
         """Sleep `seconds` of lab time in a thread that is no actor."""

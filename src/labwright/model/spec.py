@@ -24,6 +24,22 @@ class StopRule(Frozen):
     no_better_for: Annotated[int, Field(ge=2)] | None = None
 
 
+class Comparison(Frozen):
+    """What somebody else reached on the same problem, shown beside the campaign.
+
+    Attributes:
+        title: who.
+        source: citation.
+        best_so_far: number of the experiment and the best value after it, only where it changed.
+        experiments: how many there were.
+    """
+
+    title: str
+    source: str
+    best_so_far: tuple[tuple[int, float], ...]
+    experiments: int
+
+
 class CampaignSpec(Frozen):
     """A campaign: protocol, search space, objective, planner, budget, seed, stop rule.
 
@@ -39,6 +55,7 @@ class CampaignSpec(Frozen):
         budget: number of experiments.
         seed: of everything random in planning.
         stop: when to end earlier.
+        compare: what somebody else reached, for the report.
     """
 
     name: Name
@@ -52,6 +69,7 @@ class CampaignSpec(Frozen):
     budget: Annotated[int, Field(ge=1, le=10_000)]
     seed: Annotated[int, Field(ge=0)] = 0
     stop: StopRule = StopRule()
+    compare: Comparison | None = None
 
     @model_validator(mode="after")
     def _nothing_chosen_twice(self) -> CampaignSpec:

@@ -1,0 +1,264 @@
+"""The verbs. Nothing heavy is imported here: each verb imports what it needs, so that --help answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labwright.model.errors import ConfigError, LabwrightError
+
+app = typer.Typer(
+    name="labwright",
+    help="Run a laboratory: plan experiments, carry them out, keep every result.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+campaign_app = typer.Typer(help="Run campaigns.", no_args_is_help=True, rich_markup_mode=None)
+station_app = typer.Typer(
+    help="Look at stations and try their instruments.", no_args_is_help=True, rich_markup_mode=None
+)
+run_app = typer.Typer(help="Look at runs in the journal.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(campaign_app, name="campaign")
+app.add_typer(station_app, name="station")
+app.add_typer(run_app, name="run")
+
+LabOption = Annotated[Path | None, typer.Option("--lab", help="The lab's folder; this one, or the reference lab.")]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of journal, runs and reports; LAB/var.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line on standard output.")]
+SimulatedOption = Annotated[bool, typer.Option("--simulated", help="On the lab's simulated instruments.")]
+EndpointsOption = Annotated[
+    Path | None, typer.Option("--endpoints", help="File written by `labwright simulate`: use those instruments.")
+]
+SpeedOption = Annotated[
+    float, typer.Option("--speed", help="Lab seconds per second; 0 is the stepped clock, as fast as it goes.", min=0)
+]
+
+
+def main() -> None:
+    """Run the command line; every error Labwright knows ends in words and an exit code of its own."""
+    # ophyd looks for an EPICS installation at import, which a lab of serial lines does not have.
+    os.environ.setdefault("OPHYD_CONTROL_LAYER", "dummy")
+    try:
+        app()
+    except LabwrightError as error:
+        print(f"labwright: {error}", file=sys.stderr)  # noqa: T201 - before any console exists
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("labwright: stopped", file=sys.stderr)  # noqa: T201 - before any console exists
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # whoever read our output has gone; Python's own flush at exit would complain once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+def reference_lab() -> Path:
+    """The lab that comes with Labwright: inside a wheel, or the repository's root in an editable install."""
+    packaged = Path(__file__).parents[1] / "_reference_lab"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3]
+
+
+def lab_root(lab: Path | None) -> Path:
+    """The lab that is meant: the one named, the one here, or the reference lab."""
+    if lab is not None:
+        return lab
+    return Path.cwd() if (Path.cwd() / "lab_config").is_dir() else reference_lab()
+
+
+def data_folder(root: Path, data: Path | None) -> Path:
+    """Where a lab's data goes: beside the lab, but not into an installed package."""
+    if data is not None:
+        return data
+    return Path.cwd() / "var" if root.name == "_reference_lab" else root / "var"
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="The new lab's folder; it must be empty or not exist.")]) -> None:
+    """Make a new lab: one driver, its simulator, a protocol, a campaign, and a test that runs them."""
+    from labwright.cli.init import make_lab
+
+    make_lab(folder)
+
+
+@app.command()
+def check(lab: LabOption = None, json: JsonOption = False) -> None:
+    """Check a lab's files, classes, protocols and campaigns; every mistake at once, nothing is opened."""
+    from labwright.cli.checking import check_lab
+
+    check_lab(lab_root(lab), json=json)
+
+
+@app.command()
+def schema(
+    what: Annotated[str, typer.Argument(help="lab, campaign or campaign-state")] = "lab",
+) -> None:
+    """Print the JSON Schema of a lab or campaign file, for editors."""
+    from labwright.cli.checking import print_schema
+
+    print_schema(what)
+
+
+@app.command()
+def simulate(
+    lab: LabOption = None,
+    speed: Annotated[float, typer.Option("--speed", help="Lab seconds per second.", min=0.01)] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of everything random in the simulated world.")] = 0,
+    endpoints: Annotated[Path | None, typer.Option("--endpoints", help="Where to write the addresses.")] = None,
+) -> None:
+    """Serve the lab's simulated instruments on real serial lines, TCP ports and MQTT, until Ctrl-C."""
+    from labwright.cli.simulating import serve
+
+    root = lab_root(lab)
+    serve(root, speed=speed, seed=seed, endpoints=endpoints or data_folder(root, None) / "endpoints.json")
+
+
+@app.command()
+def demo(
+    budget: Annotated[int, typer.Option("--budget", help="Number of experiments.", min=2)] = 25,
+    seed: Annotated[int, typer.Option("--seed", help="Of planner and simulated world.")] = 1,
+    data: DataOption = None,
+    json: JsonOption = False,
+    store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
+) -> None:
+    """Run the reference lab's campaign on simulated instruments, and write its report."""
+    from labwright.cli.running import run_demo
+
+    root = reference_lab()
+    run_demo(root, data_folder(root, data) / "demo" if data is None else data, budget, seed, json=json, store=store)
+
+
+@campaign_app.command("run")
+def campaign_run(
+    spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
+    lab: LabOption = None,
+    data: DataOption = None,
+    simulated: SimulatedOption = False,
+    endpoints: EndpointsOption = None,
+    speed: SpeedOption = 0.0,
+    budget: Annotated[int | None, typer.Option("--budget", help="Instead of the file's.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Instead of the file's.")] = None,
+    planner: Annotated[str | None, typer.Option("--planner", help="Instead of the file's.")] = None,
+    json: JsonOption = False,
+    store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
+) -> None:
+    """Run a campaign. Ctrl-C ends it after the current operation, a second Ctrl-C at once."""
+    from labwright.cli.running import RunOptions, run_campaign
+
+    root = lab_root(lab)
+    options = RunOptions(
+        data=data_folder(root, data),
+        simulated=simulated,
+        endpoints=endpoints,
+        speed=speed,
+        budget=budget,
+        seed=seed,
+        planner=planner,
+        json=json,
+        store=store,
+    )
+    raise SystemExit(run_campaign(root, spec, options))
+
+
+@station_app.command("list")
+def station_list(lab: LabOption = None, json: JsonOption = False) -> None:
+    """List the lab's stations and their devices."""
+    from labwright.cli.looking import list_stations
+
+    list_stations(lab_root(lab), json=json)
+
+
+@station_app.command("test")
+def station_test(
+    name: Annotated[str | None, typer.Argument(help="A station; all of them, if not given.")] = None,
+    lab: LabOption = None,
+    simulated: SimulatedOption = False,
+    endpoints: EndpointsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Connect to a station's instruments and read each once; nothing is moved."""
+    from labwright.cli.looking import read_stations
+
+    read_stations(lab_root(lab), name, simulated=simulated, endpoints=endpoints, json=json)
+
+
+@run_app.command("list")
+def run_list(lab: LabOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+    """List the runs in the journal, oldest first."""
+    from labwright.cli.looking import list_runs
+
+    list_runs(data_folder(lab_root(lab), data), json=json)
+
+
+@run_app.command("show")
+def run_show(
+    uid: Annotated[str, typer.Argument(help="The run's uid, or its beginning.")],
+    lab: LabOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what a run measured."""
+    from labwright.cli.looking import show_run
+
+    show_run(data_folder(lab_root(lab), data), uid, json=json)
+
+
+@run_app.command("export")
+def run_export(
+    uid: Annotated[str, typer.Argument(help="The run's uid, or its beginning.")],
+    to: Annotated[Path, typer.Argument(help="A file: .csv for tables, .jsonl for all documents.")],
+    lab: LabOption = None,
+    data: DataOption = None,
+) -> None:
+    """Write a run to a file."""
+    from labwright.cli.looking import export_run
+
+    export_run(data_folder(lab_root(lab), data), uid, to)
+
+
+@app.command()
+def report(
+    spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
+    lab: LabOption = None,
+    data: DataOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The HTML file; DATA/report.html.")] = None,
+) -> None:
+    """Write the report of the newest run of a campaign."""
+    from labwright.cli.reporting import write_newest
+
+    root = lab_root(lab)
+    folder = data_folder(root, data)
+    write_newest(root, spec, folder, out or folder / "report.html")
+
+
+@app.command()
+def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
+    """Say what this machine has and lacks: Python, packages, disk, serial lines, the lab's files."""
+    from labwright.cli.looking import diagnose
+
+    diagnose(lab_root(lab), json=json)
+
+
+def find_campaign(root: Path, name: str) -> Path:
+    """The file of a campaign given by name or path.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from labwright.model.errors import unknown
+
+    path = Path(name)
+    if path.suffix == ".yaml":
+        if path.is_file():
+            return path.resolve()
+        raise ConfigError(f"there is no file {path}")
+    folder = root / "lab_config" / "campaigns"
+    known = sorted(one.stem for one in folder.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(unknown("campaign", name, known))
+    return (folder / f"{name}.yaml").resolve()

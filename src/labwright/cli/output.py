@@ -1,0 +1,33 @@
+"""Two streams: what people read goes to stderr, what programs read to stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+console = Console(stderr=True, highlight=False)
+
+
+def emit(value: Any) -> None:
+    """One JSON object on a line of stdout."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
+    sys.stdout.flush()
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, json: bool) -> None:
+    """A table for people on stdout, or its rows as JSON."""
+    if json:
+        for row in rows:
+            emit(dict(zip(columns, row, strict=True)))
+        return
+    shown = Table(title=title or None, title_justify="left")
+    for column in columns:
+        shown.add_column(column)
+    for row in rows:
+        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(highlight=False).print(shown)

@@ -1,0 +1,266 @@
+"""`labwright campaign run` and `labwright demo`."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+from rich.table import Table
+
+from labwright.cli.app import find_campaign
+from labwright.cli.output import console, emit
+from labwright.cli.reporting import write_report
+from labwright.cli.simulating import opened
+from labwright.engine import Campaign, CampaignCore, CampaignRun, load_campaign
+from labwright.engine.core import Event, StepEnded, StopAsked, Suggested
+
+EXIT = {"completed": 0, "failed": 1, "stopped": 130}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says of a run."""
+
+    data: Path
+    simulated: bool = False
+    endpoints: Path | None = None
+    speed: float = 0.0
+    budget: int | None = None
+    seed: int | None = None
+    planner: str | None = None
+    json: bool = False
+    store: bool = True
+
+
+def run_campaign(root: Path, name: str, options: RunOptions) -> int:
+    """Run a campaign; the exit code."""
+    with opened(
+        root,
+        simulated=options.simulated,
+        endpoints=options.endpoints,
+        speed=options.speed,
+        seed=options.seed or 0,
+    ) as (folder, lab, world):
+        campaign = load_campaign(
+            folder, find_campaign(root, name), budget=options.budget, seed=options.seed, planner=options.planner
+        )
+        with lab, _store(options) as uploader:
+            end = _watched(lab, campaign, options, uploader)
+            missing = uploader.finish() if uploader else ""
+        report = write_report(options.data, campaign, simulated=lab.simulated, world=world)
+    summary = {"campaign": end.campaign, "state": end.state, "reason": end.reason, "data": str(options.data)}
+    if options.json:
+        emit({**summary, "report": str(report)})
+    style = {"completed": "bold", "stopped": "bold yellow", "failed": "bold red"}[end.state]
+    console.print(f"{end.campaign} {end.state}: {end.reason}", style=style, markup=False)
+    _say_where(options.data, report, missing)
+    return EXIT[end.state]
+
+
+def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, store: bool) -> None:
+    """The reference lab's campaign on simulated instruments, and how it compares."""
+    options = RunOptions(data=data, simulated=True, budget=budget, seed=seed, json=json, store=store)
+    began = time.monotonic()
+    with opened(root, simulated=True, endpoints=None, speed=0, seed=seed) as (folder, lab, world):
+        campaign = load_campaign(folder, find_campaign(root, "conductivity"), budget=budget, seed=seed)
+        with lab, _store(options) as uploader:
+            end = _watched(lab, campaign, options, uploader)
+            lab_hours = (lab.clock.now() - lab.clock.started_s) / 3600
+            wall_s = time.monotonic() - began
+            facts = _facts(end.core, campaign, world)
+            report = write_report(data, campaign, simulated=True, world=world)
+            missing = uploader.finish() if uploader else ""
+    facts |= {"campaign": end.campaign, "state": end.state, "lab_hours": lab_hours, "wall_s": wall_s}
+    if json:
+        emit({**facts, "report": str(report)})
+    _say_demo(facts, campaign)
+    _say_where(data, report, missing)
+    if end.state != "completed":
+        raise SystemExit(EXIT[end.state])
+
+
+def _facts(core: CampaignCore, campaign: Campaign, world: Any) -> dict[str, Any]:
+    """Best found, the truth behind it, and what choosing at random would have brought with the same budget."""
+    spec = campaign.spec
+    best = campaign.planner.best(core.state())
+    if best is None:
+        return {}
+    where, optimum = world.best_possible(spec.fixed)
+    made = {name: float(value) for name, value in best.params.items()}
+    facts: dict[str, Any] = {
+        "best": made,
+        "best_conductivity": best.predicted.mean,
+        "best_conductivity_sem": best.predicted.sem,
+        "best_true": world.truth({**made, **spec.fixed}),
+        "optimum": where,
+        "optimum_true": optimum,
+        "random_true": _random_true(core, campaign, world),
+        "experiments": core.tried,
+    }
+    return facts
+
+
+def _random_true(core: CampaignCore, campaign: Campaign, world: Any) -> float:
+    """True value of the best of as many random points; generous to chance, for it knows its best without an error."""
+    from labwright.model.campaign import PlannerSpec
+    from labwright.planners import load_planner
+
+    state = core.state().model_copy(update={"trials": (), "planner": PlannerSpec(name="random")})
+    chosen = load_planner(state.planner).ask(state, max(core.tried, 1))
+    truths = [world.truth({**{k: float(v) for k, v in one.params.items()}, **campaign.spec.fixed}) for one in chosen]
+    return max(truths)
+
+
+def _say_demo(facts: dict[str, Any], campaign: Campaign) -> None:
+    if "best" not in facts:
+        return
+    unit = campaign.spec.objective.unit
+
+    def words(where: dict[str, float]) -> str:
+        return ", ".join(f"{name} {value:.3f}" for name, value in where.items())
+
+    console.print()
+    console.print("SIMULATED: instruments, samples and results below are a simulation's.", style="bold yellow")
+    console.print(
+        f"Best found       {facts['best_true']:.2f} {unit} (true), estimated {facts['best_conductivity']:.2f} ± "
+        f"{facts['best_conductivity_sem'] or 0:.2f}, at {words(facts['best'])}"
+    )
+    console.print(f"True optimum     {facts['optimum_true']:.2f} {unit} at {words(facts['optimum'])}")
+    console.print(f"Same budget at random  {facts['random_true']:.2f} {unit} (true value of its best)")
+    compare = campaign.spec.compare
+    if compare is not None:
+        number, value = compare.best_so_far[-1]
+        console.print(
+            f"The {compare.title}: {value:.2f} {unit} in experiment {number} of {compare.experiments} [{compare.source}]",
+            markup=False,
+        )
+    console.print(f"{facts['lab_hours']:.1f} hours of laboratory time in {facts['wall_s']:.0f} s.")
+
+
+def _say_where(data: Path, report: Path, missing: str) -> None:
+    console.print(f"Report           {report}")
+    console.print(f"Runs             {data / 'runs'} (labwright run list --data {data})")
+    console.print(f"Events           {data / 'journal.sqlite'}")
+    if missing:
+        console.print(missing, style="yellow", markup=False)
+
+
+def _watched(lab: Any, campaign: Campaign, options: RunOptions, uploader: Any) -> Any:
+    """Run with a live table for people, or JSON lines for programs; Ctrl-C asks to stop, twice stops now."""
+    progress = Progress(lab, campaign)
+    live = (
+        None
+        if options.json or not console.is_terminal
+        else Live(progress.table(), console=console, refresh_per_second=4, transient=False)
+    )
+
+    def watch(event: Event, core: CampaignCore) -> None:
+        line = progress.take(event, core)
+        if options.json:
+            emit(event.model_dump(mode="json"))
+        elif live is not None:
+            live.update(progress.table())
+        elif line:
+            console.print(line, markup=False)
+
+    run = CampaignRun(lab, campaign, options.data, watch, uploader.notify if uploader else lambda path: None)
+    for one in run.recovered:
+        console.print(f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents kept)")
+    with _interrupts(run), live or contextlib.nullcontext():
+        return run.run()
+
+
+@contextlib.contextmanager
+def _interrupts(run: CampaignRun) -> Iterator[None]:
+    pressed = 0
+
+    def stop(number: int, frame: Any) -> None:
+        nonlocal pressed
+        pressed += 1
+        now = pressed > 1
+        console.print(
+            "stopping now: all stations are halted" if now else "stopping after the current operation; again: at once",
+            style="bold yellow",
+        )
+        run.ask_to_stop("Ctrl-C", now=now)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Progress:
+    """The live table: experiment, station, parameters, result, best so far, time left."""
+
+    def __init__(self, lab: Any, campaign: Campaign) -> None:
+        self._lab = lab
+        self._spec = campaign.spec
+        self._expected_s = sum(step.expected_s for step in campaign.protocols[campaign.spec.protocol].steps)
+        self._stations: dict[str, str] = {}
+        self._rows: list[tuple[str, ...]] = []
+        self._core: CampaignCore | None = None
+        self._took_s: list[float] = []
+        self._began_s = 0.0
+
+    def take(self, event: Event, core: CampaignCore) -> str:
+        """Take an event; a line for a terminal that cannot redraw, or nothing."""
+        self._core = core
+        now = self._lab.clock.now()
+        if isinstance(event, Suggested):
+            self._began_s = now
+        self._stations = {} if core.current is None else {s: step.name for s, step in core.current.running.items()}
+        done = [trial for trial in core.trials if trial.status == "done"]
+        if isinstance(event, StepEnded) and event.outcome.state != "done":
+            return f"{event.outcome.step_id} {event.outcome.state}: {event.outcome.error}"
+        if isinstance(event, StopAsked):
+            return f"stopping: {event.why}"
+        if len(done) == len(self._rows):
+            return ""
+        self._took_s.append(now - self._began_s)
+        objective = self._spec.objective
+        values = [trial.outcomes[objective.name].mean for trial in done]
+        best = max(values) if objective.goal == "max" else min(values)
+        last = done[-1]
+        row = (
+            f"{len(done)}/{self._spec.budget}",
+            "  ".join(f"{name} {float(value):.3f}" for name, value in last.made.items()),
+            f"{values[-1]:.2f} ± {last.outcomes[objective.name].sem or 0:.2f}",
+            f"{best:.2f}",
+            self._left(len(done)),
+        )
+        self._rows.append(row)
+        return "  ".join(row)
+
+    def table(self) -> Table:
+        """The last rows, and what every station does."""
+        simulated = "SIMULATED · " if self._lab.simulated else ""
+        doing = ", ".join(f"{station}: {step}" for station, step in sorted(self._stations.items())) or "planning"
+        shown = Table(
+            title=f"{simulated}{self._spec.title}", caption=doing, title_justify="left", caption_justify="left"
+        )
+        unit = self._spec.objective.unit
+        for column in ("experiment", "made", f"{self._spec.objective.name} / {unit}", "best so far", "lab time left"):
+            shown.add_column(column)
+        for row in self._rows[-15:]:
+            shown.add_row(*row)
+        return shown
+
+    def _left(self, done: int) -> str:
+        each_s = sum(self._took_s) / len(self._took_s) if self._took_s else self._expected_s
+        minutes = (self._spec.budget - done) * each_s / 60
+        return f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.0f} min"
+
+
+@contextlib.contextmanager
+def _store(options: RunOptions) -> Iterator[Any]:
+    """The uploader into the data store, when one is wanted and installed."""
+    yield None

@@ -1,0 +1,102 @@
+"""`labwright simulate`, and the addresses it leaves for others."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from labwright.cli.output import console, emit
+from labwright.clock import LabClock, SteppedClock
+from labwright.model.errors import ConfigError
+from labwright.model.ports import PortAddress
+
+_ADDRESSES: TypeAdapter[dict[str, PortAddress]] = TypeAdapter(dict[str, PortAddress])
+
+
+def serve(root: Path, *, speed: float, seed: int, endpoints: Path) -> None:
+    """Serve the lab's simulated instruments until a signal says to stop."""
+    from labwright.lab import read_lab
+    from labwright.lab.classes import resolve
+    from labwright.simulation import SimulatedLab
+    from labwright.simulation.control import ControlServer
+
+    folder = read_lab(root)
+    clock = LabClock(speed)
+    start = wall = clock.wall_start
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    with SimulatedLab(folder.model, clock, resolve, seed=seed, links=endpoints.parent / "lines") as lab:
+        control = ControlServer(lab)
+        try:
+            written = {
+                "lab": folder.model.name,
+                "clock": {"speed": speed, "start": start, "wall_start": wall},
+                "control": control.tcp_port,
+                "ports": {name: one.model_dump(mode="json") for name, one in lab.addresses.items()},
+            }
+            endpoints.parent.mkdir(parents=True, exist_ok=True)
+            endpoints.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2))
+            emit(written)
+            console.print(
+                f"SIMULATED {folder.model.title}: {len(lab.instruments)} instruments, speed {speed:g}. Addresses in "
+                f"{endpoints}. Ctrl-C ends it."
+            )
+            over.wait()
+        finally:
+            endpoints.unlink(missing_ok=True)
+            control.close()
+
+
+def read_endpoints(path: Path) -> tuple[LabClock, dict[str, PortAddress]]:
+    """Clock and addresses of a simulation in another process.
+
+    Raises:
+        ConfigError: the file is not there or not what `labwright simulate` writes.
+    """
+    try:
+        written = orjson.loads(path.read_bytes())
+        clock = written["clock"]
+        addresses = _ADDRESSES.validate_python(written["ports"])
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; is `labwright simulate` running?") from error
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
+        raise ConfigError(f"{path} is no file of `labwright simulate`: {error}") from error
+    return LabClock(clock["speed"], clock["start"], clock["wall_start"]), addresses
+
+
+@contextmanager
+def opened(
+    root: Path, *, simulated: bool, endpoints: Path | None, speed: float, seed: int
+) -> Iterator[tuple[Any, Any, Any]]:
+    """The lab in `root`, read but not open, with a simulated twin if wanted: folder, lab, world.
+
+    Args:
+        root: the lab's folder.
+        simulated: on simulated instruments in this process.
+        endpoints: or on those of another process.
+        speed: lab seconds per second of the simulation; 0 for the stepped clock.
+        seed: of the simulated world.
+    """
+    from labwright.lab import Lab, read_lab
+    from labwright.lab.classes import resolve
+
+    folder = read_lab(root)
+    if endpoints is not None:
+        clock, addresses = read_endpoints(endpoints)
+        yield folder, Lab(folder, clock, addresses, simulated=True), None
+    elif simulated:
+        from labwright.simulation import SimulatedLab
+
+        here = SteppedClock() if speed == 0 else LabClock(speed)
+        with SimulatedLab(folder.model, here, resolve, seed=seed) as twin:
+            yield folder, Lab(folder, here, twin.addresses, simulated=True), twin.world
+    else:
+        yield folder, Lab(folder, LabClock()), None

@@ -1,0 +1,94 @@
+"""Everything a report wants to know of a campaign, rebuilt from the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labwright.engine import Campaign, CampaignCore
+from labwright.engine.core import EVENTS, StepEnded
+from labwright.journal import EventLog
+from labwright.model.campaign import Trial
+from labwright.model.errors import ConfigError, unknown
+from labwright.model.protocol import StepOutcome
+
+
+@dataclass
+class CampaignRecord:
+    """A campaign as it went.
+
+    Attributes:
+        campaign: its id.
+        core: the engine's core after the last event.
+        steps: outcomes of all steps, by experiment label and step name.
+        started_s: lab time of the first event.
+        ended_s: lab time of the last.
+    """
+
+    campaign: str
+    core: CampaignCore
+    steps: dict[tuple[str, str], StepOutcome] = field(default_factory=dict)
+    started_s: float = 0.0
+    ended_s: float = 0.0
+
+    @property
+    def done(self) -> list[Trial]:
+        """Trials with an outcome, in their order."""
+        return [trial for trial in self.core.trials if trial.status == "done"]
+
+    def values(self) -> list[float]:
+        """The objective of each, in its unit."""
+        return [trial.outcomes[self.core.spec.objective.name].mean for trial in self.done]
+
+    def best_so_far(self) -> list[float]:
+        """The best mean after each experiment."""
+        best = max if self.core.spec.objective.goal == "max" else min
+        values = self.values()
+        return [best(values[: index + 1]) for index in range(len(values))]
+
+    def found(self, name: str) -> list[dict[str, Any]]:
+        """Results of the step `name`, one for each experiment that has it."""
+        return [
+            outcome.results
+            for (label, step), outcome in self.steps.items()
+            if step == name and label.isdigit() and outcome.state == "done"
+        ]
+
+
+def read_record(log: EventLog, name: str, campaign: Campaign) -> CampaignRecord:
+    """Replay the events of a campaign.
+
+    Args:
+        log: the journal.
+        name: the campaign's id.
+        campaign: what was run; the core replays its events.
+
+    Raises:
+        ConfigError: the journal has no such campaign.
+    """
+    events = log.read(name)
+    if not events:
+        raise ConfigError(f"{log.path}: {unknown('campaign', name, log.campaigns())}")
+    record = CampaignRecord(name, campaign.core(), started_s=events[0].lab_time_s, ended_s=events[-1].lab_time_s)
+    for one in events:
+        event = EVENTS.validate_python(one.payload)
+        if isinstance(event, StepEnded):
+            _, label, step = event.outcome.step_id.rsplit("/", 2)
+            record.steps[label, step] = event.outcome
+        if not record.core.over and not (one.kind == "stop_asked" and record.core.phase == "draining"):
+            record.core.handle(event)
+    return record
+
+
+def newest(data: Path, campaign: Campaign) -> CampaignRecord:
+    """The record of the newest campaign in a data folder.
+
+    Raises:
+        ConfigError: nothing was run there yet.
+    """
+    with EventLog(data / "journal.sqlite") as log:
+        names = [name for name in log.campaigns() if name.startswith(f"{campaign.spec.name}-")]
+        if not names:
+            raise ConfigError(f"{data} holds no campaign {campaign.spec.name!r} yet; run one first")
+        return read_record(log, names[-1], campaign)

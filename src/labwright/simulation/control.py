@@ -1,0 +1,89 @@
+"""The control channel of a simulation: JSON lines over TCP on loopback, to put faults on and take them off.
+
+A line is ``{"op": "fault", "device": ..., "kind": ..., "count": 1, "value": 0, "match": "*"}``, ``{"op": "clear"}`` or
+``{"op": "status"}``; the answer is a line with ``ok`` and what was asked for, or ``error`` in words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from labwright.model.errors import CommunicationError, LabwrightError
+from labwright.simulation.faults import Fault
+from labwright.simulation.host import SimHost
+
+
+class ControlServer:
+    """Serves the control channel of `host` on a free port of loopback."""
+
+    def __init__(self, host: SimHost) -> None:
+        self._host = host
+        self._clients: set[asyncio.Task[None]] = set()
+        self._server = host.loop_thread.run(asyncio.start_server(self._client, "127.0.0.1", 0))
+        self.tcp_port: int = self._server.sockets[0].getsockname()[1]
+
+    def close(self) -> None:
+        """Stop serving."""
+
+        async def stop() -> None:
+            self._server.close()
+            for task in list(self._clients):
+                task.cancel()
+            await asyncio.gather(*self._clients, return_exceptions=True)
+
+        self._host.loop_thread.run(stop())
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+        try:
+            while line := await reader.readline():
+                writer.write(orjson.dumps(self._answer(line)) + b"\n")
+                await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = orjson.loads(line)
+            op = request.pop("op")
+            if op == "fault":
+                self._host.instrument(request.pop("device")).add_fault(Fault(**request))
+                return {"ok": True}
+            if op == "clear":
+                for instrument in self._host.instruments.values():
+                    instrument.clear_faults()
+                return {"ok": True}
+            if op == "status":
+                return {"ok": True, "lab_time_s": self._host.clock.now(), "unknown": self._host.unknown_commands()}
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValidationError, LabwrightError) as error:
+            return {"ok": False, "error": str(error)}
+        return {"ok": False, "error": f"no operation {op!r}; there are fault, clear and status"}
+
+
+def ask(tcp_port: int, request: dict[str, Any]) -> dict[str, Any]:
+    """Send one request to the simulation that listens on `tcp_port`, and return its answer.
+
+    Raises:
+        CommunicationError: nobody answers, or the answer says no.
+    """
+    try:
+        with socket.create_connection(("127.0.0.1", tcp_port), timeout=5) as connection:
+            connection.sendall(orjson.dumps(request) + b"\n")
+            answer: dict[str, Any] = orjson.loads(connection.makefile("rb").readline())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise CommunicationError(
+            f"the simulation's control channel at port {tcp_port} does not answer: {error}"
+        ) from error
+    if not answer.get("ok"):
+        raise CommunicationError(f"the simulation refuses {request}: {answer.get('error')}")
+    return answer
