@@ -1,0 +1,230 @@
+"""The report of a campaign: one HTML file with pictures, and every picture's numbers as a table."""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from labwright.engine import Campaign
+from labwright.model.space import Params, Real
+from labwright.report.pictures import Bar, Series, best_so_far, nyquist, parity, surrogate_slice, timeline
+from labwright.report.record import CampaignRecord
+from labwright.report.svg import STYLE
+
+SLICE_POINTS = 41
+
+
+@dataclass(frozen=True)
+class Card:
+    """A picture, what it says, and its numbers.
+
+    Attributes:
+        title: of the card.
+        subtitle: what to look at.
+        picture: SVG.
+        columns: of the table.
+        rows: of the table.
+    """
+
+    title: str
+    subtitle: str
+    picture: Markup
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def html(record: CampaignRecord, campaign: Campaign, *, simulated: bool, world: Any = None) -> str:
+    """The whole report.
+
+    Args:
+        record: the campaign as it went.
+        campaign: what was run.
+        simulated: shown wherever a person looks.
+        world: the simulated world, for the truth behind the results; None for a real lab.
+    """
+    environment = Environment(
+        loader=PackageLoader("labwright.report", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    spec = campaign.spec
+    best = campaign.planner.best(record.core.state()) if record.done else None
+    cards = []
+    if record.done:
+        cards.append(_best_card(record, campaign, world))
+        if best is not None:
+            cards += _slice_cards(record, campaign, {k: float(v) for k, v in best.params.items()})
+        cards += _nyquist_cards(record)
+        cards += _parity_cards(record, campaign)
+    if record.steps:
+        cards.append(_timeline_card(record, campaign))
+    return environment.get_template("report.html").render(
+        style=Markup(STYLE),  # noqa: S704 - our own constant
+        title=spec.title,
+        campaign=record.campaign,
+        simulated=simulated,
+        state=record.core.phase,
+        reason=record.core.reason,
+        started=datetime.fromtimestamp(record.started_s, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        hours=(record.ended_s - record.started_s) / 3600,
+        objective=spec.objective,
+        compare=spec.compare,
+        best=best,
+        units={one.name: getattr(one, "unit", "") for one in spec.space.parameters},
+        truth=world.truth({**{k: float(v) for k, v in best.params.items()}, **spec.fixed}) if world and best else None,
+        optimum=world.best_possible(spec.fixed) if world else None,
+        planner=spec.planner.name,
+        seed=spec.seed,
+        budget=spec.budget,
+        cards=cards,
+        trials=record.core.trials,
+        names=spec.space.names,
+    )
+
+
+def _best_card(record: CampaignRecord, campaign: Campaign, world: Any) -> Card:
+    spec = campaign.spec
+    ours = record.best_so_far()
+    series: list[Series] = [("this campaign", list(range(1, len(ours) + 1)), ours)]
+    if spec.compare is not None:
+        numbers = [float(number) for number, _ in spec.compare.best_so_far]
+        values = [value for _, value in spec.compare.best_so_far]
+        series.append((spec.compare.title, [*numbers, float(spec.compare.experiments)], [*values, values[-1]]))
+    optimum = world.best_possible(spec.fixed)[1] if world else None
+    values = record.values()
+    rows = [(index + 1, f"{values[index]:.3f}", f"{ours[index]:.3f}") for index in range(len(ours))]
+    source = f" {spec.compare.title}: {spec.compare.source}." if spec.compare else ""
+    return Card(
+        "Best so far",
+        f"The best measured mean after each experiment.{source}",
+        _markup(best_so_far(series, spec.objective.unit, optimum)),
+        ("experiment", f"measured / {spec.objective.unit}", f"best so far / {spec.objective.unit}"),
+        rows,
+    )
+
+
+def _slice_cards(record: CampaignRecord, campaign: Campaign, best: dict[str, float]) -> list[Card]:
+    """The planner's model along each parameter through the best point; none if this planner has no model."""
+    from labwright.model.errors import PlannerError
+
+    spec, state = campaign.spec, record.core.state()
+    cards = []
+    for parameter in spec.space.parameters:
+        if not isinstance(parameter, Real):
+            continue
+        xs = [parameter.from_unit(index / (SLICE_POINTS - 1)) for index in range(SLICE_POINTS)]
+        points: list[Params] = [{**best, parameter.name: x} for x in xs]
+        try:
+            outcomes = campaign.planner.predict(state, points)
+        except PlannerError:
+            return []
+        means = [one.mean for one in outcomes]
+        sds = [one.sem or 0.0 for one in outcomes]
+        measured = [
+            (float(trial.made[parameter.name]), trial.outcomes[spec.objective.name].mean) for trial in record.done
+        ]
+        objective = f"{spec.objective.name} / {spec.objective.unit}"
+        cards.append(
+            Card(
+                f"The planner's model along {parameter.name}",
+                "Posterior of the noise-free value with ±2σ; the other parameters stand at the best point. Points are "
+                "all experiments, so those far from the best point lie off the line.",
+                _markup(surrogate_slice(parameter.name, parameter.unit, objective, xs, means, sds, measured)),
+                (f"{parameter.name} / {parameter.unit}", f"mean / {spec.objective.unit}", f"σ / {spec.objective.unit}"),
+                [(f"{x:.3f}", f"{m:.3f}", f"{s:.3f}") for x, m, s in zip(xs, means, sds, strict=True)],
+            )
+        )
+    return cards
+
+
+def _nyquist_cards(record: CampaignRecord) -> list[Card]:
+    """The last impedance sweep of the best experiment, if the protocol keeps its sweeps."""
+    kept = [results for results in record.found("measure") if results.get("replicates")]
+    if not kept:
+        return []
+    best = max(kept, key=lambda results: results["conductivity"])
+    one = best["replicates"][-1]
+    frequencies = one["frequencies_hz"]
+    measured = [complex(r, x) for r, x in zip(one["z_real_ohm"], one["z_imag_ohm"], strict=True)]
+    fitted = [
+        one["resistance"] + 1 / (one["cpe_q"] * cmath.exp(one["cpe_n"] * cmath.log(2j * math.pi * frequency)))
+        for frequency in frequencies
+    ]
+    return [
+        Card(
+            "Impedance of the best sample",
+            f"Last replicate: R = {one['resistance']:.2f} ± {one['resistance_sem']:.2f} Ω at {one['celsius']:.1f} °C, "
+            f"conductivity {one['conductivity']:.2f} mS/cm.",
+            _markup(nyquist(measured, fitted, one["resistance"])),
+            ("frequency / Hz", "Re Z / Ω", "Im Z / Ω", "Re fit / Ω", "Im fit / Ω"),
+            [
+                (f"{f:g}", f"{z.real:.3f}", f"{z.imag:.3f}", f"{g.real:.3f}", f"{g.imag:.3f}")
+                for f, z, g in zip(frequencies, measured, fitted, strict=True)
+            ],
+        )
+    ]
+
+
+def _parity_cards(record: CampaignRecord, campaign: Campaign) -> list[Card]:
+    """What was asked for against what was weighed, for each parameter that is weighed."""
+    cards = []
+    for parameter in campaign.spec.space.parameters:
+        pairs = [
+            (float(trial.params[parameter.name]), trial.measured_params[parameter.name])
+            for trial in record.done
+            if trial.measured_params and parameter.name in trial.measured_params
+        ]
+        if not pairs:
+            continue
+        unit = getattr(parameter, "unit", "")
+        deviation = math.sqrt(sum((a - b) ** 2 for a, b in pairs) / len(pairs))
+        cards.append(
+            Card(
+                f"Nominal and weighed {parameter.name}",
+                f"Root mean square difference {deviation:.4f} {unit}: the pumps' error, which weighing takes out of the "
+                "result. The planner learns from the weighed value.",
+                _markup(parity(parameter.name, unit, [a for a, _ in pairs], [b for _, b in pairs])),
+                ("experiment", f"nominal / {unit}", f"weighed / {unit}", f"difference / {unit}"),
+                [(i + 1, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}") for i, (a, b) in enumerate(pairs)],
+            )
+        )
+    return cards
+
+
+def _timeline_card(record: CampaignRecord, campaign: Campaign) -> Card:
+    stations = {(name, step.name): step.station for name, one in campaign.protocols.items() for step in one.spec.steps}
+    bars = []
+    for (label, step), outcome in record.steps.items():
+        protocol = campaign.spec.protocol if label.isdigit() else label
+        bars.append(
+            Bar(
+                stations[protocol, step],
+                f"{label} {step}",
+                outcome.started_s - record.started_s,
+                outcome.ended_s - record.started_s,
+                outcome.state,
+            )
+        )
+    busy: dict[str, float] = {}
+    for bar in bars:
+        busy[bar.station] = busy.get(bar.station, 0.0) + bar.end_s - bar.start_s
+    total = max(bar.end_s for bar in bars) or 1.0
+    return Card(
+        "Timeline of the stations",
+        "One bar a step; a step that did not end well is marked by a word.",
+        _markup(timeline(bars)),
+        ("station", "steps", "busy / h", "busy / %"),
+        [
+            (name, sum(bar.station == name for bar in bars), f"{time_s / 3600:.2f}", f"{100 * time_s / total:.0f}")
+            for name, time_s in sorted(busy.items())
+        ],
+    )
+
+
+def _markup(svg: str) -> Markup:
+    return Markup(svg)  # noqa: S704 - drawn by us, every text in it is escaped

@@ -1,0 +1,140 @@
+"""Pictures of a campaign as pure functions from data to SVG; the report, a console and a notebook draw with the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from labwright.report.svg import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axis, Picture
+
+Series = tuple[str, Sequence[float], Sequence[float]]
+"""Label, numbers of the experiments, best value after each."""
+
+_COLOURS = ("c1", "c2", "c3", "c4", "c5")
+_DASHES = ("", "7 4", "2 4", "9 3 2 3", "1 3")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A step on the timeline: station, label, lab seconds since the start, and how it ended (a word)."""
+
+    station: str
+    label: str
+    start_s: float
+    end_s: float
+    state: str
+
+
+def best_so_far(series: Sequence[Series], unit: str, optimum: float | None = None) -> str:
+    """Best value against number of experiments, one step line per series."""
+    xs = [x for _, numbers, _ in series for x in numbers]
+    ys = [y for _, _, values in series for y in values] + ([optimum] if optimum is not None else [])
+    picture = Picture(
+        "Best so far",
+        "; ".join(f"{label}: {values[-1]:.2f} {unit} after {numbers[-1]:g}" for label, numbers, values in series),
+        Axis("experiments", 0, max(xs) + 1),
+        Axis.around(f"best so far / {unit}", ys),
+    )
+    if optimum is not None:
+        picture.level(optimum, f"true optimum {optimum:.2f}")
+    for index, (label, numbers, values) in enumerate(series):
+        stairs_x, stairs_y = [numbers[0]], [values[0]]
+        for x, y in zip(numbers[1:], values[1:], strict=True):
+            stairs_x += [x, x]
+            stairs_y += [stairs_y[-1], y]
+        picture.line(stairs_x, stairs_y, _COLOURS[index % 5], label, _DASHES[index % 5])
+    return picture.svg()
+
+
+def surrogate_slice(
+    name: str,
+    unit: str,
+    objective: str,
+    xs: Sequence[float],
+    means: Sequence[float],
+    sds: Sequence[float],
+    measured: Sequence[tuple[float, float]],
+) -> str:
+    """The planner's model along one parameter, through the best point, with ±2σ and the measurements."""
+    lows = [mean - 2 * sd for mean, sd in zip(means, sds, strict=True)]
+    highs = [mean + 2 * sd for mean, sd in zip(means, sds, strict=True)]
+    picture = Picture(
+        f"Model along {name}",
+        f"Mean and 2 sigma band of the planner's model along {name}, the other parameters at the best point.",
+        Axis.around(f"{name} / {unit}", [*xs, *(x for x, _ in measured)], 0.03),
+        Axis.around(objective, [*lows, *highs, *(y for _, y in measured)]),
+        height=320,
+    )
+    picture.band(xs, lows, highs, "c1", "model ±2σ")
+    picture.line(xs, means, "c1", "model")
+    picture.points([x for x, _ in measured], [y for _, y in measured], "c2", "measured (all experiments)", "ring")
+    return picture.svg()
+
+
+def nyquist(measured: Sequence[complex], fitted: Sequence[complex], resistance_ohm: float) -> str:
+    """An impedance sweep in the complex plane, with its fit and the resistance read from it."""
+    reals = [z.real for z in [*measured, *fitted]] + [resistance_ohm]
+    picture = Picture(
+        "Nyquist plot",
+        f"Impedance of the cell with its fit; the electrolyte and leads together have {resistance_ohm:.2f} Ohm.",
+        Axis.around("Re Z / Ω", reals),
+        Axis.around("-Im Z / Ω", [-z.imag for z in [*measured, *fitted]] + [0.0]),
+    )
+    picture.line([z.real for z in fitted], [-z.imag for z in fitted], "c1", "fit: R + constant-phase element")
+    picture.points([z.real for z in measured], [-z.imag for z in measured], "c2", "measured", "ring")
+    picture.points([resistance_ohm], [0.0], "c3", f"R = {resistance_ohm:.2f} Ω", "cross")
+    return picture.svg()
+
+
+def parity(name: str, unit: str, nominal: Sequence[float], weighed: Sequence[float]) -> str:
+    """Weighed against nominal: what the pumps were told, and what was really made."""
+    axis = Axis.around(f"nominal {name} / {unit}", [*nominal, *weighed])
+    picture = Picture(
+        f"Parity of {name}",
+        f"Weighed against nominal {name}; the line is equality.",
+        axis,
+        Axis(f"weighed {name} / {unit}", axis.low, axis.high),
+        height=360,
+    )
+    picture.line([axis.low, axis.high], [axis.low, axis.high], "c4", "equal", "7 4")
+    picture.points(nominal, weighed, "c2", "experiments", "ring")
+    return picture.svg()
+
+
+def timeline(bars: Sequence[Bar]) -> str:
+    """What each station did when; failed and stopped steps are marked by a word."""
+    stations = sorted({bar.station for bar in bars})
+    hours = max(bar.end_s for bar in bars) / 3600
+    row = 44
+    height = TOP + row * len(stations) + BOTTOM
+    axis = Axis("hours of laboratory time", 0, hours * 1.001 or 1.0)
+    left = LEFT + 48
+    scale = (WIDTH - left - RIGHT) / (axis.high - axis.low)
+    drawn = []
+    for value in axis.ticks():
+        x = round(left + value * scale, 2)
+        drawn.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{height - BOTTOM}"/>')
+        drawn.append(f'<text x="{x}" y="{height - BOTTOM + 20}" text-anchor="middle">{value:g}</text>')
+    for index, station in enumerate(stations):
+        y = TOP + row * index
+        drawn.append(f'<text x="{left - 8}" y="{y + 27}" text-anchor="end">{escape(station)}</text>')
+        for bar in bars:
+            if bar.station != station:
+                continue
+            x = round(left + bar.start_s / 3600 * scale, 2)
+            width = max(0.8, round((bar.end_s - bar.start_s) / 3600 * scale - 0.2, 2))
+            good = bar.state == "done"
+            drawn.append(
+                f'<rect x="{x}" y="{y + 8}" width="{width}" height="28" fill="var(--{"c1" if good else "c2"})">'
+                f"<title>{escape(f'{bar.label}: {bar.state}, {bar.end_s - bar.start_s:.0f} s')}</title></rect>"
+            )
+            if not good:
+                drawn.append(f'<text x="{x}" y="{y + 6}">{escape(bar.state)}</text>')
+    label = f'<text x="{(left + WIDTH - RIGHT) / 2}" y="{height - 14}" text-anchor="middle">{axis.label}</text>'
+    return (
+        f'<svg class="lw" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="timeline-t timeline-d" '
+        f'xmlns="http://www.w3.org/2000/svg"><title id="timeline-t">Timeline of the stations</title>'
+        f'<desc id="timeline-d">{len(bars)} steps on {len(stations)} stations in {hours:.1f} hours.</desc>'
+        f"{''.join(drawn)}{label}</svg>"
+    )
