@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from labwright.cli.output import console, emit
 from labwright.model.errors import ConfigError, LabwrightError, unknown
 
@@ -70,7 +72,7 @@ def print_schema(what: str) -> None:
     from labwright.model.lab import LabModel
     from labwright.model.spec import CampaignSpec
 
-    models = {"lab": LabModel, "campaign": CampaignSpec, "campaign-state": CampaignState}
+    models: dict[str, type[BaseModel]] = {"lab": LabModel, "campaign": CampaignSpec, "campaign-state": CampaignState}
     if what not in models:
         raise ConfigError(unknown("schema", what, list(models)))
     emit(models[what].model_json_schema())

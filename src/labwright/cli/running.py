@@ -137,7 +137,8 @@ def _say_demo(facts: dict[str, Any], campaign: Campaign) -> None:
     if compare is not None:
         number, value = compare.best_so_far[-1]
         console.print(
-            f"The {compare.title}: {value:.2f} {unit} in experiment {number} of {compare.experiments} [{compare.source}]",
+            f"The {compare.title}: {value:.2f} {unit} in experiment {number} of {compare.experiments} "
+            f"[{compare.source}]",
             markup=False,
         )
     console.print(f"{facts['lab_hours']:.1f} hours of laboratory time in {facts['wall_s']:.0f} s.")

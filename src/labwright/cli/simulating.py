@@ -96,7 +96,8 @@ def opened(
         from labwright.simulation import SimulatedLab
 
         here = SteppedClock() if speed == 0 else LabClock(speed)
-        with SimulatedLab(folder.model, here, resolve, seed=seed) as twin:
+        twin = SimulatedLab(folder.model, here, resolve, seed=seed)
+        with twin:
             yield folder, Lab(folder, here, twin.addresses, simulated=True), twin.world
     else:
         yield folder, Lab(folder, LabClock()), None

@@ -186,8 +186,8 @@ def _parity_cards(record: CampaignRecord, campaign: Campaign) -> list[Card]:
         cards.append(
             Card(
                 f"Nominal and weighed {parameter.name}",
-                f"Root mean square difference {deviation:.4f} {unit}: the pumps' error, which weighing takes out of the "
-                "result. The planner learns from the weighed value.",
+                f"Root mean square difference {deviation:.4f} {unit}: the pumps' error, which weighing takes "
+                "out of the result. The planner learns from the weighed value.",
                 _markup(parity(parameter.name, unit, [a for a, _ in pairs], [b for _, b in pairs])),
                 ("experiment", f"nominal / {unit}", f"weighed / {unit}", f"difference / {unit}"),
                 [(i + 1, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}") for i, (a, b) in enumerate(pairs)],

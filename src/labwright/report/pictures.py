@@ -1,4 +1,4 @@
-"""Pictures of a campaign as pure functions from data to SVG; the report, a console and a notebook draw with the same."""
+"""Pictures of a campaign as pure functions from data to SVG: one drawing for report, console and notebook."""
 
 from __future__ import annotations
 

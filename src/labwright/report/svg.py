@@ -159,7 +159,8 @@ class Picture:
             if shape in ("line", "dash"):
                 dash = ' stroke-dasharray="6 4"' if shape == "dash" else ""
                 drawn.append(
-                    f'<line x1="{LEFT}" x2="{LEFT + 28}" y1="{y}" y2="{y}" stroke="var(--{colour})" stroke-width="2.4"{dash}/>'
+                    f'<line x1="{LEFT}" x2="{LEFT + 28}" y1="{y}" y2="{y}" stroke="var(--{colour})" '
+                    f'stroke-width="2.4"{dash}/>'
                 )
             elif shape == "area":
                 drawn.append(

@@ -1,0 +1,198 @@
+"""Verbs that only look: stations, runs, the machine."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from labwright.cli.output import console, emit, table
+from labwright.journal import closed_runs, read_run
+from labwright.model.errors import ConfigError, DeviceError, LabwrightError, UnreachableError, unknown
+
+
+def list_stations(root: Path, *, json: bool) -> None:
+    """Stations, the devices of each, and where those are."""
+    from labwright.lab import read_lab
+
+    model = read_lab(root).model
+    rows = [
+        (name, station.title, role, device, model.devices[device].driver, str(model.ports[model.devices[device].port]))
+        for name, station in model.stations.items()
+        for role, device in [*station.devices.items(), *(("monitor", one) for one in station.monitors)]
+    ]
+    table(model.title, ("station", "title", "role", "device", "driver", "address"), rows, json=json)
+
+
+def read_stations(root: Path, name: str | None, *, simulated: bool, endpoints: Path | None, json: bool) -> None:
+    """Connect to everything, and read the devices of one station or of all.
+
+    Raises:
+        ConfigError: no such station.
+        UnreachableError: devices that do not answer.
+        DeviceError: a reading failed.
+    """
+    from labwright.cli.simulating import opened
+
+    with opened(root, simulated=simulated, endpoints=endpoints, speed=1.0, seed=0) as (folder, lab, _):
+        stations = folder.model.stations
+        if name is not None and name not in stations:
+            raise ConfigError(unknown("station", name, list(stations)))
+        chosen = [name] if name else list(stations)
+        failures: dict[str, str] = {}
+        with lab:
+            wanted = dict.fromkeys(
+                device for one in chosen for device in [*stations[one].devices.values(), *stations[one].monitors]
+            )
+            rows = []
+            for device in wanted:
+                try:
+                    described = lab.devices[device].describe()
+                    for key, reading in lab.devices[device].read().items():
+                        rows.append((device, key, _short(reading["value"]), described[key].get("units", "")))
+                except DeviceError as error:
+                    failures[device] = str(error)
+        table("SIMULATED" if lab.simulated else "", ("device", "reading", "value", "unit"), rows, json=json)
+        if failures:
+            raise UnreachableError(failures)
+
+
+def list_runs(data: Path, *, json: bool) -> None:
+    """Runs in the journal, oldest first."""
+    rows = []
+    for path in closed_runs(data / "runs"):
+        documents = read_run(path)
+        start, stop = documents[0][1], documents[-1][1]
+        labwright = start.get("labwright", {})
+        rows.append(
+            (
+                start["uid"][:8],
+                datetime.fromtimestamp(start["time"], UTC).strftime("%Y-%m-%d %H:%M:%S"),
+                labwright.get("campaign", ""),
+                labwright.get("experiment", ""),
+                labwright.get("step", ""),
+                sum(stop.get("num_events", {}).values()),
+                stop.get("exit_status", ""),
+            )
+        )
+    columns = ("run", "began (UTC)", "campaign", "experiment", "step", "events", "ended")
+    table(f"{len(rows)} runs in {data / 'runs'}", columns, rows, json=json)
+
+
+def show_run(data: Path, uid: str, *, json: bool) -> None:
+    """One run: its start, and every event."""
+    documents = read_run(_find(data, uid))
+    if json:
+        for name, document in documents:
+            emit([name, document])
+        return
+    start, stop = documents[0][1], documents[-1][1]
+    labwright = {key: value for key, value in start.get("labwright", {}).items() if key != "parameters"}
+    console.print(f"run {start['uid']}: {stop.get('exit_status')} {stop.get('reason', '')}".rstrip(), markup=False)
+    for key, value in {**labwright, **start.get("labwright", {}).get("parameters", {})}.items():
+        console.print(f"  {key}: {value}", markup=False)
+    rows = [(stream, number, key, _short(value), unit) for stream, number, key, value, unit in _values(documents)]
+    table("", ("stream", "event", "reading", "value", "unit"), rows, json=False)
+
+
+def export_run(data: Path, uid: str, to: Path) -> None:
+    """Write a run as CSV (one line a reading) or as JSON lines (all documents).
+
+    Raises:
+        ConfigError: no such run, or an ending this cannot write.
+    """
+    documents = read_run(_find(data, uid))
+    if to.suffix == ".csv":
+        with to.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("stream", "event", "reading", "value", "unit"))
+            for stream, number, key, value, unit in _values(documents):
+                writer.writerow(
+                    (stream, number, key, orjson.dumps(value).decode() if isinstance(value, list) else value, unit)
+                )
+    elif to.suffix == ".jsonl":
+        to.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in documents))
+    else:
+        raise ConfigError(
+            f"{to}: cannot write {to.suffix or 'a file without an ending'}; give a name in .csv or .jsonl"
+        )
+    console.print(f"{len(documents)} documents written to {to}")
+
+
+def diagnose(root: Path, *, json: bool) -> None:
+    """What this machine has and lacks.
+
+    Raises:
+        ConfigError: something is wrong that keeps the lab from running.
+    """
+    from labwright.lab import read_lab
+
+    rows: list[tuple[str, str, str]] = [("python", "ok", platform.python_version())]
+    wrong = 0
+    for package in (
+        "labwright",
+        "bluesky",
+        "ophyd",
+        "pyserial",
+        "pyvisa",
+        "aiomqtt",
+        "scikit-optimize",
+        "databroker",
+        "tiled",
+    ):
+        try:
+            rows.append((package, "ok", importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            rows.append((package, "missing", "install Labwright again"))
+            wrong += 1
+    free_gb = shutil.disk_usage(root).free / 1e9
+    rows.append(("free disk", "ok" if free_gb > 1 else "low", f"{free_gb:.1f} GB at {root}"))
+    try:
+        folder = read_lab(root)
+        rows.append(("lab", "ok", f"{folder.model.title} in {root}"))
+        for name, port in folder.model.ports.items():
+            path = getattr(port, "path", None)
+            if path is not None:
+                there = Path(path).exists()
+                rows.append((f"port {name}", "ok" if there else "absent", f"{path} (a simulation has its own)"))
+    except LabwrightError as error:
+        rows.append(("lab", "wrong", str(error)))
+        wrong += 1
+    table("", ("what", "state", "detail"), rows, json=json)
+    if wrong:
+        raise ConfigError(f"{wrong} of {len(rows)} checks failed; see above")
+
+
+def _find(data: Path, uid: str) -> Path:
+    known = {path.name.split(".")[0]: path for path in closed_runs(data / "runs")}
+    fitting = [path for name, path in known.items() if name.startswith(uid)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise ConfigError(f"{uid!r} fits {len(fitting)} runs; give more of it")
+    raise ConfigError(f"no run begins with {uid!r} in {data / 'runs'} ({len(known)} runs there; labwright run list)")
+
+
+def _values(documents: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, int, str, Any, str]]:
+    descriptors = {document["uid"]: document for name, document in documents if name == "descriptor"}
+    for name, document in documents:
+        if name == "event":
+            descriptor = descriptors[document["descriptor"]]
+            for key, value in document["data"].items():
+                unit = descriptor["data_keys"][key].get("units", "")
+                yield descriptor["name"], document["seq_num"], key, value, unit
+
+
+def _short(value: Any) -> str:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return f"{len(value)} values"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,36 @@
+"""A heater that speaks one line at a time: ``T?`` tells the temperature, ``G?`` the glow, ``SP 40.0`` sets, ``OFF``."""
+
+from __future__ import annotations
+
+from ophyd import Component
+
+from labwright.hardware import Act, Axis, LabDevice, Lines, Reading
+from labwright.model.errors import DeviceError
+
+
+class Heater(LabDevice):
+    """Setting `temperature` heats and waits until it is reached."""
+
+    framing = Lines(send="\r\n", receive="\r\n")
+
+    temperature = Component(Axis, set="heat", get="celsius", unit="degC", precision=1, limits=(0, 100), timeout_s=1800)
+    glow = Component(Reading, get="glow_now", unit="1", precision=3)
+
+    def connect(self) -> None:
+        if not self.query("ID?", str).startswith("HEATER"):
+            raise DeviceError(f"{self.name}: no heater answers")
+
+    def celsius(self) -> float:
+        return self.query("T?", float)
+
+    def glow_now(self) -> float:
+        return self.query("G?", float)
+
+    def heat(self, act: Act, celsius: float) -> None:
+        self.command(f"SP {celsius:.1f}", str, repeatable=True)
+        for _ in act.poll(5.0):
+            if abs(self.celsius() - celsius) < 0.5:
+                return
+
+    def halt(self) -> None:
+        self.command("OFF", str, repeatable=True, urgent=True)

@@ -1,0 +1,1 @@
+"""Conformance suites and fixtures, for this project and for authors of labs."""
