@@ -139,15 +139,13 @@ class ElectrolyteWorld(World):
         self._cell_rng = self.rng("cell")
         self._updated = clock.now()
 
-    @staticmethod
-    def truth(parameters: Mapping[str, float]) -> float:
+    def truth(self, parameters: Mapping[str, float]) -> float:
         """The true conductivity in mS/cm of a composition, which only a simulation can know."""
         return conductivity_ms_per_cm(
             parameters["molality"], parameters["ec_fraction"], parameters["dmc_share"], parameters["temperature"]
         )
 
-    @staticmethod
-    def best_possible(fixed: Mapping[str, float]) -> tuple[dict[str, float], float]:
+    def best_possible(self, fixed: Mapping[str, float]) -> tuple[dict[str, float], float]:
         """The true optimum of the composition space at a temperature: parameters, and conductivity in mS/cm."""
         found = optimum(fixed["temperature"])
         where = {"molality": found.molality, "ec_fraction": found.ec_fraction, "dmc_share": found.dmc_share}

@@ -95,7 +95,8 @@ def _best_card(record: CampaignRecord, campaign: Campaign, world: Any) -> Card:
         numbers = [float(number) for number, _ in spec.compare.best_so_far]
         values = [value for _, value in spec.compare.best_so_far]
         series.append((spec.compare.title, [*numbers, float(spec.compare.experiments)], [*values, values[-1]]))
-    optimum = world.best_possible(spec.fixed)[1] if world else None
+    possible = world.best_possible(spec.fixed) if world else None
+    optimum = possible[1] if possible else None
     values = record.values()
     rows = [(index + 1, f"{values[index]:.3f}", f"{ours[index]:.3f}") for index in range(len(ours))]
     source = f" {spec.compare.title}: {spec.compare.source}." if spec.compare else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from labwright.clock import LabClock
@@ -23,6 +23,14 @@ class World:
     def __init__(self, clock: LabClock, seed: int) -> None:
         self.clock = clock
         self.seed = seed
+
+    def truth(self, parameters: Mapping[str, float]) -> float | None:
+        """The true objective at `parameters`, which only a simulation can know; None if this one does not."""
+        return None
+
+    def best_possible(self, fixed: Mapping[str, float]) -> tuple[dict[str, float], float] | None:
+        """Where the true optimum is, and its value, the parameters in `fixed` given; None if not known."""
+        return None
 
     def rng(self, name: str) -> random.Random:
         """Random numbers of their own for `name`, so that one instrument's draws do not shift another's."""
