@@ -46,9 +46,11 @@ def test_every_target_on_the_grid_inside_the_limit_is_made_exactly(target: Compo
 
 
 @settings(deadline=None)
-@given(st.floats(0.0, 1.0), st.floats(0.30, 0.50), st.floats(0.0, 1.0))
-def test_all_inside_the_limit_is_feasible_where_any_droplet_can_be_dosed(part: float, ec: float, share: float) -> None:
-    assert feasible(Composition(part * (MOLALITY_LIMIT.bound + 0.5 * share), ec, share), min_volume_ul=0.0)
+@given(*(st.integers(0, 10_000) for _ in range(3)))
+def test_all_inside_the_limit_is_feasible_where_any_droplet_can_be_dosed(part: int, ec: int, share: int) -> None:
+    dmc_share = share / 10_000
+    molality = part / 10_000 * (MOLALITY_LIMIT.bound + 0.5 * dmc_share)
+    assert feasible(Composition(molality, 0.3 + 0.2 * ec / 10_000, dmc_share), min_volume_ul=0.0)
 
 
 def test_the_limit_gives_away_as_much_as_it_says() -> None:
