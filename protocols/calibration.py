@@ -11,7 +11,8 @@ from labwright.model.errors import ConfigError, OutOfRangeError
 __all__ = ["CellCalibration", "StandardReading", "calibrate", "kcl_conductivity_ms_per_cm"]
 
 # Conductivity in µS/cm less that of the water, by temperature in °C (ITS-90); uncertainty 0.03 % at 0.01 mol/kg, 0.04 %
-# at 0.1. Pratt, Koch, Wu and Berezansky, Pure Appl. Chem. 73, 1783 (2001), as tabulated in the CRC Handbook, 5-73.
+# at 0.1. Wu, Koch and Pratt, J. Res. NIST 96, 191 (1991), and Pratt, Koch, Wu and Berezansky, Pure Appl. Chem. 73, 1783
+# (2001), as tabulated in the CRC Handbook of Chemistry and Physics, 5-73.
 _CELSIUS = (0, 5, 10, 15, 18, 20, 25, 30, 35, 40, 45, 50)
 _KCL_US_PER_CM = {
     0.01: (772.92, 890.96, 1013.95, 1141.45, 1219.93, 1273.03, 1408.23, 1546.63, 1687.79, 1831.27, 1976.62, 2123.43),

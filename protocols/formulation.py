@@ -87,9 +87,10 @@ STOCKS: tuple[Stock, ...] = (
 )
 
 # What can be made of these stocks for EC from 0.30 to 0.50. Mixing the salted stocks with one EC fraction throughout
-# gives 1.5 + 0.5 * dmc_share; that is all there is at EC 0.30 and 0.50. In between, EC can be drawn unevenly, which
-# gains up to 0.041 mol/kg at EC 0.41 and a DMC share of 0.45: that much the limit gives away.
-MOLALITY_LIMIT = LinearLE(coefficients={"molality": 1.0, "dmc_share": -0.5}, bound=1.5)
+# gives 1.5 + 0.5 * dmc_share; 0.01 below that, the unsalted rest is a volume a pump can dispense (20 µL of 6 mL). The
+# limit gives away that 0.01 mol/kg, and in the middle, where EC can be drawn unevenly from the two families of stocks,
+# 0.041 more at most (at EC 0.41 and a DMC share of 0.45).
+MOLALITY_LIMIT = LinearLE(coefficients={"molality": 1.0, "dmc_share": -0.5}, bound=1.49)
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ def solve_volumes(
         total_volume_ul: sum of the volumes (mixing is taken to be additive; what counts later is the weighed mass).
         stocks: what there is.
         min_volume_ul: the least a pump dispenses well; a stock gives nothing or at least this.
+            With 0, shares down to a millionth of the total are told from none.
 
     Raises:
         InfeasibleError: the target cannot be made; `nearest` can, and moves the parameters least (sum of the moves,
@@ -345,4 +347,4 @@ def _dmc(stock: Stock) -> float:
 
 
 def _words(composition: Composition) -> str:
-    return f"{composition.molality:.4g} mol/kg, EC {composition.ec_fraction:.4g}, DMC share {composition.dmc_share:.4g}"
+    return f"{composition.molality:.6g} mol/kg, EC {composition.ec_fraction:.6g}, DMC share {composition.dmc_share:.6g}"

@@ -33,11 +33,12 @@ __all__ = [
 COEFFICIENTS_FILE = Path(__file__).with_name("electrolyte_coefficients.json")
 
 _REFERENCE_CELSIUS = 27.0  # the mean of the real campaign's samples
-_CELSIUS = (-10.0, 60.0)  # measured by Landesfeind and Gasteiger from -10 to 50; ten degrees on top for a hot sample
+_CELSIUS = (-10.0, 60.0)  # where the simulator answers; the form is meant for about -10 to 50
 _EC = (0.25, 0.55)  # fitted from 0.30 to 0.52
 _BOUNDS = {"molality": (0.14, 2.0), "ec_fraction": (0.30, 0.50), "dmc_share": (0.0, 1.0)}  # the campaign's space
 
-# Landesfeind and Gasteiger, J. Electrochem. Soc. 166, A3079 (2019), eq. 11 and table III: p1 to p6 by solvent.
+# Landesfeind and Gasteiger, J. Electrochem. Soc. 166, A3079 (2019), the form and coefficients as PyBaMM's parameter set
+# electrolyte_base_Landesfeind2019 gives them: p1 to p6 by solvent.
 _EC_DMC = (0.798, 228.0, -1.22, 0.509, -4.0e-3, 3.79e-3)  # EC:DMC 1:1 by mass
 _EC_EMC = (0.521, 228.0, -1.06, 0.353, -3.59e-3, 1.48e-3)  # EC:EMC 3:7 by mass
 

@@ -14,7 +14,7 @@ from labwright.model.errors import ConfigError, InfeasibleError, OutOfRangeError
 from protocols.formulation import MOLALITY_LIMIT, STOCKS, Composition, Stock, composition_of, feasible, solve_volumes
 
 DENSITY = {stock.name: stock.density_g_per_ml for stock in STOCKS}
-# The resolution of a campaign; on this grid no droplet below 20 µL is ever needed in 6 mL.
+# The resolution of a campaign; on this grid, inside the limit, no droplet below 20 µL is needed in 6 mL.
 targets_on_grid = st.builds(
     lambda m, ec, share: Composition(m / 100, ec / 200, share / 100),
     st.integers(14, 200), st.integers(60, 100), st.integers(0, 100),
@@ -36,7 +36,8 @@ def assert_same(made: Composition, target: Composition) -> None:
 @given(targets_on_grid)
 def test_every_target_on_the_grid_inside_the_limit_is_made_exactly(target: Composition) -> None:
     if MOLALITY_LIMIT.excess(target.as_params()) > 0:
-        target = Composition(1.5 + 0.5 * target.dmc_share, target.ec_fraction, target.dmc_share)
+        highest = math.floor(149 + 50 * target.dmc_share + 1e-9) / 100
+        target = Composition(highest, target.ec_fraction, target.dmc_share)
     volumes = solve_volumes(target, 6000.0)
     assert_same(makes(volumes), target)
     assert math.isclose(sum(volumes.values()), 6000.0, rel_tol=1e-9)
@@ -45,21 +46,23 @@ def test_every_target_on_the_grid_inside_the_limit_is_made_exactly(target: Compo
 
 
 @settings(deadline=None)
-@given(st.floats(0.0, 1.0), st.floats(0.30, 0.50), st.floats(0.0, 1.0))
-def test_all_inside_the_limit_is_feasible_where_any_droplet_can_be_dosed(part: float, ec: float, share: float) -> None:
-    assert feasible(Composition(part * (1.5 + 0.5 * share), ec, share), min_volume_ul=0.0)
+@given(*(st.integers(0, 10_000) for _ in range(3)))
+def test_all_inside_the_limit_is_feasible_where_any_droplet_can_be_dosed(part: int, ec: int, share: int) -> None:
+    dmc_share = share / 10_000
+    molality = part / 10_000 * (MOLALITY_LIMIT.bound + 0.5 * dmc_share)
+    assert feasible(Composition(molality, 0.3 + 0.2 * ec / 10_000, dmc_share), min_volume_ul=0.0)
 
 
 def test_the_limit_gives_away_as_much_as_it_says() -> None:
     wasted = []
     for ec, share in [(0.3, 0.45), (0.5, 0.45), (0.41, 0.0), (0.41, 1.0), (0.41, 0.45)]:
         step = 0.0005
-        molality = 1.5 + 0.5 * share
+        molality = MOLALITY_LIMIT.bound + 0.5 * share
         while feasible(Composition(molality + step, ec, share), min_volume_ul=0.0):
             molality += step
-        wasted.append(molality - 1.5 - 0.5 * share)
-    assert wasted[:4] == pytest.approx([0.0] * 4, abs=1e-12)
-    assert wasted[4] == pytest.approx(0.0405, abs=0.001)
+        wasted.append(molality - MOLALITY_LIMIT.bound - 0.5 * share)
+    assert wasted[:4] == pytest.approx([0.01] * 4, abs=6e-4)
+    assert wasted[4] == pytest.approx(0.0505, abs=0.001)
 
 
 @settings(deadline=None, max_examples=50)

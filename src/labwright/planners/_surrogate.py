@@ -29,8 +29,9 @@ _LENGTH_BOUNDS = (0.05, 20.0)
 _SIGNAL_BOUNDS = (0.05, 50.0)
 _NOISE_BOUNDS = (1e-6, 0.5)
 # Log-normal priors (median, spread of the log). Lengths: the dimension-scaled prior of Hvarfner et al. (ICML 2024),
-# exp(sqrt 2) * sqrt d with spread sqrt 3, is right for d in the hundreds and too smooth at d = 3; half the range is
-# the median here. Noise: a repeat scatters by a few per cent of the outcomes' spread, give or take a factor of ten.
+# exp(sqrt 2) * sqrt d with spread sqrt 3, is meant for many dimensions and would start out very smooth at d = 3; the
+# median here is 0.7 of the range. Noise: a repeat scatters by a few per cent of the outcomes' spread, give or take a
+# factor of ten.
 _LENGTH_PRIOR = (0.7, 1.0)
 _SIGNAL_PRIOR = (2.0, 1.0)
 _NOISE_PRIOR = (1e-3, 2.0)

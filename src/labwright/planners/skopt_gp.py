@@ -81,7 +81,7 @@ def log_expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> n
         sd: posterior standard deviation, positive, shape (n,).
         best: value to improve on.
 
-    Source: Ament et al., "Unexpected improvements to expected improvement", NeurIPS 2023, eq. 9.
+    Source: Ament et al., "Unexpected improvements to expected improvement", NeurIPS 2023.
     """
     import numpy as np
     from scipy.special import erfcx, log1p, ndtr
