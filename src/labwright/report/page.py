@@ -75,7 +75,7 @@ def html(record: CampaignRecord, campaign: Campaign, *, simulated: bool, world: 
         objective=spec.objective,
         compare=spec.compare,
         best=best,
-        units={one.name: getattr(one, "unit", "") for one in spec.space.parameters},
+        units={one.name: _unit(one) for one in spec.space.parameters},
         truth=world.truth({**{k: float(v) for k, v in best.params.items()}, **spec.fixed}) if world and best else None,
         optimum=world.best_possible(spec.fixed) if world else None,
         planner=spec.planner.name,
@@ -135,8 +135,12 @@ def _slice_cards(record: CampaignRecord, campaign: Campaign, best: dict[str, flo
                 f"The planner's model along {parameter.name}",
                 "Posterior of the noise-free value with ±2σ; the other parameters stand at the best point. Points are "
                 "all experiments, so those far from the best point lie off the line.",
-                _markup(surrogate_slice(parameter.name, parameter.unit, objective, xs, means, sds, measured)),
-                (f"{parameter.name} / {parameter.unit}", f"mean / {spec.objective.unit}", f"σ / {spec.objective.unit}"),
+                _markup(surrogate_slice(parameter.name, _unit(parameter), objective, xs, means, sds, measured)),
+                (
+                    _with_unit(parameter.name, _unit(parameter)),
+                    f"mean / {spec.objective.unit}",
+                    f"σ / {spec.objective.unit}",
+                ),
                 [(f"{x:.3f}", f"{m:.3f}", f"{s:.3f}") for x, m, s in zip(xs, means, sds, strict=True)],
             )
         )
@@ -182,7 +186,7 @@ def _parity_cards(record: CampaignRecord, campaign: Campaign) -> list[Card]:
         ]
         if not pairs:
             continue
-        unit = getattr(parameter, "unit", "")
+        unit = _unit(parameter)
         deviation = math.sqrt(sum((a - b) ** 2 for a, b in pairs) / len(pairs))
         cards.append(
             Card(
@@ -190,7 +194,7 @@ def _parity_cards(record: CampaignRecord, campaign: Campaign) -> list[Card]:
                 f"Root mean square difference {deviation:.4f} {unit}: the pumps' error, which weighing takes "
                 "out of the result. The planner learns from the weighed value.",
                 _markup(parity(parameter.name, unit, [a for a, _ in pairs], [b for _, b in pairs])),
-                ("experiment", f"nominal / {unit}", f"weighed / {unit}", f"difference / {unit}"),
+                ("experiment", *(_with_unit(word, unit) for word in ("nominal", "weighed", "difference"))),
                 [(i + 1, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}") for i, (a, b) in enumerate(pairs)],
             )
         )
@@ -225,6 +229,16 @@ def _timeline_card(record: CampaignRecord, campaign: Campaign) -> Card:
             for name, time_s in sorted(busy.items())
         ],
     )
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name} / {unit}" if unit else name
+
+
+def _unit(parameter: Any) -> str:
+    """The parameter's unit; a pure number has none to show."""
+    unit = str(getattr(parameter, "unit", ""))
+    return "" if unit == "1" else unit
 
 
 def _markup(svg: str) -> Markup:

@@ -62,7 +62,7 @@ def surrogate_slice(
     picture = Picture(
         f"Model along {name}",
         f"Mean and 2 sigma band of the planner's model along {name}, the other parameters at the best point.",
-        Axis.around(f"{name} / {unit}", [*xs, *(x for x, _ in measured)], 0.03),
+        Axis.around(_quantity(name, unit), [*xs, *(x for x, _ in measured)], 0.03),
         Axis.around(objective, [*lows, *highs, *(y for _, y in measured)]),
         height=320,
     )
@@ -89,12 +89,12 @@ def nyquist(measured: Sequence[complex], fitted: Sequence[complex], resistance_o
 
 def parity(name: str, unit: str, nominal: Sequence[float], weighed: Sequence[float]) -> str:
     """Weighed against nominal: what the pumps were told, and what was really made."""
-    axis = Axis.around(f"nominal {name} / {unit}", [*nominal, *weighed])
+    axis = Axis.around(_quantity(f"nominal {name}", unit), [*nominal, *weighed])
     picture = Picture(
         f"Parity of {name}",
         f"Weighed against nominal {name}; the line is equality.",
         axis,
-        Axis(f"weighed {name} / {unit}", axis.low, axis.high),
+        Axis(_quantity(f"weighed {name}", unit), axis.low, axis.high),
         height=360,
     )
     picture.line([axis.low, axis.high], [axis.low, axis.high], "c4", "equal", "7 4")
@@ -138,3 +138,7 @@ def timeline(bars: Sequence[Bar]) -> str:
         f'<desc id="timeline-d">{len(bars)} steps on {len(stations)} stations in {hours:.1f} hours.</desc>'
         f"{''.join(drawn)}{label}</svg>"
     )
+
+
+def _quantity(name: str, unit: str) -> str:
+    return f"{name} / {unit}" if unit else name

@@ -15,6 +15,7 @@ STYLE = """
 .lw text{fill:var(--ink);font:15px system-ui,sans-serif}
 .lw .grid{stroke:var(--grid);stroke-width:1}
 .lw .axis{stroke:var(--ink);stroke-width:1.2}
+@media(max-width:640px){.lw text{font-size:20px}}
 @media(prefers-color-scheme:dark){.lw{--ink:#e3e9ee;--grid:#3a4652;--paper:#141b22;--c1:#5bb8e0;--c2:#f0935f;
 --c3:#b79be0;--c4:#6cc490;--c5:#d9bb45}}
 """
