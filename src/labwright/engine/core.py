@@ -252,9 +252,9 @@ class CampaignCore:
             experiment.waiting.clear()
         if experiment.failed is not None:
             return self._experiment_failed(experiment) if not experiment.running else []
-        if experiment.waiting or experiment.running:
-            return self._dispatch() if self.phase == "running" else self._drained(experiment)
-        return self._experiment_done(experiment)
+        if len(experiment.done) == len(experiment.protocol.steps):
+            return self._experiment_done(experiment)
+        return self._dispatch() if self.phase == "running" else self._drained(experiment)
 
     def _experiment_done(self, experiment: Experiment) -> list[Instruction]:
         found = {key: value for results in experiment.done.values() for key, value in results.items()}

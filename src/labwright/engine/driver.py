@@ -116,6 +116,7 @@ class CampaignRun:
             for station in self._stations.values():
                 station.close()
             self._log.close()
+            self.runs.close()
             self._actor.close()
         return CampaignEnd(campaign, self._end.state, self._end.reason, self.core)
 

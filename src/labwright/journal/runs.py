@@ -74,6 +74,12 @@ class RunJournal:
                 self._release(run)
                 raise _failed(self.folder / (run + OPEN), error) from error
 
+    def close(self) -> None:
+        """Let go of runs that are still open; they stay on the disk, and `recover` closes them."""
+        with self._lock:
+            for run in list(self._files):
+                self._release(run)
+
     def path(self, run: str) -> Path:
         """The file of a closed run."""
         return self.folder / (run + CLOSED)

@@ -1,0 +1,138 @@
+"""Mistakes in a lab's files: all at once, at their place, with a hint."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from labwright.lab import MistakesError, YamlFile, validate
+from labwright.model.errors import ConfigError
+from labwright.model.lab import LabModel
+from labwright.model.spec import CampaignSpec
+
+ROOT = Path(__file__).parents[2]
+Edit = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    folder = tmp_path / "lab_config"
+    shutil.copytree(ROOT / "lab_config", folder)
+    return folder
+
+
+@pytest.fixture
+def edit(config: Path) -> Edit:
+    def change(file: str, old: str, new: str) -> None:
+        path = config / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    return change
+
+
+def mistakes(config: Path) -> str:
+    files = [
+        YamlFile(config / f"{name}.yaml", Path(f"{name}.yaml"))
+        for name in ("lab", "devices", "inventory", "simulation")
+    ]
+    with pytest.raises(MistakesError) as caught:
+        validate(LabModel, files)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "devices.yaml",
+            "baud: 19200",
+            "bauds: 19200",
+            "devices.yaml:3:66: ports.pumps.serial.bauds: unknown key; did you mean 'baud'?",
+        ),
+        (
+            "devices.yaml",
+            "volume: [5, 3000]",
+            "volume: [.nan, 3000]",
+            "devices.pump_1.limits.volume.0: input should be a finite number",
+        ),
+        ("devices.yaml", "port: valve,", "port: valv,", "no port 'valv'; did you mean 'valve'?"),
+        ("devices.yaml", "address: 2,", "address: 1,", "the same address 1 on port 'pumps' as device 'pump_1'"),
+        ("devices.yaml", "type: tcp", "type: udp", "ports.arm"),
+        (
+            "devices.yaml",
+            "path: /dev/serial/by-id/labwright-valve",
+            "path: /dev/serial/by-id/labwright-pumps",
+            "the same address as port 'pumps'",
+        ),
+        ("lab.yaml", "valve: selector", "valve: selectr", "no device 'selectr'; did you mean 'selector'?"),
+        (
+            "inventory.yaml",
+            "volume_ml: 58}",
+            "volume_ml: -1}",
+            "stocks.DMC_EC_70_30.volume_ml: input should be greater than 0, not -1",
+        ),
+        ("inventory.yaml", "pump: pump_3", "pump: pump_33", "no device 'pump_33'"),
+        ("inventory.yaml", "arm_location: 2,", "arm_location: 1,", "the same arm location 1 as 'rack_1'"),
+        ("simulation.yaml", "pump_2: {simulator", "pump_22: {simulator", "device 'pump_2' has no simulator"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(
+    config: Path, edit: Edit, file: str, old: str, new: str, expected: str
+) -> None:
+    edit(file, old, new)
+    text = mistakes(config)
+    assert expected in text
+    assert f"{file}:" in text
+    assert "    ^" in text or " ^" in text
+
+
+def test_all_mistakes_come_at_once(config: Path, edit: Edit) -> None:
+    edit("devices.yaml", "baud: 19200", "bauds: 19200")
+    edit("lab.yaml", "title: Battery", "titel: Battery")
+    edit("inventory.yaml", "volume_ml: 58}", "volume_ml: lots}")
+    text = mistakes(config)
+    assert text.startswith("4 mistakes found; nothing was started")
+    for part in (
+        "devices.yaml:3",
+        "lab.yaml:3",
+        "unknown key; did you mean 'title'?",
+        "title: is missing",
+        "volume_ml",
+    ):
+        assert part in text
+
+
+def test_broken_yaml_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text("name: x\nports: {a: [1, 2}\n")
+    with pytest.raises(MistakesError, match=r"lab\.yaml:2:\d+: no valid YAML"):
+        YamlFile(path)
+
+
+def test_a_list_is_no_lab(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text("- 1\n")
+    with pytest.raises(MistakesError, match="a mapping"):
+        YamlFile(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("low: 0.14, high: 2.0", "low: 2.0, high: 0.14", "low 2 is not below high 0.14"),
+        ("budget: 25", "budget: 0", "budget: input should be greater than or equal to 1, not 0"),
+        ("planner: {name: skopt}", "planer: {name: skopt}", "planer: unknown key; did you mean 'planner'?"),
+        ("fixed: {temperature: 27.0}", "fixed: {molality: 1.0}", "'molality' is in the search space as well"),
+    ],
+)
+def test_mistakes_in_a_campaign(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    text = (ROOT / "lab_config" / "campaigns" / "conductivity.yaml").read_text()
+    assert old in text
+    path = tmp_path / "c.yaml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        validate(CampaignSpec, [YamlFile(path)])
+    assert expected in str(caught.value)
