@@ -96,8 +96,7 @@ def opened(
         from labwright.simulation import SimulatedLab
 
         here = SteppedClock() if speed == 0 else LabClock(speed)
-        twin = SimulatedLab(folder.model, here, resolve, seed=seed)
-        with twin:
+        with SimulatedLab(folder.model, here, resolve, seed=seed) as twin:
             yield folder, Lab(folder, here, twin.addresses, simulated=True), twin.world
     else:
         yield folder, Lab(folder, LabClock()), None

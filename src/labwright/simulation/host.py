@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from labwright.clock import LabClock
 from labwright.hardware.mqtt import EmbeddedBroker, LoopThread
@@ -34,7 +34,7 @@ class SimHost:
         self._wires: list[PtyWire | TcpWire | MqttWire] = []
         self._broker: EmbeddedBroker | None = None
 
-    def __enter__(self) -> SimHost:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -10,7 +10,6 @@ from labwright.clock import LabClock
 from labwright.model.errors import ConfigError
 from labwright.model.lab import LabModel
 from labwright.simulation.host import SimHost
-from labwright.simulation.instrument import World
 
 
 class SimulatedLab(SimHost):
@@ -40,7 +39,7 @@ class SimulatedLab(SimHost):
             raise ConfigError(f"lab {model.name} has no simulated twin; describe one in lab_config/simulation.yaml")
         super().__init__(clock)
         try:
-            self.world: World = resolve(model.simulation.world)(clock, seed, **model.simulation.settings)
+            self.world: Any = resolve(model.simulation.world)(clock, seed, **model.simulation.settings)
             for name, port in model.ports.items():
                 here = [device for device, spec in model.devices.items() if spec.port == name]
                 instruments = []

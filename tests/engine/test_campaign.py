@@ -1,0 +1,300 @@
+"""Whole campaigns on the simulated reference lab: real wires, real RunEngines, real journal."""
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labwright.clock import SteppedClock
+from labwright.engine import CampaignCore, CampaignEnd, CampaignRun, load_campaign
+from labwright.engine.core import Event, StepEnded, Suggested
+from labwright.journal import EventLog, closed_runs, read_run
+from labwright.lab import Lab, LabFolder, read_lab
+from labwright.lab.classes import resolve
+from labwright.model.errors import ConfigError, JournalError, UnreachableError
+from labwright.report import html, newest
+from labwright.simulation import SimulatedLab
+
+ROOT = Path(__file__).parents[2]
+SPEC = ROOT / "lab_config" / "campaigns" / "conductivity.yaml"
+
+
+@pytest.fixture(scope="module")
+def folder() -> LabFolder:
+    return read_lab(ROOT)
+
+
+@dataclass
+class Outcome:
+    end: CampaignEnd
+    world: Any
+    events: list[Event]
+    lab_s: float
+    unknown: dict[str, dict[str, int]]
+
+
+def run(
+    folder: LabFolder,
+    data: Path,
+    *,
+    budget: int = 2,
+    seed: int = 3,
+    planner: str = "sobol",
+    react: Callable[[Event, CampaignRun, SimulatedLab], None] = lambda event, campaign, twin: None,
+) -> Outcome:
+    campaign = load_campaign(folder, SPEC, budget=budget, seed=seed, planner=planner)
+    clock = SteppedClock()
+    events: list[Event] = []
+    with (
+        SimulatedLab(folder.model, clock, resolve, seed=seed) as twin,
+        Lab(folder, clock, twin.addresses, simulated=True) as lab,
+    ):
+        before_g = twin.world.total_g()
+
+        def watch(event: Event, core: CampaignCore) -> None:
+            events.append(event)
+            react(event, one, twin)
+
+        one = CampaignRun(lab, campaign, data, watch)
+        end = one.run()
+        assert twin.world.total_g() == pytest.approx(before_g, abs=1e-9)
+        assert not twin.world.broken_vials
+        return Outcome(end, twin.world, events, clock.now() - clock.started_s, twin.unknown_commands())
+
+
+@pytest.fixture(scope="module")
+def finished(folder: LabFolder, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+    data = tmp_path_factory.mktemp("campaign")
+    return run(folder, data, budget=3), data
+
+
+def test_a_campaign_runs_to_its_end(finished: tuple[Outcome, Path]) -> None:
+    outcome, _ = finished
+    assert outcome.end.state == "completed"
+    assert [trial.status for trial in outcome.end.core.trials] == ["done"] * 3
+    assert outcome.unknown == {}
+    assert outcome.world.spilled.mass_g == 0
+    assert len(outcome.world.thrown_away) == 3
+
+
+def test_the_results_are_near_the_truth(finished: tuple[Outcome, Path]) -> None:
+    outcome, _ = finished
+    for trial in outcome.end.core.trials:
+        made = {name: float(value) for name, value in trial.made.items()}
+        truth = outcome.world.truth({**made, "temperature": 27.0})
+        measured = trial.outcomes["conductivity"]
+        assert measured.sem is not None
+        # three fillings of 1.9 % each, the calibration on top: five standard errors of both
+        assert abs(measured.mean - truth) < 5 * (measured.sem**2 + (0.01 * truth) ** 2) ** 0.5
+
+
+def test_the_weighed_composition_is_the_true_one(finished: tuple[Outcome, Path]) -> None:
+    outcome, _ = finished
+    for vial, trial in zip(outcome.world.thrown_away, outcome.end.core.trials, strict=True):
+        assert trial.measured_params is not None
+        molality, ec, dmc = vial.content.composition()
+        assert trial.measured_params["molality"] == pytest.approx(molality, rel=2e-3, abs=5e-4)
+        assert trial.measured_params["ec_fraction"] == pytest.approx(ec, abs=3e-4)
+        assert trial.measured_params["dmc_share"] == pytest.approx(dmc, abs=6e-4)
+
+
+def test_every_step_is_a_closed_run_with_units(finished: tuple[Outcome, Path]) -> None:
+    outcome, data = finished
+    runs = [read_run(path) for path in closed_runs(data / "runs")]
+    ended = [event.outcome for event in outcome.events if isinstance(event, StepEnded)]
+    assert len(runs) == len(ended) == 8 + 3 * 8
+    assert {one[0][1]["uid"] for one in runs} == {uid for outcome in ended for uid in outcome.run_uids}
+    for documents in runs:
+        start, stop = documents[0][1], documents[-1][1]
+        assert stop["exit_status"] == "success"
+        assert start["labwright"]["simulated"] is True
+        assert len(start["labwright"]["lab_sha256"]) == 64
+    keys = {
+        key: one
+        for documents in runs
+        for name, document in documents
+        if name == "descriptor"
+        for key, one in document["data_keys"].items()
+    }
+    assert keys["result_conductivity"]["units"] == "mS/cm"
+    assert keys["balance_mass"]["units"] == "g"
+    assert keys["lcr_resistance"]["dtype"] == "array"
+    assert keys["glovebox_o2"]["units"] == "ppm"
+
+
+def test_the_journal_rebuilds_the_campaign(folder: LabFolder, finished: tuple[Outcome, Path]) -> None:
+    outcome, data = finished
+    record = newest(data, load_campaign(folder, SPEC, budget=3, seed=3, planner="sobol"))
+    assert record.core.state() == outcome.end.core.state()
+    assert record.core.phase == "completed"
+    page = html(
+        record, load_campaign(folder, SPEC, budget=3, seed=3, planner="sobol"), simulated=True, world=outcome.world
+    )
+    assert "SIMULATED" in page
+    assert page.count("<svg") >= 9
+
+
+def test_the_same_seed_gives_the_same_campaign(
+    folder: LabFolder, finished: tuple[Outcome, Path], tmp_path: Path
+) -> None:
+    again = run(folder, tmp_path, budget=3)
+    first, _ = finished
+    assert [trial.params for trial in again.end.core.trials] == [trial.params for trial in first.end.core.trials]
+    for one, other in zip(again.end.core.trials, first.end.core.trials, strict=True):
+        assert one.outcomes["conductivity"].mean == pytest.approx(other.outcomes["conductivity"].mean, rel=1e-3)
+
+
+FAULTS = [
+    ("pump_1", "stall", 0.0, "the motor stalled"),
+    ("selector", "stuck", 0.0, "stuck"),
+    ("arm", "robot_error", 0.0, "-3100"),
+    ("lcr", "open_cable", 0.0, "overload"),
+    ("glovebox", "leak", 50.0, "o2_ppm"),
+    ("glovebox", "door_open", 0.0, "the door is open"),
+]
+
+
+@pytest.mark.parametrize(("device", "kind", "value", "words"), FAULTS)
+def test_a_fault_ends_the_campaign_in_a_safe_state_and_keeps_what_was_measured(
+    folder: LabFolder, tmp_path: Path, device: str, kind: str, value: float, words: str
+) -> None:
+    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
+        if isinstance(event, Suggested) and len(campaign.core.trials) == 2:
+            for name in [f"pump_{number}" for number in range(1, 9)] if device == "pump_1" else [device]:
+                twin.fault(name, kind, value=value)
+
+    outcome = run(folder, tmp_path, budget=3, react=react)
+    assert outcome.end.state == "failed"
+    assert words in outcome.end.reason
+    first, second = outcome.end.core.trials
+    assert first.status == "done"
+    assert (second.status, second.fail_kind) == ("failed", "equipment")
+    assert outcome.world.thermal.heating is False
+    assert outcome.world.thermal.rpm == 0
+
+
+def test_bad_lines_do_not_disturb_a_campaign(folder: LabFolder, tmp_path: Path) -> None:
+    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
+        if isinstance(event, Suggested):
+            for device, kind in [
+                ("pump_1", "drop_byte"),
+                ("pump_3", "garbage"),
+                ("balance", "truncate"),
+                ("hotplate", "garbage"),
+            ]:
+                twin.fault(device, kind, count=1)
+            twin.fault("arm", "disconnect", match="wherej")
+            twin.fault("lcr", "no_reply", match=":STAT*")
+
+    outcome = run(folder, tmp_path, budget=2, react=react)
+    assert outcome.end.state == "completed", outcome.end.reason
+
+
+def test_stop_ends_after_the_operation_and_leaves_the_lab_safe(folder: LabFolder, tmp_path: Path) -> None:
+    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
+        if isinstance(event, StepEnded) and event.outcome.step_id.endswith("0001/dose"):
+            campaign.ask_to_stop("Ctrl-C", now=False)
+
+    outcome = run(folder, tmp_path, react=react)
+    assert (outcome.end.state, outcome.end.reason) == ("stopped", "Ctrl-C")
+    assert outcome.world.thermal.heating is False
+    assert outcome.end.core.trials[0].status in ("abandoned", "failed")
+
+
+def test_stop_now_halts_a_step_under_way(folder: LabFolder, tmp_path: Path) -> None:
+    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
+        if isinstance(event, StepEnded) and event.outcome.step_id.endswith("cell_calibration/weak_to_cell"):
+            threading.Timer(0.02, lambda: campaign.ask_to_stop("twice Ctrl-C", now=True)).start()
+
+    outcome = run(folder, tmp_path, react=react)
+    assert outcome.end.state == "stopped"
+    assert outcome.world.thermal.heating is False
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system that is soon full."""
+    disk = tmp_path / "small"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"mounting a small file system needs root: {mounted.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_under_the_journal_stops_the_campaign(folder: LabFolder, small_disk: Path) -> None:
+    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
+        if isinstance(event, Suggested) and len(campaign.core.trials) == 2:
+            left = shutil.disk_usage(small_disk).free
+            (small_disk / "filler").write_bytes(bytes(left - 8192))
+
+    with pytest.raises(JournalError, match=r"disk I/O error|disk is full|No space left"):
+        run(folder, small_disk, budget=20, react=react)
+    runs = closed_runs(small_disk / "runs")
+    assert len(runs) >= 8 + 8, "what was measured before is kept"
+    assert all(read_run(path)[-1][0] == "stop" for path in runs)
+
+
+def test_a_disk_that_goes_away_stops_the_campaign(folder: LabFolder, tmp_path: Path) -> None:
+    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
+        if isinstance(event, Suggested) and len(campaign.core.trials) == 1:
+            campaign.runs.folder = tmp_path / "unmounted"
+
+    outcome = run(folder, tmp_path / "data", react=react)
+    assert outcome.end.state == "failed"
+    assert "the journal cannot write" in outcome.end.reason
+    assert len(closed_runs(tmp_path / "data" / "runs")) == 8, "what was measured before is kept"
+
+
+def test_events_that_cannot_be_kept_stop_everything(folder: LabFolder, tmp_path: Path) -> None:
+    class Full(EventLog):
+        """Refuses after the calibration, as a full disk does."""
+
+        def append(self, campaign: str, kind: str, payload: Any, lab_time_s: float) -> int:
+            if kind == "suggested":
+                raise JournalError("the journal refuses: database or disk is full")
+            return super().append(campaign, kind, payload, lab_time_s)
+
+    campaign = load_campaign(folder, SPEC, budget=2, seed=3, planner="sobol")
+    clock = SteppedClock()
+    with SimulatedLab(folder.model, clock, resolve) as twin, Lab(folder, clock, twin.addresses, simulated=True) as lab:
+        one = CampaignRun(lab, campaign, tmp_path)
+        one._log.close()
+        one._log = Full(tmp_path / "other.sqlite")
+        with pytest.raises(JournalError, match="disk is full"):
+            one.run()
+        assert twin.world.thermal.heating is False
+
+
+def test_everything_unreachable_is_told_at_once(folder: LabFolder) -> None:
+    clock = SteppedClock()
+    with SimulatedLab(folder.model, clock, resolve) as twin:
+        twin.fault("balance", "no_reply", count=100)
+        twin.fault("pump_4", "no_reply", count=100)
+        twin.fault("glovebox", "no_reply")
+        addresses = {**twin.addresses}
+        addresses["arm"] = addresses["arm"].model_copy(update={"tcp_port": 1})
+        lab = Lab(folder, clock, addresses)
+        with pytest.raises(UnreachableError) as caught:
+            lab.open()
+    assert set(caught.value.failures) == {"port arm", "arm", "balance", "pump_4", "glovebox"}
+    assert str(caught.value).startswith("5 not reachable; nothing was moved:\n  ")
+    assert caught.value.exit_code == 4
+
+
+def test_too_small_a_stock_is_refused_before_anything_moves(folder: LabFolder) -> None:
+    with pytest.raises(
+        ConfigError, match=r"(?s)stocks may not last for 29 experiments.*DMC_EC_70_30: may need 58\.0 ml"
+    ):
+        load_campaign(folder, SPEC, budget=29)
+
+
+def test_too_few_vials_are_refused_before_anything_moves(folder: LabFolder) -> None:
+    with pytest.raises(ConfigError, match="31 experiments need 31 empty vials, the lab has 30"):
+        load_campaign(folder, SPEC, budget=31)
