@@ -36,7 +36,8 @@ EndpointsOption = Annotated[
     Path | None, typer.Option("--endpoints", help="File written by `labwright simulate`: use those instruments.")
 ]
 SpeedOption = Annotated[
-    float, typer.Option("--speed", help="Lab seconds per second; 0 is the stepped clock, as fast as it goes.", min=0)
+    float,
+    typer.Option("--speed", help="Lab seconds per second; 0 is the stepped clock, as fast as it goes.", min=0, max=100),
 ]
 
 
@@ -107,7 +108,7 @@ def schema(
 @app.command()
 def simulate(
     lab: LabOption = None,
-    speed: Annotated[float, typer.Option("--speed", help="Lab seconds per second.", min=0.01)] = 1.0,
+    speed: Annotated[float, typer.Option("--speed", help="Lab seconds per second.", min=0.01, max=100)] = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random in the simulated world.")] = 0,
     endpoints: Annotated[Path | None, typer.Option("--endpoints", help="Where to write the addresses.")] = None,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import time
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from labwright.cli.reporting import write_report
 from labwright.cli.simulating import opened
 from labwright.engine import Campaign, CampaignCore, CampaignRun, load_campaign
 from labwright.engine.core import Event, StepEnded, StopAsked, Suggested
+
+# The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.
+logging.getLogger("bluesky").setLevel(logging.CRITICAL)
 
 EXIT = {"completed": 0, "failed": 1, "stopped": 130}
 

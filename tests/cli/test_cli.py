@@ -1,0 +1,265 @@
+"""The command line as a person and a program meet it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.main import get_command
+
+from labwright.cli.app import app
+from labwright.simulation.control import ask
+
+ROOT = Path(__file__).parents[2]
+
+
+def labwright(*words: str | Path, cwd: Path = ROOT, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "labwright", *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=timeout
+    )
+
+
+def verbs(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, one in sorted(getattr(command, "commands", {}).items()):
+        if hasattr(one, "commands"):
+            yield from verbs(one, (*path, name))
+        else:
+            yield (*path, name)
+
+
+ALL = list(verbs(get_command(app)))
+
+
+def test_there_are_the_verbs_the_manual_lists() -> None:
+    assert {" ".join(verb) for verb in ALL} == {
+        "campaign run", "check", "demo", "doctor", "init", "report", "run export", "run list", "run show", "schema",
+        "simulate", "station list", "station test",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", ALL, ids=" ".join)
+def test_every_verb_has_help_in_a_sentence(verb: tuple[str, ...]) -> None:
+    command: Any = get_command(app)
+    for name in verb:
+        command = command.commands[name]
+    assert isinstance(app, typer.Typer)
+    assert re.match(r"[A-Z].+\.", command.help), f"{verb} has no help"
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and parameter.name != "help":
+            assert parameter.help, f"{verb} --{parameter.name} has no help"
+
+
+def test_every_verb_stands_in_the_docs() -> None:
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    for verb in ALL:
+        assert f"`labwright {' '.join(verb)}" in text
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from labwright.cli.app import app; "
+        "print([m for m in ('numpy', 'bluesky', 'ophyd', 'skopt', 'tiled', 'rich', 'sqlalchemy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_check_says_what_there_is() -> None:
+    done = labwright("check", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["protocols"] == ["cell_calibration", "electrolyte_conductivity"]
+    assert (found["stations"], found["devices"]) == (4, 16)
+
+
+@pytest.fixture(scope="module")
+def new_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("labs") / "mine"
+    done = labwright("init", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_new_lab_passes_its_own_tests(new_lab: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"], cwd=new_lab, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+
+
+def test_a_new_lab_has_no_mistakes_for_mypy(new_lab: Path) -> None:
+    config = new_lab / "mypy.ini"
+    ours = "[mypy]\nstrict = True\ndisallow_subclassing_any = False\nwarn_return_any = False\n"
+    config.write_text(ours + "[mypy-ophyd.*]\nignore_missing_imports = True\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "devices", "protocols", "simulators"],
+        cwd=new_lab,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_init_overwrites_nothing(new_lab: Path) -> None:
+    done = labwright("init", new_lab)
+    assert done.returncode == 3
+    assert "not empty; nothing was written" in done.stderr
+
+
+def test_mistakes_end_with_3_and_come_as_json(new_lab: Path, tmp_path: Path) -> None:
+    import shutil
+
+    lab = tmp_path / "wrong"
+    shutil.copytree(new_lab, lab, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
+    path = lab / "lab_config" / "devices.yaml"
+    path.write_text(path.read_text().replace("devices.heater:Heater", "devices.heater:Heeter").replace("baud", "bauds"))
+    done = labwright("check", "--json", cwd=lab)
+    assert done.returncode == 3
+    first = json.loads(done.stdout.splitlines()[0])
+    assert (first["file"], first["line"]) == ("lab_config/devices.yaml", 2)
+    assert "did you mean 'baud'?" in first["message"]
+    path.write_text(path.read_text().replace("bauds", "baud"))
+    done = labwright("check", cwd=lab)
+    assert done.returncode == 3
+    assert "no class 'Heeter'; did you mean 'Heater'?" in done.stderr
+    assert "lab_config/devices.yaml:5:" in done.stderr
+
+
+def test_unknown_names_end_with_3_and_a_hint() -> None:
+    done = labwright("campaign", "run", "conductivty", "--simulated")
+    assert done.returncode == 3
+    assert "did you mean 'conductivity'?" in done.stderr
+    done = labwright("station", "test", "dosin", "--simulated")
+    assert done.returncode == 3
+    assert "did you mean 'dosing'?" in done.stderr
+    done = labwright("campaign", "run", "conductivity", "--simulated", "--planner", "scopt")
+    assert done.returncode == 3
+    assert "did you mean 'skopt'?" in done.stderr
+
+
+def test_a_lab_without_its_instruments_ends_with_4() -> None:
+    done = labwright("station", "test", "dosing")
+    assert done.returncode == 4
+    assert "not reachable; nothing was moved" in done.stderr
+    assert "pump_1: its port 'pumps' is not open" in done.stderr
+
+
+def test_wrong_usage_ends_with_2() -> None:
+    assert labwright("campaign", "run").returncode == 2
+    assert labwright("nonsense").returncode == 2
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    data = tmp_path_factory.mktemp("demo")
+    return data, labwright("demo", "--budget", "3", "--data", data, "--no-store")
+
+
+def test_the_demo_says_what_it_found_and_where(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    data, done = demo
+    assert done.returncode == 0, done.stderr
+    for part in ("SIMULATED", "Best found", "True optimum     13.85 mS/cm", "at random", "real robot", "Report", "3/3"):
+        assert part in done.stderr
+    page = (data / "report.html").read_text()
+    assert "SIMULATED" in page
+    assert "Timeline of the stations" in page
+
+
+def test_runs_can_be_listed_shown_and_exported(
+    demo: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    data, _ = demo
+    rows = [json.loads(line) for line in labwright("run", "list", "--data", data, "--json").stdout.splitlines()]
+    assert len(rows) == 8 + 3 * 8
+    (first, *_) = [row for row in rows if row["step"] == "measure"]
+    shown = labwright("run", "show", first["run"], "--data", data)
+    assert "result_conductivity" in shown.stdout
+    assert "mS/cm" in shown.stdout
+    out = tmp_path / "run.csv"
+    assert labwright("run", "export", first["run"], out, "--data", data).returncode == 0
+    assert "result_conductivity" in out.read_text()
+    wrong = labwright("run", "export", first["run"], tmp_path / "run.xls", "--data", data)
+    assert wrong.returncode == 3
+    assert ".csv or .jsonl" in wrong.stderr
+    assert labwright("run", "show", "zzz", "--data", data).returncode == 3
+
+
+def test_the_report_can_be_written_again(demo: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    data, _ = demo
+    out = tmp_path / "again.html"
+    done = labwright("report", "conductivity", "--data", data, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "SIMULATED" in out.read_text()
+
+
+def start(*words: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "labwright", *map(str, words)], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_campaign_on_a_simulation_in_another_process(new_lab: Path, tmp_path: Path) -> None:
+    endpoints = tmp_path / "endpoints.json"
+    simulation = start("simulate", "--speed", "100", "--endpoints", endpoints, "--lab", new_lab)
+    try:
+        assert simulation.stdout is not None
+        written = json.loads(simulation.stdout.readline())
+        assert json.loads(endpoints.read_text()) == written
+        assert Path(written["ports"]["heater"]["path"]).is_symlink()
+        words = ("campaign", "run", "first", "--endpoints", endpoints, "--lab", new_lab, "--no-store")
+        first = start(*words, "--data", tmp_path / "one", "--json")
+        assert first.stdout is not None
+        assert json.loads(first.stdout.readline())["kind"] == "started"
+        second = labwright(*words, "--data", tmp_path / "two")
+        assert second.returncode == 4, "two controllers on one lab: the second is refused"
+        assert f"is in use by process {first.pid}" in second.stderr
+        out, text = first.communicate(timeout=90)
+        assert first.returncode == 0, text
+        assert json.loads(out.splitlines()[-1])["state"] == "completed"
+        answer = ask(written["control"], {"op": "status"})
+        assert answer["unknown"] == {}
+    finally:
+        simulation.send_signal(signal.SIGINT)
+        simulation.communicate(timeout=20)
+    assert not endpoints.exists()
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_safely_with_130(tmp_path: Path) -> None:
+    one = start(
+        "campaign",
+        "run",
+        "conductivity",
+        "--simulated",
+        "--budget",
+        "25",
+        "--data",
+        tmp_path,
+        "--no-store",
+        "--planner",
+        "sobol",
+    )
+    deadline = time.monotonic() + 60
+    log = tmp_path / "journal.sqlite"
+    while not log.exists() and time.monotonic() < deadline:
+        os.sched_yield()
+    runs = tmp_path / "runs"
+    while len(list(runs.glob("*.jsonl"))) < 10 and time.monotonic() < deadline:
+        os.sched_yield()
+    one.send_signal(signal.SIGINT)
+    _, text = one.communicate(timeout=60)
+    assert one.returncode == 130, text
+    assert "stopping after the current operation" in text
+    assert "stopped: Ctrl-C" in text
+    assert not list(runs.glob("*.open.jsonl"))
