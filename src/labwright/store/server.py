@@ -1,0 +1,117 @@
+"""The Tiled server as a process of its own: `python -m labwright.store serve FOLDER`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from labwright.model.errors import StoreError
+from labwright.store.config import URL_FILE, api_key, server_config
+
+START_TIMEOUT_S = 90.0
+"""Tiled imports for ten seconds on an idle machine; a busy one takes longer."""
+
+
+def serve(folder: Path) -> None:
+    """Serve until SIGTERM, or until the parent process has gone; the address is in FOLDER/url while it answers."""
+    import uvicorn
+    from tiled.server.app import build_app_from_config
+
+    folder = folder.resolve()
+    app = build_app_from_config(server_config(folder))
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+    threading.Thread(target=_watch_parent, args=(server,), daemon=True).start()
+    threading.Thread(target=_announce, args=(server, folder, port), daemon=True).start()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        (folder / URL_FILE).unlink(missing_ok=True)
+
+
+def _announce(server: object, folder: Path, port: int) -> None:
+    while not getattr(server, "started", False):
+        time.sleep(0.02)
+    part = folder / f"{URL_FILE}.part"
+    part.write_text(f"http://127.0.0.1:{port} {os.getpid()}", encoding="ascii")
+    part.rename(folder / URL_FILE)
+
+
+def _watch_parent(server: object) -> None:
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    server.should_exit = True  # type: ignore[attr-defined]  # uvicorn's own switch
+
+
+class ServerProcess:
+    """Starts the server, tells its address, and notices its death.
+
+    Args:
+        folder: of the store.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.starts = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def url(self) -> str:
+        """The server's address with its key; started first if it does not run.
+
+        Raises:
+            StoreError: it does not come up in time.
+        """
+        if not self.alive:
+            self._start()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        path = self.folder / URL_FILE
+        assert self._process is not None  # noqa: S101 - just started
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise StoreError(f"the Tiled server ended with code {self._process.returncode} before it answered")
+            try:
+                url, pid = path.read_text(encoding="ascii").split()
+            except (FileNotFoundError, ValueError):
+                time.sleep(0.05)
+                continue
+            if int(pid) == self._process.pid:
+                return f"{url}/api/v1?api_key={api_key(self.folder)}"
+            time.sleep(0.05)
+        raise StoreError(f"the Tiled server did not answer within {START_TIMEOUT_S:g} s")
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(10)
+        self._process = None
+
+    def _start(self) -> None:
+        self.starts += 1
+        (self.folder / URL_FILE).unlink(missing_ok=True)
+        self._process = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
+            [sys.executable, "-m", "labwright.store", "serve", str(self.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if os.environ.get("LABWRIGHT_STORE_QUIET", "1") == "1" else None,
+        )

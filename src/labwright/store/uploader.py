@@ -1,0 +1,158 @@
+"""The controller's side of the upload: it writes a line and goes on, whatever the store does."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import orjson
+
+from labwright.journal import closed_runs
+
+
+@dataclass(frozen=True)
+class UploadSummary:
+    """How the upload stands.
+
+    Attributes:
+        uploaded: runs written now.
+        already: runs that were there.
+        failed: why, by run, for those that can never be uploaded (a damaged journal).
+        missing: runs that are not there yet; a later upload takes them.
+    """
+
+    uploaded: int
+    already: int
+    failed: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        text = f"{self.uploaded} runs uploaded, {self.already} were there"
+        if self.failed:
+            text += "; cannot be uploaded: " + "; ".join(f"{uid}: {why}" for uid, why in self.failed.items())
+        if self.missing:
+            text += f"; not uploaded yet: {len(self.missing)} runs (they are in the journal; the next run uploads them)"
+        return text
+
+
+class Uploader:
+    """A process that uploads, fed by a thread that may block; the caller never does.
+
+    Args:
+        runs: folder of the run journals.
+        folder: of the store.
+    """
+
+    def __init__(self, runs: Path, folder: Path) -> None:
+        self._runs = runs
+        self._folder = folder
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._states: dict[str, tuple[str, str]] = {}
+        self._child: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Uploader:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The uploading process, if it runs."""
+        return None if self._child is None else self._child.pid
+
+    def start(self) -> None:
+        """Start the process; returns at once."""
+        self._runs.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._spawn()
+
+    def notify(self, path: Path) -> None:
+        """Say that a run is closed; returns at once, even if the process is stopped or dead."""
+        self._lines.put(str(path))
+
+    def drain(self, timeout_s: float) -> UploadSummary:
+        """Wait until everything is uploaded, at most `timeout_s` wall seconds; a dead process is started again."""
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            child = self._child
+            if child is None:
+                self._spawn()
+                continue
+            self._lines.put(None)
+            try:
+                code = child.wait(left)
+            except subprocess.TimeoutExpired:
+                break
+            self._reap()
+            if code == 0 and not self._missing():
+                break
+        self.stop()
+        states = list(self._states.values())
+        failed = {uid: why for uid, (state, why) in self._states.items() if state == "failed"}
+        return UploadSummary(
+            uploaded=sum(state == "uploaded" for state, _ in states),
+            already=sum(state == "already" for state, _ in states),
+            failed=failed,
+            missing=tuple(self._missing()),
+        )
+
+    def stop(self) -> None:
+        """End the process now; what it has not uploaded stays in the journal."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait(10)
+            self._reap()
+
+    def _missing(self) -> list[str]:
+        there = {uid for uid, (state, _) in self._states.items() if state in ("uploaded", "already", "failed")}
+        return [uid for path in closed_runs(self._runs) if (uid := path.name.split(".")[0]) not in there]
+
+    def _spawn(self) -> None:
+        self._lines = queue.SimpleQueue()
+        child = self._child = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
+            [sys.executable, "-m", "labwright.store", "upload", str(self._runs), str(self._folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._threads = [
+            threading.Thread(target=self._write, args=(child, self._lines), daemon=True),
+            threading.Thread(target=self._read, args=(child,), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _reap(self) -> None:
+        self._lines.put(None)
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._child = None
+
+    @staticmethod
+    def _write(child: subprocess.Popen[bytes], lines: queue.SimpleQueue[str | None]) -> None:
+        assert child.stdin is not None  # noqa: S101 - opened as a pipe
+        try:
+            while (line := lines.get()) is not None:
+                child.stdin.write(line.encode() + b"\n")
+                child.stdin.flush()
+            child.stdin.close()
+        except (BrokenPipeError, OSError):  # the child has died; the next one scans the folder
+            return
+
+    def _read(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdout is not None  # noqa: S101 - opened as a pipe
+        with child.stdout:
+            for line in child.stdout:
+                one = orjson.loads(line)
+                self._states[one["uid"]] = (one["state"], one["reason"])
