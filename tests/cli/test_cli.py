@@ -41,7 +41,7 @@ ALL = list(verbs(get_command(app)))
 def test_there_are_the_verbs_the_manual_lists() -> None:
     assert {" ".join(verb) for verb in ALL} == {
         "campaign run", "check", "demo", "doctor", "init", "report", "run export", "run list", "run show", "schema",
-        "simulate", "station list", "station test",
+        "simulate", "station list", "station test", "store sync", "store verify",
     }  # fmt: skip
 
 

@@ -26,7 +26,9 @@ station_app = typer.Typer(
 run_app = typer.Typer(help="Look at runs in the journal.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(station_app, name="station")
+store_app = typer.Typer(help="Look after the data store.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(run_app, name="run")
+app.add_typer(store_app, name="store")
 
 LabOption = Annotated[Path | None, typer.Option("--lab", help="The lab's folder; this one, or the reference lab.")]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of journal, runs and reports; LAB/var.")]
@@ -220,6 +222,27 @@ def run_export(
     from labwright.cli.looking import export_run
 
     export_run(data_folder(lab_root(lab), data), uid, to)
+
+
+@store_app.command("sync")
+def store_sync(
+    lab: LabOption = None,
+    data: DataOption = None,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.", min=1)] = 600,
+    json: JsonOption = False,
+) -> None:
+    """Upload all runs that are in the journal but not in the data store, and wait for it."""
+    from labwright.cli.looking import sync_store
+
+    sync_store(data_folder(lab_root(lab), data), timeout, json=json)
+
+
+@store_app.command("verify")
+def store_verify(lab: LabOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+    """Compare every document of the journal with what the data store gives back."""
+    from labwright.cli.looking import verify_store
+
+    verify_store(data_folder(lab_root(lab), data), json=json)
 
 
 @app.command()

@@ -15,7 +15,7 @@ import orjson
 
 from labwright.cli.output import console, emit, table
 from labwright.journal import closed_runs, read_run
-from labwright.model.errors import ConfigError, DeviceError, LabwrightError, UnreachableError, unknown
+from labwright.model.errors import ConfigError, DeviceError, LabwrightError, StoreError, UnreachableError, unknown
 
 
 def list_stations(root: Path, *, json: bool) -> None:
@@ -124,6 +124,53 @@ def export_run(data: Path, uid: str, to: Path) -> None:
             f"{to}: cannot write {to.suffix or 'a file without an ending'}; give a name in .csv or .jsonl"
         )
     console.print(f"{len(documents)} documents written to {to}")
+
+
+def sync_store(data: Path, timeout_s: float, *, json: bool) -> None:
+    """Upload what is missing, and wait.
+
+    Raises:
+        StoreError: not everything is there in time.
+    """
+    from labwright.store import Uploader
+
+    uploader = Uploader(data / "runs", data / "tiled")
+    uploader.start()
+    summary = uploader.drain(timeout_s)
+    if json:
+        emit(
+            {
+                "uploaded": summary.uploaded,
+                "already": summary.already,
+                "failed": summary.failed,
+                "missing": summary.missing,
+            }
+        )
+    else:
+        console.print(str(summary), markup=False)
+    if summary.missing or summary.failed:
+        raise StoreError(f"the data store in {data / 'tiled'} is not complete: {summary}")
+
+
+def verify_store(data: Path, *, json: bool) -> None:
+    """Compare the journal with the store.
+
+    Raises:
+        StoreError: something is missing.
+    """
+    from labwright.store import missing, open_store
+
+    with open_store(data / "tiled") as client:
+        lost = missing(data / "runs", client)
+        documents = sum(len(read_run(path)) for path in closed_runs(data / "runs"))
+    if json:
+        emit({"documents": documents, "missing": lost})
+    else:
+        console.print(f"{documents} documents in the journal, {len(lost)} missing in the data store")
+    if lost:
+        raise StoreError(
+            f"missing in {data / 'tiled'}: {'; '.join(lost[:5])}... Upload them with: labwright store sync"
+        )
 
 
 def diagnose(root: Path, *, json: bool) -> None:

@@ -24,6 +24,9 @@ from labwright.engine.core import Event, StepEnded, StopAsked, Suggested
 # The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.
 logging.getLogger("bluesky").setLevel(logging.CRITICAL)
 
+UPLOAD_WAIT_S = 5.0
+"""Nobody waits for the data store: what is not there by then follows in the background."""
+
 EXIT = {"completed": 0, "failed": 1, "stopped": 130}
 
 
@@ -56,14 +59,14 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
         )
         with lab, _store(options) as uploader:
             end = _watched(lab, campaign, options, uploader)
-            missing = uploader.finish() if uploader else ""
+            stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
         report = write_report(options.data, campaign, simulated=lab.simulated, world=world)
     summary = {"campaign": end.campaign, "state": end.state, "reason": end.reason, "data": str(options.data)}
     if options.json:
         emit({**summary, "report": str(report)})
     style = {"completed": "bold", "stopped": "bold yellow", "failed": "bold red"}[end.state]
     console.print(f"{end.campaign} {end.state}: {end.reason}", style=style, markup=False)
-    _say_where(options.data, report, missing)
+    _say_where(options.data, report, stored)
     return EXIT[end.state]
 
 
@@ -79,12 +82,12 @@ def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, stor
             wall_s = time.monotonic() - began
             facts = _facts(end.core, campaign, world)
             report = write_report(data, campaign, simulated=True, world=world)
-            missing = uploader.finish() if uploader else ""
+            stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
     facts |= {"campaign": end.campaign, "state": end.state, "lab_hours": lab_hours, "wall_s": wall_s}
     if json:
         emit({**facts, "report": str(report)})
     _say_demo(facts, campaign)
-    _say_where(data, report, missing)
+    _say_where(data, report, stored)
     if end.state != "completed":
         raise SystemExit(EXIT[end.state])
 
@@ -148,12 +151,13 @@ def _say_demo(facts: dict[str, Any], campaign: Campaign) -> None:
     console.print(f"{facts['lab_hours']:.1f} hours of laboratory time in {facts['wall_s']:.0f} s.")
 
 
-def _say_where(data: Path, report: Path, missing: str) -> None:
+def _say_where(data: Path, report: Path, stored: str) -> None:
     console.print(f"Report           {report}")
     console.print(f"Runs             {data / 'runs'} (labwright run list --data {data})")
     console.print(f"Events           {data / 'journal.sqlite'}")
-    if missing:
-        console.print(missing, style="yellow", markup=False)
+    if stored:
+        console.print(f"Data store       {data / 'tiled'}: {stored}", markup=False)
+        console.print(f"                 labwright store verify --data {data} compares it with the journal")
 
 
 def _watched(lab: Any, campaign: Campaign, options: RunOptions, uploader: Any) -> Any:
@@ -267,5 +271,12 @@ class Progress:
 
 @contextlib.contextmanager
 def _store(options: RunOptions) -> Iterator[Any]:
-    """The uploader into the data store, when one is wanted and installed."""
-    yield None
+    """The uploader into the data store, if one is wanted."""
+    if not options.store:
+        yield None
+        return
+    from labwright.store import Uploader
+
+    uploader = Uploader(options.data / "runs", options.data / "tiled")
+    uploader.start()
+    yield uploader

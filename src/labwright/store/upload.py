@@ -7,6 +7,7 @@ written again. Tiled is an index that can be rebuilt; the journal is the archive
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import sys
@@ -36,6 +37,10 @@ def upload(runs: Path, folder: Path, deadline_s: float) -> int:
     # Tiled's client retries for a minute by itself; we know better what to do when the server is dead.
     os.environ.setdefault("TILED_RETRY_ATTEMPTS", "1")
     os.environ.setdefault("TILED_RETRY_TIMEOUT", "2")
+    folder.mkdir(parents=True, exist_ok=True)
+    # One uploader per store: DuckDB has one writer, and two would upload everything twice.
+    lock = (folder / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
     waiting: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(waiting,), daemon=True).start()
     for path in closed_runs(runs):
@@ -47,6 +52,7 @@ def upload(runs: Path, folder: Path, deadline_s: float) -> int:
     finally:
         store.close()
         server.stop()
+        lock.close()
 
 
 def _loop(waiting: queue.SimpleQueue[Path | None], store: _Store, deadline_s: float) -> int:

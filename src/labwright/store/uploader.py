@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import subprocess
 import sys
@@ -37,7 +38,7 @@ class UploadSummary:
         if self.failed:
             text += "; cannot be uploaded: " + "; ".join(f"{uid}: {why}" for uid, why in self.failed.items())
         if self.missing:
-            text += f"; not uploaded yet: {len(self.missing)} runs (they are in the journal; the next run uploads them)"
+            text += f"; {len(self.missing)} more follow in the background (they are safe in the journal)"
         return text
 
 
@@ -98,6 +99,9 @@ class Uploader:
             if code == 0 and not self._missing():
                 break
         self.stop()
+        return self._summary()
+
+    def _summary(self) -> UploadSummary:
         states = list(self._states.values())
         failed = {uid: why for uid, (state, why) in self._states.items() if state == "failed"}
         return UploadSummary(
@@ -106,6 +110,18 @@ class Uploader:
             failed=failed,
             missing=tuple(self._missing()),
         )
+
+    def finish(self, wait_s: float) -> UploadSummary:
+        """Wait at most `wait_s` wall seconds, then leave the process to finish by itself."""
+        self._lines.put(None)
+        if self._child is not None:
+            try:
+                self._child.wait(wait_s)
+            except subprocess.TimeoutExpired:
+                self._child = None  # it has a session of its own, uploads what is left, and ends
+            else:
+                self._reap()
+        return self._summary()
 
     def stop(self) -> None:
         """End the process now; what it has not uploaded stays in the journal."""
@@ -125,6 +141,7 @@ class Uploader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the campaign
         )
         self._threads = [
             threading.Thread(target=self._write, args=(child, self._lines), daemon=True),
@@ -137,6 +154,9 @@ class Uploader:
         self._lines.put(None)
         for thread in self._threads:
             thread.join(timeout=10)
+        if self._child is not None and self._child.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # what was buffered for a dead process
+                self._child.stdin.close()
         self._child = None
 
     @staticmethod

@@ -1,0 +1,23 @@
+"""`make bench`: all benchmarks that need no data from elsewhere, one after another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+ALL = ("overhead", "electrolyte_planner", "store_kill")
+
+
+def main() -> int:
+    """Run all; 1 if one missed its limit."""
+    missed = []
+    for name in ALL:
+        print(f"== {name}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
+            missed.append(name)
+    print(f"missed: {', '.join(missed)}" if missed else "all limits kept")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,126 @@
+"""The data store: a real Tiled server, killed on purpose, and nothing is missing."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bluesky import RunEngine
+from bluesky.plans import count
+from ophyd.sim import SynAxis, SynSignal
+
+from labwright.journal import RunJournal, closed_runs, read_run
+from labwright.store import Uploader, missing, open_store
+
+# Third-party deprecations inside Tiled's client and databroker, not ours to mend.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
+
+
+class Sweep:
+    """A detector with an array, as the LCR meter has."""
+
+    name = "sweep"
+    parent = None
+
+    def read(self) -> dict[str, Any]:
+        return {
+            "sweep_z": {"value": [1.5, 2.5, 3.25], "timestamp": 1.0},
+            "sweep_note": {"value": "fine", "timestamp": 1.0},
+        }
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "sweep_z": {"source": "test", "dtype": "array", "shape": [3], "dtype_numpy": "<f8", "units": "Ohm"},
+            "sweep_note": {"source": "test", "dtype": "string", "shape": []},
+        }
+
+
+def make_runs(folder: Path, number: int) -> list[Path]:
+    journal = RunJournal(folder)
+    engine: Any = RunEngine({}, context_managers=[])
+    engine.subscribe(journal)
+    axis = SynAxis(name="axis")
+    detector = SynSignal(func=lambda: axis.position, name="detector")
+    before = set(closed_runs(folder))
+    for _ in range(number):
+        engine(count([detector, Sweep()], num=2), labwright={"step": "measure"})
+    return [path for path in closed_runs(folder) if path not in before]
+
+
+def server_pid(store: Path, deadline_s: float = 90) -> int:
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        try:
+            return int((store / "url").read_text().split()[1])
+        except (FileNotFoundError, IndexError):
+            os.sched_yield()
+    raise AssertionError("the server never announced itself")
+
+
+@pytest.fixture(scope="module")
+def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Any]]:
+    """Runs uploaded while server and uploader were killed, and an uploader that had to begin again."""
+    folder = tmp_path_factory.mktemp("store")
+    runs, store = folder / "runs", folder / "tiled"
+    make_runs(runs, 3)
+    uploader = Uploader(runs, store)
+    uploader.start()
+    os.kill(server_pid(store), signal.SIGKILL)
+    for path in make_runs(runs, 2):
+        uploader.notify(path)
+    assert uploader.pid is not None
+    os.kill(uploader.pid, signal.SIGKILL)
+    summary = uploader.drain(150)
+    yield runs, store, summary
+
+
+def test_nothing_is_missing_after_kills(battered: tuple[Path, Path, Any]) -> None:
+    runs, store, summary = battered
+    assert summary.missing == ()
+    assert summary.failed == {}
+    assert summary.uploaded + summary.already == 5
+    with open_store(store) as client:
+        assert missing(runs, client) == []
+        broker = client.v1
+        for path in closed_runs(runs):
+            documents = read_run(path)
+            run = broker[documents[0][1]["uid"]]
+            assert run.start["labwright"] == {"step": "measure"}
+            assert len(run.table()) == 2
+            names = [name for name, _ in run.documents()]
+            assert names[0] == "start"
+            assert names[-1] == "stop"
+        # the proof can fail: a run the store does not have is found missing, document by document
+        extra = make_runs(runs, 1)
+        assert len(missing(runs, client)) == len(read_run(extra[0]))
+        extra[0].unlink()
+
+
+def test_uploading_again_changes_nothing(battered: tuple[Path, Path, Any]) -> None:
+    runs, store, _ = battered
+    uploader = Uploader(runs, store)
+    uploader.start()
+    summary = uploader.drain(150)
+    assert (summary.uploaded, summary.already, summary.missing) == (0, 5, ())
+
+
+def test_telling_the_uploader_never_waits(tmp_path: Path) -> None:
+    uploader = Uploader(tmp_path / "runs", tmp_path / "tiled")
+    uploader.start()
+    assert uploader.pid is not None
+    os.kill(uploader.pid, signal.SIGSTOP)
+    told = threading.Event()
+
+    def tell() -> None:
+        for number in range(20_000):  # far more than a pipe holds
+            uploader.notify(tmp_path / f"{number:0>64}.jsonl")
+        told.set()
+
+    threading.Thread(target=tell, daemon=True).start()
+    assert told.wait(30)
+    os.kill(uploader.pid, signal.SIGCONT)
+    uploader.stop()
