@@ -1,8 +1,8 @@
 """Kills the Tiled server at random moments while runs are made and uploaded, and counts what is missing afterwards.
 
 `python -m benchmarks.store_kill [KILLS]` makes runs of a real RunEngine into a journal until the server was killed
-KILLS (20) times with SIGKILL. Afterwards the upload is completed, and every document is compared. Prints also the RunEngine's
-pace while the server lives, is killed, and without an uploader.
+KILLS (20) times with SIGKILL. Afterwards the upload is completed, and every document is compared. Prints also the
+RunEngine's pace while the server is killed against its pace without a store.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ def server_pid(store: Path, deadline_s: float = 90) -> int:
 
 
 @pytest.fixture(scope="module")
-def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path, Any]]:
+def battered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Any]:
     """Runs uploaded while server and uploader were killed, and an uploader that had to begin again."""
     folder = tmp_path_factory.mktemp("store")
     runs, store = folder / "runs", folder / "tiled"
@@ -75,7 +74,7 @@ def battered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, P
     assert uploader.pid is not None
     os.kill(uploader.pid, signal.SIGKILL)
     summary = uploader.drain(150)
-    yield runs, store, summary
+    return runs, store, summary
 
 
 def test_nothing_is_missing_after_kills(battered: tuple[Path, Path, Any]) -> None:
