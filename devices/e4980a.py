@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component
-from ophyd.status import DeviceStatus
+from ophyd.status import Status
 
 from labwright.hardware import Act, LabDevice, Lines, Reading
 from labwright.model.errors import AlarmError, BadReplyError, DeviceError
@@ -94,7 +94,7 @@ class LcrMeter(LabDevice):
         if error:
             raise DeviceError(f"{self.name}: {setting!r} refused: {error}")
 
-    def trigger(self) -> DeviceStatus:
+    def trigger(self) -> Status:
         """Begin a sweep."""
         return self.act(self.sweep, timeout_s=SWEEP_TIMEOUT_S)
 

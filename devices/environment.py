@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from ophyd import Component
-from ophyd.status import DeviceStatus
+from ophyd.status import Status
 
 from labwright.hardware import Act, LabDevice, MqttLink, Reading
 from labwright.model.errors import AlarmError, BadReplyError, CommunicationError
@@ -55,7 +55,7 @@ class Environment(LabDevice):
         self.link.subscribe(f"{self.topic}/status")
         self._keep(self._ask())
 
-    def trigger(self) -> DeviceStatus:
+    def trigger(self) -> Status:
         """Ask for the present values."""
         return self.act(self.measure, timeout_s=60.0)
 

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from ophyd import Component
-from ophyd.status import DeviceStatus
+from ophyd.status import Status
 
 from labwright.hardware import Act, LabDevice, Lines, Reading
 from labwright.model.errors import AlarmError, BadReplyError, DeviceError
@@ -46,7 +46,7 @@ class Balance(LabDevice):
         self.command("@", self._expect("I4 A"), repeatable=True)
         self.command("M21 0 0", self._expect("M21 A"), repeatable=True)
 
-    def trigger(self) -> DeviceStatus:
+    def trigger(self) -> Status:
         """Begin to weigh; ends when the weight is stable."""
         return self.act(self.weigh, timeout_s=STABLE_TIMEOUT_S)
 

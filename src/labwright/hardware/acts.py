@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ophyd.status import DeviceStatus
+from ophyd.status import Status
 
 from labwright.clock import Actor, LabClock
 from labwright.model.errors import ActTimeoutError, LabwrightError, StoppedError
@@ -75,7 +75,7 @@ class Act:
         self._stopped = self._stopped or why
         self._actor.interrupt()
 
-    def start(self, status: DeviceStatus, work: Callable[[Act], None], failed: Callable[[], None]) -> None:
+    def start(self, status: Status, work: Callable[[Act], None], failed: Callable[[], None]) -> None:
         """Run `work` in a thread of its own and end `status` with it; `failed` runs first if it failed."""
 
         def run() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from ophyd import Device, Kind, Signal
-from ophyd.status import DeviceStatus
+from ophyd.status import Status
 
 from labwright.clock import LabClock
 from labwright.hardware.acts import Act, current_act
@@ -107,7 +107,7 @@ class LabDevice(Device):
             allowed=None if act is None or urgent else act.check,
         )
 
-    def act(self, work: Callable[..., None], *args: Any, timeout_s: float) -> DeviceStatus:
+    def act(self, work: Callable[..., None], *args: Any, timeout_s: float) -> Status:
         """Begin something that takes lab time.
 
         Args:
@@ -127,7 +127,7 @@ class LabDevice(Device):
             if name in self._acts:
                 raise DeviceError(f"{what} refused: {self._acts[name].what} is still under way")
             act = self._acts[name] = Act(what, self.clock, timeout_s)
-        status = DeviceStatus(self)
+        status = Status(self)
 
         def whole(act: Act) -> None:
             try:
@@ -270,11 +270,11 @@ class Axis(Reading):
                 f"{self.name}: {value:g} {self.unit} is outside {low:g} to {high:g} {self.unit}; nothing was sent"
             )
 
-    def set(self, value: float, **kwargs: Any) -> DeviceStatus:
+    def set(self, value: float, **kwargs: Any) -> Status:
         """Begin to set `value`; the status ends when the instrument has done it."""
         self.check_value(value)
         timeout = getattr(self.parent, self._timeout_s)(value) if isinstance(self._timeout_s, str) else self._timeout_s
-        status: DeviceStatus = self.parent.act(getattr(self.parent, self._set), float(value), timeout_s=timeout)
+        status: Status = self.parent.act(getattr(self.parent, self._set), float(value), timeout_s=timeout)
         return status
 
     def stop(self, *, success: bool = False) -> None:

@@ -1,1 +1,5 @@
 """Conformance suites and fixtures, for this project and for authors of labs."""
+
+from labwright.testing.conversation import conversation
+
+__all__ = ["conversation"]

@@ -1,0 +1,237 @@
+"""Every driver, byte for byte, on a real wire."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from devices.e4980a import LcrMeter
+from devices.ika import Hotplate
+from devices.mettler import Balance
+from devices.ne1000 import SafePackets, SyringePump, number
+from devices.preciseflex import Arm
+from devices.vici import SelectorValve
+from labwright.clock import LabClock
+from labwright.hardware import open_port
+from labwright.model.errors import AlarmError, BadReplyError, DeviceError
+from labwright.testing import conversation
+from labwright.testing.conversation import Exchange
+
+
+@contextmanager
+def talking(
+    make: Callable[..., Any], exchanges: list[Exchange], wire: Any = "serial", **settings: Any
+) -> Iterator[Any]:
+    with conversation(exchanges, wire) as address:
+        port = open_port("line", address)
+        try:
+            yield make(name="it", port=port, clock=LabClock(1000.0), **settings)
+        finally:
+            port.close()
+
+
+def packet(data: str) -> bytes:
+    return SafePackets().encode(data)
+
+
+def test_the_manuals_check_vector_of_the_pumps_crc() -> None:
+    assert packet("SAF0") == bytes([0x02, 0x08]) + b"SAF0" + bytes([0x55, 0x43, 0x03])
+    assert SafePackets().split(packet("00S") + b"more") == ("00S", len(packet("00S")))
+    for at in range(1, 7):
+        damaged = bytearray(packet("00S"))
+        damaged[at] ^= 0x10
+        try:
+            assert SafePackets().split(bytes(damaged)) is None, "a damaged length makes it wait for more"
+        except BadReplyError:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(26.59, "26.59"), (0.35, "0.350"), (10, "10.00"), (500, "500.0"), (1000, "1000."), (9999, "9999.")],
+)
+def test_the_pumps_numbers(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_the_pumps_numbers_end_at_four_digits() -> None:
+    with pytest.raises(DeviceError, match="four digits"):
+        number(10_000)
+
+
+PUMP = {"address": 3, "diameter_mm": 26.59, "rate_ml_per_min": 10}
+
+
+def test_the_pump_is_set_up_and_dispenses() -> None:
+    exchanges: list[Exchange] = [
+        (packet("03SAF60"), packet("03S")),
+        (packet("03VER"), packet("03SNE1000V3.923")),
+        (packet("03STP"), packet("03S?NA")),
+        (packet("03STP"), packet("03S?NA")),
+        (packet("03DIA26.59"), packet("03S")),
+        (packet("03VOLML"), packet("03S")),
+        (packet("03RAT10.00MM"), packet("03S")),
+        (packet("03"), packet("03S")),
+        (packet("03CLDINF"), packet("03S")),
+        (packet("03DIRINF"), packet("03S")),
+        (packet("03VOL0.350"), packet("03S")),
+        (packet("03VOL"), packet("03S0.350ML")),
+        (packet("03RUN"), packet("03I")),
+        (packet("03"), packet("03S")),
+        (packet("03DIS"), packet("03SI0.350W0.000ML")),
+    ]
+    with talking(SyringePump, exchanges, **PUMP) as pump:
+        pump.connect()
+        pump.volume.set(350.0).wait(10)
+
+
+def test_the_pumps_alarm_fails_the_dispense() -> None:
+    exchanges: list[Exchange] = [
+        (packet("03"), packet("03S")),
+        (packet("03CLDINF"), packet("03S")),
+        (packet("03DIRINF"), packet("03S")),
+        (packet("03VOL0.350"), packet("03S")),
+        (packet("03VOL"), packet("03S0.350ML")),
+        (packet("03RUN"), packet("03I")),
+        (packet("03"), packet("03A?S")),
+        (packet("03STP"), packet("03S?NA")),
+        (packet("03STP"), packet("03S?NA")),
+    ]
+    with talking(SyringePump, exchanges, **PUMP) as pump:
+        status = pump.volume.set(350.0)
+        with pytest.raises(AlarmError, match="stalled"):
+            status.wait(10)
+
+
+def test_a_lost_run_is_not_sent_again() -> None:
+    exchanges: list[Exchange] = [(packet("03RUN"), None), (packet("03"), packet("03I"))]
+    with talking(SyringePump, exchanges, **PUMP) as pump:
+        pump.run()
+
+
+def test_the_valve_turns() -> None:
+    exchanges: list[Exchange] = [
+        (b"IFM0\r", None),
+        (b"NP\r", b"NP10\r"),
+        (b"GO07\r", None),
+        (b"CP\r", b"CP03\r"),
+        (b"CP\r", b"CP07\r"),
+    ]
+    with talking(SelectorValve, exchanges, positions=10) as valve:
+        valve.connect()
+        valve.selection.set(7).wait(10)
+
+
+def test_the_balance_waits_for_a_stable_weight() -> None:
+    exchanges: list[Exchange] = [
+        (b"@\r\n", b'I4 A "B712345678"\r\n'),
+        (b"M21 0 0\r\n", b"M21 A\r\n"),
+        (b"SI\r\n", b"S D     8.5012 g\r\n"),
+        (b"SI\r\n", b"S S     8.5010 g\r\n"),
+    ]
+    with talking(Balance, exchanges) as balance:
+        balance.connect()
+        balance.trigger().wait(10)
+        assert balance.read()["it_mass"]["value"] == 8.5010
+
+
+@pytest.mark.parametrize(("reply", "words"), [(b"S +\r\n", "overload"), (b"S S Error 10b\r\n", "balance error 10b")])
+def test_the_balances_alarms(reply: bytes, words: str) -> None:
+    with talking(Balance, [(b"SI\r\n", reply)]) as balance, pytest.raises(AlarmError, match=words):
+        balance.trigger().wait(10)
+
+
+def test_the_hotplate_stirs_and_stops() -> None:
+    exchanges: list[Exchange] = [
+        (b"OUT_SP_4 500.0 \r\n", None),
+        (b"IN_SP_4 \r\n", b"500.0 4 \r\n"),
+        (b"OUT_WD1@60 \r\n", b"60 1 \r\n"),
+        (b"START_4 \r\n", None),
+        (b"IN_PV_4 \r\n", b"0.0 4 \r\n"),
+        (b"IN_PV_4 \r\n", b"498.0 4 \r\n"),
+        (b"STOP_1 \r\n", None),
+        (b"STOP_4 \r\n", None),
+    ]
+    # real time: at a thousandfold the watchdog would be fed between any two of these
+    with conversation(exchanges) as address:
+        port = open_port("line", address)
+        plate = Hotplate(name="it", port=port, clock=LabClock())
+        plate.speed.set(500).wait(10)
+        plate.make_safe()
+        port.close()
+
+
+def test_the_arm_moves_and_grips() -> None:
+    angles = "100.000 -60.000 90.000 -90.000 85.000 0.000"
+    exchanges: list[Exchange] = [
+        (b"mode 0\n", b"0\r\n"),
+        (b"hp 1\n", b"0\r\n"),
+        (b"attach 1\n", b"0\r\n"),
+        (b"home\n", b"0\r\n"),
+        (b"locAngles 7\n", f"0 1 7 {angles}\r\n".encode()),
+        (b"move 7 1\n", b"0\r\n"),
+        (b"wherej\n", b"0 1.000 1.000 1.000 1.000 1.000 0.000\r\n"),
+        (b"sysState\n", b"0 21\r\n"),
+        (b"wherej\n", f"0 {angles}\r\n".encode()),
+        (b"gripper 2\n", b"0\r\n"),
+        (b"IsFullyClosed\n", b"0 0\r\n"),
+    ]
+    with talking(Arm, exchanges, "tcp") as arm:
+        arm.connect()
+        arm.location.set(7).wait(10)
+        arm.gripper.set(1).wait(10)
+
+
+def test_the_arm_that_grips_nothing_says_so() -> None:
+    exchanges: list[Exchange] = [(b"gripper 2\n", b"0\r\n"), (b"IsFullyClosed\n", b"0 -1\r\n"), (b"halt\n", b"0\r\n")]
+    with talking(Arm, exchanges, "tcp") as arm, pytest.raises(AlarmError, match="closed on nothing"):
+        arm.gripper.set(1).wait(10)
+
+
+def test_the_meter_sweeps() -> None:
+    ok = b'+0,"No error"\n'
+    settings = [
+        "*CLS", ":FORM ASC", ":TRIG:SOUR BUS", ":INIT:CONT ON", ":FUNC:IMP RX", ":FUNC:IMP:RANG:AUTO ON",
+        ":VOLT 0.02", ":APER MED,1", ":DISP:PAGE LIST", ":LIST:MODE SEQ", ":LIST:FREQ 1.000000E+03,1.000000E+04",
+    ]  # fmt: skip
+    exchanges: list[Exchange] = [
+        (b"*IDN?\n", b"Keysight Technologies,E4980A,MY46200000,A.07.00\n"),
+        *((f"{one};:SYST:ERR?\n".encode(), ok) for one in settings),
+        (b":TRIG:IMM;:STAT:OPER:COND?\n", b"+24\n"),
+        (b":STAT:OPER:COND?\n", b"+8\n"),
+        (b":STAT:OPER:COND?\n", b"+0\n"),
+        (b":FETC?\n", b"+8.0E+01,-2.0E+00,+0,+0,+7.9E+01,-3.0E-01,+0,+0\n"),
+    ]
+    with talking(LcrMeter, exchanges, "visa", frequencies_hz=[1e3, 1e4], voltage_v=0.02) as meter:
+        meter.connect()
+        meter.trigger().wait(10)
+        assert np.array_equal(meter.read()["it_resistance"]["value"], [80.0, 79.0])
+
+
+def test_a_refused_setting_is_told_in_the_instruments_words() -> None:
+    exchanges: list[Exchange] = [(b":VOLT 99;:SYST:ERR?\n", b'-222,"Data out of range"\n')]
+    with (
+        talking(LcrMeter, exchanges, "visa", frequencies_hz=[1e3, 1e4]) as meter,
+        pytest.raises(DeviceError, match="Data out of range"),
+    ):
+        meter.set_up(":VOLT 99")
+
+
+def ask_and_fail(exchanges: list[Exchange]) -> None:
+    with talking(SelectorValve, exchanges, positions=10) as valve, pytest.raises(DeviceError):
+        valve.where()
+
+
+def test_a_conversation_notices_a_wrong_byte() -> None:
+    with pytest.raises(AssertionError, match="where b'CPX"):
+        ask_and_fail([(b"CPX\r", b"CP01\r")])
+
+
+def test_a_conversation_notices_what_was_never_said() -> None:
+    with (
+        pytest.raises(AssertionError, match="never sent"),
+        talking(SelectorValve, [(b"CP\r", b"CP01\r")], positions=10),
+    ):
+        pass
