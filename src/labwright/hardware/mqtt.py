@@ -78,20 +78,25 @@ class LoopThread:
 
 
 class EmbeddedBroker:
-    """A broker of our own on loopback, for labs that name none (amqtt)."""
+    """A broker of our own on loopback, for labs that name none (amqtt).
 
-    def __init__(self) -> None:
+    Args:
+        tcp_port: where to listen; a free port if 0.
+    """
+
+    def __init__(self, tcp_port: int = 0) -> None:
         self._thread = LoopThread("mqtt-broker")
-        self.tcp_port = 0
+        self.tcp_port = tcp_port
         self._broker: Any = None
 
     def start(self) -> MqttAddress:
-        """Listen on a free port of loopback."""
+        """Listen."""
         from amqtt.broker import Broker
 
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.tcp_port = probe.getsockname()[1]
+        if not self.tcp_port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.tcp_port = probe.getsockname()[1]
         config = {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{self.tcp_port}"}},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
