@@ -18,6 +18,9 @@ from labwright.model.errors import AlarmError, BadReplyError, CommunicationError
 PROBE, PLATE, SAFETY, SPEED = 1, 2, 3, 4
 """NAMUR channels: external probe (and set temperature), plate sensor, safety temperature, stirrer."""
 
+JUMP = {PROBE: 2.0, PLATE: 5.0, SAFETY: 0.5, SPEED: 100.0}
+"""Change of a reading, by channel, that is asked for twice before it is believed."""
+
 WATCHDOG_S = 60
 """Heater and motor go off by themselves when nothing is heard for so long: a dead controller heats nothing."""
 
@@ -53,6 +56,7 @@ class Hotplate(LabDevice):
         super().__init__(**device)
         self._beat: Repeating | None = None
         self._lost: CommunicationError | None = None
+        self._last: dict[str, float] = {}
 
     def connect(self) -> None:
         """Remote control with everything off.
@@ -146,7 +150,19 @@ class Hotplate(LabDevice):
                 raise BadReplyError(f"{text!r} is no value of channel {channel}")
             return float(match[1])
 
-        return self.query(f"{what}_{channel}", parse)
+        command = f"{what}_{channel}"
+        value, last = self.query(command, parse), self._last.get(command)
+        # NAMUR has no checksum, and a lost digit leaves a well-formed number: a jump is believed when told twice.
+        # A set-point needs no second telling: it is compared with what was sent.
+        doubtful = last is None or abs(value - last) > JUMP[channel]
+        if doubtful and (what == "IN_PV" or channel == SAFETY):
+            again = self.query(command, parse)
+            if abs(again - value) > JUMP[channel]:
+                value = again if last is not None and abs(again - last) <= JUMP[channel] else self.query(command, parse)
+                if abs(again - value) > JUMP[channel]:
+                    raise BadReplyError(f"{self.name}: {command} tells {value:g} and {again:g} one after the other")
+        self._last[command] = value
+        return value
 
     def _set(self, channel: int, value: float) -> None:
         self.command(f"OUT_SP_{channel} {value:.1f}", repeatable=True)

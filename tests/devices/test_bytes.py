@@ -150,7 +150,9 @@ def test_the_hotplate_stirs_and_stops() -> None:
         (b"OUT_WD1@60 \r\n", b"60 1 \r\n"),
         (b"START_4 \r\n", None),
         (b"IN_PV_4 \r\n", b"0.0 4 \r\n"),
+        (b"IN_PV_4 \r\n", b"1.0 4 \r\n"),
         (b"IN_PV_4 \r\n", b"498.0 4 \r\n"),
+        (b"IN_PV_4 \r\n", b"499.0 4 \r\n"),
         (b"STOP_1 \r\n", None),
         (b"STOP_4 \r\n", None),
     ]
