@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import orjson
 
 from labwright.clock import LabClock, Repeating
-from labwright.hardware.mqtt import NODELAY
+from labwright.hardware.mqtt import NODELAY, RECONNECT_WAIT_S
 from labwright.model.errors import CommunicationError, ConfigError, unknown
 from labwright.model.ports import MqttAddress
 from labwright.simulation.faults import Fault
@@ -116,11 +116,21 @@ class MqttWire:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self, ready: asyncio.Event) -> None:
+        """Stay connected: a broker may start later than we, or go away and come back."""
+        from aiomqtt import MqttError
+
+        while True:
+            try:
+                await self._talk(ready)
+            except (MqttError, OSError):
+                self._client = None
+            await asyncio.sleep(RECONNECT_WAIT_S)
+
+    async def _talk(self, ready: asyncio.Event) -> None:
         from aiomqtt import Client
 
-        async with Client(
-            self._address.host or "127.0.0.1", self._address.tcp_port, socket_options=[NODELAY]
-        ) as client:
+        host = self._address.host or "127.0.0.1"
+        async with Client(host, self._address.tcp_port, socket_options=[NODELAY]) as client:
             self._client = client
             for topic, instrument in self._instruments.items():
                 await client.subscribe(topic, qos=1)
@@ -139,7 +149,7 @@ class MqttWire:
         """Publish without waiting: telemetry must not hold up lab time."""
 
         async def publish() -> None:
-            if not instrument.silent:
+            if not instrument.silent and self._client is not None:
                 for publication in instrument.periodic():
                     await self._publish(publication)
 
