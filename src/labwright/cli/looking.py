@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from labwright.cli.output import console, emit, table
-from labwright.journal import closed_runs, read_run
+from labwright.journal import closed_runs, find_run, read_run
 from labwright.model.errors import ConfigError, DeviceError, LabwrightError, StoreError, UnreachableError, unknown
 
 
@@ -88,7 +88,7 @@ def list_runs(data: Path, *, json: bool) -> None:
 
 def show_run(data: Path, uid: str, *, json: bool) -> None:
     """One run: its start, and every event."""
-    documents = read_run(_find(data, uid))
+    documents = read_run(find_run(data / "runs", uid))
     if json:
         for name, document in documents:
             emit([name, document])
@@ -108,7 +108,7 @@ def export_run(data: Path, uid: str, to: Path) -> None:
     Raises:
         ConfigError: no such run, or an ending this cannot write.
     """
-    documents = read_run(_find(data, uid))
+    documents = read_run(find_run(data / "runs", uid))
     if to.suffix == ".csv":
         with to.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -215,16 +215,6 @@ def diagnose(root: Path, *, json: bool) -> None:
     table("", ("what", "state", "detail"), rows, json=json)
     if wrong:
         raise ConfigError(f"{wrong} of {len(rows)} checks failed; see above")
-
-
-def _find(data: Path, uid: str) -> Path:
-    known = {path.name.split(".")[0]: path for path in closed_runs(data / "runs")}
-    fitting = [path for name, path in known.items() if name.startswith(uid)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise ConfigError(f"{uid!r} fits {len(fitting)} runs; give more of it")
-    raise ConfigError(f"no run begins with {uid!r} in {data / 'runs'} ({len(known)} runs there; labwright run list)")
 
 
 def _values(documents: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, int, str, Any, str]]:

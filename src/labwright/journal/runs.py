@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from labwright.model.errors import JournalError
+from labwright.model.errors import ConfigError, JournalError
 
 Document = tuple[str, dict[str, Any]]
 
@@ -189,6 +189,21 @@ def closed_runs(folder: Path) -> list[Path]:
     """Files of all closed runs, oldest first."""
     paths = [path for path in folder.glob("*" + CLOSED) if not path.name.endswith(OPEN)]
     return sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def find_run(folder: Path, uid: str) -> Path:
+    """The file of the closed run whose uid begins with `uid`.
+
+    Raises:
+        ConfigError: none does, or several do.
+    """
+    known = {path.name.split(".")[0]: path for path in closed_runs(folder)}
+    fitting = [path for name, path in known.items() if name.startswith(uid)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise ConfigError(f"{uid!r} fits {len(fitting)} runs; give more of it")
+    raise ConfigError(f"no run begins with {uid!r} in {folder} ({len(known)} runs there; labwright run list)")
 
 
 def recover(folder: Path) -> list[Recovered]:

@@ -10,6 +10,9 @@ from html import escape
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 72, 20, 20, 58
 
+TINY = 1e-9
+"""Smaller than anything a laboratory measures in its units; drawn as zero."""
+
 STYLE = """
 .lw{--ink:#1c2733;--grid:#d7dde3;--paper:#fff;--c1:#0b6e99;--c2:#c4511a;--c3:#6a4c93;--c4:#2e7d4f;--c5:#8a6d00}
 .lw text{fill:var(--ink);font:15px system-ui,sans-serif}
@@ -45,7 +48,13 @@ class Axis:
         if not values or not all(math.isfinite(one) for one in values):
             raise ValueError(f"an axis {label!r} needs finite values, not {list(values)[:5]}")
         low, high = min(values), max(values)
-        air = (high - low) * margin or abs(high) * margin or 1.0
+        size = max(abs(low), abs(high))
+        if size < TINY:
+            air = 1.0
+        elif high - low < 1e-9 * size:  # the same number but for rounding
+            air = size * margin
+        else:
+            air = (high - low) * margin
         return cls(label, low - air, high + air)
 
     def ticks(self) -> list[float]:

@@ -29,6 +29,9 @@ from labwright.stations.results import StepResults
 
 _log = logging.getLogger(__name__)
 
+JOIN_S = 10.0
+"""How long closing waits for a step that was told to stop, in wall seconds."""
+
 Journal = Callable[[str, dict[str, Any]], None]
 
 
@@ -75,10 +78,13 @@ class Station:
         self._outcomes: dict[str, StepOutcome] = {}
         self._order: StepOrder | None = None
         self._stop: str | None = None
+        self._closed = False
+        self._runner: threading.Thread | None = None
         self._lock = threading.Lock()
         self._actor: Actor = clock.actor(f"station {name}")
         # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
-        engine: Any = RunEngine({}, context_managers=[], call_returns_result=True)
+        self._loop = asyncio.new_event_loop()
+        engine: Any = RunEngine({}, loop=self._loop, context_managers=[], call_returns_result=True)
         self._engine = engine
         self._engine.subscribe(journal)
         self._engine.waiting_hook = self._waits
@@ -88,9 +94,11 @@ class Station:
         """Begin a step.
 
         Raises:
-            RefusedError: the station is busy, knows the step already, or knows a newer controller.
+            RefusedError: the station is closed or busy, knows the step already, or knows a newer controller.
         """
         with self._lock:
+            if self._closed:
+                raise RefusedError(f"station {self.name} is closed")
             if epoch < self._epoch:
                 raise RefusedError(
                     f"station {self.name} belongs to a newer controller (epoch {self._epoch}, not {epoch})"
@@ -101,7 +109,8 @@ class Station:
                 raise RefusedError(f"station {self.name} has already done {order.step_id}; it is not done twice")
             self._epoch, self._order, self._stop = epoch, order, None
         self._actor.resume()  # before the caller can wait, so that lab time cannot pass in between
-        threading.Thread(target=self._run, args=(order,), name=f"station:{self.name}", daemon=True).start()
+        self._runner = threading.Thread(target=self._run, args=(order,), name=f"station:{self.name}", daemon=True)
+        self._runner.start()
 
     def poll(self, step_id: str) -> StepOutcome | None:
         """How a step ended; None while it runs or if it is not known here."""
@@ -122,6 +131,26 @@ class Station:
         self.stop("the station closes", now=True)
         for device in self._all():
             self._tell(device, device.make_safe)
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._runner is not None:
+            self._runner.join(JOIN_S)
+        self._actor.close()
+        if self._runner is None or not self._runner.is_alive():
+            self._end_loop()
+
+    def _end_loop(self) -> None:
+        """End the loop that Bluesky started in a thread and would leave running for ever."""
+
+        async def here() -> threading.Thread:
+            return threading.current_thread()
+
+        thread = asyncio.run_coroutine_threadsafe(here(), self._loop).result(JOIN_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        thread.join(JOIN_S)
+        self._loop.close()
 
     def _tell(self, device: Any, what: Callable[[], None]) -> None:
         try:
@@ -138,6 +167,14 @@ class Station:
         state: Any = "done"
         error, kind = "", None
         uids: list[str] = []
+        limit_s = next(step.timeout_s for step in self._protocols[order.protocol].steps if step.name == order.step)
+        overdue: list[str] = []
+
+        def too_long() -> None:
+            overdue.append(f"{order.step_id} is not done after {limit_s:g} s (timeout_s of the step)")
+            self.stop(overdue[0], now=True)
+
+        watch = self._clock.every(limit_s, too_long, f"time limit of {order.step_id}")
         try:
             self._engine(self._plan(order, found, uids))
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
@@ -146,6 +183,9 @@ class Station:
             error = f"{cause}" if isinstance(cause, LabwrightError) else f"{type(cause).__name__}: {cause}"
         except Exception as raised:  # noqa: BLE001 - a protocol is somebody's code; whatever it raises ends its step, not the lab
             state, kind, error = "failed", "equipment", f"{type(raised).__name__} in the plan: {raised}"
+        watch.cancel()
+        if overdue and state != "done":
+            state, kind, error = "failed", "equipment", overdue[0]
         outcome = StepOutcome(
             step_id=order.step_id,
             state=state,

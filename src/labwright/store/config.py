@@ -33,6 +33,11 @@ def api_key(folder: Path) -> str:
         raise StoreError(f"the store's folder {folder} cannot be used: {error}") from error
 
 
+def catalogue_uri(folder: Path) -> str:
+    """Of the catalogue's database; it must have been initialised."""
+    return f"sqlite:///{folder}/catalog.db"
+
+
 def server_config(folder: Path) -> dict[str, Any]:
     """What `tiled.server.app.build_app_from_config` wants.
 
@@ -40,8 +45,7 @@ def server_config(folder: Path) -> dict[str, Any]:
     """
     return {
         "catalog": {
-            "uri": f"sqlite:///{folder}/catalog.db",
-            "init_if_not_exists": True,
+            "uri": catalogue_uri(folder),
             "specs": [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}],
             "writable_storage": [f"file://localhost{folder}/files", f"duckdb:///{folder}/tables.duckdb"],
         },

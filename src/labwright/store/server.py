@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from labwright.model.errors import StoreError
-from labwright.store.config import URL_FILE, api_key, server_config
+from labwright.store.config import URL_FILE, api_key, catalogue_uri, server_config
 
 START_TIMEOUT_S = 90.0
 """Tiled imports for ten seconds on an idle machine; a busy one takes longer."""
@@ -21,10 +21,14 @@ START_TIMEOUT_S = 90.0
 def serve(folder: Path) -> None:
     """Serve until SIGTERM, or until the parent process has gone; the address is in FOLDER/url while it answers."""
     import uvicorn
+    from tiled.commandline._catalog import init
     from tiled.server.app import build_app_from_config
 
     folder = folder.resolve()
-    app = build_app_from_config(server_config(folder))
+    config = server_config(folder)
+    # The server's own init_if_not_exists starts a second Python for this, which doubles the time to the first answer.
+    init(catalogue_uri(folder), if_not_exists=True)
+    app = build_app_from_config(config)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]

@@ -1,0 +1,269 @@
+"""The face for notebooks and scripts: an open lab, its campaigns, its runs; every call returns when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from labwright.model.campaign import Recommendation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labwright.engine import Campaign, CampaignEnd
+    from labwright.hardware import LabDevice
+
+
+class OpenLab:
+    """An open lab; `labwright.open` makes it. Close it, or use it in a `with` block.
+
+    Attributes:
+        name: the lab's title.
+        simulated: whether its instruments are simulated.
+        devices: ophyd devices by name.
+        data: folder of journal, runs and reports.
+    """
+
+    def __init__(
+        self, folder: str | Path, *, simulated: bool, endpoints: str | Path | None, data: str | Path | None, seed: int
+    ) -> None:
+        from labwright.cli.app import data_folder
+        from labwright.cli.simulating import opened
+
+        self._root = Path(folder).resolve()
+        self.data = data_folder(self._root, Path(data) if data else None)
+        with ExitStack() as stack:
+            _, self._lab, self._world = stack.enter_context(
+                opened(
+                    self._root,
+                    simulated=simulated,
+                    endpoints=Path(endpoints) if endpoints else None,
+                    speed=0.0,
+                    seed=seed,
+                )
+            )
+            stack.enter_context(self._lab)
+            self._open = stack.pop_all()
+        self.name: str = self._lab.model.title
+        self.simulated: bool = self._lab.simulated
+        self.devices: Mapping[str, LabDevice] = self._lab.devices
+
+    def __enter__(self) -> OpenLab:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        simulated = "SIMULATED " if self.simulated else ""
+        return f"<{simulated}{self.name}: {len(self.devices)} devices open, campaigns {', '.join(self.campaigns)}>"
+
+    def close(self) -> None:
+        """Bring every device to its safe state and give the ports back."""
+        self._open.close()
+
+    @property
+    def campaigns(self) -> list[str]:
+        """Names of the campaigns in the lab's folder."""
+        from labwright.engine.campaign import campaign_files
+
+        return list(campaign_files(self._lab.folder))
+
+    def campaign(
+        self, name: str, *, budget: int | None = None, seed: int | None = None, planner: str | None = None
+    ) -> LabCampaign:
+        """A campaign by its name or file, checked against the lab; nothing moves yet.
+
+        Args:
+            name: of a campaign in the lab's folder, or a path ending in .yaml.
+            budget: experiments, if other than in the file.
+            seed: if other than in the file.
+            planner: by name, if other than in the file.
+
+        Raises:
+            ConfigError: there is none, it has mistakes, or the lab cannot carry it out.
+        """
+        from labwright.cli.app import find_campaign
+        from labwright.engine import load_campaign
+
+        path = find_campaign(self._root, name)
+        found = load_campaign(self._lab.folder, path, budget=budget, seed=seed, planner=planner)
+        return LabCampaign(found, self._lab, self._world, self.data)
+
+    @property
+    def runs(self) -> Runs:
+        """The runs in the journal, oldest first."""
+        return Runs(self.data / "runs")
+
+    def store(self) -> AbstractContextManager[Any]:
+        """The data store, for a `with` block: a Tiled catalogue whose `.v1` is a databroker Broker.
+
+        Upload first what is missing with `labwright store sync`.
+
+        Raises:
+            StoreError: its server does not come up.
+        """
+        from labwright.store import open_store
+
+        return open_store(self.data / "tiled")
+
+
+class LabCampaign:
+    """A campaign that fits its lab; `run` carries it out."""
+
+    def __init__(self, campaign: Campaign, lab: Any, world: Any, data: Path) -> None:
+        self.spec = campaign.spec
+        self._campaign = campaign
+        self._lab = lab
+        self._world = world
+        self._data = data
+
+    def run(self) -> CampaignResult:
+        """Run it to its end and write its report; an interrupt (Ctrl-C) stops all stations first.
+
+        Raises:
+            JournalError: the journal refuses; everything was stopped, what was measured before is kept.
+        """
+        from labwright.cli.reporting import write_report
+        from labwright.engine import CampaignRun
+
+        end = CampaignRun(self._lab, self._campaign, self._data).run()
+        report = write_report(self._data, self._campaign, simulated=self._lab.simulated, world=self._world)
+        return CampaignResult(self._campaign, end, report, self._lab.simulated)
+
+
+@dataclass(frozen=True)
+class CampaignResult:
+    """How a campaign ended and what it found.
+
+    Attributes:
+        campaign: as it was run.
+        end: its state, reason and core.
+        report: the HTML report.
+        simulated: whether its instruments were.
+    """
+
+    campaign: Campaign
+    end: CampaignEnd
+    report: Path
+    simulated: bool
+
+    @property
+    def best(self) -> Recommendation | None:
+        """The best place by the planner's judgement, None before any result."""
+        return self.campaign.planner.best(self.end.core.state())
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row an experiment: what was made (weighed where it is), and the objective with its standard error."""
+        import pandas as pd
+
+        spec = self.campaign.spec
+        units = {one.name: getattr(one, "unit", "") for one in spec.space.parameters}
+        rows = []
+        for trial in self.end.core.trials:
+            found = trial.outcomes.get(spec.objective.name)
+            rows.append(
+                {
+                    **{_column(name, units[name]): value for name, value in trial.made.items()},
+                    _column(spec.objective.name, spec.objective.unit): found.mean if found else None,
+                    _column(f"{spec.objective.name}_sem", spec.objective.unit): found.sem if found else None,
+                    "status": trial.status,
+                }
+            )
+        return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="experiment"))
+
+    def __repr__(self) -> str:
+        simulated = "SIMULATED " if self.simulated else ""
+        return f"<{simulated}{self.end.campaign} {self.end.state}: {self.end.reason}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<p>{escape(repr(self))}</p>{self.table.to_html()}"
+
+
+class Runs:
+    """Runs of a journal: `runs[-1]`, `runs["3f2a"]` (a uid's beginning), `for run in runs`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __len__(self) -> int:
+        from labwright.journal import closed_runs
+
+        return len(closed_runs(self._folder))
+
+    def __iter__(self) -> Iterator[Run]:
+        from labwright.journal import closed_runs
+
+        return (Run(path) for path in closed_runs(self._folder))
+
+    def __getitem__(self, which: int | str) -> Run:
+        from labwright.journal import closed_runs, find_run
+
+        return Run(find_run(self._folder, which) if isinstance(which, str) else closed_runs(self._folder)[which])
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} runs in {self._folder}>"
+
+
+class Run:
+    """One run: its Bluesky documents as they were journalled.
+
+    Attributes:
+        documents: pairs of name and document.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from labwright.journal import read_run
+
+        self.documents = read_run(path)
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The run's start document."""
+        return self.documents[0][1]
+
+    @property
+    def stop(self) -> dict[str, Any]:
+        """The run's stop document."""
+        return self.documents[-1][1]
+
+    @property
+    def streams(self) -> list[str]:
+        """Names of its streams."""
+        return [document["name"] for name, document in self.documents if name == "descriptor"]
+
+    def table(self, stream: str) -> pd.DataFrame:
+        """One row an event of `stream`, one column a reading, with units in the names.
+
+        Raises:
+            ConfigError: the run has no such stream.
+        """
+        import pandas as pd
+
+        from labwright.model.errors import ConfigError, unknown
+
+        found = next((d for name, d in self.documents if name == "descriptor" and d["name"] == stream), None)
+        if found is None:
+            raise ConfigError(unknown("stream", stream, self.streams))
+        events = [d for name, d in self.documents if name == "event" and d["descriptor"] == found["uid"]]
+        columns = {key: _column(key, one.get("units", "")) for key, one in found["data_keys"].items()}
+        rows = [{columns[key]: value for key, value in event["data"].items()} for event in events]
+        return pd.DataFrame(rows, index=pd.Index([event["seq_num"] for event in events], name="event"))
+
+    def __repr__(self) -> str:
+        labwright = self.start.get("labwright", {})
+        words = " ".join(str(labwright[key]) for key in ("campaign", "experiment", "step") if labwright.get(key))
+        return f"<run {self.start['uid'][:8]} {words} {self.stop.get('exit_status')}: {', '.join(self.streams)}>"
+
+
+def _column(name: str, unit: str | None) -> str:
+    return f"{name} / {unit}" if unit and unit != "1" else name

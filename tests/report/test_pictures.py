@@ -1,0 +1,70 @@
+"""The pictures: well-formed, readable without colour, and honest about what they cannot draw."""
+
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labwright.report import Bar, best_so_far, nyquist, parity, surrogate_slice, timeline
+from labwright.report.svg import Axis
+
+SVG = "{http://www.w3.org/2000/svg}"
+NUMBERS = st.floats(-1e9, 1e9)
+
+
+def drawn(svg: str) -> ET.Element:
+    root = ET.fromstring(svg)  # noqa: S314 - drawn by ourselves
+    assert root.tag == f"{SVG}svg"
+    assert root.get("role") == "img"
+    assert root.find(f"{SVG}title") is not None
+    for one in root.iter():
+        for name in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height"):
+            if one.get(name) is not None and not str(one.get(name)).endswith("%"):
+                assert math.isfinite(float(str(one.get(name)))), ET.tostring(one)
+    return root
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=30), st.none() | NUMBERS)
+def test_best_so_far_takes_any_finite_numbers(values: list[float], optimum: float | None) -> None:
+    root = drawn(best_so_far([("one & <two>", range(1, len(values) + 1), values)], "mS/cm", optimum))
+    assert "one & <two>" in "".join(root.itertext())
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=30))
+def test_parity_takes_any_finite_numbers(pairs: list[tuple[float, float]]) -> None:
+    drawn(parity("molality", "mol/kg", [a for a, _ in pairs], [b for _, b in pairs]))
+
+
+def test_the_others_are_well_formed_too() -> None:
+    drawn(surrogate_slice("x", "1", "y / mS/cm", [0, 1], [1, 2], [0.1, 0.0], [(0.5, 1.4)]))
+    drawn(surrogate_slice("x", "1", "y / mS/cm", [0, 1], [1, 1], [0.0, 0.0], []))
+    drawn(nyquist([complex(10, -1), complex(11, -2)], [complex(10, -1.1), complex(11, -2.1)], 9.5))
+    root = drawn(timeline([Bar("dosing", "1 dose", 0, 60, "done"), Bar("arm", "1 move", 60, 61, "failed")]))
+    assert "failed" in "".join(root.itertext()), "a state is a word, not only a colour"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda bad: best_so_far([("one", [1, 2], [1.0, bad])], "mS/cm"),
+        lambda bad: parity("x", "1", [1.0, bad], [1.0, 1.0]),
+        lambda bad: surrogate_slice("x", "1", "y", [0, 1], [1.0, bad], [0.1, 0.1], []),
+        lambda bad: nyquist([complex(1, bad)], [complex(1, 1)], 1.0),
+    ],
+)
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_no_number_is_not_drawn_somewhere(draw: Callable[[float], str], bad: float) -> None:
+    with pytest.raises(ValueError, match="needs finite values"):
+        draw(bad)
+
+
+@given(NUMBERS, st.floats(0, 1e9))
+def test_ticks_are_few_round_and_inside(low: float, span: float) -> None:
+    axis = Axis.around("x", [low, low + span])
+    ticks = axis.ticks()
+    assert 2 <= len(ticks) <= 12
+    assert all(axis.low - 1e-6 * abs(axis.low) <= tick <= axis.high + 1e-6 * abs(axis.high) for tick in ticks)
+    assert ticks == sorted(set(ticks))

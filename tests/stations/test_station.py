@@ -1,0 +1,175 @@
+"""One station on its own: a RunEngine, plans, the lab clock; the devices here are none, the plan's waits are."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import bluesky.plan_stubs as bps
+import pytest
+
+from labwright.clock import LabClock, SteppedClock
+from labwright.model.errors import InfeasibleError, RefusedError
+from labwright.model.lab import LabModel, StationSpec
+from labwright.model.protocol import ResultSpec, StepOrder, StepOutcome, StepSpec
+from labwright.stations import LabProtocol, Station, StepContext
+from labwright.stations.protocol import Plan
+
+
+class Kitchen(LabProtocol):
+    name = "kitchen"
+    title = "Everything a plan can do to a station"
+    results: ClassVar[tuple[ResultSpec, ...]] = (ResultSpec(name="answer", unit="mS/cm"),)
+    steps: ClassVar[tuple[StepSpec, ...]] = (
+        StepSpec(name="quick", station="bench", expected_s=1),
+        StepSpec(name="long", station="bench", expected_s=100, timeout_s=1000),
+        StepSpec(name="endless", station="bench", expected_s=100, timeout_s=600),
+        StepSpec(name="broken", station="bench", expected_s=1),
+        StepSpec(name="impossible", station="bench", expected_s=1),
+        StepSpec(name="not_a_number", station="bench", expected_s=1),
+    )
+
+    def quick(self, context: StepContext) -> Plan:
+        yield from bps.null()
+        return {"answer": 42.0, "list": [1.0, 2.0], "nested": {"kept": "in the outcome only"}}
+
+    def long(self, context: StepContext) -> Plan:
+        yield from bps.sleep(900)
+        return {"answer": 1.0}
+
+    def endless(self, context: StepContext) -> Plan:
+        while True:
+            yield from bps.sleep(50)
+            context.checkpoint()
+
+    def broken(self, context: StepContext) -> Plan:
+        yield from bps.null()
+        raise ZeroDivisionError("a mistake in somebody's plan")
+
+    def impossible(self, context: StepContext) -> Plan:
+        yield from bps.null()
+        raise InfeasibleError("cannot be made", nearest={})
+
+    def not_a_number(self, context: StepContext) -> Plan:
+        yield from bps.null()
+        return {"answer": float("nan"), "sweep": [{"z": 1.0}, {"z": float("inf")}]}
+
+
+class Bench:
+    """A station, what it journalled, and how its steps ended."""
+
+    def __init__(self, clock: LabClock) -> None:
+        self.documents: list[tuple[str, dict[str, Any]]] = []
+        self.ended = threading.Semaphore(0)
+        self.outcomes: list[StepOutcome] = []
+        lab = LabModel(name="lab", title="Lab", ports={}, devices={}, stations={})
+        self.station = Station(
+            "bench",
+            StationSpec(title="Bench", devices={}),
+            devices={},
+            lab=lab,
+            protocols={"kitchen": Kitchen(lab)},
+            clock=clock,
+            journal=lambda name, document: self.documents.append((name, document)),
+            finished=self.take,
+        )
+
+    def take(self, outcome: StepOutcome) -> None:
+        self.outcomes.append(outcome)
+        self.ended.release()
+
+    def order(self, step: str, number: int = 1) -> StepOrder:
+        return StepOrder(
+            step_id=f"c/{number:04d}/{step}", campaign="c", experiment=number, sample="s", place="p",
+            protocol="kitchen", step=step, parameters={},
+        )  # fmt: skip
+
+    def do(self, step: str, number: int = 1) -> StepOutcome:
+        self.station.start(self.order(step, number), 1)
+        assert self.ended.acquire(timeout=30), f"{step} did not end"
+        return self.outcomes[-1]
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    one = Bench(SteppedClock())
+    yield one
+    one.station.close()
+
+
+def test_results_go_into_the_outcome_and_the_run(bench: Bench) -> None:
+    outcome = bench.do("quick")
+    assert (outcome.state, outcome.results["answer"]) == ("done", 42.0)
+    assert outcome.results["nested"] == {"kept": "in the outcome only"}
+    names = [name for name, _ in bench.documents]
+    assert names == ["start", "descriptor", "event", "stop"]
+    start, descriptor, event, stop = (document for _, document in bench.documents)
+    assert outcome.run_uids == (start["uid"],)
+    assert start["labwright"]["station"] == "bench"
+    assert descriptor["data_keys"]["result_answer"]["units"] == "mS/cm"
+    assert event["data"]["result_list"] == [1.0, 2.0]
+    assert stop["exit_status"] == "success"
+    assert bench.station.poll("c/0001/quick") == outcome
+    assert bench.station.poll("c/0002/quick") is None
+
+
+def test_lab_time_passes_while_a_plan_sleeps(bench: Bench) -> None:
+    outcome = bench.do("long")
+    assert outcome.state == "done"
+    assert outcome.ended_s - outcome.started_s == pytest.approx(900)
+
+
+def test_a_step_that_takes_too_long_is_ended_and_says_so(bench: Bench) -> None:
+    outcome = bench.do("endless")
+    assert (outcome.state, outcome.fail_kind) == ("failed", "equipment")
+    assert outcome.error == "c/0001/endless is not done after 600 s (timeout_s of the step)"
+    assert 600 <= outcome.ended_s - outcome.started_s <= 650
+    assert bench.do("quick", 2).state == "done", "the station goes on"
+
+
+def test_a_mistake_in_a_plan_ends_its_step_only(bench: Bench) -> None:
+    outcome = bench.do("broken")
+    assert (outcome.state, outcome.fail_kind) == ("failed", "equipment")
+    assert outcome.error == "ZeroDivisionError in the plan: a mistake in somebody's plan"
+    assert bench.documents[-1][1]["exit_status"] == "fail"
+    assert bench.do("quick", 2).state == "done"
+
+
+def test_what_cannot_be_made_is_not_the_equipments_fault(bench: Bench) -> None:
+    assert bench.do("impossible").fail_kind == "infeasible"
+
+
+def test_a_result_that_is_no_number_is_refused(bench: Bench) -> None:
+    outcome = bench.do("not_a_number")
+    assert (outcome.state, outcome.results) == ("failed", {})
+    assert outcome.error == "results that are no finite numbers: answer = nan, sweep[1].z = inf"
+
+
+def test_a_step_is_not_started_twice_nor_beside_another(bench: Bench) -> None:
+    bench.do("quick")
+    with pytest.raises(RefusedError, match="already done"):
+        bench.station.start(bench.order("quick"), 1)
+    with pytest.raises(RefusedError, match="newer controller"):
+        bench.station.start(bench.order("quick", 2), 0)
+
+
+def test_stop_ends_the_step_that_runs() -> None:
+    bench = Bench(LabClock())
+    bench.station.start(bench.order("endless"), 1)
+    with pytest.raises(RefusedError, match="is busy with c/0001/endless"):
+        bench.station.start(bench.order("quick"), 1)
+    bench.station.stop("a person said so", now=True)
+    assert bench.ended.acquire(timeout=40)
+    assert bench.outcomes[0].state == "stopped"
+    assert "a person said so" in bench.outcomes[0].error
+    bench.station.close()
+
+
+def test_a_closed_station_leaves_no_thread_and_takes_no_order() -> None:
+    before = threading.active_count()
+    bench = Bench(SteppedClock())
+    bench.do("quick")
+    bench.station.close()
+    bench.station.close()
+    assert threading.active_count() == before
+    with pytest.raises(RefusedError, match="is closed"):
+        bench.station.start(bench.order("quick", 2), 1)

@@ -1,0 +1,53 @@
+"""A campaign while its data store is killed: it neither stops nor waits, and afterwards nothing is missing."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from labwright.clock import SteppedClock
+from labwright.engine import CampaignCore, CampaignRun, load_campaign
+from labwright.engine.core import Event, Suggested
+from labwright.journal import closed_runs
+from labwright.lab import Lab, read_lab
+from labwright.lab.classes import resolve
+from labwright.simulation import SimulatedLab
+from labwright.store import Uploader, missing, open_store
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_campaign_does_not_notice_that_its_store_is_killed(tmp_path: Path) -> None:
+    folder = read_lab(ROOT)
+    campaign = load_campaign(
+        folder, ROOT / "lab_config" / "campaigns" / "conductivity.yaml", budget=3, seed=3, planner="sobol"
+    )
+    store = tmp_path / "tiled"
+    killed: list[int] = []
+
+    def watch(event: Event, core: CampaignCore) -> None:
+        if isinstance(event, Suggested) and len(core.trials) == 2:
+            deadline = time.monotonic() + 60
+            while not (store / "url").exists() and time.monotonic() < deadline:  # the lab outruns the server's start
+                time.sleep(0.05)
+            killed.append(int((store / "url").read_text().split()[1]))
+            os.kill(killed[0], signal.SIGKILL)
+
+    with Uploader(tmp_path / "runs", store) as uploader:
+        clock = SteppedClock()
+        with (
+            SimulatedLab(folder.model, clock, resolve, seed=3) as twin,
+            Lab(folder, clock, twin.addresses, simulated=True) as lab,
+        ):
+            end = CampaignRun(lab, campaign, tmp_path, watch, uploader.notify).run()
+        assert end.state == "completed"
+        assert len(killed) == 1
+        summary = uploader.drain(120)
+    assert (summary.missing, summary.failed) == ((), {})
+    assert summary.uploaded + summary.already == len(closed_runs(tmp_path / "runs")) == 8 + 3 * 8
+    with open_store(store) as client:
+        assert missing(tmp_path / "runs", client) == []

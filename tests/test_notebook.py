@@ -1,0 +1,83 @@
+"""`labwright.open`: the face for notebooks, on the simulated reference lab."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import labwright
+from labwright.model.errors import ConfigError
+from labwright.notebook import CampaignResult, OpenLab
+from labwright.store import Uploader
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLab]:
+    with labwright.open(ROOT, simulated=True, data=tmp_path_factory.mktemp("data"), seed=5) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def result(lab: OpenLab) -> CampaignResult:
+    return lab.campaign("conductivity", budget=2, planner="sobol").run()
+
+
+def test_a_lab_says_what_it_is(lab: OpenLab) -> None:
+    assert lab.simulated
+    assert "SIMULATED" in repr(lab)
+    assert lab.campaigns == ["conductivity"]
+    reading = lab.devices["balance"].read()
+    assert next(one["value"] for one in reading.values()) == pytest.approx(0, abs=1e-3)
+
+
+def test_a_campaign_gives_a_table_with_units(result: CampaignResult) -> None:
+    assert result.end.state == "completed"
+    assert list(result.table.columns)[:1] == ["molality / mol/kg"]
+    assert (result.table["status"] == "done").all()
+    assert (result.table["conductivity / mS/cm"] > 0).all()
+    assert (result.table["conductivity_sem / mS/cm"] > 0).all()
+    assert result.best is not None
+    assert result.report.is_file()
+    assert "SIMULATED" in result._repr_html_()
+
+
+def test_the_runs_are_there_as_tables(lab: OpenLab, result: CampaignResult) -> None:
+    assert len(lab.runs) == 8 + 2 * 8
+    last = lab.runs[-1]
+    assert lab.runs[last.start["uid"][:12]].start == last.start
+    assert {one.stop["exit_status"] for one in lab.runs} == {"success"}
+    dosed = next(one for one in lab.runs if one.start["labwright"]["step"] == "dose")
+    assert "dose" in repr(dosed)
+    weighed = [column for stream in dosed.streams for column in dosed.table(stream).columns]
+    assert "balance_mass / g" in weighed
+    with pytest.raises(ConfigError, match="stream"):
+        last.table("no such stream")
+    with pytest.raises(ConfigError, match="no run begins with"):
+        lab.runs["zzzz"]
+
+
+def test_databroker_reads_them(lab: OpenLab, result: CampaignResult) -> None:
+    with Uploader(lab.data / "runs", lab.data / "tiled") as uploader:
+        assert not uploader.drain(120).missing
+    with lab.store() as catalogue:
+        assert len(catalogue) == len(lab.runs)
+        run = lab.runs[0]
+        header = catalogue.v1[run.start["uid"]]
+        assert header.start["labwright"]["campaign"] == result.end.campaign
+        names = [name for name, _ in header.documents()]
+        assert (names[0], names[-1]) == ("start", "stop")
+
+
+def test_nothing_is_opened_if_the_lab_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        labwright.open(tmp_path, simulated=True)
+
+
+def test_importing_labwright_costs_nothing() -> None:
+    code = "import labwright, sys; print([m for m in ('numpy', 'pandas', 'bluesky', 'pydantic') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
