@@ -56,7 +56,6 @@ class Hotplate(LabDevice):
         super().__init__(**device)
         self._beat: Repeating | None = None
         self._lost: CommunicationError | None = None
-        self._last: dict[str, float] = {}
 
     def connect(self) -> None:
         """Remote control with everything off.
@@ -151,18 +150,10 @@ class Hotplate(LabDevice):
             return float(match[1])
 
         command = f"{what}_{channel}"
-        value, last = self.query(command, parse), self._last.get(command)
-        # NAMUR has no checksum, and a lost digit leaves a well-formed number: a jump is believed when told twice.
         # A set-point needs no second telling: it is compared with what was sent.
-        doubtful = last is None or abs(value - last) > JUMP[channel]
-        if doubtful and (what == "IN_PV" or channel == SAFETY):
-            again = self.query(command, parse)
-            if abs(again - value) > JUMP[channel]:
-                value = again if last is not None and abs(again - last) <= JUMP[channel] else self.query(command, parse)
-                if abs(again - value) > JUMP[channel]:
-                    raise BadReplyError(f"{self.name}: {command} tells {value:g} and {again:g} one after the other")
-        self._last[command] = value
-        return value
+        if what == "IN_PV" or channel == SAFETY:
+            return self.query_steady(command, parse, JUMP[channel])
+        return self.query(command, parse)
 
     def _set(self, channel: int, value: float) -> None:
         self.command(f"OUT_SP_{channel} {value:.1f}", repeatable=True)

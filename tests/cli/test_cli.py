@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,56 @@ def test_a_new_lab_has_no_mistakes_for_mypy(new_lab: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.fixture
+def copied_lab(tmp_path: Path) -> Path:
+    """The reference lab, to make mistakes in."""
+    for name in ("lab_config", "devices", "protocols", "simulators"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def edit(path: Path, *changes: tuple[str, str]) -> None:
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path.write_text(text)
+
+
+def test_classes_that_cannot_be_imported_are_told_together(copied_lab: Path) -> None:
+    edit(
+        copied_lab / "lab_config" / "devices.yaml",
+        ("devices.ne1000:SyringePump", "devices.ne1000:SyringPump"),
+        ("devices.vici:", "devices.vicky:"),
+    )
+    done = labwright("check", cwd=copied_lab)
+    assert done.returncode == 3
+    assert "2 mistakes found; nothing was started" in done.stderr
+    assert "did you mean 'SyringePump'?" in done.stderr
+    assert "devices.vicky" in done.stderr
+    assert len(re.findall(r"devices\.yaml:\d+:\d+", done.stderr)) == 2
+
+
+def test_a_campaign_that_does_not_fit_its_protocol_is_refused(copied_lab: Path) -> None:
+    edit(
+        copied_lab / "lab_config" / "campaigns" / "conductivity.yaml",
+        ("unit: mol/kg", "unit: mol/l"),
+        ("low: 0.30, high: 0.50", "low: -0.1, high: 0.50"),
+        ("temperature: 27.0", "temperature: 500"),
+        ("goal: max, unit: mS/cm", "goal: max, unit: S/m"),
+    )
+    done = labwright("check", cwd=copied_lab)
+    assert done.returncode == 3
+    assert "4 mistakes found" in done.stderr
+    for words in (
+        "molality is in 'mol/kg', not in 'mol/l'",
+        "-0.1 is outside the protocol's",
+        "500 is outside the protocol's",
+        "conductivity is in 'mS/cm', not in 'S/m'",
+    ):
+        assert words in done.stderr
+
+
 def test_init_overwrites_nothing(new_lab: Path) -> None:
     done = labwright("init", new_lab)
     assert done.returncode == 3
@@ -116,8 +167,6 @@ def test_init_overwrites_nothing(new_lab: Path) -> None:
 
 
 def test_mistakes_end_with_3_and_come_as_json(new_lab: Path, tmp_path: Path) -> None:
-    import shutil
-
     lab = tmp_path / "wrong"
     shutil.copytree(new_lab, lab, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
     path = lab / "lab_config" / "devices.yaml"

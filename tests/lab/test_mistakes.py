@@ -34,12 +34,9 @@ def edit(config: Path) -> Edit:
 
 
 def mistakes(config: Path) -> str:
-    files = [
-        YamlFile(config / f"{name}.yaml", Path(f"{name}.yaml"))
-        for name in ("lab", "devices", "inventory", "simulation")
-    ]
+    names = ("lab", "devices", "inventory", "simulation")
     with pytest.raises(MistakesError) as caught:
-        validate(LabModel, files)
+        validate(LabModel, [YamlFile(config / f"{name}.yaml", Path(f"{name}.yaml")) for name in names])
     return str(caught.value)
 
 
@@ -60,6 +57,13 @@ def mistakes(config: Path) -> str:
         ),
         ("devices.yaml", "port: valve,", "port: valv,", "no port 'valv'; did you mean 'valve'?"),
         ("devices.yaml", "address: 2,", "address: 1,", "the same address 1 on port 'pumps' as device 'pump_1'"),
+        ("devices.yaml", "  pump_2: {", "  pump_1: {", "devices.yaml:13:3: the key 'pump_1' stands here a second time"),
+        (
+            "devices.yaml",
+            "volume: [5, 3000]",
+            "volume: [3000, 5]",
+            "devices.pump_1.limits: volume: low 3000 is not below high 5",
+        ),
         ("devices.yaml", "type: tcp", "type: udp", "ports.arm"),
         (
             "devices.yaml",

@@ -19,7 +19,7 @@ from labwright.hardware.acts import Act, current_act
 from labwright.hardware.framing import Framing, Lines
 from labwright.hardware.mqtt import MqttLink
 from labwright.hardware.port import Port
-from labwright.model.errors import DeviceError, LimitError
+from labwright.model.errors import BadReplyError, DeviceError, LimitError
 
 T = TypeVar("T")
 
@@ -48,6 +48,7 @@ class LabDevice(Device):
         self.clock = clock
         self._acts: dict[str, Act] = {}
         self._acts_lock = threading.Lock()
+        self._told: dict[str, float] = {}
         super().__init__("", name=name)
         axes = {attr: signal for attr, signal in self._signals.items() if isinstance(signal, Axis)}
         for axis, (low, high) in (limits or {}).items():
@@ -77,6 +78,28 @@ class LabDevice(Device):
             CommunicationError: no valid reply in time.
         """
         return self._line().exchange(command, self.framing, parse, idempotent=True, timeout_s=timeout_s)
+
+    def query_steady(
+        self, command: str, parse: Callable[[str], float], jump: float, *, timeout_s: float | None = None
+    ) -> float:
+        """As `query`, for numbers on a line without a checksum, where a lost digit leaves a well-formed number.
+
+        A value further than `jump` from the last one is believed when it is told twice.
+
+        Raises:
+            BadReplyError: three answers in a row do not agree.
+            CommunicationError: no valid reply in time.
+        """
+        last = self._told.get(command)
+        value = self.query(command, parse, timeout_s=timeout_s)
+        if last is None or abs(value - last) > jump:
+            again = self.query(command, parse, timeout_s=timeout_s)
+            if abs(again - value) > jump:
+                value = self.query(command, parse, timeout_s=timeout_s)
+                if abs(again - value) > jump:
+                    raise BadReplyError(f"{self.name}: {command} tells {value:g} and {again:g} one after the other")
+        self._told[command] = value
+        return value
 
     def command(
         self,

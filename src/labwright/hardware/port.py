@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import queue
 import threading
 import time
@@ -216,7 +217,7 @@ class Port:
             try:
                 message = job.framing.split(buffer)
                 if message is not None:
-                    return job.parse(message[0])
+                    return _understood(job, message[0])
             except BadReplyError:
                 self.stats.bad_replies += 1
                 self._settle(transport)
@@ -251,6 +252,18 @@ class Port:
             self._transport = open_transport(self.address)
         self.stats.reconnects += 1
         return self._transport
+
+
+def _understood(job: _Job, message: Any) -> Any:
+    """The reply as its command's parser takes it; what the parser cannot read, and what is no finite number, is bad."""
+    assert job.parse is not None  # noqa: S101 - only called for commands with a reply
+    try:
+        value = job.parse(message)
+    except ValueError as error:
+        raise BadReplyError(f"{message!r} is no answer to {job.command!r}: {error}") from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadReplyError(f"{message!r} is no finite number")
+    return value
 
 
 def open_port(name: str, address: SerialAddress | TcpAddress | VisaAddress | MqttAddress) -> Port:

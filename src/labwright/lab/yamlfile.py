@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
 from labwright.model.errors import ConfigError
@@ -68,6 +70,11 @@ class YamlFile:
         self.lines = text.splitlines()
         try:
             tree = YAML(typ="rt").load(text)
+        except DuplicateKeyError as error:
+            mark = error.problem_mark
+            key = re.match(r'found duplicate key "(.*?)"', error.problem)
+            words = f"the key {key[1] if key else ''!r} stands here a second time"
+            raise MistakesError([self._at(mark.line, mark.column, words)]) from error
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line, mark.column) if mark else (0, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from labwright.model.base import Frozen, Name
 from labwright.model.errors import unknown
@@ -31,6 +31,14 @@ class DeviceSpec(Frozen):
     port: Name
     settings: dict[str, Any] = {}
     limits: dict[str, tuple[float, float]] = {}
+
+    @field_validator("limits")
+    @classmethod
+    def _low_is_below_high(cls, limits: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        for axis, (low, high) in limits.items():
+            if not low < high:
+                raise ValueError(f"{axis}: low {low:g} is not below high {high:g}")
+        return limits
 
 
 class StationSpec(Frozen):

@@ -21,10 +21,10 @@ class Heater(LabDevice):
             raise DeviceError(f"{self.name}: no heater answers")
 
     def celsius(self) -> float:
-        return self.query("T?", float)
+        return self.query_steady("T?", float, jump=2.0)  # no checksum: a jump is believed when told twice
 
     def glow_now(self) -> float:
-        return self.query("G?", float)
+        return self.query_steady("G?", float, jump=0.1)
 
     def heat(self, act: Act, celsius: float) -> None:
         self.command(f"SP {celsius:.1f}", str, repeatable=True)

@@ -1,0 +1,67 @@
+"""What the manual says can be done."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from labwright.cli.app import app
+from labwright.cli.init import make_lab
+
+ROOT = Path(__file__).parents[1]
+TEMPLATE = ROOT / "src" / "labwright" / "cli" / "template"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), TEMPLATE / "README.md"]
+COMMAND = re.compile(r"^(?: {4}|\| ?`|`?)(labwright [a-z][^`#\n]*)", re.MULTILINE)
+
+
+def commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for line in COMMAND.findall(page.read_text(encoding="utf-8")):
+            found.append((page.name, line.strip()))
+    return found
+
+
+def test_there_are_commands_to_try() -> None:
+    assert len(commands()) > 20
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_a_command_of_the_manual_is_understood(page: str, line: str) -> None:
+    command: Any = get_command(app)
+    words = shlex.split(re.sub(r"\[[^\]]*\]", "", line))[1:]
+    while hasattr(command, "commands"):
+        assert words, f"{page}: {line}"
+        assert words[0] in command.commands, f"{page}: there is no {line!r}"
+        command = command.commands[words.pop(0)]
+    command.make_context(line, words)  # raises UsageError for an unknown option or a missing argument
+
+
+def test_links_inside_the_manual_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_the_classes_in_the_readme_are_those_of_a_new_lab() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    classes = [block for block in blocks if block.startswith("class ")]
+    assert len(classes) == 2
+    template = [path.read_text(encoding="utf-8") for path in TEMPLATE.rglob("*.py")]
+    for block in classes:
+        assert any(block in text for text in template), block
+
+
+def test_the_notebook_in_the_readme_runs(tmp_path: Path) -> None:
+    make_lab(tmp_path / "mylab")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(import labwright.*?)```", text, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "glow" in done.stdout
