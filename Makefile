@@ -31,7 +31,7 @@ lint: $(STAMP)  ## ruff, mypy --strict and the layer rules
 	$(BIN)/lint-imports
 
 test: lint  ## lint, then every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 bench: $(STAMP)  ## ratios against peers and limits; figures in benchmarks/README.md
 	$(BIN)/python -m benchmarks
