@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from labwright.engine import load_campaign
-from labwright.lab import read_lab
 from labwright.report import best_so_far, newest
 from labwright.report.svg import STYLE
 
@@ -15,16 +13,14 @@ ROOT = Path(__file__).parents[1]
 
 def main() -> None:
     """Write docs/report.svg."""
-    folder = read_lab(ROOT)
-    campaign = load_campaign(folder, ROOT / "lab_config" / "campaigns" / "conductivity.yaml")
-    record = newest(Path(sys.argv[1]), campaign)
+    record = newest(Path(sys.argv[1]), "conductivity")
     ours = record.best_so_far()
     series = [("simulated campaign of the demo", list(range(1, len(ours) + 1)), ours)]
-    compare = campaign.spec.compare
+    compare = record.core.spec.compare
     if compare is not None:
         numbers, values = zip(*compare.best_so_far, strict=True)
         series.append((compare.title, [*numbers, compare.experiments], [*values, values[-1]]))
-    picture = best_so_far(series, campaign.spec.objective.unit)
+    picture = best_so_far(series, record.core.spec.objective.unit)
     # A picture of its own needs its style and its paper inside.
     inside = f"<style>{STYLE}.lw{{background:var(--paper)}}</style>"
     head, _, tail = picture.partition("<title")

@@ -41,16 +41,17 @@ class Arm(LabDevice):
         super().__init__(**device)
         self._at = 0
         self._grip = OPEN
+        self._ready = False
 
     def connect(self) -> None:
-        """PC mode, power on, attached and homed.
+        """PC mode. Power and homing wait for the first act: connecting must move nothing.
 
         Raises:
-            DeviceError: the arm refuses one of these.
+            DeviceError: no command server answers.
         """
-        for command in ("mode 0", "hp 1", "attach 1"):
-            self.command(command, self._done, repeatable=True)
-        self.command("home", self._done, repeatable=True, timeout_s=20.0)
+        self.command("mode 0", self._done, repeatable=True)
+        self.query("version", self._done)
+        self._ready = False
 
     def near(self) -> int:
         """Number of the location the arm was last sent to and has reached; 0 anywhere else."""
@@ -69,6 +70,7 @@ class Arm(LabDevice):
         index = round(location)
         if index < 1:
             raise DeviceError(f"{self.name}: location {location:g} does not exist; taught locations start at 1")
+        self._make_ready()
         self._at = 0
         target = self._angles_of(index)
         try:
@@ -89,6 +91,7 @@ class Arm(LabDevice):
         Raises:
             AlarmError: the gripper closed on nothing.
         """
+        self._make_ready()
         self.command(f"gripper {2 if closed else 1}", self._done, repeatable=True)
         act.sleep(GRIP_S)
         if closed and self.query("IsFullyClosed", self._done).strip() == "-1":
@@ -98,6 +101,15 @@ class Arm(LabDevice):
     def halt(self) -> None:
         """Stop the motion; power stays on, and what is gripped stays gripped."""
         self.command("halt", self._done, urgent=True, repeatable=True)
+
+    def _make_ready(self) -> None:
+        """Power on, attached and homed, once a connection."""
+        if self._ready:
+            return
+        for command in ("hp 1", "attach 1"):
+            self.command(command, self._done, repeatable=True)
+        self.command("home", self._done, repeatable=True, timeout_s=20.0)
+        self._ready = True
 
     def _angles_of(self, index: int) -> list[float]:
         parts = self.query(f"locAngles {index}", self._done).split()

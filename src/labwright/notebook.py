@@ -73,7 +73,7 @@ class OpenLab:
         """Names of the campaigns in the lab's folder."""
         from labwright.engine.campaign import campaign_files
 
-        return list(campaign_files(self._lab.folder))
+        return list(campaign_files(self._root))
 
     def campaign(
         self, name: str, *, budget: int | None = None, seed: int | None = None, planner: str | None = None
@@ -128,13 +128,16 @@ class LabCampaign:
         """Run it to its end and write its report; an interrupt (Ctrl-C) stops all stations first.
 
         Raises:
+            NoJournalError: there is no place for a journal; nothing was started.
             JournalError: the journal refuses; everything was stopped, what was measured before is kept.
         """
         from labwright.cli.reporting import write_report
         from labwright.engine import CampaignRun
+        from labwright.journal import check_place
 
+        check_place(self._data, self.spec.budget)
         end = CampaignRun(self._lab, self._campaign, self._data).run()
-        report = write_report(self._data, self._campaign, simulated=self._lab.simulated, world=self._world)
+        report = write_report(self._data, self.spec.name, world=self._world)
         return CampaignResult(self._campaign, end, report, self._lab.simulated)
 
 

@@ -131,13 +131,15 @@ def test_classes_that_cannot_be_imported_are_told_together(copied_lab: Path) -> 
         copied_lab / "lab_config" / "devices.yaml",
         ("devices.ne1000:SyringePump", "devices.ne1000:SyringPump"),
         ("devices.vici:", "devices.vicky:"),
+        ("baud: 19200", "bauds: 19200"),
     )
     done = labwright("check", cwd=copied_lab)
     assert done.returncode == 3
-    assert "2 mistakes found; nothing was started" in done.stderr
+    assert "3 mistakes found; nothing was started" in done.stderr
     assert "did you mean 'SyringePump'?" in done.stderr
     assert "devices.vicky" in done.stderr
-    assert len(re.findall(r"devices\.yaml:\d+:\d+", done.stderr)) == 2
+    assert "did you mean 'baud'?" in done.stderr
+    assert len(re.findall(r"devices\.yaml:\d+:\d+", done.stderr)) == 3
 
 
 def test_a_campaign_that_does_not_fit_its_protocol_is_refused(copied_lab: Path) -> None:
@@ -156,6 +158,39 @@ def test_a_campaign_that_does_not_fit_its_protocol_is_refused(copied_lab: Path) 
         "-0.1 is outside the protocol's",
         "500 is outside the protocol's",
         "conductivity is in 'mS/cm', not in 'S/m'",
+    ):
+        assert words in done.stderr
+
+
+def test_a_wrong_lab_hides_no_mistake_in_its_campaigns(copied_lab: Path) -> None:
+    edit(copied_lab / "lab_config" / "devices.yaml", ("baud: 19200", "bauds: 19200"))
+    edit(
+        copied_lab / "lab_config" / "campaigns" / "conductivity.yaml",
+        ("budget: 25", "budgt: 25"),
+        ("seed: 1", "seed: -1"),
+    )
+    done = labwright("check", cwd=copied_lab)
+    assert done.returncode == 3
+    assert "3 mistakes found; nothing was started" in done.stderr
+    for words in ("did you mean 'baud'?", "did you mean 'budget'?", "greater than or equal to 0, not -1"):
+        assert words in done.stderr
+
+
+def test_mistakes_in_form_and_sense_of_a_campaign_come_together(copied_lab: Path) -> None:
+    edit(
+        copied_lab / "lab_config" / "campaigns" / "conductivity.yaml",
+        ("name: conductivity", "name: conductance"),
+        ("budget: 25", "budgt: 25"),
+        ("unit: mol/kg", "unit: mol/l"),
+        ("planner: {name: skopt}", "planner: {name: scopt}"),
+    )
+    done = labwright("check", cwd=copied_lab)
+    assert "4 mistakes found" in done.stderr
+    for words in (
+        "called like its file, 'conductivity', not 'conductance'",
+        "did you mean 'budget'?",
+        "in 'mol/kg', not in 'mol/l'",
+        "did you mean 'skopt'?",
     ):
         assert words in done.stderr
 
@@ -198,8 +233,46 @@ def test_unknown_names_end_with_3_and_a_hint() -> None:
 def test_a_lab_without_its_instruments_ends_with_4() -> None:
     done = labwright("station", "test", "dosing")
     assert done.returncode == 4
-    assert "not reachable; nothing was moved" in done.stderr
-    assert "pump_1: its port 'pumps' is not open" in done.stderr
+    assert "11 devices cannot be reached; nothing was moved" in done.stderr
+    assert "arm" not in done.stderr  # another station's
+    assert "  port 'pumps' (serial:/dev/serial/by-id/labwright-pumps) cannot be opened: No such file" in done.stderr
+    assert "\n    pump_1\n    pump_2\n" in done.stderr
+
+
+def test_no_place_for_a_journal_ends_with_5_before_anything_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    done = labwright("campaign", "run", "conductivity", "--data", tmp_path / "file")
+    assert done.returncode == 5
+    assert "no journal can be kept" in done.stderr
+    assert "nothing was started" in done.stderr
+    assert "reached" not in done.stderr  # the instruments were not even tried
+
+
+def test_a_full_disk_ends_with_5_before_anything_is_opened(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", tmp_path], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"mounting a small file system needs root: {mounted.stderr.decode().strip()}")
+    try:
+        done = labwright("campaign", "run", "conductivity", "--simulated", "--data", tmp_path)
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    assert done.returncode == 5
+    assert "0.4 MB free, the journal of 25 experiments may need 45 MB; nothing was started" in done.stderr
+
+
+def test_a_folder_without_runs_is_said_to_be_one(tmp_path: Path) -> None:
+    for verb in (["run", "list"], ["report", "conductivity"], ["store", "verify"]):
+        done = labwright(*verb, "--data", tmp_path / "nowhere")
+        assert done.returncode == 3
+        assert "nothing was run there yet" in done.stderr
+    assert not (tmp_path / "nowhere").exists()
+    done = labwright("report", "conductivity", "--data", tmp_path)
+    assert done.returncode == 3
+    assert "holds no journal" in done.stderr
+
+
+def test_the_version_is_told() -> None:
+    assert re.fullmatch(r"labwright \d+\.\d+\.\d+\n", labwright("--version").stdout)
 
 
 def test_wrong_usage_ends_with_2() -> None:

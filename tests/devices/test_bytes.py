@@ -169,6 +169,7 @@ def test_the_arm_moves_and_grips() -> None:
     angles = "100.000 -60.000 90.000 -90.000 85.000 0.000"
     exchanges: list[Exchange] = [
         (b"mode 0\n", b"0\r\n"),
+        (b"version\n", b"0 TCS 3.0C\r\n"),
         (b"hp 1\n", b"0\r\n"),
         (b"attach 1\n", b"0\r\n"),
         (b"home\n", b"0\r\n"),
@@ -187,7 +188,8 @@ def test_the_arm_moves_and_grips() -> None:
 
 
 def test_the_arm_that_grips_nothing_says_so() -> None:
-    exchanges: list[Exchange] = [(b"gripper 2\n", b"0\r\n"), (b"IsFullyClosed\n", b"0 -1\r\n"), (b"halt\n", b"0\r\n")]
+    ready: list[Exchange] = [(f"{word}\n".encode(), b"0\r\n") for word in ("hp 1", "attach 1", "home")]
+    exchanges = [*ready, (b"gripper 2\n", b"0\r\n"), (b"IsFullyClosed\n", b"0 -1\r\n"), (b"halt\n", b"0\r\n")]
     with talking(Arm, exchanges, "tcp") as arm, pytest.raises(AlarmError, match="closed on nothing"):
         arm.gripper.set(1).wait(10)
 

@@ -129,12 +129,11 @@ def test_every_step_is_a_closed_run_with_units(finished: tuple[Outcome, Path]) -
 
 def test_the_journal_rebuilds_the_campaign(folder: LabFolder, finished: tuple[Outcome, Path]) -> None:
     outcome, data = finished
-    record = newest(data, load_campaign(folder, SPEC, budget=3, seed=3, planner="sobol"))
+    record = newest(data, "conductivity")
     assert record.core.state() == outcome.end.core.state()
     assert record.core.phase == "completed"
-    page = html(
-        record, load_campaign(folder, SPEC, budget=3, seed=3, planner="sobol"), simulated=True, world=outcome.world
-    )
+    assert (record.core.spec.budget, record.core.started.simulated) == (3, True)
+    page = html(record, outcome.world)
     assert "SIMULATED" in page
     assert page.count("<svg") >= 9
 
@@ -283,9 +282,21 @@ def test_everything_unreachable_is_told_at_once(folder: LabFolder) -> None:
         lab = Lab(folder, clock, addresses)
         with pytest.raises(UnreachableError) as caught:
             lab.open()
-    assert set(caught.value.failures) == {"port arm", "arm", "balance", "pump_4", "glovebox"}
-    assert str(caught.value).startswith("5 not reachable; nothing was moved:\n  ")
+        assert twin.instrument("arm").power is False
+    assert set(caught.value.failures) == {"port arm", "balance", "pump_4", "glovebox"}
+    told = str(caught.value).splitlines()
+    assert told[0] == "4 devices cannot be reached; nothing was moved:"
+    assert told[1:3] == ["  port 'arm' (tcp:127.0.0.1:1) cannot be opened: Connection refused", "    arm"]
+    assert told[-1].startswith("Check power, cables and addresses")
     assert caught.value.exit_code == 4
+
+
+def test_opening_a_lab_moves_nothing(folder: LabFolder) -> None:
+    clock = SteppedClock()
+    with SimulatedLab(folder.model, clock, resolve) as twin, Lab(folder, clock, twin.addresses):
+        arm, plate = twin.instrument("arm"), twin.world.thermal
+        assert (arm.power, arm.homed, plate.heating, plate.rpm) == (False, False, False, 0)
+        assert all(twin.instrument(f"pump_{number}").dispensed[1] == 0 for number in range(1, 9))
 
 
 def test_too_small_a_stock_is_refused_before_anything_moves(folder: LabFolder) -> None:

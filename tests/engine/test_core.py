@@ -48,7 +48,7 @@ PREPARE = ProtocolSpec(
 )
 
 
-def core(**changes: Any) -> CampaignCore:
+def started(campaign: str = "c-1", **changes: Any) -> Started:
     spec = CampaignSpec(
         name="c",
         title="C",
@@ -58,7 +58,7 @@ def core(**changes: Any) -> CampaignCore:
         planner=PlannerSpec(name="random"),
         **{"budget": 2, **changes},
     )
-    return CampaignCore(spec, {"p": PROTOCOL, "calibrate": PREPARE}, {})
+    return Started(campaign=campaign, spec=spec, protocols=(PROTOCOL, PREPARE))
 
 
 def suggested(x: float = 0.5) -> Suggested:
@@ -82,9 +82,9 @@ def ended(instruction: RunStep, state: State = "done", **results: Any) -> StepEn
     return StepEnded(outcome=outcome)
 
 
-def run_through(one: CampaignCore, values: list[float]) -> tuple[list[Event], list[Instruction]]:
+def run_through(one: CampaignCore, values: list[float], **changes: Any) -> tuple[list[Event], list[Instruction]]:
     """Drive a campaign whose every step succeeds; events fed and last instructions."""
-    fed: list[Event] = [Started(campaign="c-1")]
+    fed: list[Event] = [started(**changes)]
     pending = list(one.handle(fed[0]))
     left = list(values)
     last = pending
@@ -104,8 +104,8 @@ def run_through(one: CampaignCore, values: list[float]) -> tuple[list[Event], li
 
 
 def test_steps_start_when_their_needs_are_done_and_their_station_is_free() -> None:
-    one = core()
-    (ask,) = one.handle(Started(campaign="c-1"))
+    one = CampaignCore()
+    (ask,) = one.handle(started())
     assert isinstance(ask, Ask)
     mix, rinse = one.handle(suggested())
     assert isinstance(mix, RunStep)
@@ -119,7 +119,7 @@ def test_steps_start_when_their_needs_are_done_and_their_station_is_free() -> No
 
 
 def test_the_budget_ends_it_and_the_trials_carry_the_outcomes() -> None:
-    one = core()
+    one = CampaignCore()
     _, last = run_through(one, [1.0, 2.0])
     assert last == [Finish("completed", "the budget of 2 experiments is spent")]
     assert [trial.outcomes["y"].mean for trial in one.trials] == [1.0, 2.0]
@@ -134,8 +134,8 @@ def test_the_budget_ends_it_and_the_trials_carry_the_outcomes() -> None:
     ],
 )
 def test_stop_rules(rule: StopRule, values: list[float], reason: str) -> None:
-    one = core(budget=9, stop=rule)
-    _, (finish,) = run_through(one, values)
+    one = CampaignCore()
+    _, (finish,) = run_through(one, values, budget=9, stop=rule)
     assert isinstance(finish, Finish)
     assert finish.state == "completed"
     assert reason in finish.reason
@@ -143,8 +143,8 @@ def test_stop_rules(rule: StopRule, values: list[float], reason: str) -> None:
 
 
 def test_preparations_come_first_and_their_results_reach_every_step() -> None:
-    one = core(prepare=("calibrate",), budget=1)
-    (cal,) = one.handle(Started(campaign="c-1"))
+    one = CampaignCore()
+    (cal,) = one.handle(started(prepare=("calibrate",), budget=1))
     assert isinstance(cal, RunStep)
     assert cal.order.experiment == 0
     (ask,) = one.handle(ended(cal, constant=1.04))
@@ -155,8 +155,8 @@ def test_preparations_come_first_and_their_results_reach_every_step() -> None:
 
 
 def test_a_fault_waits_for_the_other_station_and_then_fails_the_campaign() -> None:
-    one = core()
-    one.handle(Started(campaign="c-1"))
+    one = CampaignCore()
+    one.handle(started())
     mix, rinse = one.handle(suggested())
     assert isinstance(mix, RunStep)
     assert isinstance(rinse, RunStep)
@@ -169,8 +169,8 @@ def test_a_fault_waits_for_the_other_station_and_then_fails_the_campaign() -> No
 
 
 def test_stop_lets_the_running_step_end_and_starts_no_other() -> None:
-    one = core()
-    one.handle(Started(campaign="c-1"))
+    one = CampaignCore()
+    one.handle(started())
     mix, rinse = one.handle(suggested())
     assert isinstance(mix, RunStep)
     assert isinstance(rinse, RunStep)
@@ -181,8 +181,8 @@ def test_stop_lets_the_running_step_end_and_starts_no_other() -> None:
 
 
 def test_what_cannot_be_made_is_recorded_and_not_counted() -> None:
-    one = core(budget=1)
-    one.handle(Started(campaign="c-1"))
+    one = CampaignCore()
+    one.handle(started(budget=1))
     suggestion = Suggestion(params={"x": 0.1}, rationale="r")
     (again,) = one.handle(Infeasible(suggestion=suggestion, reason="too rich"))
     assert isinstance(again, Ask)
@@ -191,8 +191,8 @@ def test_what_cannot_be_made_is_recorded_and_not_counted() -> None:
 
 
 def test_a_planner_that_never_suggests_the_feasible_ends_it() -> None:
-    one = core(budget=1)
-    one.handle(Started(campaign="c-1"))
+    one = CampaignCore()
+    one.handle(started(budget=1))
     suggestion = Suggestion(params={"x": 0.1}, rationale="r")
     last: list[Instruction] = []
     while not one.over:
@@ -202,15 +202,15 @@ def test_a_planner_that_never_suggests_the_feasible_ends_it() -> None:
 
 
 def test_no_suggestion_ends_it_in_words() -> None:
-    one = core()
-    one.handle(Started(campaign="c-1"))
+    one = CampaignCore()
+    one.handle(started())
     assert one.handle(NotSuggested(reason="space exhausted")) == [
         Finish("failed", "no further suggestion: space exhausted")
     ]
 
 
 def test_replaying_the_events_as_json_gives_the_same_state() -> None:
-    one, again = core(), core()
+    one, again = CampaignCore(), CampaignCore()
     events, _ = run_through(one, [1.0, 2.0])
     for event in events:
         again.handle(EVENTS.validate_json(event.model_dump_json()))
@@ -219,12 +219,12 @@ def test_replaying_the_events_as_json_gives_the_same_state() -> None:
 
 
 def test_events_that_cannot_happen_are_refused() -> None:
-    one = core()
+    one = CampaignCore()
     with pytest.raises(IllegalEventError, match="phase 'new'"):
         one.handle(suggested())
-    one.handle(Started(campaign="c-1"))
+    one.handle(started())
     with pytest.raises(IllegalEventError, match="started"):
-        one.handle(Started(campaign="c-2"))
+        one.handle(started("c-2"))
     mix, _ = one.handle(suggested())
     assert isinstance(mix, RunStep)
     with pytest.raises(IllegalEventError, match="suggested"):
@@ -232,6 +232,6 @@ def test_events_that_cannot_happen_are_refused() -> None:
     one.handle(ended(mix))
     with pytest.raises(IllegalEventError, match="does not run"):
         one.handle(ended(mix))
-    run_through(ready := core(), [1.0, 2.0])
+    run_through(ready := CampaignCore(), [1.0, 2.0])
     with pytest.raises(IllegalEventError, match="completed"):
         ready.handle(StopAsked(why="late"))

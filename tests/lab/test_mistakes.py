@@ -47,7 +47,7 @@ def mistakes(config: Path) -> str:
             "devices.yaml",
             "baud: 19200",
             "bauds: 19200",
-            "devices.yaml:3:66: ports.pumps.serial.bauds: unknown key; did you mean 'baud'?",
+            "devices.yaml:4:66: ports.pumps.serial.bauds: unknown key; did you mean 'baud'?",
         ),
         (
             "devices.yaml",
@@ -57,7 +57,7 @@ def mistakes(config: Path) -> str:
         ),
         ("devices.yaml", "port: valve,", "port: valv,", "no port 'valv'; did you mean 'valve'?"),
         ("devices.yaml", "address: 2,", "address: 1,", "the same address 1 on port 'pumps' as device 'pump_1'"),
-        ("devices.yaml", "  pump_2: {", "  pump_1: {", "devices.yaml:13:3: the key 'pump_1' stands here a second time"),
+        ("devices.yaml", "  pump_2: {", "  pump_1: {", "devices.yaml:14:3: the key 'pump_1' stands here a second time"),
         (
             "devices.yaml",
             "volume: [5, 3000]",
@@ -98,14 +98,25 @@ def test_all_mistakes_come_at_once(config: Path, edit: Edit) -> None:
     edit("lab.yaml", "title: Battery", "titel: Battery")
     edit("inventory.yaml", "volume_ml: 58}", "volume_ml: lots}")
     text = mistakes(config)
-    assert text.startswith("4 mistakes found; nothing was started")
+    assert text.startswith("3 mistakes found; nothing was started")
     for part in (
-        "devices.yaml:3",
+        "devices.yaml:4",
         "lab.yaml:3",
         "unknown key; did you mean 'title'?",
-        "title: is missing",
         "volume_ml",
     ):
+        assert part in text
+
+
+def test_a_mistake_in_the_form_hides_no_mistake_in_the_sense(config: Path, edit: Edit) -> None:
+    edit("devices.yaml", "baud: 19200", "bauds: 19200")
+    edit("devices.yaml", "type: tcp", "type: udp")  # the arm's port is wrong itself: nothing more is said of it
+    edit("lab.yaml", "valve: selector", "valve: selectr")
+    edit("inventory.yaml", "pump: pump_3", "pump: pump_33")
+    edit("inventory.yaml", "volume_ml: 58}", "volume_ml: -1}")
+    text = mistakes(config)
+    assert text.startswith("5 mistakes found")
+    for part in ("'baud'", "ports.arm", "no device 'selectr'", "no device 'pump_33'", "greater than 0, not -1"):
         assert part in text
 
 

@@ -61,6 +61,23 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from labwright._version import __version__
+
+        print(f"labwright {__version__}")  # noqa: T201 - a program may read it
+        raise typer.Exit
+
+
+@app.callback()
+def labwright(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run a laboratory: plan experiments, carry them out, keep every result."""
+
+
 def reference_lab() -> Path:
     """The lab that comes with Labwright: inside a wheel, or the repository's root in an editable install."""
     packaged = Path(__file__).parents[1] / "_reference_lab"
@@ -79,6 +96,18 @@ def data_folder(root: Path, data: Path | None) -> Path:
     if data is not None:
         return data
     return Path.cwd() / "var" if root.name == "_reference_lab" else root / "var"
+
+
+def kept_data(lab: Path | None, data: Path | None) -> Path:
+    """The data folder of a lab in which something was run.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    folder = data_folder(lab_root(lab), data)
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder {folder}: nothing was run there yet (labwright campaign run)")
+    return folder
 
 
 @app.command()
@@ -195,7 +224,7 @@ def run_list(lab: LabOption = None, data: DataOption = None, json: JsonOption = 
     """List the runs in the journal, oldest first."""
     from labwright.cli.looking import list_runs
 
-    list_runs(data_folder(lab_root(lab), data), json=json)
+    list_runs(kept_data(lab, data), json=json)
 
 
 @run_app.command("show")
@@ -208,7 +237,7 @@ def run_show(
     """Show what a run measured."""
     from labwright.cli.looking import show_run
 
-    show_run(data_folder(lab_root(lab), data), uid, json=json)
+    show_run(kept_data(lab, data), uid, json=json)
 
 
 @run_app.command("export")
@@ -221,7 +250,7 @@ def run_export(
     """Write a run to a file."""
     from labwright.cli.looking import export_run
 
-    export_run(data_folder(lab_root(lab), data), uid, to)
+    export_run(kept_data(lab, data), uid, to)
 
 
 @store_app.command("sync")
@@ -234,7 +263,7 @@ def store_sync(
     """Upload all runs that are in the journal but not in the data store, and wait for it."""
     from labwright.cli.looking import sync_store
 
-    sync_store(data_folder(lab_root(lab), data), timeout, json=json)
+    sync_store(kept_data(lab, data), timeout, json=json)
 
 
 @store_app.command("verify")
@@ -242,22 +271,21 @@ def store_verify(lab: LabOption = None, data: DataOption = None, json: JsonOptio
     """Compare every document of the journal with what the data store gives back."""
     from labwright.cli.looking import verify_store
 
-    verify_store(data_folder(lab_root(lab), data), json=json)
+    verify_store(kept_data(lab, data), json=json)
 
 
 @app.command()
 def report(
-    spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
+    spec: Annotated[str, typer.Argument(help="A campaign's name, or its file.")],
     lab: LabOption = None,
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="The HTML file; DATA/report.html.")] = None,
 ) -> None:
-    """Write the report of the newest run of a campaign."""
+    """Write the report of the newest run of a campaign, from the journal alone."""
     from labwright.cli.reporting import write_newest
 
-    root = lab_root(lab)
-    folder = data_folder(root, data)
-    write_newest(root, spec, folder, out or folder / "report.html")
+    folder = kept_data(lab, data)
+    write_newest(Path(spec).stem, folder, out or folder / "report.html")
 
 
 @app.command()

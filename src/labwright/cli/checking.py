@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from labwright.cli.output import console, emit
-from labwright.model.errors import ConfigError, LabwrightError, unknown
+from labwright.cli.output import console, counted, emit
+from labwright.model.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from labwright.lab import LabFolder, Mistake
 
 
 def check_lab(root: Path, *, json: bool) -> None:
@@ -16,33 +20,32 @@ def check_lab(root: Path, *, json: bool) -> None:
     Raises:
         ConfigError: everything that was found.
     """
-    from labwright.engine import campaign_files, load_campaign, make_protocol, protocol_classes
+    from labwright.engine import campaign_files
     from labwright.lab import MistakesError, read_lab
 
+    folder: LabFolder | None = None
+    mistakes: list[Mistake] = []
+    problems: list[str] = []
     try:
         folder = read_lab(root)
-        problems: list[str] = []
-        protocols = protocol_classes(folder)
-        for name in protocols:
-            try:
-                make_protocol(folder, name)
-            except ConfigError as error:
-                problems.append(str(error))
-        campaigns = campaign_files(folder)
-        for path in campaigns.values():
-            try:
-                load_campaign(folder, path)
-            except ConfigError as error:
-                problems.append(str(error))
-        if problems:
-            raise ConfigError("\n".join(problems))
-    except LabwrightError as error:
-        if json and isinstance(error, MistakesError):
-            for one in error.mistakes:
-                emit({"file": str(one.file), "line": one.line, "column": one.column, "message": one.message})
-        elif json:
-            emit({"message": str(error)})
-        raise
+    except MistakesError as error:
+        mistakes += error.mistakes
+    protocols = _check_protocols(folder, problems) if folder else {}
+    campaigns = campaign_files(root)
+    for path in campaigns.values():
+        try:
+            _check_campaign(root, folder, path)
+        except MistakesError as error:
+            mistakes += error.mistakes
+        except ConfigError as error:
+            problems.append(str(error))
+    if json:
+        for one in mistakes:
+            emit({"file": str(one.file), "line": one.line, "column": one.column, "message": one.message})
+        for problem in problems:
+            emit({"message": problem})
+    if mistakes or problems or folder is None:
+        raise ConfigError("\n".join([*([str(MistakesError(mistakes))] if mistakes else []), *problems]))
     model = folder.model
     found = {
         "lab": model.name,
@@ -56,10 +59,38 @@ def check_lab(root: Path, *, json: bool) -> None:
         emit(found)
     else:
         console.print(
-            f"{model.title}: {len(model.stations)} stations, {len(model.devices)} devices, "
+            f"{model.title}: {counted(len(model.stations), 'station')}, {counted(len(model.devices), 'device')}, "
             f"protocols {', '.join(sorted(protocols))}, campaigns {', '.join(sorted(campaigns)) or 'none'}. "
             "All is well."
         )
+
+
+def _check_protocols(folder: LabFolder, problems: list[str]) -> dict[str, str]:
+    from labwright.engine import make_protocol, protocol_classes
+
+    try:
+        protocols = protocol_classes(folder)
+    except ConfigError as error:
+        problems.append(str(error))
+        return {}
+    for name in protocols:
+        try:
+            make_protocol(folder, name)
+        except ConfigError as error:
+            problems.append(str(error))
+    return protocols
+
+
+def _check_campaign(root: Path, folder: LabFolder | None, path: Path) -> None:
+    """Hold a campaign against its lab; if that is wrong itself, at least against its own form."""
+    from labwright.engine import campaign_file, load_campaign
+    from labwright.lab import validate
+    from labwright.model.spec import CampaignSpec
+
+    if folder is not None:
+        load_campaign(folder, path)
+    else:
+        validate(CampaignSpec, [campaign_file(root.resolve(), path.resolve())])
 
 
 def print_schema(what: str) -> None:

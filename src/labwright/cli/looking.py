@@ -13,9 +13,12 @@ from typing import Any
 
 import orjson
 
-from labwright.cli.output import console, emit, table
+from labwright.cli.output import console, counted, emit, table
 from labwright.journal import closed_runs, find_run, read_run
-from labwright.model.errors import ConfigError, DeviceError, LabwrightError, StoreError, UnreachableError, unknown
+from labwright.model.errors import ConfigError, DeviceError, LabwrightError, StoreError, unknown
+
+MEASURE_S = 60.0
+"""Wall seconds a device may take for one measurement in `station test`; an impedance sweep is the slowest."""
 
 
 def list_stations(root: Path, *, json: bool) -> None:
@@ -32,36 +35,41 @@ def list_stations(root: Path, *, json: bool) -> None:
 
 
 def read_stations(root: Path, name: str | None, *, simulated: bool, endpoints: Path | None, json: bool) -> None:
-    """Connect to everything, and read the devices of one station or of all.
+    """Connect to the devices of one station or of all, let each measure, and read it.
 
     Raises:
         ConfigError: no such station.
         UnreachableError: devices that do not answer.
-        DeviceError: a reading failed.
+        DeviceError: devices that answer, but cannot measure.
     """
+    from ophyd.utils.errors import WaitTimeoutError
+
     from labwright.cli.simulating import opened
 
-    with opened(root, simulated=simulated, endpoints=endpoints, speed=1.0, seed=0) as (folder, lab, _):
+    with opened(root, simulated=simulated, endpoints=endpoints, speed=0.0, seed=0) as (folder, lab, _):
         stations = folder.model.stations
         if name is not None and name not in stations:
             raise ConfigError(unknown("station", name, list(stations)))
-        chosen = [name] if name else list(stations)
+        chosen = [stations[name]] if name else list(stations.values())
+        wanted = dict.fromkeys(device for one in chosen for device in [*one.devices.values(), *one.monitors])
         failures: dict[str, str] = {}
-        with lab:
-            wanted = dict.fromkeys(
-                device for one in chosen for device in [*stations[one].devices.values(), *stations[one].monitors]
-            )
-            rows = []
+        rows = []
+        lab.open(wanted)
+        try:
             for device in wanted:
                 try:
+                    lab.devices[device].trigger().wait(MEASURE_S)
                     described = lab.devices[device].describe()
                     for key, reading in lab.devices[device].read().items():
                         rows.append((device, key, _short(reading["value"]), described[key].get("units", "")))
-                except DeviceError as error:
+                except (DeviceError, WaitTimeoutError) as error:
                     failures[device] = str(error)
+        finally:
+            lab.close()
         table("SIMULATED" if lab.simulated else "", ("device", "reading", "value", "unit"), rows, json=json)
         if failures:
-            raise UnreachableError(failures)
+            told = "\n".join(f"  {device}: {why}" for device, why in failures.items())
+            raise DeviceError(f"{len(failures)} of {len(wanted)} devices cannot measure:\n{told}")
 
 
 def list_runs(data: Path, *, json: bool) -> None:
@@ -83,7 +91,7 @@ def list_runs(data: Path, *, json: bool) -> None:
             )
         )
     columns = ("run", "began (UTC)", "campaign", "experiment", "step", "events", "ended")
-    table(f"{len(rows)} runs in {data / 'runs'}", columns, rows, json=json)
+    table(f"{counted(len(rows), 'run')} in {data / 'runs'}", columns, rows, json=json)
 
 
 def show_run(data: Path, uid: str, *, json: bool) -> None:
@@ -232,4 +240,4 @@ def _short(value: Any) -> str:
         value = value.tolist()
     if isinstance(value, list):
         return f"{len(value)} values"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value + 0.0:.6g}" if isinstance(value, float) else str(value)  # no minus zero

@@ -19,6 +19,11 @@ def emit(value: Any) -> None:
     sys.stdout.flush()
 
 
+def counted(number: int, thing: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{number} {thing}{'s' if number != 1 else ''}"
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, json: bool) -> None:
     """A table for people on stdout, or its rows as JSON."""
     if json:

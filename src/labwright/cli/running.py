@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.live import Live
-from rich.table import Table
 
 from labwright.cli.app import find_campaign
 from labwright.cli.output import console, emit
+from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
 from labwright.cli.simulating import opened
 from labwright.engine import Campaign, CampaignCore, CampaignRun, load_campaign
-from labwright.engine.core import Event, StepEnded, StopAsked, Suggested
+from labwright.engine.core import Event
+from labwright.journal import check_place
 
 # The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.
 logging.getLogger("bluesky").setLevel(logging.CRITICAL)
@@ -57,10 +58,11 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
         campaign = load_campaign(
             folder, find_campaign(root, name), budget=options.budget, seed=options.seed, planner=options.planner
         )
+        check_place(options.data, campaign.spec.budget)
         with lab, _store(options) as uploader:
             end = _watched(lab, campaign, options, uploader)
             stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
-        report = write_report(options.data, campaign, simulated=lab.simulated, world=world)
+        report = write_report(options.data, campaign.spec.name, world=world)
     summary = {"campaign": end.campaign, "state": end.state, "reason": end.reason, "data": str(options.data)}
     if options.json:
         emit({**summary, "report": str(report)})
@@ -76,12 +78,13 @@ def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, stor
     began = time.monotonic()
     with opened(root, simulated=True, endpoints=None, speed=0, seed=seed) as (folder, lab, world):
         campaign = load_campaign(folder, find_campaign(root, "conductivity"), budget=budget, seed=seed)
+        check_place(data, budget)
         with lab, _store(options) as uploader:
             end = _watched(lab, campaign, options, uploader)
             lab_hours = (lab.clock.now() - lab.clock.started_s) / 3600
             wall_s = time.monotonic() - began
             facts = _facts(end.core, campaign, world)
-            report = write_report(data, campaign, simulated=True, world=world)
+            report = write_report(data, campaign.spec.name, world=world)
             stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
     facts |= {"campaign": end.campaign, "state": end.state, "lab_hours": lab_hours, "wall_s": wall_s}
     if json:
@@ -162,18 +165,21 @@ def _say_where(data: Path, report: Path, stored: str) -> None:
 
 def _watched(lab: Any, campaign: Campaign, options: RunOptions, uploader: Any) -> Any:
     """Run with a live table for people, or JSON lines for programs; Ctrl-C asks to stop, twice stops now."""
-    progress = Progress(lab, campaign)
-    live = (
-        None
-        if options.json or not console.is_terminal
-        else Live(progress.table(), console=console, refresh_per_second=4, transient=False)
-    )
+    progress = Progress(campaign, lab.clock.now, simulated=lab.simulated)
+    live = None
+    if not options.json and console.is_terminal:
+        live = Live(progress.table(), console=console, refresh_per_second=4)
+    elif not options.json:
+        console.print(progress.heading(), markup=False)
 
     def watch(event: Event, core: CampaignCore) -> None:
-        line = progress.take(event, core)
+        line, note = progress.take(event, core)
         if options.json:
             emit(event.model_dump(mode="json"))
-        elif live is not None:
+            return
+        if note:
+            console.print(note, markup=False)
+        if live is not None:
             live.update(progress.table())
         elif line:
             console.print(line, markup=False)
@@ -205,68 +211,6 @@ def _interrupts(run: CampaignRun) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class Progress:
-    """The live table: experiment, station, parameters, result, best so far, time left."""
-
-    def __init__(self, lab: Any, campaign: Campaign) -> None:
-        self._lab = lab
-        self._spec = campaign.spec
-        self._expected_s = sum(step.expected_s for step in campaign.protocols[campaign.spec.protocol].steps)
-        self._stations: dict[str, str] = {}
-        self._rows: list[tuple[str, ...]] = []
-        self._core: CampaignCore | None = None
-        self._took_s: list[float] = []
-        self._began_s = 0.0
-
-    def take(self, event: Event, core: CampaignCore) -> str:
-        """Take an event; a line for a terminal that cannot redraw, or nothing."""
-        self._core = core
-        now = self._lab.clock.now()
-        if isinstance(event, Suggested):
-            self._began_s = now
-        self._stations = {} if core.current is None else {s: step.name for s, step in core.current.running.items()}
-        done = [trial for trial in core.trials if trial.status == "done"]
-        if isinstance(event, StepEnded) and event.outcome.state != "done":
-            return f"{event.outcome.step_id} {event.outcome.state}: {event.outcome.error}"
-        if isinstance(event, StopAsked):
-            return f"stopping: {event.why}"
-        if len(done) == len(self._rows):
-            return ""
-        self._took_s.append(now - self._began_s)
-        objective = self._spec.objective
-        values = [trial.outcomes[objective.name].mean for trial in done]
-        best = max(values) if objective.goal == "max" else min(values)
-        last = done[-1]
-        row = (
-            f"{len(done)}/{self._spec.budget}",
-            "  ".join(f"{name} {float(value):.3f}" for name, value in last.made.items()),
-            f"{values[-1]:.2f} ± {last.outcomes[objective.name].sem or 0:.2f}",
-            f"{best:.2f}",
-            self._left(len(done)),
-        )
-        self._rows.append(row)
-        return "  ".join(row)
-
-    def table(self) -> Table:
-        """The last rows, and what every station does."""
-        simulated = "SIMULATED · " if self._lab.simulated else ""
-        doing = ", ".join(f"{station}: {step}" for station, step in sorted(self._stations.items())) or "planning"
-        shown = Table(
-            title=f"{simulated}{self._spec.title}", caption=doing, title_justify="left", caption_justify="left"
-        )
-        unit = self._spec.objective.unit
-        for column in ("experiment", "made", f"{self._spec.objective.name} / {unit}", "best so far", "lab time left"):
-            shown.add_column(column)
-        for row in self._rows[-15:]:
-            shown.add_row(*row)
-        return shown
-
-    def _left(self, done: int) -> str:
-        each_s = sum(self._took_s) / len(self._took_s) if self._took_s else self._expected_s
-        minutes = (self._spec.budget - done) * each_s / 60
-        return f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.0f} min"
 
 
 @contextlib.contextmanager

@@ -1,6 +1,13 @@
 """Campaign core, and the loop that drives it."""
 
-from labwright.engine.campaign import Campaign, campaign_files, load_campaign, make_protocol, protocol_classes
+from labwright.engine.campaign import (
+    Campaign,
+    campaign_file,
+    campaign_files,
+    load_campaign,
+    make_protocol,
+    protocol_classes,
+)
 from labwright.engine.core import CampaignCore
 from labwright.engine.driver import CampaignEnd, CampaignRun
 
@@ -9,6 +16,7 @@ __all__ = [
     "CampaignCore",
     "CampaignEnd",
     "CampaignRun",
+    "campaign_file",
     "campaign_files",
     "load_campaign",
     "make_protocol",

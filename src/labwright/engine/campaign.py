@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from labwright.engine.core import CampaignCore
-from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, validate
+from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
 from labwright.lab.classes import resolve
 from labwright.lab.folder import CONFIG
 from labwright.model.errors import ConfigError, unknown
-from labwright.model.lab import LabModel
+from labwright.model.lab import Broken, LabModel
+from labwright.model.protocol import ParameterSpec
 from labwright.model.space import Categorical
 from labwright.model.spec import CampaignSpec
 from labwright.planners import Planner, load_planner
@@ -29,23 +30,26 @@ class Campaign:
         protocols: the protocol and its preparations, by name.
         planner: who chooses.
         vials: positions with empty vials, in the order they will be used.
-        places: where the containers of preparations stand.
     """
 
     spec: CampaignSpec
     protocols: dict[str, LabProtocol]
     planner: Planner
     vials: tuple[str, ...]
-    places: dict[str, str]
-
-    def core(self) -> CampaignCore:
-        """The engine's core for it."""
-        return CampaignCore(self.spec, {name: one.spec for name, one in self.protocols.items()}, self.places)
 
 
-def campaign_files(folder: LabFolder) -> dict[str, Path]:
-    """The lab's own campaigns by name."""
-    return {path.stem: path for path in sorted((folder.root / CONFIG / "campaigns").glob("*.yaml"))}
+def campaign_files(root: Path) -> dict[str, Path]:
+    """The campaigns in a lab's folder by name."""
+    return {path.stem: path for path in sorted((root / CONFIG / "campaigns").glob("*.yaml"))}
+
+
+def campaign_file(root: Path, path: Path) -> YamlFile:
+    """A campaign's file, named in messages as seen from the lab's folder.
+
+    Raises:
+        MistakesError: it cannot be read, or is no YAML.
+    """
+    return YamlFile(path, path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def load_campaign(
@@ -62,24 +66,24 @@ def load_campaign(
 
     Raises:
         MistakesError: every mistake in the file, with line and column.
-        ConfigError: the lab lacks a protocol, a vial, or enough of a stock.
+        ConfigError: the lab lacks a vial, or enough of a stock.
     """
-    shown = path.relative_to(folder.root) if path.is_relative_to(folder.root) else path
-    file = YamlFile(path, shown)
-    spec = validate(CampaignSpec, [file])
+    file = campaign_file(folder.root, path)
+    reading = examine(CampaignSpec, [file])
+    spec, mistakes = reading.built, list(reading.mistakes)
     changes = {"budget": budget, "seed": seed, "planner": {"name": planner} if planner else None}
     given = {key: value for key, value in changes.items() if value is not None}
-    if given:
+    if given and not mistakes:
         spec = CampaignSpec.model_validate({**spec.model_dump(), **given})
-    mistakes: list[Mistake] = []
-    protocols = _protocols(folder, file, spec, mistakes)
+    own = path.resolve() == campaign_files(folder.root).get(path.stem)
+    if own and "name" not in reading.broken and spec.name != path.stem:
+        words = f"name: a campaign in the lab is called like its file, {path.stem!r}, not {spec.name!r}"
+        mistakes.append(file.mistake(["name"], words))
+    protocols = _protocols(folder, file, spec, mistakes, reading.broken)
     if spec.protocol in protocols:
-        mistakes += _space_mistakes(file, spec, protocols[spec.protocol])
-    try:
-        chosen = load_planner(spec.planner)
-    except ConfigError as error:
-        mistakes.append(file.mistake(["planner"], str(error)))
-    if mistakes:
+        mistakes += _space_mistakes(file, spec, protocols[spec.protocol], reading.broken)
+    chosen = _planner(file, spec, mistakes, reading.broken)
+    if mistakes or chosen is None:
         raise MistakesError(mistakes)
     vials = tuple(name for name, position in folder.model.positions.items() if position.holds == VIAL)
     if len(vials) < spec.budget:
@@ -88,7 +92,7 @@ def load_campaign(
             f"{len(vials)}; fill the rack (inventory.yaml, positions with holds: {VIAL}) or lower the budget"
         )
     _check_stocks(folder.model, spec, protocols)
-    return Campaign(spec, protocols, chosen, vials, {})
+    return Campaign(spec, protocols, chosen, vials)
 
 
 def protocol_classes(folder: LabFolder) -> dict[str, str]:
@@ -133,10 +137,12 @@ def make_protocol(folder: LabFolder, name: str) -> LabProtocol:
 
 
 def _protocols(
-    folder: LabFolder, file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake]
+    folder: LabFolder, file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake], broken: Broken
 ) -> dict[str, LabProtocol]:
     made: dict[str, LabProtocol] = {}
-    places = [(spec.protocol, ["protocol"]), *((name, ["prepare", str(i)]) for i, name in enumerate(spec.prepare))]
+    places = [] if "protocol" in broken else [(spec.protocol, ["protocol"])]
+    if "prepare" not in broken:
+        places += [(name, ["prepare", str(i)]) for i, name in enumerate(spec.prepare)]
     for name, where in places:
         try:
             made[name] = make_protocol(folder, name)
@@ -145,50 +151,82 @@ def _protocols(
     return made
 
 
-def _space_mistakes(file: YamlFile, spec: CampaignSpec, protocol: LabProtocol) -> list[Mistake]:
-    """The space held against the protocol's parameters: names, units, envelope."""
-    mistakes: list[Mistake] = []
+def _planner(file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake], broken: Broken) -> Planner | None:
+    if "planner" in broken:
+        return None
+    try:
+        return load_planner(spec.planner)
+    except ConfigError as error:
+        mistakes.append(file.mistake(["planner"], str(error)))
+        return None
+
+
+def _space_mistakes(file: YamlFile, spec: CampaignSpec, protocol: LabProtocol, broken: Broken) -> Iterator[Mistake]:
+    """What is searched and found held against what the protocol takes and gives: names, units, envelope."""
     known = {one.name: one for one in protocol.parameters}
+    if "space" not in broken:
+        yield from _searched_mistakes(file, spec, protocol.name, known)
+    if "fixed" not in broken:
+        yield from _fixed_mistakes(file, spec, protocol.name, known)
+    if "space" not in broken and "fixed" not in broken:
+        for name in known:
+            if name not in spec.space.names and name not in spec.fixed:
+                words = f"parameter {name!r} of {protocol.name} is neither searched nor fixed"
+                yield file.mistake(["space"], words, at_key=True)
+    if "objective" not in broken:
+        yield from _objective_mistakes(file, spec, protocol)
+
+
+def _searched_mistakes(
+    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ParameterSpec]
+) -> Iterator[Mistake]:
     for index, parameter in enumerate(spec.space.parameters):
         where: list[str | int] = ["space", "parameters", index]
         label = f"space.parameters.{index}"
         if parameter.name not in known:
-            words = unknown(f"parameter of {protocol.name}", parameter.name, list(known))
-            mistakes.append(file.mistake([*where, "name"], f"{label}.name: {words}"))
+            words = unknown(f"parameter of {protocol}", parameter.name, list(known))
+            yield file.mistake([*where, "name"], f"{label}.name: {words}")
             continue
         allowed = known[parameter.name]
         if isinstance(parameter, Categorical):
-            mistakes.append(file.mistake(where, f"{label}: {parameter.name} is a number, not a category"))
+            yield file.mistake(where, f"{label}: {parameter.name} is a number, not a category")
             continue
         if parameter.unit != allowed.unit:
             words = f"{parameter.name} is in {allowed.unit!r}, not in {parameter.unit!r}"
-            mistakes.append(file.mistake([*where, "unit"], f"{label}.unit: {words}"))
+            yield file.mistake([*where, "unit"], f"{label}.unit: {words}")
         for bound in ("low", "high"):
-            value = getattr(parameter, bound)
-            if not allowed.low <= value <= allowed.high:
-                words = f"{value:g} is outside the protocol's {allowed.low:g} to {allowed.high:g} {allowed.unit}"
-                mistakes.append(file.mistake([*where, bound], f"{label}.{bound}: {words}"))
+            if (outside := _outside(getattr(parameter, bound), allowed)) is not None:
+                yield file.mistake([*where, bound], f"{label}.{bound}: {outside}")
+
+
+def _fixed_mistakes(
+    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ParameterSpec]
+) -> Iterator[Mistake]:
     for name, value in spec.fixed.items():
         if name not in known:
-            words = unknown(f"parameter of {protocol.name}", name, list(known))
-            mistakes.append(file.mistake(["fixed", name], f"fixed.{name}: {words}", at_key=True))
-        elif not known[name].low <= value <= known[name].high:
-            words = (
-                f"{value:g} is outside the protocol's {known[name].low:g} to {known[name].high:g} {known[name].unit}"
-            )
-            mistakes.append(file.mistake(["fixed", name], f"fixed.{name}: {words}"))
-    for name in known:
-        if name not in spec.space.names and name not in spec.fixed:
-            words = f"parameter {name!r} of {protocol.name} is neither searched nor fixed"
-            mistakes.append(file.mistake(["space"], words, at_key=True))
+            words = unknown(f"parameter of {protocol}", name, list(known))
+            yield file.mistake(["fixed", name], f"fixed.{name}: {words}", at_key=True)
+        elif (outside := _outside(value, known[name])) is not None:
+            yield file.mistake(["fixed", name], f"fixed.{name}: {outside}")
+
+
+def _objective_mistakes(file: YamlFile, spec: CampaignSpec, protocol: LabProtocol) -> Iterator[Mistake]:
     results = {one.name: one for one in protocol.results}
-    if spec.objective.name not in results:
-        words = unknown(f"result of {protocol.name}", spec.objective.name, list(results))
-        mistakes.append(file.mistake(["objective", "name"], f"objective.name: {words}"))
-    elif spec.objective.unit != results[spec.objective.name].unit:
-        words = f"{spec.objective.name} is in {results[spec.objective.name].unit!r}, not in {spec.objective.unit!r}"
-        mistakes.append(file.mistake(["objective", "unit"], f"objective.unit: {words}"))
-    return mistakes
+    name, unit = spec.objective.name, spec.objective.unit
+    if name not in results:
+        words = unknown(f"result of {protocol.name}", name, list(results))
+        yield file.mistake(["objective", "name"], f"objective.name: {words}")
+    elif unit != results[name].unit:
+        yield file.mistake(
+            ["objective", "unit"], f"objective.unit: {name} is in {results[name].unit!r}, not in {unit!r}"
+        )
+
+
+def _outside(value: float, allowed: ParameterSpec) -> str | None:
+    if allowed.low <= value <= allowed.high:
+        return None
+    unit = "" if allowed.unit == "1" else f" {allowed.unit}"
+    return f"{value:g} is outside the protocol's {allowed.low:g} to {allowed.high:g}{unit}"
 
 
 def _check_stocks(lab: LabModel, spec: CampaignSpec, protocols: dict[str, LabProtocol]) -> None:

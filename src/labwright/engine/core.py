@@ -20,10 +20,24 @@ from labwright.model.spec import CampaignSpec
 
 
 class Started(Frozen):
-    """The campaign begins."""
+    """The campaign begins; with all that is needed to read its journal without its lab.
+
+    Attributes:
+        campaign: its id.
+        spec: as it is run, changes from the command line included.
+        protocols: the protocol and those that prepare it.
+        lab: name of the lab.
+        lab_sha256: hash of the lab's files.
+        simulated: whether the instruments are.
+    """
 
     kind: Literal["started"] = "started"
     campaign: str
+    spec: CampaignSpec
+    protocols: tuple[ProtocolSpec, ...]
+    lab: str = ""
+    lab_sha256: str = ""
+    simulated: bool = False
 
 
 class Suggested(Frozen):
@@ -131,26 +145,34 @@ class IllegalEventError(LabwrightError):
 
 
 class CampaignCore:
-    """One campaign.
+    """One campaign; its first event, `Started`, says which."""
 
-    Args:
-        spec: as written.
-        protocols: the protocol and those that prepare it, by name.
-        places: where the containers of the preparations stand, by protocol.
-    """
-
-    def __init__(self, spec: CampaignSpec, protocols: dict[str, ProtocolSpec], places: dict[str, str]) -> None:
-        self.spec = spec
+    def __init__(self) -> None:
         self.campaign = ""
         self.phase: Literal["new", "running", "draining", "completed", "stopped", "failed"] = "new"
         self.reason = ""
         self.trials: list[Trial] = []
         self.calibrations: dict[str, dict[str, Any]] = {}
         self.current: Experiment | None = None
-        self._protocols = protocols
-        self._places = places
-        self._to_prepare = list(spec.prepare)
+        self._started: Started | None = None
+        self._to_prepare: list[str] = []
         self._infeasible = 0
+
+    @property
+    def started(self) -> Started:
+        """The event it began with.
+
+        Raises:
+            IllegalEventError: it has not begun.
+        """
+        if self._started is None:
+            raise IllegalEventError("the campaign has not been started")
+        return self._started
+
+    @property
+    def spec(self) -> CampaignSpec:
+        """What is carried out."""
+        return self.started.spec
 
     @property
     def over(self) -> bool:
@@ -182,6 +204,8 @@ class CampaignCore:
             raise IllegalEventError(f"campaign {self.campaign} is {self.phase}; it takes no {event.kind!r} any more")
         if isinstance(event, Started):
             self._expect(self.phase == "new", event)
+            self._started = event
+            self._to_prepare = list(event.spec.prepare)
             self.campaign, self.phase = event.campaign, "running"
             return self._next()
         self._expect(self.phase != "new", event)
@@ -208,7 +232,7 @@ class CampaignCore:
                 rationale=event.suggestion.rationale,
             )
         )
-        protocol = self._protocols[self.spec.protocol]
+        protocol = self._protocol(self.spec.protocol)
         self.current = Experiment(
             number, f"{self.campaign}-{number:04d}", event.place, protocol, parameters, list(protocol.steps)
         )
@@ -310,12 +334,12 @@ class CampaignCore:
         if self.phase == "draining":
             return self._finish("stopped", self.reason)
         if self._to_prepare:
-            protocol = self._protocols[self._to_prepare[0]]
+            protocol = self._protocol(self._to_prepare[0])
             number = 1 - len(self._to_prepare)
             self.current = Experiment(
                 min(number, 0),
                 f"{self.campaign}-{protocol.name}",
-                self._places.get(protocol.name, ""),
+                "",
                 protocol,
                 {},
                 list(protocol.steps),
@@ -368,6 +392,9 @@ class CampaignCore:
     def _finish(self, state: Literal["completed", "stopped", "failed"], reason: str) -> list[Instruction]:
         self.phase, self.reason = state, reason
         return [Finish(state, reason)]
+
+    def _protocol(self, name: str) -> ProtocolSpec:
+        return next(one for one in self.started.protocols if one.name == name)
 
     def _expect(self, condition: bool, event: Event) -> None:
         if not condition:

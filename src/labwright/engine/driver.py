@@ -82,7 +82,7 @@ class CampaignRun:
         self._campaign = campaign
         self._watch = watch
         self._run_closed = run_closed
-        self.core = campaign.core()
+        self.core = CampaignCore()
         self._actor = lab.clock.actor("engine", busy=True)
         self._events: Mailbox[Event] = lab.clock.mailbox(self._actor)
         self.runs = RunJournal(data / "runs")
@@ -90,7 +90,7 @@ class CampaignRun:
         self._log = EventLog(data / "journal.sqlite")
         self._epoch = time.time_ns()
         self._stations: dict[str, StationLink] = {}
-        self._started: dict[str, StepOrder] = {}
+        self._orders: dict[str, StepOrder] = {}
         self._vials = list(campaign.vials)
         self._end: Finish | None = None
 
@@ -105,7 +105,7 @@ class CampaignRun:
         )
         self._stations = self._make_stations()
         try:
-            self._events.put(Started(campaign=campaign))
+            self._events.put(self._started_event(campaign))
             while self._end is None:
                 self._step(campaign)
         except JournalError:
@@ -120,6 +120,16 @@ class CampaignRun:
             self._actor.close()
         return CampaignEnd(campaign, self._end.state, self._end.reason, self.core)
 
+    def _started_event(self, campaign: str) -> Started:
+        return Started(
+            campaign=campaign,
+            spec=self._campaign.spec,
+            protocols=tuple(one.spec for one in self._campaign.protocols.values()),
+            lab=self._lab.model.name,
+            lab_sha256=self._lab.folder.sha256,
+            simulated=self._lab.simulated,
+        )
+
     def ask_to_stop(self, why: str, *, now: bool) -> None:
         """End the campaign: after the current operation, or now with all devices halted. Callable from anywhere."""
         self._events.put(StopAsked(why=why, now=now))
@@ -128,7 +138,7 @@ class CampaignRun:
         try:
             event = self._events.get(SILENCE_S)
         except Empty:
-            running = ", ".join(step for step in self._started) or "nothing"
+            running = ", ".join(step for step in self._orders) or "nothing"
             event = StopAsked(why=f"nothing was heard for {SILENCE_S:g} s while waiting for {running}", now=True)
         self._log.append(campaign, event.kind, event.model_dump(mode="json"), self._lab.clock.now())
         if isinstance(event, StopAsked) and self.core.phase == "draining":
@@ -136,7 +146,7 @@ class CampaignRun:
         else:
             instructions = self.core.handle(event)
         if isinstance(event, StepEnded):
-            self._started.pop(event.outcome.step_id, None)
+            self._orders.pop(event.outcome.step_id, None)
             for uid in event.outcome.run_uids:
                 if self.runs.path(uid).exists():
                     self._run_closed(self.runs.path(uid))
@@ -148,7 +158,7 @@ class CampaignRun:
         if isinstance(instruction, Ask):
             self._events.put(self._ask(instruction))
         elif isinstance(instruction, RunStep):
-            self._started[instruction.order.step_id] = instruction.order
+            self._orders[instruction.order.step_id] = instruction.order
             self._stations[instruction.station].start(instruction.order, self._epoch)
         elif isinstance(instruction, StopStations):
             for station in self._stations.values():

@@ -35,7 +35,7 @@ class ExclusiveLock:
             holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(handle)
             raise OSError(
-                f"{self._address} is in use by process {holder}; stop that one first, two would garble each other"
+                f"it is in use by process {holder}; stop that one first, two would garble each other"
             ) from None
         os.ftruncate(handle, 0)
         os.write(handle, str(os.getpid()).encode())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import os
 import queue
 import threading
 import time
@@ -102,7 +103,7 @@ class Port:
             self._transport = open_transport(self.address)
         except OSError as error:
             self._lock.release()
-            raise CommunicationError(f"{self} cannot be opened: {error}") from error
+            raise CommunicationError(f"{self} cannot be opened: {_reason(error)}") from error
         self._open_once = True
         self._thread = threading.Thread(target=self._work, name=f"port:{self.name}", daemon=True)
         self._thread.start()
@@ -252,6 +253,12 @@ class Port:
             self._transport = open_transport(self.address)
         self.stats.reconnects += 1
         return self._transport
+
+
+def _reason(error: OSError) -> str:
+    """The system's own word for it, without the path and number that pyserial repeats."""
+    told = error.errno is not None and error.errno > 0
+    return os.strerror(error.errno) if told and error.errno else str(error.strerror or error)
 
 
 def _understood(job: _Job, message: Any) -> Any:

@@ -146,8 +146,10 @@ class VisaTransport:
                 write_termination="\n",
                 open_timeout=int(CONNECT_TIMEOUT_S * 1000),
             )
-        except (self._error, ValueError) as error:  # ValueError: not a resource name at all
+        except Exception as error:
             self._manager.close()
+            if not isinstance(error, (self._error, ValueError)) and type(error) is not Exception:
+                raise
             raise ConnectionError(str(error)) from error
         library: Any = self._resource.visalib  # pyvisa-py keeps its sessions; the base class does not say so
         self._session = library.sessions[self._resource.session]

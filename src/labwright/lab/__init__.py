@@ -2,6 +2,7 @@
 
 from labwright.lab.folder import LabFolder, read_lab
 from labwright.lab.lab import Lab
-from labwright.lab.yamlfile import Mistake, MistakesError, YamlFile, validate
+from labwright.lab.validation import Reading, examine, validate
+from labwright.lab.yamlfile import Mistake, MistakesError, YamlFile
 
-__all__ = ["Lab", "LabFolder", "Mistake", "MistakesError", "YamlFile", "read_lab", "validate"]
+__all__ = ["Lab", "LabFolder", "Mistake", "MistakesError", "Reading", "YamlFile", "examine", "read_lab", "validate"]

@@ -51,7 +51,8 @@ def resolve(path: str) -> type[Any]:
         raise ConfigError(f"{path!r} cannot be imported, {where}{type(error).__name__}: {error}") from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
-        classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+        own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module_name]
+        classes = [value.__name__ for value in own if isinstance(value, type)]
         raise ConfigError(f"{module_name}: {unknown('class', class_name, classes)}")
     return found
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from labwright.lab.classes import FOLDERS, enter, resolve
-from labwright.lab.yamlfile import Mistake, MistakesError, YamlFile, validate
-from labwright.model.errors import ConfigError
+from labwright.lab.validation import examine
+from labwright.lab.yamlfile import Mistake, MistakesError, YamlFile
+from labwright.model.errors import ConfigError, unknown
 from labwright.model.lab import LabModel
 
 CONFIG = "lab_config"
@@ -44,13 +45,13 @@ def read_lab(root: Path) -> LabFolder:
     """
     root = root.resolve()
     files = _files(root)
-    model = validate(LabModel, files)
+    reading = examine(LabModel, files)
     enter(root)
     by_key = {key: file for file in files for key in file.data}
-    mistakes = list(_class_mistakes(model, by_key))
+    mistakes = [*reading.mistakes, *_class_mistakes(reading.built, by_key)]
     if mistakes:
         raise MistakesError(mistakes)
-    return LabFolder(root, model, folder_hash(root))
+    return LabFolder(root, reading.built, folder_hash(root))
 
 
 def folder_hash(root: Path) -> str:
@@ -114,8 +115,6 @@ def _settings_mistakes(
     takes = [name for name, one in parameters.items() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     for name in settings:
         if name not in takes:
-            from labwright.model.errors import unknown
-
             spot = [*where, "settings", name]
             yield file.mistake(spot, f"{'.'.join(spot)}: {unknown('setting', name, takes)}", at_key=True)
     for name in takes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
@@ -11,7 +11,7 @@ from labwright.clock import LabClock
 from labwright.hardware import EmbeddedBroker, LabDevice, MqttLink, Port
 from labwright.lab.classes import resolve
 from labwright.lab.folder import LabFolder
-from labwright.model.errors import ConfigError, DeviceError, LabwrightError, UnreachableError
+from labwright.model.errors import CommunicationError, ConfigError, DeviceError, LabwrightError, UnreachableError
 from labwright.model.lab import DeviceSpec
 from labwright.model.ports import MqttAddress, PortAddress
 
@@ -52,28 +52,35 @@ class Lab:
     ) -> None:
         self.close()
 
-    def open(self) -> None:
-        """Take all ports, build all devices, and find out that each instrument answers.
+    def open(self, only: Collection[str] | None = None) -> None:
+        """Take the ports, build the devices, and find out that each instrument answers; nothing moves.
+
+        Args:
+            only: names of the devices that are wanted, with their ports; all of them if None.
 
         Raises:
             UnreachableError: all that failed, in one tree; everything else was closed again.
             ConfigError: a driver refuses its settings.
         """
         failures: dict[str, str] = {}
+        behind: dict[str, list[str]] = {}
+        wanted = {name: spec for name, spec in self.model.devices.items() if only is None or name in only}
+        ports = {spec.port for spec in wanted.values()}
         try:
             for name, address in self.model.ports.items():
+                if name not in ports:
+                    continue
                 try:
                     self.ports[name] = self._open_port(name, self._addresses.get(name, address))
-                except LabwrightError as error:
+                except CommunicationError as error:
                     failures[f"port {name}"] = str(error)
-            for name, spec in self.model.devices.items():
+                    behind[f"port {name}"] = [one for one, spec in wanted.items() if spec.port == name]
+            for name, spec in wanted.items():
                 if spec.port in self.ports:
                     self.devices[name] = self._build(name, spec)
-                else:
-                    failures[name] = f"its port {spec.port!r} is not open"
             failures |= self._connect()
             if failures:
-                raise UnreachableError(failures)
+                raise UnreachableError(failures, behind)
         except LabwrightError:
             self.close()
             raise

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import types
-import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
 from labwright.model.errors import ConfigError
-from labwright.model.lab import CrossReferenceError
-
-M = TypeVar("M", bound=BaseModel)
 
 Where = Sequence[str | int]
 
@@ -105,108 +98,6 @@ class YamlFile:
     def _at(self, line: int, column: int, message: str) -> Mistake:
         source = self.lines[line] if line < len(self.lines) else ""
         return Mistake(self.path, line + 1, column + 1, message, source)
-
-
-def validate(model: type[M], files: Sequence[YamlFile]) -> M:
-    """Build `model` from the top-level keys of all `files` together.
-
-    Raises:
-        MistakesError: every mistake in every file.
-    """
-    data: dict[str, Any] = {}
-    owner: dict[str, YamlFile] = {}
-    mistakes: list[Mistake] = []
-    for file in files:
-        for key, value in file.data.items():
-            if key in owner:
-                mistakes.append(file.mistake([key], f"{key!r} already stands in {owner[key].path}", at_key=True))
-                continue
-            data[key], owner[key] = value, file
-    try:
-        built = model.model_validate(data)
-    except ValidationError as error:
-        for one in error.errors():
-            cross = one.get("ctx", {}).get("error")
-            if isinstance(cross, CrossReferenceError):
-                mistakes += [_mistake(owner, files, where, what) for where, what in cross.problems]
-                continue
-            where = one["loc"]
-            at_key = one["type"] in ("extra_forbidden", "missing")
-            mistakes.append(_mistake(owner, files, where, _words(model, one), at_key=at_key))
-        raise MistakesError(mistakes) from error
-    if mistakes:
-        raise MistakesError(mistakes)
-    return built
-
-
-def _mistake(
-    owner: dict[str, YamlFile], files: Sequence[YamlFile], where: Where, what: str, *, at_key: bool = False
-) -> Mistake:
-    file = owner.get(str(where[0])) if where else None
-    path = ".".join(str(step) for step in where)
-    return (file or files[0]).mistake(where, f"{path}: {what}" if path else what, at_key=at_key)
-
-
-def _words(model: type[BaseModel], one: Any) -> str:
-    """Pydantic's message in the words of a lab, with a did-you-mean for an unknown key."""
-    kind, given = one["type"], one.get("input")
-    if kind == "missing":
-        return "is missing"
-    if kind == "extra_forbidden":
-        known = _known_keys(model, one["loc"][:-1])
-        near = difflib.get_close_matches(str(one["loc"][-1]), known, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else f" (known here: {', '.join(known)})" if known else ""
-        return f"unknown key{hint}"
-    message = one["msg"].removeprefix("Value error, ")
-    shown = repr(given)
-    return f"{message[0].lower()}{message[1:]}, not {shown}" if len(shown) < 60 and kind != "value_error" else message
-
-
-def _known_keys(model: type[BaseModel], where: Where) -> list[str]:
-    """The keys a model knows at a place; empty if the place is not a model."""
-    here: Any = model
-    for step in where:
-        here = _step(here, step)
-    found: list[str] = []
-    for kind in _models(here):
-        found += [field.alias or name for name, field in kind.model_fields.items()]
-    return sorted(set(found))
-
-
-def _step(here: Any, step: str | int) -> Any:
-    for kind in _models(here):
-        for name, field in kind.model_fields.items():
-            if step in (name, field.alias):
-                return field.annotation
-        if any(_tag(kind) == step for _ in (0,)):
-            return kind
-    for part in _parts(here):
-        origin, arguments = typing.get_origin(part), typing.get_args(part)
-        if origin is dict:
-            return arguments[1]
-        if origin in (list, tuple):
-            return arguments[0]
-    return None
-
-
-def _tag(kind: type[BaseModel]) -> str | None:
-    field = kind.model_fields.get("type")
-    arguments = typing.get_args(field.annotation) if field else ()
-    return arguments[0] if len(arguments) == 1 else None
-
-
-def _parts(here: Any) -> list[Any]:
-    """The members of a union or an Annotated, the thing itself otherwise."""
-    origin = typing.get_origin(here)
-    if origin is typing.Annotated:
-        return _parts(typing.get_args(here)[0])
-    if origin in (typing.Union, types.UnionType):
-        return [part for one in typing.get_args(here) for part in _parts(one)]
-    return [here]
-
-
-def _models(here: Any) -> list[type[BaseModel]]:
-    return [part for part in _parts(here) if isinstance(part, type) and issubclass(part, BaseModel)]
 
 
 def _plain(node: Any) -> Any:

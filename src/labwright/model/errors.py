@@ -15,6 +15,7 @@ A message says what, where, which value, which limit, and what to do next. Drawn
     │   ├── ActTimeoutError        1   an act (dispense, move, ramp) did not end in its time
     │   └── AlarmError             1   the instrument's own alarm (stall, over-temperature, ...)
     ├── JournalError               1   the journal cannot be written or read; nothing may move without it
+    │   └── NoJournalError         5   found before anything was started
     ├── StoreError                 1   the data store cannot be reached or refuses; the journal still holds all
     ├── PlannerError               1   a planner cannot answer
     └── StoppedError             130   a person or a stop rule ended it
@@ -43,21 +44,30 @@ class OutOfRangeError(ConfigError):
 
 
 class UnreachableError(LabwrightError):
-    """Devices that do not answer at start, all of them in one indented tree.
+    """Devices that do not answer at start, all of them in one indented tree; those behind a dead port under it.
 
     Args:
-        failures: one line of explanation per device or port that could not be reached.
+        failures: why, by name of the device, or of the port that could not be opened.
+        behind: devices on each of those ports.
     """
 
     exit_code = 4
 
-    def __init__(self, failures: Mapping[str, str] | str) -> None:
-        self.failures = {} if isinstance(failures, str) else dict(failures)
-        if isinstance(failures, str):
-            super().__init__(failures)
-        else:
-            tree = "\n".join(f"  {name}: {why}" for name, why in self.failures.items())
-            super().__init__(f"{len(self.failures)} not reachable; nothing was moved:\n{tree}")
+    def __init__(self, failures: Mapping[str, str], behind: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.failures = dict(failures)
+        self.behind = {port: tuple(devices) for port, devices in (behind or {}).items()}
+        lines: list[str] = []
+        for name, why in self.failures.items():
+            if name in self.behind:
+                lines += [f"  {why}", *(f"    {device}" for device in self.behind[name])]
+            else:
+                lines.append(f"  {name}: {why}")
+        count = len(self.failures) - len(self.behind) + sum(map(len, self.behind.values()))
+        head = f"{count} device{'s' if count != 1 else ''} cannot be reached; nothing was moved:"
+        advice = (
+            "Check power, cables and addresses (lab_config/devices.yaml), or use simulated instruments (--simulated)."
+        )
+        super().__init__("\n".join([head, *lines, advice]))
 
 
 class RefusedError(LabwrightError):
@@ -105,6 +115,12 @@ class AlarmError(DeviceError):
 
 class JournalError(LabwrightError):
     """The journal cannot be written or read: nothing may move without it."""
+
+
+class NoJournalError(JournalError):
+    """There is no place for a journal; found before anything was started, so nothing was."""
+
+    exit_code = 5
 
 
 class StoreError(LabwrightError):

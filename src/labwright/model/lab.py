@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -15,6 +16,21 @@ ClassPath = Annotated[str, Field(pattern=r"^[a-zA-Z_][\w.]*:[A-Za-z_]\w*$", exam
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+
+
+Problem = tuple[tuple[str, ...], str]
+"""Where in the model, and what is wrong there."""
+
+Broken = Mapping[str, Collection[str] | None]
+"""By section of a model: names of entries that are wrong themselves; None if all of the section is."""
+
+
+class CrossReferenceError(ValueError):
+    """Names or addresses that do not fit together, each with its place in the model."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{'.'.join(where)}: {what}" for where, what in problems))
 
 
 class DeviceSpec(Frozen):
@@ -125,38 +141,46 @@ class LabModel(Frozen):
 
     @model_validator(mode="after")
     def _names_and_addresses_agree(self) -> LabModel:
-        problems: list[tuple[tuple[str, ...], str]] = []
-        for name, device in self.devices.items():
-            if device.port not in self.ports:
-                problems.append((("devices", name, "port"), unknown("port", device.port, list(self.ports))))
-        for name, station in self.stations.items():
-            for role, wanted in station.devices.items():
-                if wanted not in self.devices:
-                    problems.append(
-                        (("stations", name, "devices", role), unknown("device", wanted, list(self.devices)))
-                    )
-            for index, wanted in enumerate(station.monitors):
-                if wanted not in self.devices:
-                    where = ("stations", name, "monitors", str(index))
-                    problems.append((where, unknown("device", wanted, list(self.devices))))
-        for name, stock in self.stocks.items():
-            if stock.pump not in self.devices:
-                problems.append((("stocks", name, "pump"), unknown("device", stock.pump, list(self.devices))))
-        problems += self._twins()
-        if self.simulation is not None:
-            for name in self.simulation.devices:
-                if name not in self.devices:
-                    problems.append((("simulation", "devices", name), unknown("device", name, list(self.devices))))
-            for name in self.devices:
-                if name not in self.simulation.devices:
-                    problems.append((("simulation", "devices"), f"device {name!r} has no simulator"))
-        if problems:
+        if problems := self.problems({}):
             raise CrossReferenceError(problems)
         return self
 
-    def _twins(self) -> list[tuple[tuple[str, ...], str]]:
+    def problems(self, broken: Broken) -> list[Problem]:
+        """Names and addresses that do not fit together.
+
+        Args:
+            broken: entries that were left out because they are wrong themselves; nothing is said of references to them.
+        """
+        problems: list[Problem] = []
+
+        def refer(section: str, kind: str, wanted: str, *where: str) -> None:
+            left_out = broken.get(section, ())
+            if left_out is not None and wanted not in getattr(self, section) and wanted not in left_out:
+                problems.append((where, unknown(kind, wanted, [*getattr(self, section), *left_out])))
+
+        for name, device in self.devices.items():
+            refer("ports", "port", device.port, "devices", name, "port")
+        for name, station in self.stations.items():
+            for role, wanted in station.devices.items():
+                refer("devices", "device", wanted, "stations", name, "devices", role)
+            for index, wanted in enumerate(station.monitors):
+                refer("devices", "device", wanted, "stations", name, "monitors", str(index))
+        for name, stock in self.stocks.items():
+            refer("devices", "device", stock.pump, "stocks", name, "pump")
+        problems += self._twins()
+        if self.simulation is not None:
+            for name in self.simulation.devices:
+                refer("devices", "device", name, "simulation", "devices", name)
+            problems += [
+                (("simulation", "devices"), f"device {name!r} has no simulator")
+                for name in self.devices
+                if name not in self.simulation.devices
+            ]
+        return problems
+
+    def _twins(self) -> list[Problem]:
         """Two ports at one place, two devices at one address of a line, two positions at one arm location."""
-        problems: list[tuple[tuple[str, ...], str]] = []
+        problems: list[Problem] = []
         seen: dict[Any, str] = {}
         for name, port in self.ports.items():
             if str(port) != "mqtt:embedded" and (first := seen.setdefault(str(port), name)) != name:
@@ -174,11 +198,3 @@ class LabModel(Frozen):
                     (("positions", name, "arm_location"), f"the same arm location {position.arm_location} as {first!r}")
                 )
         return problems
-
-
-class CrossReferenceError(ValueError):
-    """Names or addresses that do not fit together, each with its place in the model."""
-
-    def __init__(self, problems: list[tuple[tuple[str, ...], str]]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(f"{'.'.join(where)}: {what}" for where, what in problems))

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from labwright.model.base import Frozen, Name
 from labwright.model.campaign import Objective, PlannerSpec
-from labwright.model.lab import CrossReferenceError
+from labwright.model.lab import Broken, CrossReferenceError, Problem
 from labwright.model.space import Space
 
 
@@ -73,11 +73,16 @@ class CampaignSpec(Frozen):
 
     @model_validator(mode="after")
     def _nothing_chosen_twice(self) -> CampaignSpec:
-        problems: list[tuple[tuple[str, ...], str]] = [
+        if problems := self.problems({}):
+            raise CrossReferenceError(problems)
+        return self
+
+    def problems(self, broken: Broken) -> list[Problem]:
+        """Parameters that are both fixed and searched; see `LabModel.problems`."""
+        if "space" in broken:
+            return []
+        return [
             (("fixed", name), f"{name!r} is in the search space as well; fix it or search it")
             for name in self.fixed
             if name in self.space.names
         ]
-        if problems:
-            raise CrossReferenceError(problems)
-        return self

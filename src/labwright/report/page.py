@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from labwright.engine import Campaign
 from labwright.model.space import Params, Real
+from labwright.planners import Planner, load_planner
 from labwright.report.pictures import Bar, Series, best_so_far, nyquist, parity, surrogate_slice, timeline
 from labwright.report.record import CampaignRecord
 from labwright.report.svg import STYLE
@@ -40,34 +40,33 @@ class Card:
     rows: Sequence[Sequence[Any]]
 
 
-def html(record: CampaignRecord, campaign: Campaign, *, simulated: bool, world: Any = None) -> str:
+def html(record: CampaignRecord, world: Any = None) -> str:
     """The whole report.
 
     Args:
         record: the campaign as it went.
-        campaign: what was run.
-        simulated: shown wherever a person looks.
-        world: the simulated world, for the truth behind the results; None for a real lab.
+        world: the simulated world while it exists, for the truth behind the results; None for a real lab.
     """
     environment = Environment(
         loader=PackageLoader("labwright.report", "templates"), autoescape=True, undefined=StrictUndefined
     )
-    spec = campaign.spec
-    best = campaign.planner.best(record.core.state()) if record.done else None
+    spec = record.core.spec
+    planner = load_planner(spec.planner)
+    best = planner.best(record.core.state()) if record.done else None
     cards = []
     if record.done:
-        cards.append(_best_card(record, campaign, world))
+        cards.append(_best_card(record, world))
         if best is not None:
-            cards += _slice_cards(record, campaign, {k: float(v) for k, v in best.params.items()})
+            cards += _slice_cards(record, planner, {k: float(v) for k, v in best.params.items()})
         cards += _nyquist_cards(record)
-        cards += _parity_cards(record, campaign)
+        cards += _parity_cards(record)
     if record.steps:
-        cards.append(_timeline_card(record, campaign))
+        cards.append(_timeline_card(record))
     return environment.get_template("report.html").render(
         style=Markup(STYLE),  # noqa: S704 - our own constant
         title=spec.title,
         campaign=record.campaign,
-        simulated=simulated,
+        simulated=record.core.started.simulated,
         state=record.core.phase,
         reason=record.core.reason,
         started=datetime.fromtimestamp(record.started_s, UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -87,8 +86,8 @@ def html(record: CampaignRecord, campaign: Campaign, *, simulated: bool, world: 
     )
 
 
-def _best_card(record: CampaignRecord, campaign: Campaign, world: Any) -> Card:
-    spec = campaign.spec
+def _best_card(record: CampaignRecord, world: Any) -> Card:
+    spec = record.core.spec
     ours = record.best_so_far()
     series: list[Series] = [("this campaign", list(range(1, len(ours) + 1)), ours)]
     if spec.compare is not None:
@@ -109,11 +108,11 @@ def _best_card(record: CampaignRecord, campaign: Campaign, world: Any) -> Card:
     )
 
 
-def _slice_cards(record: CampaignRecord, campaign: Campaign, best: dict[str, float]) -> list[Card]:
+def _slice_cards(record: CampaignRecord, planner: Planner, best: dict[str, float]) -> list[Card]:
     """The planner's model along each parameter through the best point; none if this planner has no model."""
     from labwright.model.errors import PlannerError
 
-    spec, state = campaign.spec, record.core.state()
+    spec, state = record.core.spec, record.core.state()
     cards = []
     for parameter in spec.space.parameters:
         if not isinstance(parameter, Real):
@@ -121,7 +120,7 @@ def _slice_cards(record: CampaignRecord, campaign: Campaign, best: dict[str, flo
         xs = [parameter.from_unit(index / (SLICE_POINTS - 1)) for index in range(SLICE_POINTS)]
         points: list[Params] = [{**best, parameter.name: x} for x in xs]
         try:
-            outcomes = campaign.planner.predict(state, points)
+            outcomes = planner.predict(state, points)
         except PlannerError:
             return []
         means = [one.mean for one in outcomes]
@@ -175,10 +174,10 @@ def _nyquist_cards(record: CampaignRecord) -> list[Card]:
     ]
 
 
-def _parity_cards(record: CampaignRecord, campaign: Campaign) -> list[Card]:
+def _parity_cards(record: CampaignRecord) -> list[Card]:
     """What was asked for against what was weighed, for each parameter that is weighed."""
     cards = []
-    for parameter in campaign.spec.space.parameters:
+    for parameter in record.core.spec.space.parameters:
         pairs = [
             (float(trial.params[parameter.name]), trial.measured_params[parameter.name])
             for trial in record.done
@@ -201,11 +200,11 @@ def _parity_cards(record: CampaignRecord, campaign: Campaign) -> list[Card]:
     return cards
 
 
-def _timeline_card(record: CampaignRecord, campaign: Campaign) -> Card:
-    stations = {(name, step.name): step.station for name, one in campaign.protocols.items() for step in one.spec.steps}
+def _timeline_card(record: CampaignRecord) -> Card:
+    stations = {(one.name, step.name): step.station for one in record.core.started.protocols for step in one.steps}
     bars = []
     for (label, step), outcome in record.steps.items():
-        protocol = campaign.spec.protocol if label.isdigit() else label
+        protocol = record.core.spec.protocol if label.isdigit() else label
         bars.append(
             Bar(
                 stations[protocol, step],

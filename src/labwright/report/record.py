@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labwright.engine import Campaign, CampaignCore
+from pydantic import ValidationError
+
+from labwright.engine import CampaignCore
 from labwright.engine.core import EVENTS, StepEnded
 from labwright.journal import EventLog
 from labwright.model.campaign import Trial
-from labwright.model.errors import ConfigError, unknown
+from labwright.model.errors import ConfigError, JournalError, unknown
 from labwright.model.protocol import StepOutcome
 
 
@@ -56,23 +58,29 @@ class CampaignRecord:
         ]
 
 
-def read_record(log: EventLog, name: str, campaign: Campaign) -> CampaignRecord:
+def read_record(log: EventLog, name: str) -> CampaignRecord:
     """Replay the events of a campaign.
 
     Args:
         log: the journal.
         name: the campaign's id.
-        campaign: what was run; the core replays its events.
 
     Raises:
         ConfigError: the journal has no such campaign.
+        JournalError: an event cannot be understood.
     """
     events = log.read(name)
     if not events:
         raise ConfigError(f"{log.path}: {unknown('campaign', name, log.campaigns())}")
-    record = CampaignRecord(name, campaign.core(), started_s=events[0].lab_time_s, ended_s=events[-1].lab_time_s)
+    record = CampaignRecord(name, CampaignCore(), started_s=events[0].lab_time_s, ended_s=events[-1].lab_time_s)
     for one in events:
-        event = EVENTS.validate_python(one.payload)
+        try:
+            event = EVENTS.validate_python(one.payload)
+        except ValidationError as error:
+            raise JournalError(
+                f"{log.path}: event {one.id} ({one.kind}) of {name} cannot be understood; was it written by another "
+                f"version of Labwright? {error.errors()[0]['msg']}"
+            ) from error
         if isinstance(event, StepEnded):
             _, label, step = event.outcome.step_id.rsplit("/", 2)
             record.steps[label, step] = event.outcome
@@ -81,14 +89,19 @@ def read_record(log: EventLog, name: str, campaign: Campaign) -> CampaignRecord:
     return record
 
 
-def newest(data: Path, campaign: Campaign) -> CampaignRecord:
-    """The record of the newest campaign in a data folder.
+def newest(data: Path, name: str) -> CampaignRecord:
+    """The record of the newest run of the campaign `name` in a data folder.
 
     Raises:
-        ConfigError: nothing was run there yet.
+        ConfigError: it was not run there yet.
+        JournalError: the journal cannot be read.
     """
-    with EventLog(data / "journal.sqlite") as log:
-        names = [name for name in log.campaigns() if name.startswith(f"{campaign.spec.name}-")]
-        if not names:
-            raise ConfigError(f"{data} holds no campaign {campaign.spec.name!r} yet; run one first")
-        return read_record(log, names[-1], campaign)
+    path = data / "journal.sqlite"
+    if not path.exists():
+        raise ConfigError(f"{data} holds no journal; run a campaign first (labwright campaign run)")
+    with EventLog(path) as log:
+        ids = log.campaigns()
+        fitting = [one for one in ids if one.rsplit("-", 3)[0] == name]
+        if not fitting:
+            raise ConfigError(f"{path}: {unknown('campaign', name, sorted({one.rsplit('-', 3)[0] for one in ids}))}")
+        return read_record(log, fitting[-1])
