@@ -7,6 +7,7 @@ sweep commands.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ POLL_S = 1.0
 SWEEP_TIMEOUT_S = 300.0
 
 STATUS = {-1: "no data in the buffer", 1: "overload", 3: "signal source overloaded", 4: "ALC cannot hold the level"}
+
+_DATA, _FLAG = re.compile(r"[+-]\d\.\d{5}E[+-]\d\d"), re.compile(r"[+-]\d")
+"""The fixed ASCII form of FETCh; held to it, a lost digit shows."""
 
 
 class LcrMeter(LabDevice):
@@ -117,13 +121,13 @@ class LcrMeter(LabDevice):
         self.command(":ABOR;:SYST:ERR?", _error, urgent=True, repeatable=True)
 
     def _points(self, text: str) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        try:
-            numbers = np.array([float(part) for part in text.split(",")])
-        except ValueError:
-            raise BadReplyError(f"{text[:60]!r}... holds something that is no number") from None
-        if numbers.size != 4 * len(self._frequencies):
-            raise BadReplyError(f"{numbers.size} numbers where 4 for each of {len(self._frequencies)} points belong")
-        points = numbers.reshape(-1, 4)
+        parts = text.split(",")
+        if len(parts) != 4 * len(self._frequencies):
+            raise BadReplyError(f"{len(parts)} numbers where 4 for each of {len(self._frequencies)} points belong")
+        for number, part in enumerate(parts):
+            if (_DATA if number % 4 < 2 else _FLAG).fullmatch(part) is None:
+                raise BadReplyError(f"{part!r}, number {number + 1} of the sweep, is not of the instrument's form")
+        points = np.array(parts, dtype=float).reshape(-1, 4)
         for frequency, (r, x, status, _) in zip(self._frequencies, points, strict=True):
             if status != 0 or not np.isfinite([r, x]).all() or abs(r) > 1e37:
                 why = STATUS.get(int(status), f"status {status:g}")

@@ -79,7 +79,7 @@ class Environment(LabDevice):
             raise CommunicationError(
                 f"{self.name}: the gateway has been offline since lab time {status.received_s:.0f}"
             )
-        values = self.link.request(f"{self.topic}/cmd", {"op": "read"}, f"{self.topic}/evt")
+        values = self.link.request(f"{self.topic}/cmd", {"op": "read"}, f"{self.topic}/evt", idempotent=True)
         if not isinstance(values, dict) or values.get("door") not in ("open", "closed"):
             raise BadReplyError(f"{self.name}: {values} has no state of the door")
         for field in FIELDS:

@@ -18,7 +18,9 @@ from labwright.model.errors import AlarmError, BadReplyError, DeviceError
 POLL_S = 0.5
 STABLE_TIMEOUT_S = 30.0
 
-_WEIGHT = re.compile(r"SI? ([SD]) {1,8}(-?\d+\.\d+) g")
+_WEIGHT = re.compile(r"SI? ([SD]) (?=.{10} g$) *(-?\d+\.\d+) g")
+"""The value is right-aligned in ten characters; counted, a lost digit shows."""
+
 _ERRORS = {
     "ES": "syntax error, the balance did not recognise the command",
     "ET": "transmission error, the balance received damaged bytes",

@@ -100,7 +100,7 @@ class LcrMeter(SimInstrument):
         r, x = z.real + self.rng.gauss(0, size), z.imag + self.rng.gauss(0, size)
         if self.settings["FUNC:IMP"].upper() != "RX":
             r, x = -1 / (2 * 3.141592653589793 * frequency_hz * x), abs(r / x)  # capacitance and dissipation
-        return f"{r:+.6E},{x:+.6E},+0,+0"
+        return f"{r:+.5E},{x:+.5E},+0,+0"
 
     def _fetch(self) -> str:
         if not self.data and self.settings["TRIG:SOUR"].upper() == "INT":

@@ -23,7 +23,7 @@ class Environment(MqttInstrument):
     def received(self, message: Any) -> list[Publication]:
         """Answer a read with its id."""
         if not isinstance(message, dict) or message.get("op") != "read":
-            self.unknown[str(message)] += 1
+            self.not_understood(str(message))
             return []
         return [(f"{self.topic}/evt", {"id": message.get("id"), **self._values()}, False)]
 

@@ -206,7 +206,7 @@ def test_the_meter_sweeps() -> None:
         (b":TRIG:IMM;:STAT:OPER:COND?\n", b"+24\n"),
         (b":STAT:OPER:COND?\n", b"+8\n"),
         (b":STAT:OPER:COND?\n", b"+0\n"),
-        (b":FETC?\n", b"+8.0E+01,-2.0E+00,+0,+0,+7.9E+01,-3.0E-01,+0,+0\n"),
+        (b":FETC?\n", b"+8.00000E+01,-2.00000E+00,+0,+0,+7.90000E+01,-3.00000E-01,+0,+0\n"),
     ]
     with talking(LcrMeter, exchanges, "visa", frequencies_hz=[1e3, 1e4], voltage_v=0.02) as meter:
         meter.connect()

@@ -35,6 +35,9 @@ def on_the_simulated_lab(name: str) -> Iterator[DeviceUnderTest]:
     spec = folder.model.devices[name]
     clock = SteppedClock()
     with SimulatedLab(folder.model, clock, resolve, seed=1) as twin:
+        # something to measure: an empty cell and an empty pan would hide a misread digit
+        twin.world.cell.content = twin.world.places["standard_strong"].content
+        twin.world.places["balance"] = twin.world.places["rack_1"]
         address = twin.addresses[spec.port]
         port: Port | MqttLink
         if isinstance(address, MqttAddress):
@@ -56,5 +59,4 @@ def test_conformance(name: str) -> None:
         return on_the_simulated_lab(name)
 
     done = check_device(make)
-    expected = 7 - 3 * (not DEVICES[name][0]) - 2 * (name == "glovebox")
-    assert len(done) == expected, done
+    assert len(done) == 7 - 3 * (not DEVICES[name][0]), done

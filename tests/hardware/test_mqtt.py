@@ -70,9 +70,47 @@ def check(device: Environment, host: SimHost) -> None:
     with pytest.raises(AlarmError, match="the door is open"):
         device.trigger().wait(10)
     host.clear_faults()
-    host.fault("box", "no_reply")
+    host.fault("box", "no_reply", count=3)
     with pytest.raises(CommunicationError, match=r"no answer .* within 2 s"):
         device.trigger().wait(10)
+
+
+def test_a_spoiled_answer_is_asked_for_again_at_once() -> None:
+    with gateway(MqttAddress(type="mqtt")) as (device, host):
+        device.connect()
+        for kind in ("garbage", "truncate"):
+            host.fault("box", kind)
+            began = time.monotonic()
+            device.trigger().wait(10)
+            assert time.monotonic() - began < 1.5, "it waited for the time-out instead of asking again"
+        assert host.instrument("box").unknown == {}
+
+
+def test_a_gateway_that_restarts_says_that_it_is_offline_and_comes_back() -> None:
+    with gateway(MqttAddress(type="mqtt")) as (device, host):
+        device.connect()
+        host.fault("box", "power_cycle")
+        states: list[str] = []
+        deadline = time.monotonic() + 10
+        while states[-2:] != ["offline", "online"] and time.monotonic() < deadline:
+            status = device.link.latest("lab/box/status")
+            assert status is not None
+            if states[-1:] != [status.payload["state"]]:
+                states.append(status.payload["state"])
+                if states[-1] == "offline":
+                    with pytest.raises(CommunicationError, match="the gateway has been offline since"):
+                        device.trigger().wait(10)
+        assert states == ["online", "offline", "online"]
+        device.trigger().wait(10)
+
+
+def test_a_simulated_gateway_survives_words_it_does_not_know() -> None:
+    with gateway(MqttAddress(type="mqtt")) as (device, host):
+        device.connect()
+        device.link.publish("lab/box/cmd", ["no", "command"])
+        device.link._loop().run(device.link._client.publish("lab/box/cmd", b"{no json", qos=1))
+        device.trigger().wait(10)
+        assert sum(host.instrument("box").unknown.values()) == 2
 
 
 def test_on_the_embedded_broker() -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from labwright.hardware.port import RETRIES
 from labwright.model.errors import BadReplyError, CommunicationError
 from labwright.model.ports import MqttAddress
 
@@ -132,7 +133,7 @@ class MqttLink:
         self.address = address
         self._now = now
         self._latest: dict[str, Message] = {}
-        self._replies: dict[str, Future[Any]] = {}
+        self._replies: dict[str, tuple[str, Future[Any]]] = {}
         self._topics: set[str] = set()
         self._ids = itertools.count()
         self._prefix = f"{name}-{time.time_ns():x}"
@@ -177,24 +178,43 @@ class MqttLink:
         with self._lock:
             return self._latest.get(topic)
 
-    def request(self, topic: str, payload: dict[str, Any], reply_topic: str, timeout_s: float | None = None) -> Any:
+    def request(
+        self,
+        topic: str,
+        payload: dict[str, Any],
+        reply_topic: str,
+        *,
+        idempotent: bool = False,
+        timeout_s: float | None = None,
+    ) -> Any:
         """Publish `payload` with an id, and wait for the message on `reply_topic` that carries the same id.
 
         Args:
             topic: where the instrument listens.
             payload: without the key ``id``, which is added.
             reply_topic: where it answers.
-            timeout_s: wall seconds; the port's own if not given.
+            idempotent: whether asking twice is harmless; only then it is repeated after a failure.
+            timeout_s: wall seconds for each try; the port's own if not given.
 
         Raises:
             CommunicationError: no answer with this id in time.
+            BadReplyError: what came there meanwhile is no JSON.
         """
-        timeout_s = self.address.timeout_s if timeout_s is None else timeout_s
         self.subscribe(reply_topic)
+        timeout_s = self.address.timeout_s if timeout_s is None else timeout_s
+        for left in reversed(range(1 + (RETRIES if idempotent else 0))):
+            try:
+                return self._ask(topic, payload, reply_topic, timeout_s)
+            except CommunicationError:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _ask(self, topic: str, payload: dict[str, Any], reply_topic: str, timeout_s: float) -> Any:
         key = f"{self._prefix}-{next(self._ids)}"
         future: Future[Any] = Future()
         with self._lock:
-            self._replies[key] = future
+            self._replies[key] = (reply_topic, future)
         try:
             self.publish(topic, {**payload, "id": key})
             return future.result(timeout_s)
@@ -257,7 +277,15 @@ class MqttLink:
             payload = BadReplyError(f"{self}: {raw[:60]!r} on {topic!r} is no JSON")
         with self._lock:
             self._latest[topic] = Message(topic, payload, self._now())
-            key = payload.get("id") if isinstance(payload, dict) else None
-            future = self._replies.pop(key, None) if isinstance(key, str) else None
-        if future is not None:
-            future.set_result(payload)
+            if isinstance(payload, BadReplyError):
+                # Whose answer it was cannot be read; whoever waits for one here asks again rather than wait in vain.
+                spoiled = [one for place, one in self._replies.values() if place == topic]
+                self._replies = {key: one for key, one in self._replies.items() if one[0] != topic}
+            else:
+                key = payload.get("id") if isinstance(payload, dict) else None
+                answered = self._replies.pop(key, None) if isinstance(key, str) else None
+        if isinstance(payload, BadReplyError):
+            for future in spoiled:
+                future.set_exception(payload)
+        elif answered is not None:
+            answered[1].set_result(payload)

@@ -37,7 +37,63 @@ class World:
         return random.Random(f"{self.seed}:{name}")  # noqa: S311 - noise, not secrets
 
 
-class SimInstrument:
+class Simulated:
+    """What all simulated instruments share, whatever wire they are on.
+
+    Args:
+        name: as in the lab.
+        world: what it acts on.
+    """
+
+    wire_kinds: ClassVar[Sequence[str]] = WIRE_FAULTS
+    """Faults its wire can have."""
+
+    physical_faults: ClassVar[Sequence[str]] = ()
+    """Faults of the instrument itself, by name; while one is on, `flags` holds its value."""
+
+    def __init__(self, name: str, world: Any) -> None:
+        self.name = name
+        self.world = world
+        self.clock: LabClock = world.clock
+        self.rng: random.Random = world.rng(name)
+        self.wire_faults = WireFaults(world.rng(f"{name}:wire"))
+        self.flags: dict[str, float] = {}
+        self.unknown: Counter[str] = Counter()
+        """Commands nobody understood: the best sign that simulator and driver disagree."""
+
+    def power_cycle(self) -> None:
+        """Forget what a real one forgets when its power is cut and returns."""
+
+    def add_fault(self, fault: Fault) -> None:
+        """Put `fault` on this instrument.
+
+        Raises:
+            ConfigError: it knows no such fault.
+        """
+        if fault.kind == "power_cycle":
+            self.power_cycle()
+        elif fault.kind in self.wire_kinds:
+            self.wire_faults.add(fault)
+        elif fault.kind in self.physical_faults:
+            self.flags[fault.kind] = fault.value
+        else:
+            raise ConfigError(f"{self.name}: {unknown('fault', fault.kind, self.faults())}")
+
+    def clear_faults(self) -> None:
+        """Take all faults off."""
+        self.wire_faults.clear()
+        self.flags.clear()
+
+    def faults(self) -> list[str]:
+        """The kinds of fault it knows."""
+        return [*self.wire_kinds, *self.physical_faults, "power_cycle"]
+
+    def not_understood(self, command: str) -> None:
+        """Count a command this instrument does not know."""
+        self.unknown[command] += 1
+
+
+class SimInstrument(Simulated):
     """A simulated instrument on a wire that carries text commands.
 
     Args:
@@ -53,18 +109,8 @@ class SimInstrument:
     receive_end: ClassVar[bytes] = b"\n"
     """What ends a command."""
 
-    physical_faults: ClassVar[Sequence[str]] = ()
-    """Faults of the instrument itself, by name; see `flag`."""
-
     def __init__(self, name: str, world: Any) -> None:
-        self.name = name
-        self.world = world
-        self.clock: LabClock = world.clock
-        self.rng: random.Random = world.rng(name)
-        self.wire_faults = WireFaults(world.rng(f"{name}:wire"))
-        self.flags: dict[str, float] = {}
-        self.unknown: Counter[str] = Counter()
-        """Commands nobody understood: the best sign that simulator and driver disagree."""
+        super().__init__(name, world)
         self.commands: Counter[str] = Counter()
 
     @classmethod
@@ -88,32 +134,3 @@ class SimInstrument:
         self.commands[command.split(" ")[0]] += 1
         reply = self.answer(command)
         return None if reply is None else self.encode(reply)
-
-    def power_cycle(self) -> None:
-        """Forget what a real one forgets when its power is cut and returns."""
-
-    def add_fault(self, fault: Fault) -> None:
-        """Put `fault` on this instrument.
-
-        Raises:
-            ConfigError: it knows no such fault.
-        """
-        if fault.kind == "power_cycle":
-            self.power_cycle()
-        elif fault.kind in WIRE_FAULTS:
-            self.wire_faults.add(fault)
-        elif fault.kind in self.physical_faults:
-            self.flags[fault.kind] = fault.value
-        else:
-            raise ConfigError(
-                f"{self.name}: " + unknown("fault", fault.kind, [*WIRE_FAULTS, *self.physical_faults, "power_cycle"])
-            )
-
-    def clear_faults(self) -> None:
-        """Take all faults off."""
-        self.wire_faults.clear()
-        self.flags.clear()
-
-    def not_understood(self, command: str) -> None:
-        """Count a command this instrument does not know."""
-        self.unknown[command] += 1
