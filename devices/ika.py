@@ -30,6 +30,9 @@ BAND_CELSIUS = 0.2
 SETTLE_S = 60.0
 """The probe must stay in the band for so long before the temperature counts as reached."""
 
+OVERSHOOT_CELSIUS = 10.0
+"""Further above its set-point a plate is out of control."""
+
 HEAT_TIMEOUT_S = 3600.0
 COLD_AFTER_S = 300.0
 """A heater that is on for so long must have warmed the probe a little, or it is open."""
@@ -98,7 +101,10 @@ class Hotplate(LabDevice):
         first, steady_since = self.probe_celsius(), None
         for elapsed_s in act.poll(POLL_S):
             self._raise_if_lost()
+            self._raise_if_too_hot(safety)
             probe = self.probe_celsius()
+            if probe > celsius + OVERSHOOT_CELSIUS and probe > first + OVERSHOOT_CELSIUS:
+                raise AlarmError(f"{self.name}: told to hold {celsius:g} degC, but the probe rose to {probe:.1f} degC")
             if self._value("IN_SP", PROBE) != round(celsius, 1):
                 raise AlarmError(f"{self.name}: its set-point is no longer {celsius:g} degC; somebody turned the knob")
             if abs(probe - celsius) > BAND_CELSIUS:
@@ -130,6 +136,7 @@ class Hotplate(LabDevice):
             if abs(here - rpm) <= max(10.0, 0.05 * rpm):
                 return
             if elapsed_s > 30:
+                self._raise_if_too_hot(self._value("IN_SP", SAFETY))
                 raise AlarmError(f"{self.name}: set to {rpm:g} rpm, but it turns at {here:g}")
 
     def halt(self) -> None:
@@ -179,6 +186,14 @@ class Hotplate(LabDevice):
     def _raise_if_lost(self) -> None:
         if self._lost is not None:
             raise AlarmError(f"{self.name}: its watchdog could not be fed, so it switches itself off") from self._lost
+
+    def _raise_if_too_hot(self, safety_celsius: float) -> None:
+        plate = self.plate_celsius()
+        if plate >= safety_celsius:
+            raise AlarmError(
+                f"{self.name}: over-temperature: the plate is at {plate:.0f} degC, and its safety circuit has switched "
+                f"it off at {safety_celsius:.0f} degC; find out why before it is switched on again"
+            )
 
     def _unwatch(self) -> None:
         if self._beat is not None:

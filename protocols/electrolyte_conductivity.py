@@ -23,6 +23,12 @@ REPLICATE_WEIGHTS = (0.25, 1.0, 1.0)
 REPEATABILITY = 0.019
 """Relative standard deviation of one filling of the cell in the real laboratory; a triplicate is not trusted beyond."""
 
+DRIFT_SIGMAS = 6.0
+"""Two readings of a steady balance differ by more once in five hundred million pairs."""
+
+TEMPERATURE_BAND_CELSIUS = 0.5
+"""Conductivity changes by 1 % in it, half of what one filling scatters."""
+
 
 class ElectrolyteConductivity(LabProtocol):
     """Mix, weigh, stir, measure, discard one electrolyte."""
@@ -44,7 +50,7 @@ class ElectrolyteConductivity(LabProtocol):
     steps = (
         StepSpec(name="rinse", station="impedance", expected_s=30),
         StepSpec(name="to_balance", station="transport", expected_s=15),
-        StepSpec(name="dose", station="dosing", needs=("to_balance",), expected_s=120),
+        StepSpec(name="dose", station="dosing", needs=("to_balance",), expected_s=140),
         StepSpec(name="to_plate", station="transport", needs=("dose",), expected_s=15),
         StepSpec(name="stir", station="stirring", needs=("to_plate",), expected_s=300),
         StepSpec(name="to_cell", station="transport", needs=("stir",), expected_s=15),
@@ -90,7 +96,7 @@ class ElectrolyteConductivity(LabProtocol):
         """Dispense each stock, and weigh what came."""
         valve, balance = context.device("valve"), context.device("balance")
         volumes_ul = self.volumes_ul(context.order.parameters)
-        before_g = (yield from observe(context, balance, stream="weighing"))[balance.mass.name]
+        before_g = yield from self._steady_g(context, balance)
         masses_g: dict[str, float] = {}
         for stock, volume_ul in volumes_ul.items():
             yield from physical(context, valve.selection, self.lab.stocks[stock].valve_port)
@@ -99,6 +105,7 @@ class ElectrolyteConductivity(LabProtocol):
             masses_g[stock] = after_g - before_g
             self._check_delivery(stock, volume_ul, masses_g[stock])
             before_g = after_g
+        yield from self._steady_g(context, balance)
         made = composition_of(masses_g, self.constant("balance_sd_g"))
         return {
             "masses_g": masses_g,
@@ -142,6 +149,7 @@ class ElectrolyteConductivity(LabProtocol):
             yield from physical(context, context.device("sample").volume, self.constant("draw_ul"))
             yield from wait_s(self.constant("settle_s"))
             replicates.append((yield from sweep(context, context.device("meter"), plate, calibration)))
+            self._check_temperature(context, replicates[-1]["celsius"])
         kappas = [one["conductivity"] for one in replicates]
         mean, sem = combine(kappas)
         celsius = sum(one["celsius"] for one in replicates) / len(replicates)
@@ -157,6 +165,29 @@ class ElectrolyteConductivity(LabProtocol):
         """The vial goes to the waste."""
         yield from carry(context, context.device("arm"), "cell", "waste")
         return {}
+
+    def _steady_g(self, context: StepContext, balance: Any) -> Plan:
+        """Weigh twice with nothing poured between: a drift would go into every mass that follows."""
+        wait = self.constant("drift_check_s")
+        first_g = (yield from observe(context, balance, stream="weighing"))[balance.mass.name]
+        yield from wait_s(wait)
+        second_g = (yield from observe(context, balance, stream="weighing"))[balance.mass.name]
+        limit_g = DRIFT_SIGMAS * math.sqrt(2) * self.constant("balance_sd_g")
+        if abs(second_g - first_g) > limit_g:
+            raise DeviceError(
+                f"{balance.name}: {1000 * (second_g - first_g):+.1f} mg in {wait:g} s with nothing poured (limit "
+                f"{1000 * limit_g:.1f} mg): it drifts; let it warm up, level it, keep draughts away"
+            )
+        return second_g
+
+    def _check_temperature(self, context: StepContext, celsius: float) -> None:
+        """A sample at another temperature than was asked for would pass as another composition."""
+        wanted = context.order.parameters["temperature"]
+        if abs(celsius - wanted) > TEMPERATURE_BAND_CELSIUS:
+            raise DeviceError(
+                f"the cell is at {celsius:.2f} degC, asked for were {wanted:g} degC (within "
+                f"{TEMPERATURE_BAND_CELSIUS:g}); look whether the hotplate still heats"
+            )
 
     def _check_delivery(self, stock: str, volume_ul: float, mass_g: float) -> None:
         """A dose far from what was told is a fault (spilled, leaking, wrong vial), not an error to be weighed away."""

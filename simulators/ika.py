@@ -35,7 +35,7 @@ class Hotplate(SimInstrument):
         word, _, argument = command.partition(" ")
         readings: dict[str, Callable[[], float]] = {
             "IN_PV_1": lambda: thermal.block_celsius + self.rng.gauss(0, 0.02),
-            "IN_PV_2": lambda: thermal.plate_celsius + self.rng.gauss(0, 0.05),
+            "IN_PV_2": lambda: self._plate_celsius() + self.rng.gauss(0, 0.05),
             "IN_PV_4": lambda: thermal.rpm,
             "IN_PV_5": lambda: 0.0,
             "IN_SP_1": lambda: thermal.target_celsius,
@@ -86,5 +86,9 @@ class Hotplate(SimInstrument):
             self.world.stir(0.0)
             self.watchdog_s, self.error = 0.0, 2
         self.world.advance(now)
-        if "over_temperature" in self.flags or thermal.plate_celsius > self.safety_celsius:
+        if self._plate_celsius() > self.safety_celsius:
             thermal.heating, self.error = False, 25
+
+    def _plate_celsius(self) -> float:
+        """What the plate's own sensor feels; under the fault, five degrees more than its safety circuit allows."""
+        return self.safety_celsius + 5.0 if "over_temperature" in self.flags else self.world.thermal.plate_celsius

@@ -152,6 +152,9 @@ FAULTS = [
     ("pump_1", "stall", 0.0, "the motor stalled"),
     ("selector", "stuck", 0.0, "stuck"),
     ("arm", "robot_error", 0.0, "-3100"),
+    ("balance", "drift", 1.0, "mg in 10 s with nothing poured"),
+    ("hotplate", "heater_open", 0.0, "heater open"),
+    ("hotplate", "over_temperature", 0.0, "over-temperature: the plate is at 205 degC"),
     ("lcr", "open_cable", 0.0, "overload"),
     ("glovebox", "leak", 50.0, "o2_ppm"),
     ("glovebox", "door_open", 0.0, "the door is open"),
@@ -276,7 +279,7 @@ def test_everything_unreachable_is_told_at_once(folder: LabFolder) -> None:
     with SimulatedLab(folder.model, clock, resolve) as twin:
         twin.fault("balance", "no_reply", count=100)
         twin.fault("pump_4", "no_reply", count=100)
-        twin.fault("glovebox", "no_reply")
+        twin.fault("glovebox", "no_reply", count=100)
         addresses = {**twin.addresses}
         addresses["arm"] = addresses["arm"].model_copy(update={"tcp_port": 1})
         lab = Lab(folder, clock, addresses)
