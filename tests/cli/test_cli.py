@@ -41,8 +41,9 @@ ALL = list(verbs(get_command(app)))
 
 def test_there_are_the_verbs_the_manual_lists() -> None:
     assert {" ".join(verb) for verb in ALL} == {
-        "campaign run", "check", "demo", "doctor", "init", "report", "run export", "run list", "run show", "schema",
-        "simulate", "station list", "station test", "store sync", "store verify",
+        "campaign run", "check", "demo", "doctor", "fault add", "fault clear", "fault list", "init", "report",
+        "run export", "run list", "run show", "schema", "simulate", "station list",
+        "station test", "store sync", "store verify",
     }  # fmt: skip
 
 
@@ -330,6 +331,25 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def a_fault_is_put_on_and_taken_off(lab: Path, endpoints: Path) -> None:
+    here = ("--lab", lab, "--endpoints", endpoints)
+    known = [json.loads(line) for line in labwright("fault", "list", *here, "--json").stdout.splitlines()]
+    assert {"device": "heater", "fault": "no_reply"} in known
+    wrong = labwright("fault", "add", "heater", "no_replie", *here)
+    assert wrong.returncode == 3
+    assert "did you mean 'no_reply'?" in wrong.stderr
+    assert labwright("fault", "add", "heater", "no_reply", "--count", "99", *here).returncode == 0
+    assert labwright("station", "test", *here).returncode == 4
+    assert labwright("fault", "clear", *here).returncode == 0
+    assert labwright("station", "test", *here).returncode == 0
+
+
+def test_a_fault_without_a_simulation_is_told_so(tmp_path: Path) -> None:
+    done = labwright("fault", "add", "heater", "stall", "--endpoints", tmp_path / "none.json")
+    assert done.returncode == 3
+    assert "is `labwright simulate` running?" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_campaign_on_a_simulation_in_another_process(new_lab: Path, tmp_path: Path) -> None:
     endpoints = tmp_path / "endpoints.json"
@@ -351,6 +371,7 @@ def test_a_campaign_on_a_simulation_in_another_process(new_lab: Path, tmp_path: 
         assert json.loads(out.splitlines()[-1])["state"] == "completed"
         answer = ask(written["control"], {"op": "status"})
         assert answer["unknown"] == {}
+        a_fault_is_put_on_and_taken_off(new_lab, endpoints)
     finally:
         simulation.send_signal(signal.SIGINT)
         simulation.communicate(timeout=20)

@@ -29,6 +29,10 @@ app.add_typer(station_app, name="station")
 store_app = typer.Typer(help="Look after the data store.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(run_app, name="run")
 app.add_typer(store_app, name="store")
+fault_app = typer.Typer(
+    help="Try what happens when a simulated instrument fails.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(fault_app, name="fault")
 
 LabOption = Annotated[Path | None, typer.Option("--lab", help="The lab's folder; this one, or the reference lab.")]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of journal, runs and reports; LAB/var.")]
@@ -98,6 +102,11 @@ def data_folder(root: Path, data: Path | None) -> Path:
     return Path.cwd() / "var" if root.name == "_reference_lab" else root / "var"
 
 
+def simulation_file(root: Path) -> Path:
+    """Where `labwright simulate` leaves its addresses unless told otherwise."""
+    return data_folder(root, None) / "endpoints.json"
+
+
 def kept_data(lab: Path | None, data: Path | None) -> Path:
     """The data folder of a lab in which something was run.
 
@@ -147,7 +156,7 @@ def simulate(
     from labwright.cli.simulating import serve
 
     root = lab_root(lab)
-    serve(root, speed=speed, seed=seed, endpoints=endpoints or data_folder(root, None) / "endpoints.json")
+    serve(root, speed=speed, seed=seed, endpoints=endpoints or simulation_file(root))
 
 
 @app.command()
@@ -272,6 +281,39 @@ def store_verify(lab: LabOption = None, data: DataOption = None, json: JsonOptio
     from labwright.cli.looking import verify_store
 
     verify_store(kept_data(lab, data), json=json)
+
+
+@fault_app.command("add")
+def fault_add(
+    device: Annotated[str, typer.Argument(help="The device, by its name in the lab.")],
+    kind: Annotated[str, typer.Argument(help="The fault; `labwright fault list` knows them.")],
+    count: Annotated[int, typer.Option("--count", help="Replies a wire fault spoils.", min=1)] = 1,
+    value: Annotated[float, typer.Option("--value", help="Its size: seconds for slow, else the device's unit.")] = 0.0,
+    match: Annotated[str, typer.Option("--match", help="Only replies to commands like this (shell pattern).")] = "*",
+    lab: LabOption = None,
+    endpoints: EndpointsOption = None,
+) -> None:
+    """Put a fault on an instrument of a running `labwright simulate`."""
+    from labwright.cli.simulating import put_fault
+
+    fault = {"device": device, "kind": kind, "count": count, "value": value, "match": match}
+    put_fault(endpoints or simulation_file(lab_root(lab)), fault)
+
+
+@fault_app.command("clear")
+def fault_clear(lab: LabOption = None, endpoints: EndpointsOption = None) -> None:
+    """Take all faults off a running `labwright simulate`."""
+    from labwright.cli.simulating import clear_faults
+
+    clear_faults(endpoints or simulation_file(lab_root(lab)))
+
+
+@fault_app.command("list")
+def fault_list(lab: LabOption = None, endpoints: EndpointsOption = None, json: JsonOption = False) -> None:
+    """List the faults each instrument of a running `labwright simulate` knows."""
+    from labwright.cli.simulating import list_faults
+
+    list_faults(endpoints or simulation_file(lab_root(lab)), json=json)
 
 
 @app.command()

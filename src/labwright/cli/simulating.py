@@ -12,10 +12,11 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from labwright.cli.output import console, emit
+from labwright.cli.output import console, emit, table
 from labwright.clock import LabClock, SteppedClock
 from labwright.model.errors import ConfigError
 from labwright.model.ports import PortAddress
+from labwright.simulation.control import ask
 
 _ADDRESSES: TypeAdapter[dict[str, PortAddress]] = TypeAdapter(dict[str, PortAddress])
 
@@ -61,15 +62,57 @@ def read_endpoints(path: Path) -> tuple[LabClock, dict[str, PortAddress]]:
     Raises:
         ConfigError: the file is not there or not what `labwright simulate` writes.
     """
+    written = _written(path)
+    clock = written["clock"]
     try:
-        written = orjson.loads(path.read_bytes())
-        clock = written["clock"]
         addresses = _ADDRESSES.validate_python(written["ports"])
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}; is `labwright simulate` running?") from error
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
+    except ValidationError as error:
         raise ConfigError(f"{path} is no file of `labwright simulate`: {error}") from error
     return LabClock(clock["speed"], clock["start"], clock["wall_start"]), addresses
+
+
+def put_fault(endpoints: Path, fault: dict[str, Any]) -> None:
+    """Put a fault on an instrument of a running simulation.
+
+    Raises:
+        ConfigError: no simulation wrote this file, or it knows no such instrument or fault.
+        CommunicationError: it does not answer.
+    """
+    ask(_control_port(endpoints), {"op": "fault", **fault})
+    console.print(f"SIMULATED {fault['device']}: {fault['kind']} is on", markup=False)
+
+
+def clear_faults(endpoints: Path) -> None:
+    """Take all faults off a running simulation."""
+    ask(_control_port(endpoints), {"op": "clear"})
+    console.print("SIMULATED: all faults are off")
+
+
+def list_faults(endpoints: Path, *, json: bool) -> None:
+    """The faults each instrument of a running simulation knows."""
+    known = ask(_control_port(endpoints), {"op": "list"})["faults"]
+    rows = [(device, kind) for device, kinds in known.items() for kind in kinds]
+    if json:
+        table("", ("device", "fault"), rows, json=True)
+        return
+    table("SIMULATED", ("device", "faults"), [(one, ", ".join(kinds)) for one, kinds in known.items()], json=False)
+
+
+def _control_port(endpoints: Path) -> int:
+    return int(_written(endpoints)["control"])
+
+
+def _written(path: Path) -> dict[str, Any]:
+    try:
+        written: dict[str, Any] = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; is `labwright simulate` running?") from error
+    except orjson.JSONDecodeError as error:
+        raise ConfigError(f"{path} is no file of `labwright simulate`: {error}") from error
+    missing = {"lab", "clock", "control", "ports"} - set(written)
+    if missing:
+        raise ConfigError(f"{path} is no file of `labwright simulate`: it has no {', '.join(sorted(missing))}")
+    return written
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The control channel of a simulation: JSON lines over TCP on loopback, to put faults on and take them off.
 
-A line is ``{"op": "fault", "device": ..., "kind": ..., "count": 1, "value": 0, "match": "*"}``, ``{"op": "clear"}`` or
-``{"op": "status"}``; the answer is a line with ``ok`` and what was asked for, or ``error`` in words.
+A line is ``{"op": "fault", "device": ..., "kind": ..., "count": 1, "value": 0, "match": "*"}``, ``{"op": "clear"}``,
+``{"op": "list"}`` (the kinds each instrument knows) or ``{"op": "status"}``; the answer is a line with ``ok`` and what
+was asked for, or ``error`` in words.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from labwright.model.errors import CommunicationError, LabwrightError
+from labwright.model.errors import CommunicationError, ConfigError, LabwrightError
 from labwright.simulation.faults import Fault
 from labwright.simulation.host import SimHost
 
@@ -63,18 +64,21 @@ class ControlServer:
                 for instrument in self._host.instruments.values():
                     instrument.clear_faults()
                 return {"ok": True}
+            if op == "list":
+                return {"ok": True, "faults": {name: one.faults() for name, one in self._host.instruments.items()}}
             if op == "status":
                 return {"ok": True, "lab_time_s": self._host.clock.now(), "unknown": self._host.unknown_commands()}
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValidationError, LabwrightError) as error:
             return {"ok": False, "error": str(error)}
-        return {"ok": False, "error": f"no operation {op!r}; there are fault, clear and status"}
+        return {"ok": False, "error": f"no operation {op!r}; there are fault, clear, list and status"}
 
 
 def ask(tcp_port: int, request: dict[str, Any]) -> dict[str, Any]:
     """Send one request to the simulation that listens on `tcp_port`, and return its answer.
 
     Raises:
-        CommunicationError: nobody answers, or the answer says no.
+        CommunicationError: nobody answers.
+        ConfigError: the answer says no: there is no such operation, device or fault.
     """
     try:
         with socket.create_connection(("127.0.0.1", tcp_port), timeout=5) as connection:
@@ -85,5 +89,5 @@ def ask(tcp_port: int, request: dict[str, Any]) -> dict[str, Any]:
             f"the simulation's control channel at port {tcp_port} does not answer: {error}"
         ) from error
     if not answer.get("ok"):
-        raise CommunicationError(f"the simulation refuses {request}: {answer.get('error')}")
+        raise ConfigError(f"the simulation refuses: {answer.get('error')}")
     return answer
