@@ -151,6 +151,13 @@ class ElectrolyteWorld(World):
         where = {"molality": found.molality, "ec_fraction": found.ec_fraction, "dmc_share": found.dmc_share}
         return where, found.conductivity_ms_per_cm
 
+    def made(self) -> list[dict[str, float]]:
+        """The true composition of every vial that went to the waste, in their order."""
+        return [
+            dict(zip(("molality", "ec_fraction", "dmc_share"), vial.content.composition(), strict=True))
+            for vial in self.thrown_away
+        ]
+
     def total_g(self) -> float:
         """Mass of all liquid in the lab; nothing may change it."""
         vials = [*self.places.values(), self.holding, *self.broken_vials, *self.thrown_away]

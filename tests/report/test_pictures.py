@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labwright.report import Bar, best_so_far, nyquist, parity, surrogate_slice, timeline
-from labwright.report.svg import Axis
+from labwright.report import Bar, best_so_far, differences, nyquist, parity, surrogate_slice, timeline
+from labwright.report.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, same_scale
 
 SVG = "{http://www.w3.org/2000/svg}"
 NUMBERS = st.floats(-1e9, 1e9)
@@ -38,6 +38,24 @@ def test_parity_takes_any_finite_numbers(pairs: list[tuple[float, float]]) -> No
     drawn(parity("molality", "mol/kg", [a for a, _ in pairs], [b for _, b in pairs]))
 
 
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), min_size=1, max_size=30), st.booleans())
+def test_differences_take_any_finite_numbers(rows: list[tuple[float, float, float]], known: bool) -> None:
+    weighed, nominal, true = (list(column) for column in zip(*rows, strict=True))
+    root = drawn(differences("molality", "mol/kg", weighed, nominal, true if known else None))
+    assert ("true - weighed" in "".join(root.itertext())) == known
+
+
+@given(st.tuples(NUMBERS, NUMBERS), st.tuples(NUMBERS, NUMBERS))
+def test_the_same_scale_shows_all_that_was_shown(across: tuple[float, float], up: tuple[float, float]) -> None:
+    x, y = Axis.around("x", across), Axis.around("y", up)
+    wide, high = same_scale(x, y)
+    assert (wide.high - wide.low) / (WIDTH - LEFT - RIGHT) == pytest.approx(
+        (high.high - high.low) / (HEIGHT - TOP - BOTTOM)
+    )
+    assert wide.low <= x.low + 1e-9 * abs(x.low)
+    assert high.high >= y.high - 1e-9 * abs(y.high)
+
+
 def test_the_others_are_well_formed_too() -> None:
     drawn(surrogate_slice("x", "1", "y / mS/cm", [0, 1], [1, 2], [0.1, 0.0], [(0.5, 1.4)]))
     drawn(surrogate_slice("x", "1", "y / mS/cm", [0, 1], [1, 1], [0.0, 0.0], []))
@@ -50,6 +68,7 @@ def test_the_others_are_well_formed_too() -> None:
     "draw",
     [
         lambda bad: best_so_far([("one", [1, 2], [1.0, bad])], "mS/cm"),
+        lambda bad: differences("x", "1", [1.0, 1.0], [1.0, bad]),
         lambda bad: parity("x", "1", [1.0, bad], [1.0, 1.0]),
         lambda bad: surrogate_slice("x", "1", "y", [0, 1], [1.0, bad], [0.1, 0.1], []),
         lambda bad: nyquist([complex(1, bad)], [complex(1, 1)], 1.0),

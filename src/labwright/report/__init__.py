@@ -1,13 +1,14 @@
 """Pictures and reports: the same drawings for the report, a console and a notebook."""
 
 from labwright.report.page import html
-from labwright.report.pictures import Bar, best_so_far, nyquist, parity, surrogate_slice, timeline
+from labwright.report.pictures import Bar, best_so_far, differences, nyquist, parity, surrogate_slice, timeline
 from labwright.report.record import CampaignRecord, newest, read_record
 
 __all__ = [
     "Bar",
     "CampaignRecord",
     "best_so_far",
+    "differences",
     "html",
     "newest",
     "nyquist",

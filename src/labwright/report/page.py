@@ -14,7 +14,16 @@ from markupsafe import Markup
 
 from labwright.model.space import Params, Real
 from labwright.planners import Planner, load_planner
-from labwright.report.pictures import Bar, Series, best_so_far, nyquist, parity, surrogate_slice, timeline
+from labwright.report.pictures import (
+    Bar,
+    Series,
+    best_so_far,
+    differences,
+    nyquist,
+    parity,
+    surrogate_slice,
+    timeline,
+)
 from labwright.report.record import CampaignRecord
 from labwright.report.svg import STYLE
 
@@ -31,6 +40,7 @@ class Card:
         picture: SVG.
         columns: of the table.
         rows: of the table.
+        wide: whether it wants the whole page.
     """
 
     title: str
@@ -38,6 +48,7 @@ class Card:
     picture: Markup
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
+    wide: bool = False
 
 
 def html(record: CampaignRecord, world: Any = None) -> str:
@@ -59,7 +70,7 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         if best is not None:
             cards += _slice_cards(record, planner, {k: float(v) for k, v in best.params.items()})
         cards += _nyquist_cards(record)
-        cards += _parity_cards(record)
+        cards += _parity_cards(record, world)
     if record.steps:
         cards.append(_timeline_card(record))
     return environment.get_template("report.html").render(
@@ -174,30 +185,47 @@ def _nyquist_cards(record: CampaignRecord) -> list[Card]:
     ]
 
 
-def _parity_cards(record: CampaignRecord) -> list[Card]:
+def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
     """What was asked for against what was weighed, for each parameter that is weighed."""
+    done = [trial for trial in record.done if trial.measured_params]
+    made = world.made() if world else None
+    truths = made if made is not None and len(made) == len(done) else None
     cards = []
     for parameter in record.core.spec.space.parameters:
-        pairs = [
-            (float(trial.params[parameter.name]), trial.measured_params[parameter.name])
-            for trial in record.done
-            if trial.measured_params and parameter.name in trial.measured_params
-        ]
-        if not pairs:
+        name, unit = parameter.name, _unit(parameter)
+        if not done or any(name not in (trial.measured_params or {}) for trial in done):
             continue
-        unit = _unit(parameter)
-        deviation = math.sqrt(sum((a - b) ** 2 for a, b in pairs) / len(pairs))
+        nominal = [float(trial.params[name]) for trial in done]
+        weighed = [float(trial.made[name]) for trial in done]
+        true = [one[name] for one in truths] if truths is not None and name in truths[0] else None
+        words = f"Nominal and weighed differ by {_amount(_rms(nominal, weighed), unit)} (root mean square)"
+        if true is not None:
+            words += (
+                f". The true values, which only a simulation knows, differ from the nominal by "
+                f"{_amount(_rms(nominal, true), unit)}, from the weighed by {_amount(_rms(weighed, true), unit)}"
+            )
+        columns = [_with_unit(word, unit) for word in ("nominal", "weighed", *(["true"] if true is not None else []))]
         cards.append(
             Card(
-                f"Nominal and weighed {parameter.name}",
-                f"Root mean square difference {deviation:.4f} {unit}: the pumps' error, which weighing takes "
-                "out of the result. The planner learns from the weighed value.",
-                _markup(parity(parameter.name, unit, [a for a, _ in pairs], [b for _, b in pairs])),
-                ("experiment", *(_with_unit(word, unit) for word in ("nominal", "weighed", "difference"))),
-                [(i + 1, f"{a:.4f}", f"{b:.4f}", f"{b - a:+.4f}") for i, (a, b) in enumerate(pairs)],
+                f"Nominal and weighed {name}",
+                f"{words}: weighing takes the pumps' error out. The planner learns from the weighed value.",
+                _markup(parity(name, unit, nominal, weighed) + differences(name, unit, weighed, nominal, true)),
+                ("experiment", *columns),
+                [
+                    (number, *(f"{value:.4f}" for value in values))
+                    for number, values in enumerate(zip(nominal, weighed, *([true] if true else []), strict=True), 1)
+                ],
             )
         )
     return cards
+
+
+def _rms(some: Sequence[float], others: Sequence[float]) -> float:
+    return math.sqrt(sum((a - b) ** 2 for a, b in zip(some, others, strict=True)) / len(some))
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:.2g} {unit}".rstrip()
 
 
 def _timeline_card(record: CampaignRecord) -> Card:
@@ -227,6 +255,7 @@ def _timeline_card(record: CampaignRecord) -> Card:
             (name, sum(bar.station == name for bar in bars), f"{time_s / 3600:.2f}", f"{100 * time_s / total:.0f}")
             for name, time_s in sorted(busy.items())
         ],
+        wide=True,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from labwright.report.svg import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axis, Picture
+from labwright.report.svg import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axis, Picture, same_scale
 
 Series = tuple[str, Sequence[float], Sequence[float]]
 """Label, numbers of the experiments, best value after each."""
@@ -74,12 +74,12 @@ def surrogate_slice(
 
 def nyquist(measured: Sequence[complex], fitted: Sequence[complex], resistance_ohm: float) -> str:
     """An impedance sweep in the complex plane, with its fit and the resistance read from it."""
-    reals = [z.real for z in [*measured, *fitted]] + [resistance_ohm]
+    across = Axis.around("Re Z / Ω", [z.real for z in [*measured, *fitted]] + [resistance_ohm])
+    up = Axis.around("-Im Z / Ω", [-z.imag for z in [*measured, *fitted]] + [0.0])
     picture = Picture(
         "Nyquist plot",
         f"Impedance of the cell with its fit; the electrolyte and leads together have {resistance_ohm:.2f} Ohm.",
-        Axis.around("Re Z / Ω", reals),
-        Axis.around("-Im Z / Ω", [-z.imag for z in [*measured, *fitted]] + [0.0]),
+        *same_scale(across, up),
     )
     picture.line([z.real for z in fitted], [-z.imag for z in fitted], "c1", "fit: R + constant-phase element")
     picture.points([z.real for z in measured], [-z.imag for z in measured], "c2", "measured", "ring")
@@ -99,6 +99,28 @@ def parity(name: str, unit: str, nominal: Sequence[float], weighed: Sequence[flo
     )
     picture.line([axis.low, axis.high], [axis.low, axis.high], "c4", "equal", "7 4")
     picture.points(nominal, weighed, "c2", "experiments", "ring")
+    return picture.svg()
+
+
+def differences(
+    name: str, unit: str, weighed: Sequence[float], nominal: Sequence[float], true: Sequence[float] | None = None
+) -> str:
+    """How far the nominal values, and those that only a simulation knows, lie from the weighed ones."""
+    series = [(nominal, "c2", "nominal - weighed", "ring")]
+    if true is not None:
+        series.append((true, "c1", "true - weighed (known because the world is simulated)", "cross"))
+    numbers = [float(number) for number in range(1, len(weighed) + 1)]
+    gaps = [[one - w for one, w in zip(values, weighed, strict=True)] for values, *_ in series]
+    picture = Picture(
+        f"Differences of {name}",
+        f"Difference of nominal and weighed {name} in each experiment.",
+        Axis("experiment", 0, len(weighed) + 1),
+        Axis.around(_quantity(f"Δ {name}", unit), [0.0, *(gap for one in gaps for gap in one)]),
+        height=280,
+    )
+    picture.level(0.0, "")
+    for gap, (_, colour, label, shape) in zip(gaps, series, strict=True):
+        picture.points(numbers, gap, colour, label, shape)
     return picture.svg()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 72, 20, 20, 58
+LEFT, RIGHT, TOP, BOTTOM = 88, 20, 20, 58
 
 TINY = 1e-9
 """Smaller than anything a laboratory measures in its units; drawn as zero."""
@@ -180,6 +180,17 @@ class Picture:
                 drawn.append(_mark(LEFT + 14, y, colour, shape))
             drawn.append(f'<text x="{LEFT + 38}" y="{y + 5}">{escape(label)}</text>')
         return "".join(drawn)
+
+
+def same_scale(x: Axis, y: Axis, height: int = HEIGHT) -> tuple[Axis, Axis]:
+    """Both axes widened until a unit is as long on one as on the other, as an impedance is drawn."""
+    wide, high = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
+    unit = max((x.high - x.low) / wide, (y.high - y.low) / high)
+    more_x, more_y = unit * wide - (x.high - x.low), unit * high - (y.high - y.low)
+    return (
+        Axis(x.label, x.low - more_x / 2, x.high + more_x / 2),
+        Axis(y.label, y.low - more_y / 2, y.high + more_y / 2),
+    )
 
 
 def _mark(x: float, y: float, colour: str, shape: str) -> str:

@@ -32,6 +32,10 @@ class World:
         """Where the true optimum is, and its value, the parameters in `fixed` given; None if not known."""
         return None
 
+    def made(self) -> list[dict[str, float]] | None:
+        """The true parameters of every finished sample, in their order; None if not known."""
+        return None
+
     def rng(self, name: str) -> random.Random:
         """Random numbers of their own for `name`, so that one instrument's draws do not shift another's."""
         return random.Random(f"{self.seed}:{name}")  # noqa: S311 - noise, not secrets
