@@ -35,6 +35,7 @@ class ElectrolyteConductivity(LabProtocol):
 
     name = "electrolyte_conductivity"
     title = "Conductivity of LiPF6 in EC:DMC:EMC"
+    container = "vial"
     parameters = (
         ParameterSpec(name="molality", unit="mol/kg", low=0.05, high=2.0, description="LiPF6 per kg of solvent"),
         ParameterSpec(name="ec_fraction", unit="1", low=0.3, high=0.5, description="EC by mass in the solvent"),

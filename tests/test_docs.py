@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from typer.main import get_command
 
 from labwright.cli.app import app
 from labwright.cli.init import make_lab
+from labwright.model.lab import DeviceSpec, LabModel, StationSpec, StockSpec
+from labwright.model.ports import PortBase, SerialAddress
+from labwright.model.spec import CampaignSpec
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "src" / "labwright" / "cli" / "template"
@@ -65,3 +69,35 @@ def test_the_notebook_in_the_readme_runs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     assert "glow" in done.stdout
+
+
+def test_every_page_stands_in_the_index() -> None:
+    linked = re.findall(r"\]\(([^)#]+)\)", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")} - {"index.md"}
+    assert pages == set(linked)
+
+
+def test_the_snippets_on_reading_data_run(tmp_path: Path) -> None:
+    make_lab(tmp_path / "mylab")
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tmp_path / "mylab", capture_output=True, text=True, timeout=100
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("-m", "labwright", "campaign", "run", "first", "--simulated", "--budget", "2", "--no-store")
+    run("-m", "labwright", "store", "sync")
+    text = (ROOT / "docs" / "how-to" / "read-the-data.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        assert "heater_glow" in run("-c", block)
+
+
+@pytest.mark.parametrize("model", [LabModel, CampaignSpec, PortBase, SerialAddress, DeviceSpec, StationSpec, StockSpec])
+def test_every_key_of_a_file_stands_in_the_reference(model: type[BaseModel]) -> None:
+    page = (ROOT / "docs" / "reference" / "lab-files.md").read_text(encoding="utf-8")
+    for key in model.model_fields:
+        assert re.search(rf"\b{key}\b", page), f"{model.__name__}.{key} is not in docs/reference/lab-files.md"

@@ -310,5 +310,5 @@ def test_too_small_a_stock_is_refused_before_anything_moves(folder: LabFolder) -
 
 
 def test_too_few_vials_are_refused_before_anything_moves(folder: LabFolder) -> None:
-    with pytest.raises(ConfigError, match="31 experiments need 31 empty vials, the lab has 30"):
+    with pytest.raises(ConfigError, match="31 experiments need 31 positions that hold an empty vial, the lab has 30"):
         load_campaign(folder, SPEC, budget=31)

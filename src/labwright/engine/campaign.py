@@ -17,9 +17,6 @@ from labwright.model.spec import CampaignSpec
 from labwright.planners import Planner, load_planner
 from labwright.stations import LabProtocol
 
-VIAL = "vial"
-"""What `holds` says of a position with an empty vial."""
-
 
 @dataclass(frozen=True)
 class Campaign:
@@ -29,13 +26,13 @@ class Campaign:
         spec: as written.
         protocols: the protocol and its preparations, by name.
         planner: who chooses.
-        vials: positions with empty vials, in the order they will be used.
+        places: positions with an empty container for a sample, in the order they will be used.
     """
 
     spec: CampaignSpec
     protocols: dict[str, LabProtocol]
     planner: Planner
-    vials: tuple[str, ...]
+    places: tuple[str, ...]
 
 
 def campaign_files(root: Path) -> dict[str, Path]:
@@ -66,7 +63,7 @@ def load_campaign(
 
     Raises:
         MistakesError: every mistake in the file, with line and column.
-        ConfigError: the lab lacks a vial, or enough of a stock.
+        ConfigError: the lab lacks empty containers, or enough of a stock.
     """
     file = campaign_file(folder.root, path)
     reading = examine(CampaignSpec, [file])
@@ -85,14 +82,9 @@ def load_campaign(
     chosen = _planner(file, spec, mistakes, reading.broken)
     if mistakes or chosen is None:
         raise MistakesError(mistakes)
-    vials = tuple(name for name, position in folder.model.positions.items() if position.holds == VIAL)
-    if len(vials) < spec.budget:
-        raise ConfigError(
-            f"campaign {spec.name}: {spec.budget} experiments need {spec.budget} empty vials, the lab has "
-            f"{len(vials)}; fill the rack (inventory.yaml, positions with holds: {VIAL}) or lower the budget"
-        )
+    places = _places(folder.model, spec, protocols[spec.protocol].container)
     _check_stocks(folder.model, spec, protocols)
-    return Campaign(spec, protocols, chosen, vials)
+    return Campaign(spec, protocols, chosen, places)
 
 
 def protocol_classes(folder: LabFolder) -> dict[str, str]:
@@ -227,6 +219,18 @@ def _outside(value: float, allowed: ParameterSpec) -> str | None:
         return None
     unit = "" if allowed.unit == "1" else f" {allowed.unit}"
     return f"{value:g} is outside the protocol's {allowed.low:g} to {allowed.high:g}{unit}"
+
+
+def _places(lab: LabModel, spec: CampaignSpec, container: str) -> tuple[str, ...]:
+    """Where the samples' empty containers stand; refuse a campaign that could run out of them."""
+    places = tuple(name for name, position in lab.positions.items() if container and position.holds == container)
+    if container and len(places) < spec.budget:
+        raise ConfigError(
+            f"campaign {spec.name}: {spec.budget} experiments need {spec.budget} positions that hold an empty "
+            f"{container}, the lab has {len(places)}; refill them (inventory.yaml, holds: {container}) or lower the "
+            "budget"
+        )
+    return places
 
 
 def _check_stocks(lab: LabModel, spec: CampaignSpec, protocols: dict[str, LabProtocol]) -> None:

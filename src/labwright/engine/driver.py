@@ -91,7 +91,7 @@ class CampaignRun:
         self._epoch = time.time_ns()
         self._stations: dict[str, StationLink] = {}
         self._orders: dict[str, StepOrder] = {}
-        self._vials = list(campaign.vials)
+        self._places = list(campaign.places)
         self._end: Finish | None = None
 
     def run(self) -> CampaignEnd:
@@ -181,7 +181,7 @@ class CampaignRun:
             suggestion = near
         except OutOfRangeError as error:
             return Infeasible(suggestion=suggestion, reason=str(error))
-        return Suggested(suggestion=suggestion, place=self._vials.pop(0))
+        return Suggested(suggestion=suggestion, place=self._places.pop(0) if self._places else "")
 
     def _check(self, suggestion: Suggestion) -> None:
         spec = self._campaign.spec

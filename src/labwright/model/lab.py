@@ -76,7 +76,8 @@ class PositionSpec(Frozen):
 
     Attributes:
         arm_location: number of the location taught to the arm.
-        holds: what stands there at the start: nothing, a ``vial``, or the name of a prepared container.
+        holds: what stands there at the start: nothing, an empty container by its kind (``vial``), or a prepared one by
+            its name.
     """
 
     arm_location: Annotated[int, Field(ge=1, le=99)]

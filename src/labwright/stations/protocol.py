@@ -73,6 +73,8 @@ class LabProtocol:
     parameters: ClassVar[tuple[ParameterSpec, ...]] = ()
     results: ClassVar[tuple[ResultSpec, ...]] = ()
     steps: ClassVar[tuple[StepSpec, ...]]
+    container: ClassVar[str] = ""
+    """What each sample is made in: the kind of empty container that positions `hold`; empty if none is handled."""
 
     def __init__(self, lab: LabModel) -> None:
         self.lab = lab
