@@ -13,7 +13,7 @@ from devices.mettler import Balance
 from devices.ne1000 import SafePackets, SyringePump, number
 from devices.preciseflex import Arm
 from devices.vici import SelectorValve
-from labwright.clock import LabClock
+from labwright.clock import SteppedClock
 from labwright.hardware import open_port
 from labwright.model.errors import AlarmError, BadReplyError, DeviceError
 from labwright.testing import conversation
@@ -27,7 +27,7 @@ def talking(
     with conversation(exchanges, wire) as address:
         port = open_port("line", address)
         try:
-            yield make(name="it", port=port, clock=LabClock(1000.0), **settings)
+            yield make(name="it", port=port, clock=SteppedClock(), **settings)
         finally:
             port.close()
 
@@ -156,10 +156,9 @@ def test_the_hotplate_stirs_and_stops() -> None:
         (b"STOP_1 \r\n", None),
         (b"STOP_4 \r\n", None),
     ]
-    # real time: at a thousandfold the watchdog would be fed between any two of these
     with conversation(exchanges) as address:
         port = open_port("line", address)
-        plate = Hotplate(name="it", port=port, clock=LabClock())
+        plate = Hotplate(name="it", port=port, clock=SteppedClock())
         plate.speed.set(500).wait(10)
         plate.make_safe()
         port.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import tty
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -19,10 +20,14 @@ Exchange = tuple[bytes, bytes | None]
 """What the driver must send, and what it gets back (None for silence)."""
 
 
+LAST_BYTES_S = 2.0
+
+
 class _Script:
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
         self.left = list(exchanges)
         self.wrong: str | None = None
+        self.over = threading.Event()
         self._buffer = b""
 
     def received(self, data: bytes) -> bytes:
@@ -42,6 +47,8 @@ class _Script:
             self._buffer = self._buffer[len(expected) :]
             self.left.pop(0)
             answer += reply or b""
+        if self.wrong is not None or not self.left:
+            self.over.set()
         return answer
 
 
@@ -70,6 +77,8 @@ def conversation(
                 yield TcpAddress(type="tcp", host="127.0.0.1", tcp_port=port, timeout_s=1.0)
             else:
                 yield VisaAddress(type="visa", resource=f"TCPIP::127.0.0.1::{port}::SOCKET", timeout_s=1.0)
+        if exchanges:
+            script.over.wait(LAST_BYTES_S)  # what is written without an answer may still be on its way
     if script.wrong is not None:
         raise AssertionError(f"the driver {script.wrong}")
     if script.left:
