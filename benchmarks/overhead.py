@@ -1,7 +1,7 @@
 """What wire and driver cost: a point of a scan on a simulated instrument against one on `ophyd.sim`, in one run.
 
-Prints the ratio of the medians (limit 1.5) and the median and 99th percentile of write-then-query on loopback (limit
-2 ms for the median).
+Prints the ratio of the medians (limit 1.5), and how long write-then-query takes on loopback (limit 2 ms for 99 of 100;
+the rest is told, and is the operating system's scheduling on a busy machine).
 """
 
 from __future__ import annotations
@@ -120,9 +120,10 @@ def main() -> int:
         for name, device in devices.items():
             times = sorted(write_then_query(device))
             median, high = statistics.median(times), times[int(0.99 * len(times))]
-            missed |= median > 2.0
+            missed |= high > 2.0
+            over = sum(one > 2.0 for one in times)
             figures = f"median {median:.3f} ms, 99th percentile {high:.3f} ms, slowest {times[-1]:.3f} ms"
-            print(f"write-then-query {name:<8} {figures} (limit 2)")
+            print(f"write-then-query {name:<8} {figures}; {over} of {len(times)} above 2 ms")
         for device in devices.values():
             device.port.close()
     return int(missed)

@@ -11,7 +11,7 @@ from labwright.clock import LabClock
 from labwright.hardware import EmbeddedBroker, LabDevice, MqttLink, Port
 from labwright.lab.classes import resolve
 from labwright.lab.folder import LabFolder
-from labwright.model.errors import CommunicationError, ConfigError, DeviceError, LabwrightError, UnreachableError
+from labwright.model.errors import CommunicationError, ConfigError, DeviceError, UnreachableError
 from labwright.model.lab import DeviceSpec
 from labwright.model.ports import MqttAddress, PortAddress
 
@@ -62,28 +62,14 @@ class Lab:
             UnreachableError: all that failed, in one tree; everything else was closed again.
             ConfigError: a driver refuses its settings.
         """
-        failures: dict[str, str] = {}
-        behind: dict[str, list[str]] = {}
         wanted = {name: spec for name, spec in self.model.devices.items() if only is None or name in only}
-        ports = {spec.port for spec in wanted.values()}
+        opened = False
         try:
-            for name, address in self.model.ports.items():
-                if name not in ports:
-                    continue
-                try:
-                    self.ports[name] = self._open_port(name, self._addresses.get(name, address))
-                except CommunicationError as error:
-                    failures[f"port {name}"] = str(error)
-                    behind[f"port {name}"] = [one for one, spec in wanted.items() if spec.port == name]
-            for name, spec in wanted.items():
-                if spec.port in self.ports:
-                    self.devices[name] = self._build(name, spec)
-            failures |= self._connect()
-            if failures:
-                raise UnreachableError(failures, behind)
-        except LabwrightError:
-            self.close()
-            raise
+            self._open(wanted)
+            opened = True
+        finally:  # whatever ended it, Ctrl-C included
+            if not opened:
+                self.close()
 
     def close(self) -> None:
         """Bring every device to its safe state and give the ports back."""
@@ -99,6 +85,22 @@ class Lab:
         if self._broker is not None:
             self._broker.stop()
             self._broker = None
+
+    def _open(self, wanted: Mapping[str, DeviceSpec]) -> None:
+        failures: dict[str, str] = {}
+        behind: dict[str, list[str]] = {}
+        for name in dict.fromkeys(spec.port for spec in wanted.values()):
+            try:
+                self.ports[name] = self._open_port(name, self._addresses.get(name, self.model.ports[name]))
+            except CommunicationError as error:
+                failures[f"port {name}"] = str(error)
+                behind[f"port {name}"] = [one for one, spec in wanted.items() if spec.port == name]
+        for name, spec in wanted.items():
+            if spec.port in self.ports:
+                self.devices[name] = self._build(name, spec)
+        failures |= self._connect()
+        if failures:
+            raise UnreachableError(failures, behind)
 
     def _open_port(self, name: str, address: PortAddress) -> Port | MqttLink:
         port: Port | MqttLink

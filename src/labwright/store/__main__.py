@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+
+NICE = 10
+"""Uploader, and the server it starts, give way: a busy machine must slow the store and not the experiment."""
 
 
 def main() -> int:
@@ -24,6 +28,7 @@ def main() -> int:
         return 0
     from labwright.store.upload import upload
 
+    os.nice(NICE)
     return upload(words.runs, words.folder, words.deadline)
 
 
