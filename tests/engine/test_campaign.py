@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from labwright.clock import SteppedClock
+from labwright.clock import LabClock, SteppedClock
 from labwright.engine import CampaignCore, CampaignEnd, CampaignRun, load_campaign
 from labwright.engine.core import Event, StepEnded, Suggested
+from labwright.engine.driver import SILENCE_S
 from labwright.journal import EventLog, closed_runs, read_run
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
@@ -272,6 +273,20 @@ def test_events_that_cannot_be_kept_stop_everything(folder: LabFolder, tmp_path:
         with pytest.raises(JournalError, match="disk is full"):
             one.run()
         assert twin.world.thermal.heating is False
+
+
+def test_a_long_step_on_a_real_clock_is_not_taken_for_a_hung_one(folder: LabFolder, tmp_path: Path) -> None:
+    clock = LabClock(100.0)
+    waited: list[float] = []
+    with SimulatedLab(folder.model, clock, resolve) as twin, Lab(folder, clock, twin.addresses, simulated=True) as lab:
+
+        def watch(event: Event, core: CampaignCore) -> None:
+            waited.append(one.patience_s())
+            one.ask_to_stop("seen enough", now=True)
+
+        one = CampaignRun(lab, load_campaign(folder, SPEC, budget=1), tmp_path, watch)
+        one.run()
+    assert waited[0] == SILENCE_S + 7200.0 / 100.0, "the calibration's steps run, and may take two hours of lab time"
 
 
 def test_everything_unreachable_is_told_at_once(folder: LabFolder) -> None:

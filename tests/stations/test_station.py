@@ -158,9 +158,22 @@ def test_stop_ends_the_step_that_runs() -> None:
     with pytest.raises(RefusedError, match="is busy with c/0001/endless"):
         bench.station.start(bench.order("quick"), 1)
     bench.station.stop("a person said so", now=True)
-    assert bench.ended.acquire(timeout=40)
+    assert bench.ended.acquire(timeout=5)
     assert bench.outcomes[0].state == "stopped"
     assert "a person said so" in bench.outcomes[0].error
+    bench.station.close()
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_a_long_wait_is_cut_short_by_a_stop_and_does_not_pass_for_done(now: bool) -> None:
+    bench = Bench(LabClock())
+    bench.station.start(bench.order("long"), 1)
+    while not any(name == "start" for name, _ in bench.documents):
+        pass
+    bench.station.stop("a person said so", now=now)
+    assert bench.ended.acquire(timeout=5)
+    assert (bench.outcomes[0].state, bench.outcomes[0].results) == ("stopped", {})
+    assert bench.documents[-1][1]["exit_status"] == "abort"
     bench.station.close()
 
 

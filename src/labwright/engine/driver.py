@@ -34,7 +34,7 @@ from labwright.model.protocol import StepOrder
 from labwright.stations import Station, StationLink
 
 SILENCE_S = 600.0
-"""Wall seconds without any event after which a step counts as hung."""
+"""Wall seconds without any event, beyond what the running steps may take, after which they count as hung."""
 
 NEAR = 0.05
 """A suggestion that cannot be made is moved if the nearest that can is no further than this share of each range."""
@@ -120,6 +120,13 @@ class CampaignRun:
             self._actor.close()
         return CampaignEnd(campaign, self._end.state, self._end.reason, self.core)
 
+    def patience_s(self) -> float:
+        """Wall seconds to wait for the next event; a station ends an overdue step itself, so later is too late."""
+        clock, current = self._lab.clock, self.core.current
+        if clock.stepped or current is None:
+            return SILENCE_S
+        return SILENCE_S + max((step.timeout_s for step in current.running.values()), default=0.0) / clock.speed
+
     def _started_event(self, campaign: str) -> Started:
         return Started(
             campaign=campaign,
@@ -135,11 +142,12 @@ class CampaignRun:
         self._events.put(StopAsked(why=why, now=now))
 
     def _step(self, campaign: str) -> None:
+        patience_s = self.patience_s()
         try:
-            event = self._events.get(SILENCE_S)
+            event = self._events.get(patience_s)
         except Empty:
             running = ", ".join(step for step in self._orders) or "nothing"
-            event = StopAsked(why=f"nothing was heard for {SILENCE_S:g} s while waiting for {running}", now=True)
+            event = StopAsked(why=f"nothing was heard for {patience_s:g} s while waiting for {running}", now=True)
         self._log.append(campaign, event.kind, event.model_dump(mode="json"), self._lab.clock.now())
         if isinstance(event, StopAsked) and self.core.phase == "draining":
             instructions: list[Instruction] = [StopStations(event.why, event.now)]

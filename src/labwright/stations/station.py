@@ -78,6 +78,7 @@ class Station:
         self._outcomes: dict[str, StepOutcome] = {}
         self._order: StepOrder | None = None
         self._stop: str | None = None
+        self._timer: _Timer | None = None
         self._closed = False
         self._runner: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -122,6 +123,8 @@ class Station:
         with self._lock:
             self._stop = self._stop or why
             running = self._order is not None
+            if self._timer is not None:
+                self._timer.cut()
         if now and running:
             for device in self._all():
                 self._tell(device, device.stop)
@@ -244,7 +247,11 @@ class Station:
 
     async def _sleep(self, message: Any) -> None:
         """Bluesky's sleep message, on the lab clock."""
-        status = _Timer(self._clock, float(message.args[0]), lambda: self._stop is not None)
+        status = _Timer(self._clock, float(message.args[0]))
+        with self._lock:
+            self._timer = status
+            if self._stop is not None:
+                status.cut()
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -256,20 +263,24 @@ class Station:
         self._actor.park([status])
         await done.wait()
         self._actor.resume()
+        with self._lock:
+            self._timer = None
+        if status.was_cut:
+            self._checkpoint()  # into the plan, so that half a stir does not pass for a whole one
 
 
 class _Timer:
-    """A wait on the lab clock with the face of a status."""
+    """A wait on the lab clock with the face of a status; a stop need not wait for a long stir to end."""
 
     success = True
 
-    def __init__(self, clock: LabClock, seconds: float, stopped: Callable[[], bool]) -> None:
+    def __init__(self, clock: LabClock, seconds: float) -> None:
         self._actor = clock.actor(f"wait {seconds:g} s", busy=True)
         self._seconds = seconds
-        self._stopped = stopped
         self._lock = threading.Lock()
         self._calls: list[Callable[[Any], None]] = []
         self._over = False
+        self.was_cut = False
 
     def add_callback(self, call: Callable[[Any], None]) -> None:
         with self._lock:
@@ -281,11 +292,13 @@ class _Timer:
     def start(self) -> None:
         threading.Thread(target=self._run, name="lab wait", daemon=True).start()
 
+    def cut(self) -> None:
+        """End the wait now."""
+        self.was_cut = True
+        self._actor.interrupt()
+
     def _run(self) -> None:
-        left = self._seconds
-        while left > 0 and not self._stopped():  # in slices, so that a stop need not wait for a long stir to end
-            self._actor.sleep(min(left, 30.0))
-            left -= 30.0
+        self._actor.sleep(self._seconds)
         with self._lock:
             self._over = True
             calls = list(self._calls)
