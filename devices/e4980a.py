@@ -15,11 +15,12 @@ from ophyd import Component
 from ophyd.status import Status
 
 from labwright.hardware import Act, LabDevice, Lines, Reading
-from labwright.model.errors import AlarmError, BadReplyError, DeviceError
+from labwright.model.errors import AlarmError, BadReplyError, CommunicationError, DeviceError
 
 MAX_POINTS = 201
 LOW_HZ, HIGH_HZ = 20.0, 2e6
 SWEEPING, MEASURING = 8, 16
+TRIGGER = ":TRIG:IMM;:STAT:OPER:COND?"
 POLL_S = 1.0
 SWEEP_TIMEOUT_S = 300.0
 
@@ -108,7 +109,12 @@ class LcrMeter(LabDevice):
         Raises:
             AlarmError: a point without valid data (overload, level not held).
         """
-        self.command(":TRIG:IMM;:STAT:OPER:COND?", _integer)
+        try:
+            self.command(TRIGGER, _integer)
+        except CommunicationError:
+            # The reply is lost, not necessarily the trigger: the status tells. Sweeping again would do no harm.
+            if not self.query(":STAT:OPER:COND?", _integer) & (SWEEPING | MEASURING):
+                self.command(TRIGGER, _integer)
         for _ in act.poll(POLL_S):
             if not self.query(":STAT:OPER:COND?", _integer) & (SWEEPING | MEASURING):
                 break

@@ -213,6 +213,17 @@ def test_the_meter_sweeps() -> None:
         assert np.array_equal(meter.read()["it_resistance"]["value"], [80.0, 79.0])
 
 
+def test_a_lost_answer_to_the_trigger_starts_no_second_sweep() -> None:
+    exchanges: list[Exchange] = [
+        (b":TRIG:IMM;:STAT:OPER:COND?\n", None),
+        (b":STAT:OPER:COND?\n", b"+24\n"),
+        (b":STAT:OPER:COND?\n", b"+0\n"),
+        (b":FETC?\n", b"+8.00000E+01,-2.00000E+00,+0,+0,+7.90000E+01,-3.00000E-01,+0,+0\n"),
+    ]
+    with talking(LcrMeter, exchanges, "visa", frequencies_hz=[1e3, 1e4]) as meter:
+        meter.trigger().wait(10)
+
+
 def test_a_refused_setting_is_told_in_the_instruments_words() -> None:
     exchanges: list[Exchange] = [(b":VOLT 99;:SYST:ERR?\n", b'-222,"Data out of range"\n')]
     with (

@@ -192,7 +192,11 @@ def test_bad_lines_do_not_disturb_a_campaign(folder: LabFolder, tmp_path: Path) 
             ]:
                 twin.fault(device, kind, count=1)
             twin.fault("arm", "disconnect", match="wherej")
+            twin.fault("arm", "no_reply", match="move *")
             twin.fault("lcr", "no_reply", match=":STAT*")
+            twin.fault("lcr", "no_reply", match=":TRIG*")
+            twin.fault("pump_sample", "no_reply", match="??RUN")
+            twin.fault("glovebox", "garbage")
 
     outcome = run(folder, tmp_path, budget=2, react=react)
     assert outcome.end.state == "completed", outcome.end.reason
