@@ -12,8 +12,8 @@ import pytest
 
 from labwright.clock import LabClock, SteppedClock
 from labwright.engine import CampaignCore, CampaignEnd, CampaignRun, load_campaign
-from labwright.engine.core import Event, StepEnded, Suggested
 from labwright.engine.driver import SILENCE_S
+from labwright.engine.events import Event, StepEnded, Suggested
 from labwright.journal import EventLog, closed_runs, read_run
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve

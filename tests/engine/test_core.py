@@ -4,13 +4,12 @@ from typing import Any, Literal
 
 import pytest
 
-from labwright.engine.core import (
+from labwright.engine.core import CampaignCore, IllegalEventError
+from labwright.engine.events import (
     EVENTS,
     Ask,
-    CampaignCore,
     Event,
     Finish,
-    IllegalEventError,
     Infeasible,
     Instruction,
     NotSuggested,

@@ -9,7 +9,7 @@ import pytest
 
 from labwright.clock import SteppedClock
 from labwright.engine import CampaignCore, CampaignRun, load_campaign
-from labwright.engine.core import Event, Suggested
+from labwright.engine.events import Event, Suggested
 from labwright.journal import closed_runs
 from labwright.lab import Lab, read_lab
 from labwright.lab.classes import resolve

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rich.table import Table
 
 from labwright.engine import Campaign, CampaignCore
-from labwright.engine.core import Event, Infeasible, NotSuggested, StepEnded, StopAsked, Suggested
+from labwright.engine.events import Event, Infeasible, NotSuggested, StepEnded, StopAsked, Suggested
 from labwright.model.campaign import Trial
 
 SHOWN = 15

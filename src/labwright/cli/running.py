@@ -19,7 +19,7 @@ from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
 from labwright.cli.simulating import opened
 from labwright.engine import Campaign, CampaignCore, CampaignRun, load_campaign
-from labwright.engine.core import Event
+from labwright.engine.events import Event
 from labwright.journal import check_place
 
 # The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.

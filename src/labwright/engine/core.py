@@ -8,112 +8,25 @@ States of a campaign: running -> draining -> completed | stopped | failed. Of an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter
-
-from labwright.model.base import Frozen
-from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial
+from labwright.engine.events import (
+    Ask,
+    Event,
+    Finish,
+    Infeasible,
+    Instruction,
+    RunStep,
+    Started,
+    StepEnded,
+    StopAsked,
+    StopStations,
+    Suggested,
+)
+from labwright.model.campaign import CampaignState, Outcome, Trial
 from labwright.model.errors import LabwrightError, unknown
 from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome, StepSpec
 from labwright.model.spec import CampaignSpec
-
-
-class Started(Frozen):
-    """The campaign begins; with all that is needed to read its journal without its lab.
-
-    Attributes:
-        campaign: its id.
-        spec: as it is run, changes from the command line included.
-        protocols: the protocol and those that prepare it.
-        lab: name of the lab.
-        lab_sha256: hash of the lab's files.
-        simulated: whether the instruments are.
-    """
-
-    kind: Literal["started"] = "started"
-    campaign: str
-    spec: CampaignSpec
-    protocols: tuple[ProtocolSpec, ...]
-    lab: str = ""
-    lab_sha256: str = ""
-    simulated: bool = False
-
-
-class Suggested(Frozen):
-    """The planner has answered."""
-
-    kind: Literal["suggested"] = "suggested"
-    suggestion: Suggestion
-    place: str
-
-
-class NotSuggested(Frozen):
-    """The planner cannot answer, or nothing it says can be carried out."""
-
-    kind: Literal["not_suggested"] = "not_suggested"
-    reason: str
-
-
-class Infeasible(Frozen):
-    """A suggestion that the protocol cannot carry out in this lab; it is recorded and not tried."""
-
-    kind: Literal["infeasible"] = "infeasible"
-    suggestion: Suggestion
-    reason: str
-
-
-class StepEnded(Frozen):
-    """A station has ended a step."""
-
-    kind: Literal["step_ended"] = "step_ended"
-    outcome: StepOutcome
-
-
-class StopAsked(Frozen):
-    """A person wants the campaign to end."""
-
-    kind: Literal["stop_asked"] = "stop_asked"
-    why: str
-    now: bool = False
-
-
-Event = Annotated[Started | Suggested | NotSuggested | Infeasible | StepEnded | StopAsked, Field(discriminator="kind")]
-EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Ask the planner for one suggestion."""
-
-    state: CampaignState
-
-
-@dataclass(frozen=True)
-class RunStep:
-    """Let a station carry out a step."""
-
-    station: str
-    order: StepOrder
-
-
-@dataclass(frozen=True)
-class StopStations:
-    """Let all stations end what they do."""
-
-    why: str
-    now: bool
-
-
-@dataclass(frozen=True)
-class Finish:
-    """The campaign is over."""
-
-    state: Literal["completed", "stopped", "failed"]
-    reason: str
-
-
-Instruction = Ask | RunStep | StopStations | Finish
 
 MAX_INFEASIBLE = 20
 """So many suggestions in a row that cannot be made mean that planner and protocol disagree about the space."""

@@ -11,9 +11,9 @@ from typing import Literal
 
 from labwright.clock import Mailbox
 from labwright.engine.campaign import Campaign
-from labwright.engine.core import (
+from labwright.engine.core import CampaignCore
+from labwright.engine.events import (
     Ask,
-    CampaignCore,
     Event,
     Finish,
     Infeasible,

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from labwright.engine import CampaignCore
-from labwright.engine.core import EVENTS, StepEnded
+from labwright.engine.events import EVENTS, StepEnded
 from labwright.journal import EventLog
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, JournalError, unknown
