@@ -69,6 +69,7 @@ class Hotplate(LabDevice):
         name = self.query("IN_NAME", str)
         if not re.search(r"RCT|RET|RC[ -]?2|C-MAG|IKA", name):
             raise DeviceError(f"{self.name}: expected an IKA hotplate, got {name!r}")
+        self.command("RESET", repeatable=True)  # an error it holds, such as a watchdog that tripped, keeps it off
         self.make_safe()
 
     def probe_celsius(self) -> float:
@@ -140,14 +141,22 @@ class Hotplate(LabDevice):
                 raise AlarmError(f"{self.name}: set to {rpm:g} rpm, but it turns at {here:g}")
 
     def halt(self) -> None:
-        """Heater and motor off."""
-        for channel in (PROBE, SPEED):
-            self.command(f"STOP_{channel}", urgent=True)
+        """Heater and motor off, both told even if one cannot be; the watchdog is fed no more and sees to the rest."""
+        self._unwatch()
+        failures = []
+        # STOP has no answer that could be checked: each is said twice, and once more is as good as once.
+        for channel in (PROBE, SPEED, PROBE, SPEED):
+            try:
+                self.command(f"STOP_{channel}", urgent=True, repeatable=True)
+            except CommunicationError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def make_safe(self) -> None:
-        """Everything off; the watchdog needs no more feeding."""
+        """Everything off, and the watchdog asleep, so that it does not trip on a plate that rests."""
         self.stop()
-        self._unwatch()
+        self.query("OUT_WD2@0", str)
 
     def _value(self, what: str, channel: int) -> float:
         def parse(text: str) -> float:

@@ -30,6 +30,7 @@ class SelectorValve(LabDevice):
     """
 
     framing = Lines(send="\r", receive="\r")
+    cannot_halt = "the actuator knows no stop; a turn ends by itself within a second, on a port"
 
     selection = Component(Axis, set="go", get="where", unit="", precision=0, limits=(1, 20), timeout_s=MOVE_TIMEOUT_S)
 

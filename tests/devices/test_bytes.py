@@ -153,8 +153,8 @@ def test_the_hotplate_stirs_and_stops() -> None:
         (b"IN_PV_4 \r\n", b"1.0 4 \r\n"),
         (b"IN_PV_4 \r\n", b"498.0 4 \r\n"),
         (b"IN_PV_4 \r\n", b"499.0 4 \r\n"),
-        (b"STOP_1 \r\n", None),
-        (b"STOP_4 \r\n", None),
+        *[(b"STOP_1 \r\n", None), (b"STOP_4 \r\n", None)] * 2,
+        (b"OUT_WD2@0 \r\n", b"0 2 \r\n"),
     ]
     with conversation(exchanges) as address:
         port = open_port("line", address)

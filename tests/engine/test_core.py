@@ -92,7 +92,7 @@ def run_through(one: CampaignCore, values: list[float], **changes: Any) -> tuple
         if isinstance(instruction, Ask):
             event: Event = suggested()
         elif isinstance(instruction, RunStep):
-            measured: dict[str, Any] = {"y": left.pop(0)} if instruction.order.step == "measure" else {}
+            measured: dict[str, Any] = {"y": left.pop(0)} if left and instruction.order.step == "measure" else {}
             event = ended(instruction, "done", **measured)
         else:
             return fed, [instruction]
@@ -198,6 +198,16 @@ def test_a_planner_that_never_suggests_the_feasible_ends_it() -> None:
         last = one.handle(Infeasible(suggestion=suggestion, reason="too rich"))
     assert isinstance(last[0], Finish)
     assert "space.constraints" in last[0].reason
+
+
+def test_a_protocol_that_breaks_its_promise_fails_the_campaign_and_its_journal_can_still_be_replayed() -> None:
+    one, again = CampaignCore(), CampaignCore()
+    events, (finish,) = run_through(one, [])
+    assert finish == Finish("failed", "protocol p promised y; found nothing")
+    assert (one.trials[0].status, one.trials[0].fail_kind) == ("failed", "equipment")
+    for event in events:
+        again.handle(EVENTS.validate_json(event.model_dump_json()))
+    assert again.state() == one.state()
 
 
 def test_no_suggestion_ends_it_in_words() -> None:

@@ -1,18 +1,21 @@
 """Ports: one worker, deadlines, drains, checked replies, exclusive use."""
 
+import contextlib
+import socket
 import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from labwright.clock import LabClock
 from labwright.hardware import Lines, Port, open_port
-from labwright.model.errors import BadReplyError, CommunicationError
+from labwright.model.errors import BadReplyError, CommunicationError, StoppedError
 from labwright.model.ports import PortAddress, SerialAddress, TcpAddress, VisaAddress
 from labwright.simulation import SimHost, SimInstrument, World
 
@@ -59,6 +62,11 @@ def expecting(command: str) -> Any:
 
 def ask(port: Port, command: str, **more: Any) -> str:
     return str(port.exchange(command, LINES, expecting(command), **{"idempotent": True, "timeout_s": 0.2, **more}))
+
+
+def refused(kind: type[Exception], port: Port, command: str, **more: Any) -> None:
+    with pytest.raises(kind):
+        ask(port, command, **more)
 
 
 def test_write_then_query_is_fast(line: tuple[Port, Echo, SimHost]) -> None:
@@ -157,6 +165,98 @@ def test_a_closed_port_says_so(line: tuple[Port, Echo, SimHost]) -> None:
     port.close()
     with pytest.raises(CommunicationError, match="is closed"):
         ask(port, "value?")
+
+
+@contextmanager
+def babbling(chunk: bytes, every_s: float) -> Iterator[Port]:
+    """A port on a peer that never stops talking."""
+    server = socket.create_server(("127.0.0.1", 0))
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                client, _ = server.accept()
+                with client:
+                    while not over.wait(every_s):
+                        client.sendall(chunk)
+
+    threading.Thread(target=serve, daemon=True).start()
+    address = TcpAddress(type="tcp", host="127.0.0.1", tcp_port=server.getsockname()[1], timeout_s=0.2)
+    port = open_port("line", address)
+    try:
+        yield port
+    finally:
+        over.set()
+        server.close()
+        port.close()
+
+
+@pytest.mark.parametrize(("chunk", "every_s"), [(b"x" * 4096, 0.0), (b"x", 0.01)])
+def test_a_line_that_never_falls_silent_keeps_no_deadline_waiting(chunk: bytes, every_s: float) -> None:
+    with babbling(chunk, every_s) as port:
+        began = time.monotonic()
+        with pytest.raises(CommunicationError):
+            port.exchange("value?", LINES, expecting("value?"), idempotent=False)
+        assert time.monotonic() - began < 5
+
+
+def test_a_stop_does_not_wait_for_a_reply_that_nobody_wants_any_more(line: tuple[Port, Echo, SimHost]) -> None:
+    port, echo, host = line
+    host.fault("echo", "no_reply", match="home?")
+    stopped = threading.Event()
+
+    def allowed() -> None:
+        if stopped.is_set():
+            raise StoppedError("the arm was stopped")
+
+    waiting = threading.Thread(
+        target=lambda: refused(StoppedError, port, "home?", idempotent=False, timeout_s=30, allowed=allowed)
+    )
+    waiting.start()
+    while not echo.heard:
+        pass
+    began = time.monotonic()
+    stopped.set()
+    ask(port, "halt?", urgent=True)
+    assert time.monotonic() - began < 2
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+def test_a_silent_neighbour_does_not_keep_a_halt_waiting(line: tuple[Port, Echo, SimHost]) -> None:
+    port, echo, host = line
+    host.fault("echo", "no_reply", count=99, match="silent*")
+    threads = [
+        threading.Thread(target=lambda: refused(CommunicationError, port, "silent?", urgent=True)),
+        threading.Thread(target=ask, args=(port, "halt?"), kwargs={"urgent": True}),
+    ]
+    for thread in threads:
+        thread.start()
+        while not port._jobs.empty() and not echo.heard:
+            pass
+    for thread in threads:
+        thread.join(5)
+    assert echo.heard.index("halt?") <= 1, "after the first try of its neighbour, not after all of them"
+
+
+def test_nothing_is_sent_after_closing(line: tuple[Port, Echo, SimHost]) -> None:
+    port, echo, host = line
+    host.fault("echo", "no_reply", count=99)
+    threads = [
+        threading.Thread(target=lambda: refused(CommunicationError, port, "value?", timeout_s=5.0)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    while not echo.heard or port._jobs.qsize() < 3:
+        pass
+    began = time.monotonic()
+    port.close()
+    assert time.monotonic() - began < 2
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()
+    assert echo.heard == ["value?"]
 
 
 def test_nobody_there_is_told_in_words() -> None:

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import bluesky.plan_stubs as bps
+import numpy as np
 import pytest
 
 from labwright.clock import LabClock, SteppedClock
-from labwright.model.errors import InfeasibleError, RefusedError
+from labwright.model.errors import DeviceError, InfeasibleError, OutOfRangeError, RefusedError
 from labwright.model.lab import LabModel, StationSpec
 from labwright.model.protocol import ResultSpec, StepOrder, StepOutcome, StepSpec
-from labwright.stations import LabProtocol, Station, StepContext
+from labwright.stations import LabProtocol, Station, StepContext, wait_s
 from labwright.stations.protocol import Plan
+from labwright.stations.results import checked_results
 
 
 class Kitchen(LabProtocol):
@@ -26,6 +28,7 @@ class Kitchen(LabProtocol):
         StepSpec(name="broken", station="bench", expected_s=1),
         StepSpec(name="impossible", station="bench", expected_s=1),
         StepSpec(name="not_a_number", station="bench", expected_s=1),
+        StepSpec(name="exit", station="bench", expected_s=1),
     )
 
     def quick(self, context: StepContext) -> Plan:
@@ -53,6 +56,13 @@ class Kitchen(LabProtocol):
         yield from bps.null()
         return {"answer": float("nan"), "sweep": [{"z": 1.0}, {"z": float("inf")}]}
 
+    def exit(self, context: StepContext) -> Plan:
+        yield from bps.null()
+        raise SystemExit(7)
+
+
+LAB = LabModel(name="lab", title="Lab", ports={}, devices={}, stations={})
+
 
 class Bench:
     """A station, what it journalled, and how its steps ended."""
@@ -61,7 +71,7 @@ class Bench:
         self.documents: list[tuple[str, dict[str, Any]]] = []
         self.ended = threading.Semaphore(0)
         self.outcomes: list[StepOutcome] = []
-        lab = LabModel(name="lab", title="Lab", ports={}, devices={}, stations={})
+        lab = LAB
         self.station = Station(
             "bench",
             StationSpec(title="Bench", devices={}),
@@ -129,7 +139,7 @@ def test_a_step_that_takes_too_long_is_ended_and_says_so(bench: Bench) -> None:
 def test_a_mistake_in_a_plan_ends_its_step_only(bench: Bench) -> None:
     outcome = bench.do("broken")
     assert (outcome.state, outcome.fail_kind) == ("failed", "equipment")
-    assert outcome.error == "ZeroDivisionError in the plan: a mistake in somebody's plan"
+    assert outcome.error == "in the plan, ZeroDivisionError: a mistake in somebody's plan"
     assert bench.documents[-1][1]["exit_status"] == "fail"
     assert bench.do("quick", 2).state == "done"
 
@@ -141,7 +151,48 @@ def test_what_cannot_be_made_is_not_the_equipments_fault(bench: Bench) -> None:
 def test_a_result_that_is_no_number_is_refused(bench: Bench) -> None:
     outcome = bench.do("not_a_number")
     assert (outcome.state, outcome.results) == ("failed", {})
-    assert outcome.error == "results that are no finite numbers: answer = nan, sweep[1].z = inf"
+    assert outcome.error == (
+        "protocol kitchen, step not_a_number: answer = nan is no finite number; sweep[1].z = inf is no finite number"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (42.0, "returned float; a step returns a dict"),
+        ({"answer": "much"}, "answer = 'much' is no number"),
+        ({"answer": True}, "answer = True is no number"),
+        ({"answer": None}, "answer = None is no number"),
+        ({"answer": 1.0, "answer_sem": -1}, "answer_sem = -1 is no standard error"),
+        ({"answer": object()}, "answer is a object, which JSON cannot keep"),
+        ({"measured_params": 3.0}, "measured_params = 3.0 is no dict"),
+        ({"measured_params": {"salt": 1.0}}, "no parameter 'salt'"),
+    ],
+)
+def test_what_a_planner_could_not_use_is_refused_at_its_step(values: Any, words: str) -> None:
+    with pytest.raises(DeviceError, match="protocol kitchen, step quick") as caught:
+        checked_results(values, Kitchen(LAB).spec, "quick")
+    assert words in str(caught.value)
+
+
+def test_numpys_numbers_and_arrays_become_json() -> None:
+    values = {"answer": np.float64(1.5), "count": np.int64(3), "sweep": np.ones((2, 2)), "none": None}
+    found = checked_results(values, Kitchen(LAB).spec, "quick")
+    assert found == {"answer": 1.5, "count": 3, "sweep": [[1.0, 1.0], [1.0, 1.0]], "none": None}
+    assert checked_results(None, Kitchen(LAB).spec, "quick") == {}
+
+
+def test_a_plan_that_wants_to_end_the_program_ends_its_step(bench: Bench) -> None:
+    outcome = bench.do("exit")
+    assert outcome.state == "failed"
+    assert "the plan wanted to end the program" in outcome.error
+    assert bench.do("quick").state == "done"
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -60.0])
+def test_a_wait_that_is_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(OutOfRangeError, match="cannot wait"):
+        next(wait_s(seconds))
 
 
 def test_a_step_is_not_started_twice_nor_beside_another(bench: Bench) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
-from labwright.lab.classes import resolve
+from labwright.lab.classes import load_module, place_of, resolve
 from labwright.lab.folder import CONFIG
-from labwright.model.errors import ConfigError, unknown
+from labwright.model.errors import ConfigError, OutOfRangeError, unknown
 from labwright.model.lab import Broken, LabModel
 from labwright.model.protocol import ParameterSpec
 from labwright.model.space import Categorical
@@ -71,7 +73,13 @@ def load_campaign(
     changes = {"budget": budget, "seed": seed, "planner": {"name": planner} if planner else None}
     given = {key: value for key, value in changes.items() if value is not None}
     if given and not mistakes:
-        spec = CampaignSpec.model_validate({**spec.model_dump(), **given})
+        try:
+            spec = CampaignSpec.model_validate({**spec.model_dump(), **given})
+        except ValidationError as error:
+            told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise ConfigError(
+                f"campaign {spec.name}: what was asked for instead of the file's does not fit: {told}"
+            ) from error
     own = path.resolve() == campaign_files(folder.root).get(path.stem)
     if own and "name" not in reading.broken and spec.name != path.stem:
         words = f"name: a campaign in the lab is called like its file, {path.stem!r}, not {spec.name!r}"
@@ -93,17 +101,12 @@ def protocol_classes(folder: LabFolder) -> dict[str, str]:
     Raises:
         ConfigError: a module there cannot be imported, or two protocols have one name.
     """
-    import importlib
-
     found: dict[str, str] = {}
     for path in sorted((folder.root / "protocols").glob("*.py")):
         if path.stem == "__init__":
             continue
         module_name = f"protocols.{path.stem}"
-        try:
-            module = importlib.import_module(module_name)
-        except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
-            raise ConfigError(f"protocols/{path.name} cannot be imported: {type(error).__name__}: {error}") from error
+        module = load_module(module_name)
         for value in vars(module).values():
             own = isinstance(value, type) and issubclass(value, LabProtocol) and value.__module__ == module_name
             if not own or "name" not in vars(value):
@@ -123,8 +126,16 @@ def make_protocol(folder: LabFolder, name: str) -> LabProtocol:
     classes = protocol_classes(folder)
     if name not in classes:
         raise ConfigError(unknown("protocol", name, list(classes)))
-    protocol: LabProtocol = resolve(classes[name])(folder.model)
-    protocol.check_fits()
+    try:
+        protocol: LabProtocol = resolve(classes[name])(folder.model)
+        protocol.check_fits()
+    except (ConfigError, OutOfRangeError):
+        raise
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'protocol'}: {one['msg']}" for one in error.errors())
+        raise ConfigError(f"{classes[name]}: {told}") from error
+    except Exception as error:
+        raise ConfigError(f"{classes[name]}: {place_of(error)}{type(error).__name__}: {error}") from error
     return protocol
 
 

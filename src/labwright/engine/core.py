@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from labwright.engine.events import (
     Ask,
     Event,
@@ -196,20 +198,35 @@ class CampaignCore:
     def _experiment_done(self, experiment: Experiment) -> list[Instruction]:
         found = {key: value for results in experiment.done.values() for key, value in results.items()}
         self.current = None
+        missing = [one.name for one in experiment.protocol.results if one.name not in found]
+        if missing:
+            return self._promise_broken(
+                experiment, f"promised {', '.join(missing)}; found {', '.join(found) or 'nothing'}"
+            )
         if experiment.number <= 0:
             self.calibrations[experiment.protocol.name] = found
             self._to_prepare.pop(0)
             return self._next()
         name = self.spec.objective.name
-        trial = self.trials[-1]
-        self.trials[-1] = trial.model_copy(
-            update={
-                "status": "done",
+        try:
+            update = {
                 "outcomes": {name: Outcome(mean=found[name], sem=found.get(f"{name}_sem"))},
                 "measured_params": found.get("measured_params"),
             }
-        )
+            trial = Trial.model_validate({**self.trials[-1].model_dump(), **update, "status": "done"})
+        except ValidationError as error:
+            return self._promise_broken(experiment, f"found what cannot be used: {error.errors()[0]['msg']}")
+        self.trials[-1] = trial
         return self._next()
+
+    def _promise_broken(self, experiment: Experiment, what: str) -> list[Instruction]:
+        """Every step ended well, and still the results are not those the protocol declares."""
+        why = f"protocol {experiment.protocol.name} {what}"
+        if experiment.number > 0:
+            self.trials[-1] = self.trials[-1].model_copy(
+                update={"status": "failed", "fail_kind": "equipment", "rationale": why}
+            )
+        return self._finish("failed", why)
 
     def _experiment_failed(self, experiment: Experiment) -> list[Instruction]:
         failed = experiment.failed

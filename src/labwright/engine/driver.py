@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
@@ -29,7 +30,7 @@ from labwright.engine.events import (
 from labwright.journal import EventLog, RunJournal, recover
 from labwright.lab import Lab
 from labwright.model.campaign import Suggestion
-from labwright.model.errors import InfeasibleError, JournalError, OutOfRangeError, PlannerError
+from labwright.model.errors import InfeasibleError, OutOfRangeError, PlannerError
 from labwright.model.protocol import StepOrder
 from labwright.stations import Station, StationLink
 
@@ -108,16 +109,11 @@ class CampaignRun:
             self._events.put(self._started_event(campaign))
             while self._end is None:
                 self._step(campaign)
-        except JournalError:
-            for station in self._stations.values():
-                station.stop("the journal refuses", now=True)
+        except BaseException:
+            self._stop_stations("the engine ends", now=True)
             raise
         finally:
-            for station in self._stations.values():
-                station.close()
-            self._log.close()
-            self.runs.close()
-            self._actor.close()
+            self._close()
         return CampaignEnd(campaign, self._end.state, self._end.reason, self.core)
 
     def patience_s(self) -> float:
@@ -169,10 +165,29 @@ class CampaignRun:
             self._orders[instruction.order.step_id] = instruction.order
             self._stations[instruction.station].start(instruction.order, self._epoch)
         elif isinstance(instruction, StopStations):
-            for station in self._stations.values():
-                station.stop(instruction.why, now=instruction.now)
+            self._stop_stations(instruction.why, now=instruction.now)
         else:
             self._end = instruction
+
+    def _stop_stations(self, why: str, *, now: bool) -> None:
+        """First none of them begins anything any more, then all are halted at once."""
+        for station in self._stations.values():
+            station.stop(why, now=False)
+        if now:
+            self._at_all_stations(lambda station: station.stop(why, now=True))
+
+    def _close(self) -> None:
+        """The lab's safe state first; a second interrupt in the middle of it must not leave a station out."""
+        try:
+            self._at_all_stations(lambda station: station.close())
+        finally:
+            self._log.close()
+            self.runs.close()
+            self._actor.close()
+
+    def _at_all_stations(self, do: Callable[[StationLink], None]) -> None:
+        with ThreadPoolExecutor(max(1, len(self._stations)), thread_name_prefix="stations") as pool:
+            list(pool.map(do, self._stations.values()))
 
     def _ask(self, ask: Ask) -> Event:
         try:

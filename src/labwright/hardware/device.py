@@ -41,6 +41,9 @@ class LabDevice(Device):
 
     framing: ClassVar[Framing] = Lines()
 
+    cannot_halt: ClassVar[str] = ""
+    """Why an instrument with axes needs no `halt`, in words; without a reason, a driver that can move must have one."""
+
     def __init__(
         self, *, name: str, port: Port | MqttLink, clock: LabClock, limits: dict[str, Limits] | None = None
     ) -> None:
@@ -63,6 +66,28 @@ class LabDevice(Device):
             DeviceError: it does not answer, or it is another one.
         """
         raise NotImplementedError(f"{type(self).__name__} must say how to find out that its instrument answers")
+
+    @classmethod
+    def axis_names(cls) -> list[str]:
+        """What can be set, by attribute name."""
+        return [name for name, component in cls._sig_attrs.items() if issubclass(component.cls, Axis)]
+
+    @classmethod
+    def mistakes(cls) -> list[str]:
+        """What is wrong with the driver itself: axes and readings without their methods, motion without a `halt`."""
+        found = []
+        for name, component in cls._sig_attrs.items():
+            for key in ("set", "get"):
+                method = component.kwargs.get(key)
+                if method and not callable(getattr(cls, method, None)):
+                    found.append(f"{name} names {key}={method!r}, but there is no such method")
+            if "unit" not in component.kwargs and issubclass(component.cls, Reading):
+                found.append(f"{name} has no unit")
+        if cls.axis_names() and cls.halt is LabDevice.halt and not cls.cannot_halt:
+            found.append("it sets something, but has no halt(); if it cannot be stopped, say why in cannot_halt")
+        if cls.connect is LabDevice.connect:
+            found.append("it has no connect() that finds out whether its instrument answers")
+        return found
 
     def halt(self) -> None:
         """Tell the instrument to stop moving, now; called by `stop`, before anything else on the line."""
@@ -164,11 +189,15 @@ class LabDevice(Device):
 
     def stop(self, *, success: bool = False) -> None:
         """Stop whatever the device does: its acts end failed, and `halt` overtakes all commands on the line."""
+        self.end_acts("stop was called")
+        self.halt()
+
+    def end_acts(self, why: str) -> None:
+        """End what is under way without a word on the wire; `stop` does this first, and then halts the instrument."""
         with self._acts_lock:
             acts = list(self._acts.values())
         for act in acts:
-            act.stop("stop was called")
-        self.halt()
+            act.stop(why)
 
     def stop_acts(self) -> None:
         """Stop what is under way, if anything is; a temperature that is held is left alone."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import math
 import os
 import queue
@@ -27,16 +28,26 @@ from labwright.model.ports import MqttAddress, SerialAddress, TcpAddress, VisaAd
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 RETRIES = 2
 """How often a command that is harmless to repeat is sent again."""
 
 RECONNECT_WAIT_S = 0.05
 
+CLOSE_S = 10.0
+
 SETTLE_S = 0.05
 """A line that was silent this long after a failure has said all it had to say."""
 
+SETTLE_MOST_S = 1.0
+"""A line that is still talking after this is cut."""
+
 FLOOD_BYTES = 100_000
 """An instrument that sends more than this unasked never stops talking."""
+
+LOOK_S = 0.1
+"""While it waits for a reply, a port looks this often whether the act was stopped or the port closed."""
 
 
 @dataclass
@@ -60,12 +71,13 @@ class _Job:
     framing: Framing = field(compare=False)
     parse: Callable[[str], Any] | None = field(compare=False)
     timeout_s: float = field(compare=False)
-    idempotent: bool = field(compare=False)
+    tries: int = field(compare=False)
+    tries_left: int = field(compare=False)
     allowed: Callable[[], None] | None = field(compare=False)
     future: Future[Any] = field(compare=False)
 
 
-_CLOSE = _Job(9, -1, "", None, None, 0, False, None, Future())  # type: ignore[arg-type]
+_CLOSE = _Job(-1, -1, "", None, None, 0, 0, 0, None, Future())  # type: ignore[arg-type]
 
 
 class Port:
@@ -86,7 +98,8 @@ class Port:
         self._lock: ExclusiveLock | None = None
         self._thread: threading.Thread | None = None
         self._last_end = 0.0
-        self._open_once = False
+        self._gate = threading.Lock()
+        self._closing = False
 
     def __str__(self) -> str:
         return f"port {self.name!r} ({self.address})"
@@ -104,19 +117,22 @@ class Port:
         except OSError as error:
             self._lock.release()
             raise CommunicationError(f"{self} cannot be opened: {_reason(error)}") from error
-        self._open_once = True
+        self._closing = False
         self._thread = threading.Thread(target=self._work, name=f"port:{self.name}", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the command on the line, refuse the rest, and give the line back."""
-        if self._thread is not None:
+        """Give up the command on the line, refuse the rest, and give the line back; nothing is sent afterwards."""
+        with self._gate:
+            thread, self._thread = self._thread, None
+            self._closing = True
             self._jobs.put(_CLOSE)
-            self._thread.join(timeout=10)
-            self._thread = None
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        if thread is not None:
+            thread.join(timeout=CLOSE_S)
+            if thread.is_alive():  # it keeps the line: a second controller beside it would garble both
+                _log.error("%s: its worker does not end within %g s; the line stays taken", self, CLOSE_S)
+                return
+        self._disconnect()
         if self._lock is not None:
             self._lock.release()
 
@@ -148,32 +164,29 @@ class Port:
             CommunicationError: no valid reply came in time; the caller must find out what the instrument did.
             AlarmError: whatever `parse` raises for an instrument's own alarm.
         """
-        if self._thread is None:
-            raise CommunicationError(f"{self} is closed; open the lab before using its devices")
         timeout_s = self.address.timeout_s if timeout_s is None else timeout_s
+        tries = 1 + (RETRIES if idempotent else 0)
         future: Future[T] = Future()
-        self._jobs.put(
-            _Job(
-                0 if urgent else 1,
-                next(self._numbers),
-                command,
-                framing,
-                parse,
-                timeout_s,
-                idempotent,
-                allowed,
-                future,
-            )
+        job = _Job(
+            0 if urgent else 1, next(self._numbers), command, framing, parse, timeout_s, tries, tries, allowed, future
         )
-        return future.result()
+        with self._gate:
+            if self._thread is None:
+                raise CommunicationError(f"{self} is closed; open the lab before using its devices")
+            self._jobs.put(job)
+        return future.result()  # the worker ends every job: by its deadline, or when the port is closed
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not _CLOSE:
             started = time.monotonic()
             try:
-                job.future.set_result(self._carry_out(job))
+                value = self._once(job)
+            except (OSError, CommunicationError) as error:
+                self._failed(job, error)
             except Exception as error:  # noqa: BLE001 - the caller's thread, not the worker, is where it belongs
                 job.future.set_exception(error)
+            else:
+                job.future.set_result(value)
             self._last_end = time.monotonic()
             self.stats.exchanges += 1
             self.stats.slowest_s = max(self.stats.slowest_s, self._last_end - started)
@@ -185,21 +198,21 @@ class Port:
             if left is not _CLOSE:
                 left.future.set_exception(CommunicationError(f"{self} was closed before {left.command!r} was sent"))
 
-    def _carry_out(self, job: _Job) -> Any:
-        tries = 1 + (RETRIES if job.idempotent else 0)
-        for left in reversed(range(tries)):
-            try:
-                return self._once(job)
-            except (OSError, CommunicationError) as error:
-                if isinstance(error, OSError):
-                    self._disconnect()
-                if left:
-                    self.stats.retries += 1
-                    continue
-                kind = BadReplyError if isinstance(error, BadReplyError) else CommunicationError
-                again = f" ({tries} tries)" if tries > 1 else " (sent once; it is not safe to repeat)"
-                raise kind(f"{self}: command {job.command!r}{again}: {error}") from error
-        raise AssertionError("unreachable")
+    def _failed(self, job: _Job, error: OSError | CommunicationError) -> None:
+        """Say it again, behind what is as urgent: a silent pump must not keep the halt of its neighbours waiting."""
+        if isinstance(error, OSError):
+            self._disconnect()
+        job.tries_left -= 1
+        if job.tries_left > 0 and not self._closing:
+            self.stats.retries += 1
+            job.number = next(self._numbers)
+            self._jobs.put(job)
+            return
+        kind = BadReplyError if isinstance(error, BadReplyError) else CommunicationError
+        again = f" ({job.tries} tries)" if job.tries > 1 else " (sent once; it is not safe to repeat)"
+        told = kind(f"{self}: command {job.command!r}{again}: {error}")
+        told.__cause__ = error
+        job.future.set_exception(told)
 
     def _once(self, job: _Job) -> Any:
         transport = self._transport or self._reconnect()
@@ -219,26 +232,35 @@ class Port:
                 message = job.framing.split(buffer)
                 if message is not None:
                     return _understood(job, message[0])
+                if len(buffer) > FLOOD_BYTES:
+                    raise BadReplyError(f"{len(buffer)} bytes and no end, the last {buffer[-20:]!r}")
             except BadReplyError:
                 self.stats.bad_replies += 1
                 self._settle(transport)
                 raise
-            data = transport.read(deadline)
-            if not data and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 self.stats.timeouts += 1
                 self._settle(transport)
-                got = f"only {buffer!r}" if buffer else "nothing"
+                got = f"only {buffer[-60:]!r}" if buffer else "nothing"
                 raise CommunicationError(f"no complete reply within {job.timeout_s:g} s, got {got}")
-            buffer += data
+            self._still_wanted(job)
+            buffer += transport.read(min(deadline, time.monotonic() + LOOK_S))
+
+    def _still_wanted(self, job: _Job) -> None:
+        """Give up a reply whose act was stopped, so that the halt behind it gets through."""
+        if self._closing:
+            raise CommunicationError("the port was closed")
+        if job.allowed is not None:
+            job.allowed()
 
     def _settle(self, transport: Transport) -> None:
-        """Let the rest of a damaged or late reply arrive, and throw it away."""
-        flood = 0
+        """Let the rest of a damaged or late reply arrive, and throw it away; a line that never falls silent is cut."""
+        began, flood = time.monotonic(), 0
         while stale := transport.read(time.monotonic() + SETTLE_S):
             flood += len(stale)
             self.stats.stale_bytes += len(stale)
-            if flood > FLOOD_BYTES:
-                raise CommunicationError(f"flooded with {flood} bytes nobody asked for, the last {stale[-20:]!r}")
+            if flood > FLOOD_BYTES or time.monotonic() - began > SETTLE_MOST_S:
+                raise OSError(f"flooded with {flood} bytes nobody asked for, the last {stale[-20:]!r}")
 
     def _disconnect(self) -> None:
         if self._transport is not None:

@@ -19,6 +19,9 @@ READ_SLICE_S = 0.02
 
 CONNECT_TIMEOUT_S = 2.0
 
+DRAIN_BYTES = 1_000_000
+"""A line that goes on sending while it is drained is cut."""
+
 
 class Transport(Protocol):
     """An open line."""
@@ -53,18 +56,23 @@ class SerialTransport:
     """A serial line by pyserial, opened exclusively."""
 
     def __init__(self, address: SerialAddress) -> None:
+        import termios
+
         import serial
 
-        self._serial = serial.Serial(
-            address.path,
-            address.baud,
-            bytesize=address.data_bits,
-            parity=address.parity[0].upper(),
-            stopbits=address.stop_bits,
-            timeout=READ_SLICE_S,
-            write_timeout=2.0,
-            exclusive=True,
-        )
+        try:
+            self._serial = serial.Serial(
+                address.path,
+                address.baud,
+                bytesize=address.data_bits,
+                parity=address.parity[0].upper(),
+                stopbits=address.stop_bits,
+                timeout=READ_SLICE_S,
+                write_timeout=2.0,
+                exclusive=True,
+            )
+        except termios.error as error:  # no OSError, and pyserial lets it through
+            raise OSError(*error.args) from error
 
     def write(self, data: bytes) -> None:
         """Send all of `data`."""
@@ -120,6 +128,7 @@ class TcpTransport:
             if not data:
                 raise ConnectionResetError("the instrument closed the connection")
             stale += data
+            _refuse_flood(stale)
         return stale
 
     def close(self) -> None:
@@ -197,6 +206,7 @@ class VisaTransport:
         self._session._pending_buffer.clear()  # noqa: SLF001
         while select.select([self._socket], [], [], 0)[0]:
             stale += self._received(self._socket.recv(65536))
+            _refuse_flood(stale)
         return stale
 
     @staticmethod
@@ -211,3 +221,8 @@ class VisaTransport:
             self._resource.close()
         with contextlib.suppress(self._error, OSError):
             self._manager.close()
+
+
+def _refuse_flood(stale: bytes) -> None:
+    if len(stale) > DRAIN_BYTES:
+        raise ConnectionAbortedError(f"flooded with {len(stale)} bytes nobody asked for, the last {stale[-20:]!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from labwright.model.errors import ConfigError, unknown
@@ -35,6 +36,20 @@ def enter(root: Path) -> None:
     importlib.invalidate_caches()
 
 
+def load_module(name: str) -> ModuleType:
+    """Import a module of the lab, or of an installed package.
+
+    Raises:
+        ConfigError: it cannot be imported; says where, in the lab's own file if it is one.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(f"{name!r} cannot be imported: {place_of(error)}{error}") from error
+    except (Exception, SystemExit) as error:  # a lab's file is somebody's code: whatever it raises is told in words
+        raise ConfigError(f"{name!r} cannot be imported: {place_of(error)}{type(error).__name__}: {error}") from error
+
+
 def resolve(path: str) -> type[Any]:
     """The class at ``module:Class``.
 
@@ -42,13 +57,7 @@ def resolve(path: str) -> type[Any]:
         ConfigError: the module cannot be imported, or has no such class; says which, and the nearest name.
     """
     module_name, _, class_name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"{path!r} cannot be imported: {error}") from error
-    except (SyntaxError, NameError, AttributeError, TypeError, ValueError) as error:
-        where = _place(error)
-        raise ConfigError(f"{path!r} cannot be imported, {where}{type(error).__name__}: {error}") from error
+    module = load_module(module_name)
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
         own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module_name]
@@ -57,10 +66,20 @@ def resolve(path: str) -> type[Any]:
     return found
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
+    """``file:line: `` of the innermost frame in the lab's own files; empty if none is there."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_shown(error.filename)}:{error.lineno}: "
+    here = ""
     trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if Path(name).parent.name in FOLDERS:
+            here = f"{_shown(name)}:{trace.tb_lineno}: "
         trace = trace.tb_next
-    if isinstance(error, SyntaxError) or trace is None:
-        return ""
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}: "
+    return here
+
+
+def _shown(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(path.parents[1])) if path.parent.name in FOLDERS else filename

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labwright.hardware import LabDevice
 from labwright.lab.classes import FOLDERS, enter, resolve
 from labwright.lab.validation import examine
 from labwright.lab.yamlfile import Mistake, MistakesError, YamlFile
@@ -70,11 +71,12 @@ def _files(root: Path) -> list[YamlFile]:
     if not folder.is_dir():
         raise ConfigError(f"{root} is no lab: it has no folder {CONFIG}/. Make one with: labwright init {root}")
     present = [name for name in FILES if (folder / name).exists()]
-    strangers = sorted(path.name for path in folder.glob("*.yaml") if path.name not in FILES)
+    strangers = sorted(path.name for path in folder.glob("*.y*ml") if path.name not in FILES)
+    strangers += sorted(f"campaigns/{path.name}" for path in folder.glob("campaigns/*.yml"))
     if strangers:
         raise ConfigError(
             f"{folder}: {', '.join(strangers)} would not be read; the files here are {', '.join(FILES)}, and "
-            f"campaigns live in {CONFIG}/campaigns/"
+            f"campaigns are {CONFIG}/campaigns/*.yaml"
         )
     if FILES[0] not in present:
         raise ConfigError(f"{folder} has no {FILES[0]}; a lab needs at least its name, ports, devices and stations")
@@ -92,25 +94,38 @@ def _files(root: Path) -> list[YamlFile]:
 def _class_mistakes(model: LabModel, by_key: dict[str, YamlFile]) -> Iterator[Mistake]:
     for name, device in model.devices.items():
         where = ["devices", name]
-        yield from _settings_mistakes(by_key["devices"], where, "driver", device.driver, device.settings)
+        file = by_key["devices"]
+        kind = yield from _settings_mistakes(file, where, "driver", device.driver, device.settings)
+        if kind is None:
+            continue
+        if not issubclass(kind, LabDevice):
+            yield file.mistake([*where, "driver"], f"{'.'.join(where)}.driver: {device.driver} is no LabDevice")
+            continue
+        yield from (file.mistake([*where, "driver"], f"{device.driver}: {words}") for words in kind.mistakes())
+        for axis in device.limits:
+            if axis not in kind.axis_names():
+                words = f"{'.'.join(where)}.limits: {unknown('axis', axis, kind.axis_names())}"
+                yield file.mistake([*where, "limits", axis], words, at_key=True)
     if model.simulation is None:
         return
     file, spec = by_key["simulation"], model.simulation
     yield from _settings_mistakes(file, ["simulation"], "world", spec.world, spec.settings, given=("seed",))
     for name, one in spec.devices.items():
         where = ["simulation", "devices", name]
-        yield from _settings_mistakes(file, where, "simulator", one.simulator, one.settings)
+        kind = yield from _settings_mistakes(file, where, "simulator", one.simulator, one.settings)
+        if kind is not None and not hasattr(kind, "add_fault"):  # the layers know no simulation: by what it can
+            yield file.mistake([*where, "simulator"], f"{'.'.join(where)}.simulator: {one.simulator} is no simulator")
 
 
 def _settings_mistakes(
     file: YamlFile, where: list[str], key: str, path: str, settings: dict[str, Any], given: tuple[str, ...] = ()
-) -> Iterator[Mistake]:
-    """A class that cannot be imported, and settings its constructor does not take or misses."""
+) -> Generator[Mistake, None, type[Any] | None]:
+    """A class that cannot be imported, and settings its constructor does not take or misses; returns the class."""
     try:
         kind = resolve(path)
     except ConfigError as error:
         yield file.mistake([*where, key], f"{'.'.join([*where, key])}: {error}")
-        return
+        return None
     parameters = {name: one for name, one in inspect.signature(kind).parameters.items() if name not in (*GIVEN, *given)}
     takes = [name for name, one in parameters.items() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     for name in settings:
@@ -121,3 +136,4 @@ def _settings_mistakes(
         if parameters[name].default is inspect.Parameter.empty and name not in settings:
             spot = [*where, "settings"]
             yield file.mistake(spot, f"{'.'.join(where)}: {path} needs the setting {name!r}", at_key=True)
+    return kind

@@ -9,7 +9,7 @@ from typing import Any
 
 from labwright.clock import LabClock
 from labwright.hardware import EmbeddedBroker, LabDevice, MqttLink, Port
-from labwright.lab.classes import resolve
+from labwright.lab.classes import place_of, resolve
 from labwright.lab.folder import LabFolder
 from labwright.model.errors import CommunicationError, ConfigError, DeviceError, UnreachableError
 from labwright.model.lab import DeviceSpec
@@ -60,9 +60,15 @@ class Lab:
 
         Raises:
             UnreachableError: all that failed, in one tree; everything else was closed again.
-            ConfigError: a driver refuses its settings.
+            ConfigError: a driver refuses its settings, or a simulation lacks a port: real ones are never used instead.
         """
         wanted = {name: spec for name, spec in self.model.devices.items() if only is None or name in only}
+        lacking = sorted({spec.port for spec in wanted.values()} - set(self._addresses)) if self.simulated else []
+        if lacking:
+            raise ConfigError(
+                f"the simulation has no port {', '.join(lacking)}, and the real one is not used instead; "
+                "start `labwright simulate` again"
+            )
         opened = False
         try:
             self._open(wanted)
@@ -100,7 +106,7 @@ class Lab:
                 self.devices[name] = self._build(name, spec)
         failures |= self._connect()
         if failures:
-            raise UnreachableError(failures, behind)
+            raise UnreachableError(failures, behind, simulated=self.simulated)
 
     def _open_port(self, name: str, address: PortAddress) -> Port | MqttLink:
         port: Port | MqttLink
@@ -134,6 +140,8 @@ class Lab:
                 device.connect()
             except DeviceError as error:
                 return str(error)
+            except Exception as error:  # noqa: BLE001 - a driver is somebody's code; its mistake is told like a fault
+                return f"its driver fails, {place_of(error)}{type(error).__name__}: {error}"
             return ""
 
         with ThreadPoolExecutor(max_workers=16, thread_name_prefix="connect") as pool:

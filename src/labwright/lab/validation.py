@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import math
 import types
 import typing
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -59,16 +60,22 @@ def examine(model: type[M], files: Sequence[YamlFile]) -> Reading[M]:
                 mistakes.append(file.mistake([key], f"{key!r} already stands in {owner[key].path}", at_key=True))
                 continue
             data[key], owner[key] = value, file
+    mistakes += [wrong for file in files for wrong in _not_finite(file, file.data, ())]
     try:
         return Reading(model.model_validate(data), {}, tuple(mistakes))
     except ValidationError as error:
         found = [one for one in error.errors() if not isinstance(_cause(one), CrossReferenceError)]
+    # An item that is wrong itself is not counted by pydantic, which then finds its list too short as well.
+    within = {one["loc"][:depth] for one in found for depth in range(len(one["loc"]))}
+    found = [one for one in found if one["type"] != "too_short" or one["loc"] not in within]
     misspelt = {
         (*one["loc"][:-1], _nearest(model, one["loc"])) for one in found if one["type"] == "extra_forbidden"
     }  # told once, as unknown and not as missing as well
     for one in found:
         if one["type"] == "missing" and one["loc"] in misspelt:
             continue
+        if one["type"] == "finite_number":
+            continue  # told already, for these and for values pydantic leaves to others
         at_key = one["type"] in ("extra_forbidden", "missing")
         mistakes.append(_mistake(owner, files, one["loc"], _words(model, one), at_key=at_key))
     built, broken = _well_formed(model, _repaired(model, data, found))
@@ -84,6 +91,19 @@ def validate(model: type[M], files: Sequence[YamlFile]) -> M:
         MistakesError: every mistake in every file.
     """
     return examine(model, files).whole
+
+
+def _not_finite(file: YamlFile, value: Any, where: tuple[str | int, ...]) -> Iterator[Mistake]:
+    """NaN and infinity anywhere, settings and constants included: no part of a lab has such a size."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _not_finite(file, one, (*where, key))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _not_finite(file, one, (*where, index))
+    elif isinstance(value, float) and not math.isfinite(value):
+        path = ".".join(map(str, where))
+        yield file.mistake(where, f"{path}: input should be a finite number, not {value}")
 
 
 def _repaired(model: type[BaseModel], data: dict[str, Any], errors: Sequence[Any]) -> dict[str, Any]:

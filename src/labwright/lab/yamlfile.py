@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
 
 from labwright.model.errors import ConfigError
 
@@ -68,6 +69,10 @@ class YamlFile:
             key = re.match(r'found duplicate key "(.*?)"', error.problem)
             words = f"the key {key[1] if key else ''!r} stands here a second time"
             raise MistakesError([self._at(mark.line, mark.column, words)]) from error
+        except ReaderError as error:
+            before = text[: error.position]
+            line, column = before.count("\n"), error.position - (before.rfind("\n") + 1)
+            raise MistakesError([self._at(line, column, f"no valid YAML: {error.reason}")]) from error
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line, mark.column) if mark else (0, 0)

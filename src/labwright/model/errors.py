@@ -49,11 +49,18 @@ class UnreachableError(LabwrightError):
     Args:
         failures: why, by name of the device, or of the port that could not be opened.
         behind: devices on each of those ports.
+        simulated: whether the instruments are simulated.
     """
 
     exit_code = 4
 
-    def __init__(self, failures: Mapping[str, str], behind: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        failures: Mapping[str, str],
+        behind: Mapping[str, Sequence[str]] | None = None,
+        *,
+        simulated: bool = False,
+    ) -> None:
         self.failures = dict(failures)
         self.behind = {port: tuple(devices) for port, devices in (behind or {}).items()}
         lines: list[str] = []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from labwright.model.base import Frozen, Name
 from labwright.model.errors import OutOfRangeError, unknown
@@ -22,6 +22,12 @@ class ParameterSpec(Frozen):
     low: float
     high: float
     description: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"parameter {self.name}: low {self.low:g} is not below high {self.high:g}")
+        return self
 
 
 class ResultSpec(Frozen):
@@ -58,7 +64,15 @@ class ProtocolSpec(Frozen):
     title: str
     parameters: tuple[ParameterSpec, ...]
     results: tuple[ResultSpec, ...]
-    steps: tuple[StepSpec, ...]
+    steps: Annotated[tuple[StepSpec, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for kind in ("parameters", "results", "steps"):
+            names = [one.name for one in getattr(self, kind)]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{kind} named twice: {', '.join(twice)}")
+        return self
 
     def check(self, parameters: Mapping[str, Any]) -> None:
         """Refuse parameters that are unknown, missing, no finite numbers, or outside the envelope.

@@ -113,9 +113,11 @@ class LabProtocol:
 
         Raises:
             ConfigError: what is missing.
+            pydantic.ValidationError: the protocol's own data are wrong.
         """
-        names = [step.name for step in self.steps]
-        for step in self.steps:
+        spec = self.spec
+        names = [step.name for step in spec.steps]
+        for step in spec.steps:
             if step.station not in self.lab.stations:
                 raise ConfigError(
                     f"protocol {self.name}, step {step.name}: "

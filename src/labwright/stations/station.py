@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -13,6 +14,7 @@ from bluesky import RunEngine
 from bluesky.utils import FailedStatus, RunEngineInterrupted
 
 from labwright.clock import Actor, LabClock
+from labwright.lab.classes import place_of
 from labwright.model.errors import (
     DeviceError,
     InfeasibleError,
@@ -25,7 +27,7 @@ from labwright.model.lab import LabModel, StationSpec
 from labwright.model.protocol import FailKind, StepOrder, StepOutcome
 from labwright.stations.link import Finished
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
-from labwright.stations.results import StepResults
+from labwright.stations.results import StepResults, checked_results
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +92,8 @@ class Station:
         self._engine.subscribe(journal)
         self._engine.waiting_hook = self._waits
         self._engine.register_command("sleep", self._sleep)
+        for name in ("set", "trigger"):
+            self._engine.register_command(name, self._guarded(engine._command_registry[name]))  # noqa: SLF001 - no other way to Bluesky's own
 
     def start(self, order: StepOrder, epoch: int) -> None:
         """Begin a step.
@@ -127,13 +131,13 @@ class Station:
                 self._timer.cut()
         if now and running:
             for device in self._all():
-                self._tell(device, device.stop)
+                device.end_acts(why)  # no wire yet: nothing begins any more on any of them
+            self._tell_all("stop")
 
     def close(self) -> None:
         """Stop now and make every device safe; one that cannot be told is logged, and the next is told."""
         self.stop("the station closes", now=True)
-        for device in self._all():
-            self._tell(device, device.make_safe)
+        self._tell_all("make_safe")
         with self._lock:
             if self._closed:
                 return
@@ -155,11 +159,19 @@ class Station:
         thread.join(JOIN_S)
         self._loop.close()
 
-    def _tell(self, device: Any, what: Callable[[], None]) -> None:
-        try:
-            what()
-        except DeviceError as error:
-            _log.error("station %s: %s could not be told to stop: %s", self.name, device.name, error)
+    def _tell_all(self, what: str) -> None:
+        """Tell every device at once: one that does not answer must not keep the next one waiting."""
+
+        def tell(device: Any) -> None:
+            try:
+                getattr(device, what)()
+            except DeviceError as error:
+                _log.error("station %s: %s could not be told to stop: %s", self.name, device.name, error)
+
+        devices = self._all()
+        if devices:
+            with ThreadPoolExecutor(len(devices), thread_name_prefix=f"{what} {self.name}") as pool:
+                list(pool.map(tell, devices))
 
     def _all(self) -> list[Any]:
         return [*self._devices.values(), *self._monitors]
@@ -183,9 +195,9 @@ class Station:
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
             cause = _cause(raised)
             state, kind = ("stopped", "aborted") if isinstance(cause, StoppedError) else ("failed", _blame(cause))
-            error = f"{cause}" if isinstance(cause, LabwrightError) else f"{type(cause).__name__}: {cause}"
+            error = _words(cause)
         except Exception as raised:  # noqa: BLE001 - a protocol is somebody's code; whatever it raises ends its step, not the lab
-            state, kind, error = "failed", "equipment", f"{type(raised).__name__} in the plan: {raised}"
+            state, kind, error = "failed", "equipment", f"in the plan, {_words(raised)}"
         watch.cancel()
         if overdue and state != "done":
             state, kind, error = "failed", "equipment", overdue[0]
@@ -220,7 +232,7 @@ class Station:
             if self._monitors:
                 yield from bps.trigger_and_read(self._monitors, name="environment")
             results = yield from protocol.plan(context)
-            found.update(results or {})
+            found.update(checked_results(results, protocol.spec, order.step))
             readable = StepResults(found, protocol.results, self._clock)
             if readable:
                 yield from bps.trigger_and_read([readable], name="results")
@@ -230,6 +242,8 @@ class Station:
         except BaseException as error:
             cause = _cause(error)
             status, reason = ("abort" if isinstance(cause, StoppedError) else "fail"), str(cause)
+            if isinstance(error, SystemExit):  # it would end Bluesky's loop and leave everybody waiting
+                raise DeviceError(f"{place_of(error)}the plan wanted to end the program") from error
             raise
         finally:
             yield from bps.close_run(exit_status=status, reason=reason)
@@ -237,6 +251,16 @@ class Station:
     def _checkpoint(self) -> None:
         if self._stop is not None:
             raise StoppedError(f"station {self.name} was asked to stop: {self._stop}")
+
+    def _guarded(self, command: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Bluesky's command, refused once a stop was asked for; under the stop's own lock, so that none slips through."""
+
+        async def guarded(message: Any) -> Any:
+            with self._lock:  # Bluesky's command does not wait in here: it begins an act and returns its status
+                self._checkpoint()
+                return await command(message)
+
+        return guarded
 
     def _waits(self, statuses: Any) -> None:
         """Bluesky's waiting hook: while the plan waits for devices, lab time may pass."""
@@ -312,6 +336,11 @@ def _cause(error: BaseException) -> BaseException:
     while isinstance(error, FailedStatus) and error.__cause__ is not None:
         error = error.__cause__
     return error
+
+
+def _words(cause: BaseException) -> str:
+    """A fault as it was told; a mistake in the lab's code with its place."""
+    return f"{cause}" if isinstance(cause, LabwrightError) else f"{place_of(cause)}{type(cause).__name__}: {cause}"
 
 
 def _blame(cause: BaseException) -> FailKind:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import bluesky.plan_stubs as bps
 
+from labwright.model.errors import OutOfRangeError
 from labwright.stations.protocol import Plan, StepContext
 
 _groups = itertools.count()
@@ -39,5 +41,11 @@ def observe(context: StepContext, *devices: Any, stream: str = "primary") -> Pla
 
 
 def wait_s(seconds: float) -> Plan:
-    """Wait `seconds` of lab time."""
+    """Wait `seconds` of lab time.
+
+    Raises:
+        OutOfRangeError: no finite number, or a negative one.
+    """
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise OutOfRangeError(f"cannot wait {seconds} s; look at the lab's constants")
     yield from bps.sleep(seconds)

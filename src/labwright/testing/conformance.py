@@ -82,6 +82,10 @@ def check_device(make_device: MakeDevice) -> list[str]:
     return done
 
 
+def _is_a_whole_driver(one: DeviceUnderTest) -> None:
+    _check(not (found := type(one.device).mistakes()), "; ".join(found))
+
+
 def _says_what_it_measures(one: DeviceUnderTest) -> None:
     values, described = _measured(one), one.device.describe()
     _check(set(described) == set(values), f"describe and read disagree: {set(described) ^ set(values)}")
@@ -117,7 +121,10 @@ def _refuses_before_the_wire(one: DeviceUnderTest) -> None:
 
 def _stops_in_the_middle(one: DeviceUnderTest) -> None:
     status = _axis(one).set(one.good)
+    before = one.host.instrument(one.device.name).commands.total()
     one.device.stop()
+    after = one.host.instrument(one.device.name).commands.total()
+    _check(bool(one.device.cannot_halt) or after > before, "stop() sent nothing to the instrument")
     try:
         status.wait(WAIT_S)
     except LabwrightError:
@@ -171,6 +178,7 @@ def _survives_a_restart(one: DeviceUnderTest) -> None:
 
 
 CHECKS: tuple[Callable[[DeviceUnderTest], None], ...] = (
+    _is_a_whole_driver,
     _says_what_it_measures,
     _sets_and_reads_back,
     _refuses_before_the_wire,
