@@ -57,7 +57,7 @@ class Environment(LabDevice):
 
     def trigger(self) -> Status:
         """Ask for the present values."""
-        return self.act(self.measure, timeout_s=60.0)
+        return self.act(self.measure, timeout_s=60.0, join=True)  # several stations may watch one glove box
 
     def measure(self, act: Act) -> None:
         """Ask once.

@@ -108,7 +108,9 @@ class Arm(LabDevice):
             return
         for command in ("hp 1", "attach 1"):
             self.command(command, self._done, repeatable=True)
-        self.command("home", self._done, repeatable=True, timeout_s=20.0)
+        self.command(
+            "home", self._done, timeout_s=20.0
+        )  # it moves: said once, and if the answer is lost a person looks
         self._ready = True
 
     def _angles_of(self, index: int) -> list[float]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -51,18 +52,37 @@ def main() -> None:
     """Run the command line; every error Labwright knows ends in words and an exit code of its own."""
     # ophyd looks for an EPICS installation at import, which a lab of serial lines does not have.
     os.environ.setdefault("OPHYD_CONTROL_LAYER", "dummy")
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
     try:
         app()
     except LabwrightError as error:
-        print(f"labwright: {error}", file=sys.stderr)  # noqa: T201 - before any console exists
-        raise SystemExit(error.exit_code) from None
+        _tell(f"{error}", type(error).__name__, error.exit_code)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            # whoever read our output has gone; Python's own flush at exit would complain once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None
+        _tell(f"{error.filename or 'the system'}: {error.strerror or error}", type(error).__name__, 1)
     except KeyboardInterrupt:
-        print("labwright: stopped", file=sys.stderr)  # noqa: T201 - before any console exists
-        raise SystemExit(130) from None
-    except BrokenPipeError:
-        # whoever read our output has gone; Python's own flush at exit would complain once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+        _tell("stopped", "KeyboardInterrupt", 130)
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
+            raise
+        _tell("stopped", "KeyboardInterrupt", 130)
+
+
+def _as_ctrl_c(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _tell(message: str, kind: str, exit_code: int) -> NoReturn:
+    """Say what went wrong: to a person on stderr, and with --json to a program as well."""
+    print(f"labwright: {message}", file=sys.stderr)  # noqa: T201 - before any console exists
+    if "--json" in sys.argv:
+        from labwright.cli.output import emitted
+
+        emitted({"error": kind, "exit_code": exit_code, "message": message})
+    raise SystemExit(exit_code) from None
 
 
 def _say_version(wanted: bool) -> None:
@@ -89,10 +109,11 @@ def reference_lab() -> Path:
 
 
 def lab_root(lab: Path | None) -> Path:
-    """The lab that is meant: the one named, the one here, or the reference lab."""
+    """The lab that is meant: the one named, the one we are in, or the reference lab."""
     if lab is not None:
         return lab
-    return Path.cwd() if (Path.cwd() / "lab_config").is_dir() else reference_lab()
+    here = Path.cwd()
+    return next((one for one in (here, *here.parents) if (one / "lab_config").is_dir()), reference_lab())
 
 
 def data_folder(root: Path, data: Path | None) -> Path:

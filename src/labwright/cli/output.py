@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,6 +18,16 @@ def emit(value: Any) -> None:
     """One JSON object on a line of stdout."""
     sys.stdout.write(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
     sys.stdout.flush()
+
+
+def emitted(value: Any) -> bool:
+    """As `emit`, for what must go on without a reader; False once whoever read our output has gone."""
+    try:
+        emit(value)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        return False
+    return True
 
 
 def counted(number: int, thing: str) -> str:

@@ -84,7 +84,9 @@ class Progress:
     def _row(self, trial: Trial, number: int, station: str, core: CampaignCore) -> tuple[str, ...]:
         made = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in trial.made.values())
         found = trial.outcomes.get(self._spec.objective.name)
-        result = f"{found.mean:.2f} ± {found.sem or 0:.2f}" if found else ""
+        result = ""
+        if found:
+            result = f"{found.mean:.2f}" if found.sem is None else f"{found.mean:.2f} ± {found.sem:.2f}"
         return (f"{number}/{self._spec.budget}", station, *made, result, self._best(core), self._left())
 
     def _best(self, core: CampaignCore) -> str:

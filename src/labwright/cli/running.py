@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from typing import Any
 from rich.live import Live
 
 from labwright.cli.app import find_campaign
-from labwright.cli.output import console, emit
+from labwright.cli.output import console, emitted
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
 from labwright.cli.simulating import opened
 from labwright.engine import Campaign, CampaignCore, CampaignRun, load_campaign
 from labwright.engine.events import Event
 from labwright.journal import check_place
+from labwright.model.errors import StoreError
 
 # The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.
 logging.getLogger("bluesky").setLevel(logging.CRITICAL)
@@ -62,10 +64,10 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
         with lab, _store(options) as uploader:
             end = _watched(lab, campaign, options, uploader)
             stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
-        report = write_report(options.data, campaign.spec.name, world=world)
+        report = _report(options.data, campaign, world)
     summary = {"campaign": end.campaign, "state": end.state, "reason": end.reason, "data": str(options.data)}
     if options.json:
-        emit({**summary, "report": str(report)})
+        emitted({**summary, "report": str(report) if report else None})
     style = {"completed": "bold", "stopped": "bold yellow", "failed": "bold red"}[end.state]
     console.print(f"{end.campaign} {end.state}: {end.reason}", style=style, markup=False)
     _say_where(options.data, report, stored)
@@ -84,11 +86,11 @@ def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, stor
             lab_hours = (lab.clock.now() - lab.clock.started_s) / 3600
             wall_s = time.monotonic() - began
             facts = _facts(end.core, campaign, world)
-            report = write_report(data, campaign.spec.name, world=world)
+            report = _report(data, campaign, world)
             stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
     facts |= {"campaign": end.campaign, "state": end.state, "lab_hours": lab_hours, "wall_s": wall_s}
     if json:
-        emit({**facts, "report": str(report)})
+        emitted({**facts, "report": str(report) if report else None})
     _say_demo(facts, campaign)
     _say_where(data, report, stored)
     if end.state != "completed":
@@ -154,8 +156,9 @@ def _say_demo(facts: dict[str, Any], campaign: Campaign) -> None:
     console.print(f"{facts['lab_hours']:.1f} hours of laboratory time in {facts['wall_s']:.0f} s.")
 
 
-def _say_where(data: Path, report: Path, stored: str) -> None:
-    console.print(f"Report           {report}")
+def _say_where(data: Path, report: Path | None, stored: str) -> None:
+    if report is not None:
+        console.print(f"Report           {report}")
     console.print(f"Runs             {data / 'runs'} (labwright run list --data {data})")
     console.print(f"Events           {data / 'journal.sqlite'}")
     if stored:
@@ -172,10 +175,15 @@ def _watched(lab: Any, campaign: Campaign, options: RunOptions, uploader: Any) -
     elif not options.json:
         console.print(progress.heading(), markup=False)
 
+    reader_gone = False
+
     def watch(event: Event, core: CampaignCore) -> None:
+        nonlocal reader_gone
         line, note = progress.take(event, core)
         if options.json:
-            emit(event.model_dump(mode="json"))
+            if not reader_gone and not emitted(event.model_dump(mode="json")):
+                reader_gone = True
+                console.print("nobody reads standard output any more; the campaign goes on", style="bold yellow")
             return
         if note:
             console.print(note, markup=False)
@@ -198,14 +206,18 @@ def _interrupts(run: CampaignRun) -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         nonlocal pressed
         pressed += 1
-        now = pressed > 1
+        # In a thread: what the handler interrupts may hold the very lock that the engine's mailbox needs.
+        threading.Thread(target=tell, args=(signal.Signals(number).name, pressed > 1), daemon=True).start()
+
+    def tell(name: str, now: bool) -> None:
+        run.ask_to_stop("Ctrl-C" if name == "SIGINT" else name, now=now)
         console.print(
             "stopping now: all stations are halted" if now else "stopping after the current operation; again: at once",
             style="bold yellow",
         )
-        run.ask_to_stop("Ctrl-C", now=now)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
@@ -222,5 +234,20 @@ def _store(options: RunOptions) -> Iterator[Any]:
     from labwright.store import Uploader
 
     uploader = Uploader(options.data / "runs", options.data / "tiled")
-    uploader.start()
+    try:
+        uploader.start()
+    except StoreError as error:  # an index that can be made again later stops no experiment
+        console.print(f"the campaign goes on without a data store: {error}", style="bold yellow", markup=False)
+        yield None
+        return
     yield uploader
+
+
+def _report(data: Path, campaign: Campaign, world: Any) -> Path | None:
+    """The report's place; a campaign that has ended well has done so even if its report cannot be written."""
+    try:
+        return write_report(data, campaign.spec.name, world=world)
+    except OSError as error:
+        console.print(f"the report cannot be written: {error}", style="bold yellow", markup=False)
+        console.print(f"write it elsewhere with: labwright report {campaign.spec.name} --out FILE", markup=False)
+        return None

@@ -7,16 +7,38 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from labwright.cli.output import console, emit, table
 from labwright.clock import LabClock, SteppedClock
-from labwright.model.errors import ConfigError
+from labwright.hardware.exclusive import ExclusiveLock
+from labwright.model.base import Frozen
+from labwright.model.errors import CommunicationError, ConfigError
 from labwright.model.ports import PortAddress
 from labwright.simulation.control import ask
+
+if TYPE_CHECKING:
+    from labwright.lab import LabFolder
+
+
+class _Clock(Frozen):
+    speed: float
+    start: float
+    wall_start: float
+
+
+class _Endpoints(Frozen):
+    """What `labwright simulate` leaves for others."""
+
+    lab: str
+    lab_sha256: str
+    clock: _Clock
+    control: int
+    ports: dict[str, PortAddress]
+
 
 _ADDRESSES: TypeAdapter[dict[str, PortAddress]] = TypeAdapter(dict[str, PortAddress])
 
@@ -34,16 +56,19 @@ def serve(root: Path, *, speed: float, seed: int, endpoints: Path) -> None:
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
-    with SimulatedLab(folder.model, clock, resolve, seed=seed, links=endpoints.parent / "lines") as lab:
+    with (
+        _alone(endpoints),
+        SimulatedLab(folder.model, clock, resolve, seed=seed, links=endpoints.parent / "lines") as lab,
+    ):
         control = ControlServer(lab)
         try:
             written = {
                 "lab": folder.model.name,
+                "lab_sha256": folder.sha256,
                 "clock": {"speed": speed, "start": start, "wall_start": wall},
                 "control": control.tcp_port,
                 "ports": {name: one.model_dump(mode="json") for name, one in lab.addresses.items()},
             }
-            endpoints.parent.mkdir(parents=True, exist_ok=True)
             endpoints.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2))
             emit(written)
             console.print(
@@ -56,18 +81,38 @@ def serve(root: Path, *, speed: float, seed: int, endpoints: Path) -> None:
             control.close()
 
 
-def read_endpoints(path: Path) -> tuple[LabClock, dict[str, PortAddress]]:
+@contextmanager
+def _alone(endpoints: Path) -> Iterator[None]:
+    """One simulation at one place: a second would take the first one's lines away, and the first the second's."""
+    endpoints.parent.mkdir(parents=True, exist_ok=True)
+    lock = ExclusiveLock(f"simulation:{endpoints.resolve()}")
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise ConfigError(f"a simulation is served at {endpoints} already: {error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_endpoints(path: Path, folder: LabFolder) -> tuple[LabClock, dict[str, PortAddress]]:
     """Clock and addresses of a simulation in another process.
 
     Raises:
-        ConfigError: the file is not there or not what `labwright simulate` writes.
+        ConfigError: the file is not there, not what `labwright simulate` writes, or of another lab, of other files of
+            this one, or of a simulation that has ended.
     """
     written = _written(path)
-    clock = written["clock"]
+    if written["lab"] != folder.model.name:
+        raise ConfigError(f"{path} is of the lab {written['lab']!r}, not of {folder.model.name!r}")
+    if written["lab_sha256"] != folder.sha256:
+        raise ConfigError(f"{path}: the lab's files have changed since; start `labwright simulate` again")
     try:
-        addresses = _ADDRESSES.validate_python(written["ports"])
-    except ValidationError as error:
-        raise ConfigError(f"{path} is no file of `labwright simulate`: {error}") from error
+        ask(written["control"], {"op": "status"})
+    except CommunicationError as error:
+        raise ConfigError(f"{path}: that simulation has ended; start `labwright simulate` again") from error
+    clock, addresses = written["clock"], _ADDRESSES.validate_python(written["ports"])
     return LabClock(clock["speed"], clock["start"], clock["wall_start"]), addresses
 
 
@@ -109,10 +154,11 @@ def _written(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error.strerror}; is `labwright simulate` running?") from error
     except orjson.JSONDecodeError as error:
         raise ConfigError(f"{path} is no file of `labwright simulate`: {error}") from error
-    missing = {"lab", "clock", "control", "ports"} - set(written)
-    if missing:
-        raise ConfigError(f"{path} is no file of `labwright simulate`: it has no {', '.join(sorted(missing))}")
-    return written
+    try:
+        return _Endpoints.model_validate(written).model_dump()
+    except ValidationError as error:
+        where = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        raise ConfigError(f"{path} is no file of `labwright simulate`: look at {where}") from error
 
 
 @contextmanager
@@ -133,7 +179,7 @@ def opened(
 
     folder = read_lab(root)
     if endpoints is not None:
-        clock, addresses = read_endpoints(endpoints)
+        clock, addresses = read_endpoints(endpoints, folder)
         yield folder, Lab(folder, clock, addresses, simulated=True), None
     elif simulated:
         from labwright.simulation import SimulatedLab

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -94,6 +95,9 @@ class CampaignRun:
         self._orders: dict[str, StepOrder] = {}
         self._places = list(campaign.places)
         self._end: Finish | None = None
+        self._early = threading.Lock()
+        self._too_early: list[StopAsked] = []
+        self._running = False
 
     def run(self) -> CampaignEnd:
         """Run the campaign to its end; the lab is left in its safe state.
@@ -106,7 +110,11 @@ class CampaignRun:
         )
         self._stations = self._make_stations()
         try:
-            self._events.put(self._started_event(campaign))
+            with self._early:
+                self._events.put(self._started_event(campaign))
+                for event in self._too_early:
+                    self._events.put(event)
+                self._running = True
             while self._end is None:
                 self._step(campaign)
         except BaseException:
@@ -135,7 +143,12 @@ class CampaignRun:
 
     def ask_to_stop(self, why: str, *, now: bool) -> None:
         """End the campaign: after the current operation, or now with all devices halted. Callable from anywhere."""
-        self._events.put(StopAsked(why=why, now=now))
+        event = StopAsked(why=why, now=now)
+        with self._early:
+            if self._running:
+                self._events.put(event)
+            else:  # it must not come before the campaign's first event
+                self._too_early.append(event)
 
     def _step(self, campaign: str) -> None:
         patience_s = self.patience_s()

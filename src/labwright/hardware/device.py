@@ -50,6 +50,7 @@ class LabDevice(Device):
         self.port = port
         self.clock = clock
         self._acts: dict[str, Act] = {}
+        self._statuses: dict[str, Status] = {}
         self._acts_lock = threading.Lock()
         self._told: dict[str, float] = {}
         super().__init__("", name=name)
@@ -155,13 +156,14 @@ class LabDevice(Device):
             allowed=None if act is None or urgent else act.check,
         )
 
-    def act(self, work: Callable[..., None], *args: Any, timeout_s: float) -> Status:
+    def act(self, work: Callable[..., None], *args: Any, timeout_s: float, join: bool = False) -> Status:
         """Begin something that takes lab time.
 
         Args:
             work: called as ``work(act, *args)`` in a thread of its own; it waits with `act.sleep` and `act.poll`.
             args: its arguments.
             timeout_s: lab seconds it may take.
+            join: whether whoever asks for the same while it is under way gets its status too; for measurements.
 
         Returns:
             a status that ends when the act ends, with the instrument's own alarm if it fails.
@@ -172,10 +174,12 @@ class LabDevice(Device):
         name: str = getattr(work, "__name__", "act")
         what = f"{self.name}.{name}({', '.join(str(arg) for arg in args)})"
         with self._acts_lock:
+            if name in self._acts and join:
+                return self._statuses[name]
             if name in self._acts:
                 raise DeviceError(f"{what} refused: {self._acts[name].what} is still under way")
             act = self._acts[name] = Act(what, self.clock, timeout_s)
-        status = Status(self)
+            status = self._statuses[name] = Status(self)
 
         def whole(act: Act) -> None:
             try:

@@ -166,12 +166,24 @@ class MqttLink:
             self._thread = None
 
     def subscribe(self, topic: str) -> None:
-        """Keep the last message of `topic` from now on; also over a reconnection."""
+        """Keep the last message of `topic` from now on; also over a reconnection.
+
+        Raises:
+            CommunicationError: the broker does not take it.
+        """
+        from aiomqtt import MqttError
+
         with self._lock:
             known = topic in self._topics
             self._topics.add(topic)
-        if not known and self._connected.is_set():
+        if known or not self._connected.is_set():
+            return
+        try:
             self._loop().run(self._client.subscribe(topic, qos=1), self.address.timeout_s)
+        except (MqttError, CommunicationError) as error:
+            with self._lock:
+                self._topics.discard(topic)
+            raise CommunicationError(f"{self}: subscribing to {topic!r} failed: {error}") from error
 
     def latest(self, topic: str) -> Message | None:
         """The last message of a subscribed topic."""

@@ -95,9 +95,11 @@ class RunJournal:
         return self._run_of.get(document.get("descriptor", ""), "unknown")
 
     def _open(self, run: str) -> None:
-        path = self.folder / (run + OPEN)
-        file = path.open("xb", buffering=0)
+        # Locked before it has the name that `recover` looks for: another campaign must not take it for a crash's.
+        part = self.folder / (run + ".part")
+        file = part.open("xb", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.rename(self.folder / (run + OPEN))
         self._files[run] = file
         _sync(self.folder)
 
@@ -245,6 +247,8 @@ def _recover_one(path: Path) -> Recovered | None:
             os.fsync(file.fileno())
             path.rename(path.with_name(uid + CLOSED))
         _sync(path.parent)
+    except FileNotFoundError:
+        return None  # its writer has closed it meanwhile
     except OSError as error:
         raise _failed(path, error) from error
     return Recovered(uid, len(documents), len(data) - good)

@@ -10,6 +10,13 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
 """A name in a lab: letters, digits and underscores, as Bluesky's data keys want it."""
 
 
+Number = Annotated[float, Field(strict=True)]
+"""A number as YAML has it; ``"3"`` and ``true`` are none."""
+
+Whole = Annotated[int, Field(strict=True)]
+"""A whole number; ``"3"``, ``3.0`` and ``true`` are none."""
+
+
 class Frozen(BaseModel):
     """A value that does not change, refuses keys it does not know, and holds only finite numbers."""
 

@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from labwright.model.base import Frozen, Name
+from labwright.model.base import Frozen, Name, Number, Whole
 from labwright.model.errors import unknown
 from labwright.model.ports import PortAddress
 
 ClassPath = Annotated[str, Field(pattern=r"^[a-zA-Z_][\w.]*:[A-Za-z_]\w*$", examples=["devices.ne1000:SyringePump"])]
 """Where a class is found: ``module:Class``, in the lab folder or an installed package."""
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
 
 
 Problem = tuple[tuple[str, ...], str]
@@ -46,11 +46,11 @@ class DeviceSpec(Frozen):
     driver: ClassPath
     port: Name
     settings: dict[str, Any] = {}
-    limits: dict[str, tuple[float, float]] = {}
+    limits: dict[str, tuple[Number, Number]] = {}
 
     @field_validator("limits")
     @classmethod
-    def _low_is_below_high(cls, limits: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    def _low_is_below_high(cls, limits: dict[str, tuple[Number, Number]]) -> dict[str, tuple[Number, Number]]:
         for axis, (low, high) in limits.items():
             if not low < high:
                 raise ValueError(f"{axis}: low {low:g} is not below high {high:g}")
@@ -80,7 +80,7 @@ class PositionSpec(Frozen):
             its name.
     """
 
-    arm_location: Annotated[int, Field(ge=1, le=99)]
+    arm_location: Annotated[Whole, Field(ge=1, le=99)]
     holds: str = ""
 
 
@@ -95,7 +95,7 @@ class StockSpec(Frozen):
     """
 
     pump: Name
-    valve_port: Annotated[int, Field(ge=0, le=20)] = 0
+    valve_port: Annotated[Whole, Field(ge=0, le=20)] = 0
     volume_ml: Positive
     reserve_ml: NotNegative = 0.5
 

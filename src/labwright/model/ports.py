@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from labwright.model.base import Frozen
+from labwright.model.base import Frozen, Number, Whole
 
-TcpNumber = Annotated[int, Field(ge=1, le=65535)]
+TcpNumber = Annotated[Whole, Field(ge=1, le=65535)]
 
 
 class PortBase(Frozen):
@@ -19,8 +19,8 @@ class PortBase(Frozen):
         gap_s: wall seconds to leave the line in peace between two commands (some instruments drop the second).
     """
 
-    timeout_s: Annotated[float, Field(gt=0, le=60)] = 0.5
-    gap_s: Annotated[float, Field(ge=0, le=5)] = 0.0
+    timeout_s: Annotated[Number, Field(gt=0, le=60)] = 0.5
+    gap_s: Annotated[Number, Field(ge=0, le=5)] = 0.0
 
 
 class SerialAddress(PortBase):
@@ -64,7 +64,7 @@ class MqttAddress(PortBase):
     type: Literal["mqtt"]
     host: str | None = None
     tcp_port: TcpNumber = 1883
-    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    timeout_s: Annotated[Number, Field(gt=0, le=60)] = 5.0
 
     def __str__(self) -> str:
         return f"mqtt:{self.host}:{self.tcp_port}" if self.host else "mqtt:embedded"

@@ -12,7 +12,7 @@ from labwright.model.errors import OutOfRangeError, unknown
 
 __all__ = ["Categorical", "Integer", "LinearLE", "ParamValue", "Parameter", "Params", "Real", "Space"]
 
-FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 StrictFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 ParamValue = StrictInt | StrictFloat | StrictStr
 """The value of one parameter; a bool, NaN or infinity is none."""
@@ -198,6 +198,11 @@ class Space(_Frozen):
         wrong = [name for limit in self.constraints for name in limit.coefficients if name not in numeric]
         if wrong:
             raise ValueError("; ".join(f"constraint: {unknown('numeric parameter', name, numeric)}" for name in wrong))
+        bounds = {one.name: (one.low, one.high) for one in self.parameters if not isinstance(one, Categorical)}
+        for limit in self.constraints:
+            least = sum(min(factor * end for end in bounds[name]) for name, factor in limit.coefficients.items())
+            if least > limit.bound:
+                raise ValueError(f"constraint {limit}: nothing in the space keeps it; the smallest sum is {least:g}")
         return self
 
     @property

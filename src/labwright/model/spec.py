@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from labwright.model.base import Frozen, Name
+from labwright.model.base import Frozen, Name, Number, Whole
 from labwright.model.campaign import Objective, PlannerSpec
 from labwright.model.lab import Broken, CrossReferenceError, Problem
 from labwright.model.space import Space
@@ -20,8 +20,8 @@ class StopRule(Frozen):
         no_better_for: so many experiments in a row brought no better mean.
     """
 
-    target: float | None = None
-    no_better_for: Annotated[int, Field(ge=2)] | None = None
+    target: Number | None = None
+    no_better_for: Annotated[Whole, Field(ge=2)] | None = None
 
 
 class Comparison(Frozen):
@@ -63,11 +63,11 @@ class CampaignSpec(Frozen):
     protocol: Name
     prepare: tuple[Name, ...] = ()
     space: Space
-    fixed: dict[Name, float] = {}
+    fixed: dict[Name, Number] = {}
     objective: Objective
     planner: PlannerSpec
-    budget: Annotated[int, Field(ge=1, le=10_000)]
-    seed: Annotated[int, Field(ge=0)] = 0
+    budget: Annotated[Whole, Field(ge=1, le=10_000)]
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     stop: StopRule = StopRule()
     compare: Comparison | None = None
 

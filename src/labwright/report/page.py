@@ -29,6 +29,9 @@ from labwright.report.svg import STYLE
 
 SLICE_POINTS = 41
 
+SWEEP_KEYS = ("frequencies_hz", "z_real_ohm", "z_imag_ohm", "resistance", "resistance_sem", "cpe_q", "cpe_n", "celsius")
+"""What a replicate must hold to be drawn as an impedance sweep with its fit."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -80,7 +83,8 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         simulated=record.core.started.simulated,
         state=record.core.phase,
         reason=record.core.reason,
-        started=datetime.fromtimestamp(record.started_s, UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        started=_moment(record.started_s),
+        wall_started=_moment(record.wall_started_s),
         hours=(record.ended_s - record.started_s) / 3600,
         objective=spec.objective,
         compare=spec.compare,
@@ -159,10 +163,11 @@ def _slice_cards(record: CampaignRecord, planner: Planner, best: dict[str, float
 
 def _nyquist_cards(record: CampaignRecord) -> list[Card]:
     """The last impedance sweep of the best experiment, if the protocol keeps its sweeps."""
-    kept = [results for results in record.found("measure") if results.get("replicates")]
+    name, sign = record.core.spec.objective.name, 1 if record.core.spec.objective.goal == "max" else -1
+    kept = [results for results in record.found_anywhere(name) if _is_sweep(results.get("replicates"))]
     if not kept:
         return []
-    best = max(kept, key=lambda results: results["conductivity"])
+    best = max(kept, key=lambda results: sign * results[name])
     one = best["replicates"][-1]
     frequencies = one["frequencies_hz"]
     measured = [complex(r, x) for r, x in zip(one["z_real_ohm"], one["z_imag_ohm"], strict=True)]
@@ -173,8 +178,7 @@ def _nyquist_cards(record: CampaignRecord) -> list[Card]:
     return [
         Card(
             "Impedance of the best sample",
-            f"Last replicate: R = {one['resistance']:.2f} ± {one['resistance_sem']:.2f} Ω at {one['celsius']:.1f} °C, "
-            f"conductivity {one['conductivity']:.2f} mS/cm.",
+            f"Last replicate: R = {one['resistance']:.2f} ± {one['resistance_sem']:.2f} Ω at {one['celsius']:.1f} °C.",
             _markup(nyquist(measured, fitted, one["resistance"])),
             ("frequency / Hz", "Re Z / Ω", "Im Z / Ω", "Re fit / Ω", "Im fit / Ω"),
             [
@@ -183,6 +187,11 @@ def _nyquist_cards(record: CampaignRecord) -> list[Card]:
             ],
         )
     ]
+
+
+def _is_sweep(replicates: Any) -> bool:
+    last = replicates[-1] if isinstance(replicates, list) and replicates else None
+    return isinstance(last, dict) and set(SWEEP_KEYS) <= set(last)
 
 
 def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
@@ -208,7 +217,7 @@ def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
         cards.append(
             Card(
                 f"Nominal and weighed {name}",
-                f"{words}: weighing takes the pumps' error out. The planner learns from the weighed value.",
+                f"{words}. The planner learns from what was made, not from what was asked for.",
                 _markup(parity(name, unit, nominal, weighed) + differences(name, unit, weighed, nominal, true)),
                 ("experiment", *columns),
                 [
@@ -257,6 +266,10 @@ def _timeline_card(record: CampaignRecord) -> Card:
         ],
         wide=True,
     )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _with_unit(name: str, unit: str) -> str:

@@ -26,6 +26,7 @@ class CampaignRecord:
         steps: outcomes of all steps, by experiment label and step name.
         started_s: lab time of the first event.
         ended_s: lab time of the last.
+        wall_started_s: time of day of the first event, seconds since the epoch.
     """
 
     campaign: str
@@ -33,6 +34,7 @@ class CampaignRecord:
     steps: dict[tuple[str, str], StepOutcome] = field(default_factory=dict)
     started_s: float = 0.0
     ended_s: float = 0.0
+    wall_started_s: float = 0.0
 
     @property
     def done(self) -> list[Trial]:
@@ -49,12 +51,12 @@ class CampaignRecord:
         values = self.values()
         return [best(values[: index + 1]) for index in range(len(values))]
 
-    def found(self, name: str) -> list[dict[str, Any]]:
-        """Results of the step `name`, one for each experiment that has it."""
+    def found_anywhere(self, result: str) -> list[dict[str, Any]]:
+        """All that a step found which found `result`, one for each experiment that has such a step."""
         return [
             outcome.results
-            for (label, step), outcome in self.steps.items()
-            if step == name and label.isdigit() and outcome.state == "done"
+            for (label, _), outcome in self.steps.items()
+            if label.isdigit() and outcome.state == "done" and result in outcome.results
         ]
 
 
@@ -72,7 +74,14 @@ def read_record(log: EventLog, name: str) -> CampaignRecord:
     events = log.read(name)
     if not events:
         raise ConfigError(f"{log.path}: {unknown('campaign', name, log.campaigns())}")
-    record = CampaignRecord(name, CampaignCore(), started_s=events[0].lab_time_s, ended_s=events[-1].lab_time_s)
+    first, last = events[0], events[-1]
+    record = CampaignRecord(
+        name,
+        CampaignCore(),
+        started_s=first.lab_time_s,
+        ended_s=last.lab_time_s,
+        wall_started_s=first.wall_time_s,
+    )
     for one in events:
         try:
             event = EVENTS.validate_python(one.payload)

@@ -53,7 +53,7 @@ class SimHost:
 
         Args:
             port: the port's name in the lab.
-            address: the real one; kept but for the place, so drivers open the simulated line with the same settings.
+            address: the real one; kept but for the place (and 7E1, which no pseudo-terminal has).
             instruments: those on this wire.
             link: for serial lines, a lasting name.
 
@@ -66,7 +66,9 @@ class SimHost:
         on_mqtt = [one for one in instruments if isinstance(one, MqttInstrument)]
         served: PortAddress
         if isinstance(address, SerialAddress):
-            served = address.model_copy(update={"path": self._serve_pty(on_text, link)})
+            # A pseudo-terminal knows no 7E1: the second program to open one so is refused by the kernel.
+            path = self._serve_pty(on_text, link)
+            served = address.model_copy(update={"path": path, "data_bits": 8, "parity": "none"})
         elif isinstance(address, TcpAddress):
             served = address.model_copy(update={"host": "127.0.0.1", "tcp_port": self._serve_tcp(on_text)})
         elif isinstance(address, VisaAddress):

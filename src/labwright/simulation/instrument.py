@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import random
+import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -10,6 +12,8 @@ from typing import Any, ClassVar
 from labwright.clock import LabClock
 from labwright.model.errors import ConfigError, unknown
 from labwright.simulation.faults import WIRE_FAULTS, Fault, WireFaults
+
+_log = logging.getLogger(__name__)
 
 
 class World:
@@ -116,6 +120,8 @@ class SimInstrument(Simulated):
     def __init__(self, name: str, world: Any) -> None:
         super().__init__(name, world)
         self.commands: Counter[str] = Counter()
+        self.broken = ""
+        """The first mistake of the simulator itself: where, and what."""
 
     @classmethod
     def split(cls, buffer: bytes) -> tuple[str, int] | None:
@@ -136,5 +142,12 @@ class SimInstrument(Simulated):
     def handle(self, command: str) -> bytes | None:
         """Do `command`; the reply's bytes, or None to stay silent."""
         self.commands[command.split(" ")[0]] += 1
-        reply = self.answer(command)
+        try:
+            reply = self.answer(command)
+        except Exception as error:  # noqa: BLE001 - a simulator is somebody's code; its mistake is told once, in words
+            if not self.broken:
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                self.broken = f"{where.filename}:{where.lineno}: {type(error).__name__}: {error}"
+                _log.error("SIMULATED %s fails at %r and is silent: %s", self.name, command, self.broken)
+            return None
         return None if reply is None else self.encode(reply)

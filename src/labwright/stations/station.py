@@ -253,7 +253,7 @@ class Station:
             raise StoppedError(f"station {self.name} was asked to stop: {self._stop}")
 
     def _guarded(self, command: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Bluesky's command, refused once a stop was asked for; under the stop's own lock, so that none slips through."""
+        """Bluesky's command, refused once a stop was asked for; under the stop's own lock, so none slips through."""
 
         async def guarded(message: Any) -> Any:
             with self._lock:  # Bluesky's command does not wait in here: it begins an act and returns its status

@@ -16,6 +16,7 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     serve_parser = verbs.add_parser("serve", help="serve the store in FOLDER until SIGTERM")
     serve_parser.add_argument("folder", type=Path)
+    serve_parser.add_argument("parent", type=int, help="process to end with")
     upload_parser = verbs.add_parser("upload", help="upload closed runs; paths of new ones on standard input")
     upload_parser.add_argument("runs", type=Path)
     upload_parser.add_argument("folder", type=Path)
@@ -24,7 +25,7 @@ def main() -> int:
     if words.verb == "serve":
         from labwright.store.server import serve
 
-        serve(words.folder)
+        serve(words.folder, words.parent)
         return 0
     from labwright.store.upload import upload
 

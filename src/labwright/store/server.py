@@ -18,8 +18,10 @@ START_TIMEOUT_S = 90.0
 """Tiled imports for ten seconds on an idle machine; a busy one takes longer."""
 
 
-def serve(folder: Path) -> None:
-    """Serve until SIGTERM, or until the parent process has gone; the address is in FOLDER/url while it answers."""
+def serve(folder: Path, parent: int) -> None:
+    """Serve until SIGTERM, or until the process `parent` has gone; the address is in FOLDER/url while it answers."""
+    stopping = threading.Event()
+    threading.Thread(target=_watch_parent, args=(parent, stopping), daemon=True).start()
     import uvicorn
     from tiled.commandline._catalog import init
     from tiled.server.app import build_app_from_config
@@ -33,7 +35,7 @@ def serve(folder: Path) -> None:
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
-    threading.Thread(target=_watch_parent, args=(server,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(server, stopping), daemon=True).start()
     threading.Thread(target=_announce, args=(server, folder, port), daemon=True).start()
     try:
         server.run(sockets=[listener])
@@ -49,10 +51,14 @@ def _announce(server: object, folder: Path, port: int) -> None:
     part.rename(folder / URL_FILE)
 
 
-def _watch_parent(server: object) -> None:
-    parent = os.getppid()
+def _watch_parent(parent: int, gone: threading.Event) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
+    gone.set()
+
+
+def _end_with(server: object, gone: threading.Event) -> None:
+    gone.wait()
     server.should_exit = True  # type: ignore[attr-defined]  # uvicorn's own switch
 
 
@@ -114,7 +120,7 @@ class ServerProcess:
         self.starts += 1
         (self.folder / URL_FILE).unlink(missing_ok=True)
         self._process = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
-            [sys.executable, "-m", "labwright.store", "serve", str(self.folder)],
+            [sys.executable, "-m", "labwright.store", "serve", str(self.folder), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL if os.environ.get("LABWRIGHT_STORE_QUIET", "1") == "1" else None,

@@ -13,6 +13,7 @@ import queue
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ from labwright.model.errors import JournalError, StoreError
 from labwright.store.server import ServerProcess
 
 RETRY_WAIT_S = 0.5
+
+REFUSED_MOST = 3
+"""A run the server has refused so often is left in the journal, and the others go on."""
+
 _END = None
 
 
@@ -58,6 +63,7 @@ def upload(runs: Path, folder: Path, deadline_s: float) -> int:
 def _loop(waiting: queue.SimpleQueue[Path | None], store: _Store, deadline_s: float) -> int:
     left: dict[str, Path] = {}
     seen: set[str] = set()
+    refused: Counter[str] = Counter()
     deadline: float | None = None
     while True:
         try:
@@ -73,10 +79,14 @@ def _loop(waiting: queue.SimpleQueue[Path | None], store: _Store, deadline_s: fl
                 left[uid] = item
         for uid, path in list(left.items()):
             state, reason = store.put(uid, path)
+            refused[uid] += state == "refused"
+            if refused[uid] >= REFUSED_MOST:
+                state = "failed"
             _tell(uid, state, reason)
             if state == "waiting":
                 break  # the server is away; the next would fail alike
-            del left[uid]
+            if state != "refused":
+                del left[uid]
         if deadline is not None and waiting.empty():
             if not left:
                 return 0
@@ -109,7 +119,12 @@ class _Store:
         self._client: Any = None
 
     def put(self, uid: str, path: Path) -> tuple[str, str]:
-        """Upload one run: ``uploaded``, ``already``, ``waiting`` (try again) or ``failed`` (never will), and why."""
+        """Upload one run, and why if it did not go.
+
+        Returns:
+            ``uploaded``; ``already``; ``waiting``: no server, try again; ``refused``: by the server, perhaps for good;
+            ``failed``: it never will.
+        """
         import httpx
         from tiled.client.utils import ClientError
 
@@ -117,11 +132,16 @@ class _Store:
             documents = read_run(path)
         except JournalError as error:
             return "failed", str(error)
+        if not documents or documents[0][0] != "start" or documents[-1][0] != "stop":
+            return "failed", f"{path} holds no whole run"
         try:
             return self._put(uid, documents), ""
-        except (httpx.HTTPError, StoreError, ClientError, ConnectionError, TimeoutError) as error:
+        except (httpx.HTTPError, StoreError, ConnectionError, TimeoutError) as error:
             self._client = None
             return "waiting", f"{type(error).__name__}: {error}"
+        except (ClientError, ValueError, TypeError, KeyError) as error:
+            self._client = None
+            return "refused", f"{type(error).__name__}: {error}"
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -15,6 +15,10 @@ from types import TracebackType
 import orjson
 
 from labwright.journal import closed_runs
+from labwright.model.errors import StoreError
+
+LOG_FILE = "upload.log"
+"""In the store's folder: what the uploading process says of its own troubles."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +30,23 @@ class UploadSummary:
         already: runs that were there.
         failed: why, by run, for those that can never be uploaded (a damaged journal).
         missing: runs that are not there yet; a later upload takes them.
+        going_on: whether a process is at work on them.
     """
 
     uploaded: int
     already: int
     failed: dict[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    going_on: bool = False
 
     def __str__(self) -> str:
         text = f"{self.uploaded} runs uploaded, {self.already} were there"
         if self.failed:
             text += "; cannot be uploaded: " + "; ".join(f"{uid}: {why}" for uid, why in self.failed.items())
-        if self.missing:
+        if self.missing and self.going_on:
             text += f"; {len(self.missing)} more follow in the background (they are safe in the journal)"
+        elif self.missing:
+            text += f"; {len(self.missing)} are not there (they are safe in the journal; labwright store sync)"
         return text
 
 
@@ -57,6 +65,7 @@ class Uploader:
         self._states: dict[str, tuple[str, str]] = {}
         self._child: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
+        self._left_behind = False
 
     def __enter__(self) -> Uploader:
         self.start()
@@ -73,10 +82,17 @@ class Uploader:
         return None if self._child is None else self._child.pid
 
     def start(self) -> None:
-        """Start the process; returns at once."""
-        self._runs.mkdir(parents=True, exist_ok=True)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._spawn()
+        """Start the process; returns at once.
+
+        Raises:
+            StoreError: it has no folder to work in.
+        """
+        try:
+            self._runs.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._spawn()
+        except OSError as error:
+            raise StoreError(f"the store's folder {self._folder} cannot be used: {error}") from error
 
     def notify(self, path: Path) -> None:
         """Say that a run is closed; returns at once, even if the process is stopped or dead."""
@@ -109,6 +125,7 @@ class Uploader:
             already=sum(state == "already" for state, _ in states),
             failed=failed,
             missing=tuple(self._missing()),
+            going_on=self._left_behind,
         )
 
     def finish(self, wait_s: float) -> UploadSummary:
@@ -119,6 +136,7 @@ class Uploader:
                 self._child.wait(wait_s)
             except subprocess.TimeoutExpired:
                 self._child = None  # it has a session of its own, uploads what is left, and ends
+                self._left_behind = True
             else:
                 self._reap()
         return self._summary()
@@ -126,8 +144,12 @@ class Uploader:
     def stop(self) -> None:
         """End the process now; what it has not uploaded stays in the journal."""
         if self._child is not None:
-            self._child.kill()
-            self._child.wait(10)
+            self._child.terminate()
+            try:
+                self._child.wait(5)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait(10)
             self._reap()
 
     def _missing(self) -> list[str]:
@@ -136,13 +158,14 @@ class Uploader:
 
     def _spawn(self) -> None:
         self._lines = queue.SimpleQueue()
-        child = self._child = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
-            [sys.executable, "-m", "labwright.store", "upload", str(self._runs), str(self._folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the campaign
-        )
+        with (self._folder / LOG_FILE).open("ab") as log:
+            child = self._child = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
+                [sys.executable, "-m", "labwright.store", "upload", str(self._runs), str(self._folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the campaign
+            )
         self._threads = [
             threading.Thread(target=self._write, args=(child, self._lines), daemon=True),
             threading.Thread(target=self._read, args=(child,), daemon=True),
