@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 import labwright
-from labwright.model.errors import ConfigError
+from labwright.model.errors import ConfigError, RefusedError
 from labwright.notebook import CampaignResult, OpenLab
-from labwright.store import Uploader
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,6 +47,7 @@ def test_a_campaign_gives_a_table_with_units(result: CampaignResult) -> None:
 def test_the_runs_are_there_as_tables(lab: OpenLab, result: CampaignResult) -> None:
     assert len(lab.runs) == 8 + 2 * 8
     last = lab.runs[-1]
+    assert [run.start for run in lab.runs[-2:]][-1] == last.start
     assert lab.runs[last.start["uid"][:12]].start == last.start
     assert {one.stop["exit_status"] for one in lab.runs} == {"success"}
     dosed = next(one for one in lab.runs if one.start["labwright"]["step"] == "dose")
@@ -61,15 +61,36 @@ def test_the_runs_are_there_as_tables(lab: OpenLab, result: CampaignResult) -> N
 
 
 def test_databroker_reads_them(lab: OpenLab, result: CampaignResult) -> None:
-    with Uploader(lab.data / "runs", lab.data / "tiled") as uploader:
-        assert not uploader.drain(120).missing
     with lab.store() as catalogue:
         assert len(catalogue) == len(lab.runs)
         run = lab.runs[0]
         header = catalogue.v1[run.start["uid"]]
         assert header.start["labwright"]["campaign"] == result.end.campaign
+        assert catalogue.v1[-1].start["uid"] == lab.runs[-1].start["uid"], "scan ids do not begin again at each station"
         names = [name for name, _ in header.documents()]
         assert (names[0], names[-1]) == ("start", "stop")
+
+
+def test_a_lab_whose_vials_are_used_takes_no_second_campaign(lab: OpenLab, result: CampaignResult) -> None:
+    again = lab.campaign("conductivity", budget=1)
+    assert repr(again) == "<conductivity: 1 experiments, planner skopt, seed 1>"
+    with pytest.raises(RefusedError, match=r"has used this lab's containers and stocks"):
+        again.run()
+
+
+def test_a_closed_lab_says_so(tmp_path: Path) -> None:
+    lab = labwright.open(ROOT, simulated=True, data=tmp_path)
+    campaign = lab.campaign("conductivity", budget=1)
+    lab.close()
+    with pytest.raises(RefusedError, match="is closed; open it again"):
+        campaign.run()
+
+
+def test_what_does_not_fit_is_a_configuration_error(lab: OpenLab) -> None:
+    with pytest.raises(ConfigError, match=r"instead of the file's does not fit: budget"):
+        lab.campaign("conductivity", budget=0)
+    with pytest.raises(ConfigError, match=r"instead of the file's does not fit: seed"):
+        lab.campaign("conductivity", seed=-1)
 
 
 def test_nothing_is_opened_if_the_lab_is_wrong(tmp_path: Path) -> None:

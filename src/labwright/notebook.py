@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from labwright.model.campaign import Recommendation
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from labwright.engine import Campaign, CampaignEnd
     from labwright.hardware import LabDevice
+    from labwright.store import UploadSummary
 
 
 class OpenLab:
@@ -50,6 +51,8 @@ class OpenLab:
             self._open = stack.pop_all()
         self.name: str = self._lab.model.title
         self.simulated: bool = self._lab.simulated
+        self._closed = False
+        self._used_by = ""
         self.devices: Mapping[str, LabDevice] = self._lab.devices
 
     def __enter__(self) -> OpenLab:
@@ -67,6 +70,7 @@ class OpenLab:
     def close(self) -> None:
         """Bring every device to its safe state and give the ports back."""
         self._open.close()
+        self._closed = True
 
     @property
     def campaigns(self) -> list[str]:
@@ -94,50 +98,103 @@ class OpenLab:
 
         path = find_campaign(self._root, name)
         found = load_campaign(self._lab.folder, path, budget=budget, seed=seed, planner=planner)
-        return LabCampaign(found, self._lab, self._world, self.data)
+        return LabCampaign(found, self, self._lab, self._world)
 
     @property
     def runs(self) -> Runs:
         """The runs in the journal, oldest first."""
         return Runs(self.data / "runs")
 
-    def store(self) -> AbstractContextManager[Any]:
-        """The data store, for a `with` block: a Tiled catalogue whose `.v1` is a databroker Broker.
-
-        Upload first what is missing with `labwright store sync`.
+    def sync(self, timeout_s: float = 600.0) -> UploadSummary:
+        """Upload every run of the journal that the data store lacks, and wait for it.
 
         Raises:
-            StoreError: its server does not come up.
+            StoreError: not everything is there in time.
+        """
+        from labwright.model.errors import StoreError
+        from labwright.store import Uploader
+
+        uploader = Uploader(self.data / "runs", self.data / "tiled")
+        uploader.start()
+        summary = uploader.drain(timeout_s)
+        if summary.missing or summary.failed:
+            raise StoreError(f"the data store in {self.data / 'tiled'} is not complete: {summary}")
+        return summary
+
+    def store(self) -> AbstractContextManager[Any]:
+        """The data store, for a `with` block, complete: a Tiled catalogue whose `.v1` is a databroker Broker.
+
+        Raises:
+            StoreError: its server does not come up, or it lacks a run.
         """
         from labwright.store import open_store
 
+        self.sync()
         return open_store(self.data / "tiled")
+
+    def claim(self, campaign: Campaign) -> None:
+        """One campaign after the other, and none on what another has used up.
+
+        Raises:
+            RefusedError: the lab is closed, a campaign runs, or its vials and stocks are used.
+        """
+        from labwright.model.errors import RefusedError
+
+        if self._closed:
+            raise RefusedError(f"{self.name} is closed; open it again")
+        if self._used_by:
+            raise RefusedError(
+                f"{self._used_by} runs or has used this lab's containers and stocks; close it, refill it (a simulated "
+                "lab comes back full) and open it again"
+            )
+        self._used_by = campaign.spec.name
+
+    def release(self, campaign: Campaign) -> None:
+        """Give the lab free after a campaign that uses nothing up."""
+        if not campaign.places and not any(one.worst_consumption_ml() for one in campaign.protocols.values()):
+            self._used_by = ""
 
 
 class LabCampaign:
     """A campaign that fits its lab; `run` carries it out."""
 
-    def __init__(self, campaign: Campaign, lab: Any, world: Any, data: Path) -> None:
+    def __init__(self, campaign: Campaign, owner: OpenLab, lab: Any, world: Any) -> None:
         self.spec = campaign.spec
         self._campaign = campaign
+        self._owner = owner
         self._lab = lab
         self._world = world
-        self._data = data
 
-    def run(self) -> CampaignResult:
-        """Run it to its end and write its report; an interrupt (Ctrl-C) stops all stations first.
+    def __repr__(self) -> str:
+        spec = self.spec
+        return f"<{spec.name}: {spec.budget} experiments, planner {spec.planner.name}, seed {spec.seed}>"
+
+    def run(self, *, deck_checked: bool = False) -> CampaignResult:
+        """Run it to its end and write its report; an interrupt (Ctrl-C) ends it after the current operation, twice now.
+
+        Args:
+            deck_checked: after a campaign that did not end well: somebody has looked at the deck.
 
         Raises:
+            RefusedError: another campaign has the lab, has used it up, or may have left something on the deck.
             NoJournalError: there is no place for a journal; nothing was started.
             JournalError: the journal refuses; everything was stopped, what was measured before is kept.
         """
         from labwright.cli.reporting import write_report
+        from labwright.cli.running import interrupts, refuse_after_a_broken_one
         from labwright.engine import CampaignRun
         from labwright.journal import check_place
 
-        check_place(self._data, self.spec.budget)
-        end = CampaignRun(self._lab, self._campaign, self._data).run()
-        report = write_report(self._data, self.spec.name, world=self._world)
+        data = self._owner.data
+        check_place(data, self.spec.budget)
+        if self._world is None and not deck_checked:
+            refuse_after_a_broken_one(data, self._campaign)
+        self._owner.claim(self._campaign)
+        run = CampaignRun(self._lab, self._campaign, data)
+        with interrupts(run):
+            end = run.run()
+        self._owner.release(self._campaign)
+        report = write_report(data, self.spec.name, world=self._world)
         return CampaignResult(self._campaign, end, report, self._lab.simulated)
 
 
@@ -208,9 +265,15 @@ class Runs:
 
         return (Run(path) for path in closed_runs(self._folder))
 
-    def __getitem__(self, which: int | str) -> Run:
+    @overload
+    def __getitem__(self, which: int | str) -> Run: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[Run]: ...
+    def __getitem__(self, which: int | str | slice) -> Run | list[Run]:
         from labwright.journal import closed_runs, find_run
 
+        if isinstance(which, slice):
+            return [Run(path) for path in closed_runs(self._folder)[which]]
         return Run(find_run(self._folder, which) if isinstance(which, str) else closed_runs(self._folder)[which])
 
     def __repr__(self) -> str:

@@ -270,6 +270,13 @@ def test_nobody_there_is_told_in_words() -> None:
             open_port("line", address)
 
 
+def test_closing_a_line_closes_no_other(line: tuple[Port, Echo, SimHost]) -> None:
+    port, _, host = line
+    second: Any = host.serve("second", port.address, [Echo("other", World(host.clock, 0))])
+    open_port("second", second).close()
+    assert ask(port, "value?") == "VALUE?"
+
+
 def test_two_hundred_instruments_in_one_process() -> None:
     threads = threading.active_count()
     with SimHost(LabClock()) as host:

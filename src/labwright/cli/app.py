@@ -204,10 +204,14 @@ def campaign_run(
     endpoints: EndpointsOption = None,
     speed: SpeedOption = 0.0,
     budget: Annotated[int | None, typer.Option("--budget", help="Instead of the file's.", min=1)] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Instead of the file's.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Instead of the file's.", min=0)] = None,
     planner: Annotated[str | None, typer.Option("--planner", help="Instead of the file's.")] = None,
     json: JsonOption = False,
     store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
+    deck_checked: Annotated[
+        bool,
+        typer.Option("--deck-checked", help="After a campaign that did not end well: somebody has looked at the deck."),
+    ] = False,
 ) -> None:
     """Run a campaign. Ctrl-C ends it after the current operation, a second Ctrl-C at once."""
     from labwright.cli.running import RunOptions, run_campaign
@@ -223,6 +227,7 @@ def campaign_run(
         planner=planner,
         json=json,
         store=store,
+        deck_checked=deck_checked,
     )
     raise SystemExit(run_campaign(root, spec, options))
 

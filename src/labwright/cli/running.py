@@ -22,7 +22,8 @@ from labwright.cli.simulating import opened
 from labwright.engine import Campaign, CampaignCore, CampaignRun, load_campaign
 from labwright.engine.events import Event
 from labwright.journal import check_place
-from labwright.model.errors import StoreError
+from labwright.model.errors import RefusedError, StoreError
+from labwright.report import last_ended
 
 # The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.
 logging.getLogger("bluesky").setLevel(logging.CRITICAL)
@@ -46,6 +47,7 @@ class RunOptions:
     planner: str | None = None
     json: bool = False
     store: bool = True
+    deck_checked: bool = False
 
 
 def run_campaign(root: Path, name: str, options: RunOptions) -> int:
@@ -61,6 +63,8 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
             folder, find_campaign(root, name), budget=options.budget, seed=options.seed, planner=options.planner
         )
         check_place(options.data, campaign.spec.budget)
+        if world is None and not options.deck_checked:
+            refuse_after_a_broken_one(options.data, campaign)
         with lab, _store(options) as uploader:
             end = _watched(lab, campaign, options, uploader)
             stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
@@ -72,6 +76,21 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
     console.print(f"{end.campaign} {end.state}: {end.reason}", style=style, markup=False)
     _say_where(options.data, report, stored)
     return EXIT[end.state]
+
+
+def refuse_after_a_broken_one(data: Path, campaign: Campaign) -> None:
+    """After a campaign that did not end well nobody knows where its sample is: the arm could drive into it.
+
+    Raises:
+        RefusedError: until a person has looked.
+    """
+    last = last_ended(data) if campaign.places else None
+    if last is not None and last.core.phase != "completed":
+        how = f"{last.core.phase}: {last.core.reason}" if last.core.over else "cut off in the middle"
+        raise RefusedError(
+            f"the last campaign here, {last.campaign}, did not end well ({how}); a container may stand where it was left, "
+            "or in the gripper. Look, put everything as inventory.yaml says, and run again with --deck-checked"
+        )
 
 
 def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, store: bool) -> None:
@@ -195,12 +214,16 @@ def _watched(lab: Any, campaign: Campaign, options: RunOptions, uploader: Any) -
     run = CampaignRun(lab, campaign, options.data, watch, uploader.notify if uploader else lambda path: None)
     for one in run.recovered:
         console.print(f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents kept)")
-    with _interrupts(run), live or contextlib.nullcontext():
+    with interrupts(run), live or contextlib.nullcontext():
         return run.run()
 
 
 @contextlib.contextmanager
-def _interrupts(run: CampaignRun) -> Iterator[None]:
+def interrupts(run: CampaignRun) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a lost terminal end the campaign: after the current operation, the second time at once."""
+    if threading.current_thread() is not threading.main_thread():  # Python gives signals to the main thread only
+        yield
+        return
     pressed = 0
 
     def stop(number: int, frame: Any) -> None:

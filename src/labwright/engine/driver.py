@@ -251,6 +251,7 @@ class CampaignRun:
                 clock=lab.clock,
                 journal=self.runs,
                 finished=lambda outcome: self._events.put(StepEnded(outcome=outcome)),
+                scan_id=self.runs.number,
                 lab_hash=lab.folder.sha256,
                 simulated=lab.simulated,
             )

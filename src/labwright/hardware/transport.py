@@ -146,17 +146,17 @@ class VisaTransport:
 
         self._error = pyvisa.errors.VisaIOError
         self._timed_out = StatusCode.error_timeout
-        self._manager = pyvisa.ResourceManager("@py")
+        # One manager serves the whole process, whoever asks for one: closing it would close every other VISA line too.
+        manager = pyvisa.ResourceManager("@py")
         # read_termination makes pyvisa-py's socket session return at the line end instead of at its time-out.
         try:
-            self._resource: Any = self._manager.open_resource(
+            self._resource: Any = manager.open_resource(
                 address.resource,
                 read_termination="\n",
                 write_termination="\n",
                 open_timeout=int(CONNECT_TIMEOUT_S * 1000),
             )
         except Exception as error:
-            self._manager.close()
             if not isinstance(error, (self._error, ValueError)) and type(error) is not Exception:
                 raise
             raise ConnectionError(str(error)) from error
@@ -216,11 +216,9 @@ class VisaTransport:
         return data
 
     def close(self) -> None:
-        """Close the resource and its manager."""
+        """Close the resource."""
         with contextlib.suppress(self._error, OSError):
             self._resource.close()
-        with contextlib.suppress(self._error, OSError):
-            self._manager.close()
 
 
 def _refuse_flood(stale: bytes) -> None:

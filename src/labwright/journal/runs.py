@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import math
 import os
 import threading
@@ -50,8 +51,13 @@ class RunJournal:
         self._lock = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._numbers = itertools.count(1 + sum(1 for _ in folder.glob("*" + CLOSED)))
         except OSError as error:
             raise _failed(folder, error) from error
+
+    def number(self, metadata: Any = None) -> int:
+        """A scan id no other run of this folder has, for all RunEngines that share the journal."""
+        return next(self._numbers)
 
     def __call__(self, name: str, document: Mapping[str, Any]) -> None:
         """Keep one document.

@@ -114,3 +114,17 @@ def newest(data: Path, name: str) -> CampaignRecord:
         if not fitting:
             raise ConfigError(f"{path}: {unknown('campaign', name, sorted({one.rsplit('-', 3)[0] for one in ids}))}")
         return read_record(log, fitting[-1])
+
+
+def last_ended(data: Path) -> CampaignRecord | None:
+    """The record of the last campaign in a data folder, whatever its name and end; None if there is none.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    path = data / "journal.sqlite"
+    if not path.exists():
+        return None
+    with EventLog(path) as log:
+        ids = log.campaigns()
+        return read_record(log, ids[-1]) if ids else None

@@ -49,6 +49,7 @@ class Station:
         clock: the lab clock.
         journal: takes every document before anything else does; if it raises, the run ends.
         finished: told how each step ended, from the station's thread.
+        scan_id: gives every run a number of its own; each station counts for itself without.
         lab_hash: hash of the lab folder, recorded in every run.
         simulated: recorded in every run.
     """
@@ -64,6 +65,7 @@ class Station:
         clock: LabClock,
         journal: Journal,
         finished: Finished,
+        scan_id: Callable[[Any], int] | None = None,
         lab_hash: str = "",
         simulated: bool = False,
     ) -> None:
@@ -88,6 +90,8 @@ class Station:
         # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
         self._loop = asyncio.new_event_loop()
         engine: Any = RunEngine({}, loop=self._loop, context_managers=[], call_returns_result=True)
+        if scan_id is not None:
+            engine.scan_id_source = scan_id
         self._engine = engine
         self._engine.subscribe(journal)
         self._engine.waiting_hook = self._waits
