@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from labwright.cli.running import refuse_after_a_broken_one
 from labwright.clock import LabClock, SteppedClock
 from labwright.engine import CampaignCore, CampaignEnd, CampaignRun, load_campaign
 from labwright.engine.driver import SILENCE_S
@@ -17,7 +18,7 @@ from labwright.engine.events import Event, StepEnded, Suggested
 from labwright.journal import EventLog, closed_runs, read_run
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
-from labwright.model.errors import ConfigError, JournalError, UnreachableError
+from labwright.model.errors import ConfigError, JournalError, RefusedError, UnreachableError
 from labwright.report import html, newest
 from labwright.simulation import SimulatedLab
 
@@ -291,6 +292,51 @@ def test_a_long_step_on_a_real_clock_is_not_taken_for_a_hung_one(folder: LabFold
         one = CampaignRun(lab, load_campaign(folder, SPEC, budget=1), tmp_path, watch)
         one.run()
     assert waited[0] == SILENCE_S + 7200.0 / 100.0, "the calibration's steps run, and may take two hours of lab time"
+
+
+def test_a_stop_before_the_beginning_is_kept_until_then(folder: LabFolder, tmp_path: Path) -> None:
+    clock = SteppedClock()
+    with SimulatedLab(folder.model, clock, resolve) as twin, Lab(folder, clock, twin.addresses, simulated=True) as lab:
+        one = CampaignRun(lab, load_campaign(folder, SPEC, budget=1), tmp_path)
+        one.ask_to_stop("changed my mind", now=False)
+        end = one.run()
+    assert (end.state, end.reason) == ("stopped", "changed my mind")
+
+
+def test_a_deck_that_a_broken_campaign_left_is_looked_at_first(
+    folder: LabFolder, finished: tuple[Outcome, Path], tmp_path: Path
+) -> None:
+    campaign = load_campaign(folder, SPEC, budget=2)
+    refuse_after_a_broken_one(tmp_path, campaign)  # nothing was run here yet
+    refuse_after_a_broken_one(finished[1], campaign)  # and here all ended well
+
+    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
+        if isinstance(event, Suggested):
+            twin.fault("selector", "stuck")
+
+    run(folder, tmp_path, react=react)
+    with pytest.raises(RefusedError, match=r"did not end well \(failed: experiment 1, step dose.*--deck-checked"):
+        refuse_after_a_broken_one(tmp_path, campaign)
+
+
+def test_a_simulated_lab_never_opens_a_real_port(folder: LabFolder) -> None:
+    clock = SteppedClock()
+    with SimulatedLab(folder.model, clock, resolve) as twin:
+        lacking = {name: one for name, one in twin.addresses.items() if name != "arm"}
+        lab = Lab(folder, clock, lacking, simulated=True)
+        with pytest.raises(ConfigError, match="the simulation has no port arm, and the real one is not used instead"):
+            lab.open()
+
+
+def test_a_plate_that_rested_heats_again(folder: LabFolder) -> None:
+    clock = SteppedClock()
+    with SimulatedLab(folder.model, clock, resolve) as twin:
+        for _ in range(2):
+            with Lab(folder, clock, twin.addresses, simulated=True) as lab:
+                lab.devices["hotplate"].temperature.set(30.0).wait(20)
+                assert twin.world.thermal.heating
+            assert not twin.world.thermal.heating
+            clock.sleep(600)  # far beyond the plate's watchdog
 
 
 def test_everything_unreachable_is_told_at_once(folder: LabFolder) -> None:

@@ -120,6 +120,53 @@ def test_a_mistake_in_the_form_hides_no_mistake_in_the_sense(config: Path, edit:
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "lab.yaml",
+            "settle_s: 60",
+            "settle_s: .nan",
+            "settle_s: input should be a finite number",
+        ),
+        (
+            "devices.yaml",
+            "voltage_v: 0.02",
+            "voltage_v: .inf",
+            "lcr.settings.voltage_v: input should be a finite",
+        ),
+        ("inventory.yaml", "arm_location: 2,", 'arm_location: "2",', "arm_location: input should be a valid integer"),
+        ("devices.yaml", "timeout_s: 0.5", "timeout_s: true", "timeout_s: input should be a valid number, not True"),
+    ],
+)
+def test_only_numbers_are_numbers(config: Path, edit: Edit, file: str, old: str, new: str, expected: str) -> None:
+    edit(file, old, new)
+    text = mistakes(config)
+    assert text.startswith("1 mistake found")
+    assert expected in text
+
+
+def test_a_wrong_parameter_is_one_mistake_and_an_impossible_limit_is_one(tmp_path: Path) -> None:
+    text = (ROOT / "lab_config" / "campaigns" / "conductivity.yaml").read_text()
+    path = tmp_path / "c.yaml"
+    for old, new, expected in (
+        ("low: 0.14,", "low: lots,", "space.parameters.0.real.low: input should be a valid number, not 'lots'"),
+        ("bound: 1.49", "bound: -9", "nothing in the space keeps it; the smallest sum is -0.36"),
+        ("seed: 1", "seed: 99999999999999999999", "seed: input should be less than 4294967296"),
+    ):
+        path.write_text(text.replace(old, new))
+        with pytest.raises(MistakesError, match="1 mistake found") as caught:
+            validate(CampaignSpec, [YamlFile(path)])
+        assert expected in str(caught.value)
+
+
+def test_a_control_character_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "lab.yaml"
+    path.write_text("name: x\ntitle: a\x00b\n")
+    with pytest.raises(MistakesError, match=r"lab\.yaml:2:9: no valid YAML: special characters"):
+        YamlFile(path)
+
+
 def test_broken_yaml_is_told_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "lab.yaml"
     path.write_text("name: x\nports: {a: [1, 2}\n")

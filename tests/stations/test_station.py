@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import bluesky.plan_stubs as bps
 import numpy as np
 import pytest
+from ophyd.sim import SynAxis
 
 from labwright.clock import LabClock, SteppedClock
 from labwright.model.errors import DeviceError, InfeasibleError, OutOfRangeError, RefusedError
@@ -18,6 +19,7 @@ from labwright.stations.results import checked_results
 
 
 class Kitchen(LabProtocol):
+    bench: "Bench"
     name = "kitchen"
     title = "Everything a plan can do to a station"
     results: ClassVar[tuple[ResultSpec, ...]] = (ResultSpec(name="answer", unit="mS/cm"),)
@@ -29,6 +31,7 @@ class Kitchen(LabProtocol):
         StepSpec(name="impossible", station="bench", expected_s=1),
         StepSpec(name="not_a_number", station="bench", expected_s=1),
         StepSpec(name="exit", station="bench", expected_s=1),
+        StepSpec(name="careless", station="bench", expected_s=1),
     )
 
     def quick(self, context: StepContext) -> Plan:
@@ -60,6 +63,11 @@ class Kitchen(LabProtocol):
         yield from bps.null()
         raise SystemExit(7)
 
+    def careless(self, context: StepContext) -> Plan:
+        yield from bps.null()
+        self.bench.station.stop("a person said so", now=False)
+        yield from bps.mv(self.bench.axis, 1.0)
+
 
 LAB = LabModel(name="lab", title="Lab", ports={}, devices={}, stations={})
 
@@ -71,13 +79,15 @@ class Bench:
         self.documents: list[tuple[str, dict[str, Any]]] = []
         self.ended = threading.Semaphore(0)
         self.outcomes: list[StepOutcome] = []
-        lab = LAB
+        self.axis = SynAxis(name="axis")
+        lab, kitchen = LAB, Kitchen(LAB)
+        kitchen.bench = self
         self.station = Station(
             "bench",
             StationSpec(title="Bench", devices={}),
             devices={},
             lab=lab,
-            protocols={"kitchen": Kitchen(lab)},
+            protocols={"kitchen": kitchen},
             clock=clock,
             journal=lambda name, document: self.documents.append((name, document)),
             finished=self.take,
@@ -226,6 +236,12 @@ def test_a_long_wait_is_cut_short_by_a_stop_and_does_not_pass_for_done(now: bool
     assert (bench.outcomes[0].state, bench.outcomes[0].results) == ("stopped", {})
     assert bench.documents[-1][1]["exit_status"] == "abort"
     bench.station.close()
+
+
+def test_a_plain_bluesky_move_begins_nothing_after_a_stop(bench: Bench) -> None:
+    outcome = bench.do("careless")
+    assert outcome.state == "stopped"
+    assert bench.axis.position == 0, "the second move came after the stop"
 
 
 def test_a_closed_station_leaves_no_thread_and_takes_no_order() -> None:

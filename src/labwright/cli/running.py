@@ -88,8 +88,8 @@ def refuse_after_a_broken_one(data: Path, campaign: Campaign) -> None:
     if last is not None and last.core.phase != "completed":
         how = f"{last.core.phase}: {last.core.reason}" if last.core.over else "cut off in the middle"
         raise RefusedError(
-            f"the last campaign here, {last.campaign}, did not end well ({how}); a container may stand where it was left, "
-            "or in the gripper. Look, put everything as inventory.yaml says, and run again with --deck-checked"
+            f"the last campaign here, {last.campaign}, did not end well ({how}); a container may stand where it was "
+            "left, or in the gripper. Look, put everything as inventory.yaml says, and run again with --deck-checked"
         )
 
 
