@@ -276,6 +276,75 @@ def test_the_version_is_told() -> None:
     assert re.fullmatch(r"labwright \d+\.\d+\.\d+\n", labwright("--version").stdout)
 
 
+def test_with_json_an_error_is_an_object_as_well(tmp_path: Path) -> None:
+    done = labwright("run", "list", "--data", tmp_path / "nowhere", "--json")
+    assert done.returncode == 3
+    told = json.loads(done.stdout)
+    assert (told["error"], told["exit_code"]) == ("ConfigError", 3)
+    assert "nothing was run there yet" in told["message"]
+
+
+def test_a_file_that_cannot_be_written_is_told_in_words(demo: tuple[Path, Any], tmp_path: Path) -> None:
+    data, _ = demo
+    done = labwright("report", "conductivity", "--data", data, "--out", tmp_path / "no" / "such" / "folder.html")
+    assert done.returncode == 1
+    assert done.stderr.startswith("labwright: ")
+    assert "No such file or directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_campaign_whose_reader_goes_away_goes_on(new_lab: Path, tmp_path: Path) -> None:
+    words = ("campaign", "run", "first", "--simulated", "--json", "--no-store", "--data", tmp_path, "--lab", new_lab)
+    one = start(*words)
+    assert one.stdout is not None
+    assert one.stderr is not None
+    assert json.loads(one.stdout.readline())["kind"] == "started"
+    one.stdout.close()
+    with one.stderr as stderr:
+        text = stderr.read()
+    assert one.wait(60) == 0, text
+    assert "nobody reads standard output any more; the campaign goes on" in text
+    assert (tmp_path / "report.html").exists()
+
+
+def test_a_lab_is_found_from_inside_it(new_lab: Path) -> None:
+    done = labwright("check", "--json", cwd=new_lab / "devices")
+    assert json.loads(done.stdout)["lab"] == "mylab"
+
+
+def test_mistakes_in_the_labs_code_are_told_with_their_place(new_lab: Path, tmp_path: Path) -> None:
+    lab = tmp_path / "wrong"
+    shutil.copytree(new_lab, lab, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
+    driver, protocol = lab / "devices" / "heater.py", lab / "protocols" / "warm_up.py"
+    good_driver, good_protocol = driver.read_text(), protocol.read_text()
+    for path, old, new, words in (
+        (driver, "from ophyd", "1 / 0\nfrom ophyd", r"devices/heater\.py:5: ZeroDivisionError"),
+        (driver, "def halt", "def hallt", r"has no halt\(\); if it cannot be stopped"),
+        (driver, 'set="heat"', 'set="heet"', r"temperature names set='heet', but there is no such method"),
+        (protocol, "import annotations", "import annotations\nif:", r"protocols/warm_up\.py:4: SyntaxError"),
+        (
+            protocol,
+            "steps = (StepSpec",
+            "steps = ()\n    others = (StepSpec",
+            r"steps: Tuple should have at least 1 item",
+        ),
+        (protocol, "low=20, high=90", "low=90, high=20", r"low 90 is not below high 20"),
+        (protocol, 'title = "Warm up and measure"', "", r"AttributeError: .*no attribute 'title'"),
+    ):
+        edit(path, (old, new))
+        done = labwright("check", cwd=lab)
+        assert done.returncode == 3, (new, done.stderr)
+        assert re.search(words, done.stderr), done.stderr
+        assert "Traceback" not in done.stderr
+        driver.write_text(good_driver)
+        protocol.write_text(good_protocol)
+    edit(protocol, ('return {"glow": values', 'return {"glwo": values'))
+    done = labwright("campaign", "run", "first", "--simulated", "--no-store", cwd=lab)
+    assert done.returncode == 1
+    assert "failed: protocol warm_up promised glow; found glwo" in done.stderr
+    assert labwright("report", "first", cwd=lab).returncode == 0
+
+
 def test_wrong_usage_ends_with_2() -> None:
     assert labwright("campaign", "run").returncode == 2
     assert labwright("nonsense").returncode == 2
@@ -331,6 +400,23 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+def a_simulation_is_not_mistaken(lab: Path, endpoints: Path, tmp_path: Path) -> None:
+    """For another lab's, for that of other files, for one that has ended; and there is one at a place."""
+    words = ("station", "test", "--endpoints", endpoints)
+    other = labwright(*words)
+    assert other.returncode == 3
+    assert "is of the lab 'mylab', not of 'electrolyte_lab'" in other.stderr
+    changed = tmp_path / "changed"
+    shutil.copytree(lab, changed, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
+    edit(changed / "lab_config" / "lab.yaml", ("hold_s: 60", "hold_s: 61"))
+    done = labwright(*words, "--lab", changed)
+    assert done.returncode == 3
+    assert "the lab's files have changed since; start `labwright simulate` again" in done.stderr
+    second = labwright("simulate", "--lab", lab, "--endpoints", endpoints)
+    assert second.returncode == 3
+    assert "a simulation is served at" in second.stderr
+
+
 def a_fault_is_put_on_and_taken_off(lab: Path, endpoints: Path) -> None:
     here = ("--lab", lab, "--endpoints", endpoints)
     known = [json.loads(line) for line in labwright("fault", "list", *here, "--json").stdout.splitlines()]
@@ -372,6 +458,7 @@ def test_a_campaign_on_a_simulation_in_another_process(new_lab: Path, tmp_path: 
         answer = ask(written["control"], {"op": "status"})
         assert answer["unknown"] == {}
         a_fault_is_put_on_and_taken_off(new_lab, endpoints)
+        a_simulation_is_not_mistaken(new_lab, endpoints, tmp_path)
     finally:
         simulation.send_signal(signal.SIGINT)
         simulation.communicate(timeout=20)

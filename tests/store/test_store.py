@@ -13,6 +13,7 @@ from bluesky.plans import count
 from ophyd.sim import SynAxis, SynSignal
 
 from labwright.journal import RunJournal, closed_runs, read_run
+from labwright.model.errors import StoreError
 from labwright.store import Uploader, missing, open_store
 
 # Third-party deprecations inside Tiled's client and databroker, not ours to mend.
@@ -97,6 +98,28 @@ def test_nothing_is_missing_after_kills(battered: tuple[Path, Path, Any]) -> Non
         extra = make_runs(runs, 1)
         assert len(missing(runs, client)) == len(read_run(extra[0]))
         extra[0].unlink()
+
+
+def test_a_run_that_cannot_be_uploaded_keeps_no_other_waiting(battered: tuple[Path, Path, Any]) -> None:
+    runs, store, _ = battered
+    empty = runs / "00000000-empty.jsonl"
+    empty.write_bytes(b"")
+    os.utime(empty, (1, 1))  # the oldest: the first in the queue
+    (extra,) = make_runs(runs, 1)
+    uploader = Uploader(runs, store)
+    uploader.start()
+    summary = uploader.drain(150)
+    empty.unlink()
+    assert summary.uploaded == 1
+    assert "holds no whole run" in summary.failed["00000000-empty"]
+    assert summary.missing == ()
+    extra.unlink()
+
+
+def test_a_store_without_a_folder_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "tiled").write_text("a file")
+    with pytest.raises(StoreError, match="cannot be used"):
+        Uploader(tmp_path / "runs", tmp_path / "tiled").start()
 
 
 def test_uploading_again_changes_nothing(battered: tuple[Path, Path, Any]) -> None:

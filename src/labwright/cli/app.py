@@ -137,6 +137,8 @@ def kept_data(lab: Path | None, data: Path | None) -> Path:
     folder = data_folder(lab_root(lab), data)
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}: nothing was run there yet (labwright campaign run)")
+    if data is None and not (folder / "runs").is_dir() and (folder / "demo" / "runs").is_dir():
+        raise ConfigError(f"{folder} holds the demo's runs only; look at them with --data {folder / 'demo'}")
     return folder
 
 

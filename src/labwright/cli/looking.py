@@ -42,9 +42,8 @@ def read_stations(root: Path, name: str | None, *, simulated: bool, endpoints: P
         UnreachableError: devices that do not answer.
         DeviceError: devices that answer, but cannot measure.
     """
-    from ophyd.utils.errors import WaitTimeoutError
-
     from labwright.cli.simulating import opened
+    from labwright.lab.classes import in_words
 
     with opened(root, simulated=simulated, endpoints=endpoints, speed=0.0, seed=0) as (folder, lab, _):
         stations = folder.model.stations
@@ -58,11 +57,9 @@ def read_stations(root: Path, name: str | None, *, simulated: bool, endpoints: P
         try:
             for device in wanted:
                 try:
-                    lab.devices[device].trigger().wait(MEASURE_S)
-                    described = lab.devices[device].describe()
-                    for key, reading in lab.devices[device].read().items():
-                        rows.append((device, key, _short(reading["value"]), described[key].get("units", "")))
-                except (DeviceError, WaitTimeoutError) as error:
+                    with in_words(DeviceError, "its driver fails"):
+                        rows += _measured(lab.devices[device])
+                except DeviceError as error:
                     failures[device] = str(error)
         finally:
             lab.close()
@@ -70,6 +67,15 @@ def read_stations(root: Path, name: str | None, *, simulated: bool, endpoints: P
         if failures:
             told = "\n".join(f"  {device}: {why}" for device, why in failures.items())
             raise DeviceError(f"{len(failures)} of {len(wanted)} devices cannot measure:\n{told}")
+
+
+def _measured(device: Any) -> list[tuple[str, str, str, str]]:
+    device.trigger().wait(MEASURE_S)
+    described = device.describe()
+    return [
+        (device.name, key, _short(reading["value"]), described[key].get("units", ""))
+        for key, reading in device.read().items()
+    ]
 
 
 def list_runs(data: Path, *, json: bool) -> None:

@@ -67,8 +67,8 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
             refuse_after_a_broken_one(options.data, campaign)
         with lab, _store(options) as uploader:
             end = _watched(lab, campaign, options, uploader)
-            stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
         report = _report(options.data, campaign, world)
+        stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
     summary = {"campaign": end.campaign, "state": end.state, "reason": end.reason, "data": str(options.data)}
     if options.json:
         emitted({**summary, "report": str(report) if report else None})

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
-from labwright.lab.classes import load_module, place_of, resolve
+from labwright.lab.classes import in_words, load_module, resolve
 from labwright.lab.folder import CONFIG
-from labwright.model.errors import ConfigError, OutOfRangeError, unknown
+from labwright.model.errors import ConfigError, unknown
 from labwright.model.lab import Broken, LabModel
 from labwright.model.protocol import ParameterSpec
 from labwright.model.space import Categorical
@@ -87,7 +87,7 @@ def load_campaign(
     protocols = _protocols(folder, file, spec, mistakes, reading.broken)
     if spec.protocol in protocols:
         mistakes += _space_mistakes(file, spec, protocols[spec.protocol], reading.broken)
-    chosen = _planner(file, spec, mistakes, reading.broken)
+    chosen = load_planner(spec.planner) if planner else _planner(file, spec, mistakes, reading.broken)
     if mistakes or chosen is None:
         raise MistakesError(mistakes)
     places = _places(folder.model, spec, protocols[spec.protocol].container)
@@ -126,17 +126,15 @@ def make_protocol(folder: LabFolder, name: str) -> LabProtocol:
     classes = protocol_classes(folder)
     if name not in classes:
         raise ConfigError(unknown("protocol", name, list(classes)))
-    try:
+    with in_words(ConfigError, classes[name]):
         protocol: LabProtocol = resolve(classes[name])(folder.model)
-        protocol.check_fits()
-    except (ConfigError, OutOfRangeError):
-        raise
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'protocol'}: {one['msg']}" for one in error.errors())
-        raise ConfigError(f"{classes[name]}: {told}") from error
-    except Exception as error:
-        raise ConfigError(f"{classes[name]}: {place_of(error)}{type(error).__name__}: {error}") from error
-    return protocol
+        try:
+            protocol.check_fits()
+        except ValidationError as error:
+            told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'protocol'}: {one['msg']}" for one in error.errors())
+            raise ConfigError(f"{classes[name]}: {told}") from error
+        return protocol
+    raise AssertionError("unreachable")
 
 
 def _protocols(

@@ -30,6 +30,7 @@ from labwright.engine.events import (
 )
 from labwright.journal import EventLog, RunJournal, recover
 from labwright.lab import Lab
+from labwright.lab.classes import in_words
 from labwright.model.campaign import Suggestion
 from labwright.model.errors import InfeasibleError, OutOfRangeError, PlannerError
 from labwright.model.protocol import StepOrder
@@ -217,12 +218,15 @@ class CampaignRun:
             suggestion = near
         except OutOfRangeError as error:
             return Infeasible(suggestion=suggestion, reason=str(error))
+        except PlannerError as error:
+            return NotSuggested(reason=str(error))
         return Suggested(suggestion=suggestion, place=self._places.pop(0) if self._places else "")
 
     def _check(self, suggestion: Suggestion) -> None:
         spec = self._campaign.spec
         parameters = {key: float(value) for key, value in suggestion.params.items()}
-        self._campaign.protocols[spec.protocol].check({**parameters, **spec.fixed})
+        with in_words(PlannerError, "the protocol's check fails"):
+            self._campaign.protocols[spec.protocol].check({**parameters, **spec.fixed})
 
     def _nearest(self, suggestion: Suggestion, error: InfeasibleError) -> Suggestion | None:
         """The suggestion moved to the nearest that can be made, if that is near; what is made is measured anyway."""

@@ -247,7 +247,10 @@ class Reading(Signal):
     def get(self, **kwargs: Any) -> Any:
         """The value, asked for now if there is a way to ask."""
         if self._ask:
-            self.hold(getattr(self.parent, self._ask)())
+            value = getattr(self.parent, self._ask)()
+            if value is None or (isinstance(value, float) and not math.isfinite(value)):
+                raise BadReplyError(f"{self.name}: its driver's {self._ask}() gave {value!r}, which is no reading")
+            self.hold(value)
         return self._readback
 
     def hold(self, value: Any) -> None:

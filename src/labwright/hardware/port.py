@@ -110,7 +110,9 @@ class Port:
         Raises:
             CommunicationError: it cannot be opened, or another process has it.
         """
-        self._lock = ExclusiveLock(str(self.address))
+        # By whichever of its names a serial line is opened, it is one line.
+        place = os.path.realpath(self.address.path) if isinstance(self.address, SerialAddress) else str(self.address)
+        self._lock = ExclusiveLock(place)
         try:
             self._lock.acquire()
             self._transport = open_transport(self.address)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from labwright.model.errors import ConfigError, unknown
+from labwright.model.errors import ConfigError, LabwrightError, unknown
 
 FOLDERS = ("devices", "protocols", "simulators")
 
@@ -42,12 +44,9 @@ def load_module(name: str) -> ModuleType:
     Raises:
         ConfigError: it cannot be imported; says where, in the lab's own file if it is one.
     """
-    try:
+    with in_words(ConfigError, f"{name!r} cannot be imported"):
         return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigError(f"{name!r} cannot be imported: {place_of(error)}{error}") from error
-    except (Exception, SystemExit) as error:  # a lab's file is somebody's code: whatever it raises is told in words
-        raise ConfigError(f"{name!r} cannot be imported: {place_of(error)}{type(error).__name__}: {error}") from error
+    raise AssertionError("unreachable")
 
 
 def resolve(path: str) -> type[Any]:
@@ -64,6 +63,18 @@ def resolve(path: str) -> type[Any]:
         classes = [value.__name__ for value in own if isinstance(value, type)]
         raise ConfigError(f"{module_name}: {unknown('class', class_name, classes)}")
     return found
+
+
+@contextmanager
+def in_words(kind: type[LabwrightError], what: str) -> Iterator[None]:
+    """A lab's files are somebody's code: whatever they raise is told as `kind`, with its place, not as a traceback."""
+    try:
+        yield
+    except LabwrightError:
+        raise
+    except (Exception, SystemExit) as error:
+        name = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+        raise kind(f"{what}: {place_of(error)}{name}{error}") from error
 
 
 def place_of(error: BaseException) -> str:

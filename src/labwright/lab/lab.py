@@ -9,7 +9,7 @@ from typing import Any
 
 from labwright.clock import LabClock
 from labwright.hardware import EmbeddedBroker, LabDevice, MqttLink, Port
-from labwright.lab.classes import place_of, resolve
+from labwright.lab.classes import in_words, resolve
 from labwright.lab.folder import LabFolder
 from labwright.model.errors import CommunicationError, ConfigError, DeviceError, UnreachableError
 from labwright.model.lab import DeviceSpec
@@ -137,11 +137,10 @@ class Lab:
 
         def ask(device: LabDevice) -> str:
             try:
-                device.connect()
+                with in_words(DeviceError, "its driver fails"):
+                    device.connect()
             except DeviceError as error:
                 return str(error)
-            except Exception as error:  # noqa: BLE001 - a driver is somebody's code; its mistake is told like a fault
-                return f"its driver fails, {place_of(error)}{type(error).__name__}: {error}"
             return ""
 
         with ThreadPoolExecutor(max_workers=16, thread_name_prefix="connect") as pool:

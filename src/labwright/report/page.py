@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from labwright.model.space import Params, Real
+from labwright.model.space import Categorical, Integer, Params
 from labwright.planners import Planner, load_planner
 from labwright.report.pictures import (
     Bar,
@@ -130,10 +130,13 @@ def _slice_cards(record: CampaignRecord, planner: Planner, best: dict[str, float
     spec, state = record.core.spec, record.core.state()
     cards = []
     for parameter in spec.space.parameters:
-        if not isinstance(parameter, Real):
-            continue
-        xs = [parameter.from_unit(index / (SLICE_POINTS - 1)) for index in range(SLICE_POINTS)]
-        points: list[Params] = [{**best, parameter.name: x} for x in xs]
+        if isinstance(parameter, Categorical):
+            continue  # levels have no order a line could follow
+        xs = [
+            float(x)
+            for x in dict.fromkeys(parameter.from_unit(index / (SLICE_POINTS - 1)) for index in range(SLICE_POINTS))
+        ]
+        points: list[Params] = [{**best, parameter.name: int(x) if isinstance(parameter, Integer) else x} for x in xs]
         try:
             outcomes = planner.predict(state, points)
         except PlannerError:
