@@ -14,6 +14,8 @@ from labwright.model.errors import CommunicationError
 from labwright.model.ports import MqttAddress
 from labwright.simulation.instrument import Simulated
 
+CANCEL_AGAIN_S = 2.0
+
 Publication = tuple[str, Any, bool]
 """Topic, JSON-able payload, retained."""
 
@@ -196,8 +198,10 @@ class _Client:
         async def leave() -> None:
             if self.online.is_set():
                 await self._publish(self.instrument.status(online=False))
-            if self._talking is not None:
-                self._talking.cancel()
+            talking = self._talking
+            while talking is not None and not talking.done():
+                talking.cancel()  # again if need be: Python 3.11 loses one that comes while a wait just ends
+                await asyncio.wait([talking], timeout=CANCEL_AGAIN_S)
 
         leaving = self._loop.create_task(leave())
         self._later.add(leaving)
