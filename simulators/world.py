@@ -38,6 +38,9 @@ INHOMOGENEITY = 0.2
 CELL_S = 15.0
 """Time constant with which the liquid in the cell takes the temperature of its block."""
 
+KCL_CELSIUS = (0.0, 50.0)
+"""Where the standards' conductivity is tabulated."""
+
 KCL = {"KCl_0_1": 0.1, "KCl_0_01": 0.01}
 """Standard solutions by name, in mol KCl per kg water."""
 
@@ -259,9 +262,9 @@ class ElectrolyteWorld(World):
         grams = self.cell.content.grams
         aqueous = {name: grams.get(name, 0.0) / self.cell.content.mass_g for name in KCL}
         organic = 1 - sum(aqueous.values())
-        kappa = sum(
-            share * kcl_conductivity_ms_per_cm(KCL[name], self.cell.celsius) for name, share in aqueous.items() if share
-        )
+        # A trace of standard stays in the cell for ever, also where nobody has measured it.
+        celsius = min(max(self.cell.celsius, KCL_CELSIUS[0]), KCL_CELSIUS[1])
+        kappa = sum(share * kcl_conductivity_ms_per_cm(KCL[name], celsius) for name, share in aqueous.items() if share)
         if organic > 1e-6:
             molality, ec, dmc = self.cell.content.composition()
             kappa += organic * conductivity_ms_per_cm(molality, ec, dmc, self.cell.celsius)

@@ -95,6 +95,23 @@ def test_the_results_are_near_the_truth(finished: tuple[Outcome, Path]) -> None:
         assert abs(measured.mean - truth) < 5 * (measured.sem**2 + (0.01 * truth) ** 2) ** 0.5
 
 
+def test_the_hot_end_of_the_envelope_can_be_measured(folder: LabFolder, tmp_path: Path) -> None:
+    path = tmp_path / "hot.yaml"
+    path.write_text(SPEC.read_text().replace("temperature: 27.0", "temperature: 60.0"))
+    clock = SteppedClock()
+    with (
+        SimulatedLab(folder.model, clock, resolve, seed=3) as twin,
+        Lab(folder, clock, twin.addresses, simulated=True) as lab,
+    ):
+        end = CampaignRun(lab, load_campaign(folder, path, budget=1, planner="sobol"), tmp_path / "data").run()
+    assert end.state == "completed", end.reason
+    (trial,) = end.core.trials
+    made = {name: float(value) for name, value in trial.made.items()}
+    assert trial.outcomes["conductivity"].mean == pytest.approx(
+        twin.world.truth({**made, "temperature": 60.0}), rel=0.06
+    )
+
+
 def test_the_weighed_composition_is_the_true_one(finished: tuple[Outcome, Path]) -> None:
     outcome, _ = finished
     for vial, trial in zip(outcome.world.thrown_away, outcome.end.core.trials, strict=True):
