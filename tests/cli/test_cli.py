@@ -493,3 +493,14 @@ def test_ctrl_c_stops_safely_with_130(tmp_path: Path) -> None:
     assert "stopping after the current operation" in text
     assert "stopped: Ctrl-C" in text
     assert not list(runs.glob("*.open.jsonl"))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_at_any_other_moment_ends_in_words_too(name: str) -> None:
+    code = (
+        "import os, signal, time, labwright.cli.app as cli\n"
+        f"cli.app = lambda: (os.kill(os.getpid(), signal.{name}), time.sleep(9))\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (130, "labwright: stopped\n")

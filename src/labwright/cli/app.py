@@ -52,9 +52,14 @@ def main() -> None:
     """Run the command line; every error Labwright knows ends in words and an exit code of its own."""
     # ophyd looks for an EPICS installation at import, which a lab of serial lines does not have.
     os.environ.setdefault("OPHYD_CONTROL_LAYER", "dummy")
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _as_ctrl_c)
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == 130 and _was_interrupted(ended):  # typer ends in silence
+            _tell("stopped", "KeyboardInterrupt", 130)
+        raise
     except LabwrightError as error:
         _tell(f"{error}", type(error).__name__, error.exit_code)
     except OSError as error:
@@ -69,9 +74,23 @@ def main() -> None:
         if not isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps one that comes while a class is made
             raise
         _tell("stopped", "KeyboardInterrupt", 130)
+    finally:
+        for number in _STOPPING:  # all is done and said; a signal now would only meet Python's own end
+            signal.signal(number, signal.SIG_IGN)
+
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:
+    for one in _STOPPING:  # once is enough: a second must not cut short what the first has begun
+        signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
