@@ -53,7 +53,7 @@ class Environment(LabDevice):
             CommunicationError: the gateway is offline or does not answer.
         """
         self.link.subscribe(f"{self.topic}/status")
-        self._keep(self._ask())
+        self._keep(self._ask(again=False))  # a gateway that is not there is told at once
 
     def trigger(self) -> Status:
         """Ask for the present values."""
@@ -73,13 +73,13 @@ class Environment(LabDevice):
         if values["door"] != "closed":
             raise AlarmError(f"{self.name}: the door is {values['door']}")
 
-    def _ask(self) -> dict[str, Any]:
+    def _ask(self, *, again: bool = True) -> dict[str, Any]:
         status = self.link.latest(f"{self.topic}/status")
         if status is not None and isinstance(status.payload, dict) and status.payload.get("state") == "offline":
             raise CommunicationError(
                 f"{self.name}: the gateway has been offline since lab time {status.received_s:.0f}"
             )
-        values = self.link.request(f"{self.topic}/cmd", {"op": "read"}, f"{self.topic}/evt", idempotent=True)
+        values = self.link.request(f"{self.topic}/cmd", {"op": "read"}, f"{self.topic}/evt", idempotent=again)
         if not isinstance(values, dict) or values.get("door") not in ("open", "closed"):
             raise BadReplyError(f"{self.name}: {values} has no state of the door")
         for field in FIELDS:
