@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-NICE = 5
+NICE = 10
 """Uploader, and the server it starts, give way: a busy machine must slow the store and not the experiment."""
 
 
