@@ -1,5 +1,6 @@
 """The data store: a real Tiled server, killed on purpose, and nothing is missing."""
 
+import fcntl
 import os
 import signal
 import threading
@@ -114,6 +115,22 @@ def test_a_run_that_cannot_be_uploaded_keeps_no_other_waiting(battered: tuple[Pa
     assert "holds no whole run" in summary.failed["00000000-empty"]
     assert summary.missing == ()
     extra.unlink()
+
+
+def test_a_reader_says_that_it_waits_for_an_upload_to_end(battered: tuple[Path, Path, Any]) -> None:
+    _, store, _ = battered
+    said: list[str] = []
+    with (store / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        def told(words: str) -> None:
+            said.append(words)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+        with open_store(store, told) as client:
+            assert len(client) >= 5
+    assert len(said) == 1
+    assert "waiting for it to end" in said[0]
 
 
 def test_a_store_without_a_folder_is_told_in_words(tmp_path: Path) -> None:

@@ -170,13 +170,18 @@ def verify_store(data: Path, *, json: bool) -> None:
     """Compare the journal with the store.
 
     Raises:
-        StoreError: something is missing.
+        StoreError: something is missing, or it cannot be read.
     """
+    from httpx import HTTPError
+
     from labwright.store import missing, open_store
 
-    with open_store(data / "tiled") as client:
-        lost = missing(data / "runs", client)
-        documents = sum(len(read_run(path)) for path in closed_runs(data / "runs"))
+    try:
+        with open_store(data / "tiled", lambda words: console.print(words, markup=False)) as client:
+            lost = missing(data / "runs", client)
+    except HTTPError as error:
+        raise StoreError(f"the data store in {data / 'tiled'} cannot be read: {error}") from error
+    documents = sum(len(read_run(path)) for path in closed_runs(data / "runs"))
     if json:
         emit({"documents": documents, "missing": lost})
     else:

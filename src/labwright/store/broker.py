@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import fcntl
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from labwright.journal import closed_runs, read_run
+from labwright.model.errors import StoreError
 from labwright.store.server import ServerProcess
+
+LOCK_WAIT_S = 300.0
+"""An upload in the background ends in a minute or two; whoever reads the store waits for it, at most this long."""
 
 
 @contextmanager
-def open_store(folder: Path) -> Iterator[Any]:
+def open_store(folder: Path, told: Callable[[str], None] = lambda words: None) -> Iterator[Any]:
     """The catalogue of runs in `folder`, served by a process of our own; `.v1` is a databroker Broker.
 
+    Args:
+        folder: of the store.
+        told: told what is waited for, if another process is at work on the store.
+
     Raises:
-        StoreError: the server does not come up.
+        StoreError: the server does not come up, or the other process does not end.
     """
+    with _alone(folder, told):
+        yield from _served(folder)
+
+
+@contextmanager
+def _alone(folder: Path, told: Callable[[str], None]) -> Iterator[None]:
+    """The tables have one writer and one server: an uploader, or a reader."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise StoreError(f"the store's folder {folder} cannot be used: {error}") from error
+    with lock:
+        deadline = time.monotonic() + LOCK_WAIT_S
+        waited = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not waited:
+                    told(f"another process is at work on {folder}, an upload perhaps; waiting for it to end")
+                    waited = True
+                if time.monotonic() > deadline:
+                    raise StoreError(f"{folder} is still in use after {LOCK_WAIT_S:g} s; try again later") from None
+                time.sleep(0.2)
+        yield
+
+
+def _served(folder: Path) -> Iterator[Any]:
     from tiled.client import from_uri
 
     server = ServerProcess(folder)
