@@ -7,9 +7,12 @@ from labwright.engine.campaign import (
     load_campaign,
     make_protocol,
     protocol_classes,
+    resume_campaign,
 )
 from labwright.engine.core import CampaignCore
 from labwright.engine.driver import CampaignEnd, CampaignRun
+from labwright.engine.oracle import validate_state
+from labwright.engine.recovery import rebuilt, replayed, unfinished
 
 __all__ = [
     "Campaign",
@@ -21,4 +24,9 @@ __all__ = [
     "load_campaign",
     "make_protocol",
     "protocol_classes",
+    "rebuilt",
+    "replayed",
+    "resume_campaign",
+    "unfinished",
+    "validate_state",
 ]

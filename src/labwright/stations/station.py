@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,7 +26,9 @@ from labwright.model.errors import (
 )
 from labwright.model.lab import LabModel, StationSpec
 from labwright.model.protocol import FailKind, StepOrder, StepOutcome
+from labwright.stations.keeper import StepKeeper
 from labwright.stations.link import Finished
+from labwright.stations.operations import DoubtError, StepOperations
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.results import StepResults, checked_results
 
@@ -33,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 JOIN_S = 10.0
 """How long closing waits for a step that was told to stop, in wall seconds."""
+
+REMEMBERED = 100
+"""Outcomes a station tells when it is polled; the journal knows the rest."""
 
 Journal = Callable[[str, dict[str, Any]], None]
 
@@ -48,6 +54,7 @@ class Station:
         protocols: by name.
         clock: the lab clock.
         journal: takes every document before anything else does; if it raises, the run ends.
+        keeper: of intents, outcomes and observations.
         finished: told how each step ended, from the station's thread.
         scan_id: gives every run a number of its own; each station counts for itself without.
         lab_hash: hash of the lab folder, recorded in every run.
@@ -64,6 +71,7 @@ class Station:
         protocols: Mapping[str, LabProtocol],
         clock: LabClock,
         journal: Journal,
+        keeper: StepKeeper,
         finished: Finished,
         scan_id: Callable[[Any], int] | None = None,
         lab_hash: str = "",
@@ -78,8 +86,13 @@ class Station:
         self._clock = clock
         self._finished = finished
         self._record = {"lab": lab.name, "lab_sha256": lab_hash, "simulated": simulated, "station": name}
+        self._keeper = keeper
         self._epoch = 0
-        self._outcomes: dict[str, StepOutcome] = {}
+        self._outcomes: OrderedDict[str, StepOutcome] = OrderedDict()
+        self._operations: StepOperations | None = None
+        self._paused = False
+        self._paused_since = self._paused_s = 0.0
+        self._held: list[tuple[Actor, asyncio.Event]] = []
         self._order: StepOrder | None = None
         self._stop: str | None = None
         self._timer: _Timer | None = None
@@ -95,9 +108,20 @@ class Station:
         self._engine = engine
         self._engine.subscribe(journal)
         self._engine.waiting_hook = self._waits
+        for name in ("set", "trigger", "read"):
+            self._engine.register_command(name, self._kept(name, engine._command_registry[name]))  # noqa: SLF001 - no other way to Bluesky's own
         self._engine.register_command("sleep", self._sleep)
-        for name in ("set", "trigger"):
-            self._engine.register_command(name, self._guarded(engine._command_registry[name]))  # noqa: SLF001 - no other way to Bluesky's own
+        for name in ("pause", "kickoff"):
+            self._engine.register_command(name, self._refused(name))
+
+    @property
+    def messages(self) -> Any:
+        """Called with every message of a plan before it is carried out (Bluesky's `msg_hook`); for tests."""
+        return self._engine.msg_hook
+
+    @messages.setter
+    def messages(self, hook: Any) -> None:
+        self._engine.msg_hook = hook
 
     def start(self, order: StepOrder, epoch: int) -> None:
         """Begin a step.
@@ -114,9 +138,9 @@ class Station:
                 )
             if self._order is not None:
                 raise RefusedError(f"station {self.name} is busy with {self._order.step_id}")
-            if order.step_id in self._outcomes:
+            if order.step_id in self._outcomes and not order.resumed:
                 raise RefusedError(f"station {self.name} has already done {order.step_id}; it is not done twice")
-            self._epoch, self._order, self._stop = epoch, order, None
+            self._epoch, self._order, self._stop, self._paused_s = epoch, order, None, 0.0
         self._actor.resume()  # before the caller can wait, so that lab time cannot pass in between
         self._runner = threading.Thread(target=self._run, args=(order,), name=f"station:{self.name}", daemon=True)
         self._runner.start()
@@ -133,10 +157,21 @@ class Station:
             running = self._order is not None
             if self._timer is not None:
                 self._timer.cut()
+            self._let_go()
         if now and running:
             for device in self._all():
                 device.end_acts(why)  # no wire yet: nothing begins any more on any of them
             self._tell_all("stop")
+
+    def pause(self, *, on: bool) -> None:
+        """Let no operation begin any more, or let them begin again; what is under way ends."""
+        with self._lock:
+            if on and not self._paused:
+                self._paused, self._paused_since = True, self._clock.now()
+            elif not on and self._paused:
+                self._paused = False
+                self._paused_s += self._clock.now() - self._paused_since
+                self._let_go()
 
     def close(self) -> None:
         """Stop now and make every device safe; one that cannot be told is logged, and the next is told."""
@@ -186,37 +221,41 @@ class Station:
         state: Any = "done"
         error, kind = "", None
         uids: list[str] = []
+        doubt: int | None = None
         limit_s = next(step.timeout_s for step in self._protocols[order.protocol].steps if step.name == order.step)
-        overdue: list[str] = []
-
-        def too_long() -> None:
-            overdue.append(f"{order.step_id} is not done after {limit_s:g} s (timeout_s of the step)")
-            self.stop(overdue[0], now=True)
-
-        watch = self._clock.every(limit_s, too_long, f"time limit of {order.step_id}")
+        watch = _TimeLimit(self, order.step_id, limit_s)
         try:
+            self._operations = StepOperations(
+                order, self._keeper, self._clock, self._actor, self._gate, self._unless_stopped
+            )
             self._engine(self._plan(order, found, uids))
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
             cause = _cause(raised)
             state, kind = ("stopped", "aborted") if isinstance(cause, StoppedError) else ("failed", _blame(cause))
+            state = "unknown" if isinstance(cause, DoubtError) else state
             error = _words(cause)
         except Exception as raised:  # noqa: BLE001 - a protocol is somebody's code; whatever it raises ends its step, not the lab
             state, kind, error = "failed", "equipment", f"in the plan, {_words(raised)}"
         watch.cancel()
-        if overdue and state != "done":
-            state, kind, error = "failed", "equipment", overdue[0]
+        if watch.words and state != "done":
+            state, kind, error = "failed", "equipment", watch.words
+        if self._operations is not None and self._operations.doubt is not None:
+            doubt = self._operations.doubt.n
         outcome = StepOutcome(
             step_id=order.step_id,
             state=state,
             results=found if state == "done" else {},
             fail_kind=kind,
             error=error,
+            doubt=doubt,
             run_uids=tuple(uids),
             started_s=started_s,
             ended_s=self._clock.now(),
         )
         with self._lock:
             self._outcomes[order.step_id] = outcome
+            while len(self._outcomes) > REMEMBERED:
+                self._outcomes.popitem(last=False)
             self._order = None
         try:
             self._finished(outcome)
@@ -233,9 +272,12 @@ class Station:
         uids.append((yield from bps.open_run({"labwright": labwright, "sample": order.sample})))
         status, reason = "fail", ""
         try:
-            if self._monitors:
+            if self._monitors:  # read anew after a crash, too: what they tell must be true now
+                self._operations_now.off = True
                 yield from bps.trigger_and_read(self._monitors, name="environment")
+                self._operations_now.off = False
             results = yield from protocol.plan(context)
+            yield from self._all_ended()
             found.update(checked_results(results, protocol.spec, order.step))
             readable = StepResults(found, protocol.results, self._clock)
             if readable:
@@ -256,15 +298,63 @@ class Station:
         if self._stop is not None:
             raise StoppedError(f"station {self.name} was asked to stop: {self._stop}")
 
-    def _guarded(self, command: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Bluesky's command, refused once a stop was asked for; under the stop's own lock, so none slips through."""
+    @property
+    def _operations_now(self) -> StepOperations:
+        if self._operations is None:
+            raise RefusedError(f"station {self.name} carries out no step")
+        return self._operations
 
-        async def guarded(message: Any) -> Any:
-            with self._lock:  # Bluesky's command does not wait in here: it begins an act and returns its status
+    def _all_ended(self) -> Plan:
+        """Wait for operations that the plan has begun and not waited for."""
+        yield from bps.wait_for([self._operations_now.finish])
+
+    def _unless_stopped(self, work: Callable[[], Any]) -> Any:
+        """Begin something, unless a stop was asked for; under the stop's own lock, so none slips through."""
+        with self._lock:
+            self._checkpoint()
+            return work()
+
+    async def _gate(self, actor: Actor) -> None:
+        """Wait while no operation may begin.
+
+        Raises:
+            StoppedError: a stop was asked for.
+        """
+        while True:
+            with self._lock:
                 self._checkpoint()
-                return await command(message)
+                if not self._paused:
+                    return
+                open_again = asyncio.Event()
+                self._held.append((actor, open_again))
+                actor.park()
+            await open_again.wait()
 
-        return guarded
+    def _let_go(self) -> None:
+        """Let those at the gate look again; the lock is held."""
+        held, self._held = self._held, []
+        for actor, open_again in held:
+            actor.resume()
+            self._loop.call_soon_threadsafe(open_again.set)
+
+    def _kept(self, name: str, command: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Bluesky's command, by way of the step's operations."""
+
+        async def kept(message: Any) -> Any:
+            return await getattr(self._operations_now, name)(message, command)
+
+        return kept
+
+    def _refused(self, name: str) -> Callable[[Any], Any]:
+        """A command that a station's plans must not use."""
+
+        async def refused(message: Any) -> Any:
+            raise DeviceError(
+                f"station {self.name}: a plan's {name!r} is not carried out: a RunEngine's pause repeats what was done "
+                "since its last checkpoint, and a flyer cannot be asked what it has done"
+            )
+
+        return refused
 
     def _waits(self, statuses: Any) -> None:
         """Bluesky's waiting hook: while the plan waits for devices, lab time may pass."""
@@ -275,7 +365,10 @@ class Station:
 
     async def _sleep(self, message: Any) -> None:
         """Bluesky's sleep message, on the lab clock."""
-        status = _Timer(self._clock, float(message.args[0]))
+        await self._operations_now.sleep(message, self._wait_s)
+
+    async def _wait_s(self, seconds: float) -> None:
+        status = _Timer(self._clock, seconds)
         with self._lock:
             self._timer = status
             if self._stop is not None:
@@ -295,6 +388,35 @@ class Station:
             self._timer = None
         if status.was_cut:
             self._checkpoint()  # into the plan, so that half a stir does not pass for a whole one
+
+
+class _TimeLimit:
+    """Ends a step that takes too long; the time it is paused does not count."""
+
+    def __init__(self, station: Station, step_id: str, limit_s: float) -> None:
+        self.words = ""
+        self._station = station
+        self._what = (step_id, limit_s)
+        self._began_s = station._clock.now()
+        self._alarm = station._clock.once(limit_s, self._look)
+
+    def cancel(self) -> None:
+        """The step has ended."""
+        self._alarm.cancel()
+
+    def _look(self) -> None:
+        step_id, limit_s = self._what
+        station = self._station
+        with station._lock:
+            now = station._clock.now()
+            paused_s = station._paused_s + (now - station._paused_since if station._paused else 0.0)
+        left_s = self._began_s + limit_s + paused_s - now
+        if left_s > 1e-6:
+            self._alarm = station._clock.once(left_s, self._look)
+            return
+        self.words = f"{step_id} is not done after {limit_s:g} s (timeout_s of the step)"
+        # Halting talks to instruments, and the clock's alarms must not wait for them.
+        threading.Thread(target=station.stop, args=(self.words,), kwargs={"now": True}, daemon=True).start()
 
 
 class _Timer:

@@ -1,0 +1,82 @@
+"""A campaign rebuilt from its events: to go on with it, to report it, to audit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+
+from labwright.engine.core import CampaignCore
+from labwright.engine.events import EVENTS, Event, Instruction
+from labwright.engine.tables import take_changes
+from labwright.journal import Journal, LoggedEvent
+from labwright.journal.schema import campaign as campaign_table
+from labwright.journal.schema import step as step_table
+from labwright.model.errors import ConfigError, JournalError, unknown
+
+OVER = ("completed", "stopped", "failed")
+
+HISTORY = 50
+"""So many of the newest runs of a step are looked at to learn how long it takes."""
+
+
+def unfinished(journal: Journal, name: str = "") -> str | None:
+    """The newest campaign that has not ended, of that name if one is given; None if all have."""
+    table = campaign_table
+    query = sa.select(table.c.id).where(table.c.state.not_in(OVER))
+    if name:
+        query = query.where(table.c.name == name)
+    rows = journal.read(query)
+    return max((str(row["id"]) for row in rows), key=lambda one: one.split("-", 1)[1]) if rows else None
+
+
+def replayed(journal: Journal, campaign: str) -> Iterator[tuple[LoggedEvent, Event, list[Instruction], CampaignCore]]:
+    """A campaign's events one by one, what the core decides on each, and the core after it.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        JournalError: an event cannot be understood.
+    """
+    core = CampaignCore()
+    for logged in journal.events(campaign):
+        try:
+            event: Event = EVENTS.validate_python(logged.payload)
+        except ValidationError as error:
+            raise JournalError(
+                f"{journal.name}: event {logged.id} ({logged.kind}) of {campaign} cannot be understood; was it written "
+                f"by another version of Labwright? {error.errors()[0]['msg']}"
+            ) from error
+        instructions = core.handle(event)
+        yield logged, event, instructions, core
+    if core.phase == "draft":
+        raise ConfigError(f"{journal.name}: {unknown('campaign', campaign, journal.campaigns())}")
+
+
+def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
+    """The core of a campaign as its last event left it."""
+    core = CampaignCore()
+    for _, _, _, core in replayed(journal, campaign):
+        pass
+    take_changes(core)
+    return core
+
+
+def learnt_s(journal: Journal, protocols: list[str]) -> dict[str, float]:
+    """What the steps of protocols took in earlier campaigns: medians, by ``protocol/step``."""
+    table = step_table
+    took = (table.c.ended_s - table.c.started_s).label("took_s")
+    newest = sa.func.row_number().over(
+        partition_by=(table.c.protocol, table.c.name), order_by=table.c.ended_s.desc()
+    )
+    inner = sa.select(table.c.protocol, table.c.name, took, newest.label("place")).where(
+        table.c.state == "done", table.c.protocol.in_(protocols)
+    )
+    history = inner.subquery()
+    rows = journal.read(
+        sa.select(history).where(history.c.place <= HISTORY).order_by(history.c.protocol, history.c.name, "took_s")
+    )
+    by_step: dict[str, list[float]] = {}
+    for row in rows:
+        by_step.setdefault(f"{row['protocol']}/{row['name']}", []).append(float(row["took_s"]))
+    return {step: values[len(values) // 2] for step, values in by_step.items() if len(values) >= 3}
