@@ -38,18 +38,18 @@ def taken(state: CampaignState) -> Set[tuple[object, ...]]:
     return _LAST.keys_of(state.space.names, state.trials)
 
 
-def changed(old: tuple[Trial, ...], new: tuple[Trial, ...]) -> list[tuple[Trial, Trial]]:
-    """Pairs in the same place that differ.
+def changed(old: tuple[Trial, ...], new: tuple[Trial, ...]) -> list[int]:
+    """Places, among those both have, where they differ.
 
     Whole stretches are compared first: tuples look at identity before they look inside, 0.03 ms for 5,000 kept trials.
     """
-    pairs: list[tuple[Trial, Trial]] = []
+    places: list[int] = []
     shared = min(len(old), len(new))
     for start in range(0, shared, _STRETCH):
-        before, after = (trials[start : min(start + _STRETCH, shared)] for trials in (old, new))
-        if before != after:
-            pairs += [(one, other) for one, other in zip(before, after, strict=True) if one != other]
-    return pairs
+        stretch = range(start, min(start + _STRETCH, shared))
+        if old[stretch.start : stretch.stop] != new[stretch.start : stretch.stop]:
+            places += [place for place in stretch if old[place] != new[place]]
+    return places
 
 
 def sobol_points(space: Space, seed: int, skip: int = 0) -> Iterator[Params]:
@@ -149,9 +149,11 @@ class _LastCampaign(threading.local):
 
     def keys_of(self, names: tuple[str, ...], trials: tuple[Trial, ...]) -> Set[tuple[object, ...]]:
         grown = names == self.names and len(trials) >= len(self.trials)
-        grown = grown and all(old.params == new.params for old, new in changed(self.trials, trials))
+        grown = grown and all(
+            self.trials[place].params == trials[place].params for place in changed(self.trials, trials)
+        )
         rest = trials[len(self.trials) :] if grown else trials
-        more = {tuple(trial.params[name] for name in names) for trial in rest}
+        more: set[tuple[object, ...]] = {tuple(trial.params[name] for name in names) for trial in rest}
         if grown:
             self.keys |= more
         else:

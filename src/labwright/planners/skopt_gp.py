@@ -63,7 +63,7 @@ class SkoptPlanner(ModelledPlanner):
         waiting = [trial.params for trial in state.trials if trial.pending] + points
         if waiting:
             surrogate = surrogate.with_fantasies(features(state.space, waiting))
-        known = taken(state) | {key_of(state.space, params) for params in points}
+        known = {*taken(state), *(key_of(state.space, params) for params in points)}
         while len(suggestions) < n:
             seed = derive_seed(state.seed, asked + len(suggestions), self.name)
             params = _propose(state.space, surrogate, known, self.n_candidates, seed)
