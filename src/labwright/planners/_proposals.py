@@ -141,10 +141,9 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
 class _LastCampaign(threading.local):
     """The points of the campaign asked about last, so that its next ask looks only at what is new."""
 
-    names: tuple[str, ...] = ()
-    trials: tuple[Trial, ...] = ()
-
     def __init__(self) -> None:
+        self.names: tuple[str, ...] = ()
+        self.trials: tuple[Trial, ...] = ()
         self.keys: set[tuple[object, ...]] = set()
 
     def keys_of(self, names: tuple[str, ...], trials: tuple[Trial, ...]) -> Set[tuple[object, ...]]:
