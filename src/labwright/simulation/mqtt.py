@@ -142,10 +142,9 @@ class CommandTable(MqttInstrument):
     def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
         self.advance()
         op, token = message.get("op"), message.get("token")
-        known = isinstance(token, int)
-        older = not known or token < self.token
-        if known:
-            self.token = max(self.token, token)
+        heard = token if isinstance(token, int) else -1
+        older = heard < self.token
+        self.token = max(self.token, heard)
         if op == "stop":
             self._cut("it was stopped", {"share": self._share})
             return {"state": "done"}
