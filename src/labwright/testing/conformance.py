@@ -179,6 +179,7 @@ def _tells_whether_it_was_done(one: DeviceUnderTest) -> None:
     axis.make_ready(one.good)
     witness = axis.witness()
     with _in_the_middle(one, took_s) as status:
+        seen = axis.witness()
         one.device.stop()
     ended_well = True
     try:
@@ -189,8 +190,8 @@ def _tells_whether_it_was_done(one: DeviceUnderTest) -> None:
     if ended_well:  # on a clock that is not stepped the middle may come too late
         _check(evidence.state == "confirmed", f"after the whole act it is {evidence.state}: {evidence.words}")
         return
-    # It may have stood still before it began, or have been through already: then its own counter shows so.
-    counted = None if witness is None else float(axis.witness() or 0.0) - witness
+    # It may have done nothing yet, or all, when it was stopped: then its counter had shown so before.
+    counted = None if witness is None or seen is None else seen - witness
     nothing = counted is not None and abs(counted) < 0.02 * abs(one.good)
     everything = counted is not None and abs(counted - one.good) < 0.02 * abs(one.good)
     _check(evidence.state != "absent" or nothing, f"stopped half way it is absent: {evidence.words}")
