@@ -35,6 +35,7 @@ class SyringePump(SimInstrument):
     """
 
     physical_faults: ClassVar[Sequence[str]] = ("stall",)
+    keeps = ("dispensed",)
 
     def __init__(
         self, name: str, world: Any, *, address: int, gain_error: float | None = None, scatter: float = 0.004
@@ -48,8 +49,8 @@ class SyringePump(SimInstrument):
         self.direction = 1
         self.volume_ml = 0.0
         self.volume_unit: str | None = None
-        self.dispensed = {1: 0.0, -1: 0.0}
-        """Millilitres counted since cleared; kept over a power cut, as the real one keeps them."""
+        self.dispensed = {"INF": 0.0, "WDR": 0.0}
+        """Millilitres counted since cleared, by direction; kept over a power cut, as the real one keeps them."""
         self.status = "S"
         self.alarm = "R"
         self.safe_timeout_s = 0
@@ -89,7 +90,7 @@ class SyringePump(SimInstrument):
         text = text[min(digits, 2) :]
         if self.safe_timeout_s and not safe and not damaged:
             return None  # in safe mode a basic command is noise
-        self._advance()
+        self.advance()
         if damaged:
             return self._reply("?COM")
         self.heard = self.clock.now()
@@ -101,7 +102,7 @@ class SyringePump(SimInstrument):
 
     def power_cycle(self) -> None:
         """Back to basic mode, stopped, with the alarm of a reset; the counters are kept."""
-        self._advance()
+        self.advance()
         self.status, self.alarm, self.safe_timeout_s = "S", "R", 0
 
     def _reply(self, data: str) -> str:
@@ -190,6 +191,8 @@ class SyringePump(SimInstrument):
             return "?NA"
         if self.status != "P" or not self.left_ml:
             self.left_ml = self.volume_ml or float("inf")  # volume 0 means continuous
+            volume_ul = round(self.volume_ml * 1000, 6) or None
+            self.effect("run", volume_ul=volume_ul, direction="INF" if self.direction > 0 else "WDR")
         self._delivery = self.gain * (1 + self.rng.gauss(0, self.scatter))
         self.status = "I" if self.direction > 0 else "W"
         return ""
@@ -206,17 +209,17 @@ class SyringePump(SimInstrument):
     def _do_dis(self, argument: str) -> str:
         unit = self.volume_unit or ("UL" if self.diameter_mm <= 14.0 else "ML")
         factor = 1000 if unit == "UL" else 1
-        return f"I{_number(self.dispensed[1] * factor)}W{_number(self.dispensed[-1] * factor)}{unit}"
+        return f"I{_number(self.dispensed['INF'] * factor)}W{_number(self.dispensed['WDR'] * factor)}{unit}"
 
     def _do_cld(self, argument: str) -> str:
         if self.status in "IW":
             return "?NA"
         if argument not in ("INF", "WDR"):
             return "?OOR"
-        self.dispensed[1 if argument == "INF" else -1] = 0.0
+        self.dispensed[argument] = 0.0
         return ""
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Move what the motor has moved since somebody last looked."""
         now = self.clock.now()
         pumping = self.status in "IW"
@@ -230,7 +233,7 @@ class SyringePump(SimInstrument):
             if not flows:
                 self.status, self.alarm, self.left_ml = "S", "S", 0.0
             else:
-                self.dispensed[self.direction] += moved
+                self.dispensed["INF" if self.direction > 0 else "WDR"] += moved
                 self.left_ml = 0.0 if done else self.left_ml - moved
                 if done:
                     self.status = "S"

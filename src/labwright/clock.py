@@ -69,15 +69,16 @@ class LabClock:
     Args:
         speed: lab seconds per wall second.
         start: lab time at the start, seconds since the epoch; now, if not given.
-        wall_start: wall time of that start; now, if not given. Two processes with the same three numbers share a clock.
+        monotonic_start: the machine's monotonic time of that start; now, if not given. Two processes of one machine
+            with the same three numbers share a clock, and nobody who sets the wall clock can move it.
     """
 
-    def __init__(self, speed: float = 1.0, start: float | None = None, wall_start: float | None = None) -> None:
+    def __init__(self, speed: float = 1.0, start: float | None = None, monotonic_start: float | None = None) -> None:
         if not 0 < speed < float("inf"):
             raise ValueError(f"speed must be a positive number, not {speed}")
         self.speed = speed
-        self.wall_start = time.time() if wall_start is None else wall_start
-        self._start = self.wall_start if start is None else start
+        self.monotonic_start = time.monotonic() if monotonic_start is None else monotonic_start
+        self._start = time.time() if start is None else start
         self._alarms = _Alarms()
 
     @property
@@ -92,7 +93,7 @@ class LabClock:
 
     def now(self) -> float:
         """Lab time in seconds since the epoch."""
-        return self._start + (time.time() - self.wall_start) * self.speed
+        return self._start + (time.monotonic() - self.monotonic_start) * self.speed
 
     def sleep(self, seconds: float) -> None:
         """Sleep `seconds` of lab time in a thread that is no actor."""

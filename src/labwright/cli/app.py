@@ -193,12 +193,19 @@ def simulate(
     speed: Annotated[float, typer.Option("--speed", help="Lab seconds per second.", min=0.01, max=100)] = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random in the simulated world.")] = 0,
     endpoints: Annotated[Path | None, typer.Option("--endpoints", help="Where to write the addresses.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="Folder of what instruments keep without power: a restart goes on from there."),
+    ] = None,
+    effects: Annotated[
+        Path | None, typer.Option("--effects", help="File that gets a JSON line for every physical effect.")
+    ] = None,
 ) -> None:
     """Serve the lab's simulated instruments on real serial lines, TCP ports and MQTT, until Ctrl-C."""
     from labwright.cli.simulating import serve
 
     root = lab_root(lab)
-    serve(root, speed=speed, seed=seed, endpoints=endpoints or simulation_file(root))
+    serve(root, speed=speed, seed=seed, endpoints=endpoints or simulation_file(root), state=state, effects=effects)
 
 
 @app.command()

@@ -81,22 +81,19 @@ def take_changes(core: CampaignCore) -> Changes:
         changes["step", step_id] = _step(core, one, run)
     for resource in touched.resources:
         holder = core.resources.reserved.get(resource)
-        changes["reservation", resource] = holder and {
-            "resource": resource,
-            "campaign": core.campaign,
-            "label": holder.label,
-            "step_id": holder.step_id,
-            "state": holder.state,
-        }
-    for key, row in touched.questions.items():
-        changes["question", key] = row
+        row = {"resource": resource, "campaign": core.campaign}
+        if holder is not None:
+            row |= {"label": holder.label, "step_id": holder.step_id, "state": holder.state}
+        changes["reservation", resource] = row if holder is not None else None
+    for key, asked in touched.questions.items():
+        changes["question", key] = asked
     for name in touched.lots:
         reserved_ml = core.resources.promised_ml.get(name, 0.0)
         usable_ml = core.resources.lots_ml.get(name, 0.0)
         changes["lot", name] = {"name": name, "usable_ml": usable_ml, "reserved_ml": reserved_ml}
     for number, (name, campaign, label, change_ml) in enumerate(touched.spent):
-        row = {"lot": name, "campaign": campaign, "label": label, "change_ml": change_ml, "why": "experiment"}
-        changes["ledger", f"{campaign}|{label}|{number}"] = row
+        entry = {"lot": name, "campaign": campaign, "label": label, "change_ml": change_ml, "why": "experiment"}
+        changes["ledger", f"{campaign}|{label}|{number}"] = entry
     for name, holds in touched.positions.items():
         changes["position", name] = {"name": name, "holds": holds, "campaign": core.campaign}
     core.touched = core.resources.touched = Touched()

@@ -198,6 +198,7 @@ class MqttLink:
         *,
         idempotent: bool = False,
         timeout_s: float | None = None,
+        key: str = "",
     ) -> Any:
         """Publish `payload` with an id, and wait for the message on `reply_topic` that carries the same id.
 
@@ -207,6 +208,7 @@ class MqttLink:
             reply_topic: where it answers.
             idempotent: whether asking twice is harmless; only then it is repeated after a failure.
             timeout_s: wall seconds for each try; the port's own if not given.
+            key: the id, for a command that the other side must know again; one of its own for each try if not given.
 
         Raises:
             CommunicationError: no answer with this id in time.
@@ -216,14 +218,14 @@ class MqttLink:
         timeout_s = self.address.timeout_s if timeout_s is None else timeout_s
         for left in reversed(range(1 + (RETRIES if idempotent else 0))):
             try:
-                return self._ask(topic, payload, reply_topic, timeout_s)
+                return self._ask(topic, payload, reply_topic, timeout_s, key)
             except CommunicationError:
                 if not left:
                     raise
         raise AssertionError("unreachable")
 
-    def _ask(self, topic: str, payload: dict[str, Any], reply_topic: str, timeout_s: float) -> Any:
-        key = f"{self._prefix}-{next(self._ids)}"
+    def _ask(self, topic: str, payload: dict[str, Any], reply_topic: str, timeout_s: float, key: str) -> Any:
+        key = key or f"{self._prefix}-{next(self._ids)}"
         future: Future[Any] = Future()
         with self._lock:
             self._replies[key] = (reply_topic, future)

@@ -125,6 +125,15 @@ class Journal:
             raise JournalError(f"the journal {self.name} was opened to be read only")
         return self._writer
 
+    def claim(self) -> None:
+        """Keep other controllers out, before this one has begun anything.
+
+        Raises:
+            RefusedError: another controller runs.
+            JournalError: it cannot be tried.
+        """
+        take_or_refuse(self._lock, self._engine, self._holder())
+
     def control(self, by: str, wake_port: int = 0) -> int:
         """Become the one controller; its epoch, larger than all before.
 
@@ -136,7 +145,7 @@ class Journal:
             RefusedError: another controller runs.
             JournalError: the journal refuses.
         """
-        take_or_refuse(self._lock, self._engine, self._holder())
+        self.claim()
         row = {
             "host": socket.gethostname(),
             "pid": os.getpid(),

@@ -66,7 +66,13 @@ class AdvisoryLock:
 
     def take(self) -> bool:
         """Take it; False if another process has it."""
-        self.release()
+        if self._connection is not None:
+            try:
+                self._connection.execute(sa.select(1))
+            except DBAPIError:
+                self.release()  # the server was away, and has let go of it
+            else:
+                return True
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         if connection.execute(sa.select(sa.func.pg_try_advisory_lock(_ADVISORY))).scalar():
             self._connection = connection

@@ -17,8 +17,8 @@ BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """SQLite counts up only what it calls INTEGER."""
 
 
-def _name(column: str, **more: bool) -> sa.Column[str]:
-    return sa.Column(column, sa.String(200), **more)
+def _key(column: str) -> sa.Column[str]:
+    return sa.Column(column, sa.String(200), primary_key=True)
 
 
 def _text(column: str) -> sa.Column[str]:
@@ -41,7 +41,7 @@ event = sa.Table(
 campaign = sa.Table(
     "campaign",
     metadata,
-    _name("id", primary_key=True),
+    _key("id"),
     sa.Column("name", sa.String(64), nullable=False, index=True),
     _text("title"),
     sa.Column("state", sa.String(16), nullable=False),
@@ -57,8 +57,8 @@ campaign = sa.Table(
 experiment = sa.Table(
     "experiment",
     metadata,
-    _name("campaign", primary_key=True),
-    _name("label", primary_key=True),
+    _key("campaign"),
+    _key("label"),
     _text("sample"),
     _text("protocol"),
     sa.Column("state", sa.String(16), nullable=False),
@@ -70,7 +70,7 @@ experiment = sa.Table(
 step = sa.Table(
     "step",
     metadata,
-    _name("step_id", primary_key=True),
+    _key("step_id"),
     sa.Column("campaign", sa.String(200), nullable=False, index=True),
     _text("label"),
     sa.Column("protocol", sa.String(64), nullable=False),
@@ -89,7 +89,7 @@ step = sa.Table(
 reservation = sa.Table(
     "reservation",
     metadata,
-    _name("resource", primary_key=True),
+    _key("resource"),
     _text("campaign"),
     _text("label"),
     _text("step_id"),
@@ -99,7 +99,7 @@ reservation = sa.Table(
 intent = sa.Table(
     "intent",
     metadata,
-    _name("step_id", primary_key=True),
+    _key("step_id"),
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("kind", sa.String(16), nullable=False),
@@ -122,7 +122,7 @@ intent = sa.Table(
 observation = sa.Table(
     "observation",
     metadata,
-    _name("step_id", primary_key=True),
+    _key("step_id"),
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("device", sa.String(64), nullable=False),
@@ -135,7 +135,7 @@ observation = sa.Table(
 question = sa.Table(
     "question",
     metadata,
-    _name("id", primary_key=True),
+    _key("id"),
     sa.Column("campaign", sa.String(200), nullable=False, index=True),
     _text("label"),
     _text("step_id"),
@@ -151,7 +151,7 @@ question = sa.Table(
 lot = sa.Table(
     "lot",
     metadata,
-    _name("name", primary_key=True),
+    _key("name"),
     sa.Column("usable_ml", sa.Float, nullable=False),
     sa.Column("reserved_ml", sa.Float, nullable=False),
 )
@@ -170,7 +170,7 @@ ledger = sa.Table(
 position = sa.Table(
     "position",
     metadata,
-    _name("name", primary_key=True),
+    _key("name"),
     _text("holds"),
     _text("campaign"),
 )

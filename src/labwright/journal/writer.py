@@ -85,7 +85,7 @@ class Writer:
         job = _Job(work, label)
         self._jobs.put(job)
         try:
-            return job.future.result(2 * AWAY_S)  # type: ignore[no-any-return]
+            return job.future.result(2 * AWAY_S)
         except FutureTimeoutError:
             raise JournalError(
                 f"the journal {named(self._engine)} has not answered for {2 * AWAY_S:g} s; nothing may move without it"

@@ -1,4 +1,4 @@
-"""How doubt about a physical operation is settled, and what was found."""
+"""How it is found out whether a physical operation happened, and what was found."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import Any, Literal
 from labwright.model.base import Frozen
 
 Reconcile = Literal["by_command_id", "by_counter", "by_state", "ask"]
-"""From the surest to none: the device knows commands by id; it counts what it did; doing it again is harmless; a person
-is asked."""
+"""What an undecided operation is decided by.
+
+``by_command_id``: the instrument keeps a table of the commands it took and tells the fate of each; ``by_counter``: it
+counts what it did; ``by_state``: saying it again is harmless; ``ask``: only a person can tell.
+"""
 
 
 class Evidence(Frozen):
-    """What a device says of an operation that may or may not have happened.
+    """What was found out about an operation whose end nobody saw.
 
     Attributes:
-        state: it happened whole, it did not begin, or neither can be said.
+        state: it was done, it was not (and will not be), or that cannot be told.
         words: what was found, for a person.
-        result: a measurement's readings, if the device kept them.
+        result: in JSON; for a measurement the readings the instrument kept, by attribute name.
     """
 
     state: Literal["confirmed", "absent", "unknown"]
