@@ -42,6 +42,13 @@ SimulatedOption = Annotated[bool, typer.Option("--simulated", help="On the lab's
 EndpointsOption = Annotated[
     Path | None, typer.Option("--endpoints", help="File written by `labwright simulate`: use those instruments.")
 ]
+JournalOption = Annotated[
+    str,
+    typer.Option(
+        "--journal", envvar="LABWRIGHT_JOURNAL", help="URL of a journal in PostgreSQL; DATA/journal.sqlite without."
+    ),
+]
+ByOption = Annotated[str, typer.Option("--by", help="Who does it, for the journal; the system's user without.")]
 SpeedOption = Annotated[
     float,
     typer.Option("--speed", help="Lab seconds per second; 0 is the stepped clock, as fast as it goes.", min=0, max=100),
@@ -240,8 +247,17 @@ def campaign_run(
         bool,
         typer.Option("--deck-checked", help="After a campaign that did not end well: somebody has looked at the deck."),
     ] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin anew, although a campaign of this name was cut off in the middle.")
+    ] = False,
+    lab_changed: Annotated[
+        bool,
+        typer.Option("--lab-changed", help="Go on although the lab's files have changed: somebody has looked."),
+    ] = False,
+    journal: JournalOption = "",
+    by: ByOption = "",
 ) -> None:
-    """Run a campaign. Ctrl-C ends it after the current operation, a second Ctrl-C at once."""
+    """Run a campaign, or go on with one that was cut off. Ctrl-C ends it after the current operation, twice at once."""
     from labwright.cli.running import RunOptions, run_campaign
 
     root = lab_root(lab)
@@ -256,6 +272,10 @@ def campaign_run(
         json=json,
         store=store,
         deck_checked=deck_checked,
+        new=new,
+        lab_changed=lab_changed,
+        journal=journal,
+        by=by,
     )
     raise SystemExit(run_campaign(root, spec, options))
 

@@ -50,3 +50,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     if not out.is_terminal:
         out.width = 200  # nobody wraps a file by hand; a pipe has no width of its own
     out.print(shown)
+
+
+def whoami() -> str:
+    """Who runs this program, for the journal."""
+    import getpass
+    import socket
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

@@ -12,7 +12,7 @@ from labwright.engine.campaign import (
 from labwright.engine.core import CampaignCore
 from labwright.engine.driver import CampaignEnd, CampaignRun
 from labwright.engine.oracle import validate_state
-from labwright.engine.recovery import rebuilt, replayed, unfinished
+from labwright.engine.recovery import close_unfinished, rebuilt, replayed, unfinished
 
 __all__ = [
     "Campaign",
@@ -21,6 +21,7 @@ __all__ = [
     "CampaignRun",
     "campaign_file",
     "campaign_files",
+    "close_unfinished",
     "load_campaign",
     "make_protocol",
     "protocol_classes",

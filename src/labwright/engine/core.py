@@ -85,7 +85,8 @@ class CampaignCore:
         self._infeasible = 0
         self._asks = 0
         self._questions = 0
-        self._best: float | None = None
+        self.best: float | None = None
+        """The best mean of the objective so far."""
         self._since_best = 0
         self._took_s: dict[str, deque[float]] = {}
         self._out: list[Instruction] = []
@@ -368,7 +369,9 @@ class CampaignCore:
         self._give_up(one, reason, "equipment")
         self._drain("failed", reason)
 
-    def _give_up(self, one: Experiment, reason: str, kind: Literal["infeasible", "equipment", "aborted"] = "aborted") -> None:
+    def _give_up(
+        self, one: Experiment, reason: str, kind: Literal["infeasible", "equipment", "aborted"] = "aborted"
+    ) -> None:
         """Nothing more is done for this sample but to bring it out of the lab; what was measured is kept."""
         if one.given_up:
             return
@@ -585,17 +588,17 @@ class CampaignCore:
 
     def _better(self, value: float) -> None:
         sign = 1 if self.spec.objective.goal == "max" else -1
-        if self._best is None or sign * value > sign * self._best:
-            self._best, self._since_best = value, 0
+        if self.best is None or sign * value > sign * self.best:
+            self.best, self._since_best = value, 0
         else:
             self._since_best += 1
 
     def _stop_rule(self) -> str | None:
         rule = self.spec.stop
         sign = 1 if self.spec.objective.goal == "max" else -1
-        if self._best is None:
+        if self.best is None:
             return None
-        if rule.target is not None and sign * self._best >= sign * rule.target:
+        if rule.target is not None and sign * self.best >= sign * rule.target:
             return f"the target of {rule.target:g} {self.spec.objective.unit} is reached"
         if rule.no_better_for is not None and self._since_best >= rule.no_better_for:
             return f"{rule.no_better_for} experiments in a row brought nothing better"
@@ -621,7 +624,9 @@ class CampaignCore:
             if run.step_id == step_id and run.state == "running":
                 return one, run
         running = [run.step_id for run in one.steps.values() if run.state == "running"]
-        raise IllegalEventError(f"step {step_id} ended, but it does not run; {unknown('running step', step_id, running)}")
+        raise IllegalEventError(
+            f"step {step_id} ended, but it does not run; {unknown('running step', step_id, running)}"
+        )
 
     def _become(self, phase: CampaignPhase) -> None:
         check_transition("campaign", self.campaign, self.phase, phase)

@@ -6,7 +6,6 @@ It sleeps until something happens: a step ends, a planner answers, somebody give
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from labwright.clock import Mailbox, Repeating
 from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
 from labwright.engine.commands import event_of
-from labwright.engine.core import CampaignCore, IllegalEventError
+from labwright.engine.core import CampaignCore
 from labwright.engine.events import (
     Ask,
     Event,
@@ -257,9 +256,7 @@ class CampaignRun:
         seen.append(event)
         instructions += decided
 
-    def _obey(
-        self, command: Command, kept: list[NewEvent], seen: list[Event], instructions: list[Instruction]
-    ) -> None:
+    def _obey(self, command: Command, kept: list[NewEvent], seen: list[Event], instructions: list[Instruction]) -> None:
         """Do what somebody has asked for, or say why not."""
         try:
             event = event_of(command)
@@ -274,7 +271,9 @@ class CampaignRun:
         """What decisions change in what the stations have kept, in the same transaction."""
         now = self._lab.clock.now()
         works = [
-            settle(one.step_id, one.n, one.state, one.because, one.by, now) for one in decided if isinstance(one, Settle)
+            settle(one.step_id, one.n, one.state, one.because, one.by, now)
+            for one in decided
+            if isinstance(one, Settle)
         ]
         works += [supersede(one.order.step_id) for one in decided if isinstance(one, RunStep) and one.again]
         if not works:

@@ -41,7 +41,9 @@ def _broken(core: CampaignCore) -> Iterator[str]:
             yield f"experiment {one.label} is {one.state}, with {'a' if asked else 'no'} question"
         if one.trial is not None and not one.given_up:
             trial = core.trials[one.trial]
-            if (trial.status == "done") != (one.state in ("measured", "told") or one.state == "held" and not trial.pending):
+            if (trial.status == "done") != (
+                one.state in ("measured", "told") or (one.state == "held" and not trial.pending)
+            ):
                 yield f"experiment {one.label} is {one.state}, its trial {trial.status}"
     running = [trial for trial in core.trials if trial.pending]
     if len(running) > len(core.live):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Iterator
 
+import orjson
 import sqlalchemy as sa
 from pydantic import ValidationError
 
 from labwright.engine.core import CampaignCore
-from labwright.engine.events import EVENTS, Event, Instruction
+from labwright.engine.events import EVENTS, Event, Instruction, Resumed, StopAsked, decisions
 from labwright.engine.tables import take_changes
-from labwright.journal import Journal, LoggedEvent
+from labwright.journal import Journal, LoggedEvent, NewEvent
 from labwright.journal.schema import campaign as campaign_table
 from labwright.journal.schema import step as step_table
 from labwright.model.errors import ConfigError, JournalError, unknown
@@ -55,20 +58,45 @@ def replayed(journal: Journal, campaign: str) -> Iterator[tuple[LoggedEvent, Eve
 
 def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
     """The core of a campaign as its last event left it."""
-    core = CampaignCore()
-    for _, _, _, core in replayed(journal, campaign):
-        pass
+    last = deque(replayed(journal, campaign), maxlen=1)
+    _, _, _, core = last[0]
     take_changes(core)
     return core
+
+
+def close_unfinished(journal: Journal, campaign: str, why: str) -> None:
+    """End a campaign that will not be gone on with; what was under way is given up.
+
+    Args:
+        journal: claimed by this process.
+        campaign: its id.
+        why: in words.
+    """
+    core = rebuilt(journal, campaign)
+    epoch = journal.control(why)
+    events: list[Event] = [StopAsked(why=why, now=True), Resumed(epoch=epoch, because=why)]
+    kept = []
+    for event in events:
+        if not core.over:
+            decided = decisions(core.handle(event))
+            kept.append(
+                NewEvent(
+                    campaign=campaign,
+                    kind=event.kind,
+                    payload=event.model_dump_json().encode(),
+                    decisions=orjson.dumps(decided),
+                    lab_time_s=time.time(),
+                    changes=take_changes(core),
+                )
+            )
+    journal.record(kept)
 
 
 def learnt_s(journal: Journal, protocols: list[str]) -> dict[str, float]:
     """What the steps of protocols took in earlier campaigns: medians, by ``protocol/step``."""
     table = step_table
     took = (table.c.ended_s - table.c.started_s).label("took_s")
-    newest = sa.func.row_number().over(
-        partition_by=(table.c.protocol, table.c.name), order_by=table.c.ended_s.desc()
-    )
+    newest = sa.func.row_number().over(partition_by=(table.c.protocol, table.c.name), order_by=table.c.ended_s.desc())
     inner = sa.select(table.c.protocol, table.c.name, took, newest.label("place")).where(
         table.c.state == "done", table.c.protocol.in_(protocols)
     )

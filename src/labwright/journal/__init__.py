@@ -1,4 +1,4 @@
-"""The truth: run documents, campaign events, and intents of operations, on the disk before anything is done about them."""
+"""The truth: run documents, events, intents of operations; on the disk before anything is done about them."""
 
 from labwright.journal.journal import Changes, Command, Journal, LoggedEvent, NewEvent, journal_file
 from labwright.journal.place import check_place

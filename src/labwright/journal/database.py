@@ -1,4 +1,4 @@
-"""The journal's database: SQLite in a file, or PostgreSQL by URL; opened, brought up to date, and its refusals in words."""
+"""The journal's database: SQLite in a file, or PostgreSQL by URL; opened, brought up to date, refusals in words."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _sqlite_settings(connection: Any, record: Any) -> None:
 
 
 def _patiently(connection: Any, statement: str) -> None:
-    """SQLite does not wait for a lock while it changes the journal mode; two processes that begin at once meet there."""
+    """SQLite does not wait for a lock while it changes the journal mode; two processes may begin at once."""
     import sqlite3
 
     deadline = time.monotonic() + BUSY_MS / 1000

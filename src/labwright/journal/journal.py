@@ -1,4 +1,4 @@
-"""The journal of a lab: read by everybody, written by the one controller; commands reach it through a table of its own."""
+"""The journal of a lab: read by everybody, written by the one controller; commands have a table of their own."""
 
 from __future__ import annotations
 

@@ -130,7 +130,9 @@ def decide(connection: sa.Connection, intent: Intent) -> None:
     ).rowcount
     if changed != 1:
         old = connection.execute(sa.select(table.c.state).where(mine)).scalar()
-        raise IllegalTransitionError(f"intent {intent.key} attempt {intent.attempt} is {old}, not to become {intent.state}")
+        raise IllegalTransitionError(
+            f"intent {intent.key} attempt {intent.attempt} is {old}, not to become {intent.state}"
+        )
 
 
 def settle(step_id: str, n: int, state: IntentState, words: str, by: str, lab_time_s: float) -> Any:
@@ -139,7 +141,9 @@ def settle(step_id: str, n: int, state: IntentState, words: str, by: str, lab_ti
 
     def work(connection: sa.Connection) -> None:
         mine = (table.c.step_id == step_id) & (table.c.n == n)
-        row = connection.execute(sa.select(table).where(mine).order_by(table.c.attempt.desc()).limit(1)).mappings().one()
+        row = (
+            connection.execute(sa.select(table).where(mine).order_by(table.c.attempt.desc()).limit(1)).mappings().one()
+        )
         found = _intent(row)
         if found.state in ("prepared", "unknown"):
             new = {"state": state, "words": words, "decided_by": by, "decided_s": lab_time_s}

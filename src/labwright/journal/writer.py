@@ -66,9 +66,7 @@ class Writer:
         self._broken: JournalError | None = None
         self._newest = sa.select(sa.func.max(epoch_table.c.id))
         self._mine = sa.select(epoch_table.c.sequence).where(epoch_table.c.id == epoch)
-        self._mark = (
-            sa.update(epoch_table).where(epoch_table.c.id == epoch).values(sequence=sa.bindparam("number"))
-        )
+        self._mark = sa.update(epoch_table).where(epoch_table.c.id == epoch).values(sequence=sa.bindparam("number"))
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -177,7 +175,9 @@ class Writer:
         except DBAPIError:
             return  # still away: the next try says so
         if not taken:
-            self._broken = FencedError("another controller has taken the journal over while it was away; this one stops")
+            self._broken = FencedError(
+                "another controller has taken the journal over while it was away; this one stops"
+            )
             raise self._broken
 
     def _check_fence(self, connection: sa.Connection) -> None:

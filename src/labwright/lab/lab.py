@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -51,6 +52,15 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextmanager
+    def opened(self, *, undisturbed: bool) -> Iterator[Lab]:
+        """The lab, open for a `with` block; `undisturbed` as for `open`."""
+        self.open(undisturbed=undisturbed)
+        try:
+            yield self
+        finally:
+            self.close()
 
     def open(self, only: Collection[str] | None = None, *, undisturbed: bool = False) -> None:
         """Take the ports, build the devices, find out that each instrument answers, and bring all to rest.

@@ -68,9 +68,7 @@ def read_record(journal: Journal, campaign: str) -> CampaignRecord:
     record: CampaignRecord | None = None
     for logged, event, _, core in replayed(journal, campaign):
         if record is None:
-            record = CampaignRecord(
-                campaign, core, started_s=logged.lab_time_s, wall_started_s=logged.wall_time_s
-            )
+            record = CampaignRecord(campaign, core, started_s=logged.lab_time_s, wall_started_s=logged.wall_time_s)
         record.ended_s = logged.lab_time_s
         if isinstance(event, StepEnded):
             _, label, step = event.outcome.step_id.rsplit("/", 2)
@@ -99,17 +97,14 @@ def newest(place: str | Path, name: str) -> CampaignRecord:
         return read_record(journal, fitting[-1])
 
 
-def last_ended(place: str | Path) -> CampaignRecord | None:
+def last_ended(journal: Journal) -> CampaignRecord | None:
     """The record of the last campaign in a journal, whatever its name and end; None if there is none.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    if isinstance(place, Path) and not journal_file(place).exists():
-        return None
-    with open_journal(place) as journal:
-        ids = journal.campaigns()
-        return read_record(journal, ids[-1]) if ids else None
+    ids = journal.campaigns()
+    return read_record(journal, ids[-1]) if ids else None
 
 
 def open_journal(place: str | Path) -> Journal:

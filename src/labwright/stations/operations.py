@@ -23,6 +23,7 @@ from labwright.model.errors import CommunicationError, DeviceError, LabwrightErr
 from labwright.model.operations import Evidence, Reconcile
 from labwright.model.protocol import StepOrder
 from labwright.model.records import Intent, Observation, OperationKind, StepRecord
+from labwright.stations.gate import Gate
 from labwright.stations.keeper import StepKeeper
 from labwright.stations.outcome import Begun, Outcome, Retold
 from labwright.stations.results import StepResults
@@ -87,8 +88,7 @@ class StepOperations:
         keeper: of its records.
         clock: the lab clock.
         actor: of the station, parked while it waits.
-        gate: waits while no operation may begin, and raises StoppedError after a stop.
-        begin: calls its argument unless a stop was asked for, and lets no stop slip in between.
+        gate: of the station.
     """
 
     def __init__(
@@ -97,15 +97,13 @@ class StepOperations:
         keeper: StepKeeper,
         clock: LabClock,
         actor: Actor,
-        gate: Callable[[Actor], Awaitable[None]],
-        begin: Callable[[Callable[[], Any]], Any],
+        gate: Gate,
     ) -> None:
         self._order = order
         self._keeper = keeper
         self._clock = clock
         self._actor = actor
         self._gate = gate
-        self._begin = begin
         self._record = keeper.recall(order.step_id) if order.resumed else StepRecord()
         self._next = 0
         self._told: dict[Any, Retold] = {}
@@ -136,8 +134,8 @@ class StepOperations:
         """Bluesky's `trigger`: a measurement, confirmed together with what it has measured when that is read."""
         device = message.obj
         if self.off or not _measures(device):
-            await self._gate(self._actor)
-            return await self._begin_async(command, message)
+            await self._gate.wait(self._actor)
+            return await command(message)
         operation = _Operation(
             "measure",
             device,
@@ -185,7 +183,7 @@ class StepOperations:
         n = self._number()
         known = self._known(n, "wait", "", "", seconds)
         if known is None:
-            await self._gate(self._actor)
+            await self._gate.wait(self._actor)
             intent = self._new(n, "wait", "", "", seconds, "by_state", None)
             self._keeper.prepare(intent.model_copy(update={"state": "confirmed", "decided_by": "clock"}))
         elif self._record.last > n:
@@ -220,7 +218,7 @@ class StepOperations:
             await self._recall(known, one)
             outcome.end()
             return outcome
-        await self._gate(self._actor)
+        await self._gate.wait(self._actor)
         # Before the intent: what makes the device ready moves nothing, and its counter is read as it stands.
         witness = None
         if one.kind == "set" and _can_tell(one.thing):
@@ -234,7 +232,7 @@ class StepOperations:
         """Keep the intent, and let its command go out."""
         self._keeper.prepare(intent)
         try:
-            return self._begin(lambda: one.act(intent))
+            return self._gate.begin(lambda: one.act(intent))
         except LabwrightError as error:
             self._keeper.decide(self._decided(intent, "absent", "reply", f"nothing was sent: {error}"))
             raise
@@ -256,9 +254,7 @@ class StepOperations:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _to_the_end(
-        self, intent: Intent, status: Any, actor: Actor, one: _Operation
-    ) -> BaseException | None:
+    async def _to_the_end(self, intent: Intent, status: Any, actor: Actor, one: _Operation) -> BaseException | None:
         """Until its outcome is kept; sent again only if it has certainly not happened."""
         while True:
             error = await _ended(status, actor)
@@ -283,7 +279,7 @@ class StepOperations:
                 return None if lost else error
             if not lost or intent.attempt >= TRIES:
                 return error
-            await self._gate(actor)
+            await self._gate.wait(actor)
             intent = Intent(
                 **{
                     **intent.model_dump(include=set(_SAME)),
@@ -360,10 +356,6 @@ class StepOperations:
     def _doubted(self, intent: Intent) -> Intent:
         self.doubt = self.doubt or intent
         return intent
-
-    async def _begin_async(self, command: Command, message: Any) -> Any:
-        """A command of Bluesky that begins something without waiting, unless a stop was asked for."""
-        return await self._begin(lambda: command(message))
 
     def _number(self) -> int:
         n, self._next = self._next, self._next + 1

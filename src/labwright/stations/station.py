@@ -26,6 +26,7 @@ from labwright.model.errors import (
 )
 from labwright.model.lab import LabModel, StationSpec
 from labwright.model.protocol import FailKind, StepOrder, StepOutcome
+from labwright.stations.gate import Gate, TimeLimit
 from labwright.stations.keeper import StepKeeper
 from labwright.stations.link import Finished
 from labwright.stations.operations import DoubtError, StepOperations
@@ -90,18 +91,14 @@ class Station:
         self._epoch = 0
         self._outcomes: OrderedDict[str, StepOutcome] = OrderedDict()
         self._operations: StepOperations | None = None
-        self._paused = False
-        self._paused_since = self._paused_s = 0.0
-        self._held: list[tuple[Actor, asyncio.Event]] = []
         self._order: StepOrder | None = None
-        self._stop: str | None = None
         self._timer: _Timer | None = None
         self._closed = False
         self._runner: threading.Thread | None = None
-        self._lock = threading.Lock()
         self._actor: Actor = clock.actor(f"station {name}")
         # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
         self._loop = asyncio.new_event_loop()
+        self._gate = Gate(name, clock, self._loop)
         engine: Any = RunEngine({}, loop=self._loop, context_managers=[], call_returns_result=True)
         if scan_id is not None:
             engine.scan_id_source = scan_id
@@ -129,7 +126,7 @@ class Station:
         Raises:
             RefusedError: the station is closed or busy, knows the step already, or knows a newer controller.
         """
-        with self._lock:
+        with self._gate.lock:
             if self._closed:
                 raise RefusedError(f"station {self.name} is closed")
             if epoch < self._epoch:
@@ -140,24 +137,24 @@ class Station:
                 raise RefusedError(f"station {self.name} is busy with {self._order.step_id}")
             if order.step_id in self._outcomes and not order.resumed:
                 raise RefusedError(f"station {self.name} has already done {order.step_id}; it is not done twice")
-            self._epoch, self._order, self._stop, self._paused_s = epoch, order, None, 0.0
+            self._epoch, self._order = epoch, order
+            self._gate.open()
         self._actor.resume()  # before the caller can wait, so that lab time cannot pass in between
         self._runner = threading.Thread(target=self._run, args=(order,), name=f"station:{self.name}", daemon=True)
         self._runner.start()
 
     def poll(self, step_id: str) -> StepOutcome | None:
         """How a step ended; None while it runs or if it is not known here."""
-        with self._lock:
+        with self._gate.lock:
             return self._outcomes.get(step_id)
 
     def stop(self, why: str, *, now: bool) -> None:
         """End the step that runs: after its current operation, or now with all devices halted."""
-        with self._lock:
-            self._stop = self._stop or why
+        with self._gate.lock:
             running = self._order is not None
             if self._timer is not None:
                 self._timer.cut()
-            self._let_go()
+            self._gate.stop(why)
         if now and running:
             for device in self._all():
                 device.end_acts(why)  # no wire yet: nothing begins any more on any of them
@@ -165,19 +162,13 @@ class Station:
 
     def pause(self, *, on: bool) -> None:
         """Let no operation begin any more, or let them begin again; what is under way ends."""
-        with self._lock:
-            if on and not self._paused:
-                self._paused, self._paused_since = True, self._clock.now()
-            elif not on and self._paused:
-                self._paused = False
-                self._paused_s += self._clock.now() - self._paused_since
-                self._let_go()
+        self._gate.pause(on=on)
 
     def close(self) -> None:
         """Stop now and make every device safe; one that cannot be told is logged, and the next is told."""
         self.stop("the station closes", now=True)
         self._tell_all("make_safe")
-        with self._lock:
+        with self._gate.lock:
             if self._closed:
                 return
             self._closed = True
@@ -223,11 +214,9 @@ class Station:
         uids: list[str] = []
         doubt: int | None = None
         limit_s = next(step.timeout_s for step in self._protocols[order.protocol].steps if step.name == order.step)
-        watch = _TimeLimit(self, order.step_id, limit_s)
+        watch = TimeLimit(self._gate, self._clock, order.step_id, limit_s, self.stop)
         try:
-            self._operations = StepOperations(
-                order, self._keeper, self._clock, self._actor, self._gate, self._unless_stopped
-            )
+            self._operations = StepOperations(order, self._keeper, self._clock, self._actor, self._gate)
             self._engine(self._plan(order, found, uids))
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
             cause = _cause(raised)
@@ -252,7 +241,7 @@ class Station:
             started_s=started_s,
             ended_s=self._clock.now(),
         )
-        with self._lock:
+        with self._gate.lock:
             self._outcomes[order.step_id] = outcome
             while len(self._outcomes) > REMEMBERED:
                 self._outcomes.popitem(last=False)
@@ -265,7 +254,7 @@ class Station:
     def _plan(self, order: StepOrder, found: dict[str, Any], uids: list[str]) -> Plan:
         """Open a run, read the monitors, do the step, put its results into the run, close it."""
         protocol = self._protocols[order.protocol]
-        context = StepContext(order, self._devices, self._lab, self._clock, self._checkpoint)
+        context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check)
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
         labwright = {**self._record, **order.model_dump(mode="json", exclude={"results", "calibrations"})}
         labwright["lab_time_s"] = self._clock.now()
@@ -294,10 +283,6 @@ class Station:
         finally:
             yield from bps.close_run(exit_status=status, reason=reason)
 
-    def _checkpoint(self) -> None:
-        if self._stop is not None:
-            raise StoppedError(f"station {self.name} was asked to stop: {self._stop}")
-
     @property
     def _operations_now(self) -> StepOperations:
         if self._operations is None:
@@ -307,35 +292,6 @@ class Station:
     def _all_ended(self) -> Plan:
         """Wait for operations that the plan has begun and not waited for."""
         yield from bps.wait_for([self._operations_now.finish])
-
-    def _unless_stopped(self, work: Callable[[], Any]) -> Any:
-        """Begin something, unless a stop was asked for; under the stop's own lock, so none slips through."""
-        with self._lock:
-            self._checkpoint()
-            return work()
-
-    async def _gate(self, actor: Actor) -> None:
-        """Wait while no operation may begin.
-
-        Raises:
-            StoppedError: a stop was asked for.
-        """
-        while True:
-            with self._lock:
-                self._checkpoint()
-                if not self._paused:
-                    return
-                open_again = asyncio.Event()
-                self._held.append((actor, open_again))
-                actor.park()
-            await open_again.wait()
-
-    def _let_go(self) -> None:
-        """Let those at the gate look again; the lock is held."""
-        held, self._held = self._held, []
-        for actor, open_again in held:
-            actor.resume()
-            self._loop.call_soon_threadsafe(open_again.set)
 
     def _kept(self, name: str, command: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Bluesky's command, by way of the step's operations."""
@@ -369,9 +325,9 @@ class Station:
 
     async def _wait_s(self, seconds: float) -> None:
         status = _Timer(self._clock, seconds)
-        with self._lock:
+        with self._gate.lock:
             self._timer = status
-            if self._stop is not None:
+            if self._gate.stopped is not None:
                 status.cut()
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -384,39 +340,10 @@ class Station:
         self._actor.park([status])
         await done.wait()
         self._actor.resume()
-        with self._lock:
+        with self._gate.lock:
             self._timer = None
         if status.was_cut:
-            self._checkpoint()  # into the plan, so that half a stir does not pass for a whole one
-
-
-class _TimeLimit:
-    """Ends a step that takes too long; the time it is paused does not count."""
-
-    def __init__(self, station: Station, step_id: str, limit_s: float) -> None:
-        self.words = ""
-        self._station = station
-        self._what = (step_id, limit_s)
-        self._began_s = station._clock.now()
-        self._alarm = station._clock.once(limit_s, self._look)
-
-    def cancel(self) -> None:
-        """The step has ended."""
-        self._alarm.cancel()
-
-    def _look(self) -> None:
-        step_id, limit_s = self._what
-        station = self._station
-        with station._lock:
-            now = station._clock.now()
-            paused_s = station._paused_s + (now - station._paused_since if station._paused else 0.0)
-        left_s = self._began_s + limit_s + paused_s - now
-        if left_s > 1e-6:
-            self._alarm = station._clock.once(left_s, self._look)
-            return
-        self.words = f"{step_id} is not done after {limit_s:g} s (timeout_s of the step)"
-        # Halting talks to instruments, and the clock's alarms must not wait for them.
-        threading.Thread(target=station.stop, args=(self.words,), kwargs={"now": True}, daemon=True).start()
+            self._gate.check()  # into the plan, so that half a stir does not pass for a whole one
 
 
 class _Timer:
