@@ -57,7 +57,7 @@ def _broken_steps(core: CampaignCore) -> Iterator[str]:
                 yield f"step {run.step_id} is {run.state} before what it needs"
             if run.state == "done" and run.spec.name not in one.found:
                 yield f"step {run.step_id} is done and has found nothing"
-        if one.over:
+        if one.over and one.state != "held":
             yield f"experiment {one.label} is over and still there"
 
 
