@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
 import pytest
@@ -322,7 +323,10 @@ class Machine(RuleBasedStateMachine):
         assert tables == self.tables
 
 
+EXAMPLES = int(os.environ.get("LABWRIGHT_EXAMPLES", "150"))
+"""A soak runs thousands."""
+
 Machine.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=EXAMPLES, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestMachine = Machine.TestCase

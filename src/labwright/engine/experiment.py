@@ -101,8 +101,12 @@ class Experiment:
     def startable(self) -> Iterator[StepRun]:
         """Steps that wait, and whose needs are done; in the protocol's order."""
         for run in self.steps.values():
-            if run.state in ("waiting", "ready") and all(self.steps[need].settled for need in run.spec.needs):
+            if run.state in ("waiting", "ready") and all(self._behind(need) for need in run.spec.needs):
                 yield run
+
+    def _behind(self, need: str) -> bool:
+        """Whether a step lies behind; a sample that was given up is brought out though one has failed."""
+        return self.steps[need].settled or (bool(self.given_up) and self.steps[need].state == "failed")
 
     def results(self) -> dict[str, Any]:
         """All that was found, by name."""
