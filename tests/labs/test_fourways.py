@@ -51,4 +51,8 @@ def test_its_campaign_runs(tmp_path: Path) -> None:
     words = ("--lab", LAB, "--simulated", "--speed", "20", "--no-store", "--data", tmp_path, "--json")
     done = run("labwright", "campaign", "run", "ways", *words)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["state"] == "completed"
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told[-1]["state"] == "completed"
+    x = [one["suggestion"]["params"]["x"] for one in told if one.get("kind") == "suggested"]
+    y = [one["outcome"]["results"]["y"] for one in told if one.get("outcome", {}).get("results")]
+    assert y == pytest.approx([1 - ((50 + 100 * one) / 250 - 0.4) ** 2 for one in x], abs=1e-3), "all was in the beaker"

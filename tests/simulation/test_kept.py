@@ -58,6 +58,16 @@ def test_a_world_without_memory_and_a_host_without_a_folder_cost_nothing(tmp_pat
         assert host.place("line") == 0
 
 
+def test_a_state_folder_of_another_lab_or_another_world_is_refused(tmp_path: Path) -> None:
+    clock = SteppedClock()
+    KeptState(tmp_path / "one").write("_lab", {"name": "elsewhere"})
+    with pytest.raises(ConfigError, match="is the state of the lab 'elsewhere', not of 'electrolyte_lab'"):
+        SimulatedLab(MODEL, clock, resolve, state=tmp_path / "one")
+    KeptState(tmp_path / "two").write("_world", {"beaker": 1})
+    with pytest.raises(ConfigError, match="does not fit this world"):
+        SimulatedLab(MODEL, clock, resolve, state=tmp_path / "two")
+
+
 def test_a_tcp_instrument_is_found_again_and_a_stranger_there_is_told(tmp_path: Path) -> None:
     class Bench(World):
         valve_position = 1
