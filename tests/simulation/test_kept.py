@@ -154,4 +154,4 @@ def test_the_reference_lab_goes_on_where_its_power_was_cut(tmp_path: Path) -> No
 
 def read_pump(state: Path) -> float | None:
     kept = KeptState(state).read("pump_3")
-    return None if kept is None else float(kept["dispensed"]["INF"])
+    return None if kept is None else float(kept["counters"]["INF"])
