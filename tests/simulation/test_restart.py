@@ -65,6 +65,11 @@ def test_a_killed_simulation_goes_on_as_after_a_power_cut(tmp_path: Path) -> Non
             message = {"op": op, **more}
             return link.request("lab/doser/cmd", message, "lab/doser/evt", idempotent=True, key=key)
 
+        elsewhere = ("simulate", "--lab", LAB, "--endpoints", tmp_path / "other.json", "--state", tmp_path / "state")
+        twice = subprocess.run(
+            [sys.executable, "-m", "labwright", *map(str, elsewhere)], capture_output=True, text=True, timeout=60
+        )
+        assert twice.returncode == 3, "one folder, one simulation"
         ask("short", "dose", volume_ul=10.0, token=2)
         deadline = time.monotonic() + 10
         while ask("?1", "outcome", of="short")["state"] != "done":
