@@ -249,7 +249,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system that is soon full."""
     disk = tmp_path / "small"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], capture_output=True)
     if mounted.returncode:
         pytest.skip(f"mounting a small file system needs root: {mounted.stderr.decode().strip()}")
     yield disk

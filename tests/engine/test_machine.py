@@ -1,4 +1,4 @@
-"""The core under everything that can happen, in any order, with crashes in between; an oracle looks after every event."""
+"""The core under all that can happen, in any order, with crashes in between; an oracle looks after every event."""
 
 from __future__ import annotations
 

@@ -81,6 +81,7 @@ class CampaignCore:
         self._started: Started | None = None
         self._ending: Ending = "completed"
         self._stopping = False
+        self._drain_later = False
         self._to_prepare: list[str] = []
         self._infeasible = 0
         self._asks = 0
@@ -185,10 +186,10 @@ class CampaignCore:
                 self._expect(self.phase == "paused", event, f"it is {self.phase}")
                 self._become("running")
                 self._out.append(PauseStations(on=False))
+                if self._drain_later:
+                    self._become("draining")
             case DrainAsked():
                 self._expect(self.phase in ("running", "paused"), event, f"it is {self.phase}")
-                if self.phase == "paused":
-                    self._out.append(PauseStations(on=False))
                 self._drain("completed", f"drained by {event.by or 'somebody'}: {event.because or 'no reason given'}")
             case StopAsked():
                 self._stop(event)
@@ -198,6 +199,10 @@ class CampaignCore:
                 pass
         self._go_on()
         return self._out
+
+    def forget_changes(self) -> None:
+        """The tables have them already."""
+        self.touched = self.resources.touched = Touched()
 
     def snapshot(self) -> bytes:
         """The whole state as canonical JSON; equal states give equal bytes."""
@@ -444,7 +449,11 @@ class CampaignCore:
             self._step_answered(one, question, event)
         else:
             one.stands_at = ""
-        if one.state == "held" and not any(q.label == one.label for q in self.questions.values()):
+        self._let_go(one)
+
+    def _let_go(self, one: Experiment) -> None:
+        """Hold a sample no longer, once no question about it is open."""
+        if one.state == "held" and not any(question.label == one.label for question in self.questions.values()):
             measured = one.trial is not None and self.trials[one.trial].status == "done"
             one.become("measured" if measured else "active")
             self._touch(one)
@@ -483,6 +492,7 @@ class CampaignCore:
                     self._step_lost(one, run)
             for key in [key for key, question in self.questions.items() if question.label == one.label]:
                 self.touched.questions[key] = self.questions.pop(key).row(self.campaign, withdrawn=event.why)
+            self._let_go(one)
             self._give_up(one, event.why)
         if any(one.running for one in self.live.values()):
             self._out.append(StopStations(event.why, event.now))
@@ -494,13 +504,22 @@ class CampaignCore:
                 self._ending, self.reason = ending, reason
                 self.touched.campaign = True
             return
-        self._become("draining")
+        if self.phase == "paused" and not self._stopping:
+            if self._drain_later and ending != "failed":
+                return
+            self._drain_later = True  # a person has paused it, and only a person lets it go on
+        else:
+            self._become("draining")
         self._ending, self.reason = ending, reason
         self.asking = 0
+        self.touched.campaign = True
 
     def _go_on(self) -> None:
         """Start what can start, ask for what is needed, end what has ended."""
-        for one in list(self.live.values()):
+        for label in list(self.touched.experiments):
+            one = self.live.get(label)
+            if one is None:
+                continue
             self._skip(one)
             if one.over and self._left_behind(one):
                 self._ask_for_removal(one)

@@ -94,7 +94,7 @@ def take_changes(core: CampaignCore) -> Changes:
         changes["ledger", f"{campaign}|{label}|{number}"] = entry
     for name, holds in touched.positions.items():
         changes["position", name] = {"name": name, "holds": holds, "campaign": core.campaign}
-    core.touched = core.resources.touched = Touched()
+    core.forget_changes()
     return changes
 
 

@@ -48,8 +48,7 @@ class StepJournal:
             JournalError: it is not kept; nothing may be sent.
         """
         row = {name: getattr(intent, name) for name in _INTENT}
-        statement = sa.insert(schema.intent)
-        self._journal.writer.transact(lambda c: c.execute(statement, row), "intent")
+        self._journal.writer.transact(lambda c: self._journal.statements.put(c, "intent", [row]), "intent")
 
     def decide(self, intent: Intent, observation: Observation | None = None) -> None:
         """Keep how an operation came out, and in the same transaction what it measured.
