@@ -48,7 +48,9 @@ class StepJournal:
             JournalError: it is not kept; nothing may be sent.
         """
         row = {name: getattr(intent, name) for name in _INTENT}
-        self._journal.writer.transact(lambda c: self._journal.statements.put(c, "intent", [row]), _label("intent", intent))
+        self._journal.writer.transact(
+            lambda c: self._journal.statements.put(c, "intent", [row]), _label("intent", intent)
+        )
 
     def decide(self, intent: Intent, observation: Observation | None = None) -> None:
         """Keep how an operation came out, and in the same transaction what it measured.

@@ -224,12 +224,7 @@ class StepOperations:
             outcome.end()
             return outcome
         await self._gate.wait(self._actor)
-        # Before the intent: what makes the device ready moves nothing, and its counter is read as it stands.
-        witness = None
-        if one.kind == "set" and _can_tell(one.thing):
-            one.thing.make_ready(one.value)
-            witness = one.thing.witness()
-        intent = self._new(n, one.kind, device, axis, one.value, one.way, witness)
+        intent = self._made_ready(n, one)
         self._follow(intent, self._sent(intent, one), outcome, one)
         return outcome
 
@@ -285,14 +280,8 @@ class StepOperations:
             if not lost or intent.attempt >= TRIES:
                 return error
             await self._gate.wait(actor)
-            intent = Intent(
-                **{
-                    **intent.model_dump(include=set(_SAME)),
-                    "attempt": intent.attempt + 1,
-                    "epoch": self._keeper.epoch,
-                    "prepared_s": self._clock.now(),
-                }
-            )
+            self._record.attempts[intent.n] = intent.attempt
+            intent = self._made_ready(intent.n, one)
             status = self._sent(intent, one)
 
     def _done(self, intent: Intent, one: _Operation) -> None:
@@ -390,8 +379,27 @@ class StepOperations:
                 "protocol or the lab changed? Put it back as it was, or give the sample up"
             )
 
+    def _made_ready(self, n: int, one: _Operation) -> Intent:
+        """The intent of the next attempt; what makes the device ready comes before it, and moves nothing.
+
+        For every attempt anew: a device that was without power meanwhile has forgotten what it was told before.
+        """
+        witness = None
+        if one.kind == "set" and _can_tell(one.thing):
+            one.thing.make_ready(one.value)
+            witness = one.thing.witness()
+        device, axis = one.names
+        return self._new(n, one.kind, device, axis, one.value, one.way, witness)
+
     def _new(
-        self, n: int, kind: OperationKind, device: str, axis: str, value: float | None, way: Any, witness: Any
+        self,
+        n: int,
+        kind: OperationKind,
+        device: str,
+        axis: str,
+        value: float | None,
+        way: Reconcile,
+        witness: float | None,
     ) -> Intent:
         return Intent(
             step_id=self._order.step_id,
@@ -423,10 +431,6 @@ async def _ended(status: Any, actor: Actor) -> BaseException | None:
         return None
     error: BaseException | None = status.exception()
     return error or DeviceError("it failed without a reason")
-
-
-_SAME = ("step_id", "n", "kind", "device", "axis", "value", "reconcile", "witness")
-"""What a further attempt shares with the one before."""
 
 
 def _way(thing: Any) -> Reconcile:
