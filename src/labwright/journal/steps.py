@@ -133,7 +133,7 @@ def decide(connection: sa.Connection, intent: Intent) -> None:
     if changed != 1:
         old = connection.execute(sa.select(table.c.state).where(mine)).scalar()
         raise IllegalTransitionError(
-            f"intent {intent.key} attempt {intent.attempt} is {old}, not to become {intent.state}"
+            f"intent {intent.key} attempt {intent.attempt} is {old} and cannot become {intent.state}"
         )
 
 
