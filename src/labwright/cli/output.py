@@ -11,6 +11,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+EXIT = {"completed": 0, "failed": 1, "stopped": 130}
+"""Exit codes of a campaign's ends."""
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

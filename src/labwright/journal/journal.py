@@ -207,6 +207,13 @@ class Journal:
         assert key is not None  # noqa: S101 - an insert into this table always has one
         return int(key[0])
 
+    def withdraw(self, command: int, why: str) -> bool:
+        """Take a command back that nobody has taken yet; whether it could still be."""
+        table = schema.command
+        untaken = (table.c.id == command) & table.c.taken_s.is_(None)
+        statement = sa.update(table).where(untaken).values(taken_s=time.time(), answer=f"withdrawn: {why}")
+        return bool(self._alone(lambda c: c.execute(statement).rowcount) == 1)
+
     def answer_to(self, command: int) -> str | None:
         """What became of a command; None while nobody has taken it."""
         row = self.rows(schema.command, schema.command.c.id == command)[0]
