@@ -12,7 +12,7 @@ import orjson
 import sqlalchemy as sa
 
 from labwright.cli.output import emit, table
-from labwright.cli.words import answer_command, told, when
+from labwright.cli.words import answer_command, told, valued, when
 from labwright.journal import Journal, schema
 from labwright.model.errors import ConfigError, unknown
 
@@ -192,8 +192,7 @@ def _best(journal: Journal, campaign: str, objective: dict[str, Any]) -> float |
 
 
 def _best_words(row: dict[str, Any]) -> str:
-    unit = row["objective"]["unit"]
-    return "" if row["best"] is None else f"{row['best']:.4g}{'' if unit == '1' else f' {unit}'}"
+    return "" if row["best"] is None else valued(row["best"], row["objective"]["unit"])
 
 
 def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
     """
     if not by.strip() or not because.strip():
         raise ConfigError(
-            "--by and --because must say who answers and why; the journal keeps both. Nothing was written"
+            "--by and --because must say who answers and why: the journal keeps both; nothing was written"
         )
     with Journal(place) as journal:
         asked = _open_question(journal, question)
@@ -79,8 +79,8 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
         console.print(f"{question} is answered: {asked['choices'][answer]}", style="bold", markup=False)
     else:
         console.print(
-            f"the answer to {question} is kept ({asked['choices'][answer]}). No controller takes it now; it is taken as "
-            f"soon as the campaign is gone on with: labwright campaign run {name}",
+            f"the answer to {question} is kept ({asked['choices'][answer]}). No controller takes it now; it is taken "
+            f"as soon as the campaign is gone on with: labwright campaign run {name}",
             style="bold",
             markup=False,
         )

@@ -11,10 +11,10 @@ from typing import Any
 from labwright.cli.campaigns import choose
 from labwright.cli.output import console, counted, emit
 from labwright.engine import CampaignCore, replayed
-from labwright.engine.events import Ask, Event, Infeasible, NotSuggested, Suggested, decisions
+from labwright.engine.events import Ask, Infeasible, NotSuggested, Suggested, decisions
 from labwright.journal import Journal, LoggedEvent
 from labwright.model.campaign import CampaignState, Suggestion
-from labwright.model.errors import ConfigError, JournalError, LabwrightError
+from labwright.model.errors import ConfigError, LabwrightError
 from labwright.planners import Planner, load_planner
 
 RELATIVE = 1e-9
@@ -22,6 +22,10 @@ RELATIVE = 1e-9
 
 SHOWN = 5
 """Differences told to a person; with --json all are."""
+
+
+BROKEN = (LabwrightError, LookupError, ValueError, TypeError, RuntimeError)
+"""What the core may do with an event that somebody has edited."""
 
 
 @dataclass(frozen=True)
@@ -100,26 +104,30 @@ def _replay(journal: Journal, campaign: str) -> Compared:
     asked: CampaignState | None = None
     planner: Planner | ConfigError | None = None
     last = 0
-    try:
-        for logged, event, instructions, core in replayed(journal, campaign):
-            last = logged.id
-            compared.events += 1
-            compared.differences += _decisions(compared, logged, decisions(instructions))
-            if planner is None:
-                planner = _planner(core)
-            if isinstance(event, (Suggested, Infeasible, NotSuggested)) and asked is not None:
-                compared.suggestions += 1
-                compared.differences += _suggestion(logged, event, planner, asked)
-            if any(isinstance(one, Ask) for one in instructions):
-                asked = core.state()
-    except (LabwrightError, LookupError, ValueError, TypeError, RuntimeError) as error:
-        # An event that somebody has edited may break the core in any of these ways.
-        bad = next(journal.events(campaign, last), None)
-        if bad is None:
-            raise
-        words = str(error) if isinstance(error, LabwrightError) else f"{type(error).__name__}: {error}"
-        compared.differences.append(Difference(bad.id, bad.kind, "the event itself", "was handled", words))
-    return compared
+    steps = replayed(journal, campaign)
+    while True:
+        try:
+            step = next(steps, None)
+        except BROKEN as error:
+            bad = next(journal.events(campaign, last), None)
+            if bad is None:
+                raise
+            words = str(error) if isinstance(error, LabwrightError) else f"{type(error).__name__}: {error}"
+            compared.differences.append(Difference(bad.id, bad.kind, "the event itself", "was handled", words))
+            return compared
+        if step is None:
+            return compared
+        logged, event, instructions, core = step
+        last = logged.id
+        compared.events += 1
+        compared.differences += _decisions(compared, logged, decisions(instructions))
+        if planner is None:
+            planner = _planner(core)
+        if isinstance(event, (Suggested, Infeasible, NotSuggested)) and asked is not None:
+            compared.suggestions += 1
+            compared.differences += _suggestion(logged, event, planner, asked)
+        if any(isinstance(one, Ask) for one in instructions):
+            asked = core.state()
 
 
 def _planner(core: CampaignCore) -> Planner | ConfigError:

@@ -14,8 +14,8 @@ from typing import Any
 
 from rich.live import Live
 
-from labwright.cli.places import find_campaign
 from labwright.cli.output import EXIT, console, emitted, whoami
+from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
 from labwright.cli.simulating import opened

@@ -1,4 +1,4 @@
-"""`labwright campaign pause`, `resume`, `drain` and `stop`: through the journal, to whatever process runs the campaign."""
+"""`labwright campaign pause`, `resume`, `drain`, `stop`: through the journal, to the process that runs the campaign."""
 
 from __future__ import annotations
 
@@ -115,6 +115,6 @@ def _check(row: dict[str, Any], kind: str, here: Controller) -> None:
         if kind == "stop":
             advice += f"; labwright campaign run {name} --new gives it up and begins another"
         raise RefusedError(
-            f"no controller runs, so nobody can {kind} {campaign}; nothing was asked. It is {row['state']}, and was cut "
-            f"off in the middle: {advice}"
+            f"no controller runs, so nobody can {kind} {campaign}; nothing was asked. It is {row['state']}, and was "
+            f"cut off in the middle: {advice}"
         )

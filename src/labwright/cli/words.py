@@ -63,6 +63,11 @@ def when(wall_s: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(wall_s))
 
 
+def valued(value: float, unit: str) -> str:
+    """A number with its unit."""
+    return f"{value:.4g}" if unit in ("", "1") else f"{value:.4g} {unit}"
+
+
 def lasting(seconds: float) -> str:
     """How long something lasts."""
     if seconds < 120:
