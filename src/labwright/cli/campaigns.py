@@ -22,6 +22,10 @@ LAST = 12
 """Events that `show` tells."""
 
 
+NAMED = 5
+"""Ids that are named where a wrong one was given; there may be hundreds."""
+
+
 @dataclass(frozen=True)
 class Controller:
     """The process that runs, if one does.
@@ -79,7 +83,7 @@ def choose(journal: Journal, name: str) -> dict[str, Any]:
         return fitting[-1]
     if not rows:
         raise ConfigError(f"the journal {journal.name} holds no campaign; run one first (labwright campaign run)")
-    known = [*dict.fromkeys(row["name"] for row in rows), *(row["id"] for row in rows)]
+    known = [*dict.fromkeys(row["name"] for row in rows), *(row["id"] for row in rows[-NAMED:])]
     raise ConfigError(f"{journal.name}: {unknown('campaign', name, known)}")
 
 
@@ -277,7 +281,7 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
             one["experiment"],
             one["sample"],
             one["state"] + (f": {one['reason']}" if one["reason"] else ""),
-            ", ".join(_step_words(at) for at in one["steps"]),
+            _steps_words(one["steps"]),
             one["stands_at"],
         )
         for one in facts["experiments"]
@@ -294,9 +298,14 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
     _section("Reserved", ("what", "state", "for"), held)
     stocks = [(one["name"], f"{one['usable_ml']:.2f}", f"{one['reserved_ml']:.2f}") for one in facts["stocks"]]
     _section("Stocks", ("stock", "usable / ml", "of that promised / ml"), stocks)
-    doubts = [(one["intent"], one["what"], one["state"], one["words"]) for one in facts["doubts"]]
-    title = "Operations under way" if facts["controller"] else "Operations that may or may not have happened"
-    _section(title, ("operation", "what", "state", ""), doubts)
+    columns = ("operation", "what", "state", "")
+    under_way = [one for one in facts["doubts"] if one["state"] == "prepared" and facts["controller"]]
+    in_doubt = [one for one in facts["doubts"] if one not in under_way]
+    for title, ones in (
+        ("Operations under way", under_way),
+        ("Operations that may or may not have happened", in_doubt),
+    ):
+        _section(title, columns, [(one["intent"], one["what"], one["state"], one["words"]) for one in ones])
     _section(
         "What happened last",
         ("event", "when (UTC)", "what"),
@@ -304,9 +313,14 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
     )
 
 
-def _step_words(step: dict[str, Any]) -> str:
-    tried = f" (attempt {step['attempt']})" if step["attempt"] > 1 else ""
-    return f"{step['name']} {step['state']}{tried}"
+def _steps_words(steps: list[dict[str, Any]]) -> str:
+    """How many are done, and which are not."""
+    done = sum(at["state"] in ("done", "skipped") for at in steps)
+    words = [f"{done} of {len(steps)} done"]
+    for at in steps:
+        if at["state"] not in ("done", "skipped", "waiting"):
+            words.append(f"{at['name']} {at['state']}" + (f" (attempt {at['attempt']})" if at["attempt"] > 1 else ""))
+    return "\n".join(words)
 
 
 def _section(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

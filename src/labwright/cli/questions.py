@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from labwright.cli.campaigns import choose, controller, questions_of
-from labwright.cli.output import console, emit, table
+from labwright.cli.output import console, counted, emit, table
 from labwright.cli.steering import wait
 from labwright.cli.words import answer_command, when
 from labwright.journal import Command, Journal, schema
@@ -29,6 +29,9 @@ def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
         for one in rows:
             emit(one)
         return
+    if not rows:
+        console.print(f"{name}: no {'question was ever asked' if everything else 'open questions'}", markup=False)
+        return
     shown = [
         (
             one["id"],
@@ -41,7 +44,7 @@ def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
         for one in rows
     ]
     columns = ("question", "asked (UTC)", "what is asked", "answers", "state", "kept answer")
-    table(f"{name}: {len(rows)} {'' if everything else 'open '}questions", columns, shown, json=False)
+    table(f"{name}: {counted(len(rows), 'question' if everything else 'open question')}", columns, shown, json=False)
     for one in rows:
         if one["state"] == "open":
             print(answer_command(one["id"]))  # noqa: T201 - to be copied, so no table may wrap it

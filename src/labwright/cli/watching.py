@@ -202,9 +202,12 @@ class View:
             "" if core.best is None else f" · best {core.best:.4g} {core.spec.objective.unit.replace('1', '')}".rstrip()
         )
         state = f"{core.phase.upper()} · {core.tried}/{core.spec.budget} experiments{best}"
+        style = {"running": "bold green", "paused": "bold yellow"}.get(core.phase, "bold")
         if core.phase == "draining":
             state += f" · {core.reason}"
-        lines.append(Text(state, style={"running": "bold green", "paused": "bold yellow"}.get(core.phase, "bold")))
+        if self._controller is not None and not self._runs(self._controller):
+            state, style = f"LEFT WHILE {state}", "bold red"
+        lines.append(Text(state, style=style))
         if core.phase == "paused":
             lines.append(Text("no operation begins any more; go on with: labwright campaign resume", style="yellow"))
         if self._controller is not None:
