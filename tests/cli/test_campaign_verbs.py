@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner, Result
 
 from labwright.cli import steering
+from labwright.cli.app import app
 from labwright.cli.init import make_lab
 from labwright.cli.questions import answer_question, list_questions
 from labwright.cli.watching import View
@@ -31,6 +33,11 @@ def labwright(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "labwright", *map(str, words)], capture_output=True, text=True, timeout=60
     )
+
+
+def here(*words: str | Path) -> Result:
+    """The same in this process, which need not import everything anew; for what only looks."""
+    return CliRunner().invoke(app, [*map(str, words)])
 
 
 @contextmanager
@@ -93,9 +100,7 @@ def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_p
         told_ = json.loads(done.stdout)
         assert (told_["command"], told_["answer"], told_["state"]) == ("pause", "done", "paused")
 
-        (listed,) = [
-            json.loads(line) for line in labwright("campaign", "list", "--data", tmp_path, "--json").stdout.splitlines()
-        ]
+        (listed,) = map(json.loads, here("campaign", "list", "--data", tmp_path, "--json").stdout.splitlines())
         assert (listed["state"], listed["controller"], listed["tried"]) == ("paused", True, 1)
         assert "labwright campaign resume" in listed["waits_for"]
 
@@ -123,21 +128,14 @@ def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_p
     (paused,) = [one for one in lines if one["kind"] == "pause_asked"]
     assert (paused["by"], paused["because"]) == ("Ann", "the door is open")
 
-    late = labwright("campaign", "pause", "--data", tmp_path)
-    assert late.returncode == 5
-    assert "there is nothing to pause" in late.stderr
-    shown = labwright("campaign", "show", "first", "--data", tmp_path).stdout
+    late = here("campaign", "pause", "--data", tmp_path).exception
+    assert isinstance(late, RefusedError)
+    assert "there is nothing to pause" in str(late)
+    shown = here("campaign", "show", "first", "--data", tmp_path).stdout
     for words in ("SIMULATED", "completed: drained by Bo", "paused by Ann because: the door is open", "1 of 1 done"):
         assert words in shown
-    wrong = labwright("campaign", "show", "frist", "--data", tmp_path)
-    assert wrong.returncode == 3
-    assert "did you mean 'first'?" in wrong.stderr
-    assert (
-        labwright(
-            "report", "first", "--journal", f"sqlite:///{tmp_path}/journal.sqlite", "--data", tmp_path / "new"
-        ).returncode
-        == 0
-    )
+    journal = f"sqlite:///{tmp_path}/journal.sqlite"
+    assert here("report", "first", "--journal", journal, "--data", tmp_path / "new").exit_code == 0
     assert (tmp_path / "new" / "report.html").exists()
 
 
@@ -158,21 +156,19 @@ def test_a_controller_that_was_killed_is_missed(lab: Path, tmp_path: Path) -> No
         until(lambda: query(tmp_path, "SELECT * FROM intent WHERE state = 'prepared'"))
         run.kill()
         run.wait()
-    (listed,) = [
-        json.loads(line) for line in labwright("campaign", "list", "--data", tmp_path, "--json").stdout.splitlines()
-    ]
+    (listed,) = map(json.loads, labwright("campaign", "list", "--data", tmp_path, "--json").stdout.splitlines())
     assert (listed["state"], listed["controller"]) == ("running", False)
     assert listed["waits_for"] == ["a controller: labwright campaign run first"]
-    facts = json.loads(labwright("campaign", "show", "--data", tmp_path, "--json").stdout)
+    facts = json.loads(here("campaign", "show", "--data", tmp_path, "--json").stdout)
     assert facts["doubts"][0]["what"].startswith("heater.temperature = ")
     assert facts["experiments"][0]["steps"][0]["state"] == "running"
     assert facts["events"][0]["words"].startswith("started")
 
     for verb, words in (("pause", "labwright campaign run first goes on with it"), ("stop", "first --new gives it up")):
-        done = labwright("campaign", verb, "--data", tmp_path)
-        assert done.returncode == 5
-        assert f"no controller runs, so nobody can {verb}" in done.stderr
-        assert words in done.stderr
+        done = here("campaign", verb, "--data", tmp_path).exception
+        assert isinstance(done, RefusedError)
+        assert f"no controller runs, so nobody can {verb}" in str(done)
+        assert words in str(done)
     assert query(tmp_path, "SELECT * FROM command") == [], "what nobody takes must not take effect later"
 
     with started("campaign", "watch", "--data", tmp_path) as watch:
@@ -183,8 +179,8 @@ def test_a_controller_that_was_killed_is_missed(lab: Path, tmp_path: Path) -> No
         assert "go on with: labwright campaign run first" in line
         watch.send_signal(signal.SIGINT)
         assert watch.wait(10) == 130
-    replay = labwright("campaign", "replay", "--data", tmp_path)
-    assert replay.returncode == 0, replay.stderr
+    replay = here("campaign", "replay", "--data", tmp_path)
+    assert replay.exit_code == 0
     assert "all agree" in replay.stderr
 
 
@@ -200,7 +196,7 @@ def test_a_question_is_answered_now_or_when_the_campaign_goes_on(
         with running(lab, data, "--endpoints", endpoints, "--budget", "1") as run:
             ask(control, broken)
             until(lambda: query(data, "SELECT * FROM question"))
-            (asked,) = map(json.loads, labwright("question", "list", "--data", data, "--json").stdout.splitlines())
+            (asked,) = map(json.loads, here("question", "list", "--data", data, "--json").stdout.splitlines())
             question = asked["id"]
             assert {"again", "abandon"} <= set(asked["choices"])
             refused_before_anything_is_written(data, question)
@@ -246,7 +242,7 @@ def refused_before_anything_is_written(data: Path, question: str) -> None:
         answer(data, question[:-1], "again", "x")
     with pytest.raises(ConfigError, match="must say who answers and why"):
         answer(data, question, "again", " ")
-    assert labwright("question", "answer", question, "again", "--data", data).returncode == 2, "who, and why?"
+    assert here("question", "answer", question, "again", "--data", data).exit_code == 2, "who, and why?"
     assert query(data, "SELECT * FROM command") == []
 
 
