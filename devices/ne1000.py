@@ -120,7 +120,11 @@ class SyringePump(LabDevice):
         Raises:
             DeviceError: it does not answer, or it is no NE-1000.
         """
-        self.ask(f"SAF{SAFE_TIMEOUT_S}")  # the reply already comes in the new mode
+        safe_mode = f"SAF{SAFE_TIMEOUT_S}"
+        try:
+            self.ask(safe_mode)  # the reply already comes in the new mode
+        except AlarmError:
+            self.ask(safe_mode)  # an alarm of the past is told once, in place of the first answer
         version = self.ask("VER").data
         if not version.startswith("NE"):
             raise DeviceError(f"{self.name}: expected a New Era pump at address {self.address}, got {version!r}")

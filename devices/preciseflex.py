@@ -49,7 +49,6 @@ class Arm(LabDevice):
         super().__init__(**device)
         self._at = 0
         self._grip = OPEN
-        self._ready = False
 
     def connect(self) -> None:
         """PC mode. Power waits for the first act, and homing until the arm asks for it: connecting must move nothing.
@@ -59,7 +58,6 @@ class Arm(LabDevice):
         """
         self.command("mode 0", self._done, repeatable=True)
         self.query("version", self._done)
-        self._ready = False
 
     def near(self) -> int:
         """Number of the location the arm was last sent to and has reached; 0 anywhere else."""
@@ -115,14 +113,11 @@ class Arm(LabDevice):
         self.command("halt", self._done, urgent=True, repeatable=True)
 
     def _make_ready(self) -> None:
-        """Power on and attached, once a connection; an arm that is so already is left alone, a vial may hang in it."""
-        if self._ready:
-            return
+        """Power on and attached; an arm that is so already is left alone."""
         if self.query("hp", self._done).strip() != "1":
             self.command("hp 1", self._done, repeatable=True)
         if self.query("attach", self._done).strip() in ("", "0"):
             self.command("attach 1", self._done, repeatable=True)
-        self._ready = True
 
     def _homed(self, text: str) -> bool:
         """Whether a move was taken; False if the arm has to be homed first."""

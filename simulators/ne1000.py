@@ -35,7 +35,7 @@ class SyringePump(SimInstrument):
     """
 
     physical_faults: ClassVar[Sequence[str]] = ("stall",)
-    keeps = ("dispensed",)
+    keeps = ("counters",)
 
     def __init__(
         self, name: str, world: Any, *, address: int, gain_error: float | None = None, scatter: float = 0.004
@@ -49,7 +49,7 @@ class SyringePump(SimInstrument):
         self.direction = 1
         self.volume_ml = 0.0
         self.volume_unit: str | None = None
-        self.dispensed = {"INF": 0.0, "WDR": 0.0}
+        self.dispensed = {1: 0.0, -1: 0.0}
         """Millilitres counted since cleared, by direction; kept over a power cut, as the real one keeps them."""
         self.status = "S"
         self.alarm = "R"
@@ -57,6 +57,15 @@ class SyringePump(SimInstrument):
         self.left_ml = 0.0
         self.updated = self.heard = self.clock.now()
         self._delivery = 1.0
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """What is counted, as JSON."""
+        return {"INF": self.dispensed[1], "WDR": self.dispensed[-1]}
+
+    @counters.setter
+    def counters(self, kept: dict[str, float]) -> None:
+        self.dispensed = {1: kept["INF"], -1: kept["WDR"]}
 
     @classmethod
     def split(cls, buffer: bytes) -> tuple[str, int] | None:
@@ -209,14 +218,14 @@ class SyringePump(SimInstrument):
     def _do_dis(self, argument: str) -> str:
         unit = self.volume_unit or ("UL" if self.diameter_mm <= 14.0 else "ML")
         factor = 1000 if unit == "UL" else 1
-        return f"I{_number(self.dispensed['INF'] * factor)}W{_number(self.dispensed['WDR'] * factor)}{unit}"
+        return f"I{_number(self.dispensed[1] * factor)}W{_number(self.dispensed[-1] * factor)}{unit}"
 
     def _do_cld(self, argument: str) -> str:
         if self.status in "IW":
             return "?NA"
         if argument not in ("INF", "WDR"):
             return "?OOR"
-        self.dispensed[argument] = 0.0
+        self.dispensed[1 if argument == "INF" else -1] = 0.0
         return ""
 
     def advance(self) -> None:
@@ -233,7 +242,7 @@ class SyringePump(SimInstrument):
             if not flows:
                 self.status, self.alarm, self.left_ml = "S", "S", 0.0
             else:
-                self.dispensed["INF" if self.direction > 0 else "WDR"] += moved
+                self.dispensed[self.direction] += moved
                 self.left_ml = 0.0 if done else self.left_ml - moved
                 if done:
                     self.status = "S"

@@ -1,6 +1,7 @@
 """Lab time: exact jumps, nobody overtaken."""
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty
 
@@ -159,6 +160,16 @@ def test_scaled_clock_keeps_the_ratio(clock: LabClock) -> None:
     assert clock.now() - before >= 5
     actor.interrupt()
     assert actor.sleep(1e9) is False
+
+
+def test_setting_the_time_of_day_changes_no_lab_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = LabClock(speed=10)
+    other = LabClock(clock.speed, clock.started_s, clock.monotonic_start)  # as in another process
+    before = clock.now()
+    assert abs(before - time.time()) < 60, "it begins with the time of day"
+    monkeypatch.setattr(time, "time", lambda: before - 3600.0)
+    assert 0 <= clock.now() - before < 60
+    assert abs(other.now() - clock.now()) < 1
 
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])

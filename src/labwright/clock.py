@@ -180,9 +180,9 @@ class _Alarms:
         return alarm
 
     def forget(self) -> None:
-        """One more was cancelled; when they are the most, they are dropped. The lock is held."""
+        """One more was cancelled; when they are all or the most, they are dropped. The lock is held."""
         self._cancelled += 1
-        if self._cancelled > 100 and 2 * self._cancelled > len(self._waiting):
+        if self._cancelled == len(self._waiting) or self._cancelled > max(100, len(self._waiting) // 2):
             self._waiting = [one for one in self._waiting if not one[2].cancelled]
             heapq.heapify(self._waiting)
             self._cancelled = 0

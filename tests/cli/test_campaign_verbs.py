@@ -27,6 +27,7 @@ from labwright.journal import Journal, schema
 from labwright.model.errors import ConfigError, JournalError, RefusedError
 from labwright.simulation.control import ask
 from tests.cli.test_replay import first_events
+from tests.postgres import PostgresServer
 
 
 def labwright(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -313,3 +314,18 @@ def test_the_view_marks_what_is_late(cut_off: Path) -> None:
     assert "LATE" in text  # it began in 2026, on a real clock
     assert "RUNNING · 1/4 experiments" in text
     assert "SIMULATED" not in text
+
+
+def test_a_journal_in_postgresql_is_looked_at_and_steered_too(postgres: PostgresServer) -> None:
+    url = postgres.fresh_database()
+    with Journal(url) as controller:
+        controller.control("Bo")
+        first_events(controller)
+        shown = here("campaign", "show", "--journal", url, "--json")
+        assert json.loads(shown.stdout)["controller"] is True, shown.output
+        (listed,) = map(json.loads, here("campaign", "list", "--journal", url, "--json").stdout.splitlines())
+        assert listed["waits_for"] == ["step first-20260101-000000-0001/0001/warm"]
+    refused = here("campaign", "pause", "--journal", url)
+    assert isinstance(refused.exception, RefusedError)
+    assert "no controller runs" in str(refused.exception)
+    assert here("question", "list", "--all", "--journal", url, "--json").exit_code == 0

@@ -96,6 +96,17 @@ def test_connecting_leaves_a_pump_that_pumps_alone() -> None:
         pump.connect()
 
 
+def test_an_alarm_of_the_past_does_not_keep_a_pump_from_being_connected() -> None:
+    exchanges: list[Exchange] = [
+        (packet("03SAF60"), packet("03A?T")),  # the controller was away for longer than its watchdog waits
+        (packet("03SAF60"), packet("03S")),
+        (packet("03VER"), packet("03SNE1000V3.923")),
+        (packet("03"), packet("03I")),
+    ]
+    with talking(SyringePump, exchanges, **PUMP) as pump:
+        pump.connect()
+
+
 def test_a_paused_pump_forgets_its_old_volume_and_a_running_one_is_not_prepared() -> None:
     exchanges: list[Exchange] = [
         (packet("03"), packet("03P")),
@@ -242,6 +253,8 @@ def test_the_arm_moves_and_grips() -> None:
         (b"wherej\n", b"0 1.000 1.000 1.000 1.000 1.000 0.000\r\n"),
         (b"sysState\n", b"0 21\r\n"),
         (b"wherej\n", f"0 {angles}\r\n".encode()),
+        (b"hp\n", b"0 1\r\n"),
+        (b"attach\n", b"0 -1\r\n"),
         (b"gripper 2\n", b"0\r\n"),
         (b"IsFullyClosed\n", b"0 0\r\n"),
     ]

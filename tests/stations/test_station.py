@@ -1,7 +1,9 @@
 """One station on its own: a RunEngine, plans, the lab clock; the devices here are none, the plan's waits are."""
 
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import bluesky.plan_stubs as bps
@@ -10,6 +12,7 @@ import pytest
 from ophyd.sim import SynAxis
 
 from labwright.clock import LabClock, SteppedClock
+from labwright.journal import Journal, StepJournal
 from labwright.model.errors import DeviceError, InfeasibleError, OutOfRangeError, RefusedError
 from labwright.model.lab import LabModel, StationSpec
 from labwright.model.protocol import ResultSpec, StepOrder, StepOutcome, StepSpec
@@ -80,6 +83,9 @@ class Bench:
         self.ended = threading.Semaphore(0)
         self.outcomes: list[StepOutcome] = []
         self.axis = SynAxis(name="axis")
+        self._folder = tempfile.TemporaryDirectory()
+        self.journal = Journal(Path(self._folder.name) / "journal.sqlite")
+        self.journal.control("a test")
         lab, kitchen = LAB, Kitchen(LAB)
         kitchen.bench = self
         self.station = Station(
@@ -90,6 +96,7 @@ class Bench:
             protocols={"kitchen": kitchen},
             clock=clock,
             journal=lambda name, document: self.documents.append((name, document)),
+            keeper=StepJournal(self.journal),
             finished=self.take,
         )
 
@@ -103,6 +110,11 @@ class Bench:
             protocol="kitchen", step=step, parameters={},
         )  # fmt: skip
 
+    def close(self) -> None:
+        self.station.close()
+        self.journal.close()
+        self._folder.cleanup()
+
     def do(self, step: str, number: int = 1) -> StepOutcome:
         self.station.start(self.order(step, number), 1)
         assert self.ended.acquire(timeout=30), f"{step} did not end"
@@ -113,7 +125,7 @@ class Bench:
 def bench() -> Iterator[Bench]:
     one = Bench(SteppedClock())
     yield one
-    one.station.close()
+    one.close()
 
 
 def test_results_go_into_the_outcome_and_the_run(bench: Bench) -> None:
@@ -222,7 +234,7 @@ def test_stop_ends_the_step_that_runs() -> None:
     assert bench.ended.acquire(timeout=5)
     assert bench.outcomes[0].state == "stopped"
     assert "a person said so" in bench.outcomes[0].error
-    bench.station.close()
+    bench.close()
 
 
 @pytest.mark.parametrize("now", [False, True])
@@ -235,7 +247,7 @@ def test_a_long_wait_is_cut_short_by_a_stop_and_does_not_pass_for_done(now: bool
     assert bench.ended.acquire(timeout=5)
     assert (bench.outcomes[0].state, bench.outcomes[0].results) == ("stopped", {})
     assert bench.documents[-1][1]["exit_status"] == "abort"
-    bench.station.close()
+    bench.close()
 
 
 def test_a_plain_bluesky_move_begins_nothing_after_a_stop(bench: Bench) -> None:
@@ -248,7 +260,7 @@ def test_a_closed_station_leaves_no_thread_and_takes_no_order() -> None:
     before = threading.active_count()
     bench = Bench(SteppedClock())
     bench.do("quick")
-    bench.station.close()
+    bench.close()
     bench.station.close()
     assert threading.active_count() == before
     with pytest.raises(RefusedError, match="is closed"):

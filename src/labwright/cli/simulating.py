@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     links = endpoints.parent / "lines"
-    with _alone(endpoints):
+    with _alone(endpoints), contextlib.nullcontext() if state is None else _alone(state):
         clock = LabClock(speed) if state is None else _lasting_clock(state, speed)
         with SimulatedLab(folder.model, clock, resolve, seed=seed, links=links, effects=effects, state=state) as lab:
             control = ControlServer(lab)
@@ -112,14 +113,14 @@ def _numbers(clock: LabClock) -> dict[str, float]:
 
 
 @contextmanager
-def _alone(endpoints: Path) -> Iterator[None]:
-    """One simulation at one place: a second would take the first one's lines away, and the first the second's."""
-    endpoints.parent.mkdir(parents=True, exist_ok=True)
-    lock = ExclusiveLock(f"simulation:{endpoints.resolve()}")
+def _alone(place: Path) -> Iterator[None]:
+    """One simulation at one place: a second would take the first one's lines and state away, and the first its."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = ExclusiveLock(f"simulation:{place.resolve()}")
     try:
         lock.acquire()
     except OSError as error:
-        raise ConfigError(f"a simulation is served at {endpoints} already: {error}") from error
+        raise ConfigError(f"a simulation is served at {place} already: {error}") from error
     try:
         yield
     finally:

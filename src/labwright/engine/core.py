@@ -81,6 +81,7 @@ class CampaignCore:
         self._started: Started | None = None
         self._ending: Ending = "completed"
         self._stopping = False
+        self._drain_later = False
         self._to_prepare: list[str] = []
         self._infeasible = 0
         self._asks = 0
@@ -185,10 +186,10 @@ class CampaignCore:
                 self._expect(self.phase == "paused", event, f"it is {self.phase}")
                 self._become("running")
                 self._out.append(PauseStations(on=False))
+                if self._drain_later:
+                    self._become("draining")
             case DrainAsked():
                 self._expect(self.phase in ("running", "paused"), event, f"it is {self.phase}")
-                if self.phase == "paused":
-                    self._out.append(PauseStations(on=False))
                 self._drain("completed", f"drained by {event.by or 'somebody'}: {event.because or 'no reason given'}")
             case StopAsked():
                 self._stop(event)
@@ -198,6 +199,10 @@ class CampaignCore:
                 pass
         self._go_on()
         return self._out
+
+    def forget_changes(self) -> None:
+        """The tables have them already."""
+        self.touched = self.resources.touched = Touched()
 
     def snapshot(self) -> bytes:
         """The whole state as canonical JSON; equal states give equal bytes."""
@@ -295,10 +300,10 @@ class CampaignCore:
         self._touch(one, run)
         if self._stopping or outcome.state == "stopped":
             if not self._stopping:
-                self._ending, self._stopping = "stopped", True
-                self._drain("stopped", outcome.error)
+                self._stop(StopAsked(why=outcome.error))  # a station was stopped from elsewhere: so is the campaign
+                return
             self._step_lost(one, run)
-            self._give_up(one, self.reason, "aborted")
+            self._give_up(one, self.reason)
         elif outcome.state == "unknown":
             self._ask_person(one, run, outcome)
         elif outcome.fail_kind == "infeasible":
@@ -401,21 +406,35 @@ class CampaignCore:
 
     def _ask_person(self, one: Experiment, run: StepRun, outcome: StepOutcome) -> None:
         """The sample waits, and its station with it; everything else goes on."""
-        self._questions += 1
-        key = f"{self.campaign}?{self._questions}"
         choices = {"again": "do it (again), because it has not happened or is mended"}
         if outcome.doubt is not None:
             choices["done"] = "it has happened; go on after it"
         choices["abandon"] = f"give sample {one.sample} up; its container was taken out of the lab by hand"
-        question = Question(
-            key, one.label, run.step_id, outcome.doubt, f"{run.step_id}: {outcome.error}", choices, outcome.state
+        self._ask(one, run.step_id, outcome.doubt, f"{run.step_id}: {outcome.error}", choices)
+        self._touch(one, run)
+
+    def _left_behind(self, one: Experiment) -> bool:
+        """Whether a sample that was given up stands where others must pass."""
+        if one.state == "held" or self._stopping or not one.given_up or one.stands_at in ("", one.place):
+            return False
+        ends = self.phase == "draining" and self._ending == "failed" and len(self.live) == 1
+        return not ends and f"position:{one.stands_at}" in self.resources.reserved
+
+    def _ask_for_removal(self, one: Experiment) -> None:
+        text = (
+            f"sample {one.sample} was given up ({one.given_up}) and stands at {one.stands_at}, where others must pass"
         )
-        self.questions[key] = question
+        self._ask(one, "", None, text, {"removed": f"its container was taken out of {one.stands_at}"})
+
+    def _ask(self, one: Experiment, step_id: str, doubt: int | None, text: str, choices: dict[str, str]) -> None:
+        self._questions += 1
+        question = Question(f"{self.campaign}?{self._questions}", one.label, step_id, doubt, text, choices)
+        self.questions[question.id] = question
         if one.state != "held":
             one.become("held")
-        self.touched.questions[key] = question.row(self.campaign)
-        self._touch(one, run)
-        self._out.append(AskPerson(key, question.text))
+        self.touched.questions[question.id] = question.row(self.campaign)
+        self._touch(one)
+        self._out.append(AskPerson(question.id, text))
 
     def _answered(self, event: Answered) -> None:
         question = self.questions.get(event.question)
@@ -426,6 +445,20 @@ class CampaignCore:
         del self.questions[event.question]
         self.touched.questions[event.question] = question.row(self.campaign, event)
         one = self.live[question.label]
+        if question.step_id:
+            self._step_answered(one, question, event)
+        else:
+            one.stands_at = ""
+        self._let_go(one)
+
+    def _let_go(self, one: Experiment) -> None:
+        """Hold a sample no longer, once no question about it is open."""
+        if one.state == "held" and not any(question.label == one.label for question in self.questions.values()):
+            measured = one.trial is not None and self.trials[one.trial].status == "done"
+            one.become("measured" if measured else "active")
+            self._touch(one)
+
+    def _step_answered(self, one: Experiment, question: Question, event: Answered) -> None:
         run = next(run for run in one.steps.values() if run.step_id == question.step_id)
         if question.doubt is not None and event.answer in ("again", "done"):
             state: Literal["confirmed", "absent"] = "confirmed" if event.answer == "done" else "absent"
@@ -445,10 +478,6 @@ class CampaignCore:
             run.become("ready")
             self.resources.release_station(run)
             self._touch(one, run)
-        if one.state == "held" and not any(q.label == one.label for q in self.questions.values()):
-            measured = one.trial is not None and self.trials[one.trial].status == "done"
-            one.become("measured" if measured else "active")
-            self._touch(one)
 
     def _stop(self, event: StopAsked) -> None:
         if self.phase != "draining":
@@ -463,6 +492,7 @@ class CampaignCore:
                     self._step_lost(one, run)
             for key in [key for key, question in self.questions.items() if question.label == one.label]:
                 self.touched.questions[key] = self.questions.pop(key).row(self.campaign, withdrawn=event.why)
+            self._let_go(one)
             self._give_up(one, event.why)
         if any(one.running for one in self.live.values()):
             self._out.append(StopStations(event.why, event.now))
@@ -474,15 +504,26 @@ class CampaignCore:
                 self._ending, self.reason = ending, reason
                 self.touched.campaign = True
             return
-        self._become("draining")
+        if self.phase == "paused" and not self._stopping:
+            if self._drain_later and ending != "failed":
+                return
+            self._drain_later = True  # a person has paused it, and only a person lets it go on
+        else:
+            self._become("draining")
         self._ending, self.reason = ending, reason
         self.asking = 0
+        self.touched.campaign = True
 
     def _go_on(self) -> None:
         """Start what can start, ask for what is needed, end what has ended."""
-        for one in list(self.live.values()):
+        for label in list(self.touched.experiments):
+            one = self.live.get(label)
+            if one is None:
+                continue
             self._skip(one)
-            if one.over:
+            if one.over and self._left_behind(one):
+                self._ask_for_removal(one)
+            elif one.over:
                 self._experiment_over(one)
         if self.phase == "running":
             self._prepare_or_ask()

@@ -129,7 +129,8 @@ class CampaignRun:
         self.keeper = StepJournal(journal)
         self._worker = PlannerWorker(campaign.spec.planner)
         self.stations: dict[str, StationLink] = {}
-        self._alarms: dict[str, list[Repeating]] = {}
+        self._under_way: dict[str, RunStep] = {}
+        self._alarms: dict[str, Repeating] = {}
         self._end: Finish | None = None
         if resume:
             self.core = rebuilt(journal, resume)
@@ -158,12 +159,11 @@ class CampaignRun:
 
     def patience_s(self) -> float | None:
         """Wall seconds to wait for the next event; None while only a person can end the wait."""
-        running = [run for one in self.core.live.values() for run in one.running if run.state == "running"]
-        if self.core.phase == "paused" or (self.core.questions and not running and not self.core.asking):
+        if self.core.phase == "paused" or (self.core.questions and not self._under_way and not self.core.asking):
             return None
-        speed = 1.0 if self._lab.clock.stepped else self._lab.clock.speed
-        most = 0.0 if self._lab.clock.stepped else max((run.spec.timeout_s for run in running), default=0.0)
-        return SILENCE_S + most / speed
+        if self._lab.clock.stepped:
+            return SILENCE_S
+        return SILENCE_S + max((one.timeout_s for one in self._under_way.values()), default=0.0) / self._lab.clock.speed
 
     def ask_to_stop(self, why: str, *, now: bool) -> None:
         """End the campaign: after the current operations, or now with all devices halted. Callable from anywhere."""
@@ -287,7 +287,8 @@ class CampaignRun:
 
     def _seen(self, event: Event) -> None:
         if isinstance(event, StepEnded):
-            for alarm in self._alarms.pop(event.outcome.step_id, ()):
+            self._under_way.pop(event.outcome.step_id, None)
+            if (alarm := self._alarms.pop(event.outcome.step_id, None)) is not None:
                 alarm.cancel()
             for uid in event.outcome.run_uids:
                 if self.runs.path(uid).exists():
@@ -301,7 +302,8 @@ class CampaignRun:
             case RunStep(station=station, order=order):
                 late_s = LATE_TIMES * order.expected_s + LATE_S
                 late = StepLate(step_id=order.step_id, running_s=late_s, expected_s=order.expected_s)
-                self._alarms[order.step_id] = [self._lab.clock.once(late_s, lambda: self._events.put(late))]
+                self._under_way[order.step_id] = instruction
+                self._alarms[order.step_id] = self._lab.clock.once(late_s, lambda: self._events.put(late))
                 self.stations[station].start(order, self.epoch)
             case PauseStations(on=on):
                 for one in self.stations.values():
@@ -336,9 +338,8 @@ class CampaignRun:
             stack.callback(self._wake.close)
             stack.callback(self._worker.close)
             self._at_all_stations(lambda station: station.close())
-            for alarms in self._alarms.values():
-                for alarm in alarms:
-                    alarm.cancel()
+            for alarm in self._alarms.values():
+                alarm.cancel()
 
     def _at_all_stations(self, do: Callable[[StationLink], None]) -> None:
         with ThreadPoolExecutor(max(1, len(self.stations)), thread_name_prefix="stations") as pool:

@@ -100,8 +100,16 @@ class Experiment:
 
     def startable(self) -> Iterator[StepRun]:
         """Steps that wait, and whose needs are done; in the protocol's order."""
-        for run in self.steps.values():
-            if run.state in ("waiting", "ready") and all(self.steps[need].settled for need in run.spec.needs):
+        steps, given_up = self.steps, bool(self.given_up)
+        for run in steps.values():
+            if run.state not in ("waiting", "ready"):
+                continue
+            for need in run.spec.needs:
+                state = steps[need].state
+                # A sample that was given up is brought out though a step has failed.
+                if state not in ("done", "skipped") and not (given_up and state == "failed"):
+                    break
+            else:
                 yield run
 
     def results(self) -> dict[str, Any]:

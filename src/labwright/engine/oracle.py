@@ -53,11 +53,11 @@ def _broken(core: CampaignCore) -> Iterator[str]:
 def _broken_steps(core: CampaignCore) -> Iterator[str]:
     for one in core.live.values():
         for run in one.steps.values():
-            if run.active and not all(one.steps[need].settled for need in run.spec.needs):
+            if run.active and not one.given_up and not all(one.steps[need].settled for need in run.spec.needs):
                 yield f"step {run.step_id} is {run.state} before what it needs"
             if run.state == "done" and run.spec.name not in one.found:
                 yield f"step {run.step_id} is done and has found nothing"
-        if one.over:
+        if one.over and one.state != "held":
             yield f"experiment {one.label} is over and still there"
 
 

@@ -59,6 +59,7 @@ def replayed(
                 f"by another version of Labwright? {error.errors()[0]['msg']}"
             ) from error
         instructions = core.handle(event)
+        core.forget_changes()
         yield logged, event, instructions, core
     if core.phase == "draft":
         raise ConfigError(f"{journal.name}: {unknown('campaign', campaign, journal.campaigns())}")
@@ -68,7 +69,6 @@ def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
     """The core of a campaign as its last event left it."""
     last = deque(replayed(journal, campaign), maxlen=1)
     _, _, _, core = last[0]
-    take_changes(core)
     return core
 
 

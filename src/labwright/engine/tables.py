@@ -28,7 +28,6 @@ class Question:
         doubt: number of the operation in doubt; None if none is.
         text: what is asked.
         choices: answers, and what each means.
-        why: whether the step failed, or an operation may or may not have happened.
     """
 
     id: str
@@ -37,7 +36,6 @@ class Question:
     doubt: int | None
     text: str
     choices: dict[str, str]
-    why: str
 
     def row(self, campaign: str, answered: Answered | None = None, withdrawn: str = "") -> Row:
         """As it is kept."""
@@ -96,7 +94,7 @@ def take_changes(core: CampaignCore) -> Changes:
         changes["ledger", f"{campaign}|{label}|{number}"] = entry
     for name, holds in touched.positions.items():
         changes["position", name] = {"name": name, "holds": holds, "campaign": core.campaign}
-    core.touched = core.resources.touched = Touched()
+    core.forget_changes()
     return changes
 
 

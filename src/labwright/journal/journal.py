@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from labwright.journal import schema
 from labwright.journal.database import named, open_database, refused
 from labwright.journal.lock import controller_lock, take_or_refuse
+from labwright.journal.statements import Statements
 from labwright.journal.wake import wake
 from labwright.journal.writer import Writer
 from labwright.model.errors import JournalError
@@ -105,6 +106,7 @@ class Journal:
         self._say = say
         self._lock = controller_lock(self._engine)
         self._writer: Writer | None = None
+        self.statements = Statements(self._engine)
 
     def __enter__(self) -> Self:
         return self
@@ -166,7 +168,7 @@ class Journal:
         """
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(sa.insert(schema.event), [self._event_row(one) for one in events])
+            self.statements.put(connection, "event", [self._event_row(one) for one in events])
             latest: dict[tuple[str, str], Row | None] = {}
             for one in events:
                 latest.update(one.changes)
@@ -321,16 +323,13 @@ class Journal:
     def _project(self, connection: sa.Connection, changes: Changes) -> None:
         """Bring the tables of states to what the events have made of them."""
         by_table: dict[str, list[Row]] = {}
-        for (name, _), row in changes.items():
-            if row is not None:
-                by_table.setdefault(name, []).append(row)
         for (name, key), row in changes.items():
             if row is None:
-                table = schema.metadata.tables[name]
-                (column,) = table.primary_key.columns
-                connection.execute(sa.delete(table).where(column == key))
+                self.statements.delete(connection, name, key)
+            else:
+                by_table.setdefault(name, []).append(row)
         for name, rows in by_table.items():
-            connection.execute(_upsert(connection.dialect.name, name), list(rows))
+            self.statements.put(connection, name, rows)
 
     def _alone(self, work: Callable[[sa.Connection], Any]) -> Any:
         """A transaction of somebody who is not the controller's writer."""
@@ -346,23 +345,3 @@ class Journal:
                 return [dict(row) for row in connection.execute(query).mappings()]
         except DBAPIError as error:
             raise refused(self._engine, error) from error
-
-
-_upserts: dict[tuple[str, str], Any] = {}
-
-
-def _upsert(dialect: str, name: str) -> Any:
-    """An insert that becomes an update where the row is there; made once, for SQLAlchemy compiles it once."""
-    key = (dialect, name)
-    if key not in _upserts:
-        from sqlalchemy.dialects import postgresql, sqlite
-
-        table = schema.metadata.tables[name]
-        primary = [column.name for column in table.primary_key]
-        if name == "ledger":
-            _upserts[key] = sa.insert(table)
-            return _upserts[key]
-        insert: Any = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-        others = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in primary}
-        _upserts[key] = insert.on_conflict_do_update(index_elements=primary, set_=others)
-    return _upserts[key]

@@ -48,8 +48,7 @@ class StepJournal:
             JournalError: it is not kept; nothing may be sent.
         """
         row = {name: getattr(intent, name) for name in _INTENT}
-        statement = sa.insert(schema.intent)
-        self._journal.writer.transact(lambda c: c.execute(statement, row), "intent")
+        self._journal.writer.transact(lambda c: self._journal.statements.put(c, "intent", [row]), _label("intent", intent))
 
     def decide(self, intent: Intent, observation: Observation | None = None) -> None:
         """Keep how an operation came out, and in the same transaction what it measured.
@@ -68,11 +67,12 @@ class StepJournal:
             if observation is not None:
                 self._keep(connection, observation)
 
-        self._journal.writer.transact(work, "outcome" if observation is None else "outcome+observation")
+        label = "outcome" if observation is None else "outcome+observation"
+        self._journal.writer.transact(work, _label(label, intent))
 
     def observe(self, observation: Observation) -> None:
         """Keep what a device told."""
-        self._journal.writer.transact(lambda c: self._keep(c, observation), "observation")
+        self._journal.writer.transact(lambda c: self._keep(c, observation), _label("observation", observation))
 
     def held(self, campaign: str) -> dict[tuple[str, str], float]:
         """By device and axis: the value that was confirmed last in a campaign."""
@@ -168,6 +168,10 @@ def supersede(step_id: str) -> Any:
             connection.execute(sa.update(one).where(one.c.step_id == step_id, one.c.n > after).values(superseded=True))
 
     return work
+
+
+def _label(what: str, one: Intent | Observation) -> str:
+    return f"{what}:{one.step_id.rpartition('/')[2]}"
 
 
 def _intent(row: Any) -> Intent:

@@ -54,10 +54,11 @@ class Writer:
         say: told in words when the journal is away, and when it is back.
     """
 
+    on_commit: Callable[[str, str], None] = staticmethod(lambda when, label: None)
+    """Called ``before`` and ``after`` each commit with the labels of what is in it; for tests that kill there."""
+
     def __init__(self, engine: sa.Engine, epoch: int, lock: ControllerLock, say: Callable[[str], None]) -> None:
         self.epoch = epoch
-        self.on_commit: Callable[[str, str], None] = lambda when, label: None
-        """Called ``before`` and ``after`` each commit with the labels of what is in it; for tests that kill there."""
         self._engine = engine
         self._lock = lock
         self._say = say

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import time
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from labwright.simulation.instrument import SimInstrument, Simulated, World
 from labwright.simulation.kept import EffectsLog, KeptState
 from labwright.simulation.mqtt import MqttInstrument, MqttWire
 from labwright.simulation.wires import PtyWire, TcpWire
+
+_log = logging.getLogger(__name__)
 
 LOOK_S = 0.05
 """Wall seconds after which kept state follows physics that nobody has asked about."""
@@ -105,9 +108,28 @@ class SimHost:
             return
         kept = self._state.read("_world")
         if kept is not None:
-            world.restore(kept)
+            try:
+                world.restore(kept)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise ConfigError(
+                    f"{self._state.folder}: what was kept there does not fit this world "
+                    f"({type(error).__name__}: {error}); begin with an empty --state folder"
+                ) from error
         self._world = world
         self._keep_world()
+
+    def keep_name(self, lab: str) -> None:
+        """Refuse a state folder of another lab.
+
+        Raises:
+            ConfigError: it is of another one.
+        """
+        if self._state is None:
+            return
+        before = self._state.read("_lab")
+        if before is not None and before["name"] != lab:
+            raise ConfigError(f"{self._state.folder} is the state of the lab {before['name']!r}, not of {lab!r}")
+        self._state.write("_lab", {"name": lab})
 
     def place(self, name: str) -> int:
         """The TCP port that `name` had before a restart; 0 if it had none.
@@ -206,7 +228,9 @@ class SimHost:
             self._world_written_s = time.monotonic()
 
     async def _begin_to_look(self) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(self._look())
+        looking = asyncio.get_running_loop().create_task(self._look())
+        looking.add_done_callback(_tell_why)
+        return looking
 
     async def _look(self) -> None:
         """Physics is advanced only when somebody asks; a simulation that may be killed must not wait for that."""
@@ -247,3 +271,8 @@ class SimHost:
         self._thread.run(wire.start())
         self._wires.append(wire)
         return address
+
+
+def _tell_why(looking: asyncio.Task[None]) -> None:
+    if not looking.cancelled() and (error := looking.exception()) is not None:
+        _log.error("SIMULATED physics is looked after no more, and not kept while nobody asks", exc_info=error)

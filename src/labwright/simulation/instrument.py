@@ -80,6 +80,8 @@ class Simulated:
         self.rng: random.Random = world.rng(name)
         self.wire_faults = WireFaults(world.rng(f"{name}:wire"))
         self.flags: dict[str, float] = {}
+        self.commands: Counter[str] = Counter()
+        """How often each command came, by its first word."""
         self.unknown: Counter[str] = Counter()
         """Commands nobody understood: the best sign that simulator and driver disagree."""
         self._log: EffectsLog | None = None
@@ -163,7 +165,6 @@ class SimInstrument(Simulated):
 
     def __init__(self, name: str, world: Any) -> None:
         super().__init__(name, world)
-        self.commands: Counter[str] = Counter()
         self.broken = ""
         """The first mistake of the simulator itself: where, and what."""
 

@@ -43,6 +43,7 @@ class SimulatedLab(SimHost):
             raise ConfigError(f"lab {model.name} has no simulated twin; describe one in lab_config/simulation.yaml")
         super().__init__(clock, effects, state)
         try:
+            self.keep_name(model.name)
             self.world: Any = resolve(model.simulation.world)(clock, seed, **model.simulation.settings)
             self.keep_world(self.world)
             for name, port in model.ports.items():

@@ -317,6 +317,7 @@ class _Client:
         except orjson.JSONDecodeError:
             self.instrument.not_understood(raw.decode("latin-1"))
             return
+        self.instrument.commands[str(message.get("op") if isinstance(message, dict) else "")] += 1
         publications = self.instrument.received(message)
         self._handled(self.instrument)
         for publication in publications:

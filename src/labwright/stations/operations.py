@@ -193,6 +193,11 @@ class StepOperations:
             seconds = min(max(0.0, known.prepared_s + seconds - self._clock.now()), seconds)
         await wait(seconds)
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is under way, or measured and not read."""
+        return bool(self._under_way or self._measured)
+
     async def finish(self) -> None:
         """Wait for what the plan has not waited for, and confirm measurements that nobody has read."""
         while self._under_way:

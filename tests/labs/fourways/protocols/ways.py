@@ -20,11 +20,11 @@ class Ways(LabProtocol):
     parameters = (ParameterSpec(name="x", unit="1", low=0.0, high=1.0),)
     results = (ResultSpec(name="y", unit="1"),)
     steps = (
-        StepSpec(name="id_dose", station="by_id", expected_s=2),
-        StepSpec(name="count_dose", station="by_counter", needs=("id_dose",), expected_s=2),
-        StepSpec(name="turn", station="by_state", needs=("count_dose",), expected_s=1),
-        StepSpec(name="dumb_dose", station="by_ask", needs=("turn",), expected_s=2),
-        StepSpec(name="measure", station="by_id", needs=("dumb_dose",), expected_s=2),
+        StepSpec(name="id_dose", station="by_id", expected_s=2, on_failure="ask"),
+        StepSpec(name="count_dose", station="by_counter", needs=("id_dose",), expected_s=2, on_failure="ask"),
+        StepSpec(name="turn", station="by_state", needs=("count_dose",), expected_s=1, on_failure="ask"),
+        StepSpec(name="dumb_dose", station="by_ask", needs=("turn",), expected_s=2, on_failure="ask"),
+        StepSpec(name="measure", station="by_id", needs=("dumb_dose",), expected_s=2, on_failure="ask"),
     )
 
     def id_dose(self, context: StepContext) -> Plan:

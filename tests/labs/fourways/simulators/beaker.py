@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from labwright.clock import LabClock
@@ -25,6 +26,8 @@ class Beaker(World):
         self.given: dict[str, float] = {}
         self.measured = 0
         self.valve_position = 1
+        self.sources: list[Callable[[], None]] = []
+        """What has to be brought up to now before the beaker is looked at."""
 
     def pour(self, name: str, volume_ul: float) -> None:
         """Some liquid out of the dispenser `name`."""
@@ -38,6 +41,8 @@ class Beaker(World):
 
     def measure(self) -> float:
         """What the mixture shows, and an empty beaker: 1 at the best share of the doser, less elsewhere."""
+        for advance in self.sources:
+            advance()
         total = sum(self.inside.values())
         share = self.inside.get("doser", 0.0) / total if total else 0.0
         self.inside.clear()

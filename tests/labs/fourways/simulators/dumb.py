@@ -16,6 +16,7 @@ class Dispenser(SimInstrument):
         super().__init__(name, world)
         self.left_ul = 0.0
         self.updated = self.clock.now()
+        world.sources.append(self.advance)  # nobody asks a dumb dispenser when it is done
 
     def answer(self, command: str) -> str | None:
         """Do `command`."""
