@@ -272,6 +272,26 @@ def test_a_command_nobody_takes_is_withdrawn(cut_off: Path, monkeypatch: pytest.
         steering.steer(cut_off, "first", "pause", {}, by="Ann", because="", json=False)
 
 
+def test_what_was_asked_of_a_dead_controller_is_not_done_by_the_next(cut_off: Path) -> None:
+    campaign = "first-20260101-000000-0001"
+    with Journal(cut_off) as asker, Journal(cut_off) as controller:
+        asker.command(
+            campaign, "stop", {"now": True}, by="Ann", because="it smells"
+        )  # and was killed before its answer
+        asker.command(campaign, "answer", {"question": f"{campaign}?1", "answer": "again"}, by="Ann", because="looked")
+        controller.control("Bo")
+        assert [one.kind for one in controller.waiting_commands(campaign)] == ["answer"]
+        assert asker.answer_to(1) == "withdrawn: another controller has begun since"
+
+
+def test_looking_lets_go_of_no_claim(cut_off: Path) -> None:
+    with Journal(cut_off) as journal, Journal(cut_off) as other:
+        journal.claim()
+        assert journal.controlled()
+        with pytest.raises(RefusedError, match="another controller runs"):
+            other.claim()
+
+
 def test_a_controller_that_works_on_another_campaign_is_not_asked(cut_off: Path) -> None:
     with Journal(cut_off) as controller:
         controller.control("Bo")

@@ -54,6 +54,8 @@ def steer(
                 f"the controller of {row['id']} has not taken {kind!r} within {DEADLINE_S:g} s; it was withdrawn and "
                 "will not take effect. Look what it does (labwright campaign watch), or press Ctrl-C where it runs"
             )
+    if answer.startswith("withdrawn:"):
+        raise RefusedError(f"{kind!r} was not taken by the controller of {row['id']}, and will not be: {answer}")
     if answer.startswith("refused:"):
         raise RefusedError(f"the controller refuses to {kind} {row['id']}: {answer.partition(': ')[2]}")
     if json:
@@ -93,7 +95,7 @@ def answer_or_withdrawn(journal: Journal, campaign: str, number: int) -> str | N
     if journal.withdraw(number, f"nobody took it within {DEADLINE_S:g} s") and journal.controlled():
         time.sleep(GRACE_S)
     answer = str(journal.answer_to(number))
-    return None if answer.startswith("withdrawn") else answer
+    return None if answer.startswith("withdrawn:") else answer
 
 
 def _check(row: dict[str, Any], kind: str, here: Controller) -> None:
