@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -45,7 +45,8 @@ def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
         row = choose(journal, name)
         drawn = not json and console.is_terminal
         view = View(drawn=drawn)
-        live = Live(console=console, refresh_per_second=4) if drawn else None
+        # A console of its own: that for lines wraps nothing, and a picture would be cut off at its right.
+        live = Live(console=Console(stderr=True, highlight=False), refresh_per_second=4) if drawn else None
         try:
             with live or contextlib.nullcontext():
                 for logged, core in _followed(journal, row["id"], view):
@@ -183,11 +184,12 @@ class View:
         core = self.core
         if core.phase == "draft":
             return Text("nothing has happened yet")
-        parts: list[RenderableType] = [self._heading(), self._stations(), self._samples()]
+        parts: list[RenderableType] = [self._heading()]  # what matters most first: a small terminal cuts off the end
         for one in core.open_questions:
             parts.append(Text(f"QUESTION {one.id}: {one.text}", style="bold yellow"))
             parts += [Text(f"  {answer}: {means}") for answer, means in one.choices.items()]
             parts.append(Text(f"  {answer_command(one.id)}", style="yellow"))
+        parts += [self._stations(), self._samples()]
         parts += [Text(words, overflow="ellipsis", no_wrap=True, style="dim") for words in self._notes]
         parts.append(Text("Ctrl-C ends watching; the campaign goes on.", style="dim"))
         return Group(*parts)
