@@ -32,7 +32,7 @@ class OpenLab:
     def __init__(
         self, folder: str | Path, *, simulated: bool, endpoints: str | Path | None, data: str | Path | None, seed: int
     ) -> None:
-        from labwright.cli.app import data_folder
+        from labwright.cli.places import data_folder
         from labwright.cli.simulating import opened
 
         self._root = Path(folder).resolve()
@@ -93,7 +93,7 @@ class OpenLab:
         Raises:
             ConfigError: there is none, it has mistakes, or the lab cannot carry it out.
         """
-        from labwright.cli.app import find_campaign
+        from labwright.cli.places import find_campaign
         from labwright.engine import load_campaign
 
         path = find_campaign(self._root, name)

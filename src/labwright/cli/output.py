@@ -11,12 +11,17 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+EXIT = {"completed": 0, "failed": 1, "stopped": 130}
+"""Exit codes of a campaign's ends."""
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def emit(value: Any) -> None:
     """One JSON object on a line of stdout."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
+    # SQLAlchemy's names of columns are strings of a kind of their own.
+    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    sys.stdout.write(orjson.dumps(value, option=option).decode() + "\n")
     sys.stdout.flush()
 
 

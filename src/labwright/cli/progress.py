@@ -7,22 +7,9 @@ from collections.abc import Callable, Iterator
 
 from rich.table import Table
 
+from labwright.cli.words import note, question_words
 from labwright.engine import Campaign, CampaignCore
-from labwright.engine.events import (
-    Answered,
-    DrainAsked,
-    Event,
-    Infeasible,
-    Noted,
-    NotSuggested,
-    PauseAsked,
-    ResumeAsked,
-    Resumed,
-    StepEnded,
-    StepLate,
-    StopAsked,
-    Suggested,
-)
+from labwright.engine.events import Event, Suggested
 from labwright.model.campaign import Trial
 
 SHOWN = 15
@@ -66,7 +53,7 @@ class Progress:
         self._core = core
         if isinstance(event, Suggested) and self._began_s is None:
             self._began_s = self._now()
-        notes = [one for one in (_note(event), *self._questions(core)) if one]
+        notes = [one for one in (note(event.model_dump(mode="json")), *self._questions(core)) if one]
         return "\n".join(self._ended(core)), "\n".join(notes)
 
     def heading(self) -> str:
@@ -145,38 +132,3 @@ class Progress:
     def _line(self, cells: tuple[str, ...]) -> str:
         widths = [max(len(column), 10) for column in self._columns]
         return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def question_words(question: str, text: str, choices: dict[str, str]) -> str:
-    """A question as a person reads it."""
-    lines = [f"QUESTION {question}", f"  {text}", *(f"    {answer}: {means}" for answer, means in choices.items())]
-    lines.append(f"  labwright question answer '{question}' ANSWER --by NAME --because TEXT")
-    return "\n".join(lines)
-
-
-def _note(event: Event) -> str:
-    if isinstance(event, StepEnded) and event.outcome.state != "done":
-        return f"{event.outcome.step_id} {event.outcome.state}: {event.outcome.error}"
-    if isinstance(event, StepLate):
-        return f"{event.step_id} is late: {event.running_s:.0f} s, expected {event.expected_s:.0f} s"
-    if isinstance(event, StopAsked):
-        return f"stopping: {event.why}"
-    if isinstance(event, Infeasible):
-        return f"not tried: {event.reason}"
-    if isinstance(event, NotSuggested):
-        return f"no suggestion: {event.reason}"
-    if isinstance(event, Noted):
-        return event.words
-    if isinstance(event, (PauseAsked, ResumeAsked, DrainAsked)):
-        because = f": {event.because}" if event.because else ""
-        return f"{_DONE[event.kind]} by {event.by or 'somebody'}{because}"
-    if isinstance(event, Resumed):
-        return f"going on with the campaign (epoch {event.epoch})"
-    if isinstance(event, Answered):
-        return f"{event.question} answered by {event.by}: {event.answer}" + (
-            f" ({event.because})" if event.because else ""
-        )
-    return ""
-
-
-_DONE = {"pause_asked": "paused", "resume_asked": "resumed", "drain_asked": "draining"}

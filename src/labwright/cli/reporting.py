@@ -9,9 +9,11 @@ from labwright.cli.output import console
 from labwright.report import html, newest
 
 
-def write_newest(name: str, data: Path, out: Path) -> None:
-    """Write the report of the newest run of a campaign in `data`."""
-    console.print(f"Report           {write_report(data, name, out=out)}")
+def write_newest(name: str, data: Path, out: Path, journal: str = "") -> None:
+    """Write the report of the newest run of a campaign in `data`, or in the journal at a URL."""
+    if journal:
+        data.mkdir(parents=True, exist_ok=True)  # with a journal elsewhere nothing else may have made it
+    console.print(f"Report           {write_report(data, name, out=out, place=journal)}")
 
 
 def write_report(data: Path, name: str, *, world: Any = None, out: Path | None = None, place: str | Path = "") -> Path:

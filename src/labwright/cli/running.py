@@ -14,8 +14,8 @@ from typing import Any
 
 from rich.live import Live
 
-from labwright.cli.app import find_campaign
-from labwright.cli.output import console, emitted, whoami
+from labwright.cli.output import EXIT, console, emitted, whoami
+from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
 from labwright.cli.simulating import opened
@@ -39,8 +39,6 @@ logging.getLogger("bluesky").setLevel(logging.CRITICAL)
 
 UPLOAD_WAIT_S = 5.0
 """Nobody waits for the data store: what is not there by then follows in the background."""
-
-EXIT = {"completed": 0, "failed": 1, "stopped": 130}
 
 
 @dataclass(frozen=True)

@@ -34,15 +34,23 @@ def unfinished(journal: Journal, name: str = "") -> str | None:
     return max((str(row["id"]) for row in rows), key=lambda one: one.split("-", 1)[1]) if rows else None
 
 
-def replayed(journal: Journal, campaign: str) -> Iterator[tuple[LoggedEvent, Event, list[Instruction], CampaignCore]]:
+def replayed(
+    journal: Journal, campaign: str, core: CampaignCore | None = None, after: int = 0
+) -> Iterator[tuple[LoggedEvent, Event, list[Instruction], CampaignCore]]:
     """A campaign's events one by one, what the core decides on each, and the core after it.
+
+    Args:
+        journal: that keeps them.
+        campaign: its id.
+        core: as the event `after` left it, to go on from there; a new one if None.
+        after: id of the last event it has handled.
 
     Raises:
         ConfigError: there is no such campaign.
         JournalError: an event cannot be understood.
     """
-    core = CampaignCore()
-    for logged in journal.events(campaign):
+    core = core or CampaignCore()
+    for logged in journal.events(campaign, after):
         try:
             event: Event = EVENTS.validate_python(logged.payload)
         except ValidationError as error:

@@ -106,6 +106,7 @@ class Journal:
         self._say = say
         self._lock = controller_lock(self._engine)
         self._writer: Writer | None = None
+        self._claimed = False
         self.statements = Statements(self._engine)
 
     def __enter__(self) -> Self:
@@ -135,6 +136,7 @@ class Journal:
             JournalError: it cannot be tried.
         """
         take_or_refuse(self._lock, self._engine, self._holder())
+        self._claimed = True
 
     def control(self, by: str, wake_port: int = 0) -> int:
         """Become the one controller; its epoch, larger than all before.
@@ -155,7 +157,16 @@ class Journal:
             "wake_port": wake_port,
             "began_s": time.time(),
         }
-        epoch = self._alone(lambda c: c.execute(sa.insert(schema.epoch).values(**row)).inserted_primary_key)
+        # What was asked of one that has died must not take effect by surprise; an answer to a question still holds.
+        table = schema.command
+        left = sa.update(table).where(table.c.taken_s.is_(None), table.c.kind != "answer")
+        left = left.values(taken_s=time.time(), answer="withdrawn: another controller has begun since")
+
+        def begin(connection: sa.Connection) -> Any:
+            connection.execute(left)
+            return connection.execute(sa.insert(schema.epoch).values(**row)).inserted_primary_key
+
+        epoch = self._alone(begin)
         assert epoch is not None  # noqa: S101 - an insert into this table always has one
         self._writer = Writer(self._engine, int(epoch[0]), self._lock, self._say)
         return int(epoch[0])
@@ -209,6 +220,13 @@ class Journal:
         assert key is not None  # noqa: S101 - an insert into this table always has one
         return int(key[0])
 
+    def withdraw(self, command: int, why: str) -> bool:
+        """Take a command back that nobody has taken yet; whether it could still be."""
+        table = schema.command
+        untaken = (table.c.id == command) & table.c.taken_s.is_(None)
+        statement = sa.update(table).where(untaken).values(taken_s=time.time(), answer=f"withdrawn: {why}")
+        return bool(self._alone(lambda c: c.execute(statement).rowcount) == 1)
+
     def answer_to(self, command: int) -> str | None:
         """What became of a command; None while nobody has taken it."""
         row = self.rows(schema.command, schema.command.c.id == command)[0]
@@ -235,7 +253,7 @@ class Journal:
 
     def controlled(self) -> bool:
         """Whether a controller runs now, in this process or another."""
-        if self._writer is not None:
+        if self._claimed:  # to try the lock now would be to let go of it
             return True
         if not self._lock.take():
             return True
@@ -293,6 +311,7 @@ class Journal:
             except JournalError:
                 pass  # a controller that did not say so is found out by its lock
         self._lock.release()
+        self._claimed = False
         self._engine.dispose()
 
     def _holder(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from labwright.journal.database import named, refused
 from labwright.model.errors import RefusedError
+
+LOOKS, LOOK_S = 5, 0.05
+"""Whoever only wants to know whether a controller runs holds the lock for a moment; a controller holds it longer."""
 
 _ADVISORY = 0x6C616277  # "labw"; one journal a database
 
@@ -104,6 +108,11 @@ def take_or_refuse(lock: ControllerLock, engine: sa.Engine, holder: str) -> None
     """
     try:
         taken = lock.take()
+        for _ in range(LOOKS):
+            if taken:
+                break
+            time.sleep(LOOK_S)
+            taken = lock.take()
     except DBAPIError as error:
         raise refused(engine, error) from error
     if not taken:
