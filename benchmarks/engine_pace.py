@@ -102,7 +102,8 @@ def main() -> int:
     missed = False
     with tempfile.TemporaryDirectory() as scratch:
         folder = make_lab(Path(scratch) / "lab")
-        for place in (journal_file(Path(scratch)), *sys.argv[1:]):
+        places: list[str | Path] = [journal_file(Path(scratch)), *sys.argv[1:]]
+        for place in places:
             data = Path(tempfile.mkdtemp(dir=scratch))
             alone = run(folder, data, place, budget=30, parallel=1)
             # Within an experiment: between two there is a planner's answer.

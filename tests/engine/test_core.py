@@ -185,7 +185,7 @@ def test_what_cannot_be_made_is_recorded_and_not_counted() -> None:
     suggestion = Suggestion(params={"x": 0.1}, rationale="r")
     (again,) = one.handle(Infeasible(suggestion=suggestion, reason="too rich"))
     assert isinstance(again, Ask)
-    assert one.state().trials[0].fail_kind == "infeasible"
+    assert again.state.trials[0].fail_kind == "infeasible"
     assert one.tried == 0
 
 

@@ -277,7 +277,7 @@ class Machine(RuleBasedStateMachine):
             "answer": Answered(question="c-1?99", answer="done", by="Kim", because=""),
             "started": started(1, 1, StopRule()),
         }
-        if not self.core.asking:
+        if not self.core.asking and not self.core._unwanted:
             events["suggested"] = Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"))
         if self.core.phase != "paused":
             events["resume"] = ResumeAsked(by="Kim")
@@ -285,6 +285,13 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(IllegalEventError):
                 self.core.handle(events[which])
             assert self.core.snapshot() == before
+
+    @precondition(lambda self: self.core._unwanted and not self.core.over)
+    @rule()
+    def planner_answers_too_late(self) -> None:
+        trials = len(self.core.trials)
+        self.feed(Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses_ml={"water": 2.0}))
+        assert len(self.core.trials) == trials
 
     @rule()
     def nothing(self) -> None:

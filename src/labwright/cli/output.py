@@ -14,7 +14,16 @@ from rich.table import Table
 EXIT = {"completed": 0, "failed": 1, "stopped": 130}
 """Exit codes of a campaign's ends."""
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    """A console whose reader may go away: `campaign run 2>&1 | head` must not end a campaign."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing any more, and go on."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+console = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def emit(value: Any) -> None:

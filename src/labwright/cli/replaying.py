@@ -126,8 +126,9 @@ def _replay(journal: Journal, campaign: str) -> Compared:
         if isinstance(event, (Suggested, Infeasible, NotSuggested)) and asked is not None:
             compared.suggestions += 1
             compared.differences += _suggestion(logged, event, planner, asked)
-        if any(isinstance(one, Ask) for one in instructions):
-            asked = core.state()
+        for one in instructions:
+            if isinstance(one, Ask):
+                asked = one.state
 
 
 def _planner(core: CampaignCore) -> Planner | ConfigError:

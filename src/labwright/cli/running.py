@@ -76,14 +76,12 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
             speed=options.speed,
             seed=options.seed or 0,
         ) as (folder, lab, world),
-        Journal(options.place, _journal_says) as journal,
+        _journal(options) as journal,
     ):
         journal.claim()
         path = find_campaign(root, name)
         cut_off = unfinished(journal, path.stem)
-        if cut_off is not None and (world is not None or options.new):
-            why = f"begun anew by {options.by}" if world is None else "its simulated instruments ended with it"
-            close_unfinished(journal, cut_off, why)
+        if cut_off is not None and not _can_go_on(journal, cut_off, lab, options):
             cut_off = None
         if cut_off is not None:
             campaign = _go_on_with(folder, journal, cut_off, options)
@@ -103,6 +101,27 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
     console.print(f"{end.campaign} {end.state}: {end.reason}", style=style, markup=False)
     _say_where(options.data, report, stored)
     return EXIT[end.state]
+
+
+def _can_go_on(journal: Journal, campaign: str, lab: Any, options: RunOptions) -> bool:
+    """Whether a campaign that was cut off can be gone on with; if it cannot, or is not to be, it is closed.
+
+    Raises:
+        RefusedError: its samples are at other instruments than those of now.
+    """
+    was = rebuilt(journal, campaign).started.instruments
+    if was == "here" or options.new:
+        who = options.by or whoami()
+        why = f"{who} begins another" if options.new else "its simulated instruments ended with their process"
+        close_unfinished(journal, campaign, why)
+        return False
+    if was != lab.instruments:
+        told = {"real": "the real instruments", "here": "simulated instruments of its own"}
+        raise RefusedError(
+            f"{campaign} was cut off in the middle, and its samples are at {told.get(was, was)}, not at "
+            f"{told.get(lab.instruments, lab.instruments)}; go on with it there, or give it up with --new"
+        )
+    return True
 
 
 def _go_on_with(folder: Any, journal: Journal, campaign: str, options: RunOptions) -> Campaign:
@@ -136,6 +155,14 @@ def refuse_after_a_broken_one(journal: Journal, campaign: Campaign) -> None:
         )
 
 
+@contextlib.contextmanager
+def _journal(options: RunOptions) -> Iterator[Journal]:
+    """The journal, where there is room for one."""
+    check_place(options.data, options.budget or 1)
+    with Journal(options.place, _journal_says) as journal:
+        yield journal
+
+
 def _journal_says(words: str) -> None:
     console.print(words, style="bold yellow", markup=False)
 
@@ -146,7 +173,7 @@ def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, stor
     began = time.monotonic()
     with (
         opened(root, simulated=True, endpoints=None, speed=0, seed=seed) as (folder, lab, world),
-        Journal(options.place, _journal_says) as journal,
+        _journal(options) as journal,
     ):
         journal.claim()
         path = find_campaign(root, "conductivity")

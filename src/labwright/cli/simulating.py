@@ -211,7 +211,7 @@ def opened(
     folder = read_lab(root)
     if endpoints is not None:
         clock, addresses = read_endpoints(endpoints, folder)
-        yield folder, Lab(folder, clock, addresses, simulated=True), None
+        yield folder, Lab(folder, clock, addresses, simulated=True, instruments=str(endpoints.resolve())), None
     elif simulated:
         from labwright.simulation import SimulatedLab
 

@@ -82,6 +82,8 @@ class CampaignCore:
         self._ending: Ending = "completed"
         self._stopping = False
         self._drain_later = False
+        self._unwanted = False
+        """Whether an answer of the planner is still to come that nobody wants any more."""
         self._to_prepare: list[str] = []
         self._infeasible = 0
         self._asks = 0
@@ -173,9 +175,8 @@ class CampaignCore:
             case Infeasible():
                 self._not_feasible(event)
             case NotSuggested():
-                self._expect(self.asking > 0, event, "the planner was not asked")
-                self.asking = 0
-                self._drain("failed", f"no further suggestion: {event.reason}")
+                if not self._too_late(event):
+                    self._drain("failed", f"no further suggestion: {event.reason}")
             case StepEnded():
                 self._step_ended(event.outcome)
             case PauseAsked():
@@ -237,14 +238,14 @@ class CampaignCore:
                     self._out.append(self._order(one, run))
             if self._stopping:
                 self._give_up(one, self.reason)
+        self._unwanted = False  # whoever was asked has died with the controller
         if self.asking:
-            self._out.append(Ask(self.asking))
+            self._out.append(Ask(self.asking, self.state()))
 
     def _suggested(self, event: Suggested) -> None:
-        self._expect(self.asking > 0, event, "the planner was not asked")
-        self.asking = self._infeasible = 0
-        if self.phase == "draining":
-            return  # the answer came too late
+        if self._too_late(event):
+            return
+        self._infeasible = 0
         if lacking := self.resources.lacking(event.uses_ml):
             self._drain("completed", f"{lacking}; refill it (inventory.yaml)")
             return
@@ -262,8 +263,8 @@ class CampaignCore:
         self.resources.reserve_lots(event.uses_ml)
 
     def _not_feasible(self, event: Infeasible) -> None:
-        self._expect(self.asking > 0, event, "the planner was not asked")
-        self.asking = 0
+        if self._too_late(event):
+            return
         self._infeasible += 1
         self._add_trial(event.suggestion.params, "failed", event.reason, fail_kind="infeasible")
         if self._infeasible >= MAX_INFEASIBLE:
@@ -272,6 +273,16 @@ class CampaignCore:
                 f"{MAX_INFEASIBLE} suggestions in a row cannot be made, the last because: {event.reason} "
                 "Add the limit to the campaign's space.constraints.",
             )
+
+    def _too_late(self, event: Event) -> bool:
+        """Take the planner's answer; whether nobody wants it any more, because the campaign was told to end meanwhile.
+
+        Raises:
+            IllegalEventError: the planner was not asked.
+        """
+        self._expect(self.asking > 0 or self._unwanted, event, "the planner was not asked")
+        unwanted, self.asking, self._unwanted = self._unwanted, 0, False
+        return unwanted
 
     def _begin(self, one: Experiment) -> None:
         one.begin(self.campaign, self._expected(one))
@@ -511,7 +522,7 @@ class CampaignCore:
         else:
             self._become("draining")
         self._ending, self.reason = ending, reason
-        self.asking = 0
+        self._unwanted, self.asking = self.asking > 0, 0
         self.touched.campaign = True
 
     def _go_on(self) -> None:
@@ -588,7 +599,7 @@ class CampaignCore:
         elif len(self.live) < self.spec.parallel:
             self._asks += 1
             self.asking = self._asks
-            self._out.append(Ask(self.asking))
+            self._out.append(Ask(self.asking, self.state()))
 
     def _dispatch(self) -> None:
         """Start every step whose needs are done and whose station and positions are free, the oldest sample first."""

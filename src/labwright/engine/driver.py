@@ -6,6 +6,7 @@ It sleeps until something happens: a step ends, a planner answers, somebody give
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
 from typing import Any, Literal
+
+from ophyd.utils.errors import WaitTimeoutError
 
 from labwright.clock import Mailbox, Repeating
 from labwright.engine.asking import reply
@@ -40,7 +43,8 @@ from labwright.engine.recovery import learnt_s, rebuilt
 from labwright.engine.tables import take_changes
 from labwright.journal import Command, Journal, NewEvent, RunJournal, StepJournal, WakePort, recover, settle, supersede
 from labwright.lab import Lab
-from labwright.model.errors import DeviceError, LabwrightError
+from labwright.model.campaign import CampaignState
+from labwright.model.errors import LabwrightError
 from labwright.planners import Answer, PlannerWorker
 from labwright.stations import Station, StationLink
 
@@ -134,7 +138,6 @@ class CampaignRun:
         self._end: Finish | None = None
         if resume:
             self.core = rebuilt(journal, resume)
-            self._events.put(Resumed(epoch=self.epoch, by=by))
         else:
             self._events.put(self._started_event())
 
@@ -146,7 +149,8 @@ class CampaignRun:
         """
         try:
             self.stations = self._make_stations()
-            self._restore()
+            if self._resume:
+                threading.Thread(target=self._restore, name="restore", daemon=True).start()
             self._events.put(_Look())
             while self._end is None:
                 self._step()
@@ -183,6 +187,7 @@ class CampaignRun:
             lab=self._lab.model.name,
             lab_sha256=self._lab.folder.sha256,
             simulated=self._lab.simulated,
+            instruments=self._lab.instruments,
             by=self._by,
             places=self._campaign.places,
             lots_ml={name: one.volume_ml - one.reserve_ml for name, one in self._lab.model.stocks.items()},
@@ -191,21 +196,22 @@ class CampaignRun:
 
     def _restore(self) -> None:
         """Set-points that the lab has lost while nobody was there are set again, before any sample goes on."""
-        if not self.core.live:
-            return
-        for (name, attr), value in self.keeper.held(self._resume).items():
+        actor = self._lab.clock.actor("restore", busy=True)
+        held = self.keeper.held(self._resume) if self.core.live else {}
+        for (name, attr), value in held.items():
             axis: Any = getattr(self._lab.devices.get(name), attr, None)
             if axis is None or not getattr(axis, "holds", False):
                 continue
             try:
                 status = axis.set(value)
-                self._actor.park([status])
+                actor.park([status])
                 status.wait(RESTORE_S)
-                self._actor.resume()
                 self.note(f"{name}.{attr} is set to {value:g} again, as before the controller ended")
-            except DeviceError as error:
-                self._actor.resume()
+            except (LabwrightError, WaitTimeoutError) as error:
                 self.note(f"{name}.{attr} could not be set to {value:g} again: {error}")
+            actor.resume()
+        self._events.put(Resumed(epoch=self.epoch, by=self._by))
+        actor.close()
 
     def _step(self) -> None:
         """Wait for something to happen; take all that has, keep it together, and do what follows."""
@@ -222,7 +228,7 @@ class CampaignRun:
             if isinstance(one, _Look):
                 for command in self._commands():
                     self._obey(command, kept, seen, instructions)
-            elif not self.core.over:
+            elif not self.core.over and not self._out_of_date(one):
                 self._take(one, kept, seen, instructions)
         if kept:
             self._journal.record(kept)
@@ -255,6 +261,15 @@ class CampaignRun:
         kept.append(new)
         seen.append(event)
         instructions += decided
+
+    def _out_of_date(self, event: Event) -> bool:
+        """Whether an alarm means nothing: its step has ended, or is late because somebody has paused it."""
+        if not isinstance(event, StepLate):
+            return False
+        if self.core.phase == "paused":
+            self._alarms[event.step_id] = self._lab.clock.once(LATE_S, lambda: self._events.put(event))
+            return True
+        return event.step_id not in self._under_way
 
     def _obey(self, command: Command, kept: list[NewEvent], seen: list[Event], instructions: list[Instruction]) -> None:
         """Do what somebody has asked for, or say why not."""
@@ -297,8 +312,8 @@ class CampaignRun:
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
-            case Ask():
-                self._ask()
+            case Ask(state=state):
+                self._ask(state)
             case RunStep(station=station, order=order):
                 late_s = LATE_TIMES * order.expected_s + LATE_S
                 late = StepLate(step_id=order.step_id, running_s=late_s, expected_s=order.expected_s)
@@ -313,7 +328,7 @@ class CampaignRun:
             case Finish():
                 self._end = instruction
 
-    def _ask(self) -> None:
+    def _ask(self, state: CampaignState) -> None:
         """Ask the planner in its own process; lab time stands still on a stepped clock meanwhile."""
         thinking = self._lab.clock.actor("planner", busy=True)
 
@@ -321,7 +336,7 @@ class CampaignRun:
             self._events.put(reply(self._campaign, answer))
             thinking.close()
 
-        self._worker.ask(self.core.state(), 1, answered)
+        self._worker.ask(state, 1, answered)
 
     def _stop_stations(self, why: str, *, now: bool) -> None:
         """First none of them begins anything any more, then all are halted at once."""

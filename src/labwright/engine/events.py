@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from labwright.model.base import Frozen
-from labwright.model.campaign import Suggestion
+from labwright.model.campaign import CampaignState, Suggestion
 from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.spec import CampaignSpec
 
@@ -23,6 +23,7 @@ class Started(Frozen):
         lab: name of the lab.
         lab_sha256: hash of the lab's files.
         simulated: whether the instruments are.
+        instruments: which: ``real``, simulated in the controller's own process (``here``), or where else.
         by: who started it.
         places: positions with an empty container for a sample, in the order of their use.
         lots_ml: what can be used of each stock.
@@ -36,6 +37,7 @@ class Started(Frozen):
     lab: str = ""
     lab_sha256: str = ""
     simulated: bool = False
+    instruments: str = ""
     by: str = ""
     places: tuple[str, ...] = ()
     lots_ml: dict[str, float] = {}
@@ -170,9 +172,15 @@ EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 
 @dataclass(frozen=True)
 class Ask:
-    """Ask the planner for one suggestion."""
+    """Ask the planner for one suggestion.
+
+    Attributes:
+        number: of the ask.
+        state: what the planner may know: the campaign as it was when this was decided.
+    """
 
     number: int
+    state: CampaignState
 
     def __str__(self) -> str:
         return f"ask {self.number}"

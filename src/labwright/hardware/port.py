@@ -110,14 +110,9 @@ class Port:
         Raises:
             CommunicationError: it cannot be opened, or another process has it.
         """
-        # By whichever of its names a serial line is opened, it is one line.
-        place = os.path.realpath(self.address.path) if isinstance(self.address, SerialAddress) else str(self.address)
-        self._lock = ExclusiveLock(place)
         try:
-            self._lock.acquire()
-            self._transport = open_transport(self.address)
+            self._transport = self._connected()
         except OSError as error:
-            self._lock.release()
             raise CommunicationError(f"{self} cannot be opened: {_reason(error)}") from error
         self._closing = False
         self._thread = threading.Thread(target=self._work, name=f"port:{self.name}", daemon=True)
@@ -135,8 +130,6 @@ class Port:
                 _log.error("%s: its worker does not end within %g s; the line stays taken", self, CLOSE_S)
                 return
         self._disconnect()
-        if self._lock is not None:
-            self._lock.release()
 
     def exchange(
         self,
@@ -264,17 +257,36 @@ class Port:
             if flood > FLOOD_BYTES or time.monotonic() - began > SETTLE_MOST_S:
                 raise OSError(f"flooded with {flood} bytes nobody asked for, the last {stale[-20:]!r}")
 
+    def _connected(self) -> Transport:
+        """The line, locked: by whichever of its names a serial line is opened, it is one line."""
+        place = os.path.realpath(self.address.path) if isinstance(self.address, SerialAddress) else str(self.address)
+        lock = ExclusiveLock(place)
+        lock.acquire()
+        self._lock = lock
+        try:
+            return open_transport(self.address)
+        except OSError:
+            self._let_go()
+            raise
+
     def _disconnect(self) -> None:
         if self._transport is not None:
             self._transport.close()
             self._transport = None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """A line that is lost may come back as another, and somebody else's may get its name."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _reconnect(self) -> Transport:
         with contextlib.suppress(OSError):  # the first try may come too early after an instrument's restart
-            self._transport = open_transport(self.address)
+            self._transport = self._connected()
         if self._transport is None:
             time.sleep(RECONNECT_WAIT_S)
-            self._transport = open_transport(self.address)
+            self._transport = self._connected()
         self.stats.reconnects += 1
         return self._transport
 

@@ -89,7 +89,7 @@ def gone(engine: sa.Engine, error: DBAPIError) -> bool:
 
 def _postgres(url: sa.URL) -> sa.Engine:
     try:
-        return sa.create_engine(url, connect_args={"connect_timeout": CONNECT_S}, pool_pre_ping=False)
+        return sa.create_engine(url, connect_args={"connect_timeout": CONNECT_S}, pool_pre_ping=True)
     except ModuleNotFoundError as error:
         raise JournalError(
             f"a journal in PostgreSQL needs the package psycopg: pip install 'labwright[postgres]' ({error})"

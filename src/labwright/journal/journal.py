@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from labwright.journal import schema
-from labwright.journal.database import named, open_database, refused
+from labwright.journal.database import gone, named, open_database, refused
 from labwright.journal.lock import controller_lock, take_or_refuse
 from labwright.journal.statements import Statements
 from labwright.journal.wake import wake
@@ -352,8 +352,13 @@ class Journal:
             raise refused(self._engine, error) from error
 
     def _read(self, query: sa.Select[Any]) -> list[Row]:
+        def rows(connection: sa.Connection) -> list[Row]:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
         try:
             with self._engine.connect().execution_options(reading=True) as connection:
-                return [dict(row) for row in connection.execute(query).mappings()]
+                return rows(connection)
         except DBAPIError as error:
+            if self._writer is not None and gone(self._engine, error):
+                return self._writer.transact(rows, "read")  # a controller waits until its server is back
             raise refused(self._engine, error) from error

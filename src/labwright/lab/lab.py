@@ -25,6 +25,7 @@ class Lab:
         clock: the lab clock.
         addresses: where the ports are, if elsewhere than in the files (simulated).
         simulated: whether the instruments are simulated; shown wherever a person looks.
+        instruments: which those are, for the journal: a campaign goes on only where its samples are.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class Lab:
         addresses: Mapping[str, PortAddress] | None = None,
         *,
         simulated: bool = False,
+        instruments: str = "",
     ) -> None:
+        self.instruments = instruments or ("here" if simulated else "real")
         self.folder = folder
         self.model = folder.model
         self.clock = clock
