@@ -259,7 +259,7 @@ def test_a_full_disk_ends_with_5_before_anything_is_opened(tmp_path: Path) -> No
     finally:
         subprocess.run(["umount", tmp_path], check=True)
     assert done.returncode == 5
-    assert "0.4 MB free, the journal of 25 experiments may need 45 MB; nothing was started" in done.stderr
+    assert "0.4 MB free, the journal of 1 experiments may need 21 MB; nothing was started" in done.stderr
 
 
 def test_a_folder_without_runs_is_said_to_be_one(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ import orjson
 
 from labwright.engine.recovery import unfinished
 from labwright.journal import Journal, journal_file, schema
+from labwright.model.errors import JournalError
 
 LAB = Path(__file__).parents[1] / "labs" / "fourways"
 SPEED = 20.0
@@ -39,7 +40,7 @@ _forks.set_forkserver_preload(
 )
 
 Victim = str
-"""controller, simulation, broker, or database."""
+"""controller, simulation, broker, database; or the clock, which only jumps."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class _Boundaries:
             victim, self._passed = self._kills.pop(0).victim, 0
             if victim == "controller":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if victim == "clock":  # set back by an hour; a fake, because it is the whole machine's
+                real = time.time
+                time.time = lambda: real() - 3600.0
+                return
             self._harness.send((name, victim))
             self._harness.recv()  # until the victim is dead, and up again
 
@@ -168,6 +173,7 @@ class Bench:
         database: started and killed, if the journal is in PostgreSQL.
         kills: who was killed, where.
         asked: questions that were answered, by device.
+        controller: number of the newest controller's process.
     """
 
     data: Path
@@ -175,6 +181,7 @@ class Bench:
     database: Any = None
     kills: list[tuple[Victim, str]] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
+    controller: int | None = None
     _processes: dict[str, Any] = field(default_factory=dict)
 
     def open(self, seed: int = 1) -> None:
@@ -222,6 +229,23 @@ class Bench:
         os.kill(process.pid, signal.SIGKILL)
         process.join()
 
+    def fault(self, device: str, kind: str, **more: Any) -> None:
+        """Put a fault on an instrument."""
+        self._ask_simulation({"op": "fault", "device": device, "kind": kind, **more})
+
+    def clear_faults(self) -> None:
+        """Take all faults off."""
+        self._ask_simulation({"op": "clear"})
+
+    def _ask_simulation(self, request: dict[str, Any]) -> None:
+        from labwright.simulation.control import ask
+
+        ask(json.loads((self.data / "endpoints.json").read_text())["control"], request)
+
+    def said(self) -> str:
+        """What the controllers said."""
+        return (self.data / "controller.log").read_text()
+
     def run(self, *kills: Kill, budget: int | None = None, name: str = "ways") -> int:
         """A controller, until it has ended or was killed; the exit code, negative for a signal."""
         here, there = _forks.Pipe()
@@ -231,6 +255,7 @@ class Bench:
             target=_control, args=(self.lab, self.data, self.place, name, wanted, kills, there), daemon=True
         )
         process.start()
+        self.controller = process.pid
         there.close()
         while process.is_alive():
             if here.poll(0.05):
@@ -265,9 +290,10 @@ class Bench:
         return Journal(self.place)
 
     def cut_off(self) -> str | None:
-        """The campaign that is not over."""
-        with self.journal() as journal:
+        """The campaign that is not over; None as well while the journal cannot be read."""
+        with contextlib.suppress(JournalError), self.journal() as journal:
             return unfinished(journal, "ways")
+        return None
 
     def effects(self) -> list[dict[str, Any]]:
         """What the instruments have done, by their own log."""
@@ -282,7 +308,7 @@ class Bench:
 
     def answer_questions(self) -> None:
         """The operator: looks at what has really happened, and says so."""
-        with self.journal() as journal:
+        with contextlib.suppress(JournalError), self.journal() as journal:
             asked = schema.question
             for row in journal.rows(asked, asked.c.state == "open"):
                 taken = schema.command

@@ -107,5 +107,5 @@ def test_a_killed_simulation_goes_on_as_after_a_power_cut(tmp_path: Path) -> Non
         link.close()
     effects = [json.loads(line) for line in (tmp_path / "effects").read_text().splitlines()]
     assert [(one["device"], one["effect"], one.get("id")) for one in effects] == [
-        ("doser", "dose", "short"), ("pump", "run", None), ("doser", "dose", "long"),
+        ("doser", "dose", "long"), ("doser", "dose", "short"), ("pump", "run", ""),
     ]  # fmt: skip

@@ -136,6 +136,7 @@ class CampaignRun:
         self._under_way: dict[str, RunStep] = {}
         self._alarms: dict[str, Repeating] = {}
         self._end: Finish | None = None
+        self._going = not resume
         if resume:
             self.core = rebuilt(journal, resume)
         else:
@@ -280,7 +281,9 @@ class CampaignRun:
             self._journal.dismiss(command.id, str(error))
 
     def _commands(self) -> list[Command]:
-        return self._journal.waiting_commands(self.core.campaign) if self.core.campaign else []
+        waiting = self._journal.waiting_commands(self.core.campaign) if self.core.campaign else []
+        # Before the stations know again what runs, only a stop makes sense; the rest waits until then.
+        return waiting if self._going else [one for one in waiting if one.kind == "stop"]
 
     def _also(self, decided: list[Instruction]) -> Callable[[Any], None] | None:
         """What decisions change in what the stations have kept, in the same transaction."""
@@ -301,6 +304,9 @@ class CampaignRun:
         return also
 
     def _seen(self, event: Event) -> None:
+        if isinstance(event, Resumed):
+            self._going = True
+            self._events.put(_Look())
         if isinstance(event, StepEnded):
             self._under_way.pop(event.outcome.step_id, None)
             if (alarm := self._alarms.pop(event.outcome.step_id, None)) is not None:

@@ -19,7 +19,7 @@ from typing import Any
 from bluesky.utils import maybe_await
 
 from labwright.clock import Actor, LabClock
-from labwright.model.errors import CommunicationError, DeviceError, LabwrightError, StoppedError
+from labwright.model.errors import ActTimeoutError, CommunicationError, DeviceError, LabwrightError, StoppedError
 from labwright.model.operations import Evidence, Reconcile
 from labwright.model.protocol import StepOrder
 from labwright.model.records import Intent, Observation, OperationKind, StepRecord
@@ -274,6 +274,7 @@ class StepOperations:
                 error.add_note(str(doubt))
                 return doubt if lost else error
             if intent.state == "confirmed":
+                lost = lost or isinstance(error, ActTimeoutError)  # nobody saw it end, but it has
                 if lost and intent.kind == "measure":
                     self._found_out[one.thing] = intent.key
                 return None if lost else error
