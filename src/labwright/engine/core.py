@@ -353,6 +353,8 @@ class CampaignCore:
         found = one.results()
         left = {run.spec.name for run in one.steps.values() if run.state not in ("done", "skipped", "failed")}
         promised = {spec.name for spec in one.protocol.results}
+        if one.trial is not None:
+            promised.add(self.spec.objective.name)
         if missing := [name for name in sorted(promised) if name not in found]:
             if not left:
                 told = f"promised {', '.join(missing)}; found {', '.join(found) or 'nothing'}"
