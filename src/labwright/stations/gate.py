@@ -27,7 +27,8 @@ class Gate:
     """
 
     def __init__(self, station: str, clock: LabClock, loop: asyncio.AbstractEventLoop) -> None:
-        self.lock = threading.Lock()
+        # Reentrant: who parks lets lab time pass, and an alarm that rings then may look at this gate.
+        self.lock = threading.RLock()
         self.stopped: str | None = None
         self._station = station
         self._clock = clock
