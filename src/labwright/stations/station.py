@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -98,6 +99,7 @@ class Station:
         self._timer: _Timer | None = None
         self._closed = False
         self._runner: threading.Thread | None = None
+        self._orders: queue.SimpleQueue[StepOrder | None] = queue.SimpleQueue()
         self._actor: Actor = clock.actor(f"station {name}")
         # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
         self._loop = asyncio.new_event_loop()
@@ -143,8 +145,10 @@ class Station:
             self._epoch, self._order = epoch, order
             self._gate.open()
         self._actor.resume()  # before the caller can wait, so that lab time cannot pass in between
-        self._runner = threading.Thread(target=self._run, args=(order,), name=f"station:{self.name}", daemon=True)
-        self._runner.start()
+        if self._runner is None:
+            self._runner = threading.Thread(target=self._work, name=f"station:{self.name}", daemon=True)
+            self._runner.start()
+        self._orders.put(order)
 
     def poll(self, step_id: str) -> StepOutcome | None:
         """How a step ended; None while it runs or if it is not known here."""
@@ -176,6 +180,7 @@ class Station:
                 return
             self._closed = True
         if self._runner is not None:
+            self._orders.put(None)
             self._runner.join(JOIN_S)
         self._actor.close()
         if self._runner is None or not self._runner.is_alive():
@@ -208,6 +213,11 @@ class Station:
 
     def _all(self) -> list[Any]:
         return [*self._devices.values(), *self._monitors]
+
+    def _work(self) -> None:
+        """The station's thread: one for all steps, for a new one has to wait its turn before it can begin."""
+        while (order := self._orders.get()) is not None:
+            self._run(order)
 
     def _run(self, order: StepOrder) -> None:
         started_s = self._clock.now()
