@@ -121,8 +121,8 @@ class RunJournal:
         os.fsync(file.fileno())
 
     def _close(self, run: str) -> None:
+        # The name need not be synced: whoever finds the old one after a power cut finds all documents, and closes it.
         (self.folder / (run + OPEN)).rename(self.path(run))
-        _sync(self.folder)
         self._release(run)
 
     def _release(self, run: str) -> None:

@@ -33,6 +33,7 @@ from labwright.stations.link import Finished
 from labwright.stations.operations import DoubtError, StepOperations
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.results import StepResults, checked_results
+from labwright.stations.schema import check_once_a_shape
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class Station:
         self._runner: threading.Thread | None = None
         self._orders: queue.SimpleQueue[StepOrder | None] = queue.SimpleQueue()
         self._actor: Actor = clock.actor(f"station {name}")
+        check_once_a_shape()
         # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
         self._loop = asyncio.new_event_loop()
         self._gate = Gate(name, clock, self._loop)
@@ -269,7 +271,9 @@ class Station:
         protocol = self._protocols[order.protocol]
         context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check)
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
-        labwright = {**self._record, **order.model_dump(mode="json", exclude={"results", "calibrations"})}
+        # What has its default is left out: Bluesky checks every key of every start document against a schema.
+        told = order.model_dump(mode="json", exclude={"results", "calibrations", "expected_s"}, exclude_defaults=True)
+        labwright = {**self._record, **told}
         labwright["lab_time_s"] = self._clock.now()
         # Messages as they are: Bluesky's stubs look at the call stack each time.
         uids.append((yield _message("open_run", None, labwright=labwright, sample=order.sample)))
