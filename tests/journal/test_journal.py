@@ -230,6 +230,22 @@ def test_a_command_reaches_the_controller_and_its_answer_comes_back(journal: Jou
         assert controller.waiting_commands("c-1") == []
 
 
+def test_a_command_from_another_machine_is_heard_and_the_ear_survives_the_server(postgres: Any) -> None:
+    place = postgres.fresh_database()
+    heard = threading.Semaphore(0)
+    with Journal(place) as controller, Journal(place) as other:
+        controller.control("a test")  # without a port on loopback, as for somebody on another machine
+        with controller.listen(heard.release):
+            assert heard.acquire(timeout=10), "it does not look when it begins"
+            other.command("c-1", "pause", {}, by="Kim", because="lunch")
+            assert heard.acquire(timeout=10)
+            postgres.kill()
+            postgres.start()
+            assert heard.acquire(timeout=20), "it does not listen again"
+            other.command("c-1", "resume", {}, by="Kim", because="")
+            assert heard.acquire(timeout=10)
+
+
 def test_a_server_that_dies_in_a_commit_loses_and_doubles_nothing(postgres: Any) -> None:
     """The hardest moment: the commit has been sent, and nobody knows whether it arrived."""
     said: list[str] = []

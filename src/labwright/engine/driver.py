@@ -128,6 +128,7 @@ class CampaignRun:
         except LabwrightError:
             self._wake.close()
             raise
+        self._listening = journal.listen(lambda: self._events.put(_Look()))
         self.runs = RunJournal(data / "runs")
         self.recovered = recover(data / "runs")
         self.keeper = StepJournal(journal)
@@ -357,6 +358,7 @@ class CampaignRun:
             stack.callback(self._actor.close)
             stack.callback(self.runs.close)
             stack.callback(self._wake.close)
+            stack.callback(self._listening.close)
             stack.callback(self._worker.close)
             self._at_all_stations(lambda station: station.close())
             for alarm in self._alarms.values():

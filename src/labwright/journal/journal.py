@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -19,7 +20,7 @@ from labwright.journal import schema
 from labwright.journal.database import gone, named, open_database, refused
 from labwright.journal.lock import controller_lock, take_or_refuse
 from labwright.journal.statements import Statements
-from labwright.journal.wake import wake
+from labwright.journal.wake import CHANNEL, Listener, wake
 from labwright.journal.writer import Writer
 from labwright.model.errors import JournalError
 
@@ -215,7 +216,13 @@ class Journal:
             "because": because,
             "asked_s": time.time(),
         }
-        key = self._alone(lambda c: c.execute(sa.insert(schema.command).values(**row)).inserted_primary_key)
+
+        def ask(connection: sa.Connection) -> Any:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+            return connection.execute(sa.insert(schema.command).values(**row)).inserted_primary_key
+
+        key = self._alone(ask)
         self.wake_controller()
         assert key is not None  # noqa: S101 - an insert into this table always has one
         return int(key[0])
@@ -226,6 +233,13 @@ class Journal:
         untaken = (table.c.id == command) & table.c.taken_s.is_(None)
         statement = sa.update(table).where(untaken).values(taken_s=time.time(), answer=f"withdrawn: {why}")
         return bool(self._alone(lambda c: c.execute(statement).rowcount) == 1)
+
+    def listen(self, woken: Callable[[], None]) -> contextlib.ExitStack:
+        """Have `woken` called when a command is left from another machine; close what is returned in the end."""
+        listening = contextlib.ExitStack()
+        if self._engine.dialect.name == "postgresql":
+            listening.callback(Listener(self._engine, woken).close)
+        return listening
 
     def answer_to(self, command: int) -> str | None:
         """What became of a command; None while nobody has taken it."""

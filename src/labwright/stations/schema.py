@@ -1,6 +1,6 @@
 """Bluesky's check of start documents, once for each shape.
 
-Every start document is held against a JSON schema, key by key; for a short run that is a third of all the time. What the
+Every start document is held against a JSON schema, key by key: a third of the time of a short run. What the
 schema asks depends on names and types alone, so a document whose names and types were right once is right.
 """
 
