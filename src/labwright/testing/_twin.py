@@ -90,6 +90,7 @@ class Trace:
         undecided: those that are neither confirmed nor known not to have happened.
         readings: what was read and kept.
         effects: the instruments' own log, up to the end of the campaign.
+        began_at: so many of them came before the campaign, while the lab was opened.
         questions: that a person was asked: the text, and the operation in doubt if there was one.
         wrong: what was seen to be wrong on the way.
         paused: messages at which it was paused.
@@ -106,6 +107,7 @@ class Trace:
     undecided: list[Intent] = field(default_factory=list)
     readings: set[Key] = field(default_factory=set)
     effects: list[Effect] = field(default_factory=list)
+    began_at: int = 0
     questions: list[tuple[str, Intent | None]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     paused: set[Key] = field(default_factory=set)
@@ -247,6 +249,8 @@ class _Controller:
             resume = unfinished(self._journal) or ""
             campaign = self._campaign(resume)
             self._lab.open(undisturbed=bool(resume))
+            if not resume:
+                self._trace.began_at = len(twin.effects())
             self._run = CampaignRun(
                 self._lab, campaign, self._journal, twin.data, self._watch, resume=resume, by="contract test"
             )
@@ -368,6 +372,8 @@ class _Controller:
 
         def message(one: Any) -> None:
             nonlocal step, n
+            if self._dead:
+                return
             if one.command == "open_run":
                 step, n = step_of(one.kwargs["labwright"]["step_id"]), 0
             self._trace.messages.setdefault((step, n), _words(one))
@@ -407,9 +413,10 @@ class _Pauses:
         """An intent was kept."""
         # At the very instant of the pause others may have passed their gates already; later nobody may.
         if self._at is not None and intent.prepared_s > self._since_s:
+            late_s = intent.prepared_s - self._since_s
             self._twin.trace.wrong.append(
-                f"step {step_of(intent.step_id)}: {intent.what} was begun {intent.prepared_s - self._since_s:g} s after "
-                f"all stations were paused ({self._here()})"
+                f"step {step_of(intent.step_id)}: {intent.what} was begun {late_s:g} s after all stations were paused "
+                f"({self._here()})"
             )
 
     def wait(self) -> None:
