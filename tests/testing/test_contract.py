@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[str, list[tuple[str, str, str]], list[str]]] = {
         "pause",
         [(PROTOCOL, PLAN, SLOW)],
         [
-            "protocol warm_up, step 0001/warm, paused right before message 4 (sleep 1)",
+            "protocol warm_up, step 0001/warm, paused right before message 0 (open_run)",
             "heater heat (celsius 30.0) in protocol warm_up, step 0001/warm, operation 2 happened once instead of not",
         ],
     ),
