@@ -176,3 +176,13 @@ def test_setting_the_time_of_day_changes_no_lab_time(monkeypatch: pytest.MonkeyP
 def test_senseless_speed_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="speed"):
         LabClock(speed=speed)
+
+
+def test_a_message_to_somebody_who_is_gone_does_not_stop_time() -> None:
+    clock = SteppedClock()
+    gone = clock.actor("gone", busy=True)
+    mailbox: Mailbox[str] = clock.mailbox(gone)
+    gone.close()
+    mailbox.put("too late")
+    assert clock.busy() == []
+    clock.sleep(1.0)

@@ -344,7 +344,9 @@ class StepOperations:
             if problem is None:
                 found: Evidence = status.evidence
                 return self._keep(intent, found.model_copy(update={"words": f"{why}; {found.words}"}))
-            if not isinstance(problem, CommunicationError) or time.monotonic() > deadline:
+            lost = isinstance(problem, CommunicationError)
+            # Who was told to stop does not go on asking: whoever closes the station waits for it.
+            if not lost or self._gate.stopped is not None or time.monotonic() > deadline:
                 return self._keep(intent, Evidence(state="unknown", words=f"{why}, and asking fails: {problem}"))
             _log.warning("%s: %s; asking again", intent.what, problem)
             await asyncio.sleep(wait_s)
