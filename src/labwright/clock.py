@@ -223,7 +223,8 @@ class Mailbox(Generic[T]):
     def __init__(self, owner: Actor) -> None:
         self._owner = owner
         self._queue: queue.SimpleQueue[T] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        # Whoever parks makes time advance, and may so meet an alarm that writes to this very mailbox.
+        self._lock = threading.RLock()
         self._waiting = 0
 
     def put(self, item: T) -> None:
