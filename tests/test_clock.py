@@ -176,3 +176,30 @@ def test_setting_the_time_of_day_changes_no_lab_time(monkeypatch: pytest.MonkeyP
 def test_senseless_speed_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="speed"):
         LabClock(speed=speed)
+
+
+def test_a_message_to_somebody_who_is_gone_does_not_stop_time() -> None:
+    clock = SteppedClock()
+    gone = clock.actor("gone", busy=True)
+    mailbox: Mailbox[str] = clock.mailbox(gone)
+    gone.close()
+    mailbox.put("too late")
+    assert clock.busy() == []
+    clock.sleep(1.0)
+
+
+def test_an_alarm_may_write_to_the_one_who_makes_time_advance() -> None:
+    clock = SteppedClock()
+    owner = clock.actor("owner", busy=True)
+    box: Mailbox[str] = clock.mailbox(owner)
+    sleeper = clock.actor("sleeper", busy=True)
+    clock.once(5.0, lambda: box.put("late"))
+    thread = threading.Thread(target=sleeper.sleep, args=(10.0,), daemon=True)
+    thread.start()
+    while "sleeper" in clock.busy():
+        pass
+    assert box.get(5.0) == "late"
+    assert clock.now() - clock.started_s == 5.0
+    owner.close()
+    sleeper.interrupt()
+    thread.join(5)

@@ -223,7 +223,8 @@ class Mailbox(Generic[T]):
     def __init__(self, owner: Actor) -> None:
         self._owner = owner
         self._queue: queue.SimpleQueue[T] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        # Whoever parks makes time advance, and may so meet an alarm that writes to this very mailbox.
+        self._lock = threading.RLock()
         self._waiting = 0
 
     def put(self, item: T) -> None:
@@ -377,6 +378,7 @@ class _SteppedActor:
         self._awaited: set[int] = set()
         self._waiter: _Waiter | None = None
         self._interrupted = False
+        self._closed = False
 
     def sleep(self, seconds: float) -> bool:
         timeline = self._timeline
@@ -429,9 +431,12 @@ class _SteppedActor:
     def resume(self) -> None:
         with self._timeline.lock:
             self._awaited.clear()
-            self._timeline.busy.add(self)
+            if not self._closed:  # a message that comes too late must not stop time for ever
+                self._timeline.busy.add(self)
 
     def close(self) -> None:
+        with self._timeline.lock:
+            self._closed = True
         self._timeline.idle(self)
 
 

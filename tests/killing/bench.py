@@ -289,6 +289,11 @@ class Bench:
         """To be read."""
         return Journal(self.place)
 
+    def rows(self, table: Any) -> Any:
+        """All rows of a table of the journal."""
+        with self.journal() as journal:
+            return journal.rows(table)
+
     def cut_off(self) -> str | None:
         """The campaign that is not over; None as well while the journal cannot be read."""
         with contextlib.suppress(JournalError), self.journal() as journal:

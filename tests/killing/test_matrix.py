@@ -92,20 +92,6 @@ def test_whoever_else_dies_the_controller_goes_on(
             assert set(one.asked) <= {"dumb"}
 
 
-def test_a_second_controller_is_refused_in_words(tmp_path: Path) -> None:
-    with bench(tmp_path / "bench") as one:
-        one.run(Kill("after intent:turn"), budget=1)
-        with one.journal() as journal:
-            journal.control("the first")  # whoever holds the journal, here this test
-            for _ in range(3):
-                code, said = one.zombie()
-                assert code == 5
-                assert "another controller runs on the journal" in said
-                assert "by the first" in said
-        assert one.run() == 0
-        assert_once(one)
-
-
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", JOURNALS)
 @pytest.mark.parametrize("seed", range(8))

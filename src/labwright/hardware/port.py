@@ -99,6 +99,8 @@ class Port:
         self._thread: threading.Thread | None = None
         self._last_end = 0.0
         self._gate = threading.Lock()
+        self._wire = threading.Lock()
+        self._was_cut = False
         self._closing = False
 
     def __str__(self) -> str:
@@ -130,6 +132,11 @@ class Port:
                 _log.error("%s: its worker does not end within %g s; the line stays taken", self, CLOSE_S)
                 return
         self._disconnect()
+
+    def cut(self) -> None:
+        """Send nothing any more, whoever asks, as if this process had been killed; for tests of what comes after."""
+        with self._wire:
+            self._was_cut = True
 
     def exchange(
         self,
@@ -210,6 +217,7 @@ class Port:
         job.future.set_exception(told)
 
     def _once(self, job: _Job) -> Any:
+        self._refuse_if_cut()
         transport = self._transport or self._reconnect()
         pause = self._last_end + self.address.gap_s - time.monotonic()
         if pause > 0:
@@ -217,7 +225,9 @@ class Port:
         self.stats.stale_bytes += len(transport.drain())
         if job.allowed is not None:
             job.allowed()
-        transport.write(job.framing.encode(job.command))
+        with self._wire:
+            self._refuse_if_cut()
+            transport.write(job.framing.encode(job.command))
         if job.parse is None:
             return None
         deadline = time.monotonic() + job.timeout_s
@@ -240,6 +250,10 @@ class Port:
                 raise CommunicationError(f"no complete reply within {job.timeout_s:g} s, got {got}")
             self._still_wanted(job)
             buffer += transport.read(min(deadline, time.monotonic() + LOOK_S))
+
+    def _refuse_if_cut(self) -> None:
+        if self._was_cut:
+            raise CommunicationError("the line was cut")
 
     def _still_wanted(self, job: _Job) -> None:
         """Give up a reply whose act was stopped, so that the halt behind it gets through."""

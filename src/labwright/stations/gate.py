@@ -52,6 +52,11 @@ class Gate:
                 self._paused = False
                 self._let_go()
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing may begin now."""
+        return self._paused
+
     def stop(self, why: str) -> None:
         """Let nothing begin any more in this step; the lock is held."""
         self.stopped = self.stopped or why

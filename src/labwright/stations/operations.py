@@ -223,10 +223,21 @@ class StepOperations:
             await self._recall(known, one)
             outcome.end()
             return outcome
-        await self._gate.wait(self._actor)
-        intent = self._made_ready(n, one)
+        intent = await self._about_to_begin(n, one, self._actor)
         self._follow(intent, self._sent(intent, one), outcome, one)
         return outcome
+
+    async def _about_to_begin(self, n: int, one: _Operation, actor: Actor) -> Intent:
+        """The intent of the next attempt, once the gate is open and the device is ready.
+
+        Making ready takes some exchanges on the wire. Who pauses meanwhile means this operation too, and when it goes
+        on the device may have forgotten what it was told.
+        """
+        while True:
+            await self._gate.wait(actor)
+            intent = self._made_ready(n, one)
+            if not self._gate.paused:
+                return intent
 
     def _sent(self, intent: Intent, one: _Operation) -> Any:
         """Keep the intent, and let its command go out."""
@@ -280,9 +291,8 @@ class StepOperations:
                 return None if lost else error
             if not lost or intent.attempt >= TRIES:
                 return error
-            await self._gate.wait(actor)
             self._record.attempts[intent.n] = intent.attempt
-            intent = self._made_ready(intent.n, one)
+            intent = await self._about_to_begin(intent.n, one, actor)
             status = self._sent(intent, one)
 
     def _done(self, intent: Intent, one: _Operation) -> None:
@@ -335,7 +345,9 @@ class StepOperations:
             if problem is None:
                 found: Evidence = status.evidence
                 return self._keep(intent, found.model_copy(update={"words": f"{why}; {found.words}"}))
-            if not isinstance(problem, CommunicationError) or time.monotonic() > deadline:
+            lost = isinstance(problem, CommunicationError)
+            # Who was told to stop does not go on asking: whoever closes the station waits for it.
+            if not lost or self._gate.stopped is not None or time.monotonic() > deadline:
                 return self._keep(intent, Evidence(state="unknown", words=f"{why}, and asking fails: {problem}"))
             _log.warning("%s: %s; asking again", intent.what, problem)
             await asyncio.sleep(wait_s)
