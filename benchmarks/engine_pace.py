@@ -29,8 +29,6 @@ LAB = "name: noop\ntitle: Nothing to do\nports: {}\ndevices: {}\nstations:\n" + 
 PROTOCOL = '''
 """Steps that do nothing."""
 
-import bluesky.plan_stubs as bps
-
 from labwright.model.protocol import ParameterSpec, ResultSpec, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext
 
@@ -49,7 +47,7 @@ class Noop(LabProtocol):
 
 
 def _plan(self: Noop, context: StepContext) -> Plan:
-    yield from bps.null()
+    yield from ()
     return {"y": 1.0} if context.order.step == "step9" else {}
 
 

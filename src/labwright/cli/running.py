@@ -294,7 +294,7 @@ def _watched(
         elif line:
             console.print(line, markup=False)
 
-    run_closed = uploader.notify if uploader else lambda path: None
+    run_closed = uploader.notify if uploader else None
     run = CampaignRun(lab, campaign, journal, options.data, watch, run_closed, resume=resume, by=options.by or whoami())
     for one in run.recovered:
         console.print(f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents kept)")

@@ -75,6 +75,8 @@ class CampaignCore:
         self.questions: dict[str, Question] = {}
         self.resources = Resources()
         self.asking = 0
+        self._look: set[str] = set()
+        """Samples that something has happened to, or that wait for something another has."""
         self.tried = 0
         """Experiments carried out or under way, which is what the budget counts."""
         self.touched = Touched()
@@ -581,6 +583,7 @@ class CampaignCore:
         self.resources.leave(one, self.campaign)
         self._touch(one)
         del self.live[one.label]
+        self._look.discard(one.label)
         if one.trial is None and not one.given_up:
             self.calibrations[one.protocol.name] = one.results()
             self._to_prepare.pop(0)
@@ -605,9 +608,13 @@ class CampaignCore:
 
     def _dispatch(self) -> None:
         """Start every step whose needs are done and whose station and positions are free, the oldest sample first."""
-        for one in self.live.values():
+        for label, one in self.live.items():
+            if label not in self._look:
+                continue
+            blocked = False
             for run in list(one.startable()):
                 if not self.resources.take(one, run):
+                    blocked = True
                     continue
                 if run.state == "waiting":
                     run.become("ready")
@@ -617,9 +624,11 @@ class CampaignCore:
                     one.become("active")
                 self._out.append(self._order(one, run))
                 self._touch(one, run)
+            if not blocked:
+                self._look.discard(label)
 
     def _order(self, one: Experiment, run: StepRun) -> RunStep:
-        order = StepOrder(
+        order = StepOrder.model_construct(  # every part of it was checked when it came
             step_id=run.step_id,
             campaign=self.campaign,
             experiment=one.number,
@@ -634,7 +643,7 @@ class CampaignCore:
             resumed=run.begun,
             expected_s=run.expected_s,
             parameters=one.parameters,
-            results=one.found,
+            results=dict(one.found),
             calibrations=self.calibrations,
         )
         again, run.begun, run.again = run.again, True, False
@@ -689,6 +698,7 @@ class CampaignCore:
 
     def _touch(self, one: Experiment, *runs: StepRun) -> None:
         self.touched.experiments[one.label] = one
+        self._look.add(one.label)
         for run in runs:
             self.touched.steps[run.step_id] = (one, run)
 

@@ -92,7 +92,7 @@ class CampaignRun:
         journal: not controlled by another.
         data: folder of the runs.
         watch: told every event after it was kept and handled, with the core.
-        run_closed: told the file of every finished run, to upload it.
+        run_closed: told the file of every finished run, to upload it; None if nobody does.
         resume: id of the campaign to go on with; a new one if empty.
         by: who starts it.
 
@@ -107,7 +107,7 @@ class CampaignRun:
         journal: Journal,
         data: Path,
         watch: Watch = lambda event, core: None,
-        run_closed: Callable[[Path], None] = lambda path: None,
+        run_closed: Callable[[Path], None] | None = None,
         *,
         resume: str = "",
         by: str = "",
@@ -312,9 +312,10 @@ class CampaignRun:
             self._under_way.pop(event.outcome.step_id, None)
             if (alarm := self._alarms.pop(event.outcome.step_id, None)) is not None:
                 alarm.cancel()
-            for uid in event.outcome.run_uids:
-                if self.runs.path(uid).exists():
-                    self._run_closed(self.runs.path(uid))
+            if self._run_closed is not None:
+                for path in map(self.runs.path, event.outcome.run_uids):
+                    if path.exists():
+                        self._run_closed(path)
         self._watch(event, self.core)
 
     def _carry_out(self, instruction: Instruction) -> None:
