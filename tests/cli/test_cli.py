@@ -96,7 +96,7 @@ def test_a_new_lab_passes_its_own_tests(new_lab: Path) -> None:
         [sys.executable, "-m", "pytest", "-q"], cwd=new_lab, capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
 
 
 def test_a_new_lab_has_no_mistakes_for_mypy(new_lab: Path) -> None:

@@ -65,7 +65,7 @@ class Boundary:
     nth: int
 
     def __str__(self) -> str:
-        return f"{self.when} {self.what}" + (f", the {self.nth}th" if self.nth > 1 else "")
+        return f"{self.when} {self.what}" + (f", number {self.nth}" if self.nth > 1 else "")
 
 
 @dataclass
