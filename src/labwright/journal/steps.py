@@ -77,19 +77,23 @@ class StepJournal:
         self._journal.writer.transact(lambda c: self._keep(c, observation), _label("observation", observation))
 
     def held(self, campaign: str) -> dict[tuple[str, str], float]:
-        """By device and axis: the value that was confirmed last in a campaign."""
+        """By device and axis: the value that was confirmed last in a campaign; none where a newer one is in doubt.
+
+        That one's own step sets it again: the value before it must not come back, not for a moment.
+        """
         table = schema.intent
         query = (
-            sa.select(table.c.device, table.c.axis, table.c.value)
+            sa.select(table.c.device, table.c.axis, table.c.value, table.c.state)
             .where(
                 table.c.step_id.startswith(f"{campaign}/"),
                 table.c.kind == "set",
-                table.c.state == "confirmed",
+                table.c.state != "absent",
                 table.c.reconcile == "by_state",
             )
-            .order_by(table.c.decided_s)
+            .order_by(table.c.prepared_s, table.c.epoch, table.c.n)
         )
-        return {(row["device"], row["axis"]): row["value"] for row in self._journal.read(query)}
+        newest = {(row["device"], row["axis"]): row for row in self._journal.read(query)}
+        return {key: row["value"] for key, row in newest.items() if row["state"] == "confirmed"}
 
     @staticmethod
     def _keep(connection: sa.Connection, observation: Observation) -> None:
