@@ -247,6 +247,17 @@ def test_a_stop_withdraws_questions_and_a_resumed_stop_ends() -> None:
     assert lab.core.phase == "stopped"
 
 
+def test_a_stop_leaves_no_way_out_waiting() -> None:
+    out = StepSpec(name="out", station="t", needs=("a",), expected_s=1, leaves=True, always=True)
+    lab = Lab(protocol(STEP.model_copy(update={"on_failure": "abandon"}), out), parallel=2)
+    lab.suggest()
+    lab.feed(PauseAsked(by="Kim"))
+    lab.end("0001/a", "failed")
+    assert lab.core.live["0001"].given_up
+    lab.feed(StopAsked(why="enough"))
+    assert lab.core.phase == "stopped"
+
+
 def test_stocks_are_promised_used_and_never_overdrawn() -> None:
     lab = Lab(protocol(STEP), budget=9, parallel=2)
     lab.suggest(water=3.0)

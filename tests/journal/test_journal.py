@@ -191,6 +191,20 @@ def test_a_retry_reads_anew_what_came_after_the_last_operation_that_counts(journ
     assert keeper.recall("c-1/0001/dose").observations[2].reading["mass"]["value"] == 7.0
 
 
+def test_a_retry_forgets_nothing_that_may_have_happened(journal: Journal) -> None:
+    keeper = StepJournal(journal)
+    keeper.prepare(intent(0))
+    keeper.decide(decided(intent(0), "unknown", words="cut short"))
+    measure = intent(1, kind="measure", axis="", value=None, device="scale", reconcile="ask", witness=None)
+    keeper.prepare(measure)
+    keeper.decide(decided(measure, "confirmed"), reading(2, intent=measure.key))
+    keeper.observe(reading(3))
+    journal.record([event("answered", also=supersede("c-1/0001/dose"))])
+    record = keeper.recall("c-1/0001/dose")
+    assert {n: one.state for n, one in record.intents.items()} == {0: "unknown", 1: "confirmed"}
+    assert set(record.observations) == {2}, "what a measurement that changes the sample has found is not lost"
+
+
 def test_a_persons_word_settles_what_is_in_doubt_and_nothing_else(journal: Journal) -> None:
     keeper = StepJournal(journal)
     keeper.prepare(intent())
@@ -265,6 +279,18 @@ def test_a_server_that_dies_in_a_commit_loses_and_doubles_nothing(postgres: Any)
         assert [one.kind for one in journal.events("c-1")] == [f"n{number}" for number in range(6)]
     assert any("does not answer" in words and "nothing begins" in words for words in said)
     assert any("is back after" in words for words in said)
+
+
+def test_a_commit_that_arrived_although_nobody_heard_of_it_is_not_made_twice(journal: Journal, place: str) -> None:
+    """As after a lost answer of the server: the row of the epoch says already that this batch is kept."""
+    journal.record([event("started")])
+    engine = open_database(place)
+    with engine.begin() as connection:
+        connection.execute(sa.update(schema.epoch).values(sequence=journal.writer._sequence + 1))
+    engine.dispose()
+    with pytest.raises(FencedError, match="its row in the table of epochs is not as it left it"):
+        journal.record([event("suggested")])
+    assert [one.kind for one in journal.events("c-1")] == ["started"]
 
 
 def test_a_controller_whose_lock_was_taken_while_the_server_was_away_stops(postgres: Any) -> None:

@@ -208,6 +208,21 @@ def test_half_a_dose_is_a_doubt_that_only_a_person_settles(setup: Setup) -> None
     assert setup.pumped_ul() < 330, "it was not guessed"
 
 
+def test_a_dose_that_the_time_limit_cuts_short_is_a_doubt(setup: Setup) -> None:
+    def plan(context: StepContext) -> Plan:
+        yield from wait_s(596.0)  # of the 600 s the step may take
+        yield from physical(context, context.device("DMC_EC_70_30").volume, 3000.0)
+        return {}
+
+    setup.twin.world.valve_position = 1
+    outcome = setup.run(plan)
+    assert (outcome.state, outcome.fail_kind, outcome.doubt) == ("failed", "equipment", 1)
+    assert "is not done after 600 s" in outcome.error
+    assert setup.pumped_ul() < 2900
+    again = setup.run(plan, resumed=True)
+    assert (again.state, again.doubt) == ("unknown", 1), "it is not sent again on a guess"
+
+
 def test_a_plan_that_takes_another_way_than_before_is_found_out(setup: Setup) -> None:
     def other(context: StepContext) -> Plan:
         yield from physical(context, context.device("valve").selection, 1)

@@ -393,6 +393,11 @@ class CampaignCore:
         self, one: Experiment, reason: str, kind: Literal["infeasible", "equipment", "aborted"] = "aborted"
     ) -> None:
         """Nothing more is done for this sample but to bring it out of the lab; what was measured is kept."""
+        for run in one.steps.values():
+            if run.state in ("waiting", "ready") and (self._stopping or not (one.given_up or run.spec.always)):
+                run.become("skipped")
+                self._touch(one, run)
+        self._touch(one)
         if one.given_up:
             return
         one.given_up = one.reason = reason
@@ -401,11 +406,6 @@ class CampaignCore:
             if kind == "aborted":
                 update = {"status": "abandoned", "rationale": reason}
             self.trials[one.trial] = self.trials[one.trial].model_copy(update=update)
-        for run in one.steps.values():
-            if run.state in ("waiting", "ready") and (self._stopping or not run.spec.always):
-                run.become("skipped")
-                self._touch(one, run)
-        self._touch(one)
 
     def _step_lost(self, one: Experiment, run: StepRun) -> None:
         run.become("failed")

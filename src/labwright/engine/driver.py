@@ -6,6 +6,7 @@ It sleeps until something happens: a step ends, a planner answers, somebody give
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -15,9 +16,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, Literal
 
-from ophyd.utils.errors import WaitTimeoutError
-
-from labwright.clock import Mailbox, Repeating
+from labwright.clock import Actor, Mailbox, Repeating
 from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
 from labwright.engine.commands import event_of
@@ -44,7 +43,7 @@ from labwright.engine.tables import take_changes
 from labwright.journal import Command, Journal, NewEvent, RunJournal, StepJournal, WakePort, recover, settle, supersede
 from labwright.lab import Lab
 from labwright.model.campaign import CampaignState
-from labwright.model.errors import LabwrightError
+from labwright.model.errors import DeviceError, LabwrightError
 from labwright.planners import Answer, PlannerWorker
 from labwright.stations import Station, StationLink
 
@@ -57,6 +56,11 @@ LATE_S = 30.0
 
 RESTORE_S = 3600.0
 """Wall seconds a set-point may take to be reached again after a crash."""
+
+JOIN_S = 30.0
+"""Wall seconds a set-point that is being restored may take to be given up."""
+
+_log = logging.getLogger(__name__)
 
 Watch = Callable[[Event, CampaignCore], None]
 
@@ -138,6 +142,8 @@ class CampaignRun:
         self._alarms: dict[str, Repeating] = {}
         self._end: Finish | None = None
         self._going = not resume
+        self._ending = threading.Event()
+        self._restoring: threading.Thread | None = None
         if resume:
             self.core = rebuilt(journal, resume)
         else:
@@ -152,7 +158,8 @@ class CampaignRun:
         try:
             self.stations = self._make_stations()
             if self._resume:
-                threading.Thread(target=self._restore, name="restore", daemon=True).start()
+                self._restoring = threading.Thread(target=self._restore, name="restore", daemon=True)
+                self._restoring.start()
             self._events.put(_Look())
             while self._end is None:
                 self._step()
@@ -165,6 +172,8 @@ class CampaignRun:
 
     def patience_s(self) -> float | None:
         """Wall seconds to wait for the next event; None while only a person can end the wait."""
+        if not self._going:
+            return None  # set-points are restored, each within its own time
         if self.core.phase == "paused" or (self.core.questions and not self._under_way and not self.core.asking):
             return None
         if self._lab.clock.stepped:
@@ -174,6 +183,8 @@ class CampaignRun:
     def ask_to_stop(self, why: str, *, now: bool) -> None:
         """End the campaign: after the current operations, or now with all devices halted. Callable from anywhere."""
         self._events.put(StopAsked(why=why, now=now, by=self._by))
+        if now:  # at once, whatever the driver waits for: a journal that is away must not keep a heater on
+            self._stop_stations(why, now=True)
 
     def note(self, words: str) -> None:
         """Keep something a person should know. Callable from anywhere."""
@@ -199,21 +210,39 @@ class CampaignRun:
     def _restore(self) -> None:
         """Set-points that the lab has lost while nobody was there are set again, before any sample goes on."""
         actor = self._lab.clock.actor("restore", busy=True)
-        held = self.keeper.held(self._resume) if self.core.live else {}
-        for (name, attr), value in held.items():
-            axis: Any = getattr(self._lab.devices.get(name), attr, None)
-            if axis is None or not getattr(axis, "holds", False):
-                continue
-            try:
-                status = axis.set(value)
-                actor.park([status])
-                status.wait(RESTORE_S)
-                self.note(f"{name}.{attr} is set to {value:g} again, as before the controller ended")
-            except (LabwrightError, WaitTimeoutError) as error:
-                self.note(f"{name}.{attr} could not be set to {value:g} again: {error}")
-            actor.resume()
-        self._events.put(Resumed(epoch=self.epoch, by=self._by))
-        actor.close()
+        try:
+            held = self.keeper.held(self._resume) if self.core.live else {}
+            for (name, attr), value in held.items():
+                axis: Any = getattr(self._lab.devices.get(name), attr, None)
+                if axis is not None and getattr(axis, "holds", False) and not self._ending.is_set():
+                    self._restore_one(axis, f"{name}.{attr}", value, actor)
+        except LabwrightError as error:
+            self._events.put(StopAsked(why=f"set-points could not be restored: {error}", now=True))
+        finally:
+            self._events.put(Resumed(epoch=self.epoch, by=self._by))
+            actor.close()
+
+    def _restore_one(self, axis: Any, what: str, value: float, actor: Actor) -> None:
+        try:
+            status = axis.set(value)
+            actor.park([status])
+            status.wait(RESTORE_S)
+            self.note(f"{what} is set to {value:g} again, as before the controller ended")
+        except Exception as error:  # noqa: BLE001 - a driver is somebody's code; its mistake must not keep all samples waiting
+            self.note(f"{what} could not be set to {value:g} again: {error}")
+        actor.resume()
+
+    def _end_restoring(self) -> None:
+        """Set nothing any more; what is being set is given up, and its device halted."""
+        self._ending.set()
+        thread = self._restoring
+        if thread is None or not thread.is_alive():
+            return
+        for device in self._lab.devices.values():
+            device.end_acts("the campaign was told to end")
+            with contextlib.suppress(DeviceError):
+                device.stop_acts()
+        thread.join(JOIN_S)
 
     def _step(self) -> None:
         """Wait for something to happen; take all that has, keep it together, and do what follows."""
@@ -226,8 +255,12 @@ class CampaignRun:
         kept: list[NewEvent] = []
         seen: list[Event] = []
         instructions: list[Instruction] = []
+        looked = False
         for one in happened:
             if isinstance(one, _Look):
+                if looked:
+                    continue  # several taps, one look: what is taken is marked only when all of this is kept
+                looked = True
                 for command in self._commands():
                     self._obey(command, kept, seen, instructions)
             elif not self.core.over and not self._out_of_date(one):
@@ -236,7 +269,8 @@ class CampaignRun:
             self._journal.record(kept)
         for event in seen:
             self._seen(event)
-        for instruction in instructions:
+        # A pause first: what it comes with must not begin anything.
+        for instruction in sorted(instructions, key=lambda one: one != PauseStations(on=True)):
             self._carry_out(instruction)
 
     def _take(
@@ -315,8 +349,15 @@ class CampaignRun:
             if self._run_closed is not None:
                 for path in map(self.runs.path, event.outcome.run_uids):
                     if path.exists():
-                        self._run_closed(path)
-        self._watch(event, self.core)
+                        self._told(self._run_closed, path)
+        self._told(self._watch, event, self.core)
+
+    def _told(self, call: Callable[..., None], *args: Any) -> None:
+        """Tell somebody; if he cannot hear it, a lost terminal for one, the lab goes on."""
+        try:
+            call(*args)
+        except Exception:  # noqa: BLE001 - whoever listens is not the engine, and must not end a dispense half way
+            _log.exception("the engine goes on, but somebody could not be told what happened")
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
@@ -350,7 +391,9 @@ class CampaignRun:
         """First none of them begins anything any more, then all are halted at once."""
         for station in self.stations.values():
             station.stop(why, now=False)
+        self._ending.set()
         if now:
+            self._end_restoring()
             self._at_all_stations(lambda station: station.stop(why, now=True))
 
     def _close(self) -> None:
@@ -361,6 +404,7 @@ class CampaignRun:
             stack.callback(self._wake.close)
             stack.callback(self._listening.close)
             stack.callback(self._worker.close)
+            self._end_restoring()
             self._at_all_stations(lambda station: station.close())
             for alarm in self._alarms.values():
                 alarm.cancel()

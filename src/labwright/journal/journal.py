@@ -164,6 +164,9 @@ class Journal:
         left = left.values(taken_s=time.time(), answer="withdrawn: another controller has begun since")
 
         def begin(connection: sa.Connection) -> Any:
+            # A transaction of the controller before, if it is still alive, ends before this one or sees it.
+            newest = sa.select(schema.epoch.c.id).order_by(schema.epoch.c.id.desc()).limit(1).with_for_update()
+            connection.execute(newest).scalar()
             connection.execute(left)
             return connection.execute(sa.insert(schema.epoch).values(**row)).inserted_primary_key
 

@@ -161,15 +161,18 @@ def settle(step_id: str, n: int, state: IntentState, words: str, by: str, lab_ti
 def supersede(step_id: str) -> Any:
     """Let a retried step do again what is harmless to do again, to be done in the transaction that retries it.
 
-    All that came after its last operation that must not be repeated: readings, waits, set-points.
+    All that came after its last operation that must not be repeated, done or in doubt, and what that has measured:
+    readings, waits, set-points.
     """
     table, seen = schema.intent, schema.observation
 
     def work(connection: sa.Connection) -> None:
-        once = table.c.reconcile.not_in(("by_state",)) & (table.c.kind == "set") & (table.c.state == "confirmed")
-        last = sa.select(sa.func.max(table.c.n)).where(table.c.step_id == step_id, once)
-        after = connection.execute(last).scalar()
-        after = -1 if after is None else int(after)
+        once = (table.c.reconcile != "by_state") & (table.c.state != "absent")
+        numbers = sa.select(table.c.n).where(table.c.step_id == step_id, once)
+        kept = [int(n) for n in connection.execute(numbers).scalars()]
+        keys = [f"{step_id}#{n}" for n in kept]
+        read = sa.select(seen.c.n).where(seen.c.step_id == step_id, seen.c.intent.in_(keys))
+        after = max([*kept, *connection.execute(read).scalars()], default=-1)
         for one in (table, seen):
             connection.execute(sa.update(one).where(one.c.step_id == step_id, one.c.n > after).values(superseded=True))
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 CHANNEL = "labwright_command"
 AGAIN_S = 1.0
+LOOK_S = 30.0
 
 
 class WakePort:
@@ -77,7 +78,9 @@ class Listener:
         connection = self._connection
         if connection is not None:
             # From another thread nothing else ends its wait.
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+            import psycopg
+
+            with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
         self._thread.join(5)
 
@@ -90,8 +93,9 @@ class Listener:
                 with psycopg.connect(url, autocommit=True) as self._connection:
                     self._connection.execute(f"LISTEN {CHANNEL}")
                     self._woken()  # what came while nobody listened
-                    for _ in self._connection.notifies():
-                        self._woken()
+                    while not self._closed.is_set():
+                        for _ in self._connection.notifies(timeout=LOOK_S):
+                            self._woken()
             except psycopg.Error:
                 self._closed.wait(AGAIN_S)  # the server is away, which the writer says in words
 

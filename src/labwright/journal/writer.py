@@ -30,6 +30,9 @@ TOGETHER = 256
 AWAY_S = 300.0
 """Wall seconds a server may be away; nothing begins meanwhile, and afterwards the controller stops."""
 
+LOOK_S = 5.0
+"""So often, when something is written, the lock of the journal is looked after."""
+
 TRY_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -64,10 +67,14 @@ class Writer:
         self._say = say
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._sequence = 0
+        self._looked = time.monotonic()
         self._broken: JournalError | None = None
         self._newest = sa.select(sa.func.max(epoch_table.c.id))
-        self._mine = sa.select(epoch_table.c.sequence).where(epoch_table.c.id == epoch)
-        self._mark = sa.update(epoch_table).where(epoch_table.c.id == epoch).values(sequence=sa.bindparam("number"))
+        self._mark = (
+            sa.update(epoch_table)
+            .where(epoch_table.c.id == epoch, epoch_table.c.sequence < sa.bindparam("number"))
+            .values(sequence=sa.bindparam("number"))
+        )
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -110,7 +117,14 @@ class Writer:
                 batch.append(job)
             self._commit(batch)
             if over:
+                break
+        while True:
+            try:
+                left = self._jobs.get_nowait()
+            except queue.Empty:
                 return
+            if left is not None:
+                left.future.set_exception(JournalError("the journal was closed before this could be kept"))
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
@@ -130,6 +144,9 @@ class Writer:
         """The batch in one transaction; again if the server went away, unless it was kept all the same."""
         if self._broken is not None:
             raise self._broken
+        if time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
+            self._take_again()  # a lock can be lost in silence: with its connection, months after it was taken
         self._sequence += 1
         label = " ".join(job.label for job in batch)
         results: list[Any] = []
@@ -137,11 +154,14 @@ class Writer:
         for attempt in itertools.count():
             try:
                 with self._engine.begin() as connection:
-                    if away_since is None or connection.execute(self._mine).scalar() != self._sequence:
-                        self._check_fence(connection)
+                    # First of all, and only once: the row's lock waits for a commit of ours that is still on its way.
+                    mine = connection.execute(self._mark, {"number": self._sequence}).rowcount == 1
+                    self._check_fence(connection)
+                    if mine:
                         results = [job.work(connection) for job in batch]
-                        connection.execute(self._mark, {"number": self._sequence})
                         self.on_commit("before", label)
+                    elif away_since is None:
+                        raise self._fenced("its row in the table of epochs is not as it left it")
                 self.on_commit("after", label)
             except DBAPIError as error:
                 if isinstance(error, sa.exc.IntegrityError) or not gone(self._engine, error):
@@ -181,10 +201,11 @@ class Writer:
             )
             raise self._broken
 
+    def _fenced(self, why: str) -> FencedError:
+        self._broken = FencedError(f"{why}; this one (epoch {self.epoch}) stops")
+        return self._broken
+
     def _check_fence(self, connection: sa.Connection) -> None:
         newest = connection.execute(self._newest).scalar()
         if newest != self.epoch:
-            self._broken = FencedError(
-                f"a newer controller (epoch {newest}) has taken over; this one (epoch {self.epoch}) stops"
-            )
-            raise self._broken
+            raise self._fenced(f"a newer controller (epoch {newest}) has taken over")

@@ -8,9 +8,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from labwright.clock import Actor, LabClock, Repeating
-from labwright.model.errors import StoppedError
+from labwright.model.errors import LabwrightError, StoppedError
 
 T = TypeVar("T")
+
+
+class PausedError(LabwrightError):
+    """The station is paused: not now, but perhaps later."""
 
 
 class Gate:
@@ -73,13 +77,16 @@ class Gate:
             raise StoppedError(f"station {self._station} was asked to stop: {self.stopped}")
 
     def begin(self, work: Callable[[], T]) -> T:
-        """Begin something, unless a stop was asked for.
+        """Begin something, unless the station was paused or stopped.
 
         Raises:
-            StoppedError: one was; nothing has begun.
+            StoppedError: a stop was asked for; nothing has begun.
+            PausedError: it is paused; nothing has begun.
         """
         with self.lock:
             self.check()
+            if self._paused:
+                raise PausedError(f"station {self._station} is paused")
             return work()
 
     async def wait(self, actor: Actor) -> None:
@@ -140,4 +147,4 @@ class TimeLimit:
             return
         self.words = f"{self._step_id} is not done after {self._limit_s:g} s (timeout_s of the step)"
         # Halting talks to instruments, and the clock's alarms must not wait for them.
-        threading.Thread(target=self._stop, args=(self.words,), kwargs={"now": True}, daemon=True).start()
+        threading.Thread(target=self._stop, args=(self._step_id, self.words), daemon=True).start()

@@ -23,7 +23,7 @@ from labwright.model.errors import ActTimeoutError, CommunicationError, DeviceEr
 from labwright.model.operations import Evidence, Reconcile
 from labwright.model.protocol import StepOrder
 from labwright.model.records import Intent, Observation, OperationKind, StepRecord
-from labwright.stations.gate import Gate
+from labwright.stations.gate import Gate, PausedError
 from labwright.stations.keeper import StepKeeper
 from labwright.stations.outcome import Begun, Outcome, Retold
 from labwright.stations.results import StepResults
@@ -74,6 +74,11 @@ class _Operation:
         return _way(self.thing)
 
     @property
+    def device(self) -> Any:
+        """Whose operation it is."""
+        return getattr(self.thing, "parent", None) or self.thing
+
+    @property
     def names(self) -> tuple[str, str]:
         """Device and axis."""
         parent = getattr(self.thing, "parent", None)
@@ -109,6 +114,7 @@ class StepOperations:
         self._told: dict[Any, Retold] = {}
         self._measured: dict[Any, Intent] = {}
         self._found_out: dict[Any, str] = {}
+        self._begun: list[Any] = []
         self._under_way: set[asyncio.Task[None]] = set()
         self.off = False
         """While set, nothing is kept: what is read now must be read anew after a crash (monitors)."""
@@ -194,6 +200,11 @@ class StepOperations:
         await wait(seconds)
 
     @property
+    def begun(self) -> list[Any]:
+        """Devices this step has begun something on."""
+        return list(self._begun)
+
+    @property
     def pending(self) -> bool:
         """Whether something is under way, or measured and not read."""
         return bool(self._under_way or self._measured)
@@ -224,7 +235,7 @@ class StepOperations:
             outcome.end()
             return outcome
         intent = await self._about_to_begin(n, one, self._actor)
-        self._follow(intent, self._sent(intent, one), outcome, one)
+        self._follow(intent, await self._sent(intent, one, self._actor), outcome, one)
         return outcome
 
     async def _about_to_begin(self, n: int, one: _Operation, actor: Actor) -> Intent:
@@ -239,11 +250,18 @@ class StepOperations:
             if not self._gate.paused:
                 return intent
 
-    def _sent(self, intent: Intent, one: _Operation) -> Any:
-        """Keep the intent, and let its command go out."""
+    async def _sent(self, intent: Intent, one: _Operation, actor: Actor) -> Any:
+        """Keep the intent, and let its command go out; not before a pause that came meanwhile is over."""
         self._keeper.prepare(intent)
+        if one.device not in self._begun:
+            self._begun.append(one.device)
         try:
-            return self._gate.begin(lambda: one.act(intent))
+            while True:
+                try:
+                    return self._gate.begin(lambda: one.act(intent))
+                except PausedError:
+                    await self._gate.wait(actor)
+                    self._made_ready(intent.n, one)
         except LabwrightError as error:
             self._keeper.decide(self._decided(intent, "absent", "reply", f"nothing was sent: {error}"))
             raise
@@ -274,6 +292,8 @@ class StepOperations:
                 return None
             if isinstance(error, StoppedError):
                 self._keeper.decide(self._decided(intent, "unknown", "reply", f"cut short: {error}"))
+                if intent.reconcile != "by_state":
+                    self._doubted(intent)
                 return error
             if intent.kind == "measure" and intent.reconcile != "by_command_id":
                 self._keeper.decide(self._decided(intent, "absent", "reply", f"no value: {error}"))
@@ -293,7 +313,7 @@ class StepOperations:
                 return error
             self._record.attempts[intent.n] = intent.attempt
             intent = await self._about_to_begin(intent.n, one, actor)
-            status = self._sent(intent, one)
+            status = await self._sent(intent, one, actor)
 
     def _done(self, intent: Intent, one: _Operation) -> None:
         if intent.kind == "measure":
@@ -305,6 +325,11 @@ class StepOperations:
         """A measurement that was found out but not read before the crash: the device tells it once more."""
         if intent.kind != "measure" or any(seen.intent == intent.key for seen in self._record.observations.values()):
             return
+        if intent.decided_by not in ("reply", "evidence"):
+            raise DeviceError(
+                f"{intent.what}: {intent.decided_by} says that it has, but its value was not kept and {intent.device} "
+                "cannot tell it again; give the sample up, or let it be measured again"
+            )
         self._found_out[one.thing] = intent.key
         if one.find_out is not None and intent.reconcile == "by_command_id" and intent.epoch != self._keeper.epoch:
             self._actor.park()

@@ -169,6 +169,20 @@ class Station:
                 device.end_acts(why)  # no wire yet: nothing begins any more on any of them
             self._tell_all("stop")
 
+    def _too_long(self, step_id: str, why: str) -> None:
+        """End a step that has used up its time: with the devices it uses, and no others'."""
+        with self._gate.lock:
+            if self._order is None or self._order.step_id != step_id:
+                return  # it has ended meanwhile
+            if self._timer is not None:
+                self._timer.cut()
+            self._gate.stop(why)
+            begun = self._operations.begun if self._operations is not None else []
+        devices = [one for one in begun if hasattr(one, "end_acts")]
+        for device in devices:
+            device.end_acts(why)
+        self._tell("stop", devices)
+
     def pause(self, *, on: bool) -> None:
         """Let no operation begin any more, or let them begin again; what is under way ends."""
         self._gate.pause(on=on)
@@ -200,15 +214,17 @@ class Station:
         self._loop.close()
 
     def _tell_all(self, what: str) -> None:
-        """Tell every device at once: one that does not answer must not keep the next one waiting."""
+        self._tell(what, self._all())
+
+    def _tell(self, what: str, devices: list[Any]) -> None:
+        """Tell devices at once: one that does not answer must not keep the next one waiting."""
 
         def tell(device: Any) -> None:
             try:
                 getattr(device, what)()
-            except DeviceError as error:
+            except Exception as error:  # noqa: BLE001 - a driver is somebody's code, and the next device must be told
                 _log.error("station %s: %s could not be told to stop: %s", self.name, device.name, error)
 
-        devices = self._all()
         if devices:
             with ThreadPoolExecutor(len(devices), thread_name_prefix=f"{what} {self.name}") as pool:
                 list(pool.map(tell, devices))
@@ -229,13 +245,15 @@ class Station:
         uids: list[str] = []
         doubt: int | None = None
         limit_s = next(step.timeout_s for step in self._protocols[order.protocol].steps if step.name == order.step)
-        watch = TimeLimit(self._gate, self._clock, order.step_id, limit_s, self.stop)
+        watch = TimeLimit(self._gate, self._clock, order.step_id, limit_s, self._too_long)
         try:
             self._operations = StepOperations(order, self._keeper, self._clock, self._actor, self._gate)
             self._engine(self._plan(order, found, uids))
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
             cause = _cause(raised)
-            state, kind = ("stopped", "aborted") if isinstance(cause, StoppedError) else ("failed", _blame(cause))
+            # Stopped from elsewhere, a device has failed this step; only a stop of this station is one of the step.
+            stopped = isinstance(cause, StoppedError) and self._gate.stopped is not None
+            state, kind = ("stopped", "aborted") if stopped else ("failed", _blame(cause))
             state = "unknown" if isinstance(cause, DoubtError) else state
             error = _words(cause)
         except Exception as raised:  # noqa: BLE001 - a protocol is somebody's code; whatever it raises ends its step, not the lab
