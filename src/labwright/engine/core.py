@@ -422,7 +422,7 @@ class CampaignCore:
     def _ask_person(self, one: Experiment, run: StepRun, outcome: StepOutcome) -> None:
         """The sample waits, and its station with it; everything else goes on."""
         choices = {"again": "do it (again), because it has not happened or is mended"}
-        if outcome.doubt is not None:
+        if outcome.doubt is not None and not outcome.value_lost:
             choices["done"] = "it has happened; go on after it"
         choices["abandon"] = f"give sample {one.sample} up; its container was taken out of the lab by hand"
         self._ask(one, run.step_id, outcome.doubt, f"{run.step_id}: {outcome.error}", choices)

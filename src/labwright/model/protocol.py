@@ -241,6 +241,7 @@ class StepOutcome(Frozen):
         fail_kind: whose fault a failure is.
         error: what happened, in words.
         doubt: number of the operation that may or may not have happened whole; None if nothing is in doubt.
+        value_lost: whether it is a measurement: that it has happened helps nobody, for its value was not kept.
         run_uids: Bluesky runs that belong to it.
         started_s: lab time.
         ended_s: lab time.
@@ -252,6 +253,7 @@ class StepOutcome(Frozen):
     fail_kind: FailKind | None = None
     error: str = ""
     doubt: int | None = None
+    value_lost: bool = False
     run_uids: tuple[str, ...] = ()
     started_s: float
     ended_s: float

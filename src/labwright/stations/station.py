@@ -244,6 +244,7 @@ class Station:
         error, kind = "", None
         uids: list[str] = []
         doubt: int | None = None
+        value_lost = False
         limit_s = next(step.timeout_s for step in self._protocols[order.protocol].steps if step.name == order.step)
         watch = TimeLimit(self._gate, self._clock, order.step_id, limit_s, self._too_long)
         try:
@@ -262,7 +263,7 @@ class Station:
         if watch.words and state != "done":
             state, kind, error = "failed", "equipment", watch.words
         if self._operations is not None and self._operations.doubt is not None:
-            doubt = self._operations.doubt.n
+            doubt, value_lost = self._operations.doubt.n, self._operations.doubt.kind == "measure"
         outcome = StepOutcome(
             step_id=order.step_id,
             state=state,
@@ -270,6 +271,7 @@ class Station:
             fail_kind=kind,
             error=error,
             doubt=doubt,
+            value_lost=value_lost,
             run_uids=tuple(uids),
             started_s=started_s,
             ended_s=self._clock.now(),
