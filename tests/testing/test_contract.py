@@ -38,16 +38,16 @@ def test_a_new_lab_passes_at_every_message_and_boundary(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_lab_with_all_four_ways_passes(tmp_path: Path) -> None:
-    done = in_a_process(FOURWAYS, "ways", every=2)
+    done = in_a_process(FOURWAYS, "ways", every=6)  # every one of them: make soak
     assert done.returncode == 0, done.stderr
-    assert "16 pauses (of 31 messages) and 17 kills" in done.stdout
+    assert "6 pauses (of 31 messages)" in done.stdout
 
 
 @pytest.mark.slow
 def test_the_reference_lab_passes_here_and_there() -> None:
-    report = check_protocol(ROOT, "conductivity", every=80)
+    report = check_protocol(ROOT, "conductivity", every=120)
     assert report.protocols == ("cell_calibration", "electrolyte_conductivity")
-    assert (report.pauses, report.kills) == (-(-report.messages // 80), len(range(40, report.boundaries, 80)))
+    assert (report.pauses, report.kills) == (-(-report.messages // 120), len(range(60, report.boundaries, 120)))
     assert report.questions == 0
 
 
@@ -93,7 +93,7 @@ WRONG: dict[str, tuple[str, list[tuple[str, str, str]], list[str]]] = {
     "by chance": (
         "kill",
         [(PROTOCOL, PLAN, CHANCE)],
-        ["protocol warm_up, step 0001/warm does not do the same twice: message 1 was 'set heater_temperature"],
+        ["protocol warm_up, step 0001/warm", "message 1 was 'set heater_temperature"],
     ),
     "by the clock": (
         "kill",
