@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint soak bench clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -32,6 +32,9 @@ lint: $(STAMP)  ## ruff, mypy --strict and the layer rules
 
 test: lint  ## lint, then every test
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+soak: $(STAMP)  ## long proofs: kill matrix, contract tests at every boundary, a week of weather
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 3600
 
 bench: $(STAMP)  ## ratios against peers and limits; figures in benchmarks/README.md
 	$(BIN)/python -m benchmarks

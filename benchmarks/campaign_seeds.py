@@ -13,6 +13,7 @@ from pathlib import Path
 
 from labwright.clock import SteppedClock
 from labwright.engine import CampaignRun, load_campaign
+from labwright.journal import Journal, journal_file
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
 from labwright.planners import Planner
@@ -40,8 +41,9 @@ def campaign(folder: LabFolder, planner: str, seed: int, recommend: Planner | No
         tempfile.TemporaryDirectory() as data,
         SimulatedLab(folder.model, clock, resolve, seed=seed) as twin,
         Lab(folder, clock, twin.addresses, simulated=True) as lab,
+        Journal(journal_file(Path(data))) as journal,
     ):
-        end = CampaignRun(lab, chosen, Path(data)).run()
+        end = CampaignRun(lab, chosen, journal, Path(data)).run()
     if end.state != "completed":
         raise SystemExit(f"seed {seed}, {planner}: {end.state}: {end.reason}")
     _, optimum = twin.world.best_possible(chosen.spec.fixed)

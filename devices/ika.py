@@ -33,6 +33,7 @@ SETTLE_S = 60.0
 OVERSHOOT_CELSIUS = 10.0
 """Further above its set-point a plate is out of control."""
 
+TURNING_RPM = 10.0
 HEAT_TIMEOUT_S = 3600.0
 COLD_AFTER_S = 300.0
 """A heater that is on for so long must have warmed the probe a little, or it is open."""
@@ -48,20 +49,23 @@ class Hotplate(LabDevice):
     framing = Lines(send=" \r\n", receive="\n")
 
     temperature = Component(
-        Axis, set="heat", get="probe_celsius", unit="degC", precision=2, limits=(20, 150), timeout_s=HEAT_TIMEOUT_S
-    )
+        Axis, set="heat", get="probe_celsius", unit="degC", precision=2, limits=(20, 150), timeout_s=HEAT_TIMEOUT_S,
+        reconcile="by_state", holds=True,
+    )  # fmt: skip
     plate = Component(Reading, get="plate_celsius", unit="degC", precision=1, kind="normal")
     speed = Component(
-        Axis, set="stir", get="actual_rpm", unit="rpm", precision=0, limits=(0, 1500), timeout_s=60.0, kind="normal"
-    )
+        Axis, set="stir", get="actual_rpm", unit="rpm", precision=0, limits=(0, 1500), timeout_s=60.0, kind="normal",
+        reconcile="by_state", holds=True,
+    )  # fmt: skip
 
     def __init__(self, **device: Any) -> None:
         super().__init__(**device)
         self._beat: Repeating | None = None
         self._lost: CommunicationError | None = None
+        self._may_have_tripped = False
 
     def connect(self) -> None:
-        """Remote control with everything off.
+        """Find out that it answers; what is switched on stays on, guarded by the watchdog it was given.
 
         Raises:
             DeviceError: no IKA device answers.
@@ -69,8 +73,7 @@ class Hotplate(LabDevice):
         name = self.query("IN_NAME", str)
         if not re.search(r"RCT|RET|RC[ -]?2|C-MAG|IKA", name):
             raise DeviceError(f"{self.name}: expected an IKA hotplate, got {name!r}")
-        self.command("RESET", repeatable=True)  # an error it holds, such as a watchdog that tripped, keeps it off
-        self.make_safe()
+        self._may_have_tripped = True
 
     def probe_celsius(self) -> float:
         """Temperature of the external probe."""
@@ -96,6 +99,7 @@ class Hotplate(LabDevice):
                 f"{self.name}: {celsius:g} degC needs a safety temperature of at least {celsius + 50:g} degC; the "
                 f"screw on the plate stands at {safety:g} degC"
             )
+        self._forget_error()
         self._set(PROBE, celsius)
         self._watch()
         self.command(f"START_{PROBE}")
@@ -129,6 +133,7 @@ class Hotplate(LabDevice):
         if rpm == 0:
             self.command(f"STOP_{SPEED}")
         else:
+            self._forget_error()
             self._set(SPEED, rpm)
             self._watch()
             self.command(f"START_{SPEED}")
@@ -157,6 +162,16 @@ class Hotplate(LabDevice):
         """Everything off, and the watchdog asleep, so that it does not trip on a plate that rests."""
         self.stop()
         self.query("OUT_WD2@0", str)
+        self._may_have_tripped = True  # before now; it is told to forget that when it is switched on again
+
+    def _forget_error(self) -> None:
+        """Before it is switched on first: an error it holds, such as a watchdog that tripped, would keep it off.
+
+        A motor that turns shows that there is none. RESET switches nothing on.
+        """
+        if self._may_have_tripped and self.actual_rpm() < TURNING_RPM:
+            self.command("RESET", repeatable=True)
+        self._may_have_tripped = False
 
     def _value(self, what: str, channel: int) -> float:
         def parse(text: str) -> float:

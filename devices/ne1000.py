@@ -24,6 +24,12 @@ SAFE_TIMEOUT_S = 60
 
 POLL_S = 1.0
 
+COUNTER_UL = 2.0
+"""The counter shows whole microlitres (tens of them from 10 ml on), and the motor ends a step early or late."""
+
+MOVING = "IWX"
+"""Status letters of a motor that turns: infusing, withdrawing, purging."""
+
 ALARMS = {
     "R": "power was reset",
     "S": "the motor stalled (blocked line, closed valve or end of the syringe)",
@@ -87,8 +93,9 @@ class SyringePump(LabDevice):
     framing = SafePackets()
 
     volume = Component(
-        Axis, set="pump", get="pumped_ul", unit="ul", precision=0, limits=(1, 9_999), timeout_s="pump_timeout_s"
-    )
+        Axis, set="pump", get="pumped_ul", unit="ul", precision=0, limits=(1, 9_999), timeout_s="pump_timeout_s",
+        reconcile="by_counter", ready="ready", counter="pumped_ul", quiet="rest", tolerance=COUNTER_UL,
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -108,16 +115,21 @@ class SyringePump(LabDevice):
         super().__init__(**device)
 
     def connect(self) -> None:
-        """Switch to safe mode, and set syringe and units.
+        """Switch to safe mode, and set syringe and units; a pump that is pumping has them, and pumps on.
 
         Raises:
             DeviceError: it does not answer, or it is no NE-1000.
         """
-        self.ask(f"SAF{SAFE_TIMEOUT_S}")  # the reply already comes in the new mode
+        safe_mode = f"SAF{SAFE_TIMEOUT_S}"
+        try:
+            self.ask(safe_mode)  # the reply already comes in the new mode
+        except AlarmError:
+            self.ask(safe_mode)  # an alarm of the past is told once, in place of the first answer
         version = self.ask("VER").data
         if not version.startswith("NE"):
             raise DeviceError(f"{self.name}: expected a New Era pump at address {self.address}, got {version!r}")
-        self.halt()
+        if self.ask("").status in MOVING:
+            return
         for setting in (f"DIA{number(self.diameter_mm)}", "VOLML", f"RAT{number(self.rate_ml_per_min)}MM"):
             self.ask(setting)
 
@@ -129,20 +141,31 @@ class SyringePump(LabDevice):
         """Lab seconds the pump needs for `volume_ul` at its rate."""
         return volume_ul / 1000 / self.rate_ml_per_min * 60
 
-    def pump(self, act: Act, volume_ul: float) -> None:
-        """Pump `volume_ul` once.
+    def ready(self, volume_ul: float) -> None:
+        """Clear the counter and set direction and volume, so that RUN pumps `volume_ul` and the counter tells how much.
 
         Raises:
-            AlarmError: the pump's own alarm.
-            DeviceError: it stopped short of the volume.
+            DeviceError: it is pumping, or has another volume than it was told.
         """
-        self.wake()
+        status = self.wake()
+        if status in MOVING:
+            raise DeviceError(f"{self.name}: it is pumping already; wait for it, or stop it first")
+        if status != "S":
+            self.ask("STP", errors_allowed=("NA",))  # paused: RUN would go on with the old volume
         counter = "INF" if self._infuse else "WDR"
         for setting in (f"CLD{counter}", f"DIR{counter}", f"VOL{number(volume_ul / 1000)}"):
             self.ask(setting)
         set_to = self.ask("VOL", parse=_volume_ul)
         if abs(set_to - volume_ul) > 1:
             raise DeviceError(f"{self.name}: told to pump {volume_ul:g} ul, but the pump has {set_to:g} ul set")
+
+    def pump(self, act: Act, volume_ul: float) -> None:
+        """Pump once what `ready` has set.
+
+        Raises:
+            AlarmError: the pump's own alarm.
+            DeviceError: it stopped short of the volume.
+        """
         self.run()
         act.sleep(self.pumping_s(volume_ul) + 0.1)  # a breath, so that the first look finds it done
         for _ in act.poll(POLL_S):
@@ -150,8 +173,18 @@ class SyringePump(LabDevice):
             if answer.status == "S":
                 break
         pumped = self.pumped_ul()
-        if abs(pumped - volume_ul) > 2:
+        if abs(pumped - volume_ul) > COUNTER_UL:
             raise DeviceError(f"{self.name}: stopped after {pumped:g} of {volume_ul:g} ul without an alarm")
+
+    def rest(self, act: Act) -> None:
+        """Wait until the motor stands.
+
+        An answer proves that nothing sent before it is still to come: the line keeps the order of bytes, and the pump
+        answers one packet before it takes the next.
+        """
+        for _ in act.poll(POLL_S):
+            if self.wake() not in MOVING:
+                return
 
     def run(self) -> None:
         """Start; never sent twice: when the reply is lost, the pump itself is asked whether it runs.
@@ -162,20 +195,27 @@ class SyringePump(LabDevice):
         try:
             self.command(f"{self.address:02d}RUN", self._parse())
         except CommunicationError as lost:
-            if self.ask("").status not in "IW" and self.pumped_ul() == 0:
+            if self.ask("").status not in MOVING and self.pumped_ul() == 0:
                 raise CommunicationError(f"{self.name}: RUN did not reach the pump, nothing was pumped") from lost
 
     def pumped_ul(self) -> float:
         """Microlitres pumped since the last `pump` began, as the pump counts them."""
         return self.ask("DIS", parse=self._dispensed_ul)
 
-    def wake(self) -> None:
-        """Take the alarms a pump may hold after a rest: its idle watchdog is harmless, a lost power supply is not."""
+    def wake(self) -> str:
+        """The pump's status letter, after taking the alarm it may hold.
+
+        A watchdog that tripped and a motor that stalled are told once and mean that it stands. A pump that lost its
+        power is back in basic mode, where nothing it says is understood: it is connected anew.
+        """
         try:
-            self.ask("")
+            return str(self.ask("").status)
         except AlarmError as alarm:
             if ALARMS["R"] in str(alarm):
                 self.connect()
+        except CommunicationError:
+            self.connect()
+        return str(self.ask("").status)
 
     def halt(self) -> None:
         """Stop pumping: the first STP pauses, the second ends the program."""

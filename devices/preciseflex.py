@@ -20,6 +20,8 @@ TOLERANCE = 0.5
 """Degrees (millimetres for the rail axes) within which a joint has arrived."""
 
 MOVE_TIMEOUT_S = 60.0
+HOME_TIMEOUT_S = 20.0
+NOT_HOMED = "-1021"
 GRIP_S = 1.0
 
 OPEN, CLOSED = 0, 1
@@ -34,24 +36,28 @@ class Arm(LabDevice):
 
     framing = Lines(send="\n", receive="\r\n")
 
-    location = Component(Axis, set="move", get="near", unit="", precision=0, limits=(0, 99), timeout_s=MOVE_TIMEOUT_S)
-    gripper = Component(Axis, set="grip", get="gripped", unit="", precision=0, limits=(0, 1), timeout_s=10.0)
+    # Both may be said again where the arm stands: it moves to where it is, and grips what it holds.
+    location = Component(
+        Axis, set="move", get="near", unit="", precision=0, limits=(0, 99), timeout_s=MOVE_TIMEOUT_S,
+        reconcile="by_state",
+    )  # fmt: skip
+    gripper = Component(
+        Axis, set="grip", get="gripped", unit="", precision=0, limits=(0, 1), timeout_s=10.0, reconcile="by_state"
+    )
 
     def __init__(self, **device: Any) -> None:
         super().__init__(**device)
         self._at = 0
         self._grip = OPEN
-        self._ready = False
 
     def connect(self) -> None:
-        """PC mode. Power and homing wait for the first act: connecting must move nothing.
+        """PC mode. Power waits for the first act, and homing until the arm asks for it: connecting must move nothing.
 
         Raises:
             DeviceError: no command server answers.
         """
         self.command("mode 0", self._done, repeatable=True)
         self.query("version", self._done)
-        self._ready = False
 
     def near(self) -> int:
         """Number of the location the arm was last sent to and has reached; 0 anywhere else."""
@@ -74,11 +80,15 @@ class Arm(LabDevice):
         self._at = 0
         target = self._angles_of(index)
         try:
-            self.command(f"move {index} {PROFILE}", self._done)
+            homed = self.command(f"move {index} {PROFILE}", self._homed)
         except CommunicationError:
             # The reply is lost, not necessarily the move; where the arm ends tells.
             if not self._moving_to(act, target):
                 raise
+            homed = True
+        if not homed:
+            self.command("home", self._done, timeout_s=HOME_TIMEOUT_S)  # it moves: said once
+            self.command(f"move {index} {PROFILE}", self._done)
         for _ in act.poll(POLL_S):
             if self._arrived(target):
                 self._at = index
@@ -103,15 +113,18 @@ class Arm(LabDevice):
         self.command("halt", self._done, urgent=True, repeatable=True)
 
     def _make_ready(self) -> None:
-        """Power on, attached and homed, once a connection."""
-        if self._ready:
-            return
-        for command in ("hp 1", "attach 1"):
-            self.command(command, self._done, repeatable=True)
-        self.command(
-            "home", self._done, timeout_s=20.0
-        )  # it moves: said once, and if the answer is lost a person looks
-        self._ready = True
+        """Power on and attached; an arm that is so already is left alone."""
+        if self.query("hp", self._done).strip() != "1":
+            self.command("hp 1", self._done, repeatable=True)
+        if self.query("attach", self._done).strip() in ("", "0"):
+            self.command("attach 1", self._done, repeatable=True)
+
+    def _homed(self, text: str) -> bool:
+        """Whether a move was taken; False if the arm has to be homed first."""
+        if text.split(" ")[0] == NOT_HOMED:
+            return False
+        self._done(text)
+        return True
 
     def _angles_of(self, index: int) -> list[float]:
         parts = self.query(f"locAngles {index}", self._done).split()

@@ -32,7 +32,10 @@ class SelectorValve(LabDevice):
     framing = Lines(send="\r", receive="\r")
     cannot_halt = "the actuator knows no stop; a turn ends by itself within a second, on a port"
 
-    selection = Component(Axis, set="go", get="where", unit="", precision=0, limits=(1, 20), timeout_s=MOVE_TIMEOUT_S)
+    selection = Component(
+        Axis, set="go", get="where", unit="", precision=0, limits=(1, 20), timeout_s=MOVE_TIMEOUT_S,
+        reconcile="by_state",
+    )  # fmt: skip
 
     def __init__(self, *, positions: int, **device: Any) -> None:
         super().__init__(**device)

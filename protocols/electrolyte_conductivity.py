@@ -49,14 +49,15 @@ class ElectrolyteConductivity(LabProtocol):
         ResultSpec(name="mass", unit="g"),
     )
     steps = (
-        StepSpec(name="rinse", station="impedance", expected_s=30),
-        StepSpec(name="to_balance", station="transport", expected_s=15),
+        StepSpec(name="to_balance", station="transport", expected_s=15, moves_to="balance"),
         StepSpec(name="dose", station="dosing", needs=("to_balance",), expected_s=140),
-        StepSpec(name="to_plate", station="transport", needs=("dose",), expected_s=15),
-        StepSpec(name="stir", station="stirring", needs=("to_plate",), expected_s=300),
-        StepSpec(name="to_cell", station="transport", needs=("stir",), expected_s=15),
-        StepSpec(name="measure", station="impedance", needs=("to_cell", "rinse"), expected_s=250),
-        StepSpec(name="discard", station="transport", needs=("measure",), expected_s=15),
+        StepSpec(name="to_plate", station="transport", needs=("dose",), expected_s=15, moves_to="plate_1"),
+        StepSpec(name="stir", station="stirring", needs=("to_plate",), expected_s=300, retries=1),
+        # While the sample is stirred; from then on the cell is kept for it.
+        StepSpec(name="rinse", station="impedance", needs=("to_plate",), expected_s=30, keeps=("cell",)),
+        StepSpec(name="to_cell", station="transport", needs=("stir", "rinse"), expected_s=15, moves_to="cell"),
+        StepSpec(name="measure", station="impedance", needs=("to_cell",), expected_s=250),
+        StepSpec(name="discard", station="transport", needs=("measure",), expected_s=15, leaves=True, always=True),
     )
 
     def constant(self, name: str) -> float:
@@ -163,8 +164,8 @@ class ElectrolyteConductivity(LabProtocol):
         }
 
     def discard(self, context: StepContext) -> Plan:
-        """The vial goes to the waste."""
-        yield from carry(context, context.device("arm"), "cell", "waste")
+        """The vial goes to the waste, from wherever it stands."""
+        yield from carry(context, context.device("arm"), context.order.stands_at, "waste")
         return {}
 
     def _steady_g(self, context: StepContext, balance: Any) -> Plan:

@@ -47,7 +47,9 @@ class LcrMeter(SimInstrument):
 
     def power_cycle(self) -> None:
         """Back to its defaults."""
+        log, state = self._log, self._state
         self.__init__(self.name, self.world, noise=self.noise)  # type: ignore[misc]  # a restart is a new instrument
+        self._log, self._state = log, state
 
     def _unit(self, unit: str) -> str | None:
         head, _, argument = unit.lstrip(":").partition(" ")
@@ -87,6 +89,7 @@ class LcrMeter(SimInstrument):
 
     def _measure(self) -> None:
         frequencies = self._frequencies()
+        self.effect("sweep", points=len(frequencies))
         # A point at a low frequency takes at least some periods.
         aperture_s = POINT_S[self.settings["APER"].split(",")[0].upper()[:4].replace("SHORT", "SHOR")]
         self.done = self.clock.now() + sum(max(aperture_s, 6 / one) for one in frequencies)

@@ -18,6 +18,7 @@ class Hotplate(SimInstrument):
 
     send_end = b" \r\n"
     physical_faults: ClassVar[Sequence[str]] = ("heater_open", "over_temperature")
+    keeps = ("speed_target",)  # the temperature's set-point is in the world's kept heat
 
     def __init__(self, name: str, world: Any) -> None:
         super().__init__(name, world)
@@ -53,6 +54,7 @@ class Hotplate(SimInstrument):
         if word.startswith("OUT_WD2@"):
             self.watchdog_s = 0.0
             return f"{word[8:]} 2"
+        before = (thermal.heating and thermal.target_celsius, thermal.rpm)
         if word == "OUT_SP_1":
             thermal.target_celsius = min(max(float(argument), 0.0), 310.0)
         elif word == "OUT_SP_4":
@@ -67,7 +69,15 @@ class Hotplate(SimInstrument):
             self.error = 0
         elif not word.startswith("SET_MODE_"):
             self.not_understood(command)
+        if thermal.heating and thermal.target_celsius != before[0]:
+            self.effect("heat", celsius=thermal.target_celsius)
+        if thermal.rpm and thermal.rpm != before[1]:
+            self.effect("stir", rpm=thermal.rpm)
         return None
+
+    def advance(self) -> None:
+        """The watchdog and the safety circuit act by themselves."""
+        self._guard()
 
     def power_cycle(self) -> None:
         """Everything off; the set-points are kept."""

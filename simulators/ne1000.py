@@ -35,6 +35,7 @@ class SyringePump(SimInstrument):
     """
 
     physical_faults: ClassVar[Sequence[str]] = ("stall",)
+    keeps = ("counters",)
 
     def __init__(
         self, name: str, world: Any, *, address: int, gain_error: float | None = None, scatter: float = 0.004
@@ -49,13 +50,22 @@ class SyringePump(SimInstrument):
         self.volume_ml = 0.0
         self.volume_unit: str | None = None
         self.dispensed = {1: 0.0, -1: 0.0}
-        """Millilitres counted since cleared; kept over a power cut, as the real one keeps them."""
+        """Millilitres counted since cleared, by direction; kept over a power cut, as the real one keeps them."""
         self.status = "S"
         self.alarm = "R"
         self.safe_timeout_s = 0
         self.left_ml = 0.0
         self.updated = self.heard = self.clock.now()
         self._delivery = 1.0
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """What is counted, as JSON."""
+        return {"INF": self.dispensed[1], "WDR": self.dispensed[-1]}
+
+    @counters.setter
+    def counters(self, kept: dict[str, float]) -> None:
+        self.dispensed = {1: kept["INF"], -1: kept["WDR"]}
 
     @classmethod
     def split(cls, buffer: bytes) -> tuple[str, int] | None:
@@ -89,7 +99,7 @@ class SyringePump(SimInstrument):
         text = text[min(digits, 2) :]
         if self.safe_timeout_s and not safe and not damaged:
             return None  # in safe mode a basic command is noise
-        self._advance()
+        self.advance()
         if damaged:
             return self._reply("?COM")
         self.heard = self.clock.now()
@@ -101,7 +111,7 @@ class SyringePump(SimInstrument):
 
     def power_cycle(self) -> None:
         """Back to basic mode, stopped, with the alarm of a reset; the counters are kept."""
-        self._advance()
+        self.advance()
         self.status, self.alarm, self.safe_timeout_s = "S", "R", 0
 
     def _reply(self, data: str) -> str:
@@ -190,6 +200,8 @@ class SyringePump(SimInstrument):
             return "?NA"
         if self.status != "P" or not self.left_ml:
             self.left_ml = self.volume_ml or float("inf")  # volume 0 means continuous
+            volume_ul = round(self.volume_ml * 1000, 6) or None
+            self.effect("run", volume_ul=volume_ul, direction="INF" if self.direction > 0 else "WDR")
         self._delivery = self.gain * (1 + self.rng.gauss(0, self.scatter))
         self.status = "I" if self.direction > 0 else "W"
         return ""
@@ -216,7 +228,7 @@ class SyringePump(SimInstrument):
         self.dispensed[1 if argument == "INF" else -1] = 0.0
         return ""
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Move what the motor has moved since somebody last looked."""
         now = self.clock.now()
         pumping = self.status in "IW"

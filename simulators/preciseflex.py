@@ -29,6 +29,7 @@ class Arm(SimInstrument):
 
     send_end = b"\r\n"
     physical_faults: ClassVar[Sequence[str]] = ("robot_error",)
+    keeps = ("joints", "at", "closed")
 
     def __init__(self, name: str, world: Any, *, locations: dict[int, str]) -> None:
         super().__init__(name, world)
@@ -47,6 +48,20 @@ class Arm(SimInstrument):
             self.not_understood(command)
             return UNKNOWN
         return action(arguments)
+
+    @property
+    def joints(self) -> list[float]:
+        """Where its joints are now; its brakes hold them there without power."""
+        return self._here()
+
+    @joints.setter
+    def joints(self, angles: list[float]) -> None:
+        self._start = self._target = angles
+
+    def restored(self) -> None:
+        """It stands where it was, at no location if it was on its way."""
+        if self.at != -1 and self._target != _angles(self.at):
+            self.at = -1
 
     def power_cycle(self) -> None:
         """Power off, detached, not homed; the gripper holds by its spring."""
@@ -126,14 +141,16 @@ class Arm(SimInstrument):
         if not self.attached:
             return NOT_ATTACHED
         position = self.locations.get(self.at, "") if self.clock.now() >= self._end else ""
-        if arguments == ["2"]:
-            self.closed = True
-            self.world.grip(position)
-        elif arguments == ["1"]:
-            self.closed = False
-            self.world.release(position)
-        else:
+        closes = arguments == ["2"]
+        if arguments not in (["1"], ["2"]):
             return BAD_ARGUMENT
+        if closes != self.closed:
+            self.effect("grip" if closes else "release", location=self.at, position=position)
+        self.closed = closes
+        if closes:
+            self.world.grip(position)
+        else:
+            self.world.release(position)
         return "0"
 
     def _do_isfullyclosed(self, arguments: list[str]) -> str:
@@ -166,6 +183,8 @@ class Arm(SimInstrument):
         self._begin = self.clock.now()
         far = max(abs(a - b) for a, b in zip(self._start, self._target, strict=True)) > 0.01
         self._end = self._begin + (MOVE_S if far else 0.0)
+        if far:
+            self.effect("move", location=self.at)
         return "0"
 
     def _here(self) -> list[float]:

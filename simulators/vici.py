@@ -23,6 +23,7 @@ class SelectorValve(SimInstrument):
     send_end = b"\r"
     receive_end = b"\r"
     physical_faults: ClassVar[Sequence[str]] = ("stuck",)
+    keeps = ("position", "interface_mode")
 
     def __init__(self, name: str, world: Any, *, positions: int) -> None:
         super().__init__(name, world)
@@ -32,9 +33,22 @@ class SelectorValve(SimInstrument):
         self.arrives = self.clock.now()
         world.valve_position = 1
 
+    @property
+    def position(self) -> int:
+        """Where it stands; 0 between two ports, where everything is blocked."""
+        return int(self.world.valve_position)
+
+    @position.setter
+    def position(self, position: int) -> None:
+        self.world.valve_position = position
+
+    def restored(self) -> None:
+        """A turn that the power cut ended is not gone on with."""
+        self.target = self.position
+
     def answer(self, command: str) -> str | None:
         """Do `command`."""
-        self._advance()
+        self.advance()
         text = command.upper().replace(" ", "")
         name, argument = text[:2], text[2:]
         if name == "CP":
@@ -66,10 +80,11 @@ class SelectorValve(SimInstrument):
             steps = min(steps, self.positions - steps)
         self.target = target
         self.arrives = self.clock.now() + steps * STEP_S
+        self.effect("turn", position=target)
         self.world.valve_position = 0  # between two ports: everything is blocked
-        self._from = here
         return None
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
+        """Arrive, when it is time."""
         if self.world.valve_position == 0 and self.clock.now() >= self.arrives:
             self.world.valve_position = self.target

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from labwright.clock import LabClock
@@ -168,6 +168,47 @@ class ElectrolyteWorld(World):
         parts += [vial.content for vial in vials if vial is not None]
         parts += [self.cell.content, self.waste, self.spilled]
         return sum(part.mass_g for part in parts)
+
+    def kept(self) -> dict[str, Any]:
+        """Liquids, vials, heat and the valve as JSON; a power cut takes none of them."""
+        self.advance()
+        cell = asdict(self.cell)
+        if not math.isfinite(self.cell.last_flow_s):
+            cell["last_flow_s"] = None
+        return {
+            "lab_time_s": self._updated,
+            "thermal": asdict(self.thermal),
+            "syringes": {pump: asdict(one.content) for pump, one in self.syringes.items()},
+            "places": {place: None if vial is None else asdict(vial) for place, vial in self.places.items()},
+            "holding": None if self.holding is None else asdict(self.holding),
+            "broken_vials": [asdict(vial) for vial in self.broken_vials],
+            "thrown_away": [asdict(vial) for vial in self.thrown_away],
+            "waste": asdict(self.waste),
+            "spilled": asdict(self.spilled),
+            "cell": cell,
+            "valve_position": self.valve_position,
+            "pan_changed_s": self.pan_changed_s,
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from what `kept` has told: everything is where it was, heater and stirrer are off."""
+        for name, value in kept["thermal"].items():
+            setattr(self.thermal, name, value)
+        self.thermal.heating, self.thermal.rpm, self.thermal.integral_w = False, 0.0, 0.0
+        for pump, content in kept["syringes"].items():
+            self.syringes[pump].content = Liquid(**content)
+        self.places = {place: _vial(one) for place, one in kept["places"].items()}
+        self.holding = _vial(kept["holding"])
+        self.broken_vials = [vial for one in kept["broken_vials"] if (vial := _vial(one)) is not None]
+        self.thrown_away = [vial for one in kept["thrown_away"] if (vial := _vial(one)) is not None]
+        self.waste, self.spilled = Liquid(**kept["waste"]), Liquid(**kept["spilled"])
+        cell = kept["cell"]
+        last_flow_s = -math.inf if cell["last_flow_s"] is None else cell["last_flow_s"]
+        self.cell = Cell(**{**cell, "content": Liquid(**cell["content"]), "last_flow_s": last_flow_s})
+        self.valve_position = kept["valve_position"]
+        self.pan_changed_s = kept["pan_changed_s"]
+        self._updated = min(kept["lab_time_s"], self.clock.now())  # a new clock may have begun earlier
+        self.advance()
 
     def advance(self, now: float | None = None) -> None:
         """Let time pass: heat flows, stirred vials mix."""
@@ -335,3 +376,7 @@ class ElectrolyteWorld(World):
     def _moved(self, position: str) -> None:
         if position == "balance":
             self.pan_changed_s = self.clock.now()
+
+
+def _vial(kept: dict[str, Any] | None) -> Vial | None:
+    return None if kept is None else Vial(**{**kept, "content": Liquid(**kept["content"])})

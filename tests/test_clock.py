@@ -1,6 +1,7 @@
 """Lab time: exact jumps, nobody overtaken."""
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty
 
@@ -161,7 +162,44 @@ def test_scaled_clock_keeps_the_ratio(clock: LabClock) -> None:
     assert actor.sleep(1e9) is False
 
 
+def test_setting_the_time_of_day_changes_no_lab_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = LabClock(speed=10)
+    other = LabClock(clock.speed, clock.started_s, clock.monotonic_start)  # as in another process
+    before = clock.now()
+    assert abs(before - time.time()) < 60, "it begins with the time of day"
+    monkeypatch.setattr(time, "time", lambda: before - 3600.0)
+    assert 0 <= clock.now() - before < 60
+    assert abs(other.now() - clock.now()) < 1
+
+
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), float("inf")])
 def test_senseless_speed_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="speed"):
         LabClock(speed=speed)
+
+
+def test_a_message_to_somebody_who_is_gone_does_not_stop_time() -> None:
+    clock = SteppedClock()
+    gone = clock.actor("gone", busy=True)
+    mailbox: Mailbox[str] = clock.mailbox(gone)
+    gone.close()
+    mailbox.put("too late")
+    assert clock.busy() == []
+    clock.sleep(1.0)
+
+
+def test_an_alarm_may_write_to_the_one_who_makes_time_advance() -> None:
+    clock = SteppedClock()
+    owner = clock.actor("owner", busy=True)
+    box: Mailbox[str] = clock.mailbox(owner)
+    sleeper = clock.actor("sleeper", busy=True)
+    clock.once(5.0, lambda: box.put("late"))
+    thread = threading.Thread(target=sleeper.sleep, args=(10.0,), daemon=True)
+    thread.start()
+    while "sleeper" in clock.busy():
+        pass
+    assert box.get(5.0) == "late"
+    assert clock.now() - clock.started_s == 5.0
+    owner.close()
+    sleeper.interrupt()
+    thread.join(5)

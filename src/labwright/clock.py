@@ -69,15 +69,17 @@ class LabClock:
     Args:
         speed: lab seconds per wall second.
         start: lab time at the start, seconds since the epoch; now, if not given.
-        wall_start: wall time of that start; now, if not given. Two processes with the same three numbers share a clock.
+        monotonic_start: the machine's monotonic time of that start; now, if not given. Two processes of one machine
+            with the same three numbers share a clock, and nobody who sets the wall clock can move it.
     """
 
-    def __init__(self, speed: float = 1.0, start: float | None = None, wall_start: float | None = None) -> None:
+    def __init__(self, speed: float = 1.0, start: float | None = None, monotonic_start: float | None = None) -> None:
         if not 0 < speed < float("inf"):
             raise ValueError(f"speed must be a positive number, not {speed}")
         self.speed = speed
-        self.wall_start = time.time() if wall_start is None else wall_start
-        self._start = self.wall_start if start is None else start
+        self.monotonic_start = time.monotonic() if monotonic_start is None else monotonic_start
+        self._start = time.time() if start is None else start
+        self._alarms = _Alarms()
 
     @property
     def stepped(self) -> bool:
@@ -91,7 +93,7 @@ class LabClock:
 
     def now(self) -> float:
         """Lab time in seconds since the epoch."""
-        return self._start + (time.time() - self.wall_start) * self.speed
+        return self._start + (time.monotonic() - self.monotonic_start) * self.speed
 
     def sleep(self, seconds: float) -> None:
         """Sleep `seconds` of lab time in a thread that is no actor."""
@@ -104,6 +106,10 @@ class LabClock:
     def every(self, period_s: float, call: Callable[[], None], name: str) -> Repeating:
         """Call `call` every `period_s` lab seconds until cancelled; such calls alone never make time advance."""
         return _WallRepeating(period_s / self.speed, call, name)
+
+    def once(self, seconds: float, call: Callable[[], None]) -> Repeating:
+        """Call `call` once after `seconds` of lab time, unless cancelled; it must not wait for anything."""
+        return self._alarms.add(seconds / self.speed, call)
 
     def mailbox(self, owner: Actor) -> Mailbox[T]:
         """A queue whose `put` makes its owner busy."""
@@ -152,13 +158,73 @@ class _WallRepeating:
             self._thread.join(timeout=10)
 
 
+class _Alarms:
+    """Calls at their time, all from one thread; it ends when nothing is left to wait for."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self._waiting: list[tuple[float, int, _Alarm]] = []
+        self._ids = itertools.count()
+        self._running = False
+        self._cancelled = 0
+
+    def add(self, wall_s: float, call: Callable[[], None]) -> _Alarm:
+        alarm = _Alarm(self, call)
+        with self.changed:
+            heapq.heappush(self._waiting, (time.monotonic() + wall_s, next(self._ids), alarm))
+            if not self._running:
+                self._running = True
+                threading.Thread(target=self._run, name="alarms", daemon=True).start()
+            elif self._waiting[0][2] is alarm:
+                self.changed.notify()
+        return alarm
+
+    def forget(self) -> None:
+        """One more was cancelled; when they are all or the most, they are dropped. The lock is held."""
+        self._cancelled += 1
+        if self._cancelled == len(self._waiting) or self._cancelled > max(100, len(self._waiting) // 2):
+            self._waiting = [one for one in self._waiting if not one[2].cancelled]
+            heapq.heapify(self._waiting)
+            self._cancelled = 0
+            self.changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self.changed:
+                if not self._waiting:
+                    self._running = False
+                    return
+                left_s = self._waiting[0][0] - time.monotonic()
+                if left_s > 0:
+                    self.changed.wait(left_s)
+                    continue
+                _, _, alarm = heapq.heappop(self._waiting)
+                self._cancelled -= alarm.cancelled
+            if not alarm.cancelled:
+                alarm.call()
+
+
+class _Alarm:
+    def __init__(self, alarms: _Alarms, call: Callable[[], None]) -> None:
+        self.call = call
+        self.cancelled = False
+        self._alarms = alarms
+
+    def cancel(self) -> None:
+        with self._alarms.changed:
+            if not self.cancelled:
+                self.cancelled = True
+                self._alarms.forget()
+
+
 class Mailbox(Generic[T]):
     """A queue for one reader; putting something makes the reader busy at once."""
 
     def __init__(self, owner: Actor) -> None:
         self._owner = owner
         self._queue: queue.SimpleQueue[T] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        # Whoever parks makes time advance, and may so meet an alarm that writes to this very mailbox.
+        self._lock = threading.RLock()
         self._waiting = 0
 
     def put(self, item: T) -> None:
@@ -186,6 +252,15 @@ class Mailbox(Generic[T]):
         with self._lock:
             self._waiting -= 1
         return item
+
+    def more(self) -> list[T]:
+        """All that has come meanwhile, without waiting."""
+        items = []
+        with self._lock:
+            while self._waiting:
+                items.append(self._queue.get_nowait())
+                self._waiting -= 1
+        return items
 
 
 class SteppedClock(LabClock):
@@ -219,6 +294,10 @@ class SteppedClock(LabClock):
     def every(self, period_s: float, call: Callable[[], None], name: str) -> Repeating:
         """Call `call` every `period_s` lab seconds, in the thread that makes time advance."""
         return _SteppedRepeating(self._timeline, period_s, call, name)
+
+    def once(self, seconds: float, call: Callable[[], None]) -> Repeating:
+        """Call `call` once after `seconds` of lab time, in the thread that makes time advance."""
+        return _SteppedOnce(self._timeline, seconds, call)
 
     def busy(self) -> list[str]:
         """Names of those that time waits for, for error messages and tests."""
@@ -299,6 +378,7 @@ class _SteppedActor:
         self._awaited: set[int] = set()
         self._waiter: _Waiter | None = None
         self._interrupted = False
+        self._closed = False
 
     def sleep(self, seconds: float) -> bool:
         timeline = self._timeline
@@ -351,10 +431,24 @@ class _SteppedActor:
     def resume(self) -> None:
         with self._timeline.lock:
             self._awaited.clear()
-            self._timeline.busy.add(self)
+            if not self._closed:  # a message that comes too late must not stop time for ever
+                self._timeline.busy.add(self)
 
     def close(self) -> None:
+        with self._timeline.lock:
+            self._closed = True
         self._timeline.idle(self)
+
+
+class _SteppedOnce:
+    def __init__(self, timeline: _Timeline, seconds: float, call: Callable[[], None]) -> None:
+        self.name = "an alarm"
+        self._timeline = timeline
+        self._waiter = _Waiter(self, call)
+        timeline.add(self._waiter, seconds)
+
+    def cancel(self) -> None:
+        self._timeline.cancel(self._waiter)
 
 
 class _SteppedRepeating:

@@ -32,7 +32,7 @@ class OpenLab:
     def __init__(
         self, folder: str | Path, *, simulated: bool, endpoints: str | Path | None, data: str | Path | None, seed: int
     ) -> None:
-        from labwright.cli.app import data_folder
+        from labwright.cli.places import data_folder
         from labwright.cli.simulating import opened
 
         self._root = Path(folder).resolve()
@@ -93,7 +93,7 @@ class OpenLab:
         Raises:
             ConfigError: there is none, it has mistakes, or the lab cannot carry it out.
         """
-        from labwright.cli.app import find_campaign
+        from labwright.cli.places import find_campaign
         from labwright.engine import load_campaign
 
         path = find_campaign(self._root, name)
@@ -180,19 +180,24 @@ class LabCampaign:
             NoJournalError: there is no place for a journal; nothing was started.
             JournalError: the journal refuses; everything was stopped, what was measured before is kept.
         """
+        from labwright.cli.output import whoami
         from labwright.cli.reporting import write_report
         from labwright.cli.running import interrupts, refuse_after_a_broken_one
-        from labwright.engine import CampaignRun
-        from labwright.journal import check_place
+        from labwright.engine import CampaignRun, close_unfinished, unfinished
+        from labwright.journal import Journal, check_place, journal_file
 
         data = self._owner.data
         check_place(data, self.spec.budget)
-        if self._world is None and not deck_checked:
-            refuse_after_a_broken_one(data, self._campaign)
-        self._owner.claim(self._campaign)
-        run = CampaignRun(self._lab, self._campaign, data)
-        with interrupts(run):
-            end = run.run()
+        with Journal(journal_file(data)) as journal:
+            journal.claim()
+            if (cut_off := unfinished(journal)) is not None:
+                close_unfinished(journal, cut_off, "a notebook begins another campaign")
+            if self._world is None and not deck_checked:
+                refuse_after_a_broken_one(journal, self._campaign)
+            self._owner.claim(self._campaign)
+            run = CampaignRun(self._lab, self._campaign, journal, data, by=whoami())
+            with interrupts(run):
+                end = run.run()
         self._owner.release(self._campaign)
         report = write_report(data, self.spec.name, world=self._world)
         return CampaignResult(self._campaign, end, report, self._lab.simulated)

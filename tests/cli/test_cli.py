@@ -41,9 +41,10 @@ ALL = list(verbs(get_command(app)))
 
 def test_there_are_the_verbs_the_manual_lists() -> None:
     assert {" ".join(verb) for verb in ALL} == {
-        "campaign run", "check", "demo", "doctor", "fault add", "fault clear", "fault list", "init", "report",
-        "run export", "run list", "run show", "schema", "simulate", "station list",
-        "station test", "store sync", "store verify",
+        "campaign drain", "campaign list", "campaign pause", "campaign replay", "campaign resume", "campaign run",
+        "campaign show", "campaign stop", "campaign watch", "check", "demo", "doctor", "fault add", "fault clear",
+        "fault list", "init", "question answer", "question list", "report", "run export", "run list", "run show",
+        "schema", "simulate", "station list", "station test", "store sync", "store verify",
     }  # fmt: skip
 
 
@@ -95,7 +96,7 @@ def test_a_new_lab_passes_its_own_tests(new_lab: Path) -> None:
         [sys.executable, "-m", "pytest", "-q"], cwd=new_lab, capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
 
 
 def test_a_new_lab_has_no_mistakes_for_mypy(new_lab: Path) -> None:
@@ -258,7 +259,7 @@ def test_a_full_disk_ends_with_5_before_anything_is_opened(tmp_path: Path) -> No
     finally:
         subprocess.run(["umount", tmp_path], check=True)
     assert done.returncode == 5
-    assert "0.4 MB free, the journal of 25 experiments may need 45 MB; nothing was started" in done.stderr
+    assert "0.4 MB free, the journal of 1 experiments may need 21 MB; nothing was started" in done.stderr
 
 
 def test_a_folder_without_runs_is_said_to_be_one(tmp_path: Path) -> None:

@@ -68,8 +68,7 @@ def test_the_pump_is_set_up_and_dispenses() -> None:
     exchanges: list[Exchange] = [
         (packet("03SAF60"), packet("03S")),
         (packet("03VER"), packet("03SNE1000V3.923")),
-        (packet("03STP"), packet("03S?NA")),
-        (packet("03STP"), packet("03S?NA")),
+        (packet("03"), packet("03S")),
         (packet("03DIA26.59"), packet("03S")),
         (packet("03VOLML"), packet("03S")),
         (packet("03RAT10.00MM"), packet("03S")),
@@ -85,6 +84,57 @@ def test_the_pump_is_set_up_and_dispenses() -> None:
     with talking(SyringePump, exchanges, **PUMP) as pump:
         pump.connect()
         pump.volume.set(350.0).wait(10)
+
+
+def test_connecting_leaves_a_pump_that_pumps_alone() -> None:
+    exchanges: list[Exchange] = [
+        (packet("03SAF60"), packet("03I")),
+        (packet("03VER"), packet("03INE1000V3.923")),
+        (packet("03"), packet("03I")),
+    ]
+    with talking(SyringePump, exchanges, **PUMP) as pump:
+        pump.connect()
+
+
+def test_an_alarm_of_the_past_does_not_keep_a_pump_from_being_connected() -> None:
+    exchanges: list[Exchange] = [
+        (packet("03SAF60"), packet("03A?T")),  # the controller was away for longer than its watchdog waits
+        (packet("03SAF60"), packet("03S")),
+        (packet("03VER"), packet("03SNE1000V3.923")),
+        (packet("03"), packet("03I")),
+    ]
+    with talking(SyringePump, exchanges, **PUMP) as pump:
+        pump.connect()
+
+
+def test_a_paused_pump_forgets_its_old_volume_and_a_running_one_is_not_prepared() -> None:
+    exchanges: list[Exchange] = [
+        (packet("03"), packet("03P")),
+        (packet("03STP"), packet("03S")),
+        (packet("03CLDINF"), packet("03S")),
+        (packet("03DIRINF"), packet("03S")),
+        (packet("03VOL0.350"), packet("03S")),
+        (packet("03VOL"), packet("03S0.350ML")),
+        (packet("03"), packet("03I")),
+    ]
+    with talking(SyringePump, exchanges, **PUMP) as pump:
+        pump.volume.make_ready(350.0)
+        with pytest.raises(DeviceError, match="pumping already"):
+            pump.volume.make_ready(350.0)
+
+
+def test_what_a_pump_did_is_asked_when_it_stands() -> None:
+    exchanges: list[Exchange] = [
+        (packet("03"), packet("03I")),
+        (packet("03"), packet("03A?T")),  # told once: its watchdog has stopped it meanwhile
+        (packet("03"), packet("03S")),
+        (packet("03DIS"), packet("03SI0.210W0.000ML")),
+    ]
+    with talking(SyringePump, exchanges, **PUMP) as pump:
+        status = pump.volume.find_out(350.0, 0.0, "")
+        status.wait(10)
+        assert status.evidence.state == "unknown"
+        assert status.evidence.words == "it counts 210 of 350 ul"
 
 
 def test_the_pumps_alarm_fails_the_dispense() -> None:
@@ -164,19 +214,47 @@ def test_the_hotplate_stirs_and_stops() -> None:
         port.close()
 
 
+def test_a_hotplate_that_may_have_tripped_is_reset_before_it_is_switched_on() -> None:
+    exchanges: list[Exchange] = [
+        (b"IN_NAME \r\n", b"RCT digital \r\n"),
+        (b"IN_PV_4 \r\n", b"0.0 4 \r\n"),
+        (b"IN_PV_4 \r\n", b"0.0 4 \r\n"),
+        (b"RESET \r\n", None),
+        (b"OUT_SP_4 500.0 \r\n", None),
+        (b"IN_SP_4 \r\n", b"500.0 4 \r\n"),
+        (b"OUT_WD1@60 \r\n", b"60 1 \r\n"),
+        (b"START_4 \r\n", None),
+        (b"IN_PV_4 \r\n", b"500.0 4 \r\n"),
+        (b"IN_PV_4 \r\n", b"500.0 4 \r\n"),
+        *[(b"STOP_1 \r\n", None), (b"STOP_4 \r\n", None)] * 2,
+    ]
+    with conversation(exchanges) as address:
+        port = open_port("line", address)
+        plate = Hotplate(name="it", port=port, clock=SteppedClock())
+        plate.connect()
+        plate.speed.set(500).wait(10)
+        plate.stop()
+        port.close()
+
+
 def test_the_arm_moves_and_grips() -> None:
     angles = "100.000 -60.000 90.000 -90.000 85.000 0.000"
     exchanges: list[Exchange] = [
         (b"mode 0\n", b"0\r\n"),
         (b"version\n", b"0 TCS 3.0C\r\n"),
+        (b"hp\n", b"0 0\r\n"),
         (b"hp 1\n", b"0\r\n"),
+        (b"attach\n", b"0 0\r\n"),
         (b"attach 1\n", b"0\r\n"),
-        (b"home\n", b"0\r\n"),
         (b"locAngles 7\n", f"0 1 7 {angles}\r\n".encode()),
+        (b"move 7 1\n", b"-1021 *Robot not homed*\r\n"),
+        (b"home\n", b"0\r\n"),
         (b"move 7 1\n", b"0\r\n"),
         (b"wherej\n", b"0 1.000 1.000 1.000 1.000 1.000 0.000\r\n"),
         (b"sysState\n", b"0 21\r\n"),
         (b"wherej\n", f"0 {angles}\r\n".encode()),
+        (b"hp\n", b"0 1\r\n"),
+        (b"attach\n", b"0 -1\r\n"),
         (b"gripper 2\n", b"0\r\n"),
         (b"IsFullyClosed\n", b"0 0\r\n"),
     ]
@@ -187,7 +265,7 @@ def test_the_arm_moves_and_grips() -> None:
 
 
 def test_the_arm_that_grips_nothing_says_so() -> None:
-    ready: list[Exchange] = [(f"{word}\n".encode(), b"0\r\n") for word in ("hp 1", "attach 1", "home")]
+    ready: list[Exchange] = [(b"hp\n", b"0 1\r\n"), (b"attach\n", b"0 -1\r\n")]
     exchanges = [*ready, (b"gripper 2\n", b"0\r\n"), (b"IsFullyClosed\n", b"0 -1\r\n"), (b"halt\n", b"0\r\n")]
     with talking(Arm, exchanges, "tcp") as arm, pytest.raises(AlarmError, match="closed on nothing"):
         arm.gripper.set(1).wait(10)

@@ -16,16 +16,16 @@ from labwright.testing import DeviceUnderTest, check_device
 
 ROOT = Path(__file__).parents[2]
 
-# device: axis, a value it can be set to, one it cannot, whether it then reads that value
-DEVICES: dict[str, tuple[str, float, float, bool]] = {
-    "pump_1": ("volume", 350.0, 5000.0, True),
-    "pump_rinse": ("volume", 350.0, 5000.0, True),
-    "selector": ("selection", 4, 11, True),
-    "balance": ("", 0, 0, False),
-    "hotplate": ("temperature", 27.0, 80.0, True),
-    "arm": ("location", 3, 61, True),
-    "lcr": ("", 0, 0, False),
-    "glovebox": ("", 0, 0, False),
+# device: axis, a value it can be set to, one it cannot, whether it then reads that value, and another good value
+DEVICES: dict[str, tuple[str, float, float, bool, float | None]] = {
+    "pump_1": ("volume", 350.0, 5000.0, True, None),
+    "pump_rinse": ("volume", 350.0, 5000.0, True, None),
+    "selector": ("selection", 4, 11, True, 1),
+    "balance": ("", 0, 0, False, None),
+    "hotplate": ("temperature", 27.0, 80.0, True, 40.0),
+    "arm": ("location", 3, 61, True, 9),
+    "lcr": ("", 0, 0, False, None),
+    "glovebox": ("", 0, 0, False, None),
 }
 
 
@@ -46,9 +46,14 @@ def on_the_simulated_lab(name: str) -> Iterator[DeviceUnderTest]:
             port = Port(spec.port, address.model_copy(update={"timeout_s": 0.1}))
         port.open()
         try:
-            device = resolve(spec.driver)(name=name, port=port, clock=clock, limits=spec.limits, **spec.settings)
-            axis, good, bad, holds = DEVICES[name]
-            yield DeviceUnderTest(device, twin, axis=axis, good=good, bad=bad, holds=holds)
+            device, another = (
+                resolve(spec.driver)(name=name, port=port, clock=clock, limits=spec.limits, **spec.settings)
+                for _ in range(2)
+            )
+            axis, good, bad, holds, elsewhere = DEVICES[name]
+            yield DeviceUnderTest(
+                device, twin, axis=axis, good=good, bad=bad, holds=holds, elsewhere=elsewhere, another=another
+            )
         finally:
             port.close()
 
@@ -59,4 +64,5 @@ def test_conformance(name: str) -> None:
         return on_the_simulated_lab(name)
 
     done = check_device(make)
-    assert len(done) == 8 - 3 * (not DEVICES[name][0]), done
+    axis = DEVICES[name][0]
+    assert len(done) == 5 + 4 * bool(axis) + axis.startswith("volume"), done

@@ -174,3 +174,14 @@ def test_no_broker_is_told_in_words() -> None:
     link = MqttLink("link", MqttAddress(type="mqtt", host="127.0.0.1", tcp_port=free_port(), timeout_s=0.5), time.time)
     with pytest.raises(CommunicationError, match=r"no broker answers within 0\.5 s"):
         link.open()
+
+
+def test_a_link_that_was_cut_says_nothing_more() -> None:
+    with gateway(MqttAddress(type="mqtt")) as (device, host):
+        check(device, host)
+        said = host.instrument("box").commands.total()
+        assert isinstance(device.port, MqttLink)
+        device.port.cut()
+        with pytest.raises(CommunicationError, match="the line was cut"):
+            device.trigger().wait(10)
+        assert host.instrument("box").commands.total() == said

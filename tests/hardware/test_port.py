@@ -293,3 +293,13 @@ def test_two_hundred_instruments_in_one_process() -> None:
                 port.close()
         assert answers == ["WHO?"] * 200
         assert threading.active_count() - threads < 20
+
+
+def test_a_line_that_was_cut_says_nothing_more_not_even_a_halt(line: tuple[Port, Echo, SimHost]) -> None:
+    port, echo, _ = line
+    assert port.exchange("a?", LINES, expecting("a?"), idempotent=False) == "A?"
+    port.cut()
+    for urgent in (False, True):
+        with pytest.raises(CommunicationError, match="the line was cut"):
+            port.exchange("b?", LINES, expecting("b?"), idempotent=True, urgent=urgent)
+    assert echo.heard == ["a?"]

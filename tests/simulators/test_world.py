@@ -6,6 +6,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,6 +76,24 @@ def test_whatever_is_done_no_mass_appears_or_vanishes(acts: list[tuple[Any, ...]
     there = [*one.places.values(), one.holding]
     left = sum(vial is not None for vial in there) + len(one.broken_vials) + len(one.thrown_away)
     assert left == vials, "a vial is somewhere, broken, or thrown away"
+
+
+@settings(max_examples=40)
+@given(acts=st.lists(ACTS, max_size=30), away_s=st.floats(0, 600))
+def test_a_world_that_was_kept_and_restored_is_the_same(acts: list[tuple[Any, ...]], away_s: float) -> None:
+    one, clock = world()
+    for act in acts:
+        do(one, clock, act)
+    kept = orjson.loads(orjson.dumps(one.kept()))
+    other, later = world(seed=2)
+    later.s = clock.s
+    other.restore(kept)
+    one.thermal.heating, one.thermal.rpm, one.thermal.integral_w = False, 0.0, 0.0  # the power went
+    assert other.kept() == one.kept()
+    clock.s += away_s
+    later.s += away_s
+    assert other.kept() == one.kept(), "and it goes on as the first one would have"
+    assert other.total_g() == pytest.approx(one.total_g(), abs=1e-12)
 
 
 @settings(max_examples=60)

@@ -1,16 +1,20 @@
 """One station on its own: a RunEngine, plans, the lab clock; the devices here are none, the plan's waits are."""
 
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import bluesky.plan_stubs as bps
 import numpy as np
 import pytest
 from ophyd.sim import SynAxis
+from ophyd.status import Status
 
 from labwright.clock import LabClock, SteppedClock
-from labwright.model.errors import DeviceError, InfeasibleError, OutOfRangeError, RefusedError
+from labwright.journal import Journal, StepJournal, schema
+from labwright.model.errors import CommunicationError, DeviceError, InfeasibleError, OutOfRangeError, RefusedError
 from labwright.model.lab import LabModel, StationSpec
 from labwright.model.protocol import ResultSpec, StepOrder, StepOutcome, StepSpec
 from labwright.stations import LabProtocol, Station, StepContext, wait_s
@@ -32,6 +36,7 @@ class Kitchen(LabProtocol):
         StepSpec(name="not_a_number", station="bench", expected_s=1),
         StepSpec(name="exit", station="bench", expected_s=1),
         StepSpec(name="careless", station="bench", expected_s=1),
+        StepSpec(name="far", station="bench", expected_s=1),
     )
 
     def quick(self, context: StepContext) -> Plan:
@@ -68,6 +73,40 @@ class Kitchen(LabProtocol):
         self.bench.station.stop("a person said so", now=False)
         yield from bps.mv(self.bench.axis, 1.0)
 
+    def far(self, context: StepContext) -> Plan:
+        yield from bps.mv(self.bench.far, 1.0)
+
+
+class Far(SynAxis):
+    """An axis at the end of a line that can be lost."""
+
+    reconcile = "by_counter"
+
+    def __init__(self, when_made_ready: Callable[[], None] = lambda: None) -> None:
+        super().__init__(name="far")
+        self.lost = False
+        self.made_ready = 0
+        self.asked = threading.Event()
+        self._when_made_ready = when_made_ready
+
+    def make_ready(self, value: float) -> None:
+        self.made_ready += 1
+        self._when_made_ready()
+
+    def witness(self) -> float:
+        return 0.0
+
+    def set(self, value: float, *, command_id: str, epoch: int) -> Any:
+        if not self.lost:
+            return super().set(value)
+        status = Status()
+        status.set_exception(CommunicationError("no reply"))
+        return status
+
+    def find_out(self, value: float, witness: float | None, command_id: str) -> Any:
+        self.asked.set()
+        raise CommunicationError("no reply")
+
 
 LAB = LabModel(name="lab", title="Lab", ports={}, devices={}, stations={})
 
@@ -80,6 +119,10 @@ class Bench:
         self.ended = threading.Semaphore(0)
         self.outcomes: list[StepOutcome] = []
         self.axis = SynAxis(name="axis")
+        self.far = Far()
+        self._folder = tempfile.TemporaryDirectory()
+        self.journal = Journal(Path(self._folder.name) / "journal.sqlite")
+        self.journal.control("a test")
         lab, kitchen = LAB, Kitchen(LAB)
         kitchen.bench = self
         self.station = Station(
@@ -90,6 +133,7 @@ class Bench:
             protocols={"kitchen": kitchen},
             clock=clock,
             journal=lambda name, document: self.documents.append((name, document)),
+            keeper=StepJournal(self.journal),
             finished=self.take,
         )
 
@@ -103,6 +147,11 @@ class Bench:
             protocol="kitchen", step=step, parameters={},
         )  # fmt: skip
 
+    def close(self) -> None:
+        self.station.close()
+        self.journal.close()
+        self._folder.cleanup()
+
     def do(self, step: str, number: int = 1) -> StepOutcome:
         self.station.start(self.order(step, number), 1)
         assert self.ended.acquire(timeout=30), f"{step} did not end"
@@ -113,7 +162,7 @@ class Bench:
 def bench() -> Iterator[Bench]:
     one = Bench(SteppedClock())
     yield one
-    one.station.close()
+    one.close()
 
 
 def test_results_go_into_the_outcome_and_the_run(bench: Bench) -> None:
@@ -222,7 +271,7 @@ def test_stop_ends_the_step_that_runs() -> None:
     assert bench.ended.acquire(timeout=5)
     assert bench.outcomes[0].state == "stopped"
     assert "a person said so" in bench.outcomes[0].error
-    bench.station.close()
+    bench.close()
 
 
 @pytest.mark.parametrize("now", [False, True])
@@ -235,7 +284,7 @@ def test_a_long_wait_is_cut_short_by_a_stop_and_does_not_pass_for_done(now: bool
     assert bench.ended.acquire(timeout=5)
     assert (bench.outcomes[0].state, bench.outcomes[0].results) == ("stopped", {})
     assert bench.documents[-1][1]["exit_status"] == "abort"
-    bench.station.close()
+    bench.close()
 
 
 def test_a_plain_bluesky_move_begins_nothing_after_a_stop(bench: Bench) -> None:
@@ -248,8 +297,40 @@ def test_a_closed_station_leaves_no_thread_and_takes_no_order() -> None:
     before = threading.active_count()
     bench = Bench(SteppedClock())
     bench.do("quick")
-    bench.station.close()
+    bench.close()
     bench.station.close()
     assert threading.active_count() == before
     with pytest.raises(RefusedError, match="is closed"):
         bench.station.start(bench.order("quick", 2), 1)
+
+
+def test_who_was_told_to_stop_does_not_go_on_asking_a_lost_device() -> None:
+    bench = Bench(LabClock())
+    bench.far.lost = True
+    bench.station.start(bench.order("far"), 1)
+    assert bench.far.asked.wait(5)
+    bench.station.stop("a person said so", now=False)
+    assert bench.ended.acquire(timeout=10), "it goes on asking for a minute"
+    assert bench.outcomes[0].state == "unknown"
+    assert "asking fails: no reply" in bench.outcomes[0].error
+    bench.close()
+
+
+def test_a_pause_while_a_device_is_made_ready_means_that_operation_too() -> None:
+    paused = threading.Event()
+
+    def pause() -> None:
+        if not paused.is_set():
+            one.station.pause(on=True)
+            paused.set()
+
+    one = Bench(LabClock())
+    one.far = Far(when_made_ready=pause)
+    one.station.start(one.order("far"), 1)
+    assert paused.wait(5)
+    assert not one.journal.rows(schema.intent), "nothing is promised in a pause"
+    one.station.pause(on=False)
+    assert one.ended.acquire(timeout=5)
+    assert one.outcomes[0].state == "done"
+    assert one.far.made_ready == 2, "after a pause it is made ready anew"
+    one.close()

@@ -10,7 +10,7 @@ import pytest
 from labwright.clock import SteppedClock
 from labwright.engine import CampaignCore, CampaignRun, load_campaign
 from labwright.engine.events import Event, Suggested
-from labwright.journal import closed_runs
+from labwright.journal import Journal, closed_runs, journal_file
 from labwright.lab import Lab, read_lab
 from labwright.lab.classes import resolve
 from labwright.simulation import SimulatedLab
@@ -42,8 +42,9 @@ def test_a_campaign_does_not_notice_that_its_store_is_killed(tmp_path: Path) -> 
         with (
             SimulatedLab(folder.model, clock, resolve, seed=3) as twin,
             Lab(folder, clock, twin.addresses, simulated=True) as lab,
+            Journal(journal_file(tmp_path)) as journal,
         ):
-            end = CampaignRun(lab, campaign, tmp_path, watch, uploader.notify).run()
+            end = CampaignRun(lab, campaign, journal, tmp_path, watch, uploader.notify).run()
         assert end.state == "completed"
         assert len(killed) == 1
         summary = uploader.drain(120)

@@ -10,7 +10,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from labwright.model.errors import ConfigError, LabwrightError
+from labwright.cli.app_campaign import campaign_app, question_app
+from labwright.cli.options import DataOption, EndpointsOption, JournalOption, JsonOption, LabOption, SimulatedOption
+from labwright.cli.places import data_folder, kept_data, lab_root, reference_lab, simulation_file
+from labwright.model.errors import LabwrightError
 
 app = typer.Typer(
     name="labwright",
@@ -20,12 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-campaign_app = typer.Typer(help="Run campaigns.", no_args_is_help=True, rich_markup_mode=None)
 station_app = typer.Typer(
     help="Look at stations and try their instruments.", no_args_is_help=True, rich_markup_mode=None
 )
 run_app = typer.Typer(help="Look at runs in the journal.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(campaign_app, name="campaign")
+app.add_typer(question_app, name="question")
 app.add_typer(station_app, name="station")
 store_app = typer.Typer(help="Look after the data store.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(run_app, name="run")
@@ -34,18 +37,6 @@ fault_app = typer.Typer(
     help="Try what happens when a simulated instrument fails.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(fault_app, name="fault")
-
-LabOption = Annotated[Path | None, typer.Option("--lab", help="The lab's folder; this one, or the reference lab.")]
-DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of journal, runs and reports; LAB/var.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line on standard output.")]
-SimulatedOption = Annotated[bool, typer.Option("--simulated", help="On the lab's simulated instruments.")]
-EndpointsOption = Annotated[
-    Path | None, typer.Option("--endpoints", help="File written by `labwright simulate`: use those instruments.")
-]
-SpeedOption = Annotated[
-    float,
-    typer.Option("--speed", help="Lab seconds per second; 0 is the stepped clock, as fast as it goes.", min=0, max=100),
-]
 
 
 def main() -> None:
@@ -121,46 +112,6 @@ def labwright(
     """Run a laboratory: plan experiments, carry them out, keep every result."""
 
 
-def reference_lab() -> Path:
-    """The lab that comes with Labwright: inside a wheel, or the repository's root in an editable install."""
-    packaged = Path(__file__).parents[1] / "_reference_lab"
-    return packaged if packaged.is_dir() else Path(__file__).parents[3]
-
-
-def lab_root(lab: Path | None) -> Path:
-    """The lab that is meant: the one named, the one we are in, or the reference lab."""
-    if lab is not None:
-        return lab
-    here = Path.cwd()
-    return next((one for one in (here, *here.parents) if (one / "lab_config").is_dir()), reference_lab())
-
-
-def data_folder(root: Path, data: Path | None) -> Path:
-    """Where a lab's data goes: beside the lab, but not into an installed package."""
-    if data is not None:
-        return data
-    return Path.cwd() / "var" if root.name == "_reference_lab" else root / "var"
-
-
-def simulation_file(root: Path) -> Path:
-    """Where `labwright simulate` leaves its addresses unless told otherwise."""
-    return data_folder(root, None) / "endpoints.json"
-
-
-def kept_data(lab: Path | None, data: Path | None) -> Path:
-    """The data folder of a lab in which something was run.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    folder = data_folder(lab_root(lab), data)
-    if not folder.is_dir():
-        raise ConfigError(f"there is no folder {folder}: nothing was run there yet (labwright campaign run)")
-    if data is None and not (folder / "runs").is_dir() and (folder / "demo" / "runs").is_dir():
-        raise ConfigError(f"{folder} holds the demo's runs only; look at them with --data {folder / 'demo'}")
-    return folder
-
-
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="The new lab's folder; it must be empty or not exist.")]) -> None:
     """Make a new lab: one driver, its simulator, a protocol, a campaign, and a test that runs them."""
@@ -193,12 +144,19 @@ def simulate(
     speed: Annotated[float, typer.Option("--speed", help="Lab seconds per second.", min=0.01, max=100)] = 1.0,
     seed: Annotated[int, typer.Option("--seed", help="Of everything random in the simulated world.")] = 0,
     endpoints: Annotated[Path | None, typer.Option("--endpoints", help="Where to write the addresses.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option("--state", help="Folder of what instruments keep without power: a restart goes on from there."),
+    ] = None,
+    effects: Annotated[
+        Path | None, typer.Option("--effects", help="File that gets a JSON line for every physical effect.")
+    ] = None,
 ) -> None:
     """Serve the lab's simulated instruments on real serial lines, TCP ports and MQTT, until Ctrl-C."""
     from labwright.cli.simulating import serve
 
     root = lab_root(lab)
-    serve(root, speed=speed, seed=seed, endpoints=endpoints or simulation_file(root))
+    serve(root, speed=speed, seed=seed, endpoints=endpoints or simulation_file(root), state=state, effects=effects)
 
 
 @app.command()
@@ -214,43 +172,6 @@ def demo(
 
     root = reference_lab()
     run_demo(root, data_folder(root, data) / "demo" if data is None else data, budget, seed, json=json, store=store)
-
-
-@campaign_app.command("run")
-def campaign_run(
-    spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
-    lab: LabOption = None,
-    data: DataOption = None,
-    simulated: SimulatedOption = False,
-    endpoints: EndpointsOption = None,
-    speed: SpeedOption = 0.0,
-    budget: Annotated[int | None, typer.Option("--budget", help="Instead of the file's.", min=1)] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Instead of the file's.", min=0)] = None,
-    planner: Annotated[str | None, typer.Option("--planner", help="Instead of the file's.")] = None,
-    json: JsonOption = False,
-    store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
-    deck_checked: Annotated[
-        bool,
-        typer.Option("--deck-checked", help="After a campaign that did not end well: somebody has looked at the deck."),
-    ] = False,
-) -> None:
-    """Run a campaign. Ctrl-C ends it after the current operation, a second Ctrl-C at once."""
-    from labwright.cli.running import RunOptions, run_campaign
-
-    root = lab_root(lab)
-    options = RunOptions(
-        data=data_folder(root, data),
-        simulated=simulated,
-        endpoints=endpoints,
-        speed=speed,
-        budget=budget,
-        seed=seed,
-        planner=planner,
-        json=json,
-        store=store,
-        deck_checked=deck_checked,
-    )
-    raise SystemExit(run_campaign(root, spec, options))
 
 
 @station_app.command("list")
@@ -369,12 +290,13 @@ def report(
     lab: LabOption = None,
     data: DataOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="The HTML file; DATA/report.html.")] = None,
+    journal: JournalOption = "",
 ) -> None:
     """Write the report of the newest run of a campaign, from the journal alone."""
     from labwright.cli.reporting import write_newest
 
-    folder = kept_data(lab, data)
-    write_newest(Path(spec).stem, folder, out or folder / "report.html")
+    folder = data_folder(lab_root(lab), data) if journal else kept_data(lab, data)
+    write_newest(Path(spec).stem, folder, out or folder / "report.html", journal)
 
 
 @app.command()
@@ -383,23 +305,3 @@ def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
     from labwright.cli.looking import diagnose
 
     diagnose(lab_root(lab), json=json)
-
-
-def find_campaign(root: Path, name: str) -> Path:
-    """The file of a campaign given by name or path.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    from labwright.model.errors import unknown
-
-    path = Path(name)
-    if path.suffix == ".yaml":
-        if path.is_file():
-            return path.resolve()
-        raise ConfigError(f"there is no file {path}")
-    folder = root / "lab_config" / "campaigns"
-    known = sorted(one.stem for one in folder.glob("*.yaml"))
-    if name not in known:
-        raise ConfigError(unknown("campaign", name, known))
-    return (folder / f"{name}.yaml").resolve()

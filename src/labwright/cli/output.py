@@ -11,12 +11,26 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+EXIT = {"completed": 0, "failed": 1, "stopped": 130}
+"""Exit codes of a campaign's ends."""
+
+
+class _Console(Console):
+    """A console whose reader may go away: `campaign run 2>&1 | head` must not end a campaign."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing any more, and go on."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+console = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def emit(value: Any) -> None:
     """One JSON object on a line of stdout."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
+    # SQLAlchemy's names of columns are strings of a kind of their own.
+    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    sys.stdout.write(orjson.dumps(value, option=option).decode() + "\n")
     sys.stdout.flush()
 
 
@@ -50,3 +64,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     if not out.is_terminal:
         out.width = 200  # nobody wraps a file by hand; a pipe has no width of its own
     out.print(shown)
+
+
+def whoami() -> str:
+    """Who runs this program, for the journal."""
+    import getpass
+    import socket
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

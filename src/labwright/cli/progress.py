@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 
 from rich.table import Table
 
+from labwright.cli.words import note, question_words
 from labwright.engine import Campaign, CampaignCore
-from labwright.engine.events import Event, Infeasible, NotSuggested, StepEnded, StopAsked, Suggested
+from labwright.engine.events import Event, Suggested
 from labwright.model.campaign import Trial
 
 SHOWN = 15
@@ -27,11 +29,15 @@ class Progress:
         spec = self._spec = campaign.spec
         self._now = now
         self._title = f"{'SIMULATED · ' if simulated else ''}{spec.title}"
-        self._expected_s = sum(step.expected_s for step in campaign.protocols[spec.protocol].steps)
+        # Those that are not on the critical path overlap; for a first guess that is near enough.
+        self._expected_s = sum(step.expected_s for step in campaign.protocols[spec.protocol].steps) / spec.parallel
         self._core: CampaignCore | None = None
         self._rows: list[tuple[str, ...]] = []
-        self._took_s: list[float] = []
-        self._began_s = 0.0
+        self._known = 0
+        self._under_way: dict[int, int] = {}
+        self._numbers = itertools.count(1)
+        self._began_s: float | None = None
+        self._asked: set[str] = set()
         units = [getattr(one, "unit", "1") for one in spec.space.parameters]
         named = zip([*spec.space.names, spec.objective.name], [*units, spec.objective.unit], strict=True)
         *parameters, result = [name if unit in ("", "1") else f"{name} / {unit}" for name, unit in named]
@@ -45,9 +51,10 @@ class Progress:
             be empty.
         """
         self._core = core
-        if isinstance(event, Suggested):
+        if isinstance(event, Suggested) and self._began_s is None:
             self._began_s = self._now()
-        return self._ended(core), _note(event)
+        notes = [one for one in (note(event.model_dump(mode="json")), *self._questions(core)) if one]
+        return "\n".join(self._ended(core)), "\n".join(notes)
 
     def heading(self) -> str:
         """What stands above the lines."""
@@ -61,25 +68,49 @@ class Progress:
         for row in self._rows[-SHOWN:]:
             shown.add_row(*row)
         if self._core is not None and not self._core.over:
-            shown.add_row(*self._under_way(self._core), style="bold")
+            for row in self._doing(self._core):
+                shown.add_row(*row, style="bold")
         return shown
 
-    def _ended(self, core: CampaignCore) -> str:
-        tried = [trial for trial in core.trials if not trial.pending and _counts(trial)]
-        if len(tried) == len(self._rows):
-            return ""
-        self._took_s.append(self._now() - self._began_s)
-        self._rows.append(self._row(tried[-1], len(tried), tried[-1].status, core))
-        return self._line(self._rows[-1])
+    def _ended(self, core: CampaignCore) -> list[str]:
+        for index in range(self._known, len(core.trials)):
+            if core.trials[index].pending:  # what could not be made was never under way, and has no row
+                self._under_way[index] = next(self._numbers)
+        self._known = len(core.trials)
+        lines = []
+        for index, number in list(self._under_way.items()):
+            trial = core.trials[index]
+            if not trial.pending:
+                del self._under_way[index]
+                self._rows.append(self._row(trial, number, trial.status, core))
+                lines.append(self._line(self._rows[-1]))
+        return lines
 
-    def _under_way(self, core: CampaignCore) -> tuple[str, ...]:
-        running = core.current.running if core.current is not None else {}
-        doing = ", ".join(f"{station}: {step.name}" for station, step in sorted(running.items())) or "planning"
-        if core.current is None or core.current.number <= 0:
-            label = "preparing" if core.current is not None else f"{len(self._rows) + 1}/{self._spec.budget}"
+    def _questions(self, core: CampaignCore) -> list[str]:
+        """Questions that are new, with the command that answers each."""
+        words = []
+        for one in core.open_questions:
+            if one.id not in self._asked:
+                self._asked.add(one.id)
+                words.append(question_words(one.id, one.text, one.choices))
+        return words
+
+    def _doing(self, core: CampaignCore) -> Iterator[tuple[str, ...]]:
+        """What is under way: a row an experiment."""
+        for one in core.live.values():
+            running = [f"{run.spec.station}: {run.spec.name}" for run in one.running if run.state == "running"]
+            doing = ", ".join(sorted(running)) or ("waits for a person" if one.state == "held" else "waits")
+            if core.phase == "paused":
+                doing = f"paused ({doing})"
+            if one.trial is None:
+                blank = [""] * (len(self._columns) - 4)
+                yield ("preparing", doing, *blank, self._best(core), self._left())
+            else:
+                yield self._row(core.trials[one.trial], one.number, doing, core)
+        if not core.live:
             blank = [""] * (len(self._columns) - 4)
-            return (label, doing, *blank, self._best(core), self._left())
-        return self._row(core.trials[-1], core.current.number, doing, core)
+            number = f"{core.tried + 1}/{self._spec.budget}"
+            yield (number, "planning" if core.asking else core.phase, *blank, self._best(core), self._left())
 
     def _row(self, trial: Trial, number: int, station: str, core: CampaignCore) -> tuple[str, ...]:
         made = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in trial.made.values())
@@ -90,34 +121,14 @@ class Progress:
         return (f"{number}/{self._spec.budget}", station, *made, result, self._best(core), self._left())
 
     def _best(self, core: CampaignCore) -> str:
-        name = self._spec.objective.name
-        values = [trial.outcomes[name].mean for trial in core.trials if trial.status == "done"]
-        if not values:
-            return ""
-        return f"{max(values) if self._spec.objective.goal == 'max' else min(values):.2f}"
+        return "" if core.best is None else f"{core.best:.2f}"
 
     def _left(self) -> str:
-        each_s = sum(self._took_s) / len(self._took_s) if self._took_s else self._expected_s
-        minutes = (self._spec.budget - len(self._took_s)) * each_s / 60
+        done = len(self._rows)
+        each_s = (self._now() - self._began_s) / done if done and self._began_s is not None else self._expected_s
+        minutes = (self._spec.budget - done) * each_s / 60
         return f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.0f} min"
 
     def _line(self, cells: tuple[str, ...]) -> str:
         widths = [max(len(column), 10) for column in self._columns]
         return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def _counts(trial: Trial) -> bool:
-    """Whether it was carried out; what could not be made has no row."""
-    return trial.fail_kind != "infeasible" or trial.measured_params is not None
-
-
-def _note(event: Event) -> str:
-    if isinstance(event, StepEnded) and event.outcome.state != "done":
-        return f"{event.outcome.step_id} {event.outcome.state}: {event.outcome.error}"
-    if isinstance(event, StopAsked):
-        return f"stopping: {event.why}"
-    if isinstance(event, Infeasible):
-        return f"not tried: {event.reason}"
-    if isinstance(event, NotSuggested):
-        return f"no suggestion: {event.reason}"
-    return ""

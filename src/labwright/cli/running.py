@@ -14,14 +14,23 @@ from typing import Any
 
 from rich.live import Live
 
-from labwright.cli.app import find_campaign
-from labwright.cli.output import console, emitted
+from labwright.cli.output import EXIT, console, emitted, whoami
+from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
 from labwright.cli.simulating import opened
-from labwright.engine import Campaign, CampaignCore, CampaignRun, load_campaign
+from labwright.engine import (
+    Campaign,
+    CampaignCore,
+    CampaignRun,
+    close_unfinished,
+    load_campaign,
+    rebuilt,
+    resume_campaign,
+    unfinished,
+)
 from labwright.engine.events import Event
-from labwright.journal import check_place
+from labwright.journal import Journal, check_place, journal_file
 from labwright.model.errors import RefusedError, StoreError
 from labwright.report import last_ended
 
@@ -30,8 +39,6 @@ logging.getLogger("bluesky").setLevel(logging.CRITICAL)
 
 UPLOAD_WAIT_S = 5.0
 """Nobody waits for the data store: what is not there by then follows in the background."""
-
-EXIT = {"completed": 0, "failed": 1, "stopped": 130}
 
 
 @dataclass(frozen=True)
@@ -48,26 +55,44 @@ class RunOptions:
     json: bool = False
     store: bool = True
     deck_checked: bool = False
+    new: bool = False
+    lab_changed: bool = False
+    journal: str = ""
+    by: str = ""
+
+    @property
+    def place(self) -> str | Path:
+        """Where the journal is."""
+        return self.journal or journal_file(self.data)
 
 
 def run_campaign(root: Path, name: str, options: RunOptions) -> int:
-    """Run a campaign; the exit code."""
-    with opened(
-        root,
-        simulated=options.simulated,
-        endpoints=options.endpoints,
-        speed=options.speed,
-        seed=options.seed or 0,
-    ) as (folder, lab, world):
-        campaign = load_campaign(
-            folder, find_campaign(root, name), budget=options.budget, seed=options.seed, planner=options.planner
-        )
+    """Run a campaign, or go on with one that was cut off; the exit code."""
+    with (
+        opened(
+            root,
+            simulated=options.simulated,
+            endpoints=options.endpoints,
+            speed=options.speed,
+            seed=options.seed or 0,
+        ) as (folder, lab, world),
+        _journal(options) as journal,
+    ):
+        journal.claim()
+        path = find_campaign(root, name)
+        cut_off = unfinished(journal, path.stem)
+        if cut_off is not None and not _can_go_on(journal, cut_off, lab, options):
+            cut_off = None
+        if cut_off is not None:
+            campaign = _go_on_with(folder, journal, cut_off, options)
+        else:
+            campaign = load_campaign(folder, path, budget=options.budget, seed=options.seed, planner=options.planner)
+            if world is None and not options.deck_checked:
+                refuse_after_a_broken_one(journal, campaign)
         check_place(options.data, campaign.spec.budget)
-        if world is None and not options.deck_checked:
-            refuse_after_a_broken_one(options.data, campaign)
-        with lab, _store(options) as uploader:
-            end = _watched(lab, campaign, options, uploader)
-        report = _report(options.data, campaign, world)
+        with lab.opened(undisturbed=cut_off is not None), _store(options) as uploader:
+            end = _watched(lab, campaign, journal, options, uploader, cut_off or "")
+        report = _report(options.data, options.place, campaign, world)
         stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
     summary = {"campaign": end.campaign, "state": end.state, "reason": end.reason, "data": str(options.data)}
     if options.json:
@@ -78,13 +103,50 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
     return EXIT[end.state]
 
 
-def refuse_after_a_broken_one(data: Path, campaign: Campaign) -> None:
+def _can_go_on(journal: Journal, campaign: str, lab: Any, options: RunOptions) -> bool:
+    """Whether a campaign that was cut off can be gone on with; if it cannot, or is not to be, it is closed.
+
+    Raises:
+        RefusedError: its samples are at other instruments than those of now.
+    """
+    was = rebuilt(journal, campaign).started.instruments
+    if was == "here" or options.new:
+        who = options.by or whoami()
+        why = f"{who} begins another" if options.new else "its simulated instruments ended with their process"
+        close_unfinished(journal, campaign, why)
+        return False
+    if was != lab.instruments:
+        told = {"real": "the real instruments", "here": "simulated instruments of its own"}
+        raise RefusedError(
+            f"{campaign} was cut off in the middle, and its samples are at {told.get(was, was)}, not at "
+            f"{told.get(lab.instruments, lab.instruments)}; go on with it there, or give it up with --new"
+        )
+    return True
+
+
+def _go_on_with(folder: Any, journal: Journal, campaign: str, options: RunOptions) -> Campaign:
+    """The campaign that was cut off, as it was started.
+
+    Raises:
+        RefusedError: it was asked to be another one, or the lab has changed.
+    """
+    asked = {"--budget": options.budget, "--seed": options.seed, "--planner": options.planner}
+    if given := [name for name, value in asked.items() if value is not None]:
+        raise RefusedError(
+            f"{campaign} was cut off and goes on as it was started; {', '.join(given)} would change it. Leave that "
+            "out, or begin anew with --new"
+        )
+    console.print(f"{campaign} was cut off; going on with it (--new begins another)", markup=False)
+    return resume_campaign(folder, rebuilt(journal, campaign).started, changed=options.lab_changed)
+
+
+def refuse_after_a_broken_one(journal: Journal, campaign: Campaign) -> None:
     """After a campaign that did not end well nobody knows where its sample is: the arm could drive into it.
 
     Raises:
         RefusedError: until a person has looked.
     """
-    last = last_ended(data) if campaign.places else None
+    last = last_ended(journal) if campaign.places else None
     if last is not None and last.core.phase != "completed":
         how = f"{last.core.phase}: {last.core.reason}" if last.core.over else "cut off in the middle"
         raise RefusedError(
@@ -93,19 +155,38 @@ def refuse_after_a_broken_one(data: Path, campaign: Campaign) -> None:
         )
 
 
+@contextlib.contextmanager
+def _journal(options: RunOptions) -> Iterator[Journal]:
+    """The journal, where there is room for one."""
+    check_place(options.data, options.budget or 1)
+    with Journal(options.place, _journal_says) as journal:
+        yield journal
+
+
+def _journal_says(words: str) -> None:
+    console.print(words, style="bold yellow", markup=False)
+
+
 def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, store: bool) -> None:
     """The reference lab's campaign on simulated instruments, and how it compares."""
     options = RunOptions(data=data, simulated=True, budget=budget, seed=seed, json=json, store=store)
     began = time.monotonic()
-    with opened(root, simulated=True, endpoints=None, speed=0, seed=seed) as (folder, lab, world):
-        campaign = load_campaign(folder, find_campaign(root, "conductivity"), budget=budget, seed=seed)
+    with (
+        opened(root, simulated=True, endpoints=None, speed=0, seed=seed) as (folder, lab, world),
+        _journal(options) as journal,
+    ):
+        journal.claim()
+        path = find_campaign(root, "conductivity")
+        if (cut_off := unfinished(journal, path.stem)) is not None:
+            close_unfinished(journal, cut_off, "its simulated instruments ended with it")
+        campaign = load_campaign(folder, path, budget=budget, seed=seed)
         check_place(data, budget)
         with lab, _store(options) as uploader:
-            end = _watched(lab, campaign, options, uploader)
+            end = _watched(lab, campaign, journal, options, uploader)
             lab_hours = (lab.clock.now() - lab.clock.started_s) / 3600
             wall_s = time.monotonic() - began
             facts = _facts(end.core, campaign, world)
-            report = _report(data, campaign, world)
+            report = _report(data, options.place, campaign, world)
             stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
     facts |= {"campaign": end.campaign, "state": end.state, "lab_hours": lab_hours, "wall_s": wall_s}
     if json:
@@ -185,7 +266,9 @@ def _say_where(data: Path, report: Path | None, stored: str) -> None:
         console.print(f"                 labwright store verify --data {data} compares it with the journal")
 
 
-def _watched(lab: Any, campaign: Campaign, options: RunOptions, uploader: Any) -> Any:
+def _watched(
+    lab: Any, campaign: Campaign, journal: Journal, options: RunOptions, uploader: Any, resume: str = ""
+) -> Any:
     """Run with a live table for people, or JSON lines for programs; Ctrl-C asks to stop, twice stops now."""
     progress = Progress(campaign, lab.clock.now, simulated=lab.simulated)
     live = None
@@ -211,7 +294,8 @@ def _watched(lab: Any, campaign: Campaign, options: RunOptions, uploader: Any) -
         elif line:
             console.print(line, markup=False)
 
-    run = CampaignRun(lab, campaign, options.data, watch, uploader.notify if uploader else lambda path: None)
+    run_closed = uploader.notify if uploader else None
+    run = CampaignRun(lab, campaign, journal, options.data, watch, run_closed, resume=resume, by=options.by or whoami())
     for one in run.recovered:
         console.print(f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents kept)")
     with interrupts(run), live or contextlib.nullcontext():
@@ -266,10 +350,10 @@ def _store(options: RunOptions) -> Iterator[Any]:
     yield uploader
 
 
-def _report(data: Path, campaign: Campaign, world: Any) -> Path | None:
+def _report(data: Path, place: str | Path, campaign: Campaign, world: Any) -> Path | None:
     """The report's place; a campaign that has ended well has done so even if its report cannot be written."""
     try:
-        return write_report(data, campaign.spec.name, world=world)
+        return write_report(data, campaign.spec.name, world=world, place=place)
     except OSError as error:
         console.print(f"the report cannot be written: {error}", style="bold yellow", markup=False)
         console.print(f"write it elsewhere with: labwright report {campaign.spec.name} --out FILE", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class _Clock(Frozen):
     speed: float
     start: float
-    wall_start: float
+    monotonic_start: float
 
 
 class _Endpoints(Frozen):
@@ -43,53 +44,83 @@ class _Endpoints(Frozen):
 _ADDRESSES: TypeAdapter[dict[str, PortAddress]] = TypeAdapter(dict[str, PortAddress])
 
 
-def serve(root: Path, *, speed: float, seed: int, endpoints: Path) -> None:
-    """Serve the lab's simulated instruments until a signal says to stop."""
+def serve(
+    root: Path, *, speed: float, seed: int, endpoints: Path, state: Path | None = None, effects: Path | None = None
+) -> None:
+    """Serve the lab's simulated instruments until a signal says to stop.
+
+    Args:
+        root: the lab's folder.
+        speed: lab seconds per second.
+        seed: of everything random.
+        endpoints: where to write the addresses.
+        state: folder of what instruments, world, clock and ports keep over a restart; nothing is kept without.
+        effects: file that gets a line for every physical effect.
+    """
     from labwright.lab import read_lab
     from labwright.lab.classes import resolve
     from labwright.simulation import SimulatedLab
     from labwright.simulation.control import ControlServer
 
     folder = read_lab(root)
-    clock = LabClock(speed)
-    start = wall = clock.wall_start
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
-    with (
-        _alone(endpoints),
-        SimulatedLab(folder.model, clock, resolve, seed=seed, links=endpoints.parent / "lines") as lab,
-    ):
-        control = ControlServer(lab)
-        try:
-            written = {
-                "lab": folder.model.name,
-                "lab_sha256": folder.sha256,
-                "clock": {"speed": speed, "start": start, "wall_start": wall},
-                "control": control.tcp_port,
-                "ports": {name: one.model_dump(mode="json") for name, one in lab.addresses.items()},
-            }
-            endpoints.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2))
-            emit(written)
-            console.print(
-                f"SIMULATED {folder.model.title}: {len(lab.instruments)} instruments, speed {speed:g}. Addresses in "
-                f"{endpoints}. Ctrl-C ends it."
-            )
-            over.wait()
-        finally:
-            endpoints.unlink(missing_ok=True)
-            control.close()
+    links = endpoints.parent / "lines"
+    with _alone(endpoints), contextlib.nullcontext() if state is None else _alone(state):
+        clock = LabClock(speed) if state is None else _lasting_clock(state, speed)
+        with SimulatedLab(folder.model, clock, resolve, seed=seed, links=links, effects=effects, state=state) as lab:
+            control = ControlServer(lab)
+            try:
+                written = {
+                    "lab": folder.model.name,
+                    "lab_sha256": folder.sha256,
+                    "clock": _numbers(clock),
+                    "control": control.tcp_port,
+                    "ports": {name: one.model_dump(mode="json") for name, one in lab.addresses.items()},
+                }
+                part = endpoints.with_suffix(".part")
+                part.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2))
+                part.replace(endpoints)  # whoever waits for the file finds a whole one
+                emit(written)
+                console.print(
+                    f"SIMULATED {folder.model.title}: {len(lab.instruments)} instruments, speed {speed:g}. Addresses "
+                    f"in {endpoints}. Ctrl-C ends it."
+                )
+                over.wait()
+            finally:
+                endpoints.unlink(missing_ok=True)
+                control.close()
+
+
+def _lasting_clock(folder: Path, speed: float) -> LabClock:
+    """The clock of the simulation that kept its state there before: whoever was connected still shares it."""
+    from labwright.simulation.kept import KeptState, boot
+
+    state, now_on = KeptState(folder), boot()
+    before = state.read("_clock")
+    clock = LabClock(speed)
+    if before is not None and before["boot"] == now_on:  # monotonic time counts from the machine's own start
+        same = LabClock(before["speed"], before["start"], before["monotonic_start"])
+        clock = same if before["speed"] == speed else LabClock(speed, same.now())
+    state.write("_clock", {**_numbers(clock), "boot": now_on})
+    return clock
+
+
+def _numbers(clock: LabClock) -> dict[str, float]:
+    """What another process of this machine needs to share the clock."""
+    return {"speed": clock.speed, "start": clock.started_s, "monotonic_start": clock.monotonic_start}
 
 
 @contextmanager
-def _alone(endpoints: Path) -> Iterator[None]:
-    """One simulation at one place: a second would take the first one's lines away, and the first the second's."""
-    endpoints.parent.mkdir(parents=True, exist_ok=True)
-    lock = ExclusiveLock(f"simulation:{endpoints.resolve()}")
+def _alone(place: Path) -> Iterator[None]:
+    """One simulation at one place: a second would take the first one's lines and state away, and the first its."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = ExclusiveLock(f"simulation:{place.resolve()}")
     try:
         lock.acquire()
     except OSError as error:
-        raise ConfigError(f"a simulation is served at {endpoints} already: {error}") from error
+        raise ConfigError(f"a simulation is served at {place} already: {error}") from error
     try:
         yield
     finally:
@@ -113,7 +144,7 @@ def read_endpoints(path: Path, folder: LabFolder) -> tuple[LabClock, dict[str, P
     except CommunicationError as error:
         raise ConfigError(f"{path}: that simulation has ended; start `labwright simulate` again") from error
     clock, addresses = written["clock"], _ADDRESSES.validate_python(written["ports"])
-    return LabClock(clock["speed"], clock["start"], clock["wall_start"]), addresses
+    return LabClock(clock["speed"], clock["start"], clock["monotonic_start"]), addresses
 
 
 def put_fault(endpoints: Path, fault: dict[str, Any]) -> None:
@@ -180,7 +211,7 @@ def opened(
     folder = read_lab(root)
     if endpoints is not None:
         clock, addresses = read_endpoints(endpoints, folder)
-        yield folder, Lab(folder, clock, addresses, simulated=True), None
+        yield folder, Lab(folder, clock, addresses, simulated=True, instruments=str(endpoints.resolve())), None
     elif simulated:
         from labwright.simulation import SimulatedLab
 

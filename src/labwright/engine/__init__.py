@@ -7,9 +7,12 @@ from labwright.engine.campaign import (
     load_campaign,
     make_protocol,
     protocol_classes,
+    resume_campaign,
 )
 from labwright.engine.core import CampaignCore
 from labwright.engine.driver import CampaignEnd, CampaignRun
+from labwright.engine.oracle import validate_state
+from labwright.engine.recovery import close_unfinished, rebuilt, replayed, unfinished
 
 __all__ = [
     "Campaign",
@@ -18,7 +21,13 @@ __all__ = [
     "CampaignRun",
     "campaign_file",
     "campaign_files",
+    "close_unfinished",
     "load_campaign",
     "make_protocol",
     "protocol_classes",
+    "rebuilt",
+    "replayed",
+    "resume_campaign",
+    "unfinished",
+    "validate_state",
 ]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from labwright.engine.events import Started
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
 from labwright.lab.classes import in_words, load_module, resolve
 from labwright.lab.folder import CONFIG
-from labwright.model.errors import ConfigError, unknown
+from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.lab import Broken, LabModel
 from labwright.model.protocol import ParameterSpec
 from labwright.model.space import Categorical
@@ -90,9 +91,40 @@ def load_campaign(
     chosen = load_planner(spec.planner) if planner else _planner(file, spec, mistakes, reading.broken)
     if mistakes or chosen is None:
         raise MistakesError(mistakes)
+    if spec.parallel > 1 and protocols[spec.protocol].container:
+        _check_moves(protocols[spec.protocol])
     places = _places(folder.model, spec, protocols[spec.protocol].container)
     _check_stocks(folder.model, spec, protocols)
     return Campaign(spec, protocols, chosen, places)
+
+
+def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = False) -> Campaign:
+    """The campaign as it was started, to go on with it.
+
+    Args:
+        folder: the lab as it is now.
+        started: the campaign's first event.
+        changed: somebody has looked at what has changed in the lab since, and says that it does no harm.
+
+    Raises:
+        RefusedError: the lab's files have changed since, and nobody has said that it does no harm.
+        ConfigError: a protocol is gone, or has other steps than before.
+    """
+    if folder.sha256 != started.lab_sha256 and not changed:
+        raise RefusedError(
+            f"the files of lab {folder.model.name} have changed since {started.campaign} was started (sha256 "
+            f"{started.lab_sha256[:12]}, now {folder.sha256[:12]}); what was half done may not fit any more. Put them "
+            "back, or say with --lab-changed that it does no harm"
+        )
+    protocols = {}
+    for spec in started.protocols:
+        made = protocols[spec.name] = make_protocol(folder, spec.name)
+        if made.spec != spec:
+            raise ConfigError(
+                f"protocol {spec.name} has other parameters, results or steps than when {started.campaign} was "
+                "started; put it back as it was, or begin a new campaign"
+            )
+    return Campaign(started.spec, protocols, load_planner(started.spec.planner), started.places)
 
 
 def protocol_classes(folder: LabFolder) -> dict[str, str]:
@@ -228,6 +260,19 @@ def _outside(value: float, allowed: ParameterSpec) -> str | None:
         return None
     unit = "" if allowed.unit == "1" else f" {allowed.unit}"
     return f"{value:g} is outside the protocol's {allowed.low:g} to {allowed.high:g}{unit}"
+
+
+def _check_moves(protocol: LabProtocol) -> None:
+    """Refuse to let several samples on their way while nobody knows where they stand.
+
+    Raises:
+        ConfigError: no step says where it brings the sample.
+    """
+    if not any(step.moves_to for step in protocol.steps):
+        raise ConfigError(
+            f"parallel: protocol {protocol.name} does not say where its samples stand, so two could meet; give its "
+            "steps moves_to and leaves, or set parallel to 1"
+        )
 
 
 def _places(lab: LabModel, spec: CampaignSpec, container: str) -> tuple[str, ...]:

@@ -1,62 +1,65 @@
 """The engine's core: events in, instructions out. No clock, no file, no thread.
 
-The same code on a virtual clock rehearses a campaign, and fed with journalled events it rebuilds its state.
-
-States of a campaign: running -> draining -> completed | stopped | failed. Of an experiment: active -> told | failed.
+The same code on a virtual clock rehearses a campaign, and fed with journalled events it rebuilds its state, byte for
+byte. States and the ways between them: `labwright.model.states`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import statistics
+from collections import deque
 from typing import Any, Literal
 
+import orjson
 from pydantic import ValidationError
 
 from labwright.engine.events import (
+    Answered,
     Ask,
+    AskPerson,
+    DrainAsked,
     Event,
     Finish,
     Infeasible,
     Instruction,
+    Noted,
+    NotSuggested,
+    PauseAsked,
+    PauseStations,
+    ResumeAsked,
+    Resumed,
     RunStep,
+    Settle,
     Started,
     StepEnded,
+    StepLate,
     StopAsked,
     StopStations,
     Suggested,
 )
+from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.resources import Resources
+from labwright.engine.tables import Question, Touched
 from labwright.model.campaign import CampaignState, Outcome, Trial
 from labwright.model.errors import LabwrightError, unknown
-from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome, StepSpec
+from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.spec import CampaignSpec
+from labwright.model.states import CampaignPhase, check_transition
 
 MAX_INFEASIBLE = 20
 """So many suggestions in a row that cannot be made mean that planner and protocol disagree about the space."""
 
+REMEMBERED = 20
+"""Durations of a step that its expected one is the median of."""
 
-@dataclass
-class Experiment:
-    """A protocol on its way through the stations; number 0 and below are preparations.
+ENOUGH = 3
+"""So many must be known before they count more than what the protocol declares."""
 
-    Attributes:
-        waiting: steps not started yet.
-        running: step by station.
-        done: results by step.
-    """
-
-    number: int
-    sample: str
-    place: str
-    protocol: ProtocolSpec
-    parameters: dict[str, float]
-    waiting: list[StepSpec]
-    running: dict[str, StepSpec] = field(default_factory=dict)
-    done: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failed: StepOutcome | None = None
+Ending = Literal["completed", "stopped", "failed"]
 
 
 class IllegalEventError(LabwrightError):
-    """An event that cannot happen in the present state: a bug, or a journal of another campaign."""
+    """An event that cannot happen in the present state: a bug, a journal of another campaign, or a late command."""
 
 
 class CampaignCore:
@@ -64,14 +67,34 @@ class CampaignCore:
 
     def __init__(self) -> None:
         self.campaign = ""
-        self.phase: Literal["new", "running", "draining", "completed", "stopped", "failed"] = "new"
+        self.phase: CampaignPhase = "draft"
         self.reason = ""
         self.trials: list[Trial] = []
         self.calibrations: dict[str, dict[str, Any]] = {}
-        self.current: Experiment | None = None
+        self.live: dict[str, Experiment] = {}
+        self.questions: dict[str, Question] = {}
+        self.resources = Resources()
+        self.asking = 0
+        self._look: set[str] = set()
+        """Samples that something has happened to, or that wait for something another has."""
+        self.tried = 0
+        """Experiments carried out or under way, which is what the budget counts."""
+        self.touched = Touched()
         self._started: Started | None = None
+        self._ending: Ending = "completed"
+        self._stopping = False
+        self._drain_later = False
+        self._unwanted = False
+        """Whether an answer of the planner is still to come that nobody wants any more."""
         self._to_prepare: list[str] = []
         self._infeasible = 0
+        self._asks = 0
+        self._questions = 0
+        self.best: float | None = None
+        """The best mean of the objective so far."""
+        self._since_best = 0
+        self._took_s: dict[str, deque[float]] = {}
+        self._out: list[Instruction] = []
 
     @property
     def started(self) -> Started:
@@ -95,13 +118,14 @@ class CampaignCore:
         return self.phase in ("completed", "stopped", "failed")
 
     @property
-    def tried(self) -> int:
-        """Experiments carried out or under way, which is what the budget counts."""
-        return sum(trial.fail_kind != "infeasible" or bool(trial.measured_params) for trial in self.trials)
+    def open_questions(self) -> list[Question]:
+        """What waits for a person."""
+        return list(self.questions.values())
 
     def state(self) -> CampaignState:
         """What a planner may know."""
-        return CampaignState(
+        # Not validated again: every trial was when it was made, and there may be thousands.
+        return CampaignState.model_construct(
             space=self.spec.space,
             objective=self.spec.objective,
             trials=tuple(self.trials),
@@ -109,223 +133,588 @@ class CampaignCore:
             planner=self.spec.planner,
         )
 
+    def waits_for(self) -> list[str]:
+        """What has to happen before anything else can, in words for a person."""
+        if self.over:
+            return []
+        waits = [f"answer to {one.id}" for one in self.open_questions]
+        waits += [f"step {run.step_id}" for one in self.live.values() for run in one.running if run.state == "running"]
+        if self.asking:
+            waits.append(f"planner {self.spec.planner.name}")
+        if self.phase == "paused":
+            waits.append("labwright campaign resume")
+        for one in self.live.values():
+            for run in one.startable():
+                if taken := self.resources.taken(one, run.spec):
+                    waits.append(f"{run.step_id} for {taken}")
+        return waits
+
+    def expected_s(self, protocol: str, step: str) -> float | None:
+        """What a step takes by what was seen; None before enough was."""
+        took = self._took_s.get(f"{protocol}/{step}", ())
+        if len(took) >= ENOUGH:
+            return statistics.median(took)
+        return self.started.learnt_s.get(f"{protocol}/{step}")
+
     def handle(self, event: Event) -> list[Instruction]:
         """Take an event; what is to be done now.
 
         Raises:
-            IllegalEventError: the event does not fit the state.
+            IllegalEventError: the event does not fit the state, which is as before.
         """
         if self.over:
             raise IllegalEventError(f"campaign {self.campaign} is {self.phase}; it takes no {event.kind!r} any more")
-        if isinstance(event, Started):
-            self._expect(self.phase == "new", event)
-            self._started = event
-            self._to_prepare = list(event.spec.prepare)
-            self.campaign, self.phase = event.campaign, "running"
-            return self._next()
-        self._expect(self.phase != "new", event)
-        if isinstance(event, StopAsked):
-            return self._stop(event)
-        if isinstance(event, StepEnded):
-            return self._step_ended(event.outcome)
-        self._expect(self.current is None and not self._to_prepare, event)
-        if isinstance(event, Suggested):
-            return self._suggested(event)
-        if isinstance(event, Infeasible):
-            return self._infeasible_suggestion(event)
-        return self._finish("failed", f"no further suggestion: {event.reason}")
+        if isinstance(event, Started) != (self.phase == "draft"):
+            raise IllegalEventError(f"event {event.kind!r} cannot happen in phase {self.phase!r} of {self.campaign!r}")
+        self._out = []
+        match event:
+            case Started():
+                self._start(event)
+            case Resumed():
+                self._resumed()
+            case Suggested():
+                self._suggested(event)
+            case Infeasible():
+                self._not_feasible(event)
+            case NotSuggested():
+                if not self._too_late(event):
+                    self._drain("failed", f"no further suggestion: {event.reason}")
+            case StepEnded():
+                self._step_ended(event.outcome)
+            case PauseAsked():
+                self._expect(self.phase == "running", event, f"it is {self.phase}")
+                self._become("paused")
+                self._out.append(PauseStations(on=True))
+            case ResumeAsked():
+                self._expect(self.phase == "paused", event, f"it is {self.phase}")
+                self._become("running")
+                self._out.append(PauseStations(on=False))
+                if self._drain_later:
+                    self._become("draining")
+            case DrainAsked():
+                self._expect(self.phase in ("running", "paused"), event, f"it is {self.phase}")
+                self._drain("completed", f"drained by {event.by or 'somebody'}: {event.because or 'no reason given'}")
+            case StopAsked():
+                self._stop(event)
+            case Answered():
+                self._answered(event)
+            case StepLate() | Noted():
+                pass
+        self._go_on()
+        return self._out
 
-    def _suggested(self, event: Suggested) -> list[Instruction]:
+    def forget_changes(self) -> None:
+        """The tables have them already."""
+        self.touched = self.resources.touched = Touched()
+
+    def snapshot(self) -> bytes:
+        """The whole state as canonical JSON; equal states give equal bytes."""
+        hidden = ("touched", "_out", "_started")
+        state = {name: value for name, value in vars(self).items() if name not in hidden}
+        return orjson.dumps(state, default=_plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+    def _start(self, event: Started) -> None:
+        self._started = event
+        self.campaign = event.campaign
+        self._to_prepare = list(event.spec.prepare)
+        self.resources = Resources(list(event.places), dict(event.lots_ml), self.touched)
+        self.phase = "queued"
+        self._become("running")
+        for name in event.lots_ml:
+            self.touched.lots.add(name)
+
+    def _resumed(self) -> None:
+        """What the last controller left under way is told to the stations again; they know what is done of it."""
+        if self.phase == "paused":
+            self._out.append(PauseStations(on=True))
+        for one in self.live.values():
+            for run in one.running:
+                if run.state != "running":
+                    continue
+                if self._stopping:
+                    run.become("failed")
+                    run.error = "the controller ended while it was being stopped"
+                    self._touch(one, run)
+                    self.resources.release_station(run)
+                else:
+                    self._out.append(self._order(one, run))
+            if self._stopping:
+                self._give_up(one, self.reason)
+        self._unwanted = False  # whoever was asked has died with the controller
+        if self.asking:
+            self._out.append(Ask(self.asking, self.state()))
+
+    def _suggested(self, event: Suggested) -> None:
+        if self._too_late(event):
+            return
         self._infeasible = 0
-        number = self.tried + 1
+        if lacking := self.resources.lacking(event.uses_ml):
+            self._drain("completed", f"{lacking}; refill it (inventory.yaml)")
+            return
+        self.tried += 1
         parameters = {**{k: float(v) for k, v in event.suggestion.params.items()}, **self.spec.fixed}
-        self.trials.append(
-            Trial(
-                id=f"{len(self.trials) + 1:04d}",
-                params=event.suggestion.params,
-                status="running",
-                rationale=event.suggestion.rationale,
-            )
-        )
+        index = self._add_trial(event.suggestion.params, "running", event.suggestion.rationale)
+        place = self.resources.next_place()
         protocol = self._protocol(self.spec.protocol)
-        self.current = Experiment(
-            number, f"{self.campaign}-{number:04d}", event.place, protocol, parameters, list(protocol.steps)
-        )
-        return self._dispatch()
-
-    def _infeasible_suggestion(self, event: Infeasible) -> list[Instruction]:
-        self._infeasible += 1
-        self.trials.append(
-            Trial(
-                id=f"{len(self.trials) + 1:04d}",
-                params=event.suggestion.params,
-                status="failed",
-                fail_kind="infeasible",
-                rationale=event.reason,
+        label = f"{self.tried:04d}"
+        self._begin(
+            Experiment(
+                label, self.tried, f"{self.campaign}-{label}", place, place, protocol, parameters, index, event.uses_ml
             )
         )
+        self.resources.reserve_lots(event.uses_ml)
+
+    def _not_feasible(self, event: Infeasible) -> None:
+        if self._too_late(event):
+            return
+        self._infeasible += 1
+        self._add_trial(event.suggestion.params, "failed", event.reason, fail_kind="infeasible")
         if self._infeasible >= MAX_INFEASIBLE:
-            return self._finish(
+            self._drain(
                 "failed",
                 f"{MAX_INFEASIBLE} suggestions in a row cannot be made, the last because: {event.reason} "
                 "Add the limit to the campaign's space.constraints.",
             )
-        return self._next()
 
-    def _step_ended(self, outcome: StepOutcome) -> list[Instruction]:
-        experiment = self.current
-        if experiment is None:
-            raise IllegalEventError(f"step {outcome.step_id} ended, but no experiment is under way")
-        name = outcome.step_id.rpartition("/")[2]
-        station = next((place for place, step in experiment.running.items() if step.name == name), None)
-        if station is None:
-            raise IllegalEventError(
-                f"step {outcome.step_id} ended, but it does not run; "
-                + unknown("running step", name, [step.name for step in experiment.running.values()])
-            )
-        del experiment.running[station]
+    def _too_late(self, event: Event) -> bool:
+        """Take the planner's answer; whether nobody wants it any more, because the campaign was told to end meanwhile.
+
+        Raises:
+            IllegalEventError: the planner was not asked.
+        """
+        self._expect(self.asking > 0 or self._unwanted, event, "the planner was not asked")
+        unwanted, self.asking, self._unwanted = self._unwanted, 0, False
+        return unwanted
+
+    def _begin(self, one: Experiment) -> None:
+        one.begin(self.campaign, self._expected(one))
+        self.live[one.label] = one
+        self._touch(one, *one.steps.values())
+
+    def _expected(self, one: Experiment) -> dict[str, float]:
+        expected = {step.name: self.expected_s(one.protocol.name, step.name) for step in one.protocol.steps}
+        return {name: value for name, value in expected.items() if value is not None}
+
+    def _step_ended(self, outcome: StepOutcome) -> None:
+        one, run = self._find(outcome.step_id)
+        run.ended_s = outcome.ended_s
+        run.error = outcome.error
         if outcome.state == "done":
-            experiment.done[name] = outcome.results
+            run.become("done")
+            self.resources.done(one, run)
+            one.take(run, outcome)
+            self._learn(one, run)
+            self._touch(one, run)
+            if one.given_up == "":
+                self._loop(one, run)
+                self._measured(one)
+            return
+        run.become("unknown")
+        self._touch(one, run)
+        if self._stopping or outcome.state == "stopped":
+            if not self._stopping:
+                self._stop(StopAsked(why=outcome.error))  # a station was stopped from elsewhere: so is the campaign
+                return
+            self._step_lost(one, run)
+            self._give_up(one, self.reason)
+        elif outcome.state == "unknown":
+            self._ask_person(one, run, outcome)
+        elif outcome.fail_kind == "infeasible":
+            self._step_lost(one, run)
+            self._give_up(one, f"step {run.spec.name}: {outcome.error}", "infeasible")
+        elif run.attempt <= run.spec.retries and outcome.doubt is None:
+            self._try_again(one, run)
+        elif run.spec.on_failure == "ask":
+            self._ask_person(one, run, outcome)
         else:
-            experiment.failed = experiment.failed or outcome
-            experiment.waiting.clear()
-        if experiment.failed is not None:
-            return self._experiment_failed(experiment) if not experiment.running else []
-        if len(experiment.done) == len(experiment.protocol.steps):
-            return self._experiment_done(experiment)
-        return self._dispatch() if self.phase == "running" else self._drained(experiment)
+            self._step_lost(one, run)
+            where = f"experiment {one.number}" if one.number > 0 else f"preparation {one.protocol.name}"
+            reason = f"{where}, step {run.spec.name}: {outcome.error}"
+            self._give_up(one, reason, "equipment")
+            if run.spec.on_failure == "stop" or one.trial is None:
+                self._drain("failed", reason)
 
-    def _experiment_done(self, experiment: Experiment) -> list[Instruction]:
-        found = {key: value for results in experiment.done.values() for key, value in results.items()}
-        self.current = None
-        missing = [one.name for one in experiment.protocol.results if one.name not in found]
-        if missing:
-            return self._promise_broken(
-                experiment, f"promised {', '.join(missing)}; found {', '.join(found) or 'nothing'}"
-            )
-        if experiment.number <= 0:
-            self.calibrations[experiment.protocol.name] = found
-            self._to_prepare.pop(0)
-            return self._next()
+    def _loop(self, one: Experiment, run: StepRun) -> None:
+        """Another round, if the loop that ends here has not reached what it is for."""
+        repeat = run.spec.repeat
+        if repeat is None or run.round >= repeat.at_most:
+            return
+        try:
+            reached = repeat.until.holds(one.found)
+        except KeyError as error:
+            self._fail_experiment(one, f"protocol {one.protocol.name}, step {run.spec.name}: repeat: {error.args[0]}")
+            return
+        if not reached:
+            one.again(self.campaign, run.spec, self._expected(one))
+            self._touch(one, *one.steps.values())
+
+    def _measured(self, one: Experiment) -> None:
+        """All that the protocol promises is found, and no loop will find it anew: the planner may know it."""
+        if one.state not in ("active", "held") or one.given_up:
+            return
+        found = one.results()
+        left = {run.spec.name for run in one.steps.values() if run.state not in ("done", "skipped", "failed")}
+        promised = {spec.name for spec in one.protocol.results}
+        if one.trial is not None:
+            promised.add(self.spec.objective.name)
+        if missing := [name for name in sorted(promised) if name not in found]:
+            if not left:
+                told = f"promised {', '.join(missing)}; found {', '.join(found) or 'nothing'}"
+                self._fail_experiment(one, f"protocol {one.protocol.name} {told}")
+            return
+        if any(name in left and promised & set(here) for name, here in one.found.items()):
+            return  # another round of a loop will find it anew
+        if one.trial is None:
+            one.become("measured")
+            self._touch(one)
+            return
         name = self.spec.objective.name
         try:
             update = {
                 "outcomes": {name: Outcome(mean=found[name], sem=found.get(f"{name}_sem"))},
                 "measured_params": found.get("measured_params"),
             }
-            trial = Trial.model_validate({**self.trials[-1].model_dump(), **update, "status": "done"})
+            trial = Trial.model_validate({**self.trials[one.trial].model_dump(), **update, "status": "done"})
         except ValidationError as error:
-            return self._promise_broken(experiment, f"found what cannot be used: {error.errors()[0]['msg']}")
-        self.trials[-1] = trial
-        return self._next()
+            words = f"protocol {one.protocol.name} found what cannot be used: {error.errors()[0]['msg']}"
+            self._fail_experiment(one, words)
+            return
+        self.trials[one.trial] = trial
+        one.become("measured")
+        self._touch(one)
+        self._better(trial.outcomes[name].mean)
 
-    def _promise_broken(self, experiment: Experiment, what: str) -> list[Instruction]:
+    def _fail_experiment(self, one: Experiment, reason: str) -> None:
         """Every step ended well, and still the results are not those the protocol declares."""
-        why = f"protocol {experiment.protocol.name} {what}"
-        if experiment.number > 0:
-            self.trials[-1] = self.trials[-1].model_copy(
-                update={"status": "failed", "fail_kind": "equipment", "rationale": why}
-            )
-        return self._finish("failed", why)
+        self._give_up(one, reason, "equipment")
+        self._drain("failed", reason)
 
-    def _experiment_failed(self, experiment: Experiment) -> list[Instruction]:
-        failed = experiment.failed
-        assert failed is not None  # noqa: S101 - the only caller has looked
-        self.current = None
-        if experiment.number > 0:
-            kind = failed.fail_kind or "equipment"
-            self.trials[-1] = self.trials[-1].model_copy(
-                update={"status": "failed", "fail_kind": kind, "rationale": failed.error}
-            )
-        where = (
-            f"experiment {experiment.number}" if experiment.number > 0 else f"preparation {experiment.protocol.name}"
+    def _give_up(
+        self, one: Experiment, reason: str, kind: Literal["infeasible", "equipment", "aborted"] = "aborted"
+    ) -> None:
+        """Nothing more is done for this sample but to bring it out of the lab; what was measured is kept."""
+        for run in one.steps.values():
+            if run.state in ("waiting", "ready") and (self._stopping or not (one.given_up or run.spec.always)):
+                run.become("skipped")
+                self._touch(one, run)
+        self._touch(one)
+        if one.given_up:
+            return
+        one.given_up = one.reason = reason
+        if one.trial is not None and self.trials[one.trial].status != "done":
+            update: dict[str, Any] = {"status": "failed", "fail_kind": kind, "rationale": reason}
+            if kind == "aborted":
+                update = {"status": "abandoned", "rationale": reason}
+            self.trials[one.trial] = self.trials[one.trial].model_copy(update=update)
+
+    def _step_lost(self, one: Experiment, run: StepRun) -> None:
+        run.become("failed")
+        self.resources.release_station(run)
+        self._touch(one, run)
+
+    def _try_again(self, one: Experiment, run: StepRun) -> None:
+        run.attempt += 1
+        run.again = True
+        run.become("ready")
+        self.resources.release_station(run)
+        self._touch(one, run)
+
+    def _ask_person(self, one: Experiment, run: StepRun, outcome: StepOutcome) -> None:
+        """The sample waits, and its station with it; everything else goes on."""
+        choices = {"again": "do it (again), because it has not happened or is mended"}
+        if outcome.doubt is not None and not outcome.value_lost:
+            choices["done"] = "it has happened; go on after it"
+        choices["abandon"] = f"give sample {one.sample} up; its container was taken out of the lab by hand"
+        self._ask(one, run.step_id, outcome.doubt, f"{run.step_id}: {outcome.error}", choices)
+        self._touch(one, run)
+
+    def _left_behind(self, one: Experiment) -> bool:
+        """Whether a sample that was given up stands where others must pass."""
+        if one.state == "held" or self._stopping or not one.given_up or one.stands_at in ("", one.place):
+            return False
+        ends = self.phase == "draining" and self._ending == "failed" and len(self.live) == 1
+        return not ends and f"position:{one.stands_at}" in self.resources.reserved
+
+    def _ask_for_removal(self, one: Experiment) -> None:
+        text = (
+            f"sample {one.sample} was given up ({one.given_up}) and stands at {one.stands_at}, where others must pass"
         )
-        if failed.state == "stopped" or self.phase == "draining":
-            return self._finish("stopped", self.reason or failed.error)
-        # After an equipment fault nobody knows where the sample is; going on could crash the arm into it.
-        return self._finish("failed", f"{where}, step {failed.step_id.rpartition('/')[2]}: {failed.error}")
+        self._ask(one, "", None, text, {"removed": f"its container was taken out of {one.stands_at}"})
 
-    def _drained(self, experiment: Experiment) -> list[Instruction]:
-        if experiment.running:
-            return []
-        self.current = None
-        if experiment.number > 0:
-            self.trials[-1] = self.trials[-1].model_copy(update={"status": "abandoned", "rationale": self.reason})
-        return self._finish("stopped", self.reason)
+    def _ask(self, one: Experiment, step_id: str, doubt: int | None, text: str, choices: dict[str, str]) -> None:
+        self._questions += 1
+        question = Question(f"{self.campaign}?{self._questions}", one.label, step_id, doubt, text, choices)
+        self.questions[question.id] = question
+        if one.state != "held":
+            one.become("held")
+        self.touched.questions[question.id] = question.row(self.campaign)
+        self._touch(one)
+        self._out.append(AskPerson(question.id, text))
 
-    def _stop(self, event: StopAsked) -> list[Instruction]:
-        self.phase, self.reason = "draining", event.why
-        if self.current is None:
-            return self._finish("stopped", event.why)
-        self.current.waiting.clear()
-        return [StopStations(event.why, event.now)]
+    def _answered(self, event: Answered) -> None:
+        question = self.questions.get(event.question)
+        if question is None:
+            raise IllegalEventError(unknown("open question", event.question, list(self.questions)))
+        if event.answer not in question.choices:
+            raise IllegalEventError(unknown(f"answer to {event.question}", event.answer, list(question.choices)))
+        del self.questions[event.question]
+        self.touched.questions[event.question] = question.row(self.campaign, event)
+        one = self.live[question.label]
+        if question.step_id:
+            self._step_answered(one, question, event)
+        else:
+            one.stands_at = ""
+        self._let_go(one)
 
-    def _next(self) -> list[Instruction]:
+    def _let_go(self, one: Experiment) -> None:
+        """Hold a sample no longer, once no question about it is open."""
+        if one.state == "held" and not any(question.label == one.label for question in self.questions.values()):
+            measured = one.trial is not None and self.trials[one.trial].status == "done"
+            one.become("measured" if measured else "active")
+            self._touch(one)
+
+    def _step_answered(self, one: Experiment, question: Question, event: Answered) -> None:
+        run = next(run for run in one.steps.values() if run.step_id == question.step_id)
+        if question.doubt is not None and event.answer in ("again", "done"):
+            state: Literal["confirmed", "absent"] = "confirmed" if event.answer == "done" else "absent"
+            self._out.append(Settle(run.step_id, question.doubt, state, event.by, event.because))
+        if event.answer == "abandon":
+            self._step_lost(one, run)
+            one.stands_at = ""
+            self._give_up(one, f"given up by {event.by}: {event.because or question.text}", "equipment")
+            for other in one.steps.values():
+                if other.state in ("waiting", "ready"):
+                    other.become("skipped")
+                    self._touch(one, other)
+        else:
+            if question.doubt is None:
+                run.attempt += 1
+                run.again = True
+            run.become("ready")
+            self.resources.release_station(run)
+            self._touch(one, run)
+
+    def _stop(self, event: StopAsked) -> None:
+        if self.phase != "draining":
+            self._stopping = True
+            self._drain("stopped", event.why)
+        elif not self._stopping:
+            self._stopping, self._ending, self.reason = True, "stopped", event.why
+            self.touched.campaign = True
+        for one in list(self.live.values()):
+            for run in one.running:
+                if run.state == "unknown":
+                    self._step_lost(one, run)
+            for key in [key for key, question in self.questions.items() if question.label == one.label]:
+                self.touched.questions[key] = self.questions.pop(key).row(self.campaign, withdrawn=event.why)
+            self._let_go(one)
+            self._give_up(one, event.why)
+        if any(one.running for one in self.live.values()):
+            self._out.append(StopStations(event.why, event.now))
+
+    def _drain(self, ending: Ending, reason: str) -> None:
+        """No further experiment; when those under way have ended, so has the campaign."""
         if self.phase == "draining":
-            return self._finish("stopped", self.reason)
+            if ending == "failed" and self._ending == "completed":
+                self._ending, self.reason = ending, reason
+                self.touched.campaign = True
+            return
+        if self.phase == "paused" and not self._stopping:
+            if self._drain_later and ending != "failed":
+                return
+            self._drain_later = True  # a person has paused it, and only a person lets it go on
+        else:
+            self._become("draining")
+        self._ending, self.reason = ending, reason
+        self._unwanted, self.asking = self.asking > 0, 0
+        self.touched.campaign = True
+
+    def _go_on(self) -> None:
+        """Start what can start, ask for what is needed, end what has ended."""
+        for label in list(self.touched.experiments):
+            one = self.live.get(label)
+            if one is None:
+                continue
+            self._skip(one)
+            if one.over and self._left_behind(one):
+                self._ask_for_removal(one)
+            elif one.over:
+                self._experiment_over(one)
+        if self.phase == "running":
+            self._prepare_or_ask()
+        if self.phase != "paused" and not self._stopping:
+            self._dispatch()
+        if self.phase == "draining" and not self.live:
+            self._become(self._ending)
+            self._out.append(Finish(self._ending, self.reason))
+
+    def _skip(self, one: Experiment) -> None:
+        """Skip steps whose condition does not hold; one may let another be skipped."""
+        again = True
+        while again:
+            again = False
+            for run in list(one.startable()):
+                condition = run.spec.when
+                if condition is None or run.state != "waiting":
+                    continue
+                try:
+                    holds = condition.holds(one.found)
+                except KeyError as error:
+                    self._fail_experiment(one, f"protocol {one.protocol.name}, step {run.spec.name}: {error.args[0]}")
+                    return
+                if not holds:
+                    run.become("skipped")
+                    self._touch(one, run)
+                    self._measured(one)
+                    again = True
+
+    def _experiment_over(self, one: Experiment) -> None:
+        if one.given_up:
+            one.become("abandoned")
+        else:
+            self._measured(one)  # a protocol that promises nothing is measured when it is over
+            if one.given_up:
+                return
+            if one.state == "accepted":
+                one.become("active")
+            if one.state == "active":
+                one.become("measured")
+            one.become("told")
+        self.resources.leave(one, self.campaign)
+        self._touch(one)
+        del self.live[one.label]
+        self._look.discard(one.label)
+        if one.trial is None and not one.given_up:
+            self.calibrations[one.protocol.name] = one.results()
+            self._to_prepare.pop(0)
+
+    def _prepare_or_ask(self) -> None:
         if self._to_prepare:
-            protocol = self._protocol(self._to_prepare[0])
-            number = 1 - len(self._to_prepare)
-            self.current = Experiment(
-                min(number, 0),
-                f"{self.campaign}-{protocol.name}",
-                "",
-                protocol,
-                {},
-                list(protocol.steps),
-            )
-            return self._dispatch()
+            if not self.live:
+                protocol = self._protocol(self._to_prepare[0])
+                sample = f"{self.campaign}-{protocol.name}"
+                self._begin(Experiment(protocol.name, 0, sample, "", "", protocol, {}, None))
+            return
+        if self.asking:
+            return
         if self.tried >= self.spec.budget:
-            return self._finish("completed", f"the budget of {self.spec.budget} experiments is spent")
-        if (reason := self._stop_rule()) is not None:
-            return self._finish("completed", reason)
-        return [Ask(self.state())]
+            self._drain("completed", f"the budget of {self.spec.budget} experiments is spent")
+        elif (reason := self._stop_rule()) is not None:
+            self._drain("completed", reason)
+        elif len(self.live) < self.spec.parallel:
+            self._asks += 1
+            self.asking = self._asks
+            self._out.append(Ask(self.asking, self.state()))
+
+    def _dispatch(self) -> None:
+        """Start every step whose needs are done and whose station and positions are free, the oldest sample first."""
+        for label, one in self.live.items():
+            if label not in self._look:
+                continue
+            blocked = False
+            for run in list(one.startable()):
+                if not self.resources.take(one, run):
+                    blocked = True
+                    continue
+                if run.state == "waiting":
+                    run.become("ready")
+                run.become("reserved")
+                run.become("running")
+                if one.state == "accepted":
+                    one.become("active")
+                self._out.append(self._order(one, run))
+                self._touch(one, run)
+            if not blocked:
+                self._look.discard(label)
+
+    def _order(self, one: Experiment, run: StepRun) -> RunStep:
+        order = StepOrder.model_construct(  # every part of it was checked when it came
+            step_id=run.step_id,
+            campaign=self.campaign,
+            experiment=one.number,
+            label=one.label,
+            sample=one.sample,
+            place=one.place,
+            stands_at=one.stands_at,
+            protocol=one.protocol.name,
+            step=run.spec.name,
+            round=run.round,
+            attempt=run.attempt,
+            resumed=run.begun,
+            expected_s=run.expected_s,
+            parameters=one.parameters,
+            results=dict(one.found),
+            calibrations=self.calibrations,
+        )
+        again, run.begun, run.again = run.again, True, False
+        return RunStep(run.spec.station, order, run.spec.timeout_s, again=again)
+
+    def _better(self, value: float) -> None:
+        sign = 1 if self.spec.objective.goal == "max" else -1
+        if self.best is None or sign * value > sign * self.best:
+            self.best, self._since_best = value, 0
+        else:
+            self._since_best += 1
 
     def _stop_rule(self) -> str | None:
-        name, rule = self.spec.objective.name, self.spec.stop
+        rule = self.spec.stop
         sign = 1 if self.spec.objective.goal == "max" else -1
-        values = [sign * trial.outcomes[name].mean for trial in self.trials if trial.status == "done"]
-        if not values:
+        if self.best is None:
             return None
-        if rule.target is not None and max(values) >= sign * rule.target:
+        if rule.target is not None and sign * self.best >= sign * rule.target:
             return f"the target of {rule.target:g} {self.spec.objective.unit} is reached"
-        if rule.no_better_for is not None and len(values) - 1 - values.index(max(values)) >= rule.no_better_for:
+        if rule.no_better_for is not None and self._since_best >= rule.no_better_for:
             return f"{rule.no_better_for} experiments in a row brought nothing better"
         return None
 
-    def _dispatch(self) -> list[Instruction]:
-        """Start every step whose needs are done and whose station is free."""
-        experiment = self.current
-        assert experiment is not None  # noqa: S101 - the callers have looked
-        instructions: list[Instruction] = []
-        for step in list(experiment.waiting):
-            if step.station in experiment.running or not all(need in experiment.done for need in step.needs):
-                continue
-            experiment.waiting.remove(step)
-            experiment.running[step.station] = step
-            label = f"{experiment.number:04d}" if experiment.number > 0 else experiment.protocol.name
-            order = StepOrder(
-                step_id=f"{self.campaign}/{label}/{step.name}",
-                campaign=self.campaign,
-                experiment=max(experiment.number, 0),
-                sample=experiment.sample,
-                place=experiment.place,
-                protocol=experiment.protocol.name,
-                step=step.name,
-                parameters=experiment.parameters,
-                results=experiment.done,
-                calibrations=self.calibrations,
-            )
-            instructions.append(RunStep(step.station, order))
-        return instructions
+    def _learn(self, one: Experiment, run: StepRun) -> None:
+        if run.started_s is not None and run.ended_s is not None:
+            took = self._took_s.setdefault(f"{one.protocol.name}/{run.spec.name}", deque(maxlen=REMEMBERED))
+            took.append(run.ended_s - run.started_s)
 
-    def _finish(self, state: Literal["completed", "stopped", "failed"], reason: str) -> list[Instruction]:
-        self.phase, self.reason = state, reason
-        return [Finish(state, reason)]
+    def _add_trial(self, params: Any, status: Any, rationale: str, **more: Any) -> int:
+        number = len(self.trials)
+        trial = Trial(id=f"{number + 1:04d}", params=params, status=status, rationale=rationale, **more)
+        self.trials.append(trial)
+        return number
+
+    def _find(self, step_id: str) -> tuple[Experiment, StepRun]:
+        _, label, _ = step_id.rsplit("/", 2)
+        one = self.live.get(label)
+        if one is None:
+            raise IllegalEventError(f"step {step_id} ended, but no experiment {label} is under way")
+        for run in one.steps.values():
+            if run.step_id == step_id and run.state == "running":
+                return one, run
+        running = [run.step_id for run in one.steps.values() if run.state == "running"]
+        raise IllegalEventError(
+            f"step {step_id} ended, but it does not run; {unknown('running step', step_id, running)}"
+        )
+
+    def _become(self, phase: CampaignPhase) -> None:
+        check_transition("campaign", self.campaign, self.phase, phase)
+        self.phase = phase
+        self.touched.campaign = True
+
+    def _touch(self, one: Experiment, *runs: StepRun) -> None:
+        self.touched.experiments[one.label] = one
+        self._look.add(one.label)
+        for run in runs:
+            self.touched.steps[run.step_id] = (one, run)
 
     def _protocol(self, name: str) -> ProtocolSpec:
         return next(one for one in self.started.protocols if one.name == name)
 
-    def _expect(self, condition: bool, event: Event) -> None:
+    def _expect(self, condition: bool, event: Event, why: str) -> None:
         if not condition:
-            raise IllegalEventError(f"event {event.kind!r} cannot happen in phase {self.phase!r} of {self.campaign!r}")
+            raise IllegalEventError(f"event {event.kind!r} cannot happen to {self.campaign!r}: {why}")
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, deque):
+        return list(value)
+    return {key: one for key, one in vars(value).items() if key != "touched"}

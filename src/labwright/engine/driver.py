@@ -1,7 +1,12 @@
-"""The driver loop: keeps each event, asks the core what follows, and carries it out."""
+"""The driver loop: takes what happens, keeps it together with what it changes, and only then does what follows.
+
+It sleeps until something happens: a step ends, a planner answers, somebody gives a command, an alarm rings.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -9,38 +14,53 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
-from typing import Literal
+from typing import Any, Literal
 
-from labwright.clock import Mailbox
+from labwright.clock import Actor, Mailbox, Repeating
+from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
+from labwright.engine.commands import event_of
 from labwright.engine.core import CampaignCore
 from labwright.engine.events import (
     Ask,
     Event,
     Finish,
-    Infeasible,
     Instruction,
-    NotSuggested,
+    Noted,
+    PauseStations,
+    Resumed,
     RunStep,
+    Settle,
     Started,
     StepEnded,
+    StepLate,
     StopAsked,
     StopStations,
-    Suggested,
+    decisions,
 )
-from labwright.journal import EventLog, RunJournal, recover
+from labwright.engine.recovery import learnt_s, rebuilt
+from labwright.engine.tables import take_changes
+from labwright.journal import Command, Journal, NewEvent, RunJournal, StepJournal, WakePort, recover, settle, supersede
 from labwright.lab import Lab
-from labwright.lab.classes import in_words
-from labwright.model.campaign import Suggestion
-from labwright.model.errors import InfeasibleError, OutOfRangeError, PlannerError
-from labwright.model.protocol import StepOrder
+from labwright.model.campaign import CampaignState
+from labwright.model.errors import DeviceError, LabwrightError
+from labwright.planners import Answer, PlannerWorker
 from labwright.stations import Station, StationLink
 
 SILENCE_S = 600.0
 """Wall seconds without any event, beyond what the running steps may take, after which they count as hung."""
 
-NEAR = 0.05
-"""A suggestion that cannot be made is moved if the nearest that can is no further than this share of each range."""
+LATE_TIMES = 2.0
+LATE_S = 30.0
+"""A step is late after this many times its expected time and this many seconds more."""
+
+RESTORE_S = 3600.0
+"""Wall seconds a set-point may take to be reached again after a crash."""
+
+JOIN_S = 30.0
+"""Wall seconds a set-point that is being restored may take to be given up."""
+
+_log = logging.getLogger(__name__)
 
 Watch = Callable[[Event, CampaignCore], None]
 
@@ -62,43 +82,72 @@ class CampaignEnd:
     core: CampaignCore
 
 
+@dataclass(frozen=True)
+class _Look:
+    """Somebody has tapped: commands may wait."""
+
+
 class CampaignRun:
     """One campaign on an open lab.
 
     Args:
-        lab: open.
+        lab: open; undisturbed where a campaign is resumed.
         campaign: fits the lab.
-        data: folder of journal and runs.
+        journal: not controlled by another.
+        data: folder of the runs.
         watch: told every event after it was kept and handled, with the core.
-        run_closed: told the file of every finished run, to upload it.
+        run_closed: told the file of every finished run, to upload it; None if nobody does.
+        resume: id of the campaign to go on with; a new one if empty.
+        by: who starts it.
+
+    Raises:
+        RefusedError: another controller runs on the journal.
     """
 
     def __init__(
         self,
         lab: Lab,
         campaign: Campaign,
+        journal: Journal,
         data: Path,
         watch: Watch = lambda event, core: None,
-        run_closed: Callable[[Path], None] = lambda path: None,
+        run_closed: Callable[[Path], None] | None = None,
+        *,
+        resume: str = "",
+        by: str = "",
     ) -> None:
         self._lab = lab
         self._campaign = campaign
+        self._journal = journal
         self._watch = watch
         self._run_closed = run_closed
+        self._resume = resume
+        self._by = by
         self.core = CampaignCore()
         self._actor = lab.clock.actor("engine", busy=True)
-        self._events: Mailbox[Event] = lab.clock.mailbox(self._actor)
+        self._events: Mailbox[Event | _Look] = lab.clock.mailbox(self._actor)
+        self._wake = WakePort(lambda: self._events.put(_Look()))
+        try:
+            self.epoch = journal.control(by, self._wake.number)
+        except LabwrightError:
+            self._wake.close()
+            raise
+        self._listening = journal.listen(lambda: self._events.put(_Look()))
         self.runs = RunJournal(data / "runs")
         self.recovered = recover(data / "runs")
-        self._log = EventLog(data / "journal.sqlite")
-        self._epoch = time.time_ns()
-        self._stations: dict[str, StationLink] = {}
-        self._orders: dict[str, StepOrder] = {}
-        self._places = list(campaign.places)
+        self.keeper = StepJournal(journal)
+        self._worker = PlannerWorker(campaign.spec.planner)
+        self.stations: dict[str, StationLink] = {}
+        self._under_way: dict[str, RunStep] = {}
+        self._alarms: dict[str, Repeating] = {}
         self._end: Finish | None = None
-        self._early = threading.Lock()
-        self._too_early: list[StopAsked] = []
-        self._running = False
+        self._going = not resume
+        self._ending = threading.Event()
+        self._restoring: threading.Thread | None = None
+        if resume:
+            self.core = rebuilt(journal, resume)
+        else:
+            self._events.put(self._started_event())
 
     def run(self) -> CampaignEnd:
         """Run the campaign to its end; the lab is left in its safe state.
@@ -106,142 +155,263 @@ class CampaignRun:
         Raises:
             JournalError: the journal refuses; everything was stopped, and what was measured before is kept.
         """
-        campaign = (
-            f"{self._campaign.spec.name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{self._epoch % 0xFFFF:04x}"
-        )
-        self._stations = self._make_stations()
         try:
-            with self._early:
-                self._events.put(self._started_event(campaign))
-                for event in self._too_early:
-                    self._events.put(event)
-                self._running = True
+            self.stations = self._make_stations()
+            if self._resume:
+                self._restoring = threading.Thread(target=self._restore, name="restore", daemon=True)
+                self._restoring.start()
+            self._events.put(_Look())
             while self._end is None:
-                self._step(campaign)
+                self._step()
         except BaseException:
             self._stop_stations("the engine ends", now=True)
             raise
         finally:
             self._close()
-        return CampaignEnd(campaign, self._end.state, self._end.reason, self.core)
+        return CampaignEnd(self.core.campaign, self._end.state, self._end.reason, self.core)
 
-    def patience_s(self) -> float:
-        """Wall seconds to wait for the next event; a station ends an overdue step itself, so later is too late."""
-        clock, current = self._lab.clock, self.core.current
-        if clock.stepped or current is None:
+    def patience_s(self) -> float | None:
+        """Wall seconds to wait for the next event; None while only a person can end the wait."""
+        if not self._going:
+            return None  # set-points are restored, each within its own time
+        if self.core.phase == "paused" or (self.core.questions and not self._under_way and not self.core.asking):
+            return None
+        if self._lab.clock.stepped:
             return SILENCE_S
-        return SILENCE_S + max((step.timeout_s for step in current.running.values()), default=0.0) / clock.speed
+        return SILENCE_S + max((one.timeout_s for one in self._under_way.values()), default=0.0) / self._lab.clock.speed
 
-    def _started_event(self, campaign: str) -> Started:
+    def ask_to_stop(self, why: str, *, now: bool) -> None:
+        """End the campaign: after the current operations, or now with all devices halted. Callable from anywhere."""
+        self._events.put(StopAsked(why=why, now=now, by=self._by))
+        if now:  # at once, whatever the driver waits for: a journal that is away must not keep a heater on
+            self._stop_stations(why, now=True)
+
+    def note(self, words: str) -> None:
+        """Keep something a person should know. Callable from anywhere."""
+        self._events.put(Noted(words=words))
+
+    def _started_event(self) -> Started:
+        spec = self._campaign.spec
+        tail = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.time_ns() % 0xFFFF:04x}"
         return Started(
-            campaign=campaign,
-            spec=self._campaign.spec,
+            campaign=f"{spec.name}-{tail}",
+            spec=spec,
             protocols=tuple(one.spec for one in self._campaign.protocols.values()),
             lab=self._lab.model.name,
             lab_sha256=self._lab.folder.sha256,
             simulated=self._lab.simulated,
+            instruments=self._lab.instruments,
+            by=self._by,
+            places=self._campaign.places,
+            lots_ml={name: one.volume_ml - one.reserve_ml for name, one in self._lab.model.stocks.items()},
+            learnt_s=learnt_s(self._journal, list(self._campaign.protocols)),
         )
 
-    def ask_to_stop(self, why: str, *, now: bool) -> None:
-        """End the campaign: after the current operation, or now with all devices halted. Callable from anywhere."""
-        event = StopAsked(why=why, now=now)
-        with self._early:
-            if self._running:
-                self._events.put(event)
-            else:  # it must not come before the campaign's first event
-                self._too_early.append(event)
+    def _restore(self) -> None:
+        """Set-points that the lab has lost while nobody was there are set again, before any sample goes on."""
+        actor = self._lab.clock.actor("restore", busy=True)
+        try:
+            held = self.keeper.held(self._resume) if self.core.live else {}
+            for (name, attr), value in held.items():
+                axis: Any = getattr(self._lab.devices.get(name), attr, None)
+                if axis is not None and getattr(axis, "holds", False) and not self._ending.is_set():
+                    self._restore_one(axis, f"{name}.{attr}", value, actor)
+        except LabwrightError as error:
+            self._events.put(StopAsked(why=f"set-points could not be restored: {error}", now=True))
+        finally:
+            self._events.put(Resumed(epoch=self.epoch, by=self._by))
+            actor.close()
 
-    def _step(self, campaign: str) -> None:
+    def _restore_one(self, axis: Any, what: str, value: float, actor: Actor) -> None:
+        try:
+            status = axis.set(value)
+            actor.park([status])
+            status.wait(RESTORE_S)
+            self.note(f"{what} is set to {value:g} again, as before the controller ended")
+        except Exception as error:  # noqa: BLE001 - a driver is somebody's code; its mistake must not keep all samples waiting
+            self.note(f"{what} could not be set to {value:g} again: {error}")
+        actor.resume()
+
+    def _end_restoring(self) -> None:
+        """Set nothing any more; what is being set is given up, and its device halted."""
+        self._ending.set()
+        thread = self._restoring
+        if thread is None or not thread.is_alive():
+            return
+        for device in self._lab.devices.values():
+            device.end_acts("the campaign was told to end")
+            with contextlib.suppress(DeviceError):
+                device.stop_acts()
+        thread.join(JOIN_S)
+
+    def _step(self) -> None:
+        """Wait for something to happen; take all that has, keep it together, and do what follows."""
         patience_s = self.patience_s()
         try:
-            event = self._events.get(patience_s)
+            happened = [self._events.get(patience_s), *self._events.more()]
         except Empty:
-            running = ", ".join(step for step in self._orders) or "nothing"
-            event = StopAsked(why=f"nothing was heard for {patience_s:g} s while waiting for {running}", now=True)
-        self._log.append(campaign, event.kind, event.model_dump(mode="json"), self._lab.clock.now())
-        if isinstance(event, StopAsked) and self.core.phase == "draining":
-            instructions: list[Instruction] = [StopStations(event.why, event.now)]
-        else:
-            instructions = self.core.handle(event)
-        if isinstance(event, StepEnded):
-            self._orders.pop(event.outcome.step_id, None)
-            for uid in event.outcome.run_uids:
-                if self.runs.path(uid).exists():
-                    self._run_closed(self.runs.path(uid))
-        self._watch(event, self.core)
-        for instruction in instructions:
+            waits = ", ".join(self.core.waits_for()) or "nothing"
+            happened = [StopAsked(why=f"nothing was heard for {patience_s:g} s while waiting for {waits}", now=True)]
+        kept: list[NewEvent] = []
+        seen: list[Event] = []
+        instructions: list[Instruction] = []
+        looked = False
+        for one in happened:
+            if isinstance(one, _Look):
+                if looked:
+                    continue  # several taps, one look: what is taken is marked only when all of this is kept
+                looked = True
+                for command in self._commands():
+                    self._obey(command, kept, seen, instructions)
+            elif not self.core.over and not self._out_of_date(one):
+                self._take(one, kept, seen, instructions)
+        if kept:
+            self._journal.record(kept)
+        for event in seen:
+            self._seen(event)
+        # A pause first: what it comes with must not begin anything.
+        for instruction in sorted(instructions, key=lambda one: one != PauseStations(on=True)):
             self._carry_out(instruction)
 
+    def _take(
+        self,
+        event: Event,
+        kept: list[NewEvent],
+        seen: list[Event],
+        instructions: list[Instruction],
+        command: Command | None = None,
+    ) -> None:
+        """Let the core handle an event, and make ready what is to be kept of it."""
+        decided = self.core.handle(event)
+        new = NewEvent(
+            campaign=self.core.campaign,
+            kind=event.kind,
+            payload=event.model_dump_json().encode(),
+            decisions=_json(decided),
+            lab_time_s=self._lab.clock.now(),
+            changes=take_changes(self.core),
+            also=self._also(decided),
+            command=command.id if command else 0,
+            answer="done",
+        )
+        kept.append(new)
+        seen.append(event)
+        instructions += decided
+
+    def _out_of_date(self, event: Event) -> bool:
+        """Whether an alarm means nothing: its step has ended, or is late because somebody has paused it."""
+        if not isinstance(event, StepLate):
+            return False
+        if self.core.phase == "paused":
+            self._alarms[event.step_id] = self._lab.clock.once(LATE_S, lambda: self._events.put(event))
+            return True
+        return event.step_id not in self._under_way
+
+    def _obey(self, command: Command, kept: list[NewEvent], seen: list[Event], instructions: list[Instruction]) -> None:
+        """Do what somebody has asked for, or say why not."""
+        try:
+            event = event_of(command)
+            self._take(event, kept, seen, instructions, command)
+        except LabwrightError as error:
+            self._journal.dismiss(command.id, str(error))
+
+    def _commands(self) -> list[Command]:
+        waiting = self._journal.waiting_commands(self.core.campaign) if self.core.campaign else []
+        # Before the stations know again what runs, only a stop makes sense; the rest waits until then.
+        return waiting if self._going else [one for one in waiting if one.kind == "stop"]
+
+    def _also(self, decided: list[Instruction]) -> Callable[[Any], None] | None:
+        """What decisions change in what the stations have kept, in the same transaction."""
+        now = self._lab.clock.now()
+        works = [
+            settle(one.step_id, one.n, one.state, one.because, one.by, now)
+            for one in decided
+            if isinstance(one, Settle)
+        ]
+        works += [supersede(one.order.step_id) for one in decided if isinstance(one, RunStep) and one.again]
+        if not works:
+            return None
+
+        def also(connection: Any) -> None:
+            for work in works:
+                work(connection)
+
+        return also
+
+    def _seen(self, event: Event) -> None:
+        if isinstance(event, Resumed):
+            self._going = True
+            self._events.put(_Look())
+        if isinstance(event, StepEnded):
+            self._under_way.pop(event.outcome.step_id, None)
+            if (alarm := self._alarms.pop(event.outcome.step_id, None)) is not None:
+                alarm.cancel()
+            if self._run_closed is not None:
+                for path in map(self.runs.path, event.outcome.run_uids):
+                    if path.exists():
+                        self._told(self._run_closed, path)
+        self._told(self._watch, event, self.core)
+
+    def _told(self, call: Callable[..., None], *args: Any) -> None:
+        """Tell somebody; if he cannot hear it, a lost terminal for one, the lab goes on."""
+        try:
+            call(*args)
+        except Exception:  # noqa: BLE001 - whoever listens is not the engine, and must not end a dispense half way
+            _log.exception("the engine goes on, but somebody could not be told what happened")
+
     def _carry_out(self, instruction: Instruction) -> None:
-        if isinstance(instruction, Ask):
-            self._events.put(self._ask(instruction))
-        elif isinstance(instruction, RunStep):
-            self._orders[instruction.order.step_id] = instruction.order
-            self._stations[instruction.station].start(instruction.order, self._epoch)
-        elif isinstance(instruction, StopStations):
-            self._stop_stations(instruction.why, now=instruction.now)
-        else:
-            self._end = instruction
+        match instruction:
+            case Ask(state=state):
+                self._ask(state)
+            case RunStep(station=station, order=order):
+                late_s = LATE_TIMES * order.expected_s + LATE_S
+                late = StepLate(step_id=order.step_id, running_s=late_s, expected_s=order.expected_s)
+                self._under_way[order.step_id] = instruction
+                self._alarms[order.step_id] = self._lab.clock.once(late_s, lambda: self._events.put(late))
+                self.stations[station].start(order, self.epoch)
+            case PauseStations(on=on):
+                for one in self.stations.values():
+                    one.pause(on=on)
+            case StopStations(why=why, now=now):
+                self._stop_stations(why, now=now)
+            case Finish():
+                self._end = instruction
+
+    def _ask(self, state: CampaignState) -> None:
+        """Ask the planner in its own process; lab time stands still on a stepped clock meanwhile."""
+        thinking = self._lab.clock.actor("planner", busy=True)
+
+        def answered(answer: Answer) -> None:
+            self._events.put(reply(self._campaign, answer))
+            thinking.close()
+
+        self._worker.ask(state, 1, answered)
 
     def _stop_stations(self, why: str, *, now: bool) -> None:
         """First none of them begins anything any more, then all are halted at once."""
-        for station in self._stations.values():
+        for station in self.stations.values():
             station.stop(why, now=False)
+        self._ending.set()
         if now:
+            self._end_restoring()
             self._at_all_stations(lambda station: station.stop(why, now=True))
 
     def _close(self) -> None:
         """The lab's safe state first; a second interrupt in the middle of it must not leave a station out."""
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._actor.close)
+            stack.callback(self.runs.close)
+            stack.callback(self._wake.close)
+            stack.callback(self._listening.close)
+            stack.callback(self._worker.close)
+            self._end_restoring()
             self._at_all_stations(lambda station: station.close())
-        finally:
-            self._log.close()
-            self.runs.close()
-            self._actor.close()
+            for alarm in self._alarms.values():
+                alarm.cancel()
 
     def _at_all_stations(self, do: Callable[[StationLink], None]) -> None:
-        with ThreadPoolExecutor(max(1, len(self._stations)), thread_name_prefix="stations") as pool:
-            list(pool.map(do, self._stations.values()))
-
-    def _ask(self, ask: Ask) -> Event:
-        try:
-            (suggestion,) = self._campaign.planner.ask(ask.state, 1)
-        except PlannerError as error:
-            return NotSuggested(reason=str(error))
-        try:
-            self._check(suggestion)
-        except InfeasibleError as error:
-            near = self._nearest(suggestion, error)
-            if near is None:
-                words = ", ".join(f"{name} {value:.4g}" for name, value in error.nearest.items())
-                return Infeasible(suggestion=suggestion, reason=f"{error} Nearest that can be made: {words}.")
-            suggestion = near
-        except OutOfRangeError as error:
-            return Infeasible(suggestion=suggestion, reason=str(error))
-        except PlannerError as error:
-            return NotSuggested(reason=str(error))
-        return Suggested(suggestion=suggestion, place=self._places.pop(0) if self._places else "")
-
-    def _check(self, suggestion: Suggestion) -> None:
-        spec = self._campaign.spec
-        parameters = {key: float(value) for key, value in suggestion.params.items()}
-        with in_words(PlannerError, "the protocol's check fails"):
-            self._campaign.protocols[spec.protocol].check({**parameters, **spec.fixed})
-
-    def _nearest(self, suggestion: Suggestion, error: InfeasibleError) -> Suggestion | None:
-        """The suggestion moved to the nearest that can be made, if that is near; what is made is measured anyway."""
-        space = self._campaign.spec.space
-        moved = {**suggestion.params, **{k: v for k, v in error.nearest.items() if k in space.names}}
-        shifts = [abs(a - b) for a, b in zip(space.to_unit(suggestion.params), space.to_unit(moved), strict=True)]
-        if max(shifts) > NEAR or space.violations(moved):
-            return None
-        words = f"{suggestion.rationale}; moved to the nearest that can be made ({error})"
-        near = suggestion.model_copy(update={"params": moved, "rationale": words})
-        try:
-            self._check(near)
-        except (InfeasibleError, OutOfRangeError):
-            return None
-        return near
+        with ThreadPoolExecutor(max(1, len(self.stations)), thread_name_prefix="stations") as pool:
+            list(pool.map(do, self.stations.values()))
 
     def _make_stations(self) -> dict[str, StationLink]:
         lab = self._lab
@@ -254,6 +424,7 @@ class CampaignRun:
                 protocols=self._campaign.protocols,
                 clock=lab.clock,
                 journal=self.runs,
+                keeper=self.keeper,
                 finished=lambda outcome: self._events.put(StepEnded(outcome=outcome)),
                 scan_id=self.runs.number,
                 lab_hash=lab.folder.sha256,
@@ -261,3 +432,9 @@ class CampaignRun:
             )
             for name, spec in lab.model.stations.items()
         }
+
+
+def _json(decided: list[Instruction]) -> bytes:
+    import orjson
+
+    return orjson.dumps(decisions(decided))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -23,6 +23,11 @@ class Started(Frozen):
         lab: name of the lab.
         lab_sha256: hash of the lab's files.
         simulated: whether the instruments are.
+        instruments: which: ``real``, simulated in the controller's own process (``here``), or where else.
+        by: who started it.
+        places: positions with an empty container for a sample, in the order of their use.
+        lots_ml: what can be used of each stock.
+        learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
     """
 
     kind: Literal["started"] = "started"
@@ -32,14 +37,37 @@ class Started(Frozen):
     lab: str = ""
     lab_sha256: str = ""
     simulated: bool = False
+    instruments: str = ""
+    by: str = ""
+    places: tuple[str, ...] = ()
+    lots_ml: dict[str, float] = {}
+    learnt_s: dict[str, float] = {}
+
+
+class Resumed(Frozen):
+    """Another controller goes on with the campaign: the one before has died or was ended."""
+
+    kind: Literal["resumed"] = "resumed"
+    epoch: int
+    by: str = ""
+    because: str = ""
 
 
 class Suggested(Frozen):
-    """The planner has answered."""
+    """The planner has answered.
+
+    Attributes:
+        suggestion: as it will be carried out.
+        asked: what the planner said, where it had to be moved to something that can be made.
+        uses_ml: what an experiment with it takes of each stock.
+        seconds: how long the planner took.
+    """
 
     kind: Literal["suggested"] = "suggested"
     suggestion: Suggestion
-    place: str
+    asked: Suggestion | None = None
+    uses_ml: dict[str, float] = {}
+    seconds: float = 0.0
 
 
 class NotSuggested(Frozen):
@@ -64,31 +92,126 @@ class StepEnded(Frozen):
     outcome: StepOutcome
 
 
+class StepLate(Frozen):
+    """A step takes far longer than it should; a person may want to look."""
+
+    kind: Literal["step_late"] = "step_late"
+    step_id: str
+    running_s: float
+    expected_s: float
+
+
+class Noted(Frozen):
+    """Something a person should know, that changes nothing: the journal was away, a planner was started again."""
+
+    kind: Literal["noted"] = "noted"
+    words: str
+
+
+class PauseAsked(Frozen):
+    """No operation may begin any more; those under way end."""
+
+    kind: Literal["pause_asked"] = "pause_asked"
+    by: str = ""
+    because: str = ""
+
+
+class ResumeAsked(Frozen):
+    """Operations may begin again."""
+
+    kind: Literal["resume_asked"] = "resume_asked"
+    by: str = ""
+    because: str = ""
+
+
+class DrainAsked(Frozen):
+    """No further experiment; those under way are carried out to their end."""
+
+    kind: Literal["drain_asked"] = "drain_asked"
+    by: str = ""
+    because: str = ""
+
+
 class StopAsked(Frozen):
-    """A person wants the campaign to end."""
+    """A person wants the campaign to end, with what is under way: after the current operations, or now."""
 
     kind: Literal["stop_asked"] = "stop_asked"
     why: str
     now: bool = False
+    by: str = ""
 
 
-Event = Annotated[Started | Suggested | NotSuggested | Infeasible | StepEnded | StopAsked, Field(discriminator="kind")]
+class Answered(Frozen):
+    """A person has answered a question."""
+
+    kind: Literal["answered"] = "answered"
+    question: str
+    answer: str
+    by: str
+    because: str
+
+
+Event = Annotated[
+    Started
+    | Resumed
+    | Suggested
+    | NotSuggested
+    | Infeasible
+    | StepEnded
+    | StepLate
+    | Noted
+    | PauseAsked
+    | ResumeAsked
+    | DrainAsked
+    | StopAsked
+    | Answered,
+    Field(discriminator="kind"),
+]
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 @dataclass(frozen=True)
 class Ask:
-    """Ask the planner for one suggestion."""
+    """Ask the planner for one suggestion.
 
+    Attributes:
+        number: of the ask.
+        state: what the planner may know: the campaign as it was when this was decided.
+    """
+
+    number: int
     state: CampaignState
+
+    def __str__(self) -> str:
+        return f"ask {self.number}"
 
 
 @dataclass(frozen=True)
 class RunStep:
-    """Let a station carry out a step."""
+    """Let a station carry out a step.
+
+    Attributes:
+        again: after a fault: what is harmless to do again is done again.
+    """
 
     station: str
     order: StepOrder
+    timeout_s: float
+    again: bool = False
+
+    def __str__(self) -> str:
+        tried = f" attempt {self.order.attempt}" if self.order.attempt > 1 else ""
+        return f"run {self.order.step_id} at {self.station}{tried}"
+
+
+@dataclass(frozen=True)
+class PauseStations:
+    """Let no station begin an operation, or let them go on."""
+
+    on: bool
+
+    def __str__(self) -> str:
+        return "pause stations" if self.on else "let stations go on"
 
 
 @dataclass(frozen=True)
@@ -98,6 +221,34 @@ class StopStations:
     why: str
     now: bool
 
+    def __str__(self) -> str:
+        return f"stop stations {'now' if self.now else 'after their operations'}"
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Keep what a person said of an operation that was in doubt."""
+
+    step_id: str
+    n: int
+    state: Literal["confirmed", "absent"]
+    by: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"settle {self.step_id}#{self.n} {self.state}"
+
+
+@dataclass(frozen=True)
+class AskPerson:
+    """Show a question to people."""
+
+    question: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"question {self.question}"
+
 
 @dataclass(frozen=True)
 class Finish:
@@ -106,5 +257,13 @@ class Finish:
     state: Literal["completed", "stopped", "failed"]
     reason: str
 
+    def __str__(self) -> str:
+        return f"finish {self.state}"
 
-Instruction = Ask | RunStep | StopStations | Finish
+
+Instruction = Ask | RunStep | PauseStations | StopStations | Settle | AskPerson | Finish
+
+
+def decisions(instructions: list[Instruction]) -> list[Any]:
+    """Instructions as they are kept beside their event, to be compared when it is replayed."""
+    return [str(one) for one in instructions]

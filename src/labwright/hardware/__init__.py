@@ -5,11 +5,15 @@ from labwright.hardware.device import Axis, LabDevice, Limits, Reading
 from labwright.hardware.framing import Framing, Lines
 from labwright.hardware.mqtt import EmbeddedBroker, MqttLink
 from labwright.hardware.port import Port, open_port
+from labwright.hardware.reconcile import EvidenceStatus
+from labwright.model.operations import Evidence, Reconcile
 
 __all__ = [
     "Act",
     "Axis",
     "EmbeddedBroker",
+    "Evidence",
+    "EvidenceStatus",
     "Framing",
     "LabDevice",
     "Limits",
@@ -17,5 +21,6 @@ __all__ = [
     "MqttLink",
     "Port",
     "Reading",
+    "Reconcile",
     "open_port",
 ]

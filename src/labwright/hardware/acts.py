@@ -27,10 +27,12 @@ class Act:
         what: the act in words, as in ``"pump_1.dispense(350.0)"``.
         clock: the lab clock.
         timeout_s: lab seconds after which it has failed.
+        moves: whether the instrument does something that a failure must halt; finding something out does not.
     """
 
-    def __init__(self, what: str, clock: LabClock, timeout_s: float) -> None:
+    def __init__(self, what: str, clock: LabClock, timeout_s: float, *, moves: bool = True) -> None:
         self.what = what
+        self.moves = moves
         self._clock = clock
         self._timeout_s = timeout_s
         self._started = clock.now()
@@ -51,7 +53,8 @@ class Act:
         self._actor.sleep(seconds)
         self.check()
         if self.elapsed_s() > self._timeout_s:
-            raise ActTimeoutError(f"{self.what} did not end within {self._timeout_s:g} s; the device was told to halt")
+            told = "the device was told to halt" if self.moves else "look at the device"
+            raise ActTimeoutError(f"{self.what} did not end within {self._timeout_s:g} s; {told}")
 
     def poll(self, every_s: float) -> Iterator[float]:
         """Lab seconds elapsed, again and again with `every_s` between, until the caller breaks out.
@@ -76,7 +79,7 @@ class Act:
         self._actor.interrupt()
 
     def start(self, status: Status, work: Callable[[Act], None], failed: Callable[[], None]) -> None:
-        """Run `work` in a thread of its own and end `status` with it; `failed` runs first if it failed."""
+        """Run `work` in a thread of its own and end `status` with it; `failed` runs first if a movement failed."""
 
         def run() -> None:
             _here.act = self
@@ -84,7 +87,7 @@ class Act:
                 work(self)
                 self.check()
             except Exception as error:  # noqa: BLE001 - whatever it is must end the status, or its waiter waits for ever
-                if not isinstance(error, StoppedError):
+                if self.moves and not isinstance(error, StoppedError):
                     _note_failure(error, failed)
                 status.set_exception(error)
             else:

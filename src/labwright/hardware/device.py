@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -19,7 +20,17 @@ from labwright.hardware.acts import Act, current_act
 from labwright.hardware.framing import Framing, Lines
 from labwright.hardware.mqtt import MqttLink
 from labwright.hardware.port import Port
+from labwright.hardware.reconcile import (
+    FIND_OUT_S,
+    EvidenceStatus,
+    axis_mistakes,
+    by_counter,
+    by_table,
+    measuring_mistakes,
+    without_asking,
+)
 from labwright.model.errors import BadReplyError, DeviceError, LimitError
+from labwright.model.operations import Evidence, Reconcile
 
 T = TypeVar("T")
 
@@ -44,6 +55,12 @@ class LabDevice(Device):
     cannot_halt: ClassVar[str] = ""
     """Why an instrument with axes needs no `halt`, in words; without a reason, a driver that can move must have one."""
 
+    measuring: ClassVar[Reconcile] = "by_state"
+    """How it is found out whether a measurement was made; measuring again is harmless unless a driver says otherwise.
+
+    A driver that says ``by_command_id`` takes ``trigger(command_id="", epoch=0)`` and has a `measure_outcome`.
+    """
+
     def __init__(
         self, *, name: str, port: Port | MqttLink, clock: LabClock, limits: dict[str, Limits] | None = None
     ) -> None:
@@ -61,7 +78,9 @@ class LabDevice(Device):
             axes[axis].narrow(low, high)
 
     def connect(self) -> None:
-        """Find out that the right instrument answers, and bring it to a known state.
+        """Find out that the right instrument answers, and set up what can be set up while it works.
+
+        Whatever is under way goes on: a controller that comes back after a crash must find a dispense still running.
 
         Raises:
             DeviceError: it does not answer, or it is another one.
@@ -84,11 +103,13 @@ class LabDevice(Device):
                     found.append(f"{name} names {key}={method!r}, but there is no such method")
             if "unit" not in component.kwargs and issubclass(component.cls, Reading):
                 found.append(f"{name} has no unit")
+            if issubclass(component.cls, Axis):
+                found += axis_mistakes(name, component.kwargs, cls)
         if cls.axis_names() and cls.halt is LabDevice.halt and not cls.cannot_halt:
             found.append("it sets something, but has no halt(); if it cannot be stopped, say why in cannot_halt")
         if cls.connect is LabDevice.connect:
             found.append("it has no connect() that finds out whether its instrument answers")
-        return found
+        return found + measuring_mistakes(cls, LabDevice)
 
     def halt(self) -> None:
         """Tell the instrument to stop moving, now; called by `stop`, before anything else on the line."""
@@ -96,6 +117,23 @@ class LabDevice(Device):
     def make_safe(self) -> None:
         """Bring the instrument to the state it may be left alone in; `stop`, unless a driver knows more."""
         self.stop()
+
+    def measure_outcome(self, command_id: str) -> Evidence | None:
+        """What became of the measurement `command_id`, its readings held again; None while it is under way."""
+        raise NotImplementedError(f"{type(self).__name__} must say how to find out what became of a measurement")
+
+    def find_out_measurement(self, command_id: str) -> EvidenceStatus:
+        """Begin to find out whether a measurement was made whose end nobody saw; see `measuring`.
+
+        A CommunicationError ends the status failed; nothing is halted.
+        """
+
+        def find_out(act: Act) -> Evidence:
+            if self.measuring == "by_command_id":
+                return by_table(act, self.measure_outcome, command_id)
+            return without_asking(self.name, self.measuring, "measuring")
+
+        return self.find_out(find_out, f"find_out_measurement({command_id})", timeout_s=FIND_OUT_S)
 
     def query(self, command: str, parse: Callable[[str], T], *, timeout_s: float | None = None) -> T:
         """Ask for something without changing anything; repeated after a failure.
@@ -156,7 +194,9 @@ class LabDevice(Device):
             allowed=None if act is None or urgent else act.check,
         )
 
-    def act(self, work: Callable[..., None], *args: Any, timeout_s: float, join: bool = False) -> Status:
+    def act(
+        self, work: Callable[..., None], *args: Any, timeout_s: float, join: bool = False, name: str = ""
+    ) -> Status:
         """Begin something that takes lab time.
 
         Args:
@@ -164,6 +204,7 @@ class LabDevice(Device):
             args: its arguments.
             timeout_s: lab seconds it may take.
             join: whether whoever asks for the same while it is under way gets its status too; for measurements.
+            name: what it is called, if not as `work` is.
 
         Returns:
             a status that ends when the act ends, with the instrument's own alarm if it fails.
@@ -171,25 +212,53 @@ class LabDevice(Device):
         Raises:
             DeviceError: the same act is still under way.
         """
-        name: str = getattr(work, "__name__", "act")
+        name = name or getattr(work, "__name__", "act")
         what = f"{self.name}.{name}({', '.join(str(arg) for arg in args)})"
         with self._acts_lock:
             if name in self._acts and join:
                 return self._statuses[name]
-            if name in self._acts:
-                raise DeviceError(f"{what} refused: {self._acts[name].what} is still under way")
-            act = self._acts[name] = Act(what, self.clock, timeout_s)
+            act = self._new_act(name, what, timeout_s, moves=True)
             status = self._statuses[name] = Status(self)
+        self._start(name, act, status, lambda act: work(act, *args))
+        return status
 
+    def find_out(self, work: Callable[[Act], Evidence], what: str, *, timeout_s: float) -> EvidenceStatus:
+        """Begin to find something out; as `act`, but nothing is halted when it fails.
+
+        Args:
+            work: called with the act in a thread of its own.
+            what: what is found out, for messages.
+            timeout_s: lab seconds it may take.
+
+        Raises:
+            DeviceError: the same is being found out already.
+        """
+        with self._acts_lock:
+            act = self._new_act(what, f"{self.name}.{what}", timeout_s, moves=False)
+        status = EvidenceStatus(self)
+
+        def keep(act: Act) -> None:
+            status.evidence = work(act)
+
+        self._start(what, act, status, keep)
+        return status
+
+    def _new_act(self, name: str, what: str, timeout_s: float, *, moves: bool) -> Act:
+        """Register an act; the caller holds the lock."""
+        if name in self._acts:
+            raise DeviceError(f"{what} refused: {self._acts[name].what} is still under way")
+        act = self._acts[name] = Act(what, self.clock, timeout_s, moves=moves)
+        return act
+
+    def _start(self, name: str, act: Act, status: Status, work: Callable[[Act], None]) -> None:
         def whole(act: Act) -> None:
             try:
-                work(act, *args)
+                work(act)
             finally:
                 with self._acts_lock:
                     self._acts.pop(name, None)
 
         act.start(status, whole, self.halt)
-        return status
 
     def stop(self, *, success: bool = False) -> None:
         """Stop whatever the device does: its acts end failed, and `halt` overtakes all commands on the line."""
@@ -206,7 +275,7 @@ class LabDevice(Device):
     def stop_acts(self) -> None:
         """Stop what is under way, if anything is; a temperature that is held is left alone."""
         with self._acts_lock:
-            moving = bool(self._acts)
+            moving = any(act.moves for act in self._acts.values())
         if moving:
             self.stop()
 
@@ -281,6 +350,17 @@ class Axis(Reading):
         get: name of the method that asks for the present value.
         limits: lowest and highest value; anything outside is refused before a byte is sent.
         timeout_s: lab seconds the act may take, or the name of a method that gives them for a value.
+        reconcile: how it is found out whether it was done after the controller has died; see `Reconcile`. With
+            ``by_command_id`` the set method is called as ``method(act, value, command_id, epoch)``.
+        ready: name of a method ``method(value)`` that is called before anything is promised: harmless set-up that moves
+            nothing.
+        counter: name of a method that tells the cumulative amount since `ready`, in the axis' unit; for ``by_counter``.
+        quiet: name of a method ``method(act)`` that waits until the instrument is at rest and no command that was sent
+            before can still arrive; for ``by_counter``.
+        outcome: name of a method ``method(command_id) -> Evidence | None``, None while the command is under way; for
+            ``by_command_id``. Once it has told that a command is absent, that command must never be taken any more.
+        holds: whether it holds a set-point that a restart may lose and that is harmless to set again.
+        tolerance: error of the counter, in the axis' unit.
     """
 
     def __init__(
@@ -289,12 +369,36 @@ class Axis(Reading):
         set: str,
         limits: Limits,
         timeout_s: float | str,
+        reconcile: Reconcile = "ask",
+        ready: str = "",
+        counter: str = "",
+        quiet: str = "",
+        outcome: str = "",
+        holds: bool = False,
+        tolerance: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._set = set
         self._range = (float(limits[0]), float(limits[1]))
         self._timeout_s = timeout_s
+        self._reconcile = reconcile
+        self._ready = ready
+        self._counter = counter
+        self._quiet = quiet
+        self._outcome = outcome
+        self._holds = holds
+        self._tolerance = tolerance
+
+    @property
+    def reconcile(self) -> Reconcile:
+        """How it is found out whether it was done."""
+        return self._reconcile
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds a set-point that a restart may lose and that is harmless to set again."""
+        return self._holds
 
     @property
     def limits(self) -> Limits:
@@ -329,12 +433,76 @@ class Axis(Reading):
                 f"{self.name}: {value:g} {self.unit} is outside {low:g} to {high:g} {self.unit}; nothing was sent"
             )
 
-    def set(self, value: float, **kwargs: Any) -> Status:
-        """Begin to set `value`; the status ends when the instrument has done it."""
+    def make_ready(self, value: float) -> None:
+        """Prepare the instrument for `value`; harmless, moves nothing, and may be said again.
+
+        Raises:
+            LimitError: the value is outside the limits; nothing was sent.
+            DeviceError: the instrument refuses, or is not at rest.
+        """
         self.check_value(value)
-        timeout = getattr(self.parent, self._timeout_s)(value) if isinstance(self._timeout_s, str) else self._timeout_s
-        status: Status = self.parent.act(getattr(self.parent, self._set), float(value), timeout_s=timeout)
+        if self._ready:
+            getattr(self.parent, self._ready)(float(value))
+
+    def witness(self) -> float | None:
+        """What the counter shows now; None for an axis without one."""
+        return float(getattr(self.parent, self._counter)()) if self._reconcile == "by_counter" else None
+
+    def set(self, value: float, *, command_id: str = "", epoch: int = 0, **kwargs: Any) -> Status:
+        """Begin to set `value`; the status ends when the instrument has done it.
+
+        Args:
+            value: in the axis' unit.
+            command_id: of the command, for whoever wants to find out later; he has called `make_ready` himself, and
+                without one the act begins with it.
+            epoch: of the controller; an instrument with a table of commands refuses an older one than it has heard.
+            kwargs: Bluesky's, not used.
+        """
+        self.check_value(value)
+        value = float(value)
+        method = getattr(self.parent, self._set)
+
+        def work(act: Act, value: float) -> None:
+            if not command_id:
+                self.make_ready(value)
+            if self._reconcile == "by_command_id":
+                method(act, value, command_id or uuid.uuid4().hex, epoch)
+            else:
+                method(act, value)
+
+        status: Status = self.parent.act(work, value, timeout_s=self._seconds(value), name=self._set)
         return status
+
+    def find_out(self, value: float, witness: float | None, command_id: str) -> EvidenceStatus:
+        """Begin to find out whether `set(value)` was done whose end nobody saw.
+
+        Args:
+            value: what was to be set.
+            witness: what the counter showed before it, for ``by_counter``.
+            command_id: of the command, for ``by_command_id``.
+
+        Returns:
+            a status with the evidence; a CommunicationError ends it failed. Nothing is halted.
+        """
+
+        def find_out(act: Act) -> Evidence:
+            if self._reconcile == "by_counter" and witness is not None:
+                getattr(self.parent, self._quiet)(act)
+                counted = float(getattr(self.parent, self._counter)()) - witness
+                return by_counter(self.parent.name, self.unit, value, counted, self._tolerance)
+            if self._reconcile == "by_command_id":
+                return by_table(act, getattr(self.parent, self._outcome), command_id)
+            # A counter that nobody has read before the act tells as little as none.
+            return without_asking(self.parent.name, self._reconcile, "setting")
+
+        what = f"find_out_{self.attr_name or self.name}({value:g})"
+        status: EvidenceStatus = self.parent.find_out(find_out, what, timeout_s=self._seconds(value) + FIND_OUT_S)
+        return status
+
+    def _seconds(self, value: float) -> float:
+        """Lab seconds that setting `value` may take."""
+        told = getattr(self.parent, self._timeout_s)(value) if isinstance(self._timeout_s, str) else self._timeout_s
+        return float(told)
 
     def stop(self, *, success: bool = False) -> None:
         """Stop what is under way; a RunEngine calls this at the end of every plan, for every axis that was set."""

@@ -142,6 +142,7 @@ class MqttLink:
         self._thread: LoopThread | None = None
         self._client: Any = None
         self._error: Exception | None = None
+        self._was_cut = False
 
     def __str__(self) -> str:
         return f"port {self.name!r} ({self.address})"
@@ -164,6 +165,14 @@ class MqttLink:
         if self._thread is not None:
             self._thread.close()
             self._thread = None
+
+    def cut(self) -> None:
+        """Send nothing any more, whoever asks, as if this process had been killed; for tests of what comes after."""
+
+        async def cut() -> None:  # in the loop, where all that is sent is sent
+            self._was_cut = True
+
+        self._loop().run(cut())
 
     def subscribe(self, topic: str) -> None:
         """Keep the last message of `topic` from now on; also over a reconnection.
@@ -198,6 +207,7 @@ class MqttLink:
         *,
         idempotent: bool = False,
         timeout_s: float | None = None,
+        key: str = "",
     ) -> Any:
         """Publish `payload` with an id, and wait for the message on `reply_topic` that carries the same id.
 
@@ -207,6 +217,7 @@ class MqttLink:
             reply_topic: where it answers.
             idempotent: whether asking twice is harmless; only then it is repeated after a failure.
             timeout_s: wall seconds for each try; the port's own if not given.
+            key: the id, for a command that the other side must know again; one of its own for each try if not given.
 
         Raises:
             CommunicationError: no answer with this id in time.
@@ -216,14 +227,14 @@ class MqttLink:
         timeout_s = self.address.timeout_s if timeout_s is None else timeout_s
         for left in reversed(range(1 + (RETRIES if idempotent else 0))):
             try:
-                return self._ask(topic, payload, reply_topic, timeout_s)
+                return self._ask(topic, payload, reply_topic, timeout_s, key)
             except CommunicationError:
                 if not left:
                     raise
         raise AssertionError("unreachable")
 
-    def _ask(self, topic: str, payload: dict[str, Any], reply_topic: str, timeout_s: float) -> Any:
-        key = f"{self._prefix}-{next(self._ids)}"
+    def _ask(self, topic: str, payload: dict[str, Any], reply_topic: str, timeout_s: float, key: str) -> Any:
+        key = key or f"{self._prefix}-{next(self._ids)}"
         future: Future[Any] = Future()
         with self._lock:
             self._replies[key] = (reply_topic, future)
@@ -249,11 +260,14 @@ class MqttLink:
         if not self._connected.wait(self.address.timeout_s):
             raise CommunicationError(f"{self}: the connection to the broker is lost ({self._error})")
         try:
-            self._loop().run(
-                self._client.publish(topic, orjson.dumps(payload), qos=1, retain=retain), self.address.timeout_s
-            )
+            self._loop().run(self._publish(topic, orjson.dumps(payload), retain), self.address.timeout_s)
         except MqttError as error:
             raise CommunicationError(f"{self}: publishing to {topic!r} failed: {error}") from error
+
+    async def _publish(self, topic: str, raw: bytes, retain: bool) -> None:
+        if self._was_cut:
+            raise CommunicationError(f"{self}: the line was cut")
+        await self._client.publish(topic, raw, qos=1, retain=retain)
 
     def _loop(self) -> LoopThread:
         if self._thread is None:

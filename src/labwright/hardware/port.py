@@ -99,6 +99,8 @@ class Port:
         self._thread: threading.Thread | None = None
         self._last_end = 0.0
         self._gate = threading.Lock()
+        self._wire = threading.Lock()
+        self._was_cut = False
         self._closing = False
 
     def __str__(self) -> str:
@@ -110,14 +112,9 @@ class Port:
         Raises:
             CommunicationError: it cannot be opened, or another process has it.
         """
-        # By whichever of its names a serial line is opened, it is one line.
-        place = os.path.realpath(self.address.path) if isinstance(self.address, SerialAddress) else str(self.address)
-        self._lock = ExclusiveLock(place)
         try:
-            self._lock.acquire()
-            self._transport = open_transport(self.address)
+            self._transport = self._connected()
         except OSError as error:
-            self._lock.release()
             raise CommunicationError(f"{self} cannot be opened: {_reason(error)}") from error
         self._closing = False
         self._thread = threading.Thread(target=self._work, name=f"port:{self.name}", daemon=True)
@@ -135,8 +132,11 @@ class Port:
                 _log.error("%s: its worker does not end within %g s; the line stays taken", self, CLOSE_S)
                 return
         self._disconnect()
-        if self._lock is not None:
-            self._lock.release()
+
+    def cut(self) -> None:
+        """Send nothing any more, whoever asks, as if this process had been killed; for tests of what comes after."""
+        with self._wire:
+            self._was_cut = True
 
     def exchange(
         self,
@@ -217,6 +217,7 @@ class Port:
         job.future.set_exception(told)
 
     def _once(self, job: _Job) -> Any:
+        self._refuse_if_cut()
         transport = self._transport or self._reconnect()
         pause = self._last_end + self.address.gap_s - time.monotonic()
         if pause > 0:
@@ -224,7 +225,9 @@ class Port:
         self.stats.stale_bytes += len(transport.drain())
         if job.allowed is not None:
             job.allowed()
-        transport.write(job.framing.encode(job.command))
+        with self._wire:
+            self._refuse_if_cut()
+            transport.write(job.framing.encode(job.command))
         if job.parse is None:
             return None
         deadline = time.monotonic() + job.timeout_s
@@ -248,6 +251,10 @@ class Port:
             self._still_wanted(job)
             buffer += transport.read(min(deadline, time.monotonic() + LOOK_S))
 
+    def _refuse_if_cut(self) -> None:
+        if self._was_cut:
+            raise CommunicationError("the line was cut")
+
     def _still_wanted(self, job: _Job) -> None:
         """Give up a reply whose act was stopped, so that the halt behind it gets through."""
         if self._closing:
@@ -264,17 +271,36 @@ class Port:
             if flood > FLOOD_BYTES or time.monotonic() - began > SETTLE_MOST_S:
                 raise OSError(f"flooded with {flood} bytes nobody asked for, the last {stale[-20:]!r}")
 
+    def _connected(self) -> Transport:
+        """The line, locked: by whichever of its names a serial line is opened, it is one line."""
+        place = os.path.realpath(self.address.path) if isinstance(self.address, SerialAddress) else str(self.address)
+        lock = ExclusiveLock(place)
+        lock.acquire()
+        self._lock = lock
+        try:
+            return open_transport(self.address)
+        except OSError:
+            self._let_go()
+            raise
+
     def _disconnect(self) -> None:
         if self._transport is not None:
             self._transport.close()
             self._transport = None
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """A line that is lost may come back as another, and somebody else's may get its name."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _reconnect(self) -> Transport:
         with contextlib.suppress(OSError):  # the first try may come too early after an instrument's restart
-            self._transport = open_transport(self.address)
+            self._transport = self._connected()
         if self._transport is None:
             time.sleep(RECONNECT_WAIT_S)
-            self._transport = open_transport(self.address)
+            self._transport = self._connected()
         self.stats.reconnects += 1
         return self._transport
 

@@ -1,17 +1,29 @@
-"""The truth: run documents and campaign events, on the disk before anything is done about them."""
+"""The truth: run documents, events, intents of operations; on the disk before anything is done about them."""
 
-from labwright.journal.events import EventLog, LoggedEvent
+from labwright.journal.journal import Changes, Command, Journal, LoggedEvent, NewEvent, journal_file
 from labwright.journal.place import check_place
 from labwright.journal.runs import Recovered, RunJournal, closed_runs, find_run, read_run, recover
+from labwright.journal.steps import StepJournal, settle, supersede
+from labwright.journal.wake import WakePort
+from labwright.journal.writer import FencedError
 
 __all__ = [
-    "EventLog",
+    "Changes",
+    "Command",
+    "FencedError",
+    "Journal",
     "LoggedEvent",
+    "NewEvent",
     "Recovered",
     "RunJournal",
+    "StepJournal",
+    "WakePort",
     "check_place",
     "closed_runs",
     "find_run",
+    "journal_file",
     "read_run",
     "recover",
+    "settle",
+    "supersede",
 ]

@@ -12,7 +12,6 @@ import fcntl
 import itertools
 import math
 import os
-import threading
 import time
 import uuid
 import zlib
@@ -47,8 +46,8 @@ class RunJournal:
         self.folder = folder
         self._files: dict[str, FileIO] = {}
         self._run_of: dict[str, str] = {}
+        self._descriptors: dict[str, list[str]] = {}
         self._broken: dict[str, str] = {}
-        self._lock = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._numbers = itertools.count(1 + sum(1 for _ in folder.glob("*" + CLOSED)))
@@ -66,25 +65,24 @@ class RunJournal:
             JournalError: it is not safely on the disk; the run must end.
         """
         run = self._run(name, document)
-        with self._lock:
-            if run in self._broken:
-                raise JournalError(f"the journal of run {run} is broken and takes no more: {self._broken[run]}")
-            try:
-                if name == "start":
-                    self._open(run)
-                self._write(run, encode(name, document))
-                if name == "stop":
-                    self._close(run)
-            except OSError as error:
-                self._broken[run] = str(error)
-                self._release(run)
-                raise _failed(self.folder / (run + OPEN), error) from error
+        if run in self._broken:
+            raise JournalError(f"the journal of run {run} is broken and takes no more: {self._broken[run]}")
+        # No lock around the disk: a run is written by its own station alone, and others must not wait for it.
+        try:
+            if name == "start":
+                self._open(run)
+            self._write(run, encode(name, document))
+            if name == "stop":
+                self._close(run)
+        except OSError as error:
+            self._broken[run] = str(error)
+            self._release(run)
+            raise _failed(self.folder / (run + OPEN), error) from error
 
     def close(self) -> None:
         """Let go of runs that are still open; they stay on the disk, and `recover` closes them."""
-        with self._lock:
-            for run in list(self._files):
-                self._release(run)
+        for run in list(self._files):
+            self._release(run)
 
     def path(self, run: str) -> Path:
         """The file of a closed run."""
@@ -94,8 +92,12 @@ class RunJournal:
         if name == "start":
             return str(document["uid"])
         if name == "stop":
-            return str(document["run_start"])
+            run = str(document["run_start"])
+            for descriptor in self._descriptors.pop(run, ()):
+                del self._run_of[descriptor]
+            return run
         if name == "descriptor":
+            self._descriptors.setdefault(document["run_start"], []).append(document["uid"])
             self._run_of[document["uid"]] = document["run_start"]
             return str(document["run_start"])
         return self._run_of.get(document.get("descriptor", ""), "unknown")
@@ -119,8 +121,8 @@ class RunJournal:
         os.fsync(file.fileno())
 
     def _close(self, run: str) -> None:
+        # The name need not be synced: whoever finds the old one after a power cut finds all documents, and closes it.
         (self.folder / (run + OPEN)).rename(self.path(run))
-        _sync(self.folder)
         self._release(run)
 
     def _release(self, run: str) -> None:

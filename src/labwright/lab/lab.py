@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +25,7 @@ class Lab:
         clock: the lab clock.
         addresses: where the ports are, if elsewhere than in the files (simulated).
         simulated: whether the instruments are simulated; shown wherever a person looks.
+        instruments: which those are, for the journal: a campaign goes on only where its samples are.
     """
 
     def __init__(
@@ -33,7 +35,9 @@ class Lab:
         addresses: Mapping[str, PortAddress] | None = None,
         *,
         simulated: bool = False,
+        instruments: str = "",
     ) -> None:
+        self.instruments = instruments or ("here" if simulated else "real")
         self.folder = folder
         self.model = folder.model
         self.clock = clock
@@ -52,11 +56,22 @@ class Lab:
     ) -> None:
         self.close()
 
-    def open(self, only: Collection[str] | None = None) -> None:
-        """Take the ports, build the devices, and find out that each instrument answers; nothing moves.
+    @contextmanager
+    def opened(self, *, undisturbed: bool) -> Iterator[Lab]:
+        """The lab, open for a `with` block; `undisturbed` as for `open`."""
+        self.open(undisturbed=undisturbed)
+        try:
+            yield self
+        finally:
+            self.close()
+
+    def open(self, only: Collection[str] | None = None, *, undisturbed: bool = False) -> None:
+        """Take the ports, build the devices, find out that each instrument answers, and bring all to rest.
 
         Args:
             only: names of the devices that are wanted, with their ports; all of them if None.
+            undisturbed: leave what is under way alone; for a controller that comes back after a crash, and has to find
+                out first what its instruments have done.
 
         Raises:
             UnreachableError: all that failed, in one tree; everything else was closed again.
@@ -71,10 +86,12 @@ class Lab:
             )
         opened = False
         try:
-            self._open(wanted)
+            self._open(wanted, undisturbed=undisturbed)
             opened = True
         finally:  # whatever ended it, Ctrl-C included
-            if not opened:
+            if not opened and undisturbed:
+                self._give_back()  # it was not ours to stop
+            elif not opened:
                 self.close()
 
     def close(self) -> None:
@@ -84,6 +101,9 @@ class Lab:
                 device.make_safe()
             except DeviceError:
                 continue  # a lost device cannot be told; its own watchdog acts
+        self._give_back()
+
+    def _give_back(self) -> None:
         for port in self.ports.values():
             port.close()
         self.devices.clear()
@@ -92,7 +112,7 @@ class Lab:
             self._broker.stop()
             self._broker = None
 
-    def _open(self, wanted: Mapping[str, DeviceSpec]) -> None:
+    def _open(self, wanted: Mapping[str, DeviceSpec], *, undisturbed: bool) -> None:
         failures: dict[str, str] = {}
         behind: dict[str, list[str]] = {}
         for name in dict.fromkeys(spec.port for spec in wanted.values()):
@@ -104,7 +124,9 @@ class Lab:
         for name, spec in wanted.items():
             if spec.port in self.ports:
                 self.devices[name] = self._build(name, spec)
-        failures |= self._connect()
+        failures |= self._ask_all(lambda device: device.connect())
+        if not failures and not undisturbed:
+            failures |= self._ask_all(lambda device: device.make_safe())
         if failures:
             raise UnreachableError(failures, behind, simulated=self.simulated)
 
@@ -132,13 +154,13 @@ class Lab:
             raise ConfigError(f"devices.{name}: {spec.driver} refuses its settings: {error}") from error
         return device
 
-    def _connect(self) -> dict[str, str]:
-        """Ask every instrument who it is, all at once but one after another on a shared line."""
+    def _ask_all(self, what: Callable[[LabDevice], None]) -> dict[str, str]:
+        """Ask `what` of every instrument, all at once but one after another on a shared line; failures by device."""
 
         def ask(device: LabDevice) -> str:
             try:
                 with in_words(DeviceError, "its driver fails"):
-                    device.connect()
+                    what(device)
             except DeviceError as error:
                 return str(error)
             return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -12,6 +13,8 @@ from labwright.model.base import Frozen, Name
 from labwright.model.errors import OutOfRangeError, unknown
 
 FailKind = Literal["infeasible", "equipment", "aborted"]
+
+_COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 
 
 class ParameterSpec(Frozen):
@@ -38,15 +41,71 @@ class ResultSpec(Frozen):
     description: str = ""
 
 
+class When(Frozen):
+    """A condition on what a step found.
+
+    Attributes:
+        result: ``step.result``.
+        op: how it is compared.
+        value: with what.
+    """
+
+    result: Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.[A-Za-z]\w*$")]
+    op: Literal["<", "<=", ">", ">=", "=="]
+    value: float
+
+    @property
+    def step(self) -> str:
+        """The step that finds it."""
+        return self.result.partition(".")[0]
+
+    def holds(self, found: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Whether it holds for what the steps found.
+
+        Raises:
+            KeyError: the step found no such number; the message says what it did find.
+        """
+        step, _, name = self.result.partition(".")
+        here = found.get(step, {})
+        if not isinstance(here.get(name), (int, float)):
+            raise KeyError(f"{self}: step {step!r} found no number {name!r} (it found {', '.join(here) or 'nothing'})")
+        return bool(_COMPARE[self.op](here[name], self.value))
+
+    def __str__(self) -> str:
+        return f"{self.result} {self.op} {self.value:g}"
+
+
+class Repeat(Frozen):
+    """A loop with a bound: from `back_to` to the step that carries it, again until a condition holds.
+
+    Attributes:
+        back_to: the step to begin again with; this step must need it, directly or through others.
+        until: no further round once it holds.
+        at_most: rounds in all; after them the protocol goes on as it is.
+    """
+
+    back_to: Name
+    until: When
+    at_most: Annotated[int, Field(ge=2, le=100)]
+
+
 class StepSpec(Frozen):
     """One station's share of a protocol; runs as one Bluesky run.
 
     Attributes:
         name: also the name of the method that plans it.
         station: where it is done.
-        needs: steps that must be done before.
-        expected_s: how long it usually takes, lab seconds.
+        needs: steps that must be done (or skipped) before.
+        expected_s: how long it usually takes, lab seconds; what was seen in earlier campaigns counts more.
         timeout_s: how long it may take at most, lab seconds.
+        moves_to: the position the sample stands at afterwards; it must be free, and is reserved with the station.
+        leaves: the sample leaves the lab, and its position is free.
+        keeps: positions that are kept free for this sample from this step on, until it stands there or has left.
+        when: done only if this holds, else skipped.
+        repeat: a loop that ends with this step.
+        retries: how often it is tried again by itself after a fault, if nothing is in doubt.
+        on_failure: then: a person is asked, the sample is given up, or the campaign ends.
+        always: done also for a sample that was given up, to bring it out of the lab.
     """
 
     name: Name
@@ -54,6 +113,14 @@ class StepSpec(Frozen):
     needs: tuple[Name, ...] = ()
     expected_s: Annotated[float, Field(gt=0)]
     timeout_s: Annotated[float, Field(gt=0)] = 7200.0
+    moves_to: str = ""
+    leaves: bool = False
+    keeps: tuple[Name, ...] = ()
+    when: When | None = None
+    repeat: Repeat | None = None
+    retries: Annotated[int, Field(ge=0, le=100)] = 0
+    on_failure: Literal["ask", "abandon", "stop"] = "stop"
+    always: bool = False
 
 
 class ProtocolSpec(Frozen):
@@ -72,7 +139,37 @@ class ProtocolSpec(Frozen):
             names = [one.name for one in getattr(self, kind)]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{kind} named twice: {', '.join(twice)}")
+        before: list[str] = []
+        for step in self.steps:
+            self._check_names(step, before)
+            before.append(step.name)
         return self
+
+    def _check_names(self, step: StepSpec, before: list[str]) -> None:
+        """Refuse a step that refers to one that is not before it: so the steps are a graph without a ring."""
+        wanted = [("needs", need) for need in step.needs]
+        wanted += [("when", step.when.step)] if step.when else []
+        for what, name in wanted:
+            if name not in before:
+                raise ValueError(f"step {step.name}: {what} {name!r}, which is no step before it; {_known(before)}")
+        if step.repeat is not None:
+            if step.repeat.until.step not in (*before, step.name):
+                raise ValueError(f"step {step.name}: repeat until {step.repeat.until}, which is no step up to it")
+            if step.name not in self.between(step.repeat.back_to, step.name):
+                raise ValueError(
+                    f"step {step.name}: repeat goes back to {step.repeat.back_to!r}, which it does not need; "
+                    f"{_known(before)}"
+                )
+
+    def between(self, first: str, last: str) -> tuple[str, ...]:
+        """The steps from `first` to `last`: those that need `first` and that `last` needs, both ends included."""
+        needs = {step.name: set(step.needs) for step in self.steps}
+
+        def before(name: str) -> set[str]:
+            return {name}.union(*(before(need) for need in needs.get(name, ())))
+
+        wanted = before(last)
+        return tuple(step.name for step in self.steps if step.name in wanted and first in before(step.name))
 
     def check(self, parameters: Mapping[str, Any]) -> None:
         """Refuse parameters that are unknown, missing, no finite numbers, or outside the envelope.
@@ -101,10 +198,16 @@ class StepOrder(Frozen):
         step_id: unique; starting it twice is refused.
         campaign: the campaign's id.
         experiment: number of the experiment, 0 for a preparation.
+        label: the experiment's in the journal.
         sample: id of the sample.
         place: where the sample's container stands at the start of the experiment.
+        stands_at: where it stands now.
         protocol: the protocol's name.
         step: the step's name.
+        round: of a loop, from 1.
+        attempt: 1, and one more for each retry after a fault.
+        resumed: whether it was begun before: what is kept of it must be looked up first.
+        expected_s: how long it should take, lab seconds.
         parameters: of the experiment, by name.
         results: what earlier steps found, by step.
         calibrations: what preparations found, by protocol.
@@ -113,10 +216,16 @@ class StepOrder(Frozen):
     step_id: str
     campaign: str
     experiment: int
+    label: str = ""
     sample: str
     place: str
+    stands_at: str = ""
     protocol: str
     step: str
+    round: int = 1
+    attempt: int = 1
+    resumed: bool = False
+    expected_s: float = 0.0
     parameters: dict[str, float]
     results: dict[str, dict[str, Any]] = {}
     calibrations: dict[str, dict[str, Any]] = {}
@@ -127,20 +236,28 @@ class StepOutcome(Frozen):
 
     Attributes:
         step_id: as in its order.
-        state: done, failed, or stopped on request.
+        state: done, failed, stopped on request, or unknown: an operation may or may not have happened.
         results: what it found, JSON.
         fail_kind: whose fault a failure is.
         error: what happened, in words.
+        doubt: number of the operation that may or may not have happened whole; None if nothing is in doubt.
+        value_lost: whether it is a measurement: that it has happened helps nobody, for its value was not kept.
         run_uids: Bluesky runs that belong to it.
         started_s: lab time.
         ended_s: lab time.
     """
 
     step_id: str
-    state: Literal["done", "failed", "stopped"]
+    state: Literal["done", "failed", "stopped", "unknown"]
     results: dict[str, Any] = {}
     fail_kind: FailKind | None = None
     error: str = ""
+    doubt: int | None = None
+    value_lost: bool = False
     run_uids: tuple[str, ...] = ()
     started_s: float
     ended_s: float
+
+
+def _known(names: list[str]) -> str:
+    return f"before it are: {', '.join(names) or 'none'}"

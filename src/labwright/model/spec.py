@@ -53,6 +53,7 @@ class CampaignSpec(Frozen):
         objective: which of the protocol's results is to be large or small.
         planner: who chooses.
         budget: number of experiments.
+        parallel: how many samples may be on their way at once.
         seed: of everything random in planning.
         stop: when to end earlier.
         compare: what somebody else reached, for the report.
@@ -67,6 +68,7 @@ class CampaignSpec(Frozen):
     objective: Objective
     planner: PlannerSpec
     budget: Annotated[Whole, Field(ge=1, le=10_000)]
+    parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     stop: StopRule = StopRule()
     compare: Comparison | None = None

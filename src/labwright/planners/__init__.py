@@ -1,5 +1,6 @@
 """Planners: from a campaign's state to what should be tried next. Importing this loads no optimiser library."""
 
 from labwright.planners.protocol import PLANNERS, Planner, load_planner
+from labwright.planners.worker import Answer, PlannerWorker
 
-__all__ = ["PLANNERS", "Planner", "load_planner"]
+__all__ = ["PLANNERS", "Answer", "Planner", "PlannerWorker", "load_planner"]

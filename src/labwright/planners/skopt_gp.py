@@ -51,8 +51,8 @@ class SkoptPlanner(ModelledPlanner):
         measured = sum(trial.status == "done" for trial in state.trials)
         # A model needs two values to know a scale; a campaign that only failed so far goes on scanning.
         scanning = n if measured < 2 else max(0, min(n, self.n_start - asked))
-        sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name))
-        points = fresh_points(state, sequence, scanning, skip=asked) if scanning else []
+        sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), asked)
+        points = fresh_points(state, sequence, scanning) if scanning else []
         suggestions = [
             Suggestion(params=params, rationale=f"start: point {asked + place} of an even scan")
             for place, params in enumerate(points, start=1)
@@ -63,7 +63,7 @@ class SkoptPlanner(ModelledPlanner):
         waiting = [trial.params for trial in state.trials if trial.pending] + points
         if waiting:
             surrogate = surrogate.with_fantasies(features(state.space, waiting))
-        known = taken(state) | {key_of(state.space, params) for params in points}
+        known = {*taken(state), *(key_of(state.space, params) for params in points)}
         while len(suggestions) < n:
             seed = derive_seed(state.seed, asked + len(suggestions), self.name)
             params = _propose(state.space, surrogate, known, self.n_candidates, seed)

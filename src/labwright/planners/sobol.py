@@ -20,9 +20,8 @@ class SobolPlanner(ModelledPlanner):
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose the next `n` points of the sequence; see `Planner.ask`."""
         # Seeded without the number of trials: the whole campaign walks along the same sequence.
-        sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name))
         start = len(state.trials)
-        points = fresh_points(state, sequence, n, skip=start)
+        points = fresh_points(state, sobol_points(state.space, derive_seed(state.seed, 0, self.name), start), n)
         return [
             Suggestion(params=params, rationale=f"point {start + place} of a Sobol sequence: an even first look")
             for place, params in enumerate(points, start=1)

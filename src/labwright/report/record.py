@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from labwright.engine import CampaignCore
-from labwright.engine.events import EVENTS, StepEnded
-from labwright.journal import EventLog
+from labwright.engine import CampaignCore, replayed
+from labwright.engine.events import StepEnded
+from labwright.journal import Journal, journal_file
 from labwright.model.campaign import Trial
-from labwright.model.errors import ConfigError, JournalError, unknown
+from labwright.model.errors import ConfigError, unknown
 from labwright.model.protocol import StepOutcome
 
 
@@ -60,71 +58,63 @@ class CampaignRecord:
         ]
 
 
-def read_record(log: EventLog, name: str) -> CampaignRecord:
+def read_record(journal: Journal, campaign: str) -> CampaignRecord:
     """Replay the events of a campaign.
-
-    Args:
-        log: the journal.
-        name: the campaign's id.
 
     Raises:
         ConfigError: the journal has no such campaign.
         JournalError: an event cannot be understood.
     """
-    events = log.read(name)
-    if not events:
-        raise ConfigError(f"{log.path}: {unknown('campaign', name, log.campaigns())}")
-    first, last = events[0], events[-1]
-    record = CampaignRecord(
-        name,
-        CampaignCore(),
-        started_s=first.lab_time_s,
-        ended_s=last.lab_time_s,
-        wall_started_s=first.wall_time_s,
-    )
-    for one in events:
-        try:
-            event = EVENTS.validate_python(one.payload)
-        except ValidationError as error:
-            raise JournalError(
-                f"{log.path}: event {one.id} ({one.kind}) of {name} cannot be understood; was it written by another "
-                f"version of Labwright? {error.errors()[0]['msg']}"
-            ) from error
+    record: CampaignRecord | None = None
+    for logged, event, _, core in replayed(journal, campaign):
+        if record is None:
+            record = CampaignRecord(campaign, core, started_s=logged.lab_time_s, wall_started_s=logged.wall_time_s)
+        record.ended_s = logged.lab_time_s
         if isinstance(event, StepEnded):
             _, label, step = event.outcome.step_id.rsplit("/", 2)
-            record.steps[label, step] = event.outcome
-        if not record.core.over and not (one.kind == "stop_asked" and record.core.phase == "draining"):
-            record.core.handle(event)
+            record.steps[label, step.partition("~")[0]] = event.outcome
+    assert record is not None  # noqa: S101 - a campaign without events is refused before
     return record
 
 
-def newest(data: Path, name: str) -> CampaignRecord:
-    """The record of the newest run of the campaign `name` in a data folder.
+def newest(place: str | Path, name: str) -> CampaignRecord:
+    """The record of the newest run of the campaign `name` in a journal.
+
+    Args:
+        place: a data folder, or the URL of a journal.
+        name: of the campaign, or the id of one run of it.
 
     Raises:
         ConfigError: it was not run there yet.
         JournalError: the journal cannot be read.
     """
-    path = data / "journal.sqlite"
-    if not path.exists():
-        raise ConfigError(f"{data} holds no journal; run a campaign first (labwright campaign run)")
-    with EventLog(path) as log:
-        ids = log.campaigns()
-        fitting = [one for one in ids if one.rsplit("-", 3)[0] == name]
+    with open_journal(place) as journal:
+        ids = journal.campaigns()
+        fitting = [one for one in ids if name in (one, one.rsplit("-", 3)[0])]
         if not fitting:
-            raise ConfigError(f"{path}: {unknown('campaign', name, sorted({one.rsplit('-', 3)[0] for one in ids}))}")
-        return read_record(log, fitting[-1])
+            known = sorted({one.rsplit("-", 3)[0] for one in ids})
+            raise ConfigError(f"{journal.name}: {unknown('campaign', name, known)}")
+        return read_record(journal, fitting[-1])
 
 
-def last_ended(data: Path) -> CampaignRecord | None:
-    """The record of the last campaign in a data folder, whatever its name and end; None if there is none.
+def last_ended(journal: Journal) -> CampaignRecord | None:
+    """The record of the last campaign in a journal, whatever its name and end; None if there is none.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    path = data / "journal.sqlite"
-    if not path.exists():
-        return None
-    with EventLog(path) as log:
-        ids = log.campaigns()
-        return read_record(log, ids[-1]) if ids else None
+    ids = journal.campaigns()
+    return read_record(journal, ids[-1]) if ids else None
+
+
+def open_journal(place: str | Path) -> Journal:
+    """The journal in a data folder or at a URL, to be read.
+
+    Raises:
+        ConfigError: nothing was run there yet.
+    """
+    if isinstance(place, Path):
+        if not journal_file(place).exists():
+            raise ConfigError(f"{place} holds no journal; run a campaign first (labwright campaign run)")
+        return Journal(journal_file(place))
+    return Journal(place)

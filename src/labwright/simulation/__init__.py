@@ -4,6 +4,6 @@ from labwright.simulation.faults import Fault
 from labwright.simulation.host import SimHost
 from labwright.simulation.instrument import SimInstrument, World
 from labwright.simulation.lab import SimulatedLab
-from labwright.simulation.mqtt import MqttInstrument
+from labwright.simulation.mqtt import CommandTable, MqttInstrument, Refused
 
-__all__ = ["Fault", "MqttInstrument", "SimHost", "SimInstrument", "SimulatedLab", "World"]
+__all__ = ["CommandTable", "Fault", "MqttInstrument", "Refused", "SimHost", "SimInstrument", "SimulatedLab", "World"]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from labwright.clock import LabClock
 from labwright.model.errors import ConfigError, unknown
 from labwright.simulation.faults import WIRE_FAULTS, Fault, WireFaults
+from labwright.simulation.kept import EffectsLog, KeptState
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,16 @@ class World:
         """The true parameters of every finished sample, in their order; None if not known."""
         return None
 
+    def kept(self) -> dict[str, Any] | None:
+        """Matter, places and heat as JSON, for a simulation that is started again; None if this one does not say.
+
+        The lab time it holds for belongs under ``lab_time_s``.
+        """
+        return None
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Go on from what `kept` has told, after a power cut: matter is where it was, no machine runs."""
+
     def rng(self, name: str) -> random.Random:
         """Random numbers of their own for `name`, so that one instrument's draws do not shift another's."""
         return random.Random(f"{self.seed}:{name}")  # noqa: S311 - noise, not secrets
@@ -59,6 +70,9 @@ class Simulated:
     physical_faults: ClassVar[Sequence[str]] = ()
     """Faults of the instrument itself, by name; while one is on, `flags` holds its value."""
 
+    keeps: ClassVar[tuple[str, ...]] = ()
+    """Attributes, in JSON, that the real instrument keeps without power."""
+
     def __init__(self, name: str, world: Any) -> None:
         self.name = name
         self.world = world
@@ -66,8 +80,40 @@ class Simulated:
         self.rng: random.Random = world.rng(name)
         self.wire_faults = WireFaults(world.rng(f"{name}:wire"))
         self.flags: dict[str, float] = {}
+        self.commands: Counter[str] = Counter()
+        """How often each command came, by its first word."""
         self.unknown: Counter[str] = Counter()
         """Commands nobody understood: the best sign that simulator and driver disagree."""
+        self._log: EffectsLog | None = None
+        self._state: KeptState | None = None
+
+    def attach(self, log: EffectsLog | None, state: KeptState | None) -> None:
+        """Log effects and keep state from now on; what was kept before is taken up, as after a power cut."""
+        self._log, self._state = log, state
+        kept = state.read(self.name) if state is not None else None
+        if kept is not None:
+            for attribute in self.keeps:
+                if attribute in kept:
+                    setattr(self, attribute, kept[attribute])
+            self.restored()
+        self.keep()
+
+    def effect(self, kind: str, **data: Any) -> None:
+        """Something physical happens now; it is on the disk before the instrument answers."""
+        if self._log is not None:
+            self._log.write({"device": self.name, "effect": kind, "lab_time_s": self.clock.now(), **data})
+
+    def keep(self) -> bool:
+        """Write down what is kept without power, if it has changed; whether it had."""
+        if self._state is None or not self.keeps:
+            return False
+        return self._state.write(self.name, {attribute: getattr(self, attribute) for attribute in self.keeps})
+
+    def restored(self) -> None:
+        """Kept attributes have their values again; override to bring the others into line."""
+
+    def advance(self) -> None:
+        """Let the instrument's own physics run up to now; called now and then while state is kept."""
 
     def power_cycle(self) -> None:
         """Forget what a real one forgets when its power is cut and returns."""
@@ -119,7 +165,6 @@ class SimInstrument(Simulated):
 
     def __init__(self, name: str, world: Any) -> None:
         super().__init__(name, world)
-        self.commands: Counter[str] = Counter()
         self.broken = ""
         """The first mistake of the simulator itself: where, and what."""
 

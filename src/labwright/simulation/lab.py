@@ -21,6 +21,8 @@ class SimulatedLab(SimHost):
         resolve: finds a class by its path.
         seed: of everything random in the world.
         links: folder for lasting names of the serial lines.
+        effects: file that gets a line for every physical effect.
+        state: folder of what is kept over a restart.
 
     Raises:
         ConfigError: the lab has no simulated twin, or a simulator refuses its settings.
@@ -34,12 +36,16 @@ class SimulatedLab(SimHost):
         *,
         seed: int = 0,
         links: Path | None = None,
+        effects: Path | None = None,
+        state: Path | None = None,
     ) -> None:
         if model.simulation is None:
             raise ConfigError(f"lab {model.name} has no simulated twin; describe one in lab_config/simulation.yaml")
-        super().__init__(clock)
+        super().__init__(clock, effects, state)
         try:
+            self.keep_name(model.name)
             self.world: Any = resolve(model.simulation.world)(clock, seed, **model.simulation.settings)
+            self.keep_world(self.world)
             for name, port in model.ports.items():
                 here = [device for device, spec in model.devices.items() if spec.port == name]
                 instruments = []
@@ -48,6 +54,9 @@ class SimulatedLab(SimHost):
                     instruments.append(resolve(spec.simulator)(device, self.world, **spec.settings))
                 if instruments:
                     self.serve(name, port, instruments, None if links is None else links / name)
+        except ConfigError:
+            self.stop()
+            raise
         except (TypeError, ValueError) as error:
             self.stop()
             raise ConfigError(f"the simulated twin of {model.name} refuses its settings: {error}") from error

@@ -62,12 +62,157 @@ class MqttInstrument(Simulated):
         self.leave()
 
 
-class MqttWire:
-    """The connections of simulated instruments to their broker."""
+KEPT_ROWS = 1000
+"""Commands a gateway remembers; whoever asks after so many others has forgotten himself."""
 
-    def __init__(self, address: MqttAddress, instruments: Sequence[MqttInstrument], clock: LabClock) -> None:
+
+class Refused(Exception):  # noqa: N818 - an answer, not a failure of the gateway
+    """A command that cannot be done, in words; raised by `CommandTable.begin`."""
+
+
+class CommandTable(MqttInstrument):
+    """A gateway that never does a command twice, over a restart too: the device's half of the controller's journal.
+
+    A command is ``{"id": ..., "token": ..., "op": ..., more}`` on ``<topic>/cmd``; the answer, on ``<topic>/evt``,
+    carries the same id and ``state`` with ``result``, or ``error`` with ``words``. Its rules:
+
+    - a command whose token (the controller's epoch) is below the highest ever heard is ``fenced``;
+    - the id is in the table, on the disk, before anything is done; an id that is there is answered from the table;
+    - ``outcome`` (with ``of``, the id asked for) tells ``done``, ``running``, ``absent`` or ``unknown``. An id that was
+      told to be absent is refused for ever: the command may still be on its way, and its sender will send another;
+    - what was under way when the power went, or was stopped, is ``unknown``; a stopped one with how far it came;
+    - ``stop`` is everybody's: it needs no token and no id of its own.
+
+    A subclass says what its commands do in `begin`, `progress` and `finish`.
+    """
+
+    keeps = ("token", "rows")
+
+    def __init__(self, name: str, world: Any, topic: str) -> None:
+        super().__init__(name, world, topic)
+        self.token = 0
+        self.rows: dict[str, dict[str, Any]] = {}
+        """By id: ``state``, ``result``, and while it runs the message and when it ends."""
+        self._share = 0.0
+
+    def begin(self, message: dict[str, Any]) -> float:
+        """Begin a command; the lab seconds it takes.
+
+        Raises:
+            Refused: it cannot be done; nothing has begun.
+        """
+        raise NotImplementedError
+
+    def progress(self, message: dict[str, Any], share: float) -> None:
+        """Another `share` (of 1) of the command is done now."""
+
+    def finish(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The command is done; its result, in JSON."""
+        return {}
+
+    def received(self, message: Any) -> list[Publication]:
+        """Answer one message."""
+        if not isinstance(message, dict) or not isinstance(message.get("id"), str):
+            self.not_understood(str(message))
+            return []
+        return [(f"{self.topic}/evt", {"id": message["id"], **self._answer(message)}, False)]
+
+    def advance(self) -> None:
+        """Let the command under way go on, and end when its time has come."""
+        for row in self.rows.values():
+            if row["state"] != "running":
+                continue
+            now, took_s = self.clock.now(), row["ends_s"] - row["began_s"]
+            share = 1.0 if now >= row["ends_s"] else (now - row["began_s"]) / took_s
+            self.progress(row["message"], share - self._share)
+            self._share = share
+            if share >= 1.0:
+                row.update(state="done", result=self.finish(row["message"]))
+
+    def restored(self) -> None:
+        """What was under way when the power went will never tell how it ended."""
+        self._cut("the power went")  # and with it the memory of how far it came
+
+    def power_cycle(self) -> None:
+        """What was under way stops, and nobody knows where."""
+        self.advance()
+        self._cut("the power went")
+        super().power_cycle()
+
+    def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
+        self.advance()
+        op, token = message.get("op"), message.get("token")
+        heard = token if isinstance(token, int) else -1
+        older = heard < self.token
+        self.token = max(self.token, heard)
+        if op == "stop":
+            self._cut("it was stopped", {"share": self._share})
+            return {"state": "done"}
+        if op == "outcome":
+            return self._outcome(str(message.get("of")))
+        if op == "hello":
+            return {"state": "done", "result": {"instrument": type(self).__name__}}
+        if older:
+            return {"error": "fenced", "words": f"token {token} is older than {self.token}"}
+        return self._command(message["id"], message)
+
+    def _outcome(self, of: str) -> dict[str, Any]:
+        if of not in self.rows:
+            self._enter(of, {"state": "absent", "result": None})
+        row = self.rows[of]
+        return {"state": row["state"], "result": row["result"], "words": row.get("words", "")}
+
+    def _command(self, key: str, message: dict[str, Any]) -> dict[str, Any]:
+        if key in self.rows:
+            if self.rows[key]["state"] == "absent":
+                return {"error": "too late", "words": f"command {key} was told to be absent; send it with another id"}
+            return self._outcome(key)
+        if any(row["state"] == "running" for row in self.rows.values()):
+            return {"error": "busy", "words": "another command is under way"}
+        now = self.clock.now()
+        row: dict[str, Any] = {"state": "running", "result": None, "message": message, "began_s": now, "ends_s": now}
+        self._enter(key, row)
+        try:
+            row["ends_s"] = now + self.begin(message)
+        except (Refused, KeyError, TypeError, ValueError) as error:
+            del self.rows[key]
+            return {"error": "refused", "words": str(error) or type(error).__name__}
+        self._share = 0.0
+        self.advance()
+        return self._outcome(key)
+
+    def _enter(self, key: str, row: dict[str, Any]) -> None:
+        """Put a row into the table; it is on the disk when this returns."""
+        self.rows[key] = row
+        while len(self.rows) > KEPT_ROWS:
+            del self.rows[next(iter(self.rows))]
+        self.keep()
+
+    def _cut(self, why: str, result: dict[str, Any] | None = None) -> None:
+        for row in self.rows.values():
+            if row["state"] == "running":
+                row.update(state="unknown", result=result, words=f"{why} while it was under way")
+
+
+class MqttWire:
+    """The connections of simulated instruments to their broker.
+
+    Args:
+        address: the broker's.
+        instruments: those to connect.
+        clock: the lab clock.
+        handled: called after an instrument has done a command, before its answer leaves.
+    """
+
+    def __init__(
+        self,
+        address: MqttAddress,
+        instruments: Sequence[MqttInstrument],
+        clock: LabClock,
+        handled: Callable[[MqttInstrument], None],
+    ) -> None:
         self._address = address
-        self._clients = [_Client(address, one) for one in instruments]
+        self._clients = [_Client(address, one, handled) for one in instruments]
         self._clock = clock
         self._beats: list[Repeating] = []
 
@@ -99,8 +244,11 @@ class MqttWire:
 class _Client:
     """One instrument's connection; a broker may start later than it, or go away and come back."""
 
-    def __init__(self, address: MqttAddress, instrument: MqttInstrument) -> None:
+    def __init__(
+        self, address: MqttAddress, instrument: MqttInstrument, handled: Callable[[MqttInstrument], None]
+    ) -> None:
         self.instrument = instrument
+        self._handled = handled
         self.online = asyncio.Event()
         self._address = address
         self._broker: Any = None
@@ -169,7 +317,10 @@ class _Client:
         except orjson.JSONDecodeError:
             self.instrument.not_understood(raw.decode("latin-1"))
             return
-        for publication in self.instrument.received(message):
+        self.instrument.commands[str(message.get("op") if isinstance(message, dict) else "")] += 1
+        publications = self.instrument.received(message)
+        self._handled(self.instrument)
+        for publication in publications:
             await self._answer(str(message), publication)
 
     async def _answer(self, command: str, publication: Publication) -> None:

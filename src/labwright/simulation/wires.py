@@ -13,12 +13,18 @@ from labwright.simulation.instrument import SimInstrument
 
 Write = Callable[[bytes], None]
 
+Handled = Callable[[SimInstrument], None]
+"""Called after an instrument has done a command, before its answer leaves."""
+
 
 class _Conversation:
     """Bytes of one client become commands for the instruments on the wire, and their replies bytes again."""
 
-    def __init__(self, instruments: Sequence[SimInstrument], write: Write, hang_up: Callable[[], None]) -> None:
+    def __init__(
+        self, instruments: Sequence[SimInstrument], write: Write, hang_up: Callable[[], None], handled: Handled
+    ) -> None:
         self._instruments = instruments
+        self._handled = handled
         self._write = write
         self._hang_up = hang_up
         self._buffer = b""
@@ -30,6 +36,7 @@ class _Conversation:
             self._buffer = self._buffer[length:]
             for instrument in self._instruments:
                 reply = instrument.handle(command)
+                self._handled(instrument)
                 if reply is not None:
                     self._reply(instrument, command, reply)
 
@@ -50,10 +57,11 @@ class PtyWire:
 
     Args:
         instruments: those on the line; on a multi-drop line each hears everything and answers to its own address.
+        handled: see `Handled`.
         link: a symbolic link to make, so that the line has a name that lasts; replaced if it exists.
     """
 
-    def __init__(self, instruments: Sequence[SimInstrument], link: Path | None = None) -> None:
+    def __init__(self, instruments: Sequence[SimInstrument], handled: Handled, link: Path | None = None) -> None:
         self._master, self._slave = os.openpty()
         # We keep the slave open ourselves: else the master reads EIO whenever the driver closes.
         tty.setraw(self._master)
@@ -66,7 +74,7 @@ class PtyWire:
             link.unlink(missing_ok=True)
             link.symlink_to(self.path)
             self.path = str(link)
-        self._conversation = _Conversation(instruments, self._write, self._hang_up)
+        self._conversation = _Conversation(instruments, self._write, self._hang_up, handled)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Listen; called in the loop's thread."""
@@ -94,10 +102,17 @@ class PtyWire:
 
 
 class TcpWire:
-    """A TCP server on a free port of loopback; used for TCP instruments and VISA sockets."""
+    """A TCP server on loopback; used for TCP instruments and VISA sockets.
 
-    def __init__(self, instruments: Sequence[SimInstrument], tcp_port: int = 0) -> None:
+    Args:
+        instruments: those behind it.
+        handled: see `Handled`.
+        tcp_port: where it listens; a free port if 0.
+    """
+
+    def __init__(self, instruments: Sequence[SimInstrument], handled: Handled, tcp_port: int = 0) -> None:
         self._instruments = instruments
+        self._handled = handled
         self.tcp_port = tcp_port
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
@@ -121,7 +136,7 @@ class TcpWire:
         if task is not None:
             self._clients.add(task)
             task.add_done_callback(self._clients.discard)
-        conversation = _Conversation(self._instruments, writer.write, writer.close)
+        conversation = _Conversation(self._instruments, writer.write, writer.close, self._handled)
         try:
             while data := await reader.read(4096):
                 conversation.received(data)

@@ -28,5 +28,8 @@ class StationLink(Protocol):
     def stop(self, why: str, *, now: bool) -> None:
         """End the step that runs: after its current operation, or now with all devices halted."""
 
+    def pause(self, *, on: bool) -> None:
+        """Let no operation begin any more, or let them begin again; what is under way ends."""
+
     def close(self) -> None:
         """Stop, and bring every device to its safe state."""

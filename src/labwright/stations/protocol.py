@@ -115,9 +115,7 @@ class LabProtocol:
             ConfigError: what is missing.
             pydantic.ValidationError: the protocol's own data are wrong.
         """
-        spec = self.spec
-        names = [step.name for step in spec.steps]
-        for step in spec.steps:
+        for step in self.spec.steps:
             if step.station not in self.lab.stations:
                 raise ConfigError(
                     f"protocol {self.name}, step {step.name}: "
@@ -125,10 +123,11 @@ class LabProtocol:
                 )
             if not inspect.isgeneratorfunction(getattr(self, step.name, None)):
                 raise ConfigError(f"protocol {self.name}: step {step.name!r} has no generator method of that name")
-            for need in step.needs:
-                if need not in names[: names.index(step.name)]:
+            for position in [*([step.moves_to] if step.moves_to else []), *step.keeps]:
+                if position not in self.lab.positions:
                     raise ConfigError(
-                        f"protocol {self.name}: step {step.name!r} needs {need!r}, which is no step before it"
+                        f"protocol {self.name}, step {step.name}: "
+                        + unknown("position", position, list(self.lab.positions))
                     )
 
     def plan(self, context: StepContext) -> Plan:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bluesky.plan_stubs as bps
 from bluesky import RunEngine
-from bluesky.utils import FailedStatus, RunEngineInterrupted
+from bluesky.utils import FailedStatus, Msg, RunEngineInterrupted
 
 from labwright.clock import Actor, LabClock
 from labwright.lab.classes import place_of
@@ -25,14 +27,24 @@ from labwright.model.errors import (
 )
 from labwright.model.lab import LabModel, StationSpec
 from labwright.model.protocol import FailKind, StepOrder, StepOutcome
+from labwright.stations.gate import Gate, TimeLimit
+from labwright.stations.keeper import StepKeeper
 from labwright.stations.link import Finished
+from labwright.stations.operations import DoubtError, StepOperations
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.results import StepResults, checked_results
+from labwright.stations.schema import check_once_a_shape
 
 _log = logging.getLogger(__name__)
 
 JOIN_S = 10.0
 """How long closing waits for a step that was told to stop, in wall seconds."""
+
+REMEMBERED = 100
+"""Outcomes a station tells when it is polled; the journal knows the rest."""
+
+_message: Any = Msg
+"""Bluesky's messages carry no types."""
 
 Journal = Callable[[str, dict[str, Any]], None]
 
@@ -48,6 +60,7 @@ class Station:
         protocols: by name.
         clock: the lab clock.
         journal: takes every document before anything else does; if it raises, the run ends.
+        keeper: of intents, outcomes and observations.
         finished: told how each step ended, from the station's thread.
         scan_id: gives every run a number of its own; each station counts for itself without.
         lab_hash: hash of the lab folder, recorded in every run.
@@ -64,6 +77,7 @@ class Station:
         protocols: Mapping[str, LabProtocol],
         clock: LabClock,
         journal: Journal,
+        keeper: StepKeeper,
         finished: Finished,
         scan_id: Callable[[Any], int] | None = None,
         lab_hash: str = "",
@@ -78,26 +92,40 @@ class Station:
         self._clock = clock
         self._finished = finished
         self._record = {"lab": lab.name, "lab_sha256": lab_hash, "simulated": simulated, "station": name}
+        self._keeper = keeper
         self._epoch = 0
-        self._outcomes: dict[str, StepOutcome] = {}
+        self._outcomes: OrderedDict[str, StepOutcome] = OrderedDict()
+        self._operations: StepOperations | None = None
         self._order: StepOrder | None = None
-        self._stop: str | None = None
         self._timer: _Timer | None = None
         self._closed = False
         self._runner: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._orders: queue.SimpleQueue[StepOrder | None] = queue.SimpleQueue()
         self._actor: Actor = clock.actor(f"station {name}")
+        check_once_a_shape()
         # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
         self._loop = asyncio.new_event_loop()
+        self._gate = Gate(name, clock, self._loop)
         engine: Any = RunEngine({}, loop=self._loop, context_managers=[], call_returns_result=True)
         if scan_id is not None:
             engine.scan_id_source = scan_id
         self._engine = engine
         self._engine.subscribe(journal)
         self._engine.waiting_hook = self._waits
+        for name in ("set", "trigger", "read"):
+            self._engine.register_command(name, self._kept(name, engine._command_registry[name]))  # noqa: SLF001 - no other way to Bluesky's own
         self._engine.register_command("sleep", self._sleep)
-        for name in ("set", "trigger"):
-            self._engine.register_command(name, self._guarded(engine._command_registry[name]))  # noqa: SLF001 - no other way to Bluesky's own
+        for name in ("pause", "kickoff"):
+            self._engine.register_command(name, self._refused(name))
+
+    @property
+    def messages(self) -> Any:
+        """Called with every message of a plan before it is carried out (Bluesky's `msg_hook`); for tests."""
+        return self._engine.msg_hook
+
+    @messages.setter
+    def messages(self, hook: Any) -> None:
+        self._engine.msg_hook = hook
 
     def start(self, order: StepOrder, epoch: int) -> None:
         """Begin a step.
@@ -105,7 +133,7 @@ class Station:
         Raises:
             RefusedError: the station is closed or busy, knows the step already, or knows a newer controller.
         """
-        with self._lock:
+        with self._gate.lock:
             if self._closed:
                 raise RefusedError(f"station {self.name} is closed")
             if epoch < self._epoch:
@@ -114,39 +142,61 @@ class Station:
                 )
             if self._order is not None:
                 raise RefusedError(f"station {self.name} is busy with {self._order.step_id}")
-            if order.step_id in self._outcomes:
+            if order.step_id in self._outcomes and not order.resumed:
                 raise RefusedError(f"station {self.name} has already done {order.step_id}; it is not done twice")
-            self._epoch, self._order, self._stop = epoch, order, None
+            self._epoch, self._order = epoch, order
+            self._gate.open()
         self._actor.resume()  # before the caller can wait, so that lab time cannot pass in between
-        self._runner = threading.Thread(target=self._run, args=(order,), name=f"station:{self.name}", daemon=True)
-        self._runner.start()
+        if self._runner is None:
+            self._runner = threading.Thread(target=self._work, name=f"station:{self.name}", daemon=True)
+            self._runner.start()
+        self._orders.put(order)
 
     def poll(self, step_id: str) -> StepOutcome | None:
         """How a step ended; None while it runs or if it is not known here."""
-        with self._lock:
+        with self._gate.lock:
             return self._outcomes.get(step_id)
 
     def stop(self, why: str, *, now: bool) -> None:
         """End the step that runs: after its current operation, or now with all devices halted."""
-        with self._lock:
-            self._stop = self._stop or why
+        with self._gate.lock:
             running = self._order is not None
             if self._timer is not None:
                 self._timer.cut()
+            self._gate.stop(why)
         if now and running:
             for device in self._all():
                 device.end_acts(why)  # no wire yet: nothing begins any more on any of them
             self._tell_all("stop")
 
+    def _too_long(self, step_id: str, why: str) -> None:
+        """End a step that has used up its time: with the devices it uses, and no others'."""
+        with self._gate.lock:
+            if self._order is None or self._order.step_id != step_id:
+                return  # it has ended meanwhile
+            if self._timer is not None:
+                self._timer.cut()
+            self._gate.stop(why)
+            begun = self._operations.begun if self._operations is not None else []
+        devices = [one for one in begun if hasattr(one, "end_acts")]
+        for device in devices:
+            device.end_acts(why)
+        self._tell("stop", devices)
+
+    def pause(self, *, on: bool) -> None:
+        """Let no operation begin any more, or let them begin again; what is under way ends."""
+        self._gate.pause(on=on)
+
     def close(self) -> None:
         """Stop now and make every device safe; one that cannot be told is logged, and the next is told."""
         self.stop("the station closes", now=True)
         self._tell_all("make_safe")
-        with self._lock:
+        with self._gate.lock:
             if self._closed:
                 return
             self._closed = True
         if self._runner is not None:
+            self._orders.put(None)
             self._runner.join(JOIN_S)
         self._actor.close()
         if self._runner is None or not self._runner.is_alive():
@@ -164,15 +214,17 @@ class Station:
         self._loop.close()
 
     def _tell_all(self, what: str) -> None:
-        """Tell every device at once: one that does not answer must not keep the next one waiting."""
+        self._tell(what, self._all())
+
+    def _tell(self, what: str, devices: list[Any]) -> None:
+        """Tell devices at once: one that does not answer must not keep the next one waiting."""
 
         def tell(device: Any) -> None:
             try:
                 getattr(device, what)()
-            except DeviceError as error:
+            except Exception as error:  # noqa: BLE001 - a driver is somebody's code, and the next device must be told
                 _log.error("station %s: %s could not be told to stop: %s", self.name, device.name, error)
 
-        devices = self._all()
         if devices:
             with ThreadPoolExecutor(len(devices), thread_name_prefix=f"{what} {self.name}") as pool:
                 list(pool.map(tell, devices))
@@ -180,43 +232,54 @@ class Station:
     def _all(self) -> list[Any]:
         return [*self._devices.values(), *self._monitors]
 
+    def _work(self) -> None:
+        """The station's thread: one for all steps, for a new one has to wait its turn before it can begin."""
+        while (order := self._orders.get()) is not None:
+            self._run(order)
+
     def _run(self, order: StepOrder) -> None:
         started_s = self._clock.now()
         found: dict[str, Any] = {}
         state: Any = "done"
         error, kind = "", None
         uids: list[str] = []
+        doubt: int | None = None
+        value_lost = False
         limit_s = next(step.timeout_s for step in self._protocols[order.protocol].steps if step.name == order.step)
-        overdue: list[str] = []
-
-        def too_long() -> None:
-            overdue.append(f"{order.step_id} is not done after {limit_s:g} s (timeout_s of the step)")
-            self.stop(overdue[0], now=True)
-
-        watch = self._clock.every(limit_s, too_long, f"time limit of {order.step_id}")
+        watch = TimeLimit(self._gate, self._clock, order.step_id, limit_s, self._too_long)
         try:
+            self._operations = StepOperations(order, self._keeper, self._clock, self._actor, self._gate)
             self._engine(self._plan(order, found, uids))
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
             cause = _cause(raised)
-            state, kind = ("stopped", "aborted") if isinstance(cause, StoppedError) else ("failed", _blame(cause))
+            # Stopped from elsewhere, a device has failed this step; only a stop of this station is one of the step.
+            stopped = isinstance(cause, StoppedError) and self._gate.stopped is not None
+            state, kind = ("stopped", "aborted") if stopped else ("failed", _blame(cause))
+            state = "unknown" if isinstance(cause, DoubtError) else state
             error = _words(cause)
         except Exception as raised:  # noqa: BLE001 - a protocol is somebody's code; whatever it raises ends its step, not the lab
             state, kind, error = "failed", "equipment", f"in the plan, {_words(raised)}"
         watch.cancel()
-        if overdue and state != "done":
-            state, kind, error = "failed", "equipment", overdue[0]
+        if watch.words and state != "done":
+            state, kind, error = "failed", "equipment", watch.words
+        if self._operations is not None and self._operations.doubt is not None:
+            doubt, value_lost = self._operations.doubt.n, self._operations.doubt.kind == "measure"
         outcome = StepOutcome(
             step_id=order.step_id,
             state=state,
             results=found if state == "done" else {},
             fail_kind=kind,
             error=error,
+            doubt=doubt,
+            value_lost=value_lost,
             run_uids=tuple(uids),
             started_s=started_s,
             ended_s=self._clock.now(),
         )
-        with self._lock:
+        with self._gate.lock:
             self._outcomes[order.step_id] = outcome
+            while len(self._outcomes) > REMEMBERED:
+                self._outcomes.popitem(last=False)
             self._order = None
         try:
             self._finished(outcome)
@@ -226,16 +289,22 @@ class Station:
     def _plan(self, order: StepOrder, found: dict[str, Any], uids: list[str]) -> Plan:
         """Open a run, read the monitors, do the step, put its results into the run, close it."""
         protocol = self._protocols[order.protocol]
-        context = StepContext(order, self._devices, self._lab, self._clock, self._checkpoint)
+        context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check)
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
-        labwright = {**self._record, **order.model_dump(mode="json", exclude={"results", "calibrations"})}
+        # What has its default is left out: Bluesky checks every key of every start document against a schema.
+        told = order.model_dump(mode="json", exclude={"results", "calibrations", "expected_s"}, exclude_defaults=True)
+        labwright = {**self._record, **told}
         labwright["lab_time_s"] = self._clock.now()
-        uids.append((yield from bps.open_run({"labwright": labwright, "sample": order.sample})))
+        # Messages as they are: Bluesky's stubs look at the call stack each time.
+        uids.append((yield _message("open_run", None, labwright=labwright, sample=order.sample)))
         status, reason = "fail", ""
         try:
-            if self._monitors:
+            if self._monitors:  # read anew after a crash, too: what they tell must be true now
+                self._operations_now.off = True
                 yield from bps.trigger_and_read(self._monitors, name="environment")
+                self._operations_now.off = False
             results = yield from protocol.plan(context)
+            yield from self._all_ended()
             found.update(checked_results(results, protocol.spec, order.step))
             readable = StepResults(found, protocol.results, self._clock)
             if readable:
@@ -250,21 +319,37 @@ class Station:
                 raise DeviceError(f"{place_of(error)}the plan wanted to end the program") from error
             raise
         finally:
-            yield from bps.close_run(exit_status=status, reason=reason)
+            yield _message("close_run", None, exit_status=status, reason=reason)
 
-    def _checkpoint(self) -> None:
-        if self._stop is not None:
-            raise StoppedError(f"station {self.name} was asked to stop: {self._stop}")
+    @property
+    def _operations_now(self) -> StepOperations:
+        if self._operations is None:
+            raise RefusedError(f"station {self.name} carries out no step")
+        return self._operations
 
-    def _guarded(self, command: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Bluesky's command, refused once a stop was asked for; under the stop's own lock, so none slips through."""
+    def _all_ended(self) -> Plan:
+        """Wait for operations that the plan has begun and not waited for."""
+        if self._operations_now.pending:
+            yield _message("wait_for", None, [self._operations_now.finish])
 
-        async def guarded(message: Any) -> Any:
-            with self._lock:  # Bluesky's command does not wait in here: it begins an act and returns its status
-                self._checkpoint()
-                return await command(message)
+    def _kept(self, name: str, command: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Bluesky's command, by way of the step's operations."""
 
-        return guarded
+        async def kept(message: Any) -> Any:
+            return await getattr(self._operations_now, name)(message, command)
+
+        return kept
+
+    def _refused(self, name: str) -> Callable[[Any], Any]:
+        """A command that a station's plans must not use."""
+
+        async def refused(message: Any) -> Any:
+            raise DeviceError(
+                f"station {self.name}: a plan's {name!r} is not carried out: a RunEngine's pause repeats what was done "
+                "since its last checkpoint, and a flyer cannot be asked what it has done"
+            )
+
+        return refused
 
     def _waits(self, statuses: Any) -> None:
         """Bluesky's waiting hook: while the plan waits for devices, lab time may pass."""
@@ -275,10 +360,13 @@ class Station:
 
     async def _sleep(self, message: Any) -> None:
         """Bluesky's sleep message, on the lab clock."""
-        status = _Timer(self._clock, float(message.args[0]))
-        with self._lock:
+        await self._operations_now.sleep(message, self._wait_s)
+
+    async def _wait_s(self, seconds: float) -> None:
+        status = _Timer(self._clock, seconds)
+        with self._gate.lock:
             self._timer = status
-            if self._stop is not None:
+            if self._gate.stopped is not None:
                 status.cut()
         done = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -291,10 +379,10 @@ class Station:
         self._actor.park([status])
         await done.wait()
         self._actor.resume()
-        with self._lock:
+        with self._gate.lock:
             self._timer = None
         if status.was_cut:
-            self._checkpoint()  # into the plan, so that half a stir does not pass for a whole one
+            self._gate.check()  # into the plan, so that half a stir does not pass for a whole one
 
 
 class _Timer:

@@ -1,6 +1,7 @@
 """Conformance suites and fixtures, for this project and for authors of labs."""
 
 from labwright.testing.conformance import DeviceUnderTest, check_device
+from labwright.testing.contract import ContractReport, check_protocol
 from labwright.testing.conversation import conversation
 
-__all__ = ["DeviceUnderTest", "check_device", "conversation"]
+__all__ = ["ContractReport", "DeviceUnderTest", "check_device", "check_protocol", "conversation"]

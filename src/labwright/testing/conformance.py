@@ -20,18 +20,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from ophyd.status import Status
 
-from labwright.hardware import Axis, LabDevice, Port
+from labwright.hardware import Axis, Evidence, LabDevice, Port
 from labwright.model.errors import CommunicationError, DeviceError, LabwrightError, LimitError
 from labwright.simulation import SimHost
 
 WAIT_S = 20.0
+
+ASKED = ("by_counter", "by_command_id")
+"""How those are reconciled that can be asked what they did."""
+
+FULL, MIDDLE = "check-full", "check-middle"
+"""Ids of commands."""
 
 
 @dataclass
@@ -45,6 +52,8 @@ class DeviceUnderTest:
         good: a value it can be set to in a few wall seconds.
         bad: a value outside its limits.
         holds: whether the axis then reads about `good`.
+        elsewhere: another good value, for an axis that does nothing when it is where it should be.
+        another: a second driver object on the same port, for a controller that comes back; the same one if not given.
     """
 
     device: LabDevice
@@ -53,6 +62,8 @@ class DeviceUnderTest:
     good: float = 0.0
     bad: float = math.inf
     holds: bool = True
+    elsewhere: float | None = None
+    another: LabDevice | None = None
 
 
 MakeDevice = Callable[[], AbstractContextManager[DeviceUnderTest]]
@@ -72,6 +83,8 @@ def check_device(make_device: MakeDevice) -> list[str]:
         with make_device() as one:
             name = check.__name__.removeprefix("_")
             if check in NEED_AXIS and not one.axis:
+                continue
+            if check is _tells_whether_it_was_done and _axis(one).reconcile not in ASKED:
                 continue
             one.device.connect()
             try:
@@ -120,16 +133,72 @@ def _refuses_before_the_wire(one: DeviceUnderTest) -> None:
 
 
 def _stops_in_the_middle(one: DeviceUnderTest) -> None:
+    hold = one.device.clock.actor("the check", busy=True)  # on a stepped clock the act must not end before the stop
     status = _axis(one).set(one.good)
     before = one.host.instrument(one.device.name).commands.total()
     one.device.stop()
     after = one.host.instrument(one.device.name).commands.total()
+    hold.close()
     _check(bool(one.device.cannot_halt) or after > before, "stop() sent nothing to the instrument")
     try:
         status.wait(WAIT_S)
     except LabwrightError:
         return
     raise AssertionError("a stopped act ended as if it had been done")
+
+
+def _connecting_disturbs_nothing(one: DeviceUnderTest) -> None:
+    """A controller that comes back finds what is under way still running, and it ends as it should."""
+    axis = _axis(one)
+    took_s = _seconds_for(one)
+    axis.make_ready(one.good)
+    witness = axis.witness()
+    with _in_the_middle(one, took_s) as status:
+        (one.another or one.device).connect()
+    try:
+        status.wait(WAIT_S)
+    except LabwrightError as error:
+        raise AssertionError(f"connecting a second time ended what was under way: {error}") from error
+    evidence = _found_out(one, witness)
+    if axis.reconcile in ASKED:
+        _check(evidence.state == "confirmed", f"connecting a second time spoilt what was under way: {evidence.words}")
+    if one.holds:
+        here = float(axis.get())
+        _check(abs(here - one.good) <= max(1.0, 0.05 * abs(one.good)), f"set to {one.good}, it reads {here}")
+
+
+def _tells_whether_it_was_done(one: DeviceUnderTest) -> None:
+    axis = _axis(one)
+    took_s = _seconds_for(one)
+    axis.make_ready(one.good)
+    witness = axis.witness()
+    axis.set(one.good, command_id=FULL, epoch=1).wait(WAIT_S)
+    evidence = _found_out(one, witness, FULL)
+    _check(evidence.state == "confirmed", f"after the whole act it is {evidence.state}: {evidence.words}")
+    axis.make_ready(one.good)
+    evidence = _found_out(one, axis.witness(), "never-sent")
+    _check(evidence.state == "absent", f"without an act it is {evidence.state}: {evidence.words}")
+    axis.make_ready(one.good)
+    witness = axis.witness()
+    with _in_the_middle(one, took_s) as status:
+        seen = axis.witness()
+        one.device.stop()
+    ended_well = True
+    try:
+        status.wait(WAIT_S)
+    except LabwrightError:
+        ended_well = False
+    evidence = _found_out(one, witness)
+    if ended_well:  # on a clock that is not stepped the middle may come too late
+        _check(evidence.state == "confirmed", f"after the whole act it is {evidence.state}: {evidence.words}")
+        return
+    # It may have done nothing yet, or all, when it was stopped: then its counter had shown so before.
+    counted = None if witness is None or seen is None else seen - witness
+    nothing = counted is not None and abs(counted) < 0.02 * abs(one.good)
+    everything = counted is not None and abs(counted - one.good) < 0.02 * abs(one.good)
+    _check(evidence.state != "absent" or nothing, f"stopped half way it is absent: {evidence.words}")
+    _check(evidence.state != "confirmed" or everything, f"stopped half way it is confirmed: {evidence.words}")
+    _check(bool(evidence.words), "it says nothing for a person to judge by")
 
 
 def _notices_a_lost_line_and_recovers(one: DeviceUnderTest) -> None:
@@ -183,11 +252,49 @@ CHECKS: tuple[Callable[[DeviceUnderTest], None], ...] = (
     _sets_and_reads_back,
     _refuses_before_the_wire,
     _stops_in_the_middle,
+    _connecting_disturbs_nothing,
+    _tells_whether_it_was_done,
     _notices_a_lost_line_and_recovers,
     _never_misreads,
     _survives_a_restart,
 )
-NEED_AXIS = (_sets_and_reads_back, _refuses_before_the_wire, _stops_in_the_middle)
+NEED_AXIS = (
+    _sets_and_reads_back,
+    _refuses_before_the_wire,
+    _stops_in_the_middle,
+    _connecting_disturbs_nothing,
+    _tells_whether_it_was_done,
+)
+
+
+@contextmanager
+def _in_the_middle(one: DeviceUnderTest, took_s: float) -> Iterator[Status]:
+    """Inside, the act is about half done, and on a stepped clock lab time stands still."""
+    gate = one.host.clock.actor("check", busy=True)
+    try:
+        status = _axis(one).set(one.good, command_id=MIDDLE, epoch=1)
+        gate.sleep(took_s / 2)
+        yield status
+    finally:
+        gate.close()
+
+
+def _seconds_for(one: DeviceUnderTest) -> float:
+    """Lab seconds the act takes, by doing it once; then the instrument is elsewhere again."""
+    begun_s = one.host.clock.now()
+    _axis(one).set(one.good).wait(WAIT_S)
+    took_s = one.host.clock.now() - begun_s
+    if one.elsewhere is not None:
+        _axis(one).set(one.elsewhere).wait(WAIT_S)
+    return took_s
+
+
+def _found_out(one: DeviceUnderTest, witness: float | None, command_id: str = MIDDLE) -> Evidence:
+    status = _axis(one).find_out(one.good, witness, command_id)
+    status.wait(WAIT_S)
+    if status.evidence is None:
+        raise AssertionError("it found nothing out, not even that it cannot tell")
+    return status.evidence
 
 
 def _measured(one: DeviceUnderTest) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,10 @@ class Heater(LabDevice):
 
     framing = Lines(send="\r\n", receive="\r\n")
 
-    temperature = Component(Axis, set="heat", get="celsius", unit="degC", precision=1, limits=(0, 100), timeout_s=1800)
+    temperature = Component(
+        Axis, set="heat", get="celsius", unit="degC", precision=1, limits=(0, 100), timeout_s=1800,
+        reconcile="by_state", holds=True,  # after a crash it may be set again, and must be: it is a set-point
+    )  # fmt: skip
     glow = Component(Reading, get="glow_now", unit="1", precision=3)
 
     def connect(self) -> None:

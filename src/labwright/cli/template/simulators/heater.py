@@ -44,6 +44,8 @@ class Heater(SimInstrument):
             glow = math.exp(-(((self.world.celsius - 62.0) / 20.0) ** 2))
             return f"{glow + self.rng.gauss(0, 0.005):.4f}"
         if word == "SP":
+            if float(value) != self.world.target:
+                self.effect("heat", celsius=float(value))  # the log that tests count: what happens, when it happens
             self.world.target = float(value)
         elif word == "OFF":
             self.world.target = self.world.room

@@ -1,0 +1,120 @@
+"""What the engine costs: no-op steps through journal, core, station and RunEngine, on SQLite and on PostgreSQL.
+
+`python -m benchmarks.engine_pace [JOURNAL_URL]` prints the median time from one step's start to the next one's of a
+single sample (limit 10 ms; EOS, measured beside us: 100 ms), and steps per second over ten stations (limit 300; EOS:
+18). Every step is a Bluesky run with documents on the disk, and two changes of state in the journal.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from labwright.clock import LabClock
+from labwright.engine import CampaignCore, CampaignRun, load_campaign
+from labwright.engine.events import Event, StepEnded
+from labwright.journal import Journal, journal_file
+from labwright.lab import Lab, LabFolder, read_lab
+
+STATIONS = 10
+
+LAB = "name: noop\ntitle: Nothing to do\nports: {}\ndevices: {}\nstations:\n" + "".join(
+    f"  s{number}: {{title: Station {number}, devices: {{}}}}\n" for number in range(STATIONS)
+)
+
+PROTOCOL = '''
+"""Steps that do nothing."""
+
+from labwright.model.protocol import ParameterSpec, ResultSpec, StepSpec
+from labwright.stations import LabProtocol, Plan, StepContext
+
+
+class Noop(LabProtocol):
+    """A step at each station, one after the other."""
+
+    name = "noop"
+    title = "Nothing"
+    parameters = (ParameterSpec(name="x", unit="1", low=0, high=1),)
+    results = (ResultSpec(name="y", unit="1"),)
+    steps = tuple(
+        StepSpec(name=f"step{n}", station=f"s{n}", needs=(f"step{n - 1}",) if n else (), expected_s=1)
+        for n in range(10)
+    )
+
+
+def _plan(self: Noop, context: StepContext) -> Plan:
+    yield from ()
+    return {"y": 1.0} if context.order.step == "step9" else {}
+
+
+for _number in range(10):
+    setattr(Noop, f"step{_number}", _plan)
+'''
+
+CAMPAIGN = """
+name: noop
+title: Nothing
+protocol: noop
+space: {{parameters: [{{type: real, name: x, unit: "1", low: 0.0, high: 1.0}}]}}
+objective: {{name: y, goal: max, unit: "1"}}
+planner: {{name: random}}
+budget: {budget}
+parallel: {parallel}
+"""
+
+
+def make_lab(root: Path) -> LabFolder:
+    """A lab of ten stations without devices."""
+    for name in ("lab_config/campaigns", "protocols"):
+        (root / name).mkdir(parents=True)
+    (root / "lab_config" / "lab.yaml").write_text(LAB)
+    (root / "protocols" / "__init__.py").touch()
+    (root / "protocols" / "noop.py").write_text(PROTOCOL)
+    return read_lab(root)
+
+
+def run(folder: LabFolder, data: Path, place: str | Path, *, budget: int, parallel: int) -> list[float]:
+    """When each step ended, wall seconds."""
+    path = folder.root / "lab_config" / "campaigns" / "noop.yaml"
+    path.write_text(CAMPAIGN.format(budget=budget, parallel=parallel))
+    ended: list[float] = []
+
+    def watch(event: Event, core: CampaignCore) -> None:
+        if isinstance(event, StepEnded):
+            ended.append(time.perf_counter())
+
+    campaign = load_campaign(folder, path)
+    with Lab(folder, LabClock()) as lab, Journal(place) as journal:
+        end = CampaignRun(lab, campaign, journal, data, watch).run()
+    assert end.state == "completed", end.reason
+    assert len(ended) == 10 * budget
+    return ended
+
+
+def main() -> int:
+    """Measure and print; 1 if a limit is missed."""
+    missed = False
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = make_lab(Path(scratch) / "lab")
+        places: list[str | Path] = [journal_file(Path(scratch)), *sys.argv[1:]]
+        for place in places:
+            data = Path(tempfile.mkdtemp(dir=scratch))
+            alone = run(folder, data, place, budget=30, parallel=1)
+            # Within an experiment: between two there is a planner's answer.
+            pairs = itertools.pairwise(alone)
+            gaps = [1000 * (after - before) for number, (before, after) in enumerate(pairs) if (number + 1) % 10]
+            many = run(folder, data, place, budget=200, parallel=2 * STATIONS)
+            pace = (len(many) - 200) / (many[-101] - many[99])
+            median = statistics.median(gaps)
+            missed |= median > 10 or pace < 300
+            kind = str(place).split(":", maxsplit=1)[0] if "://" in str(place) else "sqlite"
+            print(f"{kind}: a no-op step takes {median:.1f} ms (median; limit 10), {pace:.0f} steps/s (limit 300)")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,233 @@
+"""The verbs on campaigns and their questions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labwright.cli.options import (
+    BecauseOption,
+    ByOption,
+    CampaignArgument,
+    DataOption,
+    EndpointsOption,
+    JournalOption,
+    JsonOption,
+    LabOption,
+    SimulatedOption,
+    SpeedOption,
+)
+from labwright.cli.places import data_folder, journal_place, lab_root
+
+campaign_app = typer.Typer(
+    help="Run campaigns, watch and steer those that run, look back at those that ran.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+question_app = typer.Typer(help="Answer what only a person can answer.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@campaign_app.command("run")
+def campaign_run(
+    spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
+    lab: LabOption = None,
+    data: DataOption = None,
+    simulated: SimulatedOption = False,
+    endpoints: EndpointsOption = None,
+    speed: SpeedOption = 0.0,
+    budget: Annotated[int | None, typer.Option("--budget", help="Instead of the file's.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Instead of the file's.", min=0)] = None,
+    planner: Annotated[str | None, typer.Option("--planner", help="Instead of the file's.")] = None,
+    json: JsonOption = False,
+    store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
+    deck_checked: Annotated[
+        bool,
+        typer.Option("--deck-checked", help="After a campaign that did not end well: somebody has looked at the deck."),
+    ] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin anew, although a campaign of this name was cut off in the middle.")
+    ] = False,
+    lab_changed: Annotated[
+        bool,
+        typer.Option("--lab-changed", help="Go on although the lab's files have changed: somebody has looked."),
+    ] = False,
+    journal: JournalOption = "",
+    by: ByOption = "",
+) -> None:
+    """Run a campaign, or go on with one that was cut off. Ctrl-C ends it after the current operation, twice at once."""
+    from labwright.cli.running import RunOptions, run_campaign
+
+    root = lab_root(lab)
+    options = RunOptions(
+        data=data_folder(root, data),
+        simulated=simulated,
+        endpoints=endpoints,
+        speed=speed,
+        budget=budget,
+        seed=seed,
+        planner=planner,
+        json=json,
+        store=store,
+        deck_checked=deck_checked,
+        new=new,
+        lab_changed=lab_changed,
+        journal=journal,
+        by=by,
+    )
+    raise SystemExit(run_campaign(root, spec, options))
+
+
+@campaign_app.command("list")
+def campaign_list(
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """List all campaigns: how far each is, what it waits for, and whether a controller runs it."""
+    from labwright.cli.campaigns import list_campaigns
+
+    list_campaigns(journal_place(lab, data, journal), json=json)
+
+
+@campaign_app.command("show")
+def campaign_show(
+    campaign: CampaignArgument = "",
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Show a campaign as it stands now, and what happened last in it."""
+    from labwright.cli.campaigns import show_campaign
+
+    show_campaign(journal_place(lab, data, journal), campaign, json=json)
+
+
+@campaign_app.command("watch")
+def campaign_watch(
+    campaign: CampaignArgument = "",
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Watch a campaign that another process runs, until it is over; its end is the exit code. Ctrl-C stops watching."""
+    from labwright.cli.watching import watch_campaign
+
+    raise SystemExit(watch_campaign(journal_place(lab, data, journal), campaign, json=json))
+
+
+@campaign_app.command("pause")
+def campaign_pause(
+    campaign: CampaignArgument = "",
+    by: ByOption = "",
+    because: BecauseOption = "",
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Let no operation begin any more; those under way end."""
+    from labwright.cli.steering import steer
+
+    place = journal_place(lab, data, journal)
+    steer(place, campaign, "pause", {}, by=by, because=because, json=json)
+
+
+@campaign_app.command("resume")
+def campaign_resume(
+    campaign: CampaignArgument = "",
+    by: ByOption = "",
+    because: BecauseOption = "",
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Let operations begin again after a pause."""
+    from labwright.cli.steering import steer
+
+    place = journal_place(lab, data, journal)
+    steer(place, campaign, "resume", {}, by=by, because=because, json=json)
+
+
+@campaign_app.command("drain")
+def campaign_drain(
+    campaign: CampaignArgument = "",
+    by: ByOption = "",
+    because: BecauseOption = "",
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Begin no further experiment; those under way are carried out to their end."""
+    from labwright.cli.steering import steer
+
+    place = journal_place(lab, data, journal)
+    steer(place, campaign, "drain", {}, by=by, because=because, json=json)
+
+
+@campaign_app.command("stop")
+def campaign_stop(
+    campaign: CampaignArgument = "",
+    now: Annotated[bool, typer.Option("--now", help="Halt all devices at once.")] = False,
+    by: ByOption = "",
+    because: BecauseOption = "",
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """End a campaign, with what is under way: after the current operations, or now."""
+    from labwright.cli.steering import steer
+
+    place = journal_place(lab, data, journal)
+    steer(place, campaign, "stop", {"now": now}, by=by, because=because, json=json)
+
+
+@campaign_app.command("replay")
+def campaign_replay(
+    campaign: CampaignArgument = "",
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Decide everything again from the journal, and compare: the engine's decisions and the planner's suggestions."""
+    from labwright.cli.replaying import replay_campaign
+
+    raise SystemExit(replay_campaign(journal_place(lab, data, journal), campaign, json=json))
+
+
+@question_app.command("list")
+def question_list(
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were answered or withdrawn.")] = False,
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """List open questions, and the answers each can have."""
+    from labwright.cli.questions import list_questions
+
+    list_questions(journal_place(lab, data, journal), everything=everything, json=json)
+
+
+@question_app.command("answer")
+def question_answer(
+    question: Annotated[str, typer.Argument(help="The question; `labwright question list` knows them.")],
+    answer: Annotated[str, typer.Argument(help="One of its answers.")],
+    by: Annotated[str, typer.Option("--by", help="Who answers; it is kept in the journal.")],
+    because: Annotated[str, typer.Option("--because", help="What you have seen or done; it is kept as well.")],
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Answer a question: at once while its campaign runs, else when it is gone on with."""
+    from labwright.cli.questions import answer_question
+
+    answer_question(journal_place(lab, data, journal), question, answer, by=by, because=because, json=json)

@@ -1,0 +1,328 @@
+"""`labwright campaign list` and `show`: how campaigns stand, from the journal's tables alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from labwright.cli.output import emit, table
+from labwright.cli.words import answer_command, told, valued, when
+from labwright.journal import Journal, schema
+from labwright.model.errors import ConfigError, unknown
+
+OVER = ("completed", "stopped", "failed")
+
+LAST = 12
+"""Events that `show` tells."""
+
+
+NAMED = 5
+"""Ids that are named where a wrong one was given; there may be hundreds."""
+
+
+@dataclass(frozen=True)
+class Controller:
+    """The process that runs, if one does.
+
+    Attributes:
+        campaign: that it works on; empty while it has not begun, or if none runs.
+        who: process, machine, person, since when; empty if none runs.
+    """
+
+    campaign: str = ""
+    who: str = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether one does."""
+        return bool(self.who)
+
+
+def controller(journal: Journal) -> Controller:
+    """The controller of a journal, and what it works on."""
+    if not journal.controlled():
+        return Controller()
+    newest = journal.controller()
+    if newest is None:  # it has the lock, and will write its name next
+        return Controller(who="a process that has just begun")
+    event = schema.event
+    rows = journal.read(
+        sa.select(event.c.campaign).where(event.c.epoch == newest["id"]).order_by(event.c.id.desc()).limit(1)
+    )
+    began = when(newest["began_s"])
+    who = f"process {newest['pid']} on {newest['host']}, by {newest['by']}, since {began} UTC"
+    return Controller(rows[0]["campaign"] if rows else "", who)
+
+
+def campaign_rows(journal: Journal) -> list[dict[str, Any]]:
+    """All campaigns with ``began_s`` and ``last_event``, the one that something happened in last at the end."""
+    event = schema.event
+    query = sa.select(
+        event.c.campaign, sa.func.min(event.c.wall_time_s).label("began_s"), sa.func.max(event.c.id).label("last_event")
+    )
+    times = {row["campaign"]: row for row in journal.read(query.group_by(event.c.campaign))}
+    rows = [{**row, **times[row["id"]]} for row in journal.rows(schema.campaign) if row["id"] in times]
+    return sorted(rows, key=lambda row: row["last_event"])
+
+
+def choose(journal: Journal, name: str) -> dict[str, Any]:
+    """The campaign that is meant: by id, the newest of a name, or the newest of all.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    rows = campaign_rows(journal)
+    fitting = [row for row in rows if name in ("", row["id"], row["name"])]
+    if fitting:
+        return fitting[-1]
+    if not rows:
+        raise ConfigError(f"the journal {journal.name} holds no campaign; run one first (labwright campaign run)")
+    known = [*dict.fromkeys(row["name"] for row in rows), *(row["id"] for row in rows[-NAMED:])]
+    raise ConfigError(f"{journal.name}: {unknown('campaign', name, known)}")
+
+
+def go_on_words(row: dict[str, Any]) -> str:
+    """What to type where nobody runs a campaign that is not over."""
+    return f"go on with: labwright campaign run {row['name']}"
+
+
+def list_campaigns(place: str | Path, *, json: bool) -> None:
+    """All campaigns, the newest last."""
+    with Journal(place) as journal:
+        here = controller(journal)
+        rows = [_listed(journal, row, here) for row in campaign_rows(journal)]
+        name = journal.name
+    if json:
+        for row in rows:
+            emit(row)
+        return
+    shown = [
+        (
+            row["campaign"],
+            row["state"],
+            f"{row['tried']}/{row['budget']}",
+            _best_words(row),
+            when(row["began_s"]),
+            "runs" if row["controller"] else "",
+            "\n".join(row["waits_for"]),
+        )
+        for row in rows
+    ]
+    title = f"{name}: controller {here.who}" if here.runs else f"{name}: no controller runs"
+    table(title, ("campaign", "state", "tried", "best", "began (UTC)", "controller", "waits for"), shown, json=False)
+
+
+def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
+    """One campaign: how it stands, and what happened last.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    with Journal(place) as journal:
+        row = choose(journal, name)
+        here = controller(journal)
+        facts = _facts(journal, row, here)
+    if json:
+        emit(facts)
+    else:
+        _print_facts(facts, here)
+
+
+def questions_of(journal: Journal, *where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+    """Questions with their choices."""
+    rows = journal.rows(schema.question, *where, order=schema.question.c.id)
+    return [{**row, "choices": orjson.loads(row["choices"])} for row in rows]
+
+
+def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
+    """A campaign as `list` has it."""
+    spec = orjson.loads(row["spec"])
+    question = schema.question
+    mine = questions_of(journal, question.c.campaign == row["id"], question.c.state == "open")
+    running = here.campaign == row["id"] and row["state"] not in OVER
+    return {
+        "campaign": row["id"],
+        "name": row["name"],
+        "title": row["title"],
+        "state": row["state"],
+        "reason": row["reason"],
+        "simulated": bool(row["simulated"]),
+        "tried": row["tried"],
+        "budget": row["budget"],
+        "best": _best(journal, row["id"], spec["objective"]),
+        "objective": spec["objective"],
+        "began_s": row["began_s"],
+        "controller": running,
+        "questions": [one["id"] for one in mine],
+        "waits_for": _waits_for(journal, row, [one["id"] for one in mine], spec, running=running),
+    }
+
+
+def _waits_for(
+    journal: Journal, row: dict[str, Any], questions: Iterable[str], spec: dict[str, Any], *, running: bool
+) -> list[str]:
+    """What has to happen before anything else can; the same as the engine says, but from its tables."""
+    if row["state"] in OVER:
+        return []
+    waits = [f"answer to {one}" for one in questions]
+    if not running:
+        return [*waits, f"a controller: labwright campaign run {row['name']}"]
+    if row["state"] == "paused":
+        waits.append("labwright campaign resume")
+    step, experiment = schema.step, schema.experiment
+    steps = journal.rows(step, step.c.campaign == row["id"], step.c.state == "running", order=step.c.step_id)
+    waits += [f"step {one['step_id']}" for one in steps]
+    live = journal.rows(
+        experiment, experiment.c.campaign == row["id"], experiment.c.state.not_in(("told", "abandoned"))
+    )
+    if row["state"] == "running" and not live:
+        waits.append(f"planner {spec['planner']['name']}")
+    return waits
+
+
+def _best(journal: Journal, campaign: str, objective: dict[str, Any]) -> float | None:
+    """The best mean of the objective so far."""
+    experiment = schema.experiment
+    trials = journal.rows(experiment, experiment.c.campaign == campaign, experiment.c.trial != "")
+    outcomes = [orjson.loads(one["trial"])["outcomes"].get(objective["name"]) for one in trials]
+    means = [one["mean"] for one in outcomes if one is not None]
+    return (max if objective["goal"] == "max" else min)(means, default=None)
+
+
+def _best_words(row: dict[str, Any]) -> str:
+    return "" if row["best"] is None else valued(row["best"], row["objective"]["unit"])
+
+
+def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
+    """All that `show` tells."""
+    campaign = row["id"]
+    question, experiment, step = schema.question, schema.experiment, schema.step
+    reservation, intent = schema.reservation, schema.intent
+    steps = journal.rows(step, step.c.campaign == campaign, order=step.c.step_id)
+    by_label: dict[str, list[dict[str, Any]]] = {}
+    for one in steps:
+        by_label.setdefault(one["label"], []).append({**one})
+    doubts = journal.rows(
+        intent,
+        intent.c.step_id.startswith(f"{campaign}/", autoescape=True),
+        intent.c.state.in_(("prepared", "unknown")),
+        order=(intent.c.prepared_s),
+    )
+    events = deque(journal.events(campaign), maxlen=LAST)
+    first = next(journal.events(campaign))
+    return {
+        **_listed(journal, row, here),
+        "by": first.payload.get("by", ""),
+        "lab": row["lab"],
+        "experiments": [
+            {
+                "experiment": one["label"],
+                "sample": one["sample"],
+                "state": one["state"],
+                "reason": one["reason"],
+                "stands_at": one["stands_at"],
+                "steps": [
+                    {key: at[key] for key in ("step_id", "name", "station", "state", "attempt", "round", "error")}
+                    for at in by_label.get(one["label"], [])
+                ],
+            }
+            for one in journal.rows(experiment, experiment.c.campaign == campaign, order=experiment.c.label)
+        ],
+        "questions": questions_of(journal, question.c.campaign == campaign, question.c.state == "open"),
+        "reservations": [
+            {key: one[key] for key in ("resource", "state", "label", "step_id")}
+            for one in journal.rows(reservation, reservation.c.campaign == campaign, order=reservation.c.resource)
+        ],
+        "stocks": journal.rows(schema.lot, order=schema.lot.c.name),
+        "doubts": [
+            {
+                "intent": f"{one['step_id']}#{one['n']}",
+                "attempt": one["attempt"],
+                "state": one["state"],
+                "what": _operation(one),
+                "words": one["words"],
+                "since_s": one["prepared_s"],
+            }
+            for one in doubts
+        ],
+        "events": [
+            {"id": one.id, "wall_time_s": one.wall_time_s, "kind": one.kind, "words": told(one.payload)}
+            for one in events
+        ],
+    }
+
+
+def _operation(row: Any) -> str:
+    """As `Intent.what` has it."""
+    if row["kind"] == "wait":
+        return f"wait {row['value']:g} s"
+    return f"{row['device']}.{row['axis']} = {row['value']:g}" if row["kind"] == "set" else f"{row['device']} measures"
+
+
+def _print_facts(facts: dict[str, Any], here: Controller) -> None:
+    head = [
+        ("campaign", f"{facts['campaign']}: {facts['title']}"),
+        ("state", facts["state"] + (f": {facts['reason']}" if facts["reason"] else "")),
+        ("tried", f"{facts['tried']} of {facts['budget']} experiments"),
+        ("best", _best_words(facts)),
+        ("began (UTC)", f"{when(facts['began_s'])}, by {facts['by'] or 'somebody'}"),
+        ("controller", here.who if facts["controller"] else "no controller runs this campaign"),
+        ("waits for", "\n".join(facts["waits_for"])),
+    ]
+    table("SIMULATED" if facts["simulated"] else "", ("what", ""), head, json=False)
+    samples = [
+        (
+            one["experiment"],
+            one["sample"],
+            one["state"] + (f": {one['reason']}" if one["reason"] else ""),
+            _steps_words(one["steps"]),
+            one["stands_at"],
+        )
+        for one in facts["experiments"]
+    ]
+    _section("Experiments", ("experiment", "sample", "state", "steps", "stands at"), samples)
+    asked = [
+        (one["id"], one["text"], "\n".join(f"{answer}: {means}" for answer, means in one["choices"].items()))
+        for one in facts["questions"]
+    ]
+    _section("Open questions", ("question", "what is asked", "answers"), asked)
+    for one in facts["questions"]:
+        print(answer_command(one["id"]))  # noqa: T201 - to be copied, so no table may wrap it
+    held = [(one["resource"], one["state"], one["step_id"] or one["label"]) for one in facts["reservations"]]
+    _section("Reserved", ("what", "state", "for"), held)
+    stocks = [(one["name"], f"{one['usable_ml']:.2f}", f"{one['reserved_ml']:.2f}") for one in facts["stocks"]]
+    _section("Stocks", ("stock", "usable / ml", "of that promised / ml"), stocks)
+    columns = ("operation", "what", "state", "")
+    under_way = [one for one in facts["doubts"] if one["state"] == "prepared" and facts["controller"]]
+    in_doubt = [one for one in facts["doubts"] if one not in under_way]
+    for title, ones in (
+        ("Operations under way", under_way),
+        ("Operations that may or may not have happened", in_doubt),
+    ):
+        _section(title, columns, [(one["intent"], one["what"], one["state"], one["words"]) for one in ones])
+    _section(
+        "What happened last",
+        ("event", "when (UTC)", "what"),
+        [(one["id"], when(one["wall_time_s"]), one["words"]) for one in facts["events"]],
+    )
+
+
+def _steps_words(steps: list[dict[str, Any]]) -> str:
+    """How many are done, and which are not."""
+    done = sum(at["state"] in ("done", "skipped") for at in steps)
+    words = [f"{done} of {len(steps)} done"]
+    for at in steps:
+        if at["state"] not in ("done", "skipped", "waiting"):
+            words.append(f"{at['name']} {at['state']}" + (f" (attempt {at['attempt']})" if at["attempt"] > 1 else ""))
+    return "\n".join(words)
+
+
+def _section(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    if rows:
+        table(f"\n{title}", columns, rows, json=False)

@@ -1,0 +1,139 @@
+"""`labwright question list` and `answer`: what only a person can say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from labwright.cli.campaigns import choose, controller, questions_of
+from labwright.cli.output import console, counted, emit, table
+from labwright.cli.steering import wait
+from labwright.cli.words import answer_command, when
+from labwright.journal import Command, Journal, schema
+from labwright.model.errors import ConfigError, RefusedError, unknown
+
+
+def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
+    """Open questions, or all there were."""
+    table_ = schema.question
+    with Journal(place) as journal:
+        rows = [
+            {**one, "asked_s": _asked_s(journal, one), "kept": _kept_words(journal, one)}
+            for one in questions_of(journal, *([] if everything else [table_.c.state == "open"]))
+        ]
+        name = journal.name
+    if json:
+        for one in rows:
+            emit(one)
+        return
+    if not rows:
+        console.print(f"{name}: no {'question was ever asked' if everything else 'open questions'}", markup=False)
+        return
+    shown = [
+        (
+            one["id"],
+            when(one["asked_s"]) if one["asked_s"] else "",
+            one["text"],
+            "\n".join(f"{answer}: {means}" for answer, means in one["choices"].items()),
+            one["state"] if one["state"] == "open" else _became(one),
+            one["kept"],
+        )
+        for one in rows
+    ]
+    columns = ("question", "asked (UTC)", "what is asked", "answers", "state", "kept answer")
+    table(f"{name}: {counted(len(rows), 'question' if everything else 'open question')}", columns, shown, json=False)
+    for one in rows:
+        if one["state"] == "open":
+            print(answer_command(one["id"]))  # noqa: T201 - to be copied, so no table may wrap it
+
+
+def answer_question(place: str | Path, question: str, answer: str, *, by: str, because: str, json: bool) -> None:
+    """Answer a question; at once where its campaign runs, else when it is gone on with.
+
+    Raises:
+        ConfigError: there is no such question or answer, or nobody says who and why.
+        RefusedError: it was answered before, or the controller refuses.
+    """
+    if not by.strip() or not because.strip():
+        raise ConfigError(
+            "--by and --because must say who answers and why: the journal keeps both; nothing was written"
+        )
+    with Journal(place) as journal:
+        asked = _open_question(journal, question)
+        if answer not in asked["choices"]:
+            means = "".join(f"\n  {one}: {what}" for one, what in asked["choices"].items())
+            raise ConfigError(f"{unknown(f'answer to {question}', answer, list(asked['choices']))}{means}")
+        for old in _waiting(journal, question):  # whoever has thought better of it must not meet the first answer
+            if journal.withdraw(old.id, f"answered anew by {by}"):
+                console.print(f"the answer {_said(old)} was not taken yet, and is withdrawn", markup=False)
+        campaign = asked["campaign"]
+        number = journal.command(campaign, "answer", {"question": question, "answer": answer}, by=by, because=because)
+        here = controller(journal)
+        told = wait(journal, campaign, number) if here.runs and here.campaign in ("", campaign) else None
+        name = choose(journal, campaign)["name"]
+    if told is not None and told != "done":
+        raise RefusedError(f"the answer to {question} is not taken: {told}")
+    if json:
+        emit({"question": question, "answer": answer, "campaign": campaign, "taken": told is not None})
+    elif told is not None:
+        console.print(f"{question} is answered: {asked['choices'][answer]}", style="bold", markup=False)
+    else:
+        console.print(
+            f"the answer to {question} is kept ({asked['choices'][answer]}). No controller takes it now; it is taken "
+            f"as soon as the campaign is gone on with: labwright campaign run {name}",
+            style="bold",
+            markup=False,
+        )
+
+
+def _open_question(journal: Journal, question: str) -> dict[str, Any]:
+    """The open question of this id.
+
+    Raises:
+        ConfigError: there is none.
+        RefusedError: it is open no more.
+    """
+    all_ = {one["id"]: one for one in questions_of(journal)}
+    if question in all_:
+        if all_[question]["state"] != "open":
+            raise RefusedError(f"{question} is open no more: {_became(all_[question])}; nothing was written")
+        return all_[question]
+    known = [name for name, one in all_.items() if one["state"] == "open"]
+    raise ConfigError(f"{journal.name}: {unknown('open question', question, known)}")
+
+
+def _became(question: dict[str, Any]) -> str:
+    """What became of a question that is open no more."""
+    if question["state"] == "answered":
+        return f"answered {question['answer']!r} by {question['by']} because: {question['because']}"
+    return f"{question['state']}: {question['because']}"
+
+
+def _waiting(journal: Journal, question: str) -> list[Command]:
+    """Answers to a question that no controller has taken yet."""
+    campaign = question.rsplit("?", 1)[0]
+    waiting = journal.waiting_commands(campaign)
+    return [one for one in waiting if one.kind == "answer" and one.payload.get("question") == question]
+
+
+def _kept_words(journal: Journal, question: dict[str, Any]) -> str:
+    return "\n".join(f"{_said(one)}; taken when the campaign goes on" for one in _waiting(journal, question["id"]))
+
+
+def _said(command: Command) -> str:
+    return f"{command.payload['answer']!r} by {command.by} because: {command.because}"
+
+
+def _asked_s(journal: Journal, question: dict[str, Any]) -> float | None:
+    """Wall time of the event that the question came from."""
+    event = schema.event
+    decided = orjson.dumps(f"question {question['id']}").decode()
+    rows = journal.read(
+        sa.select(event.c.wall_time_s)
+        .where(event.c.campaign == question["campaign"], event.c.decisions.contains(decided, autoescape=True))
+        .limit(1)
+    )
+    return float(rows[0]["wall_time_s"]) if rows else None

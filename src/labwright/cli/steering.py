@@ -1,0 +1,122 @@
+"""`labwright campaign pause`, `resume`, `drain`, `stop`: through the journal, to the process that runs the campaign."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from labwright.cli.campaigns import OVER, Controller, choose, controller
+from labwright.cli.output import console, emit, whoami
+from labwright.journal import Journal
+from labwright.model.errors import JournalError, RefusedError
+
+DEADLINE_S = 30.0
+"""A controller takes commands at once, unless its journal is away or it hangs."""
+
+TAP_S = 0.5
+"""A tap may be lost: it is a datagram. So the controller is tapped again, and looked for."""
+
+LOOK_S = 0.05
+
+GRACE_S = 1.0
+"""A controller that had read a command before it was withdrawn writes its answer meanwhile."""
+
+DONE = {
+    "pause": "no operation begins any more, those under way end; go on with: labwright campaign resume {id}",
+    "resume": "operations may begin again",
+    "drain": "no further experiment begins; those under way are carried out to their end",
+    "stop": "it ends after the operations under way",
+    "stop now": "all devices are halted",
+}
+
+
+def steer(
+    place: str | Path, name: str, kind: str, payload: Mapping[str, Any], *, by: str, because: str, json: bool
+) -> None:
+    """Ask the controller of a campaign to do something, and wait until it has answered.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        RefusedError: it is over, nobody runs it, or its controller refuses.
+        JournalError: its controller does not answer; the command is taken back.
+    """
+    with Journal(place) as journal:
+        row = choose(journal, name)
+        _check(row, kind, controller(journal))
+        number = journal.command(row["id"], kind, payload, by=by or whoami(), because=because)
+        answer = answer_or_withdrawn(journal, row["id"], number)
+        row = choose(journal, row["id"])
+        if answer is None:
+            _check(row, kind, controller(journal))
+            raise JournalError(
+                f"the controller of {row['id']} has not taken {kind!r} within {DEADLINE_S:g} s; it was withdrawn and "
+                "will not take effect. Look what it does (labwright campaign watch), or press Ctrl-C where it runs"
+            )
+    if answer.startswith("withdrawn:"):
+        raise RefusedError(f"{kind!r} was not taken by the controller of {row['id']}, and will not be: {answer}")
+    if answer.startswith("refused:"):
+        raise RefusedError(f"the controller refuses to {kind} {row['id']}: {answer.partition(': ')[2]}")
+    if json:
+        emit({"campaign": row["id"], "command": kind, "answer": answer, "state": row["state"]})
+        return
+    told = DONE[f"{kind} now" if payload.get("now") else kind].format(id=row["id"])
+    ended = row["state"] in OVER
+    console.print(f"{row['id']} is {row['state']}: {row['reason'] if ended else told}", style="bold", markup=False)
+
+
+def wait(journal: Journal, campaign: str, number: int) -> str | None:
+    """The controller's answer to a command; None if it gives none: it has died, or ended, or does not look."""
+    deadline = time.monotonic() + DEADLINE_S
+    tap = time.monotonic() + TAP_S
+    while (answer := journal.answer_to(number)) is None:
+        now = time.monotonic()
+        if now >= deadline:
+            return None
+        if now >= tap:
+            if not journal.controlled() or choose(journal, campaign)["state"] in OVER:
+                return journal.answer_to(number)  # it may have answered with its last breath
+            journal.wake_controller()
+            tap = now + TAP_S
+        time.sleep(LOOK_S)
+    return answer
+
+
+def answer_or_withdrawn(journal: Journal, campaign: str, number: int) -> str | None:
+    """The controller's answer to a command; None if there is none, and then it was taken back for good."""
+    try:
+        answer = wait(journal, campaign, number)
+    except KeyboardInterrupt:
+        journal.withdraw(number, "whoever asked for it has gone")
+        raise
+    if answer is not None:
+        return answer
+    if journal.withdraw(number, f"nobody took it within {DEADLINE_S:g} s") and journal.controlled():
+        time.sleep(GRACE_S)
+    answer = str(journal.answer_to(number))
+    return None if answer.startswith("withdrawn:") else answer
+
+
+def _check(row: dict[str, Any], kind: str, here: Controller) -> None:
+    """Refuse what no controller can take.
+
+    Raises:
+        RefusedError: the campaign is over, or nobody runs it.
+    """
+    campaign, name = row["id"], row["name"]
+    if row["state"] in OVER:
+        raise RefusedError(f"{campaign} is {row['state']} ({row['reason']}); there is nothing to {kind}")
+    if here.campaign not in ("", campaign):
+        raise RefusedError(
+            f"{campaign} is not under way, so nothing was asked of it: the controller ({here.who}) works on "
+            f"{here.campaign}. Name that one, or go on with {campaign} after it: labwright campaign run {name}"
+        )
+    if not here.runs:
+        advice = f"labwright campaign run {name} goes on with it"
+        if kind == "stop":
+            advice += f"; labwright campaign run {name} --new gives it up and begins another"
+        raise RefusedError(
+            f"no controller runs, so nobody can {kind} {campaign}; nothing was asked. It is {row['state']}, and was "
+            f"cut off in the middle: {advice}"
+        )

@@ -1,0 +1,280 @@
+"""`labwright campaign watch`: a campaign that another process runs, seen from its journal alone."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from labwright.cli.campaigns import Controller, choose, controller, go_on_words
+from labwright.cli.output import EXIT, console, emitted
+from labwright.cli.words import answer_command, lasting, note, question_words, told, when
+from labwright.engine import CampaignCore, replayed
+from labwright.engine.driver import LATE_S, LATE_TIMES
+from labwright.engine.events import PauseAsked, ResumeAsked, RunStep, StepEnded
+from labwright.journal import Journal, LoggedEvent
+
+LOOK_S = 0.25
+"""This process only looks; the controller itself waits for nothing but events."""
+
+CONTROLLER_S = 2.0
+"""So often it is asked whether a controller runs: to know that, its lock must be tried."""
+
+NOTES = 5
+
+FASTEST = 150.0
+"""A scaled clock runs at most 100 times as fast as the wall's; what is faster is stepped, and jumps."""
+
+
+def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
+    """Watch until the campaign is over; its exit code, 130 if somebody has seen enough before.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        JournalError: the journal cannot be read.
+    """
+    with Journal(place) as journal:
+        row = choose(journal, name)
+        drawn = not json and console.is_terminal
+        view = View(drawn=drawn)
+        # A console of its own: that for lines wraps nothing, and a picture would be cut off at its right.
+        live = Live(console=Console(stderr=True, highlight=False), refresh_per_second=4) if drawn else None
+        try:
+            with live or contextlib.nullcontext():
+                for logged, core in _followed(journal, row["id"], view):
+                    if live is not None:
+                        live.update(view.shown())
+                    elif logged is not None and not _line(logged, core, json=json):
+                        return 1  # whoever read our output has gone
+        except KeyboardInterrupt:
+            console.print("no longer watching; the campaign goes on as it is", markup=False)
+            return EXIT["stopped"]
+    core = view.core
+    if not json:
+        console.print(f"{core.campaign} {core.phase}: {core.reason}", style="bold", markup=False)
+    return EXIT[core.phase]
+
+
+def _followed(journal: Journal, campaign: str, view: View) -> Iterator[tuple[LoggedEvent | None, CampaignCore]]:
+    """Each event, and None between them whenever it is time to draw anew; ends when the campaign is over."""
+    core, last, looked_s = view.core, 0, 0.0
+    here: Controller | None = None
+    while True:
+        if look := time.monotonic() - looked_s > CONTROLLER_S:
+            looked_s = time.monotonic()
+            here = controller(journal)  # before the events: one that has ended has written them all
+        for logged, event, instructions, _ in replayed(journal, campaign, core, last):
+            last = logged.id
+            view.take(logged, event, instructions)
+            yield logged, core
+        if core.over:
+            return
+        if look and here is not None:
+            view.look(here, go_on_words(choose(journal, campaign)))
+        yield None, core
+        time.sleep(LOOK_S)
+
+
+def _line(logged: LoggedEvent, core: CampaignCore, *, json: bool) -> bool:
+    """An event for a program, or as a line of a log; False if nobody reads any more."""
+    if json:
+        times = {"lab_time_s": logged.lab_time_s, "wall_time_s": logged.wall_time_s}
+        return emitted({**logged.payload, "id": logged.id, "campaign": logged.campaign, "epoch": logged.epoch, **times})
+    console.print(f"{when(logged.wall_time_s)}  {told(logged.payload)}", markup=False)
+    for decided in logged.decisions:
+        asked = core.questions.get(str(decided).removeprefix("question "))
+        if asked is not None:
+            console.print(question_words(asked.id, asked.text, asked.choices), style="bold yellow", markup=False)
+    return True
+
+
+@dataclass
+class _Running:
+    """A step at its station.
+
+    Attributes:
+        since_s: lab time.
+        expected_s: how long it should take.
+    """
+
+    since_s: float
+    expected_s: float
+
+
+class _LabNow:
+    """Lab time as the controller has it, told from the two times each of its events carries."""
+
+    def __init__(self) -> None:
+        self._first: LoggedEvent | None = None
+        self._last: LoggedEvent | None = None
+
+    def take(self, logged: LoggedEvent) -> None:
+        """Another event."""
+        if self._first is None or self._first.epoch != logged.epoch:  # another process, perhaps another clock
+            self._first = logged
+        self._last = logged
+
+    def now(self, *, simulated: bool) -> float:
+        """Lab time now."""
+        if not simulated:
+            return time.time()
+        first, last = self._first, self._last
+        if first is None or last is None:
+            return 0.0
+        wall_s = last.wall_time_s - first.wall_time_s
+        speed = (last.lab_time_s - first.lab_time_s) / wall_s if wall_s > LOOK_S else 1.0
+        if speed > FASTEST:
+            return last.lab_time_s
+        return last.lab_time_s + (time.time() - last.wall_time_s) * speed
+
+
+class View:
+    """What is seen of a campaign: who does what since when, what waits for a person, what happened last.
+
+    Args:
+        drawn: again and again in a terminal; if not, a controller that has gone is told once, on a line.
+    """
+
+    def __init__(self, *, drawn: bool) -> None:
+        self._drawn = drawn
+        self.core = CampaignCore()
+        self._now = _LabNow()
+        self._running: dict[str, _Running] = {}
+        self._paused_s: float | None = None
+        self._notes: deque[str] = deque(maxlen=NOTES)
+        self._last_wall_s = 0.0
+        self._controller: Controller | None = None
+        self._go_on = ""
+
+    def take(self, logged: LoggedEvent, event: object, instructions: Sequence[object]) -> None:
+        """An event, after the core has handled it."""
+        self._now.take(logged)
+        self._last_wall_s = logged.wall_time_s
+        for one in instructions:
+            if isinstance(one, RunStep):
+                self._running[one.order.step_id] = _Running(logged.lab_time_s, one.order.expected_s)
+        if isinstance(event, StepEnded):
+            self._running.pop(event.outcome.step_id, None)
+        if isinstance(event, PauseAsked):
+            self._paused_s = logged.lab_time_s
+        if isinstance(event, ResumeAsked) and self._paused_s is not None:
+            for running in self._running.values():  # a pause makes nobody late
+                running.since_s += logged.lab_time_s - max(self._paused_s, running.since_s)
+            self._paused_s = None
+        if words := note(logged.payload):
+            self._notes.append(f"{when(logged.wall_time_s)}  {words}")
+
+    def look(self, here: Controller, go_on: str) -> None:
+        """Whether a controller runs."""
+        gone = self._controller is not None and self._runs(self._controller) and not self._runs(here)
+        if not self._runs(here) and (gone or self._controller is None) and not self._drawn:
+            console.print(self._no_controller(here, go_on), style="bold red", markup=False)
+        self._controller, self._go_on = here, go_on
+
+    def shown(self) -> RenderableType:
+        """All of it, drawn."""
+        core = self.core
+        if core.phase == "draft":
+            return Text("nothing has happened yet")
+        parts: list[RenderableType] = [self._heading()]  # what matters most first: a small terminal cuts off the end
+        for one in core.open_questions:
+            parts.append(Text(f"QUESTION {one.id}: {one.text}", style="bold yellow"))
+            parts += [Text(f"  {answer}: {means}") for answer, means in one.choices.items()]
+            parts.append(Text(f"  {answer_command(one.id)}", style="yellow"))
+        parts += [self._stations(), self._samples()]
+        parts += [Text(words, overflow="ellipsis", no_wrap=True, style="dim") for words in self._notes]
+        parts.append(Text("Ctrl-C ends watching; the campaign goes on.", style="dim"))
+        return Group(*parts)
+
+    def _heading(self) -> RenderableType:
+        core, started = self.core, self.core.started
+        lines = []
+        if started.simulated:
+            lines.append(Text("SIMULATED", style="bold yellow reverse"))
+        lines.append(Text(f"{core.campaign}: {started.spec.title}", style="bold"))
+        best = (
+            "" if core.best is None else f" · best {core.best:.4g} {core.spec.objective.unit.replace('1', '')}".rstrip()
+        )
+        state = f"{core.phase.upper()} · {core.tried}/{core.spec.budget} experiments{best}"
+        style = {"running": "bold green", "paused": "bold yellow"}.get(core.phase, "bold")
+        if core.phase == "draining":
+            state += f" · {core.reason}"
+        if self._controller is not None and not self._runs(self._controller):
+            state, style = f"LEFT WHILE {state}", "bold red"
+        lines.append(Text(state, style=style))
+        if core.phase == "paused":
+            lines.append(Text("no operation begins any more; go on with: labwright campaign resume", style="yellow"))
+        if self._controller is not None:
+            if self._runs(self._controller):
+                lines.append(Text(f"controller: {self._controller.who}", style="dim"))
+            else:
+                lines.append(Text(self._no_controller(self._controller, self._go_on), style="bold red"))
+        return Group(*lines)
+
+    def _stations(self) -> RenderableType:
+        shown = Table(title_justify="left", expand=False)
+        for column in ("station", "state", "step", "sample", "for", "expected"):
+            shown.add_column(column)
+        core = self.core
+        now_s = self._now.now(simulated=core.started.simulated) if self._paused_s is None else self._paused_s
+        at = {run.spec.station: (one, run) for one in core.live.values() for run in one.running}
+        names = dict.fromkeys(step.station for protocol in core.started.protocols for step in protocol.steps)
+        for station in names:
+            if station not in at:
+                shown.add_row(station, "idle", style="dim")
+                continue
+            one, run = at[station]
+            running = self._running.get(run.step_id)
+            if run.state != "running" or running is None:
+                shown.add_row(station, "waits for a person", run.spec.name, one.sample, style="bold yellow")
+                continue
+            elapsed_s = max(0.0, now_s - running.since_s)
+            state, style = self._state(elapsed_s, running.expected_s)
+            times = (lasting(elapsed_s), lasting(running.expected_s))
+            shown.add_row(station, state, run.spec.name, one.sample, *times, style=style)
+        return shown
+
+    def _state(self, elapsed_s: float, expected_s: float) -> tuple[str, str]:
+        """In words and in colour: neither alone tells everybody."""
+        if self._controller is not None and not self._runs(self._controller):
+            return "left under way", "bold red"
+        if elapsed_s > LATE_TIMES * expected_s + LATE_S:
+            return "LATE", "bold red"
+        if self._paused_s is not None:
+            return "paused", "yellow"
+        if elapsed_s > expected_s:
+            return "longer than expected", "yellow"
+        return "runs", "green"
+
+    def _samples(self) -> RenderableType:
+        core = self.core
+        if not core.live:
+            return Text("no sample is under way" + (": the planner thinks" if core.asking else ""), style="dim")
+        shown = Table(title_justify="left", expand=False)
+        for column in ("sample", "state", "stands at", "done", "under way", "waits"):
+            shown.add_column(column)
+        for one in core.live.values():
+            runs = one.steps.values()
+            done = f"{sum(run.settled for run in runs)} of {len(runs)} steps"
+            under_way = ", ".join(run.spec.name for run in one.running) or ""
+            waits = ", ".join(run.spec.name for run in runs if run.state in ("waiting", "ready"))
+            state = "given up" if one.given_up else one.state
+            style = "bold yellow" if one.state == "held" else ""
+            shown.add_row(one.sample, state, one.stands_at, done, under_way, waits, style=style)
+        return shown
+
+    def _runs(self, here: Controller) -> bool:
+        """Whether a controller runs this campaign, or is about to."""
+        return here.runs and here.campaign in ("", self.core.campaign)
+
+    def _no_controller(self, here: Controller, go_on: str) -> str:
+        other = f"the controller runs another campaign, {here.campaign}" if here.runs else "no controller runs"
+        return f"{other}; nothing happened since {when(self._last_wall_s)} UTC; {go_on}"

@@ -1,0 +1,99 @@
+"""What happened, when and who did it, as a person reads it; from what the journal keeps, without the engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+Payload = Mapping[str, Any]
+
+QUIET = ("started", "suggested")
+"""What goes as it should; so does a step that is done."""
+
+
+def told(event: Payload) -> str:
+    """What happened, with who and why."""
+    match event["kind"]:
+        case "started":
+            return f"started{_by(event)}: {event['spec']['title']}"
+        case "resumed":
+            return f"going on with the campaign (epoch {event['epoch']}){_by(event)}{_because(event)}"
+        case "suggested":
+            return f"next: {_params(event['suggestion'])} ({event['suggestion']['rationale']})"
+        case "infeasible":
+            return f"not tried: {event['reason']}"
+        case "not_suggested":
+            return f"no suggestion: {event['reason']}"
+        case "step_ended":
+            return _step(event["outcome"])
+        case "step_late":
+            running, expected = lasting(event["running_s"]), lasting(event["expected_s"])
+            return f"{event['step_id']} is late: it has run for {running}, {expected} were expected"
+        case "noted":
+            return str(event["words"])
+        case "pause_asked" | "resume_asked" | "drain_asked":
+            return f"{_DONE[event['kind']]} by {event['by'] or 'somebody'}{_because(event)}"
+        case "stop_asked":
+            return f"stopping{' now' if event['now'] else ''}: {event['why']}"
+        case "answered":
+            return f"{event['question']} answered by {event['by']}: {event['answer']}{_because(event)}"
+    return str(event["kind"])
+
+
+def note(event: Payload) -> str:
+    """The same, but empty for what goes as it should."""
+    quiet = event["kind"] in QUIET or (event["kind"] == "step_ended" and event["outcome"]["state"] == "done")
+    return "" if quiet else told(event)
+
+
+def question_words(question: str, text: str, choices: Mapping[str, str]) -> str:
+    """A question as a person reads it, with the command that answers it."""
+    lines = [f"QUESTION {question}", f"  {text}", *(f"    {answer}: {means}" for answer, means in choices.items())]
+    return "\n".join([*lines, f"  {answer_command(question)}"])
+
+
+def answer_command(question: str, answer: str = "ANSWER") -> str:
+    """What to type to answer a question."""
+    return f"labwright question answer '{question}' {answer} --by NAME --because TEXT"
+
+
+def when(wall_s: float) -> str:
+    """A time of day, as the columns called UTC have it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(wall_s))
+
+
+def valued(value: float, unit: str) -> str:
+    """A number with its unit."""
+    return f"{value:.4g}" if unit in ("", "1") else f"{value:.4g} {unit}"
+
+
+def lasting(seconds: float) -> str:
+    """How long something lasts."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+_DONE = {"pause_asked": "paused", "resume_asked": "resumed", "drain_asked": "draining"}
+
+
+def _step(outcome: Payload) -> str:
+    if outcome["state"] != "done":
+        return f"{outcome['step_id']} {outcome['state']}: {outcome['error']}"
+    found = ", ".join(f"{k} {v:.4g}" for k, v in outcome["results"].items() if isinstance(v, (int, float)))
+    took = lasting(outcome["ended_s"] - outcome["started_s"])
+    return f"{outcome['step_id']} done in {took}" + (f": {found}" if found else "")
+
+
+def _params(suggestion: Payload) -> str:
+    pairs = suggestion["params"].items()
+    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
+
+
+def _by(event: Payload) -> str:
+    return f" by {event['by']}" if event.get("by") else ""
+
+
+def _because(event: Payload) -> str:
+    return f" because: {event['because']}" if event.get("because") else ""

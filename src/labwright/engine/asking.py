@@ -1,0 +1,64 @@
+"""From what a planner says to what can be made: checked by the protocol, moved to the nearest that can be made."""
+
+from __future__ import annotations
+
+from labwright.engine.campaign import Campaign
+from labwright.engine.events import Event, Infeasible, NotSuggested, Suggested
+from labwright.lab.classes import in_words
+from labwright.model.campaign import Suggestion
+from labwright.model.errors import InfeasibleError, OutOfRangeError, PlannerError
+from labwright.planners import Answer
+
+NEAR = 0.05
+"""A suggestion that cannot be made is moved if the nearest that can is no further than this share of each range."""
+
+
+def reply(campaign: Campaign, answer: Answer) -> Event:
+    """The event that a planner's answer is."""
+    if answer.error:
+        return NotSuggested(reason=answer.error)
+    (suggestion,) = answer.suggestions
+    asked: Suggestion | None = None
+    try:
+        _check(campaign, suggestion)
+    except InfeasibleError as error:
+        near = _nearest(campaign, suggestion, error)
+        if near is None:
+            words = ", ".join(f"{name} {value:.4g}" for name, value in error.nearest.items())
+            return Infeasible(suggestion=suggestion, reason=f"{error} Nearest that can be made: {words}.")
+        asked, suggestion = suggestion, near
+    except OutOfRangeError as error:
+        return Infeasible(suggestion=suggestion, reason=str(error))
+    except PlannerError as error:
+        return NotSuggested(reason=str(error))
+    try:
+        with in_words(PlannerError, "the protocol's consumption_ml fails"):
+            uses_ml = campaign.protocols[campaign.spec.protocol].consumption_ml(_parameters(campaign, suggestion))
+    except PlannerError as error:
+        return NotSuggested(reason=str(error))
+    return Suggested(suggestion=suggestion, asked=asked, uses_ml=uses_ml, seconds=answer.seconds)
+
+
+def _parameters(campaign: Campaign, suggestion: Suggestion) -> dict[str, float]:
+    return {**{key: float(value) for key, value in suggestion.params.items()}, **campaign.spec.fixed}
+
+
+def _check(campaign: Campaign, suggestion: Suggestion) -> None:
+    with in_words(PlannerError, "the protocol's check fails"):
+        campaign.protocols[campaign.spec.protocol].check(_parameters(campaign, suggestion))
+
+
+def _nearest(campaign: Campaign, suggestion: Suggestion, error: InfeasibleError) -> Suggestion | None:
+    """The suggestion moved to the nearest that can be made, if that is near; what is made is measured anyway."""
+    space = campaign.spec.space
+    moved = {**suggestion.params, **{k: v for k, v in error.nearest.items() if k in space.names}}
+    shifts = [abs(a - b) for a, b in zip(space.to_unit(suggestion.params), space.to_unit(moved), strict=True)]
+    if max(shifts) > NEAR or space.violations(moved):
+        return None
+    words = f"{suggestion.rationale}; moved to the nearest that can be made ({error})"
+    near = suggestion.model_copy(update={"params": moved, "rationale": words})
+    try:
+        _check(campaign, near)
+    except (InfeasibleError, OutOfRangeError):
+        return None
+    return near

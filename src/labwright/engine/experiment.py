@@ -1,0 +1,141 @@
+"""A protocol on its way through the stations: which steps are where, and what may follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from labwright.model.protocol import ProtocolSpec, StepOutcome, StepSpec
+from labwright.model.states import ExperimentState, StepState, check_transition
+
+
+@dataclass
+class StepRun:
+    """A step of an experiment; another round of a loop is another one."""
+
+    spec: StepSpec
+    step_id: str
+    round: int = 1
+    state: StepState = "waiting"
+    attempt: int = 1
+    begun: bool = False
+    again: bool = False
+    """Whether what is harmless to do again is to be done again, when it is told to its station next."""
+    error: str = ""
+    expected_s: float = 0.0
+    started_s: float | None = None
+    ended_s: float | None = None
+
+    def become(self, state: StepState) -> None:
+        """Change the state.
+
+        Raises:
+            IllegalTransitionError: there is no such way.
+        """
+        check_transition("step", self.step_id, self.state, state)
+        self.state = state
+
+    @property
+    def settled(self) -> bool:
+        """Whether those that need it may go on."""
+        return self.state in ("done", "skipped")
+
+    @property
+    def active(self) -> bool:
+        """Whether it has a station."""
+        return self.state in ("reserved", "running", "unknown")
+
+
+@dataclass
+class Experiment:
+    """A protocol on its way; preparations are experiments without a trial.
+
+    Attributes:
+        label: ``0007``, or the preparation's protocol.
+        number: of the experiment, 0 for a preparation.
+        sample: its id.
+        place: where its container stood at the start.
+        stands_at: where it stands now; empty if it has none, or it has left the lab.
+        trial: index among the campaign's trials; None for a preparation.
+        found: results by step, of the newest round.
+        given_up: why, once only its way out of the lab is left.
+    """
+
+    label: str
+    number: int
+    sample: str
+    place: str
+    stands_at: str
+    protocol: ProtocolSpec
+    parameters: dict[str, float]
+    trial: int | None
+    uses_ml: dict[str, float] = field(default_factory=dict)
+    state: ExperimentState = "accepted"
+    reason: str = ""
+    steps: dict[str, StepRun] = field(default_factory=dict)
+    found: dict[str, dict[str, Any]] = field(default_factory=dict)
+    given_up: str = ""
+
+    def become(self, state: ExperimentState) -> None:
+        """Change the state.
+
+        Raises:
+            IllegalTransitionError: there is no such way.
+        """
+        check_transition("experiment", self.sample, self.state, state)
+        self.state = state
+
+    def begin(self, campaign: str, expected_s: dict[str, float]) -> None:
+        """Make the first round of every step."""
+        for spec in self.protocol.steps:
+            self.steps[spec.name] = self._run(campaign, spec, 1, expected_s)
+
+    def again(self, campaign: str, spec: StepSpec, expected_s: dict[str, float]) -> None:
+        """Make another round of the loop that `spec` ends."""
+        assert spec.repeat is not None  # noqa: S101 - the caller has looked
+        for name in self.protocol.between(spec.repeat.back_to, spec.name):
+            old = self.steps[name]
+            self.steps[name] = self._run(campaign, old.spec, old.round + 1, expected_s)
+
+    def startable(self) -> Iterator[StepRun]:
+        """Steps that wait, and whose needs are done; in the protocol's order."""
+        steps, given_up = self.steps, bool(self.given_up)
+        for run in steps.values():
+            if run.state not in ("waiting", "ready"):
+                continue
+            for need in run.spec.needs:
+                state = steps[need].state
+                # A sample that was given up is brought out though a step has failed.
+                if state not in ("done", "skipped") and not (given_up and state == "failed"):
+                    break
+            else:
+                yield run
+
+    def results(self) -> dict[str, Any]:
+        """All that was found, by name."""
+        return {key: value for found in self.found.values() for key, value in found.items()}
+
+    def take(self, run: StepRun, outcome: StepOutcome) -> None:
+        """A step is done."""
+        run.started_s, run.ended_s = outcome.started_s, outcome.ended_s
+        self.found[run.spec.name] = outcome.results
+        if run.spec.leaves:
+            self.stands_at = ""
+        elif run.spec.moves_to:
+            self.stands_at = run.spec.moves_to
+
+    @property
+    def over(self) -> bool:
+        """Whether no step is left to be done."""
+        return all(run.state in ("done", "failed", "skipped") for run in self.steps.values())
+
+    @property
+    def running(self) -> list[StepRun]:
+        """Steps at a station, those in doubt included."""
+        return [run for run in self.steps.values() if run.active]
+
+    def _run(self, campaign: str, spec: StepSpec, number: int, expected_s: dict[str, float]) -> StepRun:
+        tail = f"~{number}" if number > 1 else ""
+        step_id = f"{campaign}/{self.label}/{spec.name}{tail}"
+        return StepRun(spec, step_id, number, expected_s=expected_s.get(spec.name, spec.expected_s))

@@ -1,0 +1,80 @@
+"""What must hold in every state of the core; for tests, and for whoever doubts a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labwright.engine.core import CampaignCore
+
+
+def validate_state(core: CampaignCore) -> None:
+    """Check all that must hold.
+
+    Raises:
+        AssertionError: every rule that is broken.
+    """
+    if broken := list(_broken(core)):
+        raise AssertionError(f"campaign {core.campaign}: " + "; ".join(broken))
+
+
+def _broken(core: CampaignCore) -> Iterator[str]:
+    if core.phase == "draft":
+        return
+    spec = core.spec
+    if core.over and (core.live or core.asking or core.questions):
+        yield f"it is {core.phase}, but something is under way"
+    if not core.over and not core.waits_for():
+        yield f"it is {core.phase} and waits for nothing"
+    if len([one for one in core.live.values() if one.trial is not None]) > spec.parallel:
+        yield f"more samples are on their way than {spec.parallel}"
+    if core.tried > spec.budget:
+        yield f"{core.tried} experiments of {spec.budget}"
+    yield from _broken_steps(core)
+    yield from _broken_reservations(core)
+    for question in core.questions.values():
+        one = core.live.get(question.label)
+        if one is None or one.state != "held":
+            yield f"question {question.id} is open, but its experiment is not held"
+    for one in core.live.values():
+        asked = any(question.label == one.label for question in core.questions.values())
+        if (one.state == "held") != asked:
+            yield f"experiment {one.label} is {one.state}, with {'a' if asked else 'no'} question"
+        if one.trial is not None and not one.given_up:
+            trial = core.trials[one.trial]
+            if (trial.status == "done") != (
+                one.state in ("measured", "told") or (one.state == "held" and not trial.pending)
+            ):
+                yield f"experiment {one.label} is {one.state}, its trial {trial.status}"
+    running = [trial for trial in core.trials if trial.pending]
+    if len(running) > len(core.live):
+        yield f"{len(running)} trials are pending, {len(core.live)} experiments are under way"
+
+
+def _broken_steps(core: CampaignCore) -> Iterator[str]:
+    for one in core.live.values():
+        for run in one.steps.values():
+            if run.active and not one.given_up and not all(one.steps[need].settled for need in run.spec.needs):
+                yield f"step {run.step_id} is {run.state} before what it needs"
+            if run.state == "done" and run.spec.name not in one.found:
+                yield f"step {run.step_id} is done and has found nothing"
+        if one.over and one.state != "held":
+            yield f"experiment {one.label} is over and still there"
+
+
+def _broken_reservations(core: CampaignCore) -> Iterator[str]:
+    stations = {f"station:{run.spec.station}": run for one in core.live.values() for run in one.running}
+    count = sum(len(one.running) for one in core.live.values())
+    if count != len(stations):
+        yield "two steps are at one station"
+    for resource, run in stations.items():
+        holder = core.resources.reserved.get(resource)
+        if holder is None or holder.step_id != run.step_id:
+            yield f"step {run.step_id} runs without {resource}"
+    for resource in core.resources.reserved:
+        if resource.startswith("station:") and resource not in stations:
+            yield f"{resource} is reserved for nobody"
+    places = [one.stands_at for one in core.live.values() if one.stands_at]
+    if len(places) != len(set(places)):
+        yield f"two samples stand at one position: {places}"
+    if any(value < -1e-9 for value in core.resources.promised_ml.values()):
+        yield "a stock is promised less than nothing"

@@ -1,0 +1,118 @@
+"""A campaign rebuilt from its events: to go on with it, to report it, to audit it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+
+import orjson
+import sqlalchemy as sa
+from pydantic import ValidationError
+
+from labwright.engine.core import CampaignCore
+from labwright.engine.events import EVENTS, Event, Instruction, Resumed, StopAsked, decisions
+from labwright.engine.tables import take_changes
+from labwright.journal import Journal, LoggedEvent, NewEvent
+from labwright.journal.schema import campaign as campaign_table
+from labwright.journal.schema import step as step_table
+from labwright.model.errors import ConfigError, JournalError, unknown
+
+OVER = ("completed", "stopped", "failed")
+
+HISTORY = 50
+"""So many of the newest runs of a step are looked at to learn how long it takes."""
+
+
+def unfinished(journal: Journal, name: str = "") -> str | None:
+    """The newest campaign that has not ended, of that name if one is given; None if all have."""
+    table = campaign_table
+    query = sa.select(table.c.id).where(table.c.state.not_in(OVER))
+    if name:
+        query = query.where(table.c.name == name)
+    rows = journal.read(query)
+    return max((str(row["id"]) for row in rows), key=lambda one: one.split("-", 1)[1]) if rows else None
+
+
+def replayed(
+    journal: Journal, campaign: str, core: CampaignCore | None = None, after: int = 0
+) -> Iterator[tuple[LoggedEvent, Event, list[Instruction], CampaignCore]]:
+    """A campaign's events one by one, what the core decides on each, and the core after it.
+
+    Args:
+        journal: that keeps them.
+        campaign: its id.
+        core: as the event `after` left it, to go on from there; a new one if None.
+        after: id of the last event it has handled.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        JournalError: an event cannot be understood.
+    """
+    core = core or CampaignCore()
+    for logged in journal.events(campaign, after):
+        try:
+            event: Event = EVENTS.validate_python(logged.payload)
+        except ValidationError as error:
+            raise JournalError(
+                f"{journal.name}: event {logged.id} ({logged.kind}) of {campaign} cannot be understood; was it written "
+                f"by another version of Labwright? {error.errors()[0]['msg']}"
+            ) from error
+        instructions = core.handle(event)
+        core.forget_changes()
+        yield logged, event, instructions, core
+    if core.phase == "draft":
+        raise ConfigError(f"{journal.name}: {unknown('campaign', campaign, journal.campaigns())}")
+
+
+def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
+    """The core of a campaign as its last event left it."""
+    last = deque(replayed(journal, campaign), maxlen=1)
+    _, _, _, core = last[0]
+    return core
+
+
+def close_unfinished(journal: Journal, campaign: str, why: str) -> None:
+    """End a campaign that will not be gone on with; what was under way is given up.
+
+    Args:
+        journal: claimed by this process.
+        campaign: its id.
+        why: in words.
+    """
+    core = rebuilt(journal, campaign)
+    epoch = journal.control(why)
+    events: list[Event] = [StopAsked(why=why, now=True), Resumed(epoch=epoch, because=why)]
+    kept = []
+    for event in events:
+        if not core.over:
+            decided = decisions(core.handle(event))
+            kept.append(
+                NewEvent(
+                    campaign=campaign,
+                    kind=event.kind,
+                    payload=event.model_dump_json().encode(),
+                    decisions=orjson.dumps(decided),
+                    lab_time_s=time.time(),
+                    changes=take_changes(core),
+                )
+            )
+    journal.record(kept)
+
+
+def learnt_s(journal: Journal, protocols: list[str]) -> dict[str, float]:
+    """What the steps of protocols took in earlier campaigns: medians, by ``protocol/step``."""
+    table = step_table
+    took = (table.c.ended_s - table.c.started_s).label("took_s")
+    newest = sa.func.row_number().over(partition_by=(table.c.protocol, table.c.name), order_by=table.c.ended_s.desc())
+    inner = sa.select(table.c.protocol, table.c.name, took, newest.label("place")).where(
+        table.c.state == "done", table.c.protocol.in_(protocols)
+    )
+    history = inner.subquery()
+    rows = journal.read(
+        sa.select(history).where(history.c.place <= HISTORY).order_by(history.c.protocol, history.c.name, "took_s")
+    )
+    by_step: dict[str, list[float]] = {}
+    for row in rows:
+        by_step.setdefault(f"{row['protocol']}/{row['name']}", []).append(float(row["took_s"]))
+    return {step: values[len(values) // 2] for step, values in by_step.items() if len(values) >= 3}

@@ -1,0 +1,381 @@
+"""The journal of a lab: read by everybody, written by the one controller; commands have a table of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from labwright.journal import schema
+from labwright.journal.database import gone, named, open_database, refused
+from labwright.journal.lock import controller_lock, take_or_refuse
+from labwright.journal.statements import Statements
+from labwright.journal.wake import CHANNEL, Listener, wake
+from labwright.journal.writer import Writer
+from labwright.model.errors import JournalError
+
+Row = Mapping[str, Any]
+Changes = Mapping[tuple[str, str], Row | None]
+"""By table and primary key (joined by ``|``): the row as it is now, None where it is gone."""
+
+CHUNK = 1000
+"""Events read at a time; a campaign may have more than a memory wants."""
+
+
+def journal_file(data: Path) -> Path:
+    """Where the journal of a data folder is, unless it is kept elsewhere."""
+    return data / "journal.sqlite"
+
+
+@dataclass(frozen=True)
+class LoggedEvent:
+    """An event as it was kept."""
+
+    id: int
+    campaign: str
+    kind: str
+    lab_time_s: float
+    wall_time_s: float
+    payload: dict[str, Any]
+    decisions: list[Any]
+    epoch: int
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """An event to be kept, with all it changes.
+
+    Attributes:
+        campaign: its id.
+        kind: of event.
+        payload: JSON.
+        decisions: what the core decided on it, JSON.
+        lab_time_s: when.
+        changes: rows of the other tables as they are afterwards.
+        command: id of the command that asked for it; taken in the same transaction.
+        answer: what whoever gave the command is told.
+    """
+
+    campaign: str
+    kind: str
+    payload: bytes
+    decisions: bytes
+    lab_time_s: float
+    changes: Changes
+    also: Callable[[sa.Connection], None] | None = None
+    command: int = 0
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What somebody asks the controller to do."""
+
+    id: int
+    campaign: str
+    kind: str
+    payload: dict[str, Any]
+    by: str
+    because: str
+    asked_s: float
+
+
+class Journal:
+    """The journal at a place.
+
+    Args:
+        place: a SQLite file, or the URL of a PostgreSQL database.
+        say: told in words when the database is away and when it is back.
+
+    Raises:
+        JournalError: it cannot be opened, made, or brought up to date.
+    """
+
+    def __init__(self, place: str | Path, say: Callable[[str], None] = lambda words: None) -> None:
+        self._engine = open_database(place)
+        self.name = named(self._engine)
+        self._say = say
+        self._lock = controller_lock(self._engine)
+        self._writer: Writer | None = None
+        self._claimed = False
+        self.statements = Statements(self._engine)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def writer(self) -> Writer:
+        """The controller's.
+
+        Raises:
+            JournalError: this process does not control the lab.
+        """
+        if self._writer is None:
+            raise JournalError(f"the journal {self.name} was opened to be read only")
+        return self._writer
+
+    def claim(self) -> None:
+        """Keep other controllers out, before this one has begun anything.
+
+        Raises:
+            RefusedError: another controller runs.
+            JournalError: it cannot be tried.
+        """
+        take_or_refuse(self._lock, self._engine, self._holder())
+        self._claimed = True
+
+    def control(self, by: str, wake_port: int = 0) -> int:
+        """Become the one controller; its epoch, larger than all before.
+
+        Args:
+            by: who has started it.
+            wake_port: UDP port on loopback where it is told that commands wait.
+
+        Raises:
+            RefusedError: another controller runs.
+            JournalError: the journal refuses.
+        """
+        self.claim()
+        row = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "by": by,
+            "wake_port": wake_port,
+            "began_s": time.time(),
+        }
+        # What was asked of one that has died must not take effect by surprise; an answer to a question still holds.
+        table = schema.command
+        left = sa.update(table).where(table.c.taken_s.is_(None), table.c.kind != "answer")
+        left = left.values(taken_s=time.time(), answer="withdrawn: another controller has begun since")
+
+        def begin(connection: sa.Connection) -> Any:
+            # A transaction of the controller before, if it is still alive, ends before this one or sees it.
+            newest = sa.select(schema.epoch.c.id).order_by(schema.epoch.c.id.desc()).limit(1).with_for_update()
+            connection.execute(newest).scalar()
+            connection.execute(left)
+            return connection.execute(sa.insert(schema.epoch).values(**row)).inserted_primary_key
+
+        epoch = self._alone(begin)
+        assert epoch is not None  # noqa: S101 - an insert into this table always has one
+        self._writer = Writer(self._engine, int(epoch[0]), self._lock, self._say)
+        return int(epoch[0])
+
+    def record(self, events: Sequence[NewEvent]) -> None:
+        """Keep events and all they change, in one transaction.
+
+        Raises:
+            JournalError: they are not kept.
+        """
+
+        def work(connection: sa.Connection) -> None:
+            self.statements.put(connection, "event", [self._event_row(one) for one in events])
+            latest: dict[tuple[str, str], Row | None] = {}
+            for one in events:
+                latest.update(one.changes)
+            self._project(connection, latest)
+            for one in events:
+                if one.also is not None:
+                    one.also(connection)
+                if one.command:
+                    connection.execute(
+                        sa.update(schema.command)
+                        .where(schema.command.c.id == one.command)
+                        .values(taken_s=time.time(), answer=one.answer)
+                    )
+
+        self.writer.transact(work, "event:" + ",".join(one.kind for one in events))
+
+    def dismiss(self, command: int, answer: str) -> None:
+        """Take a command that changes nothing, and say why."""
+        statement = (
+            sa.update(schema.command)
+            .where(schema.command.c.id == command)
+            .values(taken_s=time.time(), answer=f"refused: {answer}")
+        )
+        self.writer.transact(lambda c: c.execute(statement), "command")
+
+    def command(self, campaign: str, kind: str, payload: Mapping[str, Any], *, by: str, because: str) -> int:
+        """Ask the controller, whatever process it is in, to do something; the command's id."""
+        row = {
+            "campaign": campaign,
+            "kind": kind,
+            "payload": orjson.dumps(payload).decode(),
+            "by": by,
+            "because": because,
+            "asked_s": time.time(),
+        }
+
+        def ask(connection: sa.Connection) -> Any:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+            return connection.execute(sa.insert(schema.command).values(**row)).inserted_primary_key
+
+        key = self._alone(ask)
+        self.wake_controller()
+        assert key is not None  # noqa: S101 - an insert into this table always has one
+        return int(key[0])
+
+    def withdraw(self, command: int, why: str) -> bool:
+        """Take a command back that nobody has taken yet; whether it could still be."""
+        table = schema.command
+        untaken = (table.c.id == command) & table.c.taken_s.is_(None)
+        statement = sa.update(table).where(untaken).values(taken_s=time.time(), answer=f"withdrawn: {why}")
+        return bool(self._alone(lambda c: c.execute(statement).rowcount) == 1)
+
+    def listen(self, woken: Callable[[], None]) -> contextlib.ExitStack:
+        """Have `woken` called when a command is left from another machine; close what is returned in the end."""
+        listening = contextlib.ExitStack()
+        if self._engine.dialect.name == "postgresql":
+            listening.callback(Listener(self._engine, woken).close)
+        return listening
+
+    def answer_to(self, command: int) -> str | None:
+        """What became of a command; None while nobody has taken it."""
+        row = self.rows(schema.command, schema.command.c.id == command)[0]
+        return None if row["taken_s"] is None else str(row["answer"]) or "done"
+
+    def waiting_commands(self, campaign: str) -> list[Command]:
+        """Commands for a campaign that nobody has taken, oldest first."""
+        table = schema.command
+        rows = self.rows(table, table.c.campaign == campaign, table.c.taken_s.is_(None), order=table.c.id)
+        names = ("id", "campaign", "kind", "by", "because", "asked_s")
+        return [Command(payload=orjson.loads(row["payload"]), **{n: row[n] for n in names}) for row in rows]
+
+    def wake_controller(self) -> None:
+        """Tell a controller on this machine to look at its commands; nothing happens where none runs."""
+        newest = self.controller()
+        if newest is not None and newest["host"] == socket.gethostname():
+            wake(int(newest["wake_port"]))
+
+    def controller(self) -> Row | None:
+        """The newest controller, if it has not said that it ended; it may have died all the same."""
+        table = schema.epoch
+        rows = self.rows(table, table.c.id == sa.select(sa.func.max(table.c.id)).scalar_subquery())
+        return rows[0] if rows and rows[0]["ended_s"] is None else None
+
+    def controlled(self) -> bool:
+        """Whether a controller runs now, in this process or another."""
+        if self._claimed:  # to try the lock now would be to let go of it
+            return True
+        if not self._lock.take():
+            return True
+        self._lock.release()
+        return False
+
+    def events(self, campaign: str, after: int = 0) -> Iterator[LoggedEvent]:
+        """The campaign's events with ids above `after`, oldest first.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        table = schema.event
+        while True:
+            wanted = sa.select(table).where(table.c.campaign == campaign, table.c.id > after)
+            rows = self._read(wanted.order_by(table.c.id).limit(CHUNK))
+            for row in rows:
+                decisions = orjson.loads(row["decisions"]) if row["decisions"] else []
+                yield LoggedEvent(**{**row, "payload": orjson.loads(row["payload"]), "decisions": decisions})
+            if len(rows) < CHUNK:
+                return
+            after = rows[-1]["id"]
+
+    def campaigns(self) -> list[str]:
+        """Ids of all campaigns, the newest last."""
+        table = schema.event
+        query = sa.select(table.c.campaign).group_by(table.c.campaign).order_by(sa.func.min(table.c.id))
+        return [row["campaign"] for row in self._read(query)]
+
+    def rows(self, table: sa.Table, *where: sa.ColumnElement[bool], order: Any = None) -> list[Row]:
+        """Rows of a table.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        query = sa.select(table).where(*where)
+        return self._read(query if order is None else query.order_by(order))
+
+    def read(self, query: sa.Select[Any]) -> list[Row]:
+        """What `query` finds.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return self._read(query)
+
+    def close(self) -> None:
+        """End the writer, say that this controller has ended, let go of the lock."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+            mine = schema.epoch.c.id == writer.epoch
+            try:
+                self._alone(lambda c: c.execute(sa.update(schema.epoch).where(mine).values(ended_s=time.time())))
+            except JournalError:
+                pass  # a controller that did not say so is found out by its lock
+        self._lock.release()
+        self._claimed = False
+        self._engine.dispose()
+
+    def _holder(self) -> str:
+        newest = self.controller()
+        if newest is None:
+            return ""
+        began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(newest["began_s"]))
+        return f" (process {newest['pid']} on {newest['host']}, by {newest['by']}, since {began} UTC)"
+
+    def _event_row(self, one: NewEvent) -> dict[str, Any]:
+        return {
+            "campaign": one.campaign,
+            "kind": one.kind,
+            "epoch": self.writer.epoch,
+            "lab_time_s": one.lab_time_s,
+            "wall_time_s": time.time(),
+            "payload": one.payload.decode(),
+            "decisions": one.decisions.decode(),
+        }
+
+    def _project(self, connection: sa.Connection, changes: Changes) -> None:
+        """Bring the tables of states to what the events have made of them."""
+        by_table: dict[str, list[Row]] = {}
+        for (name, key), row in changes.items():
+            if row is None:
+                self.statements.delete(connection, name, key)
+            else:
+                by_table.setdefault(name, []).append(row)
+        for name, rows in by_table.items():
+            self.statements.put(connection, name, rows)
+
+    def _alone(self, work: Callable[[sa.Connection], Any]) -> Any:
+        """A transaction of somebody who is not the controller's writer."""
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise refused(self._engine, error) from error
+
+    def _read(self, query: sa.Select[Any]) -> list[Row]:
+        def rows(connection: sa.Connection) -> list[Row]:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+        try:
+            with self._engine.connect().execution_options(reading=True) as connection:
+                return rows(connection)
+        except DBAPIError as error:
+            if self._writer is not None and gone(self._engine, error):
+                return self._writer.transact(rows, "read")  # a controller waits until its server is back
+            raise refused(self._engine, error) from error

@@ -1,0 +1,1 @@
+"""Alembic: how a journal written by an older Labwright becomes today's."""

@@ -1,0 +1,51 @@
+"""The few statements the writer says again and again, as text made once: SQLAlchemy would compile each anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from labwright.journal.schema import metadata
+
+APPENDED = ("event", "ledger", "intent")
+"""Tables whose rows are only ever added; of all others a row with the same key takes the old one's place."""
+
+
+class Statements:
+    """Inserts for one kind of database.
+
+    Args:
+        engine: of the journal.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._mark = "%s" if engine.dialect.paramstyle in ("format", "pyformat") else "?"
+        self._quote = engine.dialect.identifier_preparer.quote
+        self._known: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def put(self, connection: sa.Connection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows that all have the same columns."""
+        columns = tuple(rows[0])
+        statement = self._known.get((table, columns))
+        if statement is None:
+            statement = self._known[table, columns] = self._insert(table, columns)
+        connection.exec_driver_sql(statement, [tuple(row[name] for name in columns) for row in rows])
+
+    def delete(self, connection: sa.Connection, table: str, key: str) -> None:
+        """Take a row away."""
+        (column,) = metadata.tables[table].primary_key.columns
+        connection.exec_driver_sql(f"DELETE FROM {table} WHERE {self._quote(column.name)} = {self._mark}", (key,))  # noqa: S608 - names of our own tables
+
+    def _insert(self, table: str, columns: Sequence[str]) -> str:
+        names = ", ".join(self._quote(name) for name in columns)
+        marks = ", ".join([self._mark] * len(columns))
+        text = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names of our own tables
+        if table in APPENDED:
+            return text
+        primary = [column.name for column in metadata.tables[table].primary_key]
+        sets = ", ".join(
+            f"{self._quote(name)} = excluded.{self._quote(name)}" for name in columns if name not in primary
+        )
+        return f"{text} ON CONFLICT ({', '.join(primary)}) DO UPDATE SET {sets}"

@@ -1,0 +1,193 @@
+"""What stations keep of a step: intents before the wire, outcomes and observations after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from labwright.journal import schema
+from labwright.journal.journal import Journal
+from labwright.model.records import Intent, Observation, StepRecord
+from labwright.model.states import TRANSITIONS, IllegalTransitionError, IntentState
+
+_INTENT = ("step_id", "n", "attempt", "kind", "device", "axis", "value", "reconcile", "witness", "epoch", "state",
+           "words", "decided_by", "prepared_s", "decided_s")  # fmt: skip
+
+
+class StepJournal:
+    """Intents and observations in the journal; every call returns when it is on the disk.
+
+    Args:
+        journal: controlled by this process.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @property
+    def epoch(self) -> int:
+        """Of the controller."""
+        return self._journal.writer.epoch
+
+    def recall(self, step_id: str) -> StepRecord:
+        """All that is kept of a step, the newest attempt of each operation."""
+        table, seen = schema.intent, schema.observation
+        rows = self._journal.rows(table, table.c.step_id == step_id, order=table.c.attempt)
+        intents = {row["n"]: _intent(row) for row in rows if not row["superseded"]}
+        attempts = {row["n"]: row["attempt"] for row in rows}
+        rows = self._journal.rows(seen, seen.c.step_id == step_id, seen.c.superseded.is_(False))
+        observations = {row["n"]: _observation(row) for row in rows}
+        return StepRecord(intents=intents, attempts=attempts, observations=observations)
+
+    def prepare(self, intent: Intent) -> None:
+        """Keep an intent before its first byte reaches the wire.
+
+        Raises:
+            JournalError: it is not kept; nothing may be sent.
+        """
+        row = {name: getattr(intent, name) for name in _INTENT}
+        self._journal.writer.transact(
+            lambda c: self._journal.statements.put(c, "intent", [row]), _label("intent", intent)
+        )
+
+    def decide(self, intent: Intent, observation: Observation | None = None) -> None:
+        """Keep how an operation came out, and in the same transaction what it measured.
+
+        Args:
+            intent: with its new state.
+            observation: what the operation measured.
+
+        Raises:
+            IllegalTransitionError: it was decided otherwise before.
+            JournalError: it is not kept.
+        """
+
+        def work(connection: sa.Connection) -> None:
+            decide(connection, intent)
+            if observation is not None:
+                self._keep(connection, observation)
+
+        label = "outcome" if observation is None else "outcome+observation"
+        self._journal.writer.transact(work, _label(label, intent))
+
+    def observe(self, observation: Observation) -> None:
+        """Keep what a device told."""
+        self._journal.writer.transact(lambda c: self._keep(c, observation), _label("observation", observation))
+
+    def held(self, campaign: str) -> dict[tuple[str, str], float]:
+        """By device and axis: the value that was confirmed last in a campaign; none where a newer one is in doubt.
+
+        That one's own step sets it again: the value before it must not come back, not for a moment.
+        """
+        table = schema.intent
+        query = (
+            sa.select(table.c.device, table.c.axis, table.c.value, table.c.state)
+            .where(
+                table.c.step_id.startswith(f"{campaign}/"),
+                table.c.kind == "set",
+                table.c.state != "absent",
+                table.c.reconcile == "by_state",
+            )
+            .order_by(table.c.prepared_s, table.c.epoch, table.c.n)
+        )
+        newest = {(row["device"], row["axis"]): row for row in self._journal.read(query)}
+        return {key: row["value"] for key, row in newest.items() if row["state"] == "confirmed"}
+
+    @staticmethod
+    def _keep(connection: sa.Connection, observation: Observation) -> None:
+        seen = schema.observation
+        newest = sa.select(sa.func.coalesce(sa.func.max(seen.c.version), 0)).where(
+            seen.c.step_id == observation.step_id, seen.c.n == observation.n
+        )
+        connection.execute(
+            sa.insert(seen).values(
+                step_id=observation.step_id,
+                n=observation.n,
+                version=int(connection.execute(newest).scalar() or 0) + 1,
+                device=observation.device,
+                intent=observation.intent,
+                reading=orjson.dumps(observation.reading, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
+                lab_time_s=observation.lab_time_s,
+            )
+        )
+
+
+def decide(connection: sa.Connection, intent: Intent) -> None:
+    """Bring an intent to a new state.
+
+    Raises:
+        IllegalTransitionError: it cannot get there from where it is.
+    """
+    table = schema.intent
+    allowed = [old for old, new in TRANSITIONS["intent"].items() if intent.state in new]
+    mine = (table.c.step_id == intent.step_id) & (table.c.n == intent.n) & (table.c.attempt == intent.attempt)
+    changed = connection.execute(
+        sa.update(table)
+        .where(mine, table.c.state.in_(allowed))
+        .values(
+            state=intent.state,
+            words=intent.words,
+            decided_by=intent.decided_by,
+            decided_s=intent.decided_s,
+            result=None if intent.result is None else orjson.dumps(intent.result).decode(),
+        )
+    ).rowcount
+    if changed != 1:
+        old = connection.execute(sa.select(table.c.state).where(mine)).scalar()
+        raise IllegalTransitionError(
+            f"intent {intent.key} attempt {intent.attempt} is {old} and cannot become {intent.state}"
+        )
+
+
+def settle(step_id: str, n: int, state: IntentState, words: str, by: str, lab_time_s: float) -> Any:
+    """What a person's answer makes of the newest attempt of an intent, to be done in the answer's transaction."""
+    table = schema.intent
+
+    def work(connection: sa.Connection) -> None:
+        mine = (table.c.step_id == step_id) & (table.c.n == n)
+        row = (
+            connection.execute(sa.select(table).where(mine).order_by(table.c.attempt.desc()).limit(1)).mappings().one()
+        )
+        found = _intent(row)
+        if found.state in ("prepared", "unknown"):
+            new = {"state": state, "words": words, "decided_by": by, "decided_s": lab_time_s}
+            decide(connection, found.model_copy(update=new))
+
+    return work
+
+
+def supersede(step_id: str) -> Any:
+    """Let a retried step do again what is harmless to do again, to be done in the transaction that retries it.
+
+    All that came after its last operation that must not be repeated, done or in doubt, and what that has measured:
+    readings, waits, set-points.
+    """
+    table, seen = schema.intent, schema.observation
+
+    def work(connection: sa.Connection) -> None:
+        once = (table.c.reconcile != "by_state") & (table.c.state != "absent")
+        numbers = sa.select(table.c.n).where(table.c.step_id == step_id, once)
+        kept = [int(n) for n in connection.execute(numbers).scalars()]
+        keys = [f"{step_id}#{n}" for n in kept]
+        read = sa.select(seen.c.n).where(seen.c.step_id == step_id, seen.c.intent.in_(keys))
+        after = max([*kept, *connection.execute(read).scalars()], default=-1)
+        for one in (table, seen):
+            connection.execute(sa.update(one).where(one.c.step_id == step_id, one.c.n > after).values(superseded=True))
+
+    return work
+
+
+def _label(what: str, one: Intent | Observation) -> str:
+    return f"{what}:{one.step_id.rpartition('/')[2]}"
+
+
+def _intent(row: Any) -> Intent:
+    result = None if row["result"] is None else orjson.loads(row["result"])
+    return Intent(**{name: row[name] for name in _INTENT}, result=result)
+
+
+def _observation(row: Any) -> Observation:
+    names = ("step_id", "n", "device", "intent", "lab_time_s")
+    return Observation(**{name: row[name] for name in names}, reading=orjson.loads(row["reading"]))

@@ -1,0 +1,106 @@
+"""A tap on the controller's shoulder: a datagram on loopback, or a notification of PostgreSQL.
+
+It says "look at your commands", and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+CHANNEL = "labwright_command"
+AGAIN_S = 1.0
+LOOK_S = 30.0
+
+
+class WakePort:
+    """Calls `woken` whenever somebody taps.
+
+    Args:
+        woken: called in a thread of its own; a tap means only that there may be something to read.
+    """
+
+    def __init__(self, woken: Callable[[], None]) -> None:
+        self._woken = woken
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number: int = self._socket.getsockname()[1]
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="wake", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more."""
+        if not self._closed:
+            self._closed = True
+            wake(self.number)
+            self._thread.join(5)
+            self._socket.close()
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._socket.recv(16)
+            if not self._closed:
+                self._woken()
+
+
+class Listener:
+    """Calls `woken` when somebody has left a command in a PostgreSQL journal, from whatever machine.
+
+    Args:
+        engine: of the journal.
+        woken: called in a thread of its own.
+    """
+
+    def __init__(self, engine: sa.Engine, woken: Callable[[], None]) -> None:
+        self._engine = engine
+        self._woken = woken
+        self._connection: Any = None
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="listen", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._closed.set()
+        connection = self._connection
+        if connection is not None:
+            # From another thread nothing else ends its wait.
+            import psycopg
+
+            with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        import psycopg
+
+        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        while not self._closed.is_set():
+            try:
+                with psycopg.connect(url, autocommit=True) as self._connection:
+                    self._connection.execute(f"LISTEN {CHANNEL}")
+                    self._woken()  # what came while nobody listened
+                    while not self._closed.is_set():
+                        for _ in self._connection.notifies(timeout=LOOK_S):
+                            self._woken()
+            except psycopg.Error:
+                self._closed.wait(AGAIN_S)  # the server is away, which the writer says in words
+
+
+def wake(number: int) -> None:
+    """Tap whoever listens at this port; nobody need be there."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tap:
+        tap.sendto(b"look", ("127.0.0.1", number))

@@ -1,0 +1,211 @@
+"""The one writer of a journal: transactions of many threads, committed together, repeated when a server comes back."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from labwright.journal.database import gone, named, refused
+from labwright.journal.lock import ControllerLock
+from labwright.journal.schema import epoch as epoch_table
+from labwright.model.errors import JournalError
+
+T = TypeVar("T")
+
+Work = Callable[[sa.Connection], Any]
+
+TOGETHER = 256
+"""Transactions that are committed as one, at most; what waits while the disk syncs goes into the next."""
+
+AWAY_S = 300.0
+"""Wall seconds a server may be away; nothing begins meanwhile, and afterwards the controller stops."""
+
+LOOK_S = 5.0
+"""So often, when something is written, the lock of the journal is looked after."""
+
+TRY_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class FencedError(JournalError):
+    """A newer controller has taken over; this one may write and move nothing any more."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    work: Work
+    label: str
+    future: Future[Any] = field(default_factory=Future)
+
+
+class Writer:
+    """Commits what many threads want to write, in the order they ask.
+
+    Args:
+        engine: of the journal.
+        epoch: of this controller; with a newer one in the table nothing is written any more.
+        lock: held; taken again when a server was away.
+        say: told in words when the journal is away, and when it is back.
+    """
+
+    on_commit: Callable[[str, str], None] = staticmethod(lambda when, label: None)
+    """Called ``before`` and ``after`` each commit with the labels of what is in it; for tests that kill there."""
+
+    def __init__(self, engine: sa.Engine, epoch: int, lock: ControllerLock, say: Callable[[str], None]) -> None:
+        self.epoch = epoch
+        self._engine = engine
+        self._lock = lock
+        self._say = say
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._sequence = 0
+        self._looked = time.monotonic()
+        self._broken: JournalError | None = None
+        self._newest = sa.select(sa.func.max(epoch_table.c.id))
+        self._mark = (
+            sa.update(epoch_table)
+            .where(epoch_table.c.id == epoch, epoch_table.c.sequence < sa.bindparam("number"))
+            .values(sequence=sa.bindparam("number"))
+        )
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def transact(self, work: Callable[[sa.Connection], T], label: str = "") -> T:
+        """Do `work` in a transaction, and return when it is on the disk.
+
+        Args:
+            work: called with the connection, once or again; it must not keep what it made of a failed try.
+            label: what it is, for tests.
+
+        Raises:
+            JournalError: it is not kept: the journal refuses, was away for too long, or belongs to a newer controller.
+        """
+        job = _Job(work, label)
+        self._jobs.put(job)
+        try:
+            return job.future.result(2 * AWAY_S)
+        except FutureTimeoutError:
+            raise JournalError(
+                f"the journal {named(self._engine)} has not answered for {2 * AWAY_S:g} s; nothing may move without it"
+            ) from None
+
+    def close(self) -> None:
+        """Commit what waits, and end."""
+        self._jobs.put(None)
+        self._thread.join(AWAY_S)
+
+    def _run(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            batch = [first]
+            over = False
+            for _ in itertools.repeat(None, TOGETHER - 1):
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    over = True
+                    break
+                batch.append(job)
+            self._commit(batch)
+            if over:
+                break
+        while True:
+            try:
+                left = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if left is not None:
+                left.future.set_exception(JournalError("the journal was closed before this could be kept"))
+
+    def _commit(self, batch: list[_Job]) -> None:
+        try:
+            results = self._kept(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever waits, not to this thread
+            if len(batch) > 1 and not isinstance(error, JournalError):
+                for job in batch:  # one of them is wrong; the others must not suffer for it
+                    self._commit([job])
+                return
+            for job in batch:
+                job.future.set_exception(error)
+        else:
+            for job, result in zip(batch, results, strict=True):
+                job.future.set_result(result)
+
+    def _kept(self, batch: list[_Job]) -> list[Any]:
+        """The batch in one transaction; again if the server went away, unless it was kept all the same."""
+        if self._broken is not None:
+            raise self._broken
+        if time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
+            self._take_again()  # a lock can be lost in silence: with its connection, months after it was taken
+        self._sequence += 1
+        label = " ".join(job.label for job in batch)
+        results: list[Any] = []
+        away_since: float | None = None
+        for attempt in itertools.count():
+            try:
+                with self._engine.begin() as connection:
+                    # First of all, and only once: the row's lock waits for a commit of ours that is still on its way.
+                    mine = connection.execute(self._mark, {"number": self._sequence}).rowcount == 1
+                    self._check_fence(connection)
+                    if mine:
+                        results = [job.work(connection) for job in batch]
+                        self.on_commit("before", label)
+                    elif away_since is None:
+                        raise self._fenced("its row in the table of epochs is not as it left it")
+                self.on_commit("after", label)
+            except DBAPIError as error:
+                if isinstance(error, sa.exc.IntegrityError) or not gone(self._engine, error):
+                    if isinstance(error, (sa.exc.IntegrityError, sa.exc.ProgrammingError)):
+                        raise  # our own mistake, not the database's
+                    # For good: what this refusal has left out must not be followed by what comes after it.
+                    self._broken = refused(self._engine, error)
+                    raise self._broken from error
+                now = time.monotonic()
+                if away_since is None:
+                    away_since = now
+                    self._say(
+                        f"the journal {named(self._engine)} does not answer ({str(error.orig).splitlines()[0]}); "
+                        f"nothing begins until it is back; after {AWAY_S:g} s everything stops"
+                    )
+                if now - away_since > AWAY_S:
+                    self._broken = refused(self._engine, error)
+                    raise self._broken from error
+                self._engine.dispose()
+                time.sleep(TRY_AGAIN_S[min(attempt, len(TRY_AGAIN_S) - 1)])
+                self._take_again()
+            else:
+                if away_since is not None:
+                    self._say(f"the journal is back after {time.monotonic() - away_since:.1f} s; nothing was lost")
+                return results
+        raise AssertionError("unreachable")
+
+    def _take_again(self) -> None:
+        """A server that was away has let go of our lock; somebody else may have taken it."""
+        try:
+            taken = self._lock.take()
+        except DBAPIError:
+            return  # still away: the next try says so
+        if not taken:
+            self._broken = FencedError(
+                "another controller has taken the journal over while it was away; this one stops"
+            )
+            raise self._broken
+
+    def _fenced(self, why: str) -> FencedError:
+        self._broken = FencedError(f"{why}; this one (epoch {self.epoch}) stops")
+        return self._broken
+
+    def _check_fence(self, connection: sa.Connection) -> None:
+        newest = connection.execute(self._newest).scalar()
+        if newest != self.epoch:
+            raise self._fenced(f"a newer controller (epoch {newest}) has taken over")

@@ -1,0 +1,112 @@
+"""What a station keeps of a step, operation by operation, so that it can go on in the middle."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from labwright.model.base import Frozen
+from labwright.model.operations import Reconcile
+from labwright.model.states import IntentState
+
+OperationKind = Literal["set", "measure", "wait"]
+
+
+class Intent(Frozen):
+    """One physical operation: written before a byte of it reaches a wire.
+
+    Attributes:
+        step_id: the step it belongs to.
+        n: its number among the step's messages that are kept; with the step's id it is the operation's key.
+        attempt: 1, and one more each time it was found not to have happened.
+        kind: a set, a measurement, or a wait.
+        device: the device's name.
+        axis: what is set, by attribute name; empty for a measurement.
+        value: in the axis' unit; seconds for a wait.
+        reconcile: how doubt about it is settled.
+        witness: what the device's counter said before.
+        epoch: of the controller that wrote it.
+        state: prepared, confirmed, absent, unknown.
+        words: what was found, in words.
+        decided_by: ``reply``, ``evidence``, or a person's name.
+        result: readings that the device kept under its command id.
+        prepared_s: lab time.
+        decided_s: lab time.
+    """
+
+    step_id: str
+    n: int
+    attempt: int = 1
+    kind: OperationKind
+    device: str
+    axis: str = ""
+    value: float | None = None
+    reconcile: Reconcile = "ask"
+    witness: float | None = None
+    epoch: int
+    state: IntentState = "prepared"
+    words: str = ""
+    decided_by: str = ""
+    result: dict[str, Any] | None = None
+    prepared_s: float
+    decided_s: float | None = None
+
+    @property
+    def key(self) -> str:
+        """Unique in the journal, whatever attempt."""
+        return f"{self.step_id}#{self.n}"
+
+    @property
+    def command_id(self) -> str:
+        """What a device that knows commands by id knows this attempt by."""
+        return f"{self.key}@{self.attempt}"
+
+    @property
+    def what(self) -> str:
+        """The operation in words."""
+        if self.kind == "wait":
+            return f"wait {self.value:g} s"
+        return f"{self.device}.{self.axis} = {self.value:g}" if self.kind == "set" else f"{self.device} measures"
+
+
+class Observation(Frozen):
+    """What a device told: kept before the plan hears of it.
+
+    Attributes:
+        step_id: the step it belongs to.
+        n: its number among the step's messages that are kept.
+        device: who told it.
+        intent: key of the measurement that made it; empty for a plain reading.
+        reading: value and timestamp by data key, as Bluesky has it.
+        lab_time_s: when.
+    """
+
+    step_id: str
+    n: int
+    device: str
+    intent: str = ""
+    reading: dict[str, dict[str, Any]]
+    lab_time_s: float
+
+    @property
+    def key(self) -> str:
+        """Unique in the journal."""
+        return f"{self.step_id}#{self.n}"
+
+
+class StepRecord(Frozen):
+    """All that is kept of a step.
+
+    Attributes:
+        intents: the newest attempt of each operation that counts, by number.
+        attempts: how often each was tried, also before a retry of the step.
+        observations: by number.
+    """
+
+    intents: dict[int, Intent] = {}
+    attempts: dict[int, int] = {}
+    observations: dict[int, Observation] = {}
+
+    @property
+    def last(self) -> int:
+        """The largest number kept; -1 for none."""
+        return max((*self.intents, *self.observations), default=-1)

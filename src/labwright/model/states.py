@@ -1,0 +1,84 @@
+"""States and the ways between them; what is not drawn here cannot happen.
+
+::
+
+    campaign     draft -> queued -> running <-> paused; running | paused -> draining -> completed | stopped | failed
+    experiment   proposed -> accepted -> active <-> held(question); active -> measured -> told; any -> abandoned(reason)
+    step         waiting -> ready -> reserved -> running -> done | failed | skipped; running -> unknown -> done | ready
+    intent       prepared -> confirmed | absent | unknown; unknown -> confirmed | absent
+    reservation  requested -> held -> active -> released | expired
+
+There is no edge from `unknown` back to `prepared`: a physical operation that may have happened is never sent again
+before evidence from the device, or a named person, says that it did not; then it is a new attempt.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from labwright.model.errors import LabwrightError
+
+CampaignPhase = Literal["draft", "queued", "running", "paused", "draining", "completed", "stopped", "failed"]
+ExperimentState = Literal["proposed", "accepted", "active", "held", "measured", "told", "abandoned"]
+StepState = Literal["waiting", "ready", "reserved", "running", "unknown", "done", "failed", "skipped"]
+IntentState = Literal["prepared", "confirmed", "absent", "unknown"]
+
+TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
+    "campaign": {
+        "draft": frozenset({"queued"}),
+        "queued": frozenset({"running"}),
+        "running": frozenset({"paused", "draining"}),
+        "paused": frozenset({"running", "draining"}),
+        "draining": frozenset({"completed", "stopped", "failed"}),
+        "completed": frozenset(),
+        "stopped": frozenset(),
+        "failed": frozenset(),
+    },
+    "experiment": {
+        "proposed": frozenset({"accepted", "abandoned"}),
+        "accepted": frozenset({"active", "abandoned"}),
+        "active": frozenset({"held", "measured", "abandoned"}),
+        "held": frozenset({"active", "measured", "abandoned"}),
+        "measured": frozenset({"held", "told", "abandoned"}),
+        "told": frozenset(),
+        "abandoned": frozenset(),
+    },
+    "step": {
+        "waiting": frozenset({"ready", "skipped"}),
+        "ready": frozenset({"reserved", "skipped"}),
+        "reserved": frozenset({"running"}),
+        "running": frozenset({"done", "failed", "unknown"}),
+        "unknown": frozenset({"done", "ready", "failed"}),
+        "done": frozenset(),
+        "failed": frozenset(),
+        "skipped": frozenset(),
+    },
+    "intent": {
+        "prepared": frozenset({"confirmed", "absent", "unknown"}),
+        "unknown": frozenset({"confirmed", "absent"}),
+        "confirmed": frozenset(),
+        "absent": frozenset(),
+    },
+    "reservation": {
+        "requested": frozenset({"held"}),
+        "held": frozenset({"active", "released", "expired"}),
+        "active": frozenset({"released", "expired"}),
+        "released": frozenset(),
+        "expired": frozenset(),
+    },
+}
+
+
+class IllegalTransitionError(LabwrightError):
+    """A change of state that is not drawn above: a bug, or a journal somebody has edited."""
+
+
+def check_transition(kind: str, who: str, old: str, new: str) -> None:
+    """Refuse a change of state that is not allowed.
+
+    Raises:
+        IllegalTransitionError: it is not.
+    """
+    if new not in TRANSITIONS[kind][old]:
+        allowed = ", ".join(sorted(TRANSITIONS[kind][old])) or "nothing, it has ended"
+        raise IllegalTransitionError(f"{kind} {who} is {old} and cannot become {new} (from here: {allowed})")

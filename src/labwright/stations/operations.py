@@ -1,0 +1,505 @@
+"""Every physical operation once: what a step does is kept before and after, and what was done is not done again.
+
+A station's RunEngine carries out plain Bluesky plans. Its messages `set`, `trigger`, `read` and `sleep` come here
+first: each has a number in its step, and is found again by that number when the step is carried out anew after a
+crash. What was confirmed is not repeated, what was read is read from the journal, what is in doubt is settled by asking
+the device as its driver declares, and if that leaves a doubt, by a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bluesky.utils import maybe_await
+
+from labwright.clock import Actor, LabClock
+from labwright.model.errors import ActTimeoutError, CommunicationError, DeviceError, LabwrightError, StoppedError
+from labwright.model.operations import Evidence, Reconcile
+from labwright.model.protocol import StepOrder
+from labwright.model.records import Intent, Observation, OperationKind, StepRecord
+from labwright.stations.gate import Gate, PausedError
+from labwright.stations.keeper import StepKeeper
+from labwright.stations.outcome import Begun, Outcome, Retold
+from labwright.stations.results import StepResults
+
+_log = logging.getLogger(__name__)
+
+Command = Callable[[Any], Awaitable[Any]]
+
+TRIES = 3
+"""How often an operation is sent that has certainly not happened, because its command was lost on the way."""
+
+REACH_S = 60.0
+"""Wall seconds a device that does not answer is asked whether it has done something, before a person is."""
+
+ASK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class DoubtError(DeviceError):
+    """An operation may or may not have happened, and the device cannot tell.
+
+    Args:
+        intent: the operation.
+        words: what is known of it.
+    """
+
+    def __init__(self, intent: Intent, words: str) -> None:
+        super().__init__(f"{intent.what} may or may not have happened: {words}")
+        self.intent = intent
+
+
+class DivergedError(LabwrightError):
+    """The plan takes another way than before the crash."""
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """Something physical, as a plan asks for it."""
+
+    kind: OperationKind
+    thing: Any
+    value: float | None
+    act: Callable[[Intent], Any]
+    find_out: Callable[[Intent], Any] | None
+
+    @property
+    def way(self) -> Reconcile:
+        """How doubt about it is settled."""
+        return _way(self.thing)
+
+    @property
+    def device(self) -> Any:
+        """Whose operation it is."""
+        return getattr(self.thing, "parent", None) or self.thing
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Device and axis."""
+        parent = getattr(self.thing, "parent", None)
+        return (self.thing.name, "") if parent is None else (parent.name, self.thing.attr_name)
+
+
+class StepOperations:
+    """The operations of one step.
+
+    Args:
+        order: the step.
+        keeper: of its records.
+        clock: the lab clock.
+        actor: of the station, parked while it waits.
+        gate: of the station.
+    """
+
+    def __init__(
+        self,
+        order: StepOrder,
+        keeper: StepKeeper,
+        clock: LabClock,
+        actor: Actor,
+        gate: Gate,
+    ) -> None:
+        self._order = order
+        self._keeper = keeper
+        self._clock = clock
+        self._actor = actor
+        self._gate = gate
+        self._record = keeper.recall(order.step_id) if order.resumed else StepRecord()
+        self._next = 0
+        self._told: dict[Any, Retold] = {}
+        self._measured: dict[Any, Intent] = {}
+        self._found_out: dict[Any, str] = {}
+        self._begun: list[Any] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.off = False
+        """While set, nothing is kept: what is read now must be read anew after a crash (monitors)."""
+        self.doubt: Intent | None = None
+
+    async def set(self, message: Any, command: Command) -> Any:
+        """Bluesky's `set`: an operation of an axis."""
+        axis = message.obj
+        if len(message.args) != 1:
+            raise DeviceError(f"{axis.name}: a station sets one value at a time, not {message.args!r}")
+        (value,) = message.args
+        kwargs = {key: one for key, one in message.kwargs.items() if key != "group"}
+        operation = _Operation(
+            "set",
+            axis,
+            value,
+            lambda intent: axis.set(value, **kwargs, **_ids(axis, intent)),
+            (lambda intent: axis.find_out(value, intent.witness, intent.command_id)) if _can_tell(axis) else None,
+        )
+        return await command(message._replace(obj=Begun(axis, await self._operation(operation))))
+
+    async def trigger(self, message: Any, command: Command) -> Any:
+        """Bluesky's `trigger`: a measurement, confirmed together with what it has measured when that is read."""
+        device = message.obj
+        if self.off or not _measures(device):
+            await self._gate.wait(self._actor)
+            return await command(message)
+        operation = _Operation(
+            "measure",
+            device,
+            None,
+            lambda intent: device.trigger(**_ids(device, intent)),
+            (lambda intent: device.find_out_measurement(intent.command_id)) if _can_tell(device) else None,
+        )
+        return await command(message._replace(obj=Begun(device, await self._operation(operation))))
+
+    async def read(self, message: Any, command: Command) -> Any:
+        """Bluesky's `read`: kept before the plan hears of it; told from the journal if it was read before."""
+        device = message.obj
+        if self.off or isinstance(device, StepResults):
+            return await command(message)
+        n = self._number()
+        known = self._record.observations.get(n)
+        if known is not None:
+            self._same(n, f"{known.device} was read", f"{device.name} is", known.device == device.name)
+            reading = known.reading
+        else:
+            if n in self._record.intents:
+                self._same(n, self._record.intents[n].what, f"{device.name} is read", False)
+            reading = await maybe_await(device.read())
+            intent = self._measured.pop(device, None)
+            key = intent.key if intent else self._found_out.pop(device, "")
+            seen = Observation(
+                step_id=self._order.step_id,
+                n=n,
+                device=device.name,
+                intent=key,
+                reading=_kept(reading),
+                lab_time_s=self._clock.now(),
+            )
+            if intent is None:
+                self._keeper.observe(seen)
+            else:
+                self._keeper.decide(self._decided(intent, "confirmed", "reply"), seen)
+        told = self._told.setdefault(device, Retold(device))
+        told.reading = reading
+        return await command(message._replace(obj=told))
+
+    async def sleep(self, message: Any, wait: Callable[[float], Awaitable[None]]) -> None:
+        """Bluesky's `sleep`: what was waited before a crash is not waited again."""
+        seconds = float(message.args[0])
+        n = self._number()
+        known = self._known(n, "wait", "", "", seconds)
+        if known is None:
+            await self._gate.wait(self._actor)
+            intent = self._new(n, "wait", "", "", seconds, "by_state", None)
+            self._keeper.prepare(intent.model_copy(update={"state": "confirmed", "decided_by": "clock"}))
+        elif self._record.last > n:
+            return  # what comes after it was begun: it was waited
+        else:
+            # A clock that was set back in between must not make the wait longer than it is.
+            seconds = min(max(0.0, known.prepared_s + seconds - self._clock.now()), seconds)
+        await wait(seconds)
+
+    @property
+    def begun(self) -> list[Any]:
+        """Devices this step has begun something on."""
+        return list(self._begun)
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is under way, or measured and not read."""
+        return bool(self._under_way or self._measured)
+
+    async def finish(self) -> None:
+        """Wait for what the plan has not waited for, and confirm measurements that nobody has read."""
+        while self._under_way:
+            self._actor.park()
+            await asyncio.wait(self._under_way)
+            self._actor.resume()
+        for intent in self._measured.values():
+            self._keeper.decide(self._decided(intent, "confirmed", "reply"))
+        self._measured.clear()
+
+    async def _operation(self, one: _Operation) -> Outcome:
+        """Begin an operation, or find that it has happened; its outcome ends when it is kept."""
+        n = self._number()
+        device, axis = one.names
+        outcome = Outcome()
+        known = self._known(n, one.kind, device, axis, one.value)
+        if known is not None and known.state in ("prepared", "unknown"):
+            known = await self._settled(known, one)
+            if known.state == "unknown":
+                raise DoubtError(self._doubted(known), known.words)
+            self._record.attempts[n] = known.attempt
+        if known is not None and known.state == "confirmed":
+            await self._recall(known, one)
+            outcome.end()
+            return outcome
+        intent = await self._about_to_begin(n, one, self._actor)
+        self._follow(intent, await self._sent(intent, one, self._actor), outcome, one)
+        return outcome
+
+    async def _about_to_begin(self, n: int, one: _Operation, actor: Actor) -> Intent:
+        """The intent of the next attempt, once the gate is open and the device is ready.
+
+        Making ready takes some exchanges on the wire. Who pauses meanwhile means this operation too, and when it goes
+        on the device may have forgotten what it was told.
+        """
+        while True:
+            await self._gate.wait(actor)
+            intent = self._made_ready(n, one)
+            if not self._gate.paused:
+                return intent
+
+    async def _sent(self, intent: Intent, one: _Operation, actor: Actor) -> Any:
+        """Keep the intent, and let its command go out; not before a pause that came meanwhile is over."""
+        self._keeper.prepare(intent)
+        if one.device not in self._begun:
+            self._begun.append(one.device)
+        try:
+            while True:
+                try:
+                    return self._gate.begin(lambda: one.act(intent))
+                except PausedError:
+                    await self._gate.wait(actor)
+                    self._made_ready(intent.n, one)
+        except LabwrightError as error:
+            self._keeper.decide(self._decided(intent, "absent", "reply", f"nothing was sent: {error}"))
+            raise
+
+    def _follow(self, intent: Intent, status: Any, outcome: Outcome, one: _Operation) -> None:
+        """Keep how it ends, in a task of its own; the plan meanwhile may begin something else."""
+        actor = self._clock.actor(intent.what, busy=True)
+
+        async def follow() -> None:
+            error: BaseException | None
+            try:
+                error = await self._to_the_end(intent, status, actor, one)
+            except Exception as raised:  # noqa: BLE001 - whatever it is must end the outcome, or the plan waits for ever
+                error = raised
+            outcome.end(error)
+            actor.close()
+
+        task = asyncio.get_running_loop().create_task(follow())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _to_the_end(self, intent: Intent, status: Any, actor: Actor, one: _Operation) -> BaseException | None:
+        """Until its outcome is kept; sent again only if it has certainly not happened."""
+        while True:
+            error = await _ended(status, actor)
+            if error is None:
+                self._done(intent, one)
+                return None
+            if isinstance(error, StoppedError):
+                self._keeper.decide(self._decided(intent, "unknown", "reply", f"cut short: {error}"))
+                if intent.reconcile != "by_state":
+                    self._doubted(intent)
+                return error
+            if intent.kind == "measure" and intent.reconcile != "by_command_id":
+                self._keeper.decide(self._decided(intent, "absent", "reply", f"no value: {error}"))
+                return error
+            intent = await self._asked(intent, actor, one, f"{error}")
+            lost = isinstance(error, CommunicationError)
+            if intent.state == "unknown":
+                doubt = DoubtError(self._doubted(intent), intent.words)
+                error.add_note(str(doubt))
+                return doubt if lost else error
+            if intent.state == "confirmed":
+                lost = lost or isinstance(error, ActTimeoutError)  # nobody saw it end, but it has
+                if lost and intent.kind == "measure":
+                    self._found_out[one.thing] = intent.key
+                return None if lost else error
+            if not lost or intent.attempt >= TRIES:
+                return error
+            self._record.attempts[intent.n] = intent.attempt
+            intent = await self._about_to_begin(intent.n, one, actor)
+            status = await self._sent(intent, one, actor)
+
+    def _done(self, intent: Intent, one: _Operation) -> None:
+        if intent.kind == "measure":
+            self._measured[one.thing] = intent
+        else:
+            self._keeper.decide(self._decided(intent, "confirmed", "reply"))
+
+    async def _recall(self, intent: Intent, one: _Operation) -> None:
+        """A measurement that was found out but not read before the crash: the device tells it once more."""
+        if intent.kind != "measure" or any(seen.intent == intent.key for seen in self._record.observations.values()):
+            return
+        if intent.decided_by not in ("reply", "evidence"):
+            raise DeviceError(
+                f"{intent.what}: {intent.decided_by} says that it has, but its value was not kept and {intent.device} "
+                "cannot tell it again; give the sample up, or let it be measured again"
+            )
+        self._found_out[one.thing] = intent.key
+        if one.find_out is not None and intent.reconcile == "by_command_id" and intent.epoch != self._keeper.epoch:
+            self._actor.park()
+            actor = self._clock.actor(f"ask about {intent.what}", busy=True)
+            try:
+                if error := await _ended(one.find_out(intent), actor):
+                    raise error
+            finally:
+                self._actor.resume()
+                actor.close()
+
+    async def _settled(self, intent: Intent, one: _Operation) -> Intent:
+        """What a crash has left open, settled as the driver declares."""
+        if intent.kind == "measure" and intent.reconcile != "by_command_id":
+            harmless = intent.reconcile == "by_state"
+            words = "measuring again is harmless" if harmless else "its value is lost, and measuring changes the sample"
+            return self._keep(intent, Evidence(state="absent" if harmless else "unknown", words=words))
+        actor = self._clock.actor(f"ask about {intent.what}", busy=True)
+        self._actor.park()
+        try:
+            return await self._asked(intent, actor, one, "the controller ended before it heard of the outcome")
+        finally:
+            self._actor.resume()
+            actor.close()
+
+    async def _asked(self, intent: Intent, actor: Actor, one: _Operation, why: str) -> Intent:
+        """Ask the device, for a while if it cannot be reached; the intent as it is kept afterwards."""
+        if one.find_out is None:
+            return self._keep(intent, Evidence(state="unknown", words=f"{why}, and {intent.device} cannot be asked"))
+        deadline = time.monotonic() + REACH_S
+        for wait_s in itertools.chain(ASK_AGAIN_S, itertools.repeat(ASK_AGAIN_S[-1])):
+            problem: BaseException | None
+            try:
+                status = one.find_out(intent)
+                problem = await _ended(status, actor)
+            except CommunicationError as error:
+                problem = error
+            if problem is None:
+                found: Evidence = status.evidence
+                return self._keep(intent, found.model_copy(update={"words": f"{why}; {found.words}"}))
+            lost = isinstance(problem, CommunicationError)
+            # Who was told to stop does not go on asking: whoever closes the station waits for it.
+            if not lost or self._gate.stopped is not None or time.monotonic() > deadline:
+                return self._keep(intent, Evidence(state="unknown", words=f"{why}, and asking fails: {problem}"))
+            _log.warning("%s: %s; asking again", intent.what, problem)
+            await asyncio.sleep(wait_s)
+        raise AssertionError("unreachable")
+
+    def _keep(self, intent: Intent, found: Evidence) -> Intent:
+        if intent.state == "unknown" and found.state == "unknown":
+            return intent
+        decided = self._decided(intent, found.state, "evidence", found.words, found.result)
+        self._keeper.decide(decided)
+        return decided
+
+    def _doubted(self, intent: Intent) -> Intent:
+        self.doubt = self.doubt or intent
+        return intent
+
+    def _number(self) -> int:
+        n, self._next = self._next, self._next + 1
+        return n
+
+    def _known(self, n: int, kind: OperationKind, device: str, axis: str, value: float | None) -> Intent | None:
+        """The operation with this number as it is kept, if it is.
+
+        Raises:
+            DivergedError: it was another one.
+        """
+        known = self._record.intents.get(n)
+        if known is None:
+            if n in self._record.observations:
+                self._same(n, f"{self._record.observations[n].device} was read", f"{device}.{axis} {kind}", False)
+            return None
+        same = (known.kind, known.device, known.axis) == (kind, device, axis) and (
+            value is None or known.value is None or abs(known.value - value) <= 1e-9 * max(1.0, abs(value))
+        )
+        self._same(n, known.what, f"{device}.{axis} {kind} {value}", same)
+        return None if known.state == "absent" else known
+
+    def _same(self, n: int, was: str, now: str, same: bool) -> None:
+        if not same:
+            raise DivergedError(
+                f"{self._order.step_id} takes another way than before: its operation {n} was {was}, now {now}. Has the "
+                "protocol or the lab changed? Put it back as it was, or give the sample up"
+            )
+
+    def _made_ready(self, n: int, one: _Operation) -> Intent:
+        """The intent of the next attempt; what makes the device ready comes before it, and moves nothing.
+
+        For every attempt anew: a device that was without power meanwhile has forgotten what it was told before.
+        """
+        witness = None
+        if one.kind == "set" and _can_tell(one.thing):
+            one.thing.make_ready(one.value)
+            witness = one.thing.witness()
+        device, axis = one.names
+        return self._new(n, one.kind, device, axis, one.value, one.way, witness)
+
+    def _new(
+        self,
+        n: int,
+        kind: OperationKind,
+        device: str,
+        axis: str,
+        value: float | None,
+        way: Reconcile,
+        witness: float | None,
+    ) -> Intent:
+        return Intent(
+            step_id=self._order.step_id,
+            n=n,
+            attempt=self._record.attempts.get(n, 0) + 1,
+            kind=kind,
+            device=device,
+            axis=axis,
+            value=value,
+            reconcile=way,
+            witness=witness,
+            epoch=self._keeper.epoch,
+            prepared_s=self._clock.now(),
+        )
+
+    def _decided(self, intent: Intent, state: Any, by: str, words: str = "", result: Any = None) -> Intent:
+        update = {"state": state, "decided_by": by, "words": words, "result": result, "decided_s": self._clock.now()}
+        return intent.model_copy(update=update)
+
+
+async def _ended(status: Any, actor: Actor) -> BaseException | None:
+    """Wait until a status has ended, while lab time may pass; what it failed with."""
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    actor.park([status])  # first: who is parked is busy again in the same breath in which the status ends
+    status.add_callback(lambda _: loop.call_soon_threadsafe(over.set))
+    await over.wait()
+    if status.success:
+        return None
+    error: BaseException | None = status.exception()
+    return error or DeviceError("it failed without a reason")
+
+
+def _way(thing: Any) -> Reconcile:
+    """How doubt about an operation of it is settled; a device that declares nothing leaves it to a person."""
+    way: Reconcile = getattr(thing, "reconcile", None) or getattr(thing, "measuring", None) or "ask"
+    return way
+
+
+def _can_tell(thing: Any) -> bool:
+    """Whether it is one of our drivers', which can be made ready, and asked."""
+    return hasattr(thing, "make_ready") or hasattr(thing, "find_out_measurement")
+
+
+def _ids(thing: Any, intent: Intent) -> dict[str, Any]:
+    """What a driver of ours is told besides the value."""
+    if hasattr(thing, "make_ready") or _way(thing) == "by_command_id":
+        return {"command_id": intent.command_id, "epoch": intent.epoch}
+    return {}
+
+
+def _measures(device: Any) -> bool:
+    """Whether triggering it does something."""
+    from ophyd import Device
+
+    trigger = getattr(type(device), "trigger", None)
+    return trigger is not None and trigger is not Device.trigger
+
+
+def _kept(reading: Any) -> dict[str, dict[str, Any]]:
+    """A reading as it can be kept, numpy's numbers and arrays included."""
+    return {
+        key: {name: part.tolist() if hasattr(part, "tolist") else part for name, part in one.items()}
+        for key, one in reading.items()
+    }

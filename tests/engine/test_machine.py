@@ -1,0 +1,339 @@
+"""The core under all that can happen, in any order, with crashes in between; an oracle looks after every event."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from labwright.engine import CampaignCore, validate_state
+from labwright.engine.core import IllegalEventError
+from labwright.engine.events import (
+    EVENTS,
+    Answered,
+    Ask,
+    DrainAsked,
+    Event,
+    Finish,
+    Infeasible,
+    Instruction,
+    NotSuggested,
+    PauseAsked,
+    PauseStations,
+    ResumeAsked,
+    Resumed,
+    RunStep,
+    Started,
+    StepEnded,
+    StopAsked,
+    Suggested,
+)
+from labwright.engine.tables import take_changes
+from labwright.model.campaign import Objective, PlannerSpec, Suggestion
+from labwright.model.protocol import (
+    ParameterSpec,
+    ProtocolSpec,
+    Repeat,
+    ResultSpec,
+    StepOrder,
+    StepOutcome,
+    StepSpec,
+    When,
+)
+from labwright.model.space import Real, Space
+from labwright.model.spec import CampaignSpec, StopRule
+
+PROTOCOL = ProtocolSpec(
+    name="p",
+    version="1",
+    title="P",
+    parameters=(ParameterSpec(name="x", unit="1", low=0, high=1),),
+    results=(ResultSpec(name="y", unit="1"),),
+    steps=(
+        StepSpec(name="fetch", station="arm", expected_s=1, moves_to="bench", retries=1, on_failure="ask"),
+        StepSpec(name="mix", station="bench", needs=("fetch",), expected_s=1, on_failure="ask"),
+        StepSpec(name="warm", station="oven", needs=("mix",), expected_s=1, retries=2, on_failure="abandon"),
+        StepSpec(name="rinse", station="meter", needs=("fetch",), expected_s=1, keeps=("cell",)),
+        StepSpec(name="bring", station="arm", needs=("warm", "rinse"), expected_s=1, moves_to="cell", on_failure="ask"),
+        StepSpec(
+            name="measure",
+            station="meter",
+            needs=("bring",),
+            expected_s=1,
+            on_failure="ask",
+            repeat=Repeat(back_to="bring", until=When(result="measure.rsd", op="<", value=0.5), at_most=3),
+        ),
+        StepSpec(
+            name="look",
+            station="bench",
+            needs=("measure",),
+            expected_s=1,
+            when=When(result="measure.rsd", op=">=", value=0.8),
+        ),
+        StepSpec(name="discard", station="arm", needs=("measure", "look"), expected_s=1, leaves=True, always=True),
+    ),
+)
+STAYS = PROTOCOL.model_copy(update={"steps": tuple(one.model_copy(update={"always": False}) for one in PROTOCOL.steps)})
+"""A sample that is given up stays where it is, until a person takes it away."""
+
+PREPARE = ProtocolSpec(
+    name="calibrate",
+    version="1",
+    title="C",
+    parameters=(),
+    results=(),
+    steps=(StepSpec(name="cal", station="meter", expected_s=1),),
+)
+
+
+def started(parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec = PROTOCOL) -> Started:
+    spec = CampaignSpec(
+        name="c",
+        title="C",
+        protocol="p",
+        prepare=("calibrate",),
+        space=Space(parameters=(Real(name="x", unit="1", low=0, high=1),)),
+        objective=Objective(name="y", goal="max", unit="1"),
+        planner=PlannerSpec(name="random"),
+        budget=budget,
+        parallel=parallel,
+        stop=stop,
+    )
+    places = tuple(f"rack_{number}" for number in range(1, budget + 1))
+    return Started(campaign="c-1", spec=spec, protocols=(protocol, PREPARE), places=places, lots_ml={"water": 7.5})
+
+
+def outcome(order: StepOrder, state: Any = "done", results: dict[str, Any] | None = None, **more: Any) -> StepEnded:
+    kind: Any = more.pop("kind", None if state == "done" else "equipment")
+    found = StepOutcome(
+        step_id=order.step_id,
+        state=state,
+        results=results or {},
+        fail_kind=kind,
+        error=state,
+        started_s=0,
+        ended_s=1,
+        **more,
+    )
+    return StepEnded(outcome=found)
+
+
+class Machine(RuleBasedStateMachine):
+    """A lab that does whatever hypothesis likes."""
+
+    @initialize(
+        parallel=st.integers(1, 4),
+        budget=st.integers(1, 5),
+        stop=st.sampled_from([StopRule(), StopRule(target=0.9), StopRule(no_better_for=2)]),
+        protocol=st.sampled_from([PROTOCOL, STAYS]),
+    )
+    def begin(self, parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec) -> None:
+        self.core = CampaignCore()
+        self.log: list[bytes] = []
+        self.tables: dict[tuple[str, str], Any] = {}
+        self.running: dict[str, StepOrder] = {}
+        self.paused = False
+        self.finished: Finish | None = None
+        self.feed(started(parallel, budget, stop, protocol))
+
+    def feed(self, event: Event) -> list[Instruction]:
+        instructions = self.core.handle(event)
+        self.log.append(event.model_dump_json().encode())
+        self.tables.update(take_changes(self.core))
+        self.take(instructions)
+        return instructions
+
+    def take(self, instructions: list[Instruction]) -> None:
+        for one in instructions:
+            if isinstance(one, RunStep):
+                assert not self.paused, "a step is started while paused"
+                assert one.order.step_id not in self.running, "a step is started twice"
+                assert one.station not in {order.step_id for order in self.running.values()}
+                self.running[one.order.step_id] = one.order
+            elif isinstance(one, PauseStations):
+                self.paused = one.on
+            elif isinstance(one, Finish):
+                assert self.finished is None
+                self.finished = one
+
+    def pick(self, data: st.DataObject) -> StepOrder:
+        return self.running.pop(data.draw(st.sampled_from(sorted(self.running))))
+
+    @precondition(lambda self: self.core.asking)
+    @rule(x=st.floats(0, 1), what=st.sampled_from(["good"] * 5 + ["cannot be made", "no answer"]))
+    def planner_answers(self, x: float, what: str) -> None:
+        suggestion = Suggestion(params={"x": x}, rationale="r")
+        if what == "good":
+            self.feed(Suggested(suggestion=suggestion, uses_ml={"water": 2.0}))
+        elif what == "no answer":
+            self.feed(NotSuggested(reason="space exhausted"))
+        else:
+            self.feed(Infeasible(suggestion=suggestion, reason="too rich"))
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), y=st.floats(0, 1), rsd=st.floats(0, 1))
+    def step_is_done(self, data: st.DataObject, y: float, rsd: float) -> None:
+        self.done(self.pick(data), y, rsd)
+
+    def done(self, order: StepOrder, y: float = 0.5, rsd: float = 0.1) -> None:
+        self.feed(outcome(order, results={"y": y, "rsd": rsd} if order.step == "measure" else {}))
+
+    @precondition(lambda self: self.running)
+    @rule(
+        data=st.data(),
+        state=st.sampled_from(["failed", "unknown", "infeasible", "stopped", "nothing found"]),
+        doubt=st.booleans(),
+    )
+    def step_ends_otherwise(self, data: st.DataObject, state: str, doubt: bool) -> None:
+        order = self.pick(data)
+        if state == "nothing found":
+            self.feed(outcome(order))
+        elif state == "infeasible":
+            self.feed(outcome(order, "failed", kind="infeasible"))
+        else:
+            self.feed(outcome(order, state, doubt=3 if state == "unknown" or doubt else None))
+
+    @precondition(lambda self: self.core.questions)
+    @rule(data=st.data())
+    def person_answers(self, data: st.DataObject) -> None:
+        question = self.core.questions[data.draw(st.sampled_from(sorted(self.core.questions)))]
+        answer = data.draw(st.sampled_from(sorted(question.choices)))
+        self.feed(Answered(question=question.id, answer=answer, by="Kim", because="looked"))
+
+    @precondition(lambda self: self.core.phase == "running")
+    @rule()
+    def pause(self) -> None:
+        self.feed(PauseAsked(by="Kim"))
+
+    @precondition(lambda self: self.core.phase == "paused")
+    @rule()
+    def resume(self) -> None:
+        self.feed(ResumeAsked(by="Kim"))
+
+    @precondition(lambda self: self.core.phase in ("running", "paused"))
+    @rule(sure=st.integers(0, 9))
+    def drain(self, sure: int) -> None:
+        if sure == 0:
+            self.feed(DrainAsked(by="Kim"))
+
+    @precondition(lambda self: not self.core.over)
+    @rule(sure=st.integers(0, 19), now=st.booleans())
+    def stop(self, sure: int, now: bool) -> None:
+        if sure == 0:
+            self.feed(StopAsked(why="enough", now=now))
+
+    @precondition(lambda self: not self.core.over)
+    @rule()
+    def crash(self) -> None:
+        """The controller dies; another rebuilds the state from the log, and tells the stations what runs."""
+        again, tables = self.replayed()
+        assert again.snapshot() == self.core.snapshot()
+        assert tables == self.tables
+        self.core, before, self.running = again, self.running, {}
+        paused, self.paused = self.paused, False
+        event = Resumed(epoch=len(self.log))
+        instructions = self.core.handle(event)
+        self.log.append(event.model_dump_json().encode())
+        self.tables.update(take_changes(self.core))
+        told = [one for one in instructions if isinstance(one, RunStep)]
+        self.paused = paused
+        if not self.core.over and self.core.phase != "draining":
+            assert set(before) <= {one.order.step_id for one in told}, "a step under way is forgotten"
+        assert all(one.order.resumed for one in told if one.order.step_id in before)
+        asked = [one for one in instructions if isinstance(one, Ask)]
+        assert len(asked) == bool(self.core.asking)
+        self.paused = False
+        self.take([one for one in instructions if not isinstance(one, PauseStations)])
+        self.paused = paused
+
+    def replayed(self) -> tuple[CampaignCore, dict[tuple[str, str], Any]]:
+        core, tables = CampaignCore(), {}
+        for raw in self.log:
+            core.handle(EVENTS.validate_json(raw))
+            tables.update(take_changes(core))
+        return core, tables
+
+    @precondition(lambda self: not self.core.over)
+    @rule(which=st.sampled_from(["step", "answer", "started", "suggested", "resume"]))
+    def nonsense(self, which: Literal["step", "answer", "started", "suggested", "resume"]) -> None:
+        """Events that cannot happen are refused and change nothing."""
+        before = self.core.snapshot()
+        stranger = StepOrder(
+            step_id="c-1/0099/mix",
+            campaign="c-1",
+            experiment=99,
+            sample="s",
+            place="",
+            protocol="p",
+            step="mix",
+            parameters={},
+        )
+        events: dict[str, Event] = {
+            "step": outcome(stranger),
+            "answer": Answered(question="c-1?99", answer="done", by="Kim", because=""),
+            "started": started(1, 1, StopRule()),
+        }
+        if not self.core.asking and not self.core._unwanted:
+            events["suggested"] = Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"))
+        if self.core.phase != "paused":
+            events["resume"] = ResumeAsked(by="Kim")
+        if which in events:
+            with pytest.raises(IllegalEventError):
+                self.core.handle(events[which])
+            assert self.core.snapshot() == before
+
+    @precondition(lambda self: self.core._unwanted and not self.core.over)
+    @rule()
+    def planner_answers_too_late(self) -> None:
+        trials = len(self.core.trials)
+        self.feed(Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses_ml={"water": 2.0}))
+        assert len(self.core.trials) == trials
+
+    @rule()
+    def nothing(self) -> None:
+        """A campaign that is over takes nothing any more."""
+
+    @invariant()
+    def all_is_well(self) -> None:
+        if hasattr(self, "core"):
+            validate_state(self.core)
+
+    def teardown(self) -> None:
+        """Whatever has happened: with patience and a person, the campaign ends."""
+        if not hasattr(self, "core"):
+            return
+        for _ in range(500):
+            if self.core.over:
+                break
+            if self.core.phase == "paused":
+                self.resume()
+            elif self.running:
+                self.done(self.running.pop(min(self.running)))
+            elif self.core.asking:
+                self.feed(Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses_ml={"water": 2.0}))
+            elif self.core.questions:
+                question = next(iter(self.core.questions.values()))
+                answer = "again" if "again" in question.choices else next(iter(question.choices))
+                self.feed(Answered(question=question.id, answer=answer, by="Kim", because=""))
+            validate_state(self.core)
+        assert self.core.over, f"it waits for {self.core.waits_for()}"
+        assert self.finished is not None
+        assert not any(
+            key[0] == "reservation" and key[1].startswith("station:") and row for key, row in self.tables.items()
+        )
+        core, tables = self.replayed()
+        assert core.snapshot() == self.core.snapshot()
+        assert tables == self.tables
+
+
+EXAMPLES = int(os.environ.get("LABWRIGHT_EXAMPLES", "150"))
+"""A soak runs thousands."""
+
+Machine.TestCase.settings = settings(
+    max_examples=EXAMPLES, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestMachine = Machine.TestCase

@@ -1,0 +1,310 @@
+"""The core's ways, one by one: several samples, branches, loops, faults, questions, stocks, durations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from labwright.engine import CampaignCore, validate_state
+from labwright.engine.core import IllegalEventError
+from labwright.engine.events import (
+    Answered,
+    Ask,
+    AskPerson,
+    DrainAsked,
+    Event,
+    Finish,
+    Instruction,
+    PauseAsked,
+    PauseStations,
+    ResumeAsked,
+    Resumed,
+    RunStep,
+    Settle,
+    StepEnded,
+    StopAsked,
+    Suggested,
+)
+from labwright.engine.tables import take_changes
+from labwright.model.campaign import Suggestion
+from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOutcome, StepSpec, When
+from labwright.model.spec import StopRule
+from labwright.model.states import IllegalTransitionError
+from tests.engine.test_machine import PREPARE, PROTOCOL, started
+
+
+def protocol(*steps: StepSpec, results: tuple[str, ...] = ()) -> ProtocolSpec:
+    promised = tuple(ResultSpec(name=name, unit="1") for name in results)
+    return PROTOCOL.model_copy(update={"steps": steps, "results": promised})
+
+
+class Lab:
+    """A core, and who does what it says."""
+
+    def __init__(self, spec: ProtocolSpec, *, budget: int = 2, parallel: int = 1, **more: Any) -> None:
+        first = started(parallel, budget, StopRule(), spec)
+        campaign = first.spec.model_copy(update={"prepare": ()})
+        self.core = CampaignCore()
+        self.running: dict[str, RunStep] = {}
+        self.last: list[Instruction] = []
+        self.feed(first.model_copy(update={"spec": campaign, **more}))
+
+    def feed(self, event: Event) -> list[Instruction]:
+        self.last = self.core.handle(event)
+        validate_state(self.core)
+        for one in self.last:
+            if isinstance(one, RunStep):
+                self.running[one.order.step_id.rsplit("/", 1)[0][-4:] + "/" + one.order.step_id.rsplit("/", 1)[1]] = one
+        return self.last
+
+    def suggest(self, **uses_ml: float) -> None:
+        assert self.core.asking, "nobody is asked"
+        self.feed(Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses_ml=uses_ml))
+
+    def end(self, name: str, state: Any = "done", seconds: float = 1.0, **more: Any) -> list[Instruction]:
+        order = self.running.pop(name).order
+        bare = more.pop("bare", False)
+        doubt, kind = more.pop("doubt", None), more.pop("kind", None if state == "done" else "equipment")
+        found = StepOutcome(
+            step_id=order.step_id,
+            state=state,
+            results=({} if bare else {"y": 1.0, **more}) if state == "done" else {},
+            fail_kind=kind,
+            error=f"{state}!",
+            doubt=doubt,
+            started_s=0,
+            ended_s=seconds,
+        )
+        return self.feed(StepEnded(outcome=found))
+
+    def answer(self, answer: str) -> list[Instruction]:
+        (question,) = self.core.open_questions
+        return self.feed(Answered(question=question.id, answer=answer, by="Kim", because="looked"))
+
+
+STEP = StepSpec(name="a", station="s", expected_s=1)
+
+
+def test_two_samples_share_the_lab_and_never_a_position() -> None:
+    lab = Lab(PROTOCOL, parallel=2)
+    lab.suggest()
+    lab.suggest()
+    assert set(lab.running) == {"0001/fetch"}, "one arm"
+    lab.end("0001/fetch")
+    assert set(lab.running) == {"0001/mix", "0001/rinse"}, "the second waits for the bench"
+    waits = lab.core.waits_for()
+    assert "c-1/0002/fetch for position bench, which 0001 has" in waits
+    lab.end("0001/mix")
+    lab.end("0001/warm")
+    lab.end("0001/rinse")
+    assert set(lab.running) == {"0001/bring"}
+    lab.end("0001/bring")
+    assert set(lab.running) == {"0001/measure", "0002/fetch"}, "the bench is free as soon as it has left"
+
+
+def test_a_loop_ends_when_its_condition_holds_or_its_bound_is_reached() -> None:
+    stir = StepSpec(name="stir", station="s", expected_s=1)
+    until = Repeat(back_to="stir", until=When(result="look.rsd", op="<", value=0.1), at_most=3)
+    look = StepSpec(name="look", station="s", needs=("stir",), expected_s=1, repeat=until)
+    lab = Lab(protocol(stir, look, results=("y",)), budget=1)
+    lab.suggest()
+    for tail in ("", "~2", "~3"):
+        lab.end(f"0001/stir{tail}", bare=True)
+        assert lab.core.trials[0].status == "running"
+        lab.end(f"0001/look{tail}", rsd=0.5, y=1.0 + len(tail))
+    assert lab.last == [Finish("completed", "the budget of 1 experiments is spent")]
+    assert lab.core.trials[0].outcomes["y"].mean == 3.0, "of the last round"
+    again = Lab(protocol(stir, look, results=("y",)), budget=1)
+    again.suggest()
+    again.end("0001/stir", bare=True)
+    again.end("0001/look", rsd=0.05, y=1.0)
+    assert again.core.over
+
+
+def test_a_branch_is_taken_or_skipped_and_a_result_that_is_missing_is_told() -> None:
+    dilute = StepSpec(name="dilute", station="s", needs=("a",), expected_s=1, when=When(result="a.c", op=">", value=1))
+    end = StepSpec(name="end", station="s", needs=("dilute",), expected_s=1)
+    for value, wanted in ((2.0, "0001/dilute"), (1.0, "0001/end")):
+        lab = Lab(protocol(STEP, dilute, end))
+        lab.suggest()
+        lab.end("0001/a", c=value)
+        assert set(lab.running) == {wanted}
+    lab = Lab(protocol(STEP, dilute, end))
+    lab.suggest()
+    lab.end("0001/a", other=1.0)
+    assert lab.core.phase == "failed"
+    assert "step dilute: a.c > 1: step 'a' found no number 'c' (it found y, other)" in lab.core.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"needs": ("b",)}, "needs 'b', which is no step before it"),
+        ({"when": When(result="b.x", op="<", value=1)}, "when 'b', which is no step before it"),
+        ({"repeat": Repeat(back_to="b", until=When(result="a.x", op="<", value=1), at_most=2)}, "goes back to 'b'"),
+    ],
+)
+def test_steps_that_refer_to_what_is_not_there_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        ProtocolSpec.model_validate({**PROTOCOL.model_dump(), "steps": [{**STEP.model_dump(), **change}]})
+
+
+def test_a_step_is_tried_again_as_often_as_it_may_and_then_a_person_is_asked() -> None:
+    lab = Lab(protocol(STEP.model_copy(update={"retries": 2, "on_failure": "ask"})))
+    lab.suggest()
+    for attempt in (2, 3):
+        (again,) = lab.end("0001/a", "failed")
+        assert isinstance(again, RunStep)
+        assert (again.order.attempt, again.again, again.order.resumed) == (attempt, True, True)
+    (asked,) = lab.end("0001/a", "failed")
+    assert isinstance(asked, AskPerson)
+    assert set(lab.core.open_questions[0].choices) == {"again", "abandon"}
+    (again,) = lab.answer("again")
+    assert isinstance(again, RunStep)
+    assert again.again
+    lab.end("0001/a")
+    assert lab.core.tried == 1
+
+
+def test_what_is_in_doubt_is_never_tried_again_by_itself() -> None:
+    lab = Lab(protocol(STEP.model_copy(update={"retries": 5})))
+    lab.suggest()
+    (asked,) = lab.end("0001/a", "unknown", doubt=3, kind=None)
+    assert isinstance(asked, AskPerson)
+    with pytest.raises(IllegalEventError, match="did you mean 'abandon'"):
+        lab.feed(Answered(question="c-1?1", answer="abandn", by="Kim", because=""))
+    with pytest.raises(IllegalEventError, match=r"no open question 'c-1\?9'"):
+        lab.feed(Answered(question="c-1?9", answer="done", by="Kim", because=""))
+    settled, again = lab.answer("done")
+    assert settled == Settle("c-1/0001/a", 3, "confirmed", "Kim", "looked")
+    assert isinstance(again, RunStep)
+    assert not again.again, "what was read before is not read anew"
+
+
+def test_a_question_parks_one_sample_and_the_others_go_on() -> None:
+    lab = Lab(protocol(STEP, StepSpec(name="b", station="t", needs=("a",), expected_s=1)), parallel=2, budget=3)
+    lab.suggest()
+    lab.suggest()
+    lab.end("0001/a")
+    lab.end("0001/b", "unknown", doubt=0, kind=None)
+    assert lab.core.live["0001"].state == "held"
+    lab.end("0002/a")
+    assert "c-1/0002/b for station t, which c-1/0001/b has" in lab.core.waits_for(), (
+        "what hangs there is in nobody's way"
+    )
+    lab.answer("abandon")
+    assert "0002/b" in lab.running
+
+
+def test_a_failed_synthesis_teaches_the_planner_and_a_fault_does_not() -> None:
+    out = StepSpec(name="out", station="s", needs=("a",), expected_s=1, leaves=True, always=True)
+    lab = Lab(protocol(STEP.model_copy(update={"on_failure": "abandon"}), out, results=("y",)), budget=3)
+    lab.suggest()
+    lab.end("0001/a", "failed", kind="infeasible")
+    assert set(lab.running) == {"0001/out"}, "it is brought out all the same"
+    lab.end("0001/out")
+    lab.suggest()
+    lab.end("0002/a", "failed")
+    lab.end("0002/out")
+    first, second = lab.core.state().trials
+    assert (first.status, first.fail_kind) == ("failed", "infeasible")
+    assert (second.status, second.fail_kind) == ("failed", "equipment")
+    assert lab.core.phase == "running"
+
+
+def test_a_measured_value_survives_what_happens_to_its_sample_afterwards() -> None:
+    out = StepSpec(name="out", station="s", needs=("a",), expected_s=1, leaves=True)
+    lab = Lab(protocol(STEP, out, results=("y",)))
+    lab.suggest()
+    lab.end("0001/a", y=4.0)
+    lab.end("0001/out", "failed")
+    assert lab.core.phase == "failed"
+    assert lab.core.trials[0].outcomes["y"].mean == 4.0
+
+
+def test_pause_starts_nothing_and_drain_starts_no_experiment() -> None:
+    two = protocol(STEP, StepSpec(name="b", station="s", needs=("a",), expected_s=1))
+    lab = Lab(two)
+    lab.suggest()
+    assert lab.feed(PauseAsked(by="Kim")) == [PauseStations(on=True)]
+    assert lab.end("0001/a") == []
+    lab.feed(DrainAsked(by="Kim", because="lunch"))
+    assert lab.core.phase == "paused", "only a person lets it go on"
+    pause, step = lab.feed(ResumeAsked(by="Kim"))
+    assert pause == PauseStations(on=False)
+    assert isinstance(step, RunStep)
+    assert lab.end("0001/b") == [Finish("completed", "drained by Kim: lunch")]
+
+
+def test_a_stop_withdraws_questions_and_a_resumed_stop_ends() -> None:
+    lab = Lab(protocol(STEP, StepSpec(name="b", station="t", expected_s=1)))
+    lab.suggest()
+    lab.end("0001/a", "unknown", doubt=0, kind=None)
+    lab.feed(StopAsked(why="enough"))
+    assert lab.core.open_questions == []
+    lab.feed(Resumed(epoch=2))
+    assert lab.core.phase == "stopped"
+
+
+def test_a_stop_leaves_no_way_out_waiting() -> None:
+    out = StepSpec(name="out", station="t", needs=("a",), expected_s=1, leaves=True, always=True)
+    lab = Lab(protocol(STEP.model_copy(update={"on_failure": "abandon"}), out), parallel=2)
+    lab.suggest()
+    lab.feed(PauseAsked(by="Kim"))
+    lab.end("0001/a", "failed")
+    assert lab.core.live["0001"].given_up
+    lab.feed(StopAsked(why="enough"))
+    assert lab.core.phase == "stopped"
+
+
+def test_stocks_are_promised_used_and_never_overdrawn() -> None:
+    lab = Lab(protocol(STEP), budget=9, parallel=2)
+    lab.suggest(water=3.0)
+    lab.suggest(water=3.0)
+    take_changes(lab.core)
+    lab.end("0001/a")
+    changes = take_changes(lab.core)
+    lot = changes["lot", "water"]
+    assert lot is not None
+    assert (lot["usable_ml"], lot["reserved_ml"]) == (4.5, 3.0)
+    spent = next(row for (table, _), row in changes.items() if table == "ledger")
+    assert spent is not None
+    assert spent["change_ml"] == -3.0
+    lab.suggest(water=3.0)
+    assert lab.core.phase == "draining"
+    assert "stock water is used up: 3.00 ml are needed, 1.50 ml are left" in lab.core.reason
+
+
+def test_what_a_step_takes_is_learnt() -> None:
+    lab = Lab(protocol(STEP), budget=9, learnt_s={"p/a": 7.0})
+    for _ in range(3):
+        lab.suggest()
+        assert lab.running["000" + str(lab.core.tried) + "/a"].order.expected_s == 7.0
+        lab.end(f"000{lab.core.tried}/a", seconds=20.0)
+    lab.suggest()
+    assert lab.running["0004/a"].order.expected_s == 20.0
+
+
+def test_the_planner_is_told_the_state_it_was_asked_on() -> None:
+    lab = Lab(protocol(STEP), parallel=2, budget=9)
+    lab.suggest()
+    (ask,) = [one for one in lab.last if isinstance(one, Ask)]
+    assert [trial.status for trial in ask.state.trials] == ["running"]
+    lab.end("0001/a")
+    assert [trial.status for trial in ask.state.trials] == ["running"]
+
+
+def test_a_change_of_state_that_is_not_drawn_is_refused() -> None:
+    lab = Lab(protocol(STEP))
+    lab.suggest()
+    with pytest.raises(IllegalTransitionError, match="step c-1/0001/a is running and cannot become ready"):
+        lab.core.live["0001"].steps["a"].become("ready")
+
+
+def test_preparations_are_no_experiments() -> None:
+    assert PREPARE.name == "calibrate"
+    core = CampaignCore()
+    core.handle(started(1, 1, StopRule()))
+    assert core.tried == 0
+    assert core.trials == []

@@ -1,0 +1,1 @@
+"""The protocol of the lab of four ways."""
