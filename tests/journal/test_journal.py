@@ -110,6 +110,14 @@ def test_a_second_controller_is_refused_and_a_reader_is_not(journal: Journal, pl
         assert other.control("the next") == 2
 
 
+def test_a_controller_that_begins_anew_leaves_no_writer_behind(journal: Journal) -> None:
+    before = threading.active_count()
+    journal.control("the same, for the next campaign")
+    assert threading.active_count() == before
+    journal.record([event("started")])
+    assert [one.epoch > 1 for one in journal.events("c-1")] == [True]
+
+
 def test_an_old_controller_writes_nothing_once_there_is_a_newer_one(journal: Journal, place: str) -> None:
     engine = open_database(place)
     with engine.begin() as connection:

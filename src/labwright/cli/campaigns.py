@@ -15,6 +15,7 @@ from labwright.cli.output import emit, table
 from labwright.cli.words import answer_command, told, valued, when
 from labwright.journal import Journal, schema
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.records import Intent
 
 OVER = ("completed", "stopped", "failed")
 
@@ -245,7 +246,7 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
                 "intent": f"{one['step_id']}#{one['n']}",
                 "attempt": one["attempt"],
                 "state": one["state"],
-                "what": _operation(one),
+                "what": Intent.model_construct(**one).what,
                 "words": one["words"],
                 "since_s": one["prepared_s"],
             }
@@ -256,13 +257,6 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
             for one in events
         ],
     }
-
-
-def _operation(row: Any) -> str:
-    """As `Intent.what` has it."""
-    if row["kind"] == "wait":
-        return f"wait {row['value']:g} s"
-    return f"{row['device']}.{row['axis']} = {row['value']:g}" if row["kind"] == "set" else f"{row['device']} measures"
 
 
 def _print_facts(facts: dict[str, Any], here: Controller) -> None:

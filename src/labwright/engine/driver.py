@@ -16,6 +16,8 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, Literal
 
+import orjson
+
 from labwright.clock import Actor, Mailbox, Repeating
 from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
@@ -287,7 +289,7 @@ class CampaignRun:
             campaign=self.core.campaign,
             kind=event.kind,
             payload=event.model_dump_json().encode(),
-            decisions=_json(decided),
+            decisions=orjson.dumps(decisions(decided)),
             lab_time_s=self._lab.clock.now(),
             changes=take_changes(self.core),
             also=self._also(decided),
@@ -432,9 +434,3 @@ class CampaignRun:
             )
             for name, spec in lab.model.stations.items()
         }
-
-
-def _json(decided: list[Instruction]) -> bytes:
-    import orjson
-
-    return orjson.dumps(decisions(decided))

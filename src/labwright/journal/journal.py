@@ -170,6 +170,8 @@ class Journal:
             connection.execute(left)
             return connection.execute(sa.insert(schema.epoch).values(**row)).inserted_primary_key
 
+        if self._writer is not None:  # a campaign was closed before the next one begins
+            self._writer.close()
         epoch = self._alone(begin)
         assert epoch is not None  # noqa: S101 - an insert into this table always has one
         self._writer = Writer(self._engine, int(epoch[0]), self._lock, self._say)
