@@ -191,7 +191,7 @@ class LabCampaign:
         with Journal(journal_file(data)) as journal:
             journal.claim()
             if (cut_off := unfinished(journal)) is not None:
-                close_unfinished(journal, cut_off, "a notebook begins another campaign")
+                close_unfinished(journal, cut_off, "a notebook begins another campaign", whoami())
             if self._world is None and not deck_checked:
                 refuse_after_a_broken_one(journal, self._campaign)
             self._owner.claim(self._campaign)

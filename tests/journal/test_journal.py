@@ -312,6 +312,19 @@ def test_a_controller_whose_lock_was_taken_while_the_server_was_away_stops(postg
             journal.record([event("started")])
 
 
+def test_a_lock_that_is_lost_in_silence_is_missed(postgres: Any) -> None:
+    place = postgres.fresh_database()
+    with Journal(place) as journal, Journal(place) as other:
+        journal.control("the first")
+        with other._engine.begin() as connection:  # its connection is cut, as by a firewall that forgets idle ones
+            ours = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            connection.exec_driver_sql(ours)
+        other.claim()
+        journal.writer._looked = 0.0
+        with pytest.raises(FencedError, match="another controller has taken the journal over"):
+            journal.record([event("started")])
+
+
 def test_a_server_that_is_not_there_is_told_in_words() -> None:
     with pytest.raises(
         JournalError, match=r"the journal postgresql\+psycopg://lab:\*\*\*@127.0.0.1:1/none refuses: .*start its"

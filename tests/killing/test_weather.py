@@ -100,6 +100,11 @@ def away(tmp_path: Path, server: Any, seconds: float) -> None:
         assert run.ended() == 0, one.said()[-2000:]
         assert "does not answer" in one.said()
         assert "is back after" in one.said()
+        with one.journal() as journal:
+            noted = [
+                logged.payload["words"] for logged in journal.events(journal.campaigns()[0]) if logged.kind == "noted"
+            ]
+        assert any("is back after" in words for words in noted), "it is not in the journal"
         assert assert_once(one) == 4
         assert time.monotonic() - begun >= seconds
 

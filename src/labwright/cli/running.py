@@ -25,8 +25,8 @@ from labwright.engine import (
     CampaignRun,
     close_unfinished,
     load_campaign,
-    rebuilt,
     resume_campaign,
+    started,
     unfinished,
 )
 from labwright.engine.events import Event
@@ -109,11 +109,11 @@ def _can_go_on(journal: Journal, campaign: str, lab: Any, options: RunOptions) -
     Raises:
         RefusedError: its samples are at other instruments than those of now.
     """
-    was = rebuilt(journal, campaign).started.instruments
+    was = started(journal, campaign).instruments
     if was == "here" or options.new:
         who = options.by or whoami()
         why = f"{who} begins another" if options.new else "its simulated instruments ended with their process"
-        close_unfinished(journal, campaign, why)
+        close_unfinished(journal, campaign, why, who)
         return False
     if was != lab.instruments:
         told = {"real": "the real instruments", "here": "simulated instruments of its own"}
@@ -137,7 +137,7 @@ def _go_on_with(folder: Any, journal: Journal, campaign: str, options: RunOption
             "out, or begin anew with --new"
         )
     console.print(f"{campaign} was cut off; going on with it (--new begins another)", markup=False)
-    return resume_campaign(folder, rebuilt(journal, campaign).started, changed=options.lab_changed)
+    return resume_campaign(folder, started(journal, campaign), changed=options.lab_changed)
 
 
 def refuse_after_a_broken_one(journal: Journal, campaign: Campaign) -> None:
@@ -178,7 +178,7 @@ def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, stor
         journal.claim()
         path = find_campaign(root, "conductivity")
         if (cut_off := unfinished(journal, path.stem)) is not None:
-            close_unfinished(journal, cut_off, "its simulated instruments ended with it")
+            close_unfinished(journal, cut_off, "its simulated instruments ended with it", whoami())
         campaign = load_campaign(folder, path, budget=budget, seed=seed)
         check_place(data, budget)
         with lab, _store(options) as uploader:

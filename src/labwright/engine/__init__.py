@@ -12,7 +12,7 @@ from labwright.engine.campaign import (
 from labwright.engine.core import CampaignCore
 from labwright.engine.driver import CampaignEnd, CampaignRun
 from labwright.engine.oracle import validate_state
-from labwright.engine.recovery import close_unfinished, rebuilt, replayed, unfinished
+from labwright.engine.recovery import close_unfinished, rebuilt, replayed, started, unfinished
 
 __all__ = [
     "Campaign",
@@ -28,6 +28,7 @@ __all__ = [
     "rebuilt",
     "replayed",
     "resume_campaign",
+    "started",
     "unfinished",
     "validate_state",
 ]

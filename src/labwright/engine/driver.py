@@ -134,6 +134,7 @@ class CampaignRun:
         except LabwrightError:
             self._wake.close()
             raise
+        journal.listeners.append(self.note)
         self._listening = journal.listen(lambda: self._events.put(_Look()))
         self.runs = RunJournal(data / "runs")
         self.recovered = recover(data / "runs")
@@ -405,6 +406,7 @@ class CampaignRun:
             stack.callback(self.runs.close)
             stack.callback(self._wake.close)
             stack.callback(self._listening.close)
+            self._journal.listeners.remove(self.note)
             stack.callback(self._worker.close)
             self._end_restoring()
             self._at_all_stations(lambda station: station.close())

@@ -102,7 +102,7 @@ class StepLate(Frozen):
 
 
 class Noted(Frozen):
-    """Something a person should know, that changes nothing: the journal was away, a planner was started again."""
+    """Something a person should know, that changes nothing: the journal was away, a set-point is held again."""
 
     kind: Literal["noted"] = "noted"
     words: str

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from labwright.engine.core import CampaignCore
-from labwright.engine.events import EVENTS, Event, Instruction, Resumed, StopAsked, decisions
+from labwright.engine.events import EVENTS, Event, Instruction, Resumed, Started, StopAsked, decisions
 from labwright.engine.tables import take_changes
 from labwright.journal import Journal, LoggedEvent, NewEvent
 from labwright.journal.schema import campaign as campaign_table
@@ -65,6 +65,17 @@ def replayed(
         raise ConfigError(f"{journal.name}: {unknown('campaign', campaign, journal.campaigns())}")
 
 
+def started(journal: Journal, campaign: str) -> Started:
+    """How a campaign began, without going through all that followed.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        JournalError: its first event cannot be understood.
+    """
+    first = next(replayed(journal, campaign))
+    return first[-1].started
+
+
 def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
     """The core of a campaign as its last event left it."""
     last = deque(replayed(journal, campaign), maxlen=1)
@@ -72,17 +83,18 @@ def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
     return core
 
 
-def close_unfinished(journal: Journal, campaign: str, why: str) -> None:
+def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None:
     """End a campaign that will not be gone on with; what was under way is given up.
 
     Args:
         journal: claimed by this process.
         campaign: its id.
         why: in words.
+        by: who ends it.
     """
     core = rebuilt(journal, campaign)
-    epoch = journal.control(why)
-    events: list[Event] = [StopAsked(why=why, now=True), Resumed(epoch=epoch, because=why)]
+    epoch = journal.control(by)
+    events: list[Event] = [StopAsked(why=why, now=True, by=by), Resumed(epoch=epoch, by=by, because=why)]
     kept = []
     for event in events:
         if not core.over:

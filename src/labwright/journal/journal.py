@@ -104,7 +104,8 @@ class Journal:
     def __init__(self, place: str | Path, say: Callable[[str], None] = lambda words: None) -> None:
         self._engine = open_database(place)
         self.name = named(self._engine)
-        self._say = say
+        self.listeners: list[Callable[[str], None]] = [say]
+        """Told in words when the database is away and when it is back."""
         self._lock = controller_lock(self._engine)
         self._writer: Writer | None = None
         self._claimed = False
@@ -174,7 +175,7 @@ class Journal:
             self._writer.close()
         epoch = self._alone(begin)
         assert epoch is not None  # noqa: S101 - an insert into this table always has one
-        self._writer = Writer(self._engine, int(epoch[0]), self._lock, self._say)
+        self._writer = Writer(self._engine, int(epoch[0]), self._lock, self._tell)
         return int(epoch[0])
 
     def record(self, events: Sequence[NewEvent]) -> None:
@@ -288,7 +289,7 @@ class Journal:
         table = schema.event
         while True:
             wanted = sa.select(table).where(table.c.campaign == campaign, table.c.id > after)
-            rows = self._read(wanted.order_by(table.c.id).limit(CHUNK))
+            rows = self.read(wanted.order_by(table.c.id).limit(CHUNK))
             for row in rows:
                 decisions = orjson.loads(row["decisions"]) if row["decisions"] else []
                 yield LoggedEvent(**{**row, "payload": orjson.loads(row["payload"]), "decisions": decisions})
@@ -300,7 +301,7 @@ class Journal:
         """Ids of all campaigns, the newest last."""
         table = schema.event
         query = sa.select(table.c.campaign).group_by(table.c.campaign).order_by(sa.func.min(table.c.id))
-        return [row["campaign"] for row in self._read(query)]
+        return [row["campaign"] for row in self.read(query)]
 
     def rows(self, table: sa.Table, *where: sa.ColumnElement[bool], order: Any = None) -> list[Row]:
         """Rows of a table.
@@ -309,15 +310,7 @@ class Journal:
             JournalError: the journal cannot be read.
         """
         query = sa.select(table).where(*where)
-        return self._read(query if order is None else query.order_by(order))
-
-    def read(self, query: sa.Select[Any]) -> list[Row]:
-        """What `query` finds.
-
-        Raises:
-            JournalError: the journal cannot be read.
-        """
-        return self._read(query)
+        return self.read(query if order is None else query.order_by(order))
 
     def close(self) -> None:
         """End the writer, say that this controller has ended, let go of the lock."""
@@ -339,6 +332,10 @@ class Journal:
             return ""
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(newest["began_s"]))
         return f" (process {newest['pid']} on {newest['host']}, by {newest['by']}, since {began} UTC)"
+
+    def _tell(self, words: str) -> None:
+        for listener in self.listeners:
+            listener(words)
 
     def _event_row(self, one: NewEvent) -> dict[str, Any]:
         return {
@@ -370,7 +367,13 @@ class Journal:
         except DBAPIError as error:
             raise refused(self._engine, error) from error
 
-    def _read(self, query: sa.Select[Any]) -> list[Row]:
+    def read(self, query: sa.Select[Any]) -> list[Row]:
+        """What `query` finds; a controller waits until its server is back.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+
         def rows(connection: sa.Connection) -> list[Row]:
             return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -379,5 +382,5 @@ class Journal:
                 return rows(connection)
         except DBAPIError as error:
             if self._writer is not None and gone(self._engine, error):
-                return self._writer.transact(rows, "read")  # a controller waits until its server is back
+                return self._writer.transact(rows, "read")
             raise refused(self._engine, error) from error

@@ -196,10 +196,7 @@ class Writer:
         except DBAPIError:
             return  # still away: the next try says so
         if not taken:
-            self._broken = FencedError(
-                "another controller has taken the journal over while it was away; this one stops"
-            )
-            raise self._broken
+            raise self._fenced("another controller has taken the journal over while it was away")
 
     def _fenced(self, why: str) -> FencedError:
         self._broken = FencedError(f"{why}; this one (epoch {self.epoch}) stops")

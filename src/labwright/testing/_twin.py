@@ -19,8 +19,8 @@ from labwright.engine import (
     CampaignEnd,
     CampaignRun,
     load_campaign,
-    rebuilt,
     resume_campaign,
+    started,
     unfinished,
 )
 from labwright.engine.events import Event
@@ -286,7 +286,7 @@ class _Controller:
         twin = self._twin
         if not resume:
             return load_campaign(twin.folder, twin.campaign, budget=1, seed=twin.seed, planner=PLANNER)
-        return resume_campaign(twin.folder, rebuilt(self._journal, resume).started)
+        return resume_campaign(twin.folder, started(self._journal, resume))
 
     def _commit(self, when: str, label: str) -> None:
         """The journal is at a boundary; what is committed together is one after the other here."""
