@@ -320,10 +320,13 @@ class Bench:
                 if journal.rows(taken, taken.c.payload.contains(row["id"]), taken.c.taken_s.is_(None)):
                     continue
                 time.sleep(0.2)  # what was sent before the crash has arrived by now
-                intent = journal.rows(schema.intent, schema.intent.c.step_id == row["step_id"])[-1]
-                happened = "done" in json.loads(row["choices"]) and self._happened(journal, intent)
-                answer = "done" if happened else "again"
-                self.asked[intent["device"]] += 1
+                intents = journal.rows(schema.intent, schema.intent.c.step_id == row["step_id"])
+                if not intents:  # it failed before it had begun anything
+                    answer = "again"
+                else:
+                    happened = "done" in json.loads(row["choices"]) and self._happened(journal, intents[-1])
+                    answer = "done" if happened else "again"
+                    self.asked[intents[-1]["device"]] += 1
                 payload = {"question": row["id"], "answer": answer}
                 journal.command(row["campaign"], "answer", payload, by="operator", because="looked at the beaker")
 

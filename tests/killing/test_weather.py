@@ -147,6 +147,7 @@ def test_instruments_that_answer_late_for_minutes(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_instruments_that_answer_late_for_ten_minutes(tmp_path: Path) -> None:
     late(tmp_path, 600.0)
 

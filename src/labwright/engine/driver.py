@@ -268,13 +268,17 @@ class CampaignRun:
                     self._obey(command, kept, seen, instructions)
             elif not self.core.over and not self._out_of_date(one):
                 self._take(one, kept, seen, instructions)
+        # A pause before all else, the commit too: what it comes with must not begin anything, and a slow disk not delay it.
+        pauses = [one for one in instructions if one == PauseStations(on=True)]
+        for pause in pauses:
+            self._carry_out(pause)
         if kept:
             self._journal.record(kept)
         for event in seen:
             self._seen(event)
-        # A pause first: what it comes with must not begin anything.
-        for instruction in sorted(instructions, key=lambda one: one != PauseStations(on=True)):
-            self._carry_out(instruction)
+        for instruction in instructions:
+            if instruction not in pauses:
+                self._carry_out(instruction)
 
     def _take(
         self,
