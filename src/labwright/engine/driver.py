@@ -268,7 +268,7 @@ class CampaignRun:
                     self._obey(command, kept, seen, instructions)
             elif not self.core.over and not self._out_of_date(one):
                 self._take(one, kept, seen, instructions)
-        # A pause before all else, the commit too: what it comes with must not begin anything, and a slow disk not delay it.
+        # A pause before all else, the commit too: what comes with it must not begin, and a slow disk not delay it.
         pauses = [one for one in instructions if one == PauseStations(on=True)]
         for pause in pauses:
             self._carry_out(pause)
