@@ -65,6 +65,10 @@ def examine(model: type[M], files: Sequence[YamlFile]) -> Reading[M]:
         return Reading(model.model_validate(data), {}, tuple(mistakes))
     except ValidationError as error:
         found = [one for one in error.errors() if not isinstance(_cause(one), CrossReferenceError)]
+        nested = [one for one in error.errors() if isinstance(_cause(one), CrossReferenceError) and one["loc"]]
+    for one in nested:  # those of the model itself are told below, whatever else is broken
+        problems = _cause(one).problems
+        mistakes += [_mistake(owner, files, (*one["loc"], *where), what) for where, what in problems]
     # An item that is wrong itself is not counted by pydantic, which then finds its list too short as well.
     within = {one["loc"][:depth] for one in found for depth in range(len(one["loc"]))}
     found = [one for one in found if one["type"] != "too_short" or one["loc"] not in within]
