@@ -1,4 +1,4 @@
-"""What all planners share: seeds, the Sobol sequence inside the constraints, and which points are taken."""
+"""What all planners share: seeds, sequences of allowed points, and which points are taken."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 
 from labwright.model.errors import PlannerError
 from labwright.model.space import Params, Space
+from labwright.planners._axes import spelt
+from labwright.planners._drawing import dimensions, draw, plain
+from labwright.planners._pool import rows_of, spread
+from labwright.planners._region import Region, region_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,24 +57,30 @@ def changed(old: tuple[Trial, ...], new: tuple[Trial, ...]) -> list[int]:
 
 
 def sobol_points(space: Space, seed: int, skip: int = 0) -> Iterator[Params]:
-    """The points of one scrambled Sobol sequence that keep the constraints, without end.
+    """The allowed points along one scrambled Sobol sequence, without end; of a pool each candidate once.
 
     Args:
         space: the search space.
         seed: names the sequence.
-        skip: points to pass over first: the part of the sequence that is used up.
+        skip: points to pass over first: the part of the sequence that is used up. Those of a pool come last instead.
+
+    Raises:
+        PlannerError: the constraints leave next to nothing of the space, or the pool's file was not read.
     """
     import numpy as np
     from scipy.stats import qmc
 
-    sequence = qmc.Sobol(len(space.parameters), scramble=True, rng=np.random.default_rng(seed))
+    if space.pool is not None:
+        yield from _pool_in_turn(space, seed, skip)
+        return
+    sequence = qmc.Sobol(coordinates(space), scramble=True, rng=np.random.default_rng(seed))
     before = _before_blocks(space.model_dump_json(), seed)
     block = bisect_right(before, skip) - 1
     passed = before[block]
     if block:
         sequence.fast_forward(block * _BLOCK)
 
-    def draw(size: int) -> np.ndarray:
+    def following(size: int) -> np.ndarray:
         nonlocal block
         with _LOCK:
             if block == len(before):
@@ -78,27 +88,48 @@ def sobol_points(space: Space, seed: int, skip: int = 0) -> Iterator[Params]:
         block += 1
         return sequence.random(size)
 
-    for params in allowed_points(space, draw):
+    for params in allowed_points(space, following):
         if passed >= skip:
             yield params
         passed += 1
 
 
+def random_points(space: Space, rng: np.random.Generator) -> Iterator[Params]:
+    """Allowed points drawn at random, without end; of a pool each candidate once.
+
+    Raises:
+        PlannerError: the constraints leave next to nothing of the space, or the pool's file was not read.
+    """
+    if space.pool is not None:
+        places = rng.permutation(len(rows_of(space)))
+        yield from (space.pool.params(space.parameters, int(place)) for place in places)
+        return
+    count = coordinates(space)
+    yield from allowed_points(space, lambda size: rng.random((size, count)))
+
+
+def coordinates(space: Space) -> int:
+    """How many coordinates the points have that `allowed_points` draws; some constraints need more than parameters."""
+    region = region_of(space)
+    return len(space.parameters) if plain(region) else dimensions(region)
+
+
 def allowed_points(space: Space, draw: Callable[[int], np.ndarray]) -> Iterator[Params]:
-    """Points drawn from the unit cube that keep the constraints, without end.
+    """Points of the cube brought into the space, without end; those that cannot be are passed over.
 
     Args:
-        space: the search space.
-        draw: gives that many points of the unit cube, shape (size, d).
+        space: the search space, without a pool.
+        draw: gives that many points of the unit cube, shape (size, `coordinates`).
 
     Raises:
         PlannerError: the constraints leave next to nothing of the space.
     """
+    region = region_of(space)
+    placed = _as_they_are if plain(region) else _brought_in
     rejected = 0
     while True:
-        for position in draw(_BLOCK):
-            params = space.from_unit([float(coordinate) for coordinate in position])
-            if space.violations(params):
+        for params in placed(region, draw(_BLOCK)):
+            if params is None or space.violations(params):
                 rejected += 1
                 if rejected > _PATIENCE:
                     raise PlannerError(
@@ -108,6 +139,15 @@ def allowed_points(space: Space, draw: Callable[[int], np.ndarray]) -> Iterator[
                 continue
             rejected = 0
             yield params
+
+
+def _as_they_are(region: Region, unit: np.ndarray) -> Iterator[Params | None]:
+    return (region.space.from_unit([float(coordinate) for coordinate in position]) for position in unit)
+
+
+def _brought_in(region: Region, unit: np.ndarray) -> Iterator[Params | None]:
+    values = draw(region, unit)
+    return (None if row[0] != row[0] else spelt(region.space, row) for row in values)  # NaN is not itself
 
 
 def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list[Params]:
@@ -124,9 +164,7 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
     known = taken(state)
     fresh: dict[tuple[object, ...], Params] = {}
     repeats = 0
-    for params in points:
-        if len(fresh) == n:
-            break
+    for params in points if n else ():
         key = key_of(state.space, params)
         if key in known or key in fresh:
             repeats += 1
@@ -135,7 +173,48 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
             continue
         repeats = 0
         fresh[key] = params
+        if len(fresh) == n:
+            break
+    if len(fresh) < n:
+        raise PlannerError(
+            f"{len(fresh)} of the pool's candidates are left, not {n}; the space is exhausted: end the campaign or add "
+            "candidates"
+        )
     return list(fresh.values())
+
+
+def _pool_in_turn(space: Space, seed: int, skip: int) -> Iterator[Params]:
+    """All candidates, those along a Sobol sequence first: at each of its points the nearest that is left.
+
+    It begins after `skip` of them and ends with these: trials that others chose used up other candidates.
+    """
+    import numpy as np
+    from scipy.stats import qmc
+
+    assert space.pool is not None  # noqa: S101 - asked for by its only caller
+    rows = spread(space, rows_of(space))
+    order = _turns(space.model_dump_json(), seed)
+    sequence = qmc.Sobol(len(space.parameters), scramble=True, rng=np.random.default_rng(seed))
+    with _LOCK:
+        known = list(order)
+    left = np.ones(len(rows), dtype=bool)
+    left[known] = False
+    if known:
+        sequence.fast_forward(len(known))
+
+    def turn(number: int) -> int:
+        while len(known) <= number:
+            point = spread(space, sequence.random(1))[0]
+            distance = np.where(left, ((rows - point) ** 2).sum(axis=1), np.inf)
+            known.append(int(np.argmin(distance)))
+            left[known[-1]] = False
+            with _LOCK:
+                order.extend(known[len(order) :])
+        return known[number]
+
+    first = skip % len(rows)
+    for number in [*range(first, len(rows)), *range(first)]:
+        yield space.pool.params(space.parameters, turn(number))
 
 
 class _LastCampaign(threading.local):
@@ -172,3 +251,9 @@ def _before_blocks(space: str, seed: int) -> list[int]:
     Counting them again in each ask would cost 15 µs per trial of the campaign.
     """
     return [0]
+
+
+@functools.lru_cache(maxsize=8)
+def _turns(space: str, seed: int) -> list[int]:
+    """Places of a pool's candidates in the order a Sobol sequence comes upon them, as far as it was followed."""
+    return []
