@@ -190,7 +190,7 @@ def test_what_a_planner_refuses_is_told_at_once(make: Make, monkeypatch: pytest.
     worker, wire = make(), Wire()
     wire.watch(worker, monkeypatch)
     state = new_state("random")
-    space = state.space.model_copy(update={"constraints": (LinearLE(coefficients={"salt": 1.0}, bound=0.1400001),)})
+    space = state.space.model_copy(update={"constraints": (LinearLE(coefficients={"salt": 1.0}, bound=0.1),)})
     answer = asked(worker, state.model_copy(update={"space": space}))
     assert answer.suggestions == ()
     assert answer.error.startswith("planner 'random': 65537 draws in a row break the constraints")

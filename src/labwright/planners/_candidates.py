@@ -13,7 +13,7 @@ from labwright.model.space import Categorical, Params, Space
 from labwright.planners._axes import positions, raw_values, spelt
 from labwright.planners._drawing import dimensions, draw, plain
 from labwright.planners._moves import neighbours, pulled_in
-from labwright.planners._pool import nearest, rows_of
+from labwright.planners._pool import nearest, rows_of, spread
 from labwright.planners._proposals import sobol_points
 from labwright.planners._region import Region, linear_system, region_of
 from labwright.planners._repair import settle
@@ -25,6 +25,8 @@ __all__ = ["every_point", "linear_system", "neighbours", "params_at", "scan"]
 
 _SMALL = 4096  # points of a finite space that are simply all scored
 _GRID = 1 << 17  # combinations looked through for these, where constraints may leave few of them
+_CLOUD = 512  # points around one that is not allowed, a tenth of each range away and one coordinate anywhere
+_NEARBY = 0.1
 _ENOUGH = 64  # with fewer the constraints leave a sliver, and the search for points must go on for longer
 
 
@@ -90,8 +92,9 @@ def scan(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
 def params_at(space: Space, unit_row: np.ndarray) -> Params | None:
     """The allowed parameters at a position, or near it where that one is not allowed; None if none is found.
 
-    What is allowed comes back as it is: steps and sums are mended, points beyond a linear limit are moved towards the
-    middle of the space until they keep it, and of a pool the nearest row is taken.
+    What is allowed comes back as it is. Steps and sums are mended, points beyond a linear limit are moved towards the
+    middle of the space until they keep it; where that is not enough, the nearest allowed one of a cloud of points
+    around is taken. Of a pool it is the nearest row.
 
     Args:
         space: the search space.
@@ -106,13 +109,31 @@ def params_at(space: Space, unit_row: np.ndarray) -> Params | None:
     if space.pool is not None:
         return space.pool.params(space.parameters, int(nearest(space, row)[0]))
     region = region_of(space)
-    values = settle(region, raw_values(space.parameters, row))
-    if len(region.b_ub) and not np.isnan(values).any() and not region.below(values)[0]:
-        values = settle(region, pulled_in(region, None, values))
-    if np.isnan(values).any() or not region.allowed(values)[0]:
+    values = _allowed_near(region, row)
+    if not len(values):
+        rng = np.random.default_rng(0)
+        cloud = row + rng.normal(0.0, _NEARBY, (_CLOUD, row.shape[1]))
+        cloud = np.where(rng.random(cloud.shape) < 1 / row.shape[1], rng.random(cloud.shape), cloud)
+        values = _allowed_near(region, cloud)
+        away = spread(space, positions(space.parameters, values)) - spread(space, row)
+        values = values[np.argsort((away**2).sum(axis=1), kind="stable")]
+    if not len(values):
         return None
     params = spelt(space, values[0])
     return None if space.violations(params) else params
+
+
+def _allowed_near(region: Region, unit: np.ndarray) -> np.ndarray:
+    """Allowed values near positions, shape (n, d) -> (m, d); fewer where there are none."""
+    import numpy as np
+
+    values = settle(region, raw_values(region.space.parameters, unit))
+    values = values[~np.isnan(values).any(axis=1)]
+    far = ~region.below(values)
+    if far.any():
+        values[far] = settle(region, pulled_in(region, None, values[far]))
+        values = values[~np.isnan(values).any(axis=1)]
+    return values[region.allowed(values)]
 
 
 def _count(region: Region, place: int) -> float:

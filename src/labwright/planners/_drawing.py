@@ -110,25 +110,38 @@ def _on_slice(group: Group, unit: np.ndarray, low: np.ndarray, high: np.ndarray)
     widths = np.abs(a) * (high - low)
     rest = total - np.where(a > 0, a * low, a * high).sum(axis=1)
     whole = widths.sum(axis=1)
-    hopeless = (rest < -1e-9 * np.maximum(abs(total), whole)) | (rest > whole + 1e-9 * np.maximum(abs(total), whole))
+    slack = 1e-9 * np.maximum(abs(total), whole)
+    hopeless = (rest < -slack) | (rest > whole + slack)
     turned = rest > whole / 2  # from the upper ends then, which bind less
     left = np.clip(np.where(turned, whole - rest, rest), 0.0, None)
+    # The last share is what is left, so its coordinate is free to say with which parameter to begin: where upper bounds
+    # bind, those that come late get less.
+    first = np.minimum(np.floor(unit[:, -1] * len(a)), len(a) - 1).astype(np.int64)
+    order = (np.arange(len(a)) + first[:, None]) % len(a)
     shares = np.empty_like(widths)
-    for place in range(len(a)):
+    np.put_along_axis(shares, order, _broken(np.take_along_axis(widths, order, axis=1), left, unit), axis=1)
+    shares = np.where(turned[:, None], widths - shares, shares)
+    values = np.where(a > 0, low + shares / np.abs(a), high - shares / np.abs(a))
+    values[hopeless] = np.nan
+    return values
+
+
+def _broken(widths: np.ndarray, left: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """A stick of length `left`, shape (n,), broken into parts no longer than `widths`, shape (n, k), one by one."""
+    import numpy as np
+
+    shares = np.empty_like(widths)
+    for place in range(widths.shape[1]):
         others = widths[:, place + 1 :].sum(axis=1)
         least, most = np.maximum(0.0, left - others), np.minimum(widths[:, place], left)
         after = (widths[:, place + 1 :] > 0).sum(axis=1)
-        safe = np.where(left > 0, left, 1.0)
         power = np.maximum(after, 1)
+        safe = np.where(left > 0, left, 1.0)
         top, bottom = (np.clip(1 - end / safe, 0, 1) ** power for end in (least, most))
         share = safe * (1 - (top + unit[:, place] * (bottom - top)) ** (1 / power))
         shares[:, place] = np.clip(np.where(after > 0, share, least), least, np.maximum(least, most))
         left = np.clip(left - shares[:, place], 0.0, None)
-    shares = np.where(turned[:, None], widths - shares, shares)
-    parts = shares / np.abs(a)
-    values = np.where(a > 0, low + parts, high - parts)
-    values[hopeless] = np.nan
-    return values
+    return shares
 
 
 @functools.lru_cache(maxsize=8)

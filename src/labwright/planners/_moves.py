@@ -157,6 +157,8 @@ def _exchanged(
             )
         )
         amount = rng.normal(0.0, reach, len(mine)) * widths
+        steps = np.array([_step(region, column) for column in group.columns])[pair]
+        amount = np.copysign(np.maximum(np.abs(amount), (np.abs(factors) * steps).max(axis=1)), amount)
         # No more than both can bear, so that the rest of the sum is left alone.
         for side, column, sign in ((0, giver, -1.0), (1, taker, 1.0)):
             change = sign * amount / factors[:, side]
@@ -164,6 +166,14 @@ def _exchanged(
             amount = sign * (bound - origin[mine, column]) * factors[:, side]
         values[mine, giver] -= amount / factors[:, 0]
         values[mine, taker] += amount / factors[:, 1]
+
+
+def _step(region: Region, column: int) -> float:
+    """The smallest step of a parameter; 0 for a continuous one."""
+    grid = region.grids[column]
+    if grid is None:
+        return 0.0
+    return grid.step or min(after - before for before, after in zip(grid.listed, grid.listed[1:], strict=False))
 
 
 def _chosen(region: Region, values: np.ndarray, which: np.ndarray, rng: np.random.Generator) -> None:

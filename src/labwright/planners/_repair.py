@@ -19,7 +19,8 @@ __all__ = ["bounds_of", "onto", "settle"]
 
 _TRACE = 0.01  # of its range: what is taken of a parameter that has to be used and has no smallest amount
 _NONE = 1e-9  # of its range: less than this of a parameter is none of it
-_EXACT = 1e-12  # relative: a sum this near its total is left alone, so that mending twice changes nothing
+_NEAR = 1e-11  # relative: a sum this near its total is left alone, so that rounding to 12 digits is not mended again
+_EXACT = 1e-13  # relative: what a sum that is mended comes to
 _ROUNDS = 40  # of clipping; each one that matters fixes one more parameter at its bound
 _OPTIONS = (0, 1, -1, 2, -2, 3)  # steps from the one below, among which the nearest sum is looked for
 _STATES = 4000  # distinct sums kept in mind at once; steps without a common measure would have too many
@@ -81,11 +82,11 @@ def onto(group: Group, x: np.ndarray, low: np.ndarray, high: np.ndarray, width: 
     scale = np.maximum(
         np.abs(group.totals), (np.abs(group.a) * np.maximum(abs(low), abs(high))[:, None, :]).max(axis=2)
     )
+    off = np.any(np.abs(group.totals - x @ group.a.T) > _NEAR * scale, axis=1)
     for _ in range(_ROUNDS):
-        short = group.totals - x @ group.a.T
-        off = np.any(np.abs(short) > _EXACT * scale, axis=1)
         if not off.any():
             return x
+        short = group.totals - x @ group.a.T
         here, lower, upper, missing = x[off], low[off], high[off], short[off]
         free = lower < upper
         for _ in range(3):  # what would only be pushed out of its bounds is left out
@@ -94,8 +95,8 @@ def onto(group: Group, x: np.ndarray, low: np.ndarray, high: np.ndarray, width: 
             step = (pull * multipliers).sum(axis=1)
             free &= ~(((here <= lower) & (step < 0)) | ((here >= upper) & (step > 0)))
         x[off] = np.clip(here + step, lower, upper)
-    short = group.totals - x @ group.a.T
-    x[np.any(np.abs(short) > _EXACT * scale, axis=1)] = np.nan
+        off &= np.any(np.abs(group.totals - x @ group.a.T) > _EXACT * scale, axis=1)
+    x[np.any(np.abs(group.totals - x @ group.a.T) > _NEAR * scale, axis=1)] = np.nan
     return x
 
 
