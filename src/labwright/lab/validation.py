@@ -215,9 +215,9 @@ def _step(here: Any, step: str | int) -> Any:
         origin, arguments = typing.get_origin(part), typing.get_args(part)
         if origin is dict:
             return arguments[1]
-        if origin in (list, tuple):
+        if origin in (list, tuple) and isinstance(step, int):
             return arguments[0]
-    return None
+    return here if len(_parts(here)) > 1 else None  # a tag that no member of the union bears itself
 
 
 def _tag(kind: type[BaseModel]) -> str | None:
