@@ -9,11 +9,11 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from labwright.model.space import Categorical, Params, Space
+from labwright.model.space import Params, Space
 from labwright.planners._axes import positions, raw_values, spelt
 from labwright.planners._drawing import dimensions, draw, plain
+from labwright.planners._finite import every_point, nearest, spread
 from labwright.planners._moves import neighbours, pulled_in
-from labwright.planners._pool import nearest, rows_of, spread
 from labwright.planners._proposals import sobol_points
 from labwright.planners._region import Region, linear_system, region_of
 from labwright.planners._repair import settle
@@ -23,34 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["every_point", "linear_system", "neighbours", "params_at", "scan"]
 
-_SMALL = 4096  # points of a finite space that are simply all scored
-_GRID = 1 << 17  # combinations looked through for these, where constraints may leave few of them
 _CLOUD = 512  # points around one that is not allowed, a tenth of each range away and one coordinate anywhere
 _NEARBY = 0.1
 _ENOUGH = 64  # with fewer the constraints leave a sliver, and the search for points must go on for longer
-
-
-def every_point(space: Space) -> np.ndarray | None:
-    """All candidates of a pool, or all allowed points of a small finite space; None if there are too many.
-
-    Raises:
-        PlannerError: the pool's file was not read.
-    """
-    import numpy as np
-
-    if space.pool is not None:
-        return rows_of(space)
-    region = region_of(space)
-    counts = [_count(region, place) for place in range(len(region.low))]
-    if math.prod(counts) > (_GRID if space.constraints else _SMALL):
-        return None
-    axes = []
-    for place, count in enumerate(counts):
-        grid = region.grids[place]
-        axes.append(np.arange(count) if grid is None else grid.at(np.arange(count)))
-    values = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes)).astype(float)
-    values = values[region.allowed(values)]
-    return positions(space.parameters, values) if len(values) <= _SMALL else None
 
 
 def scan(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -68,7 +43,8 @@ def scan(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
     from scipy.stats import qmc
 
     if space.pool is not None:
-        rows = rows_of(space)
+        rows = every_point(space)
+        assert rows is not None  # noqa: S101 - a pool is always all of it
         return rows[np.sort(rng.permutation(len(rows))[:n])]
     region = region_of(space)
     parameters = len(space.parameters)
@@ -107,7 +83,9 @@ def params_at(space: Space, unit_row: np.ndarray) -> Params | None:
 
     row = np.asarray(unit_row, dtype=float)[None, :]
     if space.pool is not None:
-        return space.pool.params(space.parameters, int(nearest(space, row)[0]))
+        rows = every_point(space)
+        assert rows is not None  # noqa: S101 - a pool is always all of it
+        return space.pool.params(space.parameters, int(nearest(space, rows, row)[0]))
     region = region_of(space)
     values = _allowed_near(region, row)
     if not len(values):
@@ -134,10 +112,3 @@ def _allowed_near(region: Region, unit: np.ndarray) -> np.ndarray:
         values[far] = settle(region, pulled_in(region, None, values[far]))
         values = values[~np.isnan(values).any(axis=1)]
     return values[region.allowed(values)]
-
-
-def _count(region: Region, place: int) -> float:
-    parameter, grid = region.space.parameters[place], region.grids[place]
-    if isinstance(parameter, Categorical):
-        return len(parameter.levels)
-    return math.inf if grid is None else grid.count

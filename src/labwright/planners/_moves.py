@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from labwright.model.space import Categorical, Space
 from labwright.planners._axes import positions, raw_values
 from labwright.planners._drawing import middle
+from labwright.planners._finite import every_point, nearest
 from labwright.planners._region import Region, region_of
 from labwright.planners._repair import bounds_of, onto, settle
 
@@ -35,15 +36,15 @@ def neighbours(space: Space, parents: np.ndarray, count: int, reach: float, rng:
     """
     import numpy as np
 
-    from labwright.planners._pool import nearest_rows
-
     region = region_of(space)
     unit = np.repeat(parents, count, axis=0)
     moved = rng.random(unit.shape) < max(0.5, 1 / unit.shape[1])
     step = np.where(moved, rng.normal(0.0, reach, unit.shape), 0.0)
     children = np.clip(unit + step, 0.0, 1.0)
     if space.pool is not None:
-        return nearest_rows(space, children)
+        rows = every_point(space)
+        assert rows is not None  # noqa: S101 - a pool is always all of it
+        return rows[np.unique(nearest(space, rows, children))]
     origin = settle(region, raw_values(space.parameters, unit))
     values = raw_values(space.parameters, children)
     kind = rng.random(len(unit))

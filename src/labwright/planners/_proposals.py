@@ -13,7 +13,7 @@ from labwright.model.errors import PlannerError
 from labwright.model.space import Params, Space
 from labwright.planners._axes import spelt
 from labwright.planners._drawing import dimensions, draw, plain
-from labwright.planners._pool import rows_of, spread
+from labwright.planners._finite import listed, params_of, spread
 from labwright.planners._region import Region, region_of
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ def changed(old: tuple[Trial, ...], new: tuple[Trial, ...]) -> list[int]:
 
 
 def sobol_points(space: Space, seed: int, skip: int = 0) -> Iterator[Params]:
-    """The allowed points along one scrambled Sobol sequence, without end; of a pool each candidate once.
+    """The allowed points along one scrambled Sobol sequence, without end; those of a pool or a short list once each.
 
     Args:
         space: the search space.
         seed: names the sequence.
-        skip: points to pass over first: the part of the sequence that is used up. Those of a pool come last instead.
+        skip: points to pass over first: the part of the sequence that is used up. Those of a list come last.
 
     Raises:
         PlannerError: the constraints leave next to nothing of the space, or the pool's file was not read.
@@ -70,8 +70,8 @@ def sobol_points(space: Space, seed: int, skip: int = 0) -> Iterator[Params]:
     import numpy as np
     from scipy.stats import qmc
 
-    if space.pool is not None:
-        yield from _pool_in_turn(space, seed, skip)
+    if (points := listed(space)) is not None:
+        yield from _in_turn(space, points, seed, skip)
         return
     sequence = qmc.Sobol(coordinates(space), scramble=True, rng=np.random.default_rng(seed))
     before = _before_blocks(space.model_dump_json(), seed)
@@ -95,14 +95,13 @@ def sobol_points(space: Space, seed: int, skip: int = 0) -> Iterator[Params]:
 
 
 def random_points(space: Space, rng: np.random.Generator) -> Iterator[Params]:
-    """Allowed points drawn at random, without end; of a pool each candidate once.
+    """Allowed points drawn at random, without end; those of a pool or a short list once each.
 
     Raises:
         PlannerError: the constraints leave next to nothing of the space, or the pool's file was not read.
     """
-    if space.pool is not None:
-        places = rng.permutation(len(rows_of(space)))
-        yield from (space.pool.params(space.parameters, int(place)) for place in places)
+    if (points := listed(space)) is not None:
+        yield from (params_of(space, points[place], int(place)) for place in rng.permutation(len(points)))
         return
     count = coordinates(space)
     yield from allowed_points(space, lambda size: rng.random((size, count)))
@@ -177,44 +176,42 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
             break
     if len(fresh) < n:
         raise PlannerError(
-            f"{len(fresh)} of the pool's candidates are left, not {n}; the space is exhausted: end the campaign or add "
-            "candidates"
+            f"{len(fresh)} untried points are left, not {n}; the space is exhausted: end the campaign or widen it"
         )
     return list(fresh.values())
 
 
-def _pool_in_turn(space: Space, seed: int, skip: int) -> Iterator[Params]:
-    """All candidates, those along a Sobol sequence first: at each of its points the nearest that is left.
+def _in_turn(space: Space, points: np.ndarray, seed: int, skip: int) -> Iterator[Params]:
+    """All points of a list, those along a Sobol sequence first: at each of its points the nearest that is left.
 
-    It begins after `skip` of them and ends with these: trials that others chose used up other candidates.
+    It begins after `skip` of them and ends with these: trials that others chose used up other points.
     """
     import numpy as np
     from scipy.stats import qmc
 
-    assert space.pool is not None  # noqa: S101 - asked for by its only caller
-    rows = spread(space, rows_of(space))
+    wide = spread(space, points)
     order = _turns(space.model_dump_json(), seed)
     sequence = qmc.Sobol(len(space.parameters), scramble=True, rng=np.random.default_rng(seed))
     with _LOCK:
         known = list(order)
-    left = np.ones(len(rows), dtype=bool)
+    left = np.ones(len(points), dtype=bool)
     left[known] = False
     if known:
         sequence.fast_forward(len(known))
 
     def turn(number: int) -> int:
         while len(known) <= number:
-            point = spread(space, sequence.random(1))[0]
-            distance = np.where(left, ((rows - point) ** 2).sum(axis=1), np.inf)
-            known.append(int(np.argmin(distance)))
+            near = ((wide - spread(space, sequence.random(1))) ** 2).sum(axis=1)
+            known.append(int(np.argmin(np.where(left, near, np.inf))))
             left[known[-1]] = False
             with _LOCK:
                 order.extend(known[len(order) :])
         return known[number]
 
-    first = skip % len(rows)
-    for number in [*range(first, len(rows)), *range(first)]:
-        yield space.pool.params(space.parameters, turn(number))
+    first = skip % len(points)
+    for number in [*range(first, len(points)), *range(first)]:
+        place = turn(number)
+        yield params_of(space, points[place], place)
 
 
 class _LastCampaign(threading.local):
@@ -255,5 +252,5 @@ def _before_blocks(space: str, seed: int) -> list[int]:
 
 @functools.lru_cache(maxsize=8)
 def _turns(space: str, seed: int) -> list[int]:
-    """Places of a pool's candidates in the order a Sobol sequence comes upon them, as far as it was followed."""
+    """Places of a list's points in the order a Sobol sequence comes upon them, as far as it was followed."""
     return []
