@@ -62,12 +62,12 @@ class Grid:
         return np.clip(index, 0, self.count - 1).astype(np.int64)
 
     def nearest(self, values: np.ndarray) -> np.ndarray:
-        """Each of `values` moved to the nearest value of the grid."""
+        """Each of `values` moved to the nearest value of the grid; NaN stays NaN."""
         import numpy as np
 
-        index = self.below(values)
+        index = self.below(np.nan_to_num(values))
         under, over = self.at(index), self.at(index + 1)
-        return np.where(np.abs(over - values) < np.abs(values - under), over, under)
+        return np.where(np.abs(over - values) < np.abs(values - under), over, under) + 0.0 * values
 
 
 def grid_of(parameter: Parameter) -> Grid | None:
@@ -134,4 +134,6 @@ def _value(parameter: Parameter, number: float) -> ParamValue:
         return min(max(round(number), parameter.low), parameter.high)
     if isinstance(parameter, Ordinal):
         return min(parameter.values, key=lambda one: abs(one - number))
+    if abs(number) < 1e-13 * (parameter.high - parameter.low):
+        number = 0.0  # what is left over from a subtraction
     return min(max(float(f"{number:.{DIGITS}g}"), parameter.low), parameter.high)

@@ -13,9 +13,10 @@ from labwright.model.space import Params, Space
 from labwright.planners._axes import positions, raw_values, spelt
 from labwright.planners._drawing import dimensions, draw, plain
 from labwright.planners._finite import every_point, nearest, spread
+from labwright.planners._linear import linear_system
 from labwright.planners._moves import neighbours, pulled_in
 from labwright.planners._proposals import sobol_points
-from labwright.planners._region import Region, linear_system, region_of
+from labwright.planners._region import Region, region_of
 from labwright.planners._repair import settle
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def params_at(space: Space, unit_row: np.ndarray) -> Params | None:
     """The allowed parameters at a position, or near it where that one is not allowed; None if none is found.
 
     What is allowed comes back as it is. Steps and sums are mended, points beyond a linear limit are moved towards the
-    middle of the space until they keep it; where that is not enough, the nearest allowed one of a cloud of points
-    around is taken. Of a pool it is the nearest row.
+    middle of the space until they keep it; where that is not enough, the nearest allowed point is taken of all
+    there are, or of a cloud around if there are many. Of a pool it is the nearest row.
 
     Args:
         space: the search space.
@@ -89,16 +90,26 @@ def params_at(space: Space, unit_row: np.ndarray) -> Params | None:
     region = region_of(space)
     values = _allowed_near(region, row)
     if not len(values):
-        rng = np.random.default_rng(0)
-        cloud = row + rng.normal(0.0, _NEARBY, (_CLOUD, row.shape[1]))
-        cloud = np.where(rng.random(cloud.shape) < 1 / row.shape[1], rng.random(cloud.shape), cloud)
-        values = _allowed_near(region, cloud)
-        away = spread(space, positions(space.parameters, values)) - spread(space, row)
-        values = values[np.argsort((away**2).sum(axis=1), kind="stable")]
+        values = _allowed_around(region, row)
     if not len(values):
         return None
     params = spelt(space, values[0])
     return None if space.violations(params) else params
+
+
+def _allowed_around(region: Region, row: np.ndarray) -> np.ndarray:
+    """Allowed values of points around one, the nearest first, shape (1, d) -> (m, d)."""
+    import numpy as np
+
+    space = region.space
+    if (points := every_point(space)) is not None:
+        return raw_values(space.parameters, points[nearest(space, points, row)]) if len(points) else points
+    rng = np.random.default_rng(0)
+    cloud = row + rng.normal(0.0, _NEARBY, (_CLOUD, row.shape[1]))
+    cloud = np.where(rng.random(cloud.shape) < 1 / row.shape[1], rng.random(cloud.shape), cloud)
+    values = _allowed_near(region, cloud)
+    away = spread(space, positions(space.parameters, values)) - spread(space, row)
+    return values[np.argsort((away**2).sum(axis=1), kind="stable")]
 
 
 def _allowed_near(region: Region, unit: np.ndarray) -> np.ndarray:

@@ -54,7 +54,7 @@ def params_of(space: Space, point: np.ndarray, place: int) -> Params:
     """The parameters of a point of `listed`, shape (d,), which stands there at `place`."""
     if space.pool is not None:
         return space.pool.params(space.parameters, place)
-    return spelt(space, _settled(space, point))
+    return spelt(space, raw_values(space.parameters, point[None, :])[0])
 
 
 def nearest(space: Space, rows: np.ndarray, unit: np.ndarray) -> np.ndarray:
@@ -80,15 +80,6 @@ def spread(space: Space, unit: np.ndarray) -> np.ndarray:
         else:
             columns.append(column)
     return np.hstack(columns)
-
-
-def _settled(space: Space, point: np.ndarray) -> np.ndarray:
-    """Values at a point whose every coordinate is that of a value, shape (d,) -> (d,)."""
-    region, values = region_of(space), raw_values(space.parameters, point[None, :])[0]
-    for place, grid in enumerate(region.grids):
-        if grid is not None:
-            values[place] = grid.nearest(values[place])
-    return values
 
 
 @functools.lru_cache(maxsize=8)

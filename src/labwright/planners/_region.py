@@ -1,4 +1,4 @@
-"""A space's constraints as arrays: which points keep them, and the linear system a local search needs.
+"""A space's constraints as arrays, and which points keep them.
 
 Values are arrays of shape (n, d) in the parameters' units; see `_axes`.
 """
@@ -15,12 +15,9 @@ from labwright.model.space import (
     Categorical,
     Choose,
     Forbidden,
-    Integer,
     LinearEQ,
     LinearLE,
     Mixture,
-    Parameter,
-    Real,
     Space,
 )
 from labwright.planners._axes import Grid, grid_of
@@ -28,7 +25,7 @@ from labwright.planners._axes import Grid, grid_of
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Choice", "Group", "Region", "linear_system", "region_of"]
+__all__ = ["Choice", "Group", "Region", "region_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,54 +147,6 @@ class Region:
 def region_of(space: Space) -> Region:
     """The space made ready for arrays; the same object for the same space."""
     return _region(_Same(space))
-
-
-def linear_system(space: Space) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The linear constraints in the unit cube, for a search that stays on them.
-
-    Those with a parameter on a logarithmic scale are not linear there and are left out; `params_at` keeps them.
-
-    Returns:
-        ``(a_ub, b_ub, a_eq, b_eq)``, shapes (m, d), (m,), (k, d), (k,), with ``a_ub @ unit <= b_ub`` and
-        ``a_eq @ unit == b_eq``; each row is divided by its largest coefficient.
-    """
-    import numpy as np
-
-    scales = [_scale(parameter) for parameter in space.parameters]
-    names = space.names
-    rows: dict[bool, list[tuple[np.ndarray, float]]] = {False: [], True: []}
-    for limit in space.constraints:
-        if isinstance(limit, Choose | Forbidden):
-            continue
-        row, rest = np.zeros(len(names)), limit.bound if isinstance(limit, LinearLE) else limit.total
-        straight = True
-        for name, factor in limit.coefficients.items():
-            scale = scales[names.index(name)]
-            if scale is None:
-                straight = False
-                break
-            row[names.index(name)] = factor * scale[1]
-            rest -= factor * scale[0]
-        largest = np.abs(row).max()
-        if straight and largest > 0:
-            rows[isinstance(limit, LinearLE)].append((row / largest, rest / largest))
-
-    def stacked(which: bool) -> tuple[np.ndarray, np.ndarray]:
-        return (
-            np.array([row for row, _ in rows[which]]).reshape(-1, len(names)),
-            np.array([rest for _, rest in rows[which]], dtype=float),
-        )
-
-    return *stacked(True), *stacked(False)
-
-
-def _scale(parameter: Parameter) -> tuple[float, float] | None:
-    """Value at position 0 and its growth from 0 to 1; None where it does not grow evenly or has none."""
-    if isinstance(parameter, Categorical) or (isinstance(parameter, Real) and parameter.log):
-        return None
-    if isinstance(parameter, Integer):
-        return parameter.low - 0.5, parameter.high - parameter.low + 1
-    return parameter.low, parameter.high - parameter.low
 
 
 class _Same:

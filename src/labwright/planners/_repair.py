@@ -21,6 +21,7 @@ _TRACE = 0.01  # of its range: what is taken of a parameter that has to be used 
 _NONE = 1e-9  # of its range: less than this of a parameter is none of it
 _NEAR = 1e-11  # relative: a sum this near its total is left alone, so that rounding to 12 digits is not mended again
 _EXACT = 1e-13  # relative: what a sum that is mended comes to
+_DUST = 1e-13  # of the range
 _ROUNDS = 40  # of clipping; each one that matters fixes one more parameter at its bound
 _OPTIONS = (0, 1, -1, 2, -2, 3)  # steps from the one below, among which the nearest sum is looked for
 _STATES = 4000  # distinct sums kept in mind at once; steps without a common measure would have too many
@@ -39,6 +40,11 @@ def settle(region: Region, values: np.ndarray) -> np.ndarray:
     for group in region.groups:
         mine = group.columns
         values[:, mine] = _mended(region, group, values[:, mine], low[:, mine], high[:, mine])
+    # What is left over from a subtraction is no amount: next to an end is at the end.
+    dust = _DUST * (region.high - region.low)
+    near = _DUST * np.where(region.low > 0, np.minimum(region.low, region.high - region.low), region.high - region.low)
+    values = np.where(np.abs(values - region.low) < near, region.low, values)
+    values = np.where(np.abs(values - region.high) < dust, region.high, values)
     values[np.isnan(values).any(axis=1)] = np.nan
     return values
 
