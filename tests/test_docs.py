@@ -13,8 +13,22 @@ from typer.main import get_command
 
 from labwright.cli.app import app
 from labwright.cli.init import make_lab
+from labwright.lab import YamlFile
 from labwright.model.lab import DeviceSpec, LabModel, StationSpec, StockSpec
 from labwright.model.ports import PortBase, SerialAddress
+from labwright.model.space import (
+    Categorical,
+    Choose,
+    Forbidden,
+    Integer,
+    LinearEQ,
+    LinearLE,
+    Mixture,
+    Ordinal,
+    Pool,
+    Real,
+    Space,
+)
 from labwright.model.spec import CampaignSpec
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +108,24 @@ def test_the_snippets_on_reading_data_run(tmp_path: Path) -> None:
     assert len(blocks) == 3
     for block in blocks:
         assert "heater_glow" in run("-c", block)
+
+
+def test_the_spaces_in_the_reference_are_understood(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "lab-files.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(space:.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        (tmp_path / "space.yaml").write_text(block, encoding="utf-8")
+        assert Space.model_validate(YamlFile(tmp_path / "space.yaml").data["space"]).parameters
+
+
+@pytest.mark.parametrize(
+    "kind", [Real, Integer, Ordinal, Categorical, LinearLE, LinearEQ, Mixture, Choose, Forbidden, Pool]
+)
+def test_every_key_of_a_space_stands_in_the_reference(kind: type[BaseModel]) -> None:
+    page = (ROOT / "docs" / "reference" / "lab-files.md").read_text(encoding="utf-8")
+    for key in set(kind.model_fields) - {"rows", "ids"}:  # these are read from the file
+        assert re.search(rf"\b{key}\b", page), f"{kind.__name__}.{key} is not in docs/reference/lab-files.md"
 
 
 @pytest.mark.parametrize("model", [LabModel, CampaignSpec, PortBase, SerialAddress, DeviceSpec, StationSpec, StockSpec])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from labwright.model.errors import OutOfRangeError
-from labwright.model.space import Categorical, Integer, LinearLE, Parameter, Real, Space
+from labwright.model.space import Categorical, Integer, LinearLE, Ordinal, Parameter, Real, Space
 
 SALT = Real(name="molality", low=0.14, high=2.0, unit="mol/kg")
 RATIO = Real(name="dmc_share", low=0.0, high=1.0, unit="1")
@@ -36,7 +36,13 @@ def categoricals(draw: st.DrawFn) -> Categorical:
     return Categorical(name="x", levels=tuple(draw(st.lists(st.sampled_from("abcdefgh"), min_size=2, unique=True))))
 
 
-@given(reals() | integers() | categoricals(), st.floats(0, 1))
+@st.composite
+def ordinals(draw: st.DrawFn) -> Ordinal:
+    values = draw(st.lists(st.integers(-1000, 1000), min_size=2, max_size=9, unique=True))
+    return Ordinal(name="x", unit="degC", values=tuple(one / 8 for one in sorted(values)))
+
+
+@given(reals() | integers() | ordinals() | categoricals(), st.floats(0, 1))
 def test_whatever_comes_from_the_cube_is_allowed_and_goes_back_to_the_same_value(
     parameter: Parameter, place: float
 ) -> None:
@@ -102,6 +108,12 @@ def test_a_missing_parameter_and_a_broken_constraint_are_told() -> None:
         ({"parameters": [{"type": "real", "name": "x", "low": 0, "high": math.inf, "unit": "g"}]}, "finite number"),
         ({"parameters": [{"type": "categorical", "name": "x", "levels": ["a", "a"]}]}, "given twice: a"),
         ({"parameters": [{"type": "reel", "name": "x"}]}, "does not match any of the expected tags"),
+        (
+            {"parameters": [{"type": "ordinal", "name": "x", "unit": "g", "values": [1, 3, 3]}]},
+            "but 3 comes after 3; sort",
+        ),
+        ({"parameters": [{"type": "ordinal", "name": "x", "unit": "g", "values": [1]}]}, "at least 2 items"),
+        ({"parameters": [{"type": "ordinal", "name": "x", "unit": "g", "values": [1, math.inf]}]}, "finite number"),
         ({"parameters": []}, "at least 1 item"),
         ({"parameters": [SALT, SALT]}, "named twice: molality"),
         (
@@ -125,3 +137,36 @@ def test_only_finite_numbers_are_values_of_a_real(value: object) -> None:
 def test_a_weighed_value_may_lie_outside_the_cube() -> None:
     assert RATIO.to_unit(1.01) == pytest.approx(1.01)
     assert Real(name="x", low=0.1, high=1.0, unit="1", log=True).to_unit(0.0) == 0.0
+
+
+def test_the_levels_of_an_ordinal_are_as_far_apart_as_their_values() -> None:
+    oven = Ordinal(name="oven", unit="degC", values=(200, 300, 700))
+    assert [oven.to_unit(one) for one in oven.values] == [0.0, 0.2, 1.0]
+    assert [oven.from_unit(place) for place in (-1.0, 0.09, 0.11, 0.59, 0.61, 2.0)] == [200, 200, 300, 300, 700, 700]
+    assert (oven.low, oven.high) == (200, 700)
+    assert oven.violations(300.0 + 1e-8) == []
+    assert oven.violations(310) == ["oven = 310 degC is none of its values (200, 300, 700 degC)"]
+    assert "not a finite number" in oven.violations("300")[0]
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "says"),
+    [
+        ({"EC": {"x": 1.0}, "DMC": {"x": 2.0}, "ED": {"x": 2.0}}, "no level 'ED'; did you mean 'EC'?"),
+        ({"EC": {"x": 1.0}}, "level 'DMC' has none; describe all levels or none"),
+        ({"EC": {}, "DMC": {}}, "level 'EC' has none; name at least one"),
+        ({"EC": {"x": 1.0}, "DMC": {"y": 1.0}}, "'EC' has x and 'DMC' has y; give every level the same"),
+        ({"EC": {"x": 1.0, "y": 1.0}, "DMC": {"x": 2.0, "y": 1.0}}, "'y' is 1 for every level"),
+        ({"EC": {"x": 1.0}, "DMC": {"x": 1.0}}, "'EC' and 'DMC' have the same; correct them"),
+        ({"EC": {"x": 1.0}, "DMC": {"x": math.nan}}, "finite number"),
+    ],
+)
+def test_descriptors_that_describe_nothing_are_refused(descriptors: dict[str, dict[str, float]], says: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Categorical(name="solvent", levels=("EC", "DMC"), descriptors=descriptors)
+    assert says in str(caught.value)
+
+
+def test_descriptors_survive_json() -> None:
+    told = Categorical(name="solvent", levels=("EC", "DMC"), descriptors={"DMC": {"x": 2.0}, "EC": {"x": 1}})
+    assert Categorical.model_validate_json(told.model_dump_json()) == told

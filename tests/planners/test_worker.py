@@ -14,7 +14,7 @@ import pytest
 
 from labwright.model.campaign import CampaignState, PlannerSpec, Suggestion, Trial
 from labwright.model.errors import PlannerError
-from labwright.model.space import LinearLE
+from labwright.model.space import Between, Forbidden
 from labwright.planners import PLANNERS, Answer, PlannerWorker, load_planner
 from labwright.planners import worker as module
 from labwright.planners._wire import Ask, Reply, write_line
@@ -190,7 +190,8 @@ def test_what_a_planner_refuses_is_told_at_once(make: Make, monkeypatch: pytest.
     worker, wire = make(), Wire()
     wire.watch(worker, monkeypatch)
     state = new_state("random")
-    space = state.space.model_copy(update={"constraints": (LinearLE(coefficients={"salt": 1.0}, bound=0.1400001),)})
+    nothing = Forbidden(when={"salt": Between(above=0.0)})
+    space = state.space.model_copy(update={"constraints": (nothing,)})
     answer = asked(worker, state.model_copy(update={"space": space}))
     assert answer.suggestions == ()
     assert answer.error.startswith("planner 'random': 65537 draws in a row break the constraints")

@@ -12,10 +12,11 @@ from labwright.engine.events import Started
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
 from labwright.lab.classes import in_words, load_module, resolve
 from labwright.lab.folder import CONFIG
+from labwright.lab.pool import read_pool
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.lab import Broken, LabModel
 from labwright.model.protocol import ParameterSpec
-from labwright.model.space import Categorical
+from labwright.model.space import Categorical, Space
 from labwright.model.spec import CampaignSpec
 from labwright.planners import Planner, load_planner
 from labwright.stations import LabProtocol
@@ -71,6 +72,8 @@ def load_campaign(
     file = campaign_file(folder.root, path)
     reading = examine(CampaignSpec, [file])
     spec, mistakes = reading.built, list(reading.mistakes)
+    if "space" not in reading.broken and spec.space.pool is not None:
+        spec = _with_pool(folder.root, file, spec, mistakes)
     changes = {"budget": budget, "seed": seed, "planner": {"name": planner} if planner else None}
     given = {key: value for key, value in changes.items() if value is not None}
     if given and not mistakes:
@@ -93,6 +96,12 @@ def load_campaign(
         raise MistakesError(mistakes)
     if spec.parallel > 1 and protocols[spec.protocol].container:
         _check_moves(protocols[spec.protocol])
+    pool = spec.space.pool
+    if pool is not None and spec.budget > len(pool.rows):
+        raise ConfigError(
+            f"campaign {spec.name}: {spec.budget} experiments, but {pool.file} has {len(pool.rows)} candidates, each "
+            "tried once; lower the budget or add candidates"
+        )
     places = _places(folder.model, spec, protocols[spec.protocol].container)
     _check_stocks(folder.model, spec, protocols)
     return Campaign(spec, protocols, chosen, places)
@@ -167,6 +176,27 @@ def make_protocol(folder: LabFolder, name: str) -> LabProtocol:
             raise ConfigError(f"{classes[name]}: {told}") from error
         return protocol
     raise AssertionError("unreachable")
+
+
+def _with_pool(root: Path, file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake]) -> CampaignSpec:
+    """The campaign with its candidates read; without them where they are wrong, and the mistakes told."""
+    pool = spec.space.pool
+    assert pool is not None  # noqa: S101 - asked for by its only caller
+    if pool.rows or pool.ids:
+        words = f"space.pool: the candidates are read from {pool.file}; leave out rows and ids"
+        mistakes.append(file.mistake(["space", "pool"], words))
+        return spec
+    try:
+        read = read_pool(root, spec.space)
+    except MistakesError as error:
+        mistakes += error.mistakes
+        return spec
+    except ConfigError as error:
+        mistakes.append(file.mistake(["space", "pool", "file"], f"space.pool.file: {error}"))
+        return spec
+    # Built anew, since a space holds its rows against its parameters; what is good in the rest of the file is kept.
+    space = Space(parameters=spec.space.parameters, constraints=spec.space.constraints, pool=read)
+    return spec.model_copy(update={"space": space})
 
 
 def _protocols(

@@ -65,6 +65,10 @@ def examine(model: type[M], files: Sequence[YamlFile]) -> Reading[M]:
         return Reading(model.model_validate(data), {}, tuple(mistakes))
     except ValidationError as error:
         found = [one for one in error.errors() if not isinstance(_cause(one), CrossReferenceError)]
+        nested = [one for one in error.errors() if isinstance(_cause(one), CrossReferenceError) and one["loc"]]
+    for one in nested:  # those of the model itself are told below, whatever else is broken
+        problems = _cause(one).problems
+        mistakes += [_mistake(owner, files, (*one["loc"], *where), what) for where, what in problems]
     # An item that is wrong itself is not counted by pydantic, which then finds its list too short as well.
     within = {one["loc"][:depth] for one in found for depth in range(len(one["loc"]))}
     found = [one for one in found if one["type"] != "too_short" or one["loc"] not in within]
@@ -211,9 +215,9 @@ def _step(here: Any, step: str | int) -> Any:
         origin, arguments = typing.get_origin(part), typing.get_args(part)
         if origin is dict:
             return arguments[1]
-        if origin in (list, tuple):
+        if origin in (list, tuple) and isinstance(step, int):
             return arguments[0]
-    return None
+    return here if len(_parts(here)) > 1 else None  # a tag that no member of the union bears itself
 
 
 def _tag(kind: type[BaseModel]) -> str | None:

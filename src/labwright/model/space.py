@@ -2,207 +2,91 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from labwright.model.constraints import (
+    Between,
+    Choose,
+    Constraint,
+    Forbidden,
+    LinearEQ,
+    LinearLE,
+    Mixture,
+)
 from labwright.model.errors import OutOfRangeError, unknown
+from labwright.model.lab import CrossReferenceError, Problem
+from labwright.model.parameters import (
+    ROUNDING,
+    Categorical,
+    FrozenModel,
+    Integer,
+    Ordinal,
+    Parameter,
+    Params,
+    ParamValue,
+    Real,
+    repeated,
+)
+from labwright.model.pool import Pool
 
-__all__ = ["Categorical", "Integer", "LinearLE", "ParamValue", "Parameter", "Params", "Real", "Space"]
+__all__ = [
+    "Between",
+    "Categorical",
+    "Choose",
+    "Constraint",
+    "Forbidden",
+    "Integer",
+    "LinearEQ",
+    "LinearLE",
+    "Mixture",
+    "Ordinal",
+    "ParamValue",
+    "Parameter",
+    "Params",
+    "Pool",
+    "Real",
+    "Space",
+]
 
-FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-StrictFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-ParamValue = StrictInt | StrictFloat | StrictStr
-"""The value of one parameter; a bool, NaN or infinity is none."""
-Params = dict[str, ParamValue]
-"""Values by parameter name."""
-
-_ROUNDING = 1e-9  # relative slack of bounds and constraints: arithmetic on doubles, no physical tolerance
-_DIGITS = 12  # significant digits of a value made from the unit cube: no 0.30000000000000004 in front of a person
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Bounded(_Frozen):
-    """What a parameter with a lower and an upper bound shares."""
-
-    name: str = Field(min_length=1)
-    unit: str
-
-    @staticmethod
-    def _ordered(name: str, low: float, high: float) -> None:
-        if not low < high:
-            raise ValueError(f"parameter {name!r}: low {low:g} is not below high {high:g}; swap or widen them")
-
-    @staticmethod
-    def _outside(name: str, value: float, low: float, high: float, unit: str) -> list[str]:
-        slack = _ROUNDING * max(abs(low), abs(high))
-        if low - slack <= value <= high + slack:
-            return []
-        return [f"{name} = {value:g} {unit} is outside {low:g} to {high:g} {unit}"]
-
-
-class Real(_Bounded):
-    """A continuous parameter.
-
-    Args:
-        name: its name, unique in the space.
-        low: smallest value, in `unit`.
-        high: largest value, in `unit`.
-        unit: physical unit, as in ``"mol/kg"``; ``"1"`` for a ratio.
-        log: search it on a logarithmic scale; needs a positive `low`.
-        step: resolution the lab can make; proposals fall on ``low + k * step`` or on `high`.
-    """
-
-    type: Literal["real"] = "real"
-    low: FiniteFloat
-    high: FiniteFloat
-    log: bool = False
-    step: FiniteFloat | None = Field(default=None, gt=0)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        self._ordered(self.name, self.low, self.high)
-        if self.log and self.low <= 0:
-            raise ValueError(f"parameter {self.name!r}: a log scale needs low > 0, not {self.low:g}")
-        if self.step is not None and self.step > self.high - self.low:
-            raise ValueError(
-                f"parameter {self.name!r}: step {self.step:g} is wider than its range {self.high - self.low:g}"
-            )
-        return self
-
-    def violations(self, value: ParamValue) -> list[str]:
-        """Why `value` is not allowed, one sentence each; empty if it is. A value between two steps is allowed."""
-        if isinstance(value, str | bool) or not math.isfinite(value):
-            return [f"{self.name} = {value!r} is not a finite number ({self.low:g} to {self.high:g} {self.unit})"]
-        return self._outside(self.name, value, self.low, self.high, self.unit)
-
-    def to_unit(self, value: ParamValue) -> float:
-        """Where `value` lies between low (0) and high (1); on a log scale nothing at all counts as `low`."""
-        number = float(value)
-        if self.log:
-            return math.log((number if number > 0 else self.low) / self.low) / math.log(self.high / self.low)
-        return (number - self.low) / (self.high - self.low)
-
-    def from_unit(self, position: float) -> float:
-        """The value at `position` in 0 to 1, snapped to `step`; 0 and 1 give low and high exactly."""
-        if position <= 0:
-            return self.low
-        if position >= 1:
-            return self.high
-        if self.log:
-            value = self.low * (self.high / self.low) ** position
-        else:
-            value = self.low + position * (self.high - self.low)
-        if self.step is not None:
-            snapped = self.low + round((value - self.low) / self.step) * self.step
-            value = self.high if snapped > self.high or self.high - value < abs(snapped - value) else snapped
-        return min(max(float(f"{value:.{_DIGITS}g}"), self.low), self.high)
+_SHOWN = 5  # wrong rows of a pool that are told; a file with the wrong unit has them all wrong
 
 
-class Integer(_Bounded):
-    """A whole number from `low` to `high`, both included."""
-
-    type: Literal["integer"] = "integer"
-    low: StrictInt
-    high: StrictInt
-    unit: str = "1"
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        self._ordered(self.name, self.low, self.high)
-        return self
-
-    def violations(self, value: ParamValue) -> list[str]:
-        """Why `value` is not allowed, one sentence each; empty if it is."""
-        if isinstance(value, str | bool) or not math.isfinite(value) or value != int(value):
-            return [f"{self.name} = {value!r} is not a whole number ({self.low} to {self.high} {self.unit})"]
-        return self._outside(self.name, value, self.low, self.high, self.unit)
-
-    def to_unit(self, value: ParamValue) -> float:
-        """The middle of the value's share of 0 to 1: every value has the same share."""
-        return (float(value) - self.low + 0.5) / (self.high - self.low + 1)
-
-    def from_unit(self, position: float) -> int:
-        """The value whose share of 0 to 1 holds `position`."""
-        return self.low + _share(position, self.high - self.low + 1)
-
-
-class Categorical(_Frozen):
-    """One of several named levels, without an order among them."""
-
-    type: Literal["categorical"] = "categorical"
-    name: str = Field(min_length=1)
-    levels: tuple[StrictStr, ...] = Field(min_length=2)
-
-    @field_validator("levels")
-    @classmethod
-    def _distinct(cls, levels: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := _repeated(levels):
-            raise ValueError(f"levels given twice: {', '.join(twice)}")
-        return levels
-
-    def violations(self, value: ParamValue) -> list[str]:
-        """Why `value` is not allowed, one sentence each; empty if it is."""
-        return [] if value in self.levels else [f"{self.name}: {unknown('level', str(value), self.levels)}"]
-
-    def to_unit(self, value: ParamValue) -> float:
-        """The middle of the level's share of 0 to 1."""
-        return (self.levels.index(str(value)) + 0.5) / len(self.levels)
-
-    def from_unit(self, position: float) -> str:
-        """The level whose share of 0 to 1 holds `position`."""
-        return self.levels[_share(position, len(self.levels))]
-
-
-Parameter = Annotated[Real | Integer | Categorical, Field(discriminator="type")]
-
-
-class LinearLE(_Frozen):
-    """A limit known beforehand: the sum of coefficient times parameter is at most `bound`."""
-
-    coefficients: dict[str, FiniteFloat] = Field(min_length=1)
-    bound: FiniteFloat
-
-    def excess(self, params: Mapping[str, ParamValue]) -> float:
-        """By how much the sum exceeds the bound; zero or less where the limit is kept, rounding forgiven."""
-        terms = [factor * float(params[name]) for name, factor in self.coefficients.items()]
-        slack = _ROUNDING * max(abs(self.bound), *(abs(term) for term in terms))
-        over = sum(terms) - self.bound
-        return 0.0 if abs(over) <= slack else over
-
-    def __str__(self) -> str:
-        terms = " ".join(f"{factor:+g}*{name}" for name, factor in self.coefficients.items())
-        return f"{terms.removeprefix('+')} <= {self.bound:g}"
-
-
-class Space(_Frozen):
+class Space(FrozenModel):
     """Parameters and the limits between them.
 
+    Args:
+        parameters: what is chosen, in the order of all positions in the unit cube.
+        constraints: what every choice keeps.
+        pool: if given, all there is to choose from.
+
     Raises:
-        pydantic.ValidationError: inverted bounds, a name twice, a constraint on an unknown or a categorical parameter.
+        pydantic.ValidationError: inverted bounds, a name twice, a constraint on a parameter that is not there or of the
+            wrong kind, constraints that nothing in the space keeps together, a candidate that breaks them.
     """
 
     parameters: tuple[Parameter, ...] = Field(min_length=1)
-    constraints: tuple[LinearLE, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    pool: Pool | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if twice := _repeated(self.names):
+        if twice := repeated(self.names):
             raise ValueError(f"parameters named twice: {', '.join(twice)}")
-        numeric = [parameter.name for parameter in self.parameters if not isinstance(parameter, Categorical)]
-        wrong = [name for limit in self.constraints for name in limit.coefficients if name not in numeric]
-        if wrong:
-            raise ValueError("; ".join(f"constraint: {unknown('numeric parameter', name, numeric)}" for name in wrong))
-        bounds = {one.name: (one.low, one.high) for one in self.parameters if not isinstance(one, Categorical)}
-        for limit in self.constraints:
-            least = sum(min(factor * end for end in bounds[name]) for name, factor in limit.coefficients.items())
-            if least > limit.bound:
-                raise ValueError(f"constraint {limit}: nothing in the space keeps it; the smallest sum is {least:g}")
+        known = {one.name: one for one in self.parameters}
+        problems: list[Problem] = [
+            (("constraints", str(place)), f"constraint: {words}")
+            for place, limit in enumerate(self.constraints)
+            for words in _misfits(limit, known)
+        ]
+        if not problems:
+            problems = list(_hopeless(self.constraints, known))
+        if not problems and self.pool is not None:
+            problems = [(("pool",), words) for words in self._bad_rows(self.pool)]
+        if problems:
+            raise CrossReferenceError(problems)
         return self
 
     @property
@@ -212,17 +96,10 @@ class Space(_Frozen):
 
     def violations(self, params: Mapping[str, ParamValue]) -> list[str]:
         """Everything that is wrong with `params`, one sentence each; empty if they may be tried."""
-        found = [unknown("parameter", name, self.names) for name in params if name not in self.names]
-        for parameter in self.parameters:
-            if parameter.name in params:
-                found += parameter.violations(params[parameter.name])
-            else:
-                found.append(f"{parameter.name} is missing")
-        if found:
-            return found  # a constraint is only meaningful on values that are numbers and all there
-        return [
-            f"{limit} is exceeded by {excess:g}" for limit in self.constraints if (excess := limit.excess(params)) > 0
-        ]
+        found = self._broken(params)
+        if not found and self.pool is not None and (words := self.pool.violation(self.parameters, params)):
+            found.append(words)
+        return found
 
     def check(self, params: Mapping[str, ParamValue]) -> None:
         """Refuse parameters outside the space.
@@ -240,14 +117,131 @@ class Space(_Frozen):
         return [parameter.to_unit(params[parameter.name]) for parameter in self.parameters]
 
     def from_unit(self, position: Sequence[float]) -> Params:
-        """The parameters at a position in the unit cube; constraints are not applied."""
+        """The parameters at a position in the unit cube; neither constraints nor the pool are applied."""
         pairs = zip(self.parameters, position, strict=True)
         return {parameter.name: parameter.from_unit(coordinate) for parameter, coordinate in pairs}
 
+    def _broken(self, params: Mapping[str, ParamValue]) -> list[str]:
+        """What is wrong with `params` apart from the pool."""
+        found = [unknown("parameter", name, self.names) for name in params if name not in self.names]
+        for parameter in self.parameters:
+            if parameter.name in params:
+                found += parameter.violations(params[parameter.name])
+            else:
+                found.append(f"{parameter.name} is missing")
+        if found:
+            return found  # a constraint is only meaningful on values that are numbers and all there
+        return [words for limit in self.constraints if (words := limit.violation(params))]
 
-def _share(position: float, count: int) -> int:
-    return min(max(math.floor(position * count), 0), count - 1)
+    def _bad_rows(self, pool: Pool) -> list[str]:
+        found: list[str] = []
+        seen: dict[tuple[ParamValue, ...], int] = {}
+        for place, row in enumerate(pool.rows):
+            if len(row) != len(self.parameters):
+                found.append(f"{pool.label(place)} has {len(row)} values for {len(self.parameters)} parameters")
+            elif row in seen:
+                found.append(f"{pool.label(place)} is the same as {pool.label(seen[row])}")
+            else:
+                seen[row] = place
+                if broken := self._broken(pool.params(self.parameters, place)):
+                    found.append(f"{pool.label(place)}: {'; '.join(broken)}")
+        more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+        return [f"pool {pool.file}: {words}" for words in [*found[:_SHOWN], *more]]
 
 
-def _repeated(names: Sequence[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})
+def _misfits(limit: Constraint, known: Mapping[str, Parameter]) -> Iterator[str]:
+    """What a constraint asks of parameters that they cannot give, in words."""
+    if isinstance(limit, Forbidden):
+        yield from _bad_conditions(limit, known)
+        return
+    numeric = {name: one for name, one in known.items() if not isinstance(one, Categorical)}
+    if wrong := [name for name in limit.names if name not in numeric]:
+        yield from (unknown("numeric parameter", name, list(numeric)) for name in wrong)
+        return
+    mine = [numeric[name] for name in limit.names]
+    if isinstance(limit, Mixture):
+        for one in mine:
+            if one.low < 0:
+                yield f"{limit}: a share cannot be negative, but the low of {one.name} is {one.low:g}"
+        if len(units := list(dict.fromkeys(one.unit for one in mine))) > 1:
+            yield f"{limit}: shares of a whole have one unit, not {', '.join(map(repr, units))}"
+    if isinstance(limit, Choose):
+        for one in mine:
+            if one.low != 0:
+                yield f"{limit}: {one.name} cannot be left out, its smallest value is {one.low:g}; let it begin at 0"
+            elif limit.least is not None and one.high < limit.least * (1 - ROUNDING):
+                yield f"{limit}: {one.name} can be at most {one.high:g}"
+
+
+def _bad_conditions(limit: Forbidden, known: Mapping[str, Parameter]) -> Iterator[str]:
+    for name, condition in limit.when.items():
+        if name not in known:
+            yield unknown("parameter", name, list(known))
+        elif isinstance(condition, Between):
+            if isinstance(known[name], Categorical):
+                yield f"{name} has levels and no order; list those that are meant instead of {condition}"
+        else:
+            for value in condition if isinstance(condition, tuple) else (condition,):
+                yield from known[name].violations(value)
+
+
+def _hopeless(limits: Sequence[Constraint], known: Mapping[str, Parameter]) -> Iterator[Problem]:
+    """Constraints that nothing in the space keeps, each by itself, then the linear ones together."""
+    bounds = {name: (one.low, one.high) for name, one in known.items() if not isinstance(one, Categorical)}
+    linear = [(place, limit) for place, limit in enumerate(limits) if not isinstance(limit, Choose | Forbidden)]
+    alone = True
+    for place, limit in linear:
+        choices = [one for one in limits if isinstance(one, Choose)]
+        if words := _out_of_reach(limit, bounds, choices):
+            alone = False
+            yield ("constraints", str(place)), f"constraint {limit}: {words}"
+    met = [name for _, limit in linear for name in limit.names]
+    if alone and repeated(met) and not _together([limit for _, limit in linear], bounds):
+        words = f"nothing in the space keeps these together: {'; '.join(str(limit) for _, limit in linear)}"
+        yield ("constraints", str(linear[-1][0])), f"constraint: {words}; loosen one"
+
+
+def _out_of_reach(
+    limit: LinearLE | LinearEQ | Mixture, bounds: Mapping[str, tuple[float, float]], choices: Sequence[Choose]
+) -> str | None:
+    ends = {name: sorted(factor * end for end in bounds[name]) for name, factor in limit.coefficients.items()}
+    least, most = (sum(end[side] for end in ends.values()) for side in (0, 1))
+    wanted = limit.bound if isinstance(limit, LinearLE) else limit.total
+    slack = ROUNDING * max(abs(wanted), *(abs(end) for pair in ends.values() for end in pair))
+    if least > wanted + slack:
+        return f"nothing in the space keeps it; the smallest sum is {least:g}"
+    if isinstance(limit, LinearLE):
+        return None
+    if most < wanted - slack:
+        return f"nothing in the space keeps it; the largest sum is {most:g}"
+    for choice in choices:
+        shares = sorted((ends[name][1] for name in choice.names if name in ends), reverse=True)
+        reach = most - sum(one for one in shares[choice.at_most :] if one > 0)
+        if reach < wanted - slack:
+            return f"nothing in the space keeps it together with {choice}; the largest sum is then {reach:g}"
+        inside = set(choice.names) <= set(ends) and all(limit.coefficients[name] > 0 for name in choice.names)
+        if choice.least is not None and inside:
+            amounts = sorted(limit.coefficients[name] * choice.least for name in choice.names)
+            floor = least + sum(amounts[: choice.at_least])
+            if floor > wanted + slack:
+                return f"nothing in the space keeps it together with {choice}; the smallest sum is then {floor:g}"
+    return None
+
+
+def _together(limits: Sequence[LinearLE | LinearEQ | Mixture], bounds: Mapping[str, tuple[float, float]]) -> bool:
+    """Whether some values within the bounds keep all linear constraints at once; steps are not looked at."""
+    from scipy.optimize import linprog
+
+    names = list(bounds)
+    rows = [([limit.coefficients.get(name, 0.0) for name in names], limit) for limit in limits]
+    at_most = [(row, limit.bound) for row, limit in rows if isinstance(limit, LinearLE)]
+    exactly = [(row, limit.total) for row, limit in rows if not isinstance(limit, LinearLE)]
+    found = linprog(
+        [0.0] * len(names),
+        A_ub=[row for row, _ in at_most] or None,
+        b_ub=[bound for _, bound in at_most] or None,
+        A_eq=[row for row, _ in exactly] or None,
+        b_eq=[total for _, total in exactly] or None,
+        bounds=list(bounds.values()),
+    )
+    return bool(found.status != 2)  # 2: infeasible; anything else is no proof

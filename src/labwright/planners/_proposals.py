@@ -1,4 +1,4 @@
-"""What all planners share: seeds, the Sobol sequence inside the constraints, and which points are taken."""
+"""What all planners share: seeds, sequences of allowed points, and which points are taken."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 
 from labwright.model.errors import PlannerError
 from labwright.model.space import Params, Space
+from labwright.planners._axes import spelt
+from labwright.planners._drawing import dimensions, draw, plain
+from labwright.planners._finite import listed, params_of, spread
+from labwright.planners._region import Region, region_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,24 +57,30 @@ def changed(old: tuple[Trial, ...], new: tuple[Trial, ...]) -> list[int]:
 
 
 def sobol_points(space: Space, seed: int, skip: int = 0) -> Iterator[Params]:
-    """The points of one scrambled Sobol sequence that keep the constraints, without end.
+    """The allowed points along one scrambled Sobol sequence, without end; those of a pool or a short list once each.
 
     Args:
         space: the search space.
         seed: names the sequence.
-        skip: points to pass over first: the part of the sequence that is used up.
+        skip: points to pass over first: the part of the sequence that is used up. Those of a list come last.
+
+    Raises:
+        PlannerError: the constraints leave next to nothing of the space, or the pool's file was not read.
     """
     import numpy as np
     from scipy.stats import qmc
 
-    sequence = qmc.Sobol(len(space.parameters), scramble=True, rng=np.random.default_rng(seed))
+    if (points := listed(space)) is not None:
+        yield from _in_turn(space, points, seed, skip)
+        return
+    sequence = qmc.Sobol(coordinates(space), scramble=True, rng=np.random.default_rng(seed))
     before = _before_blocks(space.model_dump_json(), seed)
     block = bisect_right(before, skip) - 1
     passed = before[block]
     if block:
         sequence.fast_forward(block * _BLOCK)
 
-    def draw(size: int) -> np.ndarray:
+    def following(size: int) -> np.ndarray:
         nonlocal block
         with _LOCK:
             if block == len(before):
@@ -78,27 +88,47 @@ def sobol_points(space: Space, seed: int, skip: int = 0) -> Iterator[Params]:
         block += 1
         return sequence.random(size)
 
-    for params in allowed_points(space, draw):
+    for params in allowed_points(space, following):
         if passed >= skip:
             yield params
         passed += 1
 
 
+def random_points(space: Space, rng: np.random.Generator) -> Iterator[Params]:
+    """Allowed points drawn at random, without end; those of a pool or a short list once each.
+
+    Raises:
+        PlannerError: the constraints leave next to nothing of the space, or the pool's file was not read.
+    """
+    if (points := listed(space)) is not None:
+        yield from (params_of(space, points[place], int(place)) for place in rng.permutation(len(points)))
+        return
+    count = coordinates(space)
+    yield from allowed_points(space, lambda size: rng.random((size, count)))
+
+
+def coordinates(space: Space) -> int:
+    """How many coordinates the points have that `allowed_points` draws; some constraints need more than parameters."""
+    region = region_of(space)
+    return len(space.parameters) if plain(region) else dimensions(region)
+
+
 def allowed_points(space: Space, draw: Callable[[int], np.ndarray]) -> Iterator[Params]:
-    """Points drawn from the unit cube that keep the constraints, without end.
+    """Points of the cube brought into the space, without end; those that cannot be are passed over.
 
     Args:
-        space: the search space.
-        draw: gives that many points of the unit cube, shape (size, d).
+        space: the search space, without a pool.
+        draw: gives that many points of the unit cube, shape (size, `coordinates`).
 
     Raises:
         PlannerError: the constraints leave next to nothing of the space.
     """
+    region = region_of(space)
+    placed = _as_they_are if plain(region) else _brought_in
     rejected = 0
     while True:
-        for position in draw(_BLOCK):
-            params = space.from_unit([float(coordinate) for coordinate in position])
-            if space.violations(params):
+        for params in placed(region, draw(_BLOCK)):
+            if params is None or space.violations(params):
                 rejected += 1
                 if rejected > _PATIENCE:
                     raise PlannerError(
@@ -108,6 +138,15 @@ def allowed_points(space: Space, draw: Callable[[int], np.ndarray]) -> Iterator[
                 continue
             rejected = 0
             yield params
+
+
+def _as_they_are(region: Region, unit: np.ndarray) -> Iterator[Params | None]:
+    return (region.space.from_unit([float(coordinate) for coordinate in position]) for position in unit)
+
+
+def _brought_in(region: Region, unit: np.ndarray) -> Iterator[Params | None]:
+    values = draw(region, unit)
+    return (None if row[0] != row[0] else spelt(region.space, row) for row in values)  # NaN is not itself
 
 
 def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list[Params]:
@@ -124,9 +163,7 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
     known = taken(state)
     fresh: dict[tuple[object, ...], Params] = {}
     repeats = 0
-    for params in points:
-        if len(fresh) == n:
-            break
+    for params in points if n else ():
         key = key_of(state.space, params)
         if key in known or key in fresh:
             repeats += 1
@@ -135,7 +172,46 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
             continue
         repeats = 0
         fresh[key] = params
+        if len(fresh) == n:
+            break
+    if len(fresh) < n:
+        raise PlannerError(
+            f"{len(fresh)} untried points are left, not {n}; the space is exhausted: end the campaign or widen it"
+        )
     return list(fresh.values())
+
+
+def _in_turn(space: Space, points: np.ndarray, seed: int, skip: int) -> Iterator[Params]:
+    """All points of a list, those along a Sobol sequence first: at each of its points the nearest that is left.
+
+    It begins after `skip` of them and ends with these: trials that others chose used up other points.
+    """
+    import numpy as np
+    from scipy.stats import qmc
+
+    wide = spread(space, points)
+    order = _turns(space.model_dump_json(), seed)
+    sequence = qmc.Sobol(len(space.parameters), scramble=True, rng=np.random.default_rng(seed))
+    with _LOCK:
+        known = list(order)
+    left = np.ones(len(points), dtype=bool)
+    left[known] = False
+    if known:
+        sequence.fast_forward(len(known))
+
+    def turn(number: int) -> int:
+        while len(known) <= number:
+            near = ((wide - spread(space, sequence.random(1))) ** 2).sum(axis=1)
+            known.append(int(np.argmin(np.where(left, near, np.inf))))
+            left[known[-1]] = False
+            with _LOCK:
+                order.extend(known[len(order) :])
+        return known[number]
+
+    first = skip % len(points)
+    for number in [*range(first, len(points)), *range(first)]:
+        place = turn(number)
+        yield params_of(space, points[place], place)
 
 
 class _LastCampaign(threading.local):
@@ -172,3 +248,9 @@ def _before_blocks(space: str, seed: int) -> list[int]:
     Counting them again in each ask would cost 15 µs per trial of the campaign.
     """
     return [0]
+
+
+@functools.lru_cache(maxsize=8)
+def _turns(space: str, seed: int) -> list[int]:
+    """Places of a list's points in the order a Sobol sequence comes upon them, as far as it was followed."""
+    return []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from labwright.model.campaign import CampaignState, Suggestion
-from labwright.planners._proposals import allowed_points, derive_seed, fresh_points
+from labwright.planners._proposals import derive_seed, fresh_points, random_points
 from labwright.planners._surrogate import ModelledPlanner
 
 __all__ = ["RandomPlanner"]
 
 
 class RandomPlanner(ModelledPlanner):
-    """Draws uniformly from the unit cube, by rejection where there are constraints; takes no options."""
+    """Draws at random from what the space allows; takes no options."""
 
     @property
     def name(self) -> str:
@@ -22,6 +22,5 @@ class RandomPlanner(ModelledPlanner):
         import numpy as np
 
         rng = np.random.default_rng(derive_seed(state.seed, len(state.trials), self.name))
-        dimensions = len(state.space.parameters)
-        points = allowed_points(state.space, lambda size: rng.random((size, dimensions)))
+        points = random_points(state.space, rng)
         return [Suggestion(params=params, rationale="drawn at random") for params in fresh_points(state, points, n)]

@@ -14,7 +14,7 @@ from pydantic import Field
 from labwright.model.campaign import CampaignState, Outcome, Suggestion
 from labwright.model.errors import PlannerError
 from labwright.model.space import Params, Space
-from labwright.planners._candidates import every_point, neighbours, scan
+from labwright.planners._candidates import every_point, neighbours, params_at, scan
 from labwright.planners._proposals import derive_seed, fresh_points, key_of, sobol_points, taken
 from labwright.planners._surrogate import ModelledPlanner, Surrogate, expand, features, fit_surrogate
 
@@ -123,8 +123,8 @@ def _propose(
     else:
         values = score(unit)
     for index in np.argsort(-values, kind="stable"):
-        params = space.from_unit([float(coordinate) for coordinate in unit[index]])
-        if key_of(space, params) not in known and not space.violations(params):
+        params = params_at(space, unit[index])
+        if params is not None and key_of(space, params) not in known:
             return params
     raise PlannerError("every point of the space was tried or is pending; end the campaign or widen the space")
 
