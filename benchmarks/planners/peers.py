@@ -108,7 +108,7 @@ def _scaled_by_the_first(choose: Choose) -> Choose:
 
 
 def skopt_dimensions(parameters: Sequence[Parameter]) -> list[Any]:
-    """skopt's own space."""
+    """Skopt's own space."""
     space = library("skopt.space")
     return [
         space.Categorical(list(one.levels)) if isinstance(one, Categorical) else space.Real(one.low, one.high)
@@ -117,7 +117,7 @@ def skopt_dimensions(parameters: Sequence[Parameter]) -> list[Any]:
 
 
 def skopt_ei(table: Table, seed: int) -> Choose:
-    """skopt's own Gaussian process and expected improvement, computed on every untested row."""
+    """Skopt's own Gaussian process and expected improvement, computed on every untested row."""
     cook, space = library("skopt.utils").cook_estimator, library("skopt.space").Real(0.0, 1.0)
     gaussian_ei = library("skopt.acquisition").gaussian_ei
 
@@ -133,12 +133,12 @@ def skopt_ei(table: Table, seed: int) -> Choose:
 
 
 def botorch_logei(table: Table, seed: int) -> Choose:
-    """botorch's SingleTaskGP and LogExpectedImprovement on every untested row."""
+    """Botorch's SingleTaskGP and LogExpectedImprovement on every untested row."""
     return _botorch(table, seed, "LogExpectedImprovement")
 
 
 def botorch_ucb(table: Table, seed: int) -> Choose:
-    """botorch's SingleTaskGP and UpperConfidenceBound, mean + 2 standard deviations, on every untested row."""
+    """Botorch's SingleTaskGP and UpperConfidenceBound, mean + 2 standard deviations, on every untested row."""
     return _botorch(table, seed, "UpperConfidenceBound")
 
 
@@ -162,17 +162,19 @@ def _botorch(table: Table, seed: int, name: str) -> Choose:
 def botorch_model(x: Any, y: Any) -> Any:
     """A fitted SingleTaskGP; larger is better."""
     model = library("botorch.models").SingleTaskGP(x, y)
-    library("botorch.fit").fit_gpytorch_mll(library("gpytorch.mlls").ExactMarginalLogLikelihood(model.likelihood, model))
+    library("botorch.fit").fit_gpytorch_mll(
+        library("gpytorch.mlls").ExactMarginalLogLikelihood(model.likelihood, model)
+    )
     return model
 
 
 def optuna_gp(table: Table, seed: int) -> Choose:
-    """optuna's GPSampler, and the untested row nearest to its answer."""
+    """Optuna's GPSampler, and the untested row nearest to its answer."""
     return _optuna(table, seed, "GPSampler")
 
 
 def optuna_tpe(table: Table, seed: int) -> Choose:
-    """optuna's TPESampler, and the untested row nearest to its answer."""
+    """Optuna's TPESampler, and the untested row nearest to its answer."""
     return _optuna(table, seed, "TPESampler")
 
 
@@ -234,4 +236,3 @@ PEERS = {
     "baybe": Peer(baybe, ("baybe", "botorch")),
 }
 """By name; the slow ones last."""
-

@@ -100,7 +100,9 @@ def report(found: Results, cpu: Mapping[str, float], tables: Sequence[str], ours
             whole = np.mean(list(row.values())) if len(row) == len(tables) else np.nan
             runs = len(of(found, name, figure, tables))
             print(f"{name:<16}" + "".join(cells) + f"{whole:>9.3f}{runs:>6}")
-    print("\nn1 and n5 (first of the best 1 %, 5 %), share of the best 5 % found on Crossed_barrel, CPU seconds per ask")
+    print(
+        "\nn1 and n5 (first of the best 1 %, 5 %), share of the best 5 % found on Crossed_barrel, CPU seconds per ask"
+    )
     for name in found:
         n1, n5 = (np.mean(list(of(found, name, one, tables).values())) for one in ("n1", "n5"))
         shares = list(of(found, name, "share", WHOLE).values())
@@ -108,7 +110,7 @@ def report(found: Results, cpu: Mapping[str, float], tables: Sequence[str], ours
         print(f"{name:<16}{n1:>8.1f}{n5:>8.1f}{share:>8}{cpu[name]:>9.3f}")
     for label in ours:
         for figure in ("nbest", "auc"):
-            print(f"\n{label} / planner, {figure}: arithmetic [90 %], geometric over tables [90 %], won/lost, runs, tables")
+            print(f"\n{label} / planner, {figure}: arithmetic and geometric [90 %], won/lost of runs, each table")
             for name in found:
                 ratio = ratio_of(of(found, label, figure, tables), of(found, name, figure, tables))
                 if name == label or ratio is None:

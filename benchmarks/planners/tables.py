@@ -118,7 +118,7 @@ def read_table(file: Path) -> Table:
 
 
 def encode(parameters: Sequence[Parameter], points: Sequence[Mapping[str, object]]) -> np.ndarray:
-    """Points as numbers, shape (n, m): a numeric parameter between 0 and 1, a categorical one as one column per level."""
+    """Points as numbers, shape (n, m): a numeric parameter from 0 to 1, a categorical one as one column per level."""
     columns = []
     for parameter in parameters:
         values = [point[parameter.name] for point in points]
