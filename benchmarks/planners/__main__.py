@@ -23,13 +23,14 @@ from benchmarks.planners.peers import PEERS, Peer
 from benchmarks.planners.tables import read_tables
 
 PARTS = ("pools", "continuous", "special", "cpu")
+_USUAL = ("ours", "random", "skopt_ei", "botorch_logei", "botorch_ucb", "optuna_gp")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and print; 1 if a limit is missed."""
     options = _parser().parse_args(arguments)
     variants = {name: Ours(chosen, options.planner) for name, chosen in (options.ours or [("ours", {})])}
-    names = options.planners.split(",") if options.planners else ["ours", "random", "skopt_ei", "botorch_logei"]
+    names = options.planners.split(",") if options.planners else list(_USUAL)
     unknown = [name for name in names if name not in (*PEERS, *ASKERS, "ours", "none")]
     if unknown:
         raise SystemExit(f"--planners: no {', '.join(unknown)}; there are ours, {', '.join(PEERS)}, none")
