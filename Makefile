@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TABLES ?= ../shared/data/tables
 
-.PHONY: help setup demo test lint soak bench clean
+.PHONY: help setup demo test lint soak bench bench-planners clean
 
 help:  ## list these commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
 
 setup: $(STAMP)  ## make .venv and install Labwright with its development tools
 
@@ -38,6 +39,9 @@ soak: $(STAMP)  ## long proofs: kill matrix, contract tests at every boundary, a
 
 bench: $(STAMP)  ## ratios against peers and limits; figures in benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+bench-planners: $(STAMP)  ## the planner against other optimisers; TABLES=FOLDER, see benchmarks/planners/README.md
+	$(BIN)/python -m benchmarks.planners all --tables $(TABLES)
 
 clean:  ## delete .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

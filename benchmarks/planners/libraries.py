@@ -1,0 +1,67 @@
+"""Libraries of the peers: imported when a peer is run, each with one thread, and named with its pip line if missing."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from labwright.planners._proposals import derive_seed
+
+_PIP = {
+    "baybe": "pip install baybe",
+    "botorch": "pip install torch --index-url https://download.pytorch.org/whl/cpu && pip install botorch",
+    "optuna": "pip install optuna",
+    "skopt": "pip install scikit-optimize",
+}
+_DISTRIBUTIONS = {"skopt": "scikit-optimize"}
+
+
+class MissingLibraryError(Exception):
+    """A peer's library is not installed."""
+
+
+def library(module: str) -> Any:
+    """A library's module, as ``botorch.models``.
+
+    Raises:
+        MissingLibraryError: with the line that installs it.
+    """
+    package = module.partition(".")[0]
+    try:
+        if package in ("botorch", "optuna", "baybe"):  # optuna's Gaussian process needs torch too
+            importlib.import_module("torch").set_num_threads(1)
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        line = _PIP.get(package) or _PIP["botorch"]
+        raise MissingLibraryError(f"{module} is not installed ({error}): {line}") from error
+    if package == "optuna":
+        found.logging.set_verbosity(found.logging.ERROR)
+    return found
+
+
+def version_of(package: str) -> str:
+    """The installed version, or that there is none."""
+    try:
+        return version(_DISTRIBUTIONS.get(package, package))
+    except PackageNotFoundError:
+        return "absent"
+
+
+def quiet() -> None:
+    """Drop the warnings peers give on every ask: repeated points, kernels at their bounds, numerics."""
+    warnings.filterwarnings("ignore")
+
+
+def seed_of(seed: int, told: int, name: str) -> int:
+    """A seed for one ask, 31 bits as all libraries take it."""
+    return derive_seed(seed, told, name) % 2**31
+
+
+def standardised(losses: np.ndarray) -> np.ndarray:
+    """Of mean 0 and unit variance, so that no library's fixed margin depends on the unit of an outcome."""
+    spread = float(losses.std())
+    return (losses - losses.mean()) / (spread if spread > 0 else 1.0)

@@ -1,0 +1,125 @@
+"""What has to be kept, and whether it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.planners import continuous, pools, special
+from benchmarks.planners.figures import BUDGET, NOT_FOUND, ratio_of
+from benchmarks.planners.functions import FUNCTIONS
+from benchmarks.planners.peers import PEERS
+from benchmarks.planners.tables import LIANG, NINE
+
+CROSSED_ROWS = 600
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit.
+
+    Args:
+        words: what is measured.
+        bound: what it may be.
+        figure: what it is; None if that was not run.
+        at_least: whether the bound is the least, not the most.
+        note: on what it stands.
+    """
+
+    words: str
+    bound: float
+    figure: float | None
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def missed(self) -> bool:
+        """Whether it was measured and is not kept."""
+        if self.figure is None:
+            return False
+        return self.figure < self.bound if self.at_least else self.figure > self.bound
+
+    def __str__(self) -> str:
+        state = "not run" if self.figure is None else ("MISSED " if self.missed else "kept ") + f"{self.figure:.3f}"
+        bound = f"{'>=' if self.at_least else '<='} {self.bound:g}"
+        return f"{state:<15}{self.words} ({bound}){self.note and '; ' + self.note}"
+
+
+def of_pools(found: pools.Results, ours: str) -> list[Limit]:
+    """Limits on tables."""
+    limits = []
+    for figure, bounds in (
+        ("nbest", {"skopt_ei": 0.80, "random": 0.62}),
+        ("auc", {"skopt_ei": 0.75, "botorch_logei": 0.80}),
+    ):
+        for peer, bound in bounds.items():
+            words = f"{figure} on the five tables of Liang / {peer}"
+            value, note = _mean_ratio(found, ours, peer, figure, LIANG)
+            limits.append(Limit(words, bound, value, note=note))
+    shares = list(pools.of(found, ours, "share", ("Crossed_barrel",)).values())
+    enhancement = float(np.mean(shares)) / (BUDGET / CROSSED_ROWS) if shares else None
+    note = f"{len(shares)} runs"
+    limits.append(Limit(f"Crossed barrel, enhancement over chance at {BUDGET}", 3.5, enhancement, True, note))
+    backends = {}
+    for peer in found:
+        whole = _mean_ratio(found, ours, peer, "auc", NINE)[0]
+        if peer not in (ours, "random", "sobol") and whole is not None and peer in PEERS:
+            backends[peer] = whole
+    best = max(backends, key=lambda peer: backends[peer], default=None)
+    whole, worst, note = None, None, ""
+    if best is not None:
+        ratio = ratio_of(pools.of(found, ours, "auc", NINE), pools.of(found, best, "auc", NINE))
+        assert ratio is not None
+        table = max(ratio.cases, key=lambda case: ratio.cases[case])
+        whole, worst, note = backends[best], ratio.cases[table], f"worst {table}; {ratio.pairs} runs"
+    limits.append(Limit(f"auc on all nine tables / best backend ({best})", 1.0, whole, note=note))
+    return [*limits, Limit(f"the same on every table ({best})", 1.25, worst, note=note)]
+
+
+def _mean_ratio(
+    found: pools.Results, ours: str, peer: str, figure: str, tables: Sequence[str]
+) -> tuple[float | None, str]:
+    """Mean over mean on the runs both have, if every table is among them, and its interval."""
+    ratio = ratio_of(pools.of(found, ours, figure, tables), pools.of(found, peer, figure, tables))
+    if ratio is None or set(ratio.cases) != set(tables):
+        return None, "a table is missing"
+    value, low, high = ratio.arithmetic
+    return value, f"90 % [{low:.3f}, {high:.3f}]; {ratio.pairs} runs, not found = {NOT_FOUND}"
+
+
+def of_functions(found: continuous.Regrets, ours: str) -> list[Limit]:
+    """Limits on functions."""
+    against = [continuous.ratio(found, ours, "botorch_logei", function.name) for function in FUNCTIONS]
+    known = [value for value in against if value is not None]
+    ahead = float(sum(value <= 1 for value in known)) if len(known) == len(FUNCTIONS) else None
+    hartmann = continuous.ratio(found, ours, "skopt_ei", "Hartmann6")
+    return [
+        Limit("Hartmann6, median regret / skopt_ei", 0.2, hartmann),
+        Limit("functions where the median regret is at most botorch_logei's", 3, ahead, at_least=True),
+    ]
+
+
+def of_special(found: special.Found, batch: Mapping[str, tuple[float, float, int]], ours: str) -> list[Limit]:
+    """Limits on failures, batches and categories."""
+    single, four, _ = batch.get(ours, (0.0, 0.0, 0))
+    mine, theirs = (special.median(found, "mixed", name, "regret") for name in (ours, "skopt_gp"))
+    return [
+        Limit("Branin with holes, median failures in 34 asks", 4, special.median(found, "holes", ours, "failures")),
+        Limit("Hartmann6, median regret four at once / one at a time", 2.5, four / single if ours in batch else None),
+        Limit("numbers and a category, median regret / skopt_gp", 0.3, _over(mine, theirs)),
+    ]
+
+
+def of_cpu(found: special.Found, ours: str) -> list[Limit]:
+    """Limits on processor time."""
+    limits = []
+    for trials, peer, bound in ((200, "skopt_ei", 0.3), (1000, "skopt_ei", 0.1), (1000, "botorch_logei", 1.0)):
+        mine, theirs = (special.median(found, f"cpu_{trials}", name, "cpu_s") for name in (ours, peer))
+        limits.append(Limit(f"CPU of an ask after {trials} trials / {peer}", bound, _over(mine, theirs)))
+    return limits
+
+
+def _over(mine: float | None, theirs: float | None) -> float | None:
+    return None if mine is None or theirs is None else mine / theirs

@@ -1,0 +1,134 @@
+"""Runs are the same for everyone, kept, taken up again, and end with the limits."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.planners import special
+from benchmarks.planners.__main__ import main
+from benchmarks.planners.askers import ASKERS
+from benchmarks.planners.continuous import minimise, start_points
+from benchmarks.planners.figures import BUDGET, START
+from benchmarks.planners.functions import FUNCTIONS, HARTMANN6, Function, ackley, branin, hartmann6, levy
+from benchmarks.planners.libraries import MissingLibraryError, library
+from benchmarks.planners.limits import Limit
+from benchmarks.planners.ours import Ours
+from benchmarks.planners.peers import PEERS
+from benchmarks.planners.pools import run, start_rows
+from benchmarks.planners.records import Records
+from benchmarks.planners.tables import Table, read_table
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    lines = [f"{a},{b},{(a - 3) ** 2 + (b - 5) ** 2}" for a in range(8) for b in range(8)]
+    (tmp_path / "pvlab_AgNP.csv").write_text("a,b,loss\n" + "\n".join(lines))
+    return tmp_path
+
+
+@pytest.fixture
+def table(folder: Path) -> Table:
+    return read_table(folder / "pvlab_AgNP.csv")
+
+
+@pytest.mark.parametrize("name", ["random", "sobol"])
+def test_a_planner_tries_a_row_once_and_ends_with_the_best(table: Table, name: str) -> None:
+    for seed in range(5):
+        rows = run(table, seed, PEERS[name].make(table, seed))["rows"]
+        assert rows[:START] == start_rows(table, seed)
+        assert len(set(rows)) == len(rows) <= BUDGET
+        assert len(rows) == BUDGET or table.losses[rows[-1]] == 0
+
+
+def test_a_row_chosen_again_is_refused(table: Table) -> None:
+    with pytest.raises(ValueError, match="chosen again"):
+        run(table, 0, lambda told, _: told[0])
+
+
+def test_ours_chooses_a_row_nobody_told_it_and_its_version_follows_its_options(table: Table) -> None:
+    ours = Ours({"n_candidates": 64})
+    told = tuple(start_rows(table, 0))
+    assert ours.pool(table, 0)(told, table.losses[list(told)]) not in told
+    assert ours.version == Ours({"n_candidates": 64}).version != Ours().version
+
+
+def test_what_is_kept_is_not_run_again_and_a_cut_line_is(tmp_path: Path) -> None:
+    records = Records(tmp_path, "pools", "one")
+    records.add("v1", "p", "table", 0, rows=[1])
+    with records.file.open("a") as file:
+        file.write('{"bench": "po')
+    again = Records(tmp_path, "pools", "one")
+    assert again.find("v1", "p", "table", 0)
+    assert not again.find("v2", "p", "table", 0)
+    again.add("v2", "p", "table", 1, rows=[2])
+    read = Records(tmp_path, "pools", "one")
+    assert read.latest({"table": "p"}) == {("table", 1): read.find("v2", "p", "table", 1)}
+    assert set(read.latest({"table": "p"}, "v1")) == {("table", 0)}
+    assert not read.latest({"table": "another"})
+
+
+def test_the_command_runs_keeps_and_prints(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["pools", "--tables", str(folder), "--out", str(folder), "--seeds", "2", "--planners", "random,sobol"]
+    assert main(arguments) == 0
+    first = capsys.readouterr().out
+    assert "random AgNP seed 1: nbest" in first
+    assert "not run        nbest on the five tables of Liang / skopt_ei (<= 0.8)" in first
+    assert main(arguments) == 0
+    assert "seed 1: nbest" not in capsys.readouterr().out
+    assert main([*arguments[:-1], "none"]) == 0
+
+
+def test_an_unknown_planner_is_named(folder: Path) -> None:
+    with pytest.raises(SystemExit, match="no randon"):
+        main(["pools", "--tables", str(folder), "--planners", "randon"])
+
+
+def test_a_missing_library_comes_with_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(module: str) -> None:
+        raise ModuleNotFoundError(f"No module named {module!r}")
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    with pytest.raises(MissingLibraryError, match="pip install optuna"):
+        library("optuna")
+    with pytest.raises(MissingLibraryError, match=r"pip install torch .* && pip install botorch"):
+        library("torch")
+
+
+def test_functions_have_their_optima() -> None:
+    best = np.array([0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573])
+    assert hartmann6(best) == pytest.approx(HARTMANN6.least, abs=1e-4)
+    assert branin(np.array([0.5427728, 0.1516667])) == pytest.approx(FUNCTIONS[0].least, abs=1e-5)
+    assert levy(np.full(4, 0.55)) == pytest.approx(0)
+    assert ackley(np.full(6, 1 / 3)) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda one: one.name)
+def test_a_run_on_a_function_is_the_same_twice(function: Function) -> None:
+    once, twice = (minimise(function, 3, ASKERS["random"].make(function.dimensions, 3, False)) for _ in range(2))
+    assert once["regret"] == twice["regret"] >= 0
+    assert start_points(function, 3).shape == (function.start, function.dimensions)
+    assert (start_points(function, 3) != start_points(function, 4)).any()
+
+
+def test_a_quarter_of_the_square_fails_and_one_optimum_is_left() -> None:
+    points = np.random.default_rng(0).random((4000, 2))
+    assert 0.22 < np.mean([special.fails(point) for point in points]) < 0.30
+    optima = [(0.1239, 0.8183), (0.5428, 0.1517), (0.9617, 0.165)]
+    assert [special.fails(np.array(one)) for one in optima] == [True, True, False]
+
+
+def test_the_mixed_optimum_is_branins_own() -> None:
+    at = {"x0": (np.pi - 2 + 5) / 15, "x1": (2.275 - 1) / 15, "material": "B"}
+    assert special.mixed_at(at) == pytest.approx(FUNCTIONS[0].least, abs=1e-4)
+
+
+def test_a_limit_says_whether_it_is_kept() -> None:
+    assert not Limit("a", 0.8, 0.8).missed
+    assert Limit("a", 0.8, 0.81).missed
+    assert Limit("a", 3.5, 3.4, at_least=True).missed
+    assert not Limit("a", 0.8, None).missed
+    assert str(Limit("speed", 0.8, 0.9, note="2 runs")) == "MISSED 0.900   speed (<= 0.8); 2 runs"
