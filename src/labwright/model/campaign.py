@@ -10,25 +10,36 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from labwright.model.errors import unknown
-from labwright.model.space import Params, Space
+from labwright.model.space import Categorical, Params, ParamValue, Space
 
 __all__ = [
     "CampaignState",
+    "Cost",
+    "Earlier",
+    "Explanation",
     "FailKind",
+    "Fidelity",
+    "Goal",
     "Objective",
     "Outcome",
+    "OutcomeLimit",
     "PlannerSpec",
     "Recommendation",
+    "Sensitivity",
+    "Slice",
     "Source",
+    "StopAdvice",
     "Suggestion",
     "Trial",
     "TrialStatus",
+    "Veto",
 ]
 
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 TrialStatus = Literal["proposed", "running", "done", "failed", "abandoned"]
 FailKind = Literal["infeasible", "equipment", "aborted"]
 Source = Literal["planner", "human", "import"]
+Goal = Literal["max", "min", "target", "range"]
 
 
 class _Frozen(BaseModel):
@@ -36,11 +47,109 @@ class _Frozen(BaseModel):
 
 
 class Objective(_Frozen):
-    """What is to be made as large or as small as possible."""
+    """What is to be made large or small, or to be brought to a value or into a range.
+
+    Args:
+        name: the outcome's.
+        goal: what is wanted of it.
+        unit: of the outcome, and of all values below.
+        target: the value wanted; with goal "target" only.
+        low: lower end of the range wanted; with goal "range" only.
+        high: its upper end.
+        reference: a value that is just of no interest any more, from which the hypervolume of several objectives is
+            counted; the worst seen where it is not given.
+    """
 
     name: str = Field(min_length=1)
-    goal: Literal["max", "min"]
+    goal: Goal
     unit: str
+    target: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+    reference: FiniteFloat | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.target is not None) != (self.goal == "target"):
+            raise ValueError(f"objective {self.name!r}: goal 'target' needs a target, and no other goal takes one")
+        wanted = self.goal == "range"
+        if (self.low is not None) != wanted or (self.high is not None) != wanted:
+            raise ValueError(f"objective {self.name!r}: goal 'range' needs low and high, and no other goal takes them")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"objective {self.name!r}: low {self.low:g} is not below high {self.high:g}")
+        return self
+
+    def merit(self, value: float) -> float:
+        """How good an outcome is, in its unit: larger is better; 0 is perfect where there is a target or a range."""
+        if self.goal == "max":
+            return value
+        if self.goal == "min":
+            return -value
+        low = self.target if self.target is not None else self.low
+        high = self.target if self.target is not None else self.high
+        assert low is not None and high is not None  # noqa: S101, PT018 - the validator saw to it
+        return -max(low - value, value - high, 0.0)
+
+
+class OutcomeLimit(_Frozen):
+    """What an outcome must keep for the experiment to count: measured, and not known beforehand.
+
+    Args:
+        name: the outcome's.
+        unit: of the outcome and its limits.
+        low: smallest value allowed.
+        high: largest value allowed.
+    """
+
+    name: str = Field(min_length=1)
+    unit: str
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.low is None and self.high is None:
+            raise ValueError(f"outcome limit {self.name!r}: give low, high or both")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"outcome limit {self.name!r}: low {self.low:g} is not below high {self.high:g}")
+        return self
+
+    def keeps(self, value: float) -> bool:
+        """Whether an outcome is within the limit."""
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+class Cost(_Frozen):
+    """What an experiment costs, known beforehand; planners then seek the most for it.
+
+    Args:
+        unit: of all costs, as in ``"min"``.
+        base: of any experiment.
+        per: added per unit of a numeric parameter.
+        levels: added for a level of a categorical parameter.
+    """
+
+    unit: str
+    base: FiniteFloat = Field(ge=0)
+    per: dict[str, FiniteFloat] = {}
+    levels: dict[str, dict[str, FiniteFloat]] = {}
+
+    def of(self, params: Params) -> float:
+        """The cost of an experiment, in `unit`."""
+        numeric = sum(factor * float(params[name]) for name, factor in self.per.items())
+        return self.base + numeric + sum(by.get(str(params[name]), 0.0) for name, by in self.levels.items())
+
+
+class Fidelity(_Frozen):
+    """A parameter that only says how well an experiment is made: what counts is the outcome at its dear end.
+
+    Args:
+        parameter: a numeric parameter of the space (minutes of annealing, number of readings).
+        target: its value where the outcome counts.
+    """
+
+    parameter: str
+    target: FiniteFloat
 
 
 class Outcome(_Frozen):
@@ -67,6 +176,7 @@ class Trial(_Frozen):
         source: who chose the parameters.
         rationale: why, in words.
         measured_params: what was really made, as from weighing; planners learn from these where given.
+        cost: what it really cost, in the unit of the campaign's `Cost`.
     """
 
     id: str = Field(min_length=1)
@@ -77,6 +187,7 @@ class Trial(_Frozen):
     source: Source = "planner"
     rationale: str = ""
     measured_params: dict[str, FiniteFloat] | None = None
+    cost: FiniteFloat | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -105,39 +216,118 @@ class PlannerSpec(_Frozen):
     options: dict[str, Any] = {}
 
 
+class Earlier(_Frozen):
+    """An earlier campaign on the same space, to learn from as far as it proves alike.
+
+    Args:
+        name: of the campaign.
+        trials: its experiments; their outcomes are called as in this campaign.
+    """
+
+    name: str = Field(min_length=1)
+    trials: tuple[Trial, ...]
+
+
+class Veto(_Frozen):
+    """What a person does not want to be tried.
+
+    Args:
+        params: where.
+        reach: how far around it, as a fraction of each numeric range; categorical parameters must be the same.
+        by: who said so.
+        because: why.
+    """
+
+    params: Params
+    reach: FiniteFloat = Field(default=0.0, ge=0, le=1)
+    by: str = ""
+    because: str = ""
+
+
 class CampaignState(_Frozen):
     """Everything a planner may know.
 
     Raises:
         pydantic.ValidationError: a trial id twice, parameters that are not those of the space, or a trial that is done
-            without the objective's outcome. Values are not held against the bounds: what was made was made.
+            without an outcome that is asked for. Values are not held against the bounds: what was made was made.
     """
 
     space: Space
     objective: Objective
+    more_objectives: tuple[Objective, ...] = ()
+    outcome_limits: tuple[OutcomeLimit, ...] = ()
+    cost: Cost | None = None
+    fidelity: Fidelity | None = None
     trials: tuple[Trial, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
+    vetoes: tuple[Veto, ...] = ()
     seed: int = Field(ge=0)
     planner: PlannerSpec
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """All of them; the first is the one a single number is told of."""
+        return (self.objective, *self.more_objectives)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = self.space.names
-        found: list[str] = []
+        wanted = [one.name for one in (*self.objectives, *self.outcome_limits)]
+        found = wrong_names(self.space, self.objectives, self.outcome_limits, self.cost, self.fidelity)
         seen: set[str] = set()
         for trial in self.trials:
             if trial.id in seen:
                 found.append(f"trial {trial.id!r} is there twice")
             seen.add(trial.id)
+        everything = [*self.trials, *(trial for task in self.earlier for trial in task.trials)]
+        for trial in everything:
             given = {**trial.params, **(trial.measured_params or {})}
             found += [f"trial {trial.id!r}: {unknown('parameter', name, names)}" for name in given if name not in names]
             found += [
                 f"trial {trial.id!r}: parameter {name!r} is missing" for name in names if name not in trial.params
             ]
-            if trial.status == "done" and self.objective.name not in trial.outcomes:
-                found.append(f"trial {trial.id!r} is done but has no outcome {self.objective.name!r}")
+            if trial.status == "done":
+                found += [
+                    f"trial {trial.id!r} is done but has no outcome {name!r}"
+                    for name in wanted
+                    if name not in trial.outcomes
+                ]
+        for veto in self.vetoes:
+            found += [f"veto: {unknown('parameter', name, names)}" for name in veto.params if name not in names]
         if found:
             raise ValueError("; ".join(found))
         return self
+
+
+def wrong_names(
+    space: Space,
+    objectives: tuple[Objective, ...],
+    limits: tuple[OutcomeLimit, ...],
+    cost: Cost | None,
+    fidelity: Fidelity | None,
+) -> list[str]:
+    """Names that do not fit each other, one sentence each."""
+    found: list[str] = []
+    for kind, names in {"objectives": [one.name for one in objectives], "limits": [one.name for one in limits]}.items():
+        found += [f"two {kind} are called {name!r}" for name in sorted({one for one in names if names.count(one) > 1})]
+    numeric = [one.name for one in space.parameters if not isinstance(one, Categorical)]
+    if cost is not None:
+        found += [
+            f"cost.per: {unknown('numeric parameter', name, numeric)}" for name in cost.per if name not in numeric
+        ]
+        categorical = {one.name: one for one in space.parameters if isinstance(one, Categorical)}
+        for name, by in cost.levels.items():
+            if name not in categorical:
+                found.append(f"cost.levels: {unknown('categorical parameter', name, list(categorical))}")
+                continue
+            levels = categorical[name].levels
+            found += [f"cost.levels.{name}: {unknown('level', one, levels)}" for one in by if one not in levels]
+    if fidelity is not None:
+        if fidelity.parameter not in numeric:
+            found.append(f"fidelity: {unknown('numeric parameter', fidelity.parameter, numeric)}")
+        elif wrong := space.parameters[space.names.index(fidelity.parameter)].violations(fidelity.target):
+            found.append(f"fidelity: target: {wrong[0]}")
+    return found
 
 
 class Suggestion(_Frozen):
@@ -172,3 +362,72 @@ class Recommendation(_Frozen):
     observed_trial_id: str
     observed_params: Params
     observed: Outcome
+
+
+class Slice(_Frozen):
+    """What the model expects along one parameter, the others held at the best that was made.
+
+    Args:
+        parameter: which.
+        values: of the parameter.
+        mean: of the objective there, in its unit.
+        sem: standard error of that.
+    """
+
+    parameter: str
+    values: tuple[ParamValue, ...]
+    mean: tuple[FiniteFloat, ...]
+    sem: tuple[FiniteFloat, ...]
+
+
+class Sensitivity(_Frozen):
+    """How much a parameter matters to the objective.
+
+    Args:
+        parameter: which.
+        share: of the objective's variance over the space that the model ascribes to it, interactions included.
+        length: over what fraction of its range the objective changes; None for a categorical parameter.
+    """
+
+    parameter: str
+    share: FiniteFloat = Field(ge=0)
+    length: FiniteFloat | None = None
+
+
+class Explanation(_Frozen):
+    """What a planner has learnt, in words and numbers.
+
+    Args:
+        words: for a person.
+        sensitivities: most important first.
+        slices: one for each parameter.
+        left_out: id of each trial, its measured value, and mean and standard error of what the model expects of it
+            when it has not seen it; in the objective's unit.
+        calibration: share of the measured values inside the model's central 50 % and 90 % when left out.
+        rmse: root mean square error of those predictions, in the objective's unit.
+    """
+
+    words: str
+    sensitivities: tuple[Sensitivity, ...]
+    slices: tuple[Slice, ...]
+    left_out: tuple[tuple[str, FiniteFloat, FiniteFloat, FiniteFloat], ...]
+    calibration: tuple[FiniteFloat, FiniteFloat]
+    rmse: FiniteFloat
+
+
+class StopAdvice(_Frozen):
+    """Whether going on is worth it.
+
+    Args:
+        stop: whether the planner would stop.
+        reason: in words.
+        expected_gain: the largest expected improvement of any point, in the objective's unit.
+        noise: standard deviation of a repeat, in the objective's unit.
+        regret_bound: how much better than the best so far the optimum may be, with 95 % confidence by the model.
+    """
+
+    stop: bool
+    reason: str
+    expected_gain: FiniteFloat
+    noise: FiniteFloat
+    regret_bound: FiniteFloat

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
-from labwright.model.campaign import CampaignState, Outcome, PlannerSpec, Recommendation, Suggestion
+from labwright.model.campaign import (
+    CampaignState,
+    Explanation,
+    Outcome,
+    PlannerSpec,
+    Recommendation,
+    StopAdvice,
+    Suggestion,
+)
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.space import Params
 
-__all__ = ["PLANNERS", "Planner", "load_planner"]
+__all__ = ["PLANNERS", "Capability", "Planner", "lacking", "load_planner", "needs"]
 
 PLANNERS = ("random", "skopt", "sobol")
+
+Capability = Literal["two objectives", "more objectives", "outcome limits", "cost", "fidelity", "earlier campaigns"]
+"""What a campaign may need of a planner beyond one objective; spaces, failures and batches are for all of them."""
 
 
 @runtime_checkable
@@ -23,6 +34,10 @@ class Planner(Protocol):
     @property
     def name(self) -> str:
         """The name `load_planner` knows it by."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it takes account of."""
 
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose `n` experiments, inside the space and its constraints, none of them tried or pending already.
@@ -40,6 +55,40 @@ class Planner(Protocol):
 
     def best(self, state: CampaignState) -> Recommendation | None:
         """The best of what was made so far; None while nothing is done."""
+
+    def explain(self, state: CampaignState) -> Explanation:
+        """What was learnt so far: which parameters matter, and how well left-out experiments are foretold.
+
+        Raises:
+            PlannerError: too little was measured yet.
+        """
+
+    def advise_stop(self, state: CampaignState) -> StopAdvice | None:
+        """Whether going on is worth it; None while too little is known to say."""
+
+
+def needs(state: CampaignState) -> frozenset[Capability]:
+    """What a campaign asks of its planner."""
+    wanted: set[Capability] = set()
+    if state.more_objectives:
+        wanted.add("two objectives" if len(state.more_objectives) == 1 else "more objectives")
+    if state.outcome_limits:
+        wanted.add("outcome limits")
+    if state.cost is not None:
+        wanted.add("cost")
+    if state.fidelity is not None:
+        wanted.add("fidelity")
+    if state.earlier:
+        wanted.add("earlier campaigns")
+    return frozenset(wanted)
+
+
+def lacking(planner: Planner, wanted: frozenset[Capability]) -> str:
+    """Why a planner does not do for a campaign, and which would; empty if it does."""
+    short = sorted(wanted - planner.capabilities)
+    if not short:
+        return ""
+    return f"planner {planner.name!r} takes no account of {', '.join(short)}; choose another, or leave that out"
 
 
 def load_planner(spec: PlannerSpec) -> Planner:
