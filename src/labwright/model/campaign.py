@@ -272,7 +272,7 @@ class CampaignState(_Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = self.space.names
-        wanted = [one.name for one in (*self.objectives, *self.outcome_limits)]
+        wanted = [*(one.name for one in self.objectives), *(one.name for one in self.outcome_limits)]
         found = wrong_names(self.space, self.objectives, self.outcome_limits, self.cost, self.fidelity)
         seen: set[str] = set()
         for trial in self.trials:
