@@ -21,7 +21,7 @@ from labwright.model.space import Params
 
 __all__ = ["PLANNERS", "Capability", "Planner", "lacking", "load_planner", "needs"]
 
-PLANNERS = ("random", "skopt", "sobol")
+PLANNERS = ("gp", "random", "sobol")
 
 Capability = Literal["two objectives", "more objectives", "outcome limits", "cost", "fidelity", "earlier campaigns"]
 """What a campaign may need of a planner beyond one objective; spaces, failures and batches are for all of them."""
@@ -115,10 +115,10 @@ def load_planner(spec: PlannerSpec) -> Planner:
 
 def _class_of(name: str) -> type[BaseModel]:
     # Imported only when chosen: each may bring its own heavy library.
-    if name == "skopt":
-        from labwright.planners.skopt_gp import SkoptPlanner
+    if name == "gp":
+        from labwright.planners.gp.planner import GpPlanner
 
-        return SkoptPlanner
+        return GpPlanner
     if name == "sobol":
         from labwright.planners.sobol import SobolPlanner
 
