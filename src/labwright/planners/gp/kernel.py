@@ -1,7 +1,6 @@
 """The covariance behind the model, and how likely it makes what was measured.
 
-A Matérn 5/2 kernel with one length scale for each group of columns, of variance 1, as outcomes are standardised.
-Earlier campaigns are tasks of their own: two points of different tasks covary less, by one learnt correlation for each
+A Matérn 5/2 kernel with one length scale for each group of columns, on outcomes that are standardised. Earlier campaigns are tasks of their own: two points of different tasks covary less, by one learnt correlation for each
 task (a coregionalisation of rank one, Bonilla et al., NeurIPS 2007). Hyperparameters have log-normal priors: on a
 handful of points the likelihood alone is reckless.
 """
@@ -23,10 +22,12 @@ _HOPELESS = 1e25  # what a covariance that cannot be factorised is worth
 
 # The dimension-scaled prior of Hvarfner et al. (ICML 2024): the more parameters, the longer the lengths.
 _LENGTH_MEDIAN, _LENGTH_SPREAD = math.exp(math.sqrt(2)), math.sqrt(3)
-_NOISE_MEDIAN, _NOISE_SPREAD = math.exp(-4.0), 1.0
+_SIGNAL_MEDIAN, _SIGNAL_SPREAD = 1.0, 1.0
+_NOISE_MEDIAN, _NOISE_SPREAD = math.exp(-5.0), 1.5
 _TASK_MIDDLE, _TASK_SPREAD = 1.0, 1.5  # of the logit: a correlation of 0.73, give or take much
 _LENGTH_BOUNDS = (math.log(0.02), math.log(30.0))
 _TASK_BOUNDS = (-6.0, 6.0)
+_SIGNAL_BOUNDS = (math.log(0.02), math.log(100.0))
 _NOISE_BOUNDS = (math.log(1e-7), 0.0)
 
 
@@ -67,17 +68,17 @@ class Data:
         return Data(self.x[chosen], self.groups, self.z[chosen], self.known[chosen], self.task[chosen])
 
 
-def theta_parts(theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray, float]:
-    """Length scale of each column, correlation of each task with this campaign (its own is 1), and noise variance."""
+def theta_parts(theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Length scale of each column, correlation of each task with this campaign, signal and noise variance."""
     import numpy as np
 
     lengths = np.exp(theta[: data.lengths])[data.groups]
-    alike = np.append(1.0, 1 / (1 + np.exp(-theta[data.lengths : -1])))
-    return lengths, alike, math.exp(theta[-1])
+    alike = np.append(1.0, 1 / (1 + np.exp(-theta[data.lengths : -2])))
+    return lengths, alike, math.exp(theta[-2]), math.exp(theta[-1])
 
 
 def covariance(a: np.ndarray, b: np.ndarray, tasks_a: np.ndarray, tasks_b: np.ndarray, alike: np.ndarray) -> np.ndarray:
-    """Between points already divided by their length scales, shapes (n, m) and (k, m) -> (n, k)."""
+    """Of a function of variance 1 between points divided by their length scales, shapes (n, m), (k, m) -> (n, k)."""
     import numpy as np
 
     r = np.sqrt(_squares(a, b))
@@ -90,7 +91,7 @@ def covariance(a: np.ndarray, b: np.ndarray, tasks_a: np.ndarray, tasks_b: np.nd
 class Likelihood:
     """The log posterior density of the hyperparameters (up to a constant), and its gradient.
 
-    theta is (log length of each group, logit correlation of each earlier task, log noise variance).
+    theta is (log length of each group, logit correlation of each earlier task, log signal and log noise variance).
     """
 
     def __init__(self, data: Data) -> None:
@@ -99,9 +100,10 @@ class Likelihood:
         groups, earlier = data.lengths, data.earlier
         length = math.log(_LENGTH_MEDIAN) + 0.5 * math.log(groups)
         self._data = data
-        self.middle = np.array([*[length] * groups, *[_TASK_MIDDLE] * earlier, math.log(_NOISE_MEDIAN)])
-        self.spread = np.array([*[_LENGTH_SPREAD] * groups, *[_TASK_SPREAD] * earlier, _NOISE_SPREAD])
-        self.bounds = np.array([*[_LENGTH_BOUNDS] * groups, *[_TASK_BOUNDS] * earlier, _NOISE_BOUNDS])
+        last = (math.log(_SIGNAL_MEDIAN), math.log(_NOISE_MEDIAN))
+        self.middle = np.array([*[length] * groups, *[_TASK_MIDDLE] * earlier, *last])
+        self.spread = np.array([*[_LENGTH_SPREAD] * groups, *[_TASK_SPREAD] * earlier, _SIGNAL_SPREAD, _NOISE_SPREAD])
+        self.bounds = np.array([*[_LENGTH_BOUNDS] * groups, *[_TASK_BOUNDS] * earlier, _SIGNAL_BOUNDS, _NOISE_BOUNDS])
 
     def start(self, length: float) -> np.ndarray:
         """Where a climb may begin: all length scales `length`, little noise."""
@@ -146,7 +148,7 @@ class Likelihood:
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         slope = np.outer(weights, weights) - inverse
         gradient = np.empty_like(theta)
-        pull = slope * (5 / 3 * (1 + _ROOT5 * r) * np.exp(-_ROOT5 * r))
+        pull = slope * (math.exp(theta[-2]) * 5 / 3 * (1 + _ROOT5 * r) * np.exp(-_ROOT5 * r))
         if between is not None:
             pull *= between
         columns = (pull.sum(1)[:, None] * scaled * scaled).sum(0) - (scaled * (pull @ scaled)).sum(0)
@@ -158,6 +160,7 @@ class Likelihood:
                 here = data.task == task
                 across = both[np.ix_(here, ~here)] * alike[data.task[~here]]
                 gradient[data.lengths + task - 1] = across.sum() * alike[task] * (1 - alike[task])
+        gradient[-2] = 0.5 * (slope * kernel).sum()
         gradient[-1] = 0.5 * math.exp(theta[-1]) * np.trace(slope)
         away = (theta - self.middle) / self.spread
         value = 0.5 * (data.z @ weights) + log_det + 0.5 * (away @ away)
@@ -168,10 +171,10 @@ class Likelihood:
         import numpy as np
 
         data = self._data
-        lengths, alike, noise = theta_parts(theta, data)
+        lengths, alike, signal, noise = theta_parts(theta, data)
         scaled = data.x / lengths
         r = np.sqrt(_squares(scaled, scaled))
-        kernel = (1 + _ROOT5 * r + 5 / 3 * r * r) * np.exp(-_ROOT5 * r)
+        kernel = signal * (1 + _ROOT5 * r + 5 / 3 * r * r) * np.exp(-_ROOT5 * r)
         between = _between(data.task, data.task, alike) if len(alike) > 1 else None
         if between is not None:
             kernel *= between

@@ -48,7 +48,7 @@ class Member:
         factor, weights, *_ = self._solved
         across = self._across(x)
         left = solve_triangular(factor, across.T, lower=True, check_finite=False)
-        return across @ weights, np.sqrt(np.maximum(1.0 - np.einsum("ij,ij->j", left, left), 1e-12))
+        return across @ weights, np.sqrt(np.maximum(self.signal - np.einsum("ij,ij->j", left, left), 1e-12))
 
     def with_slopes(self, x: np.ndarray) -> tuple[float, float, np.ndarray, np.ndarray]:
         """Mean and standard deviation at one point, shape (m,), and their derivatives there, shape (m,) each."""
@@ -58,12 +58,12 @@ class Member:
         factor, weights, lengths, scaled, alike = self._solved
         apart = x / lengths - scaled
         r = np.sqrt((apart * apart).sum(1))
-        fall = np.exp(-math.sqrt(5) * r) * alike
+        fall = self.signal * np.exp(-math.sqrt(5) * r) * alike
         k = (1 + math.sqrt(5) * r + 5 / 3 * r * r) * fall
         slope = -5 / 3 * (1 + math.sqrt(5) * r) * fall
         left = solve_triangular(factor, k, lower=True, check_finite=False)
         back = solve_triangular(factor, left, lower=True, trans=1, check_finite=False)
-        sd = math.sqrt(max(1.0 - float(left @ left), 1e-12))
+        sd = math.sqrt(max(self.signal - float(left @ left), 1e-12))
         mean_slope = ((slope * weights) @ apart) / lengths
         sd_slope = -((slope * back) @ apart) / lengths / sd
         return float(k @ weights), sd, mean_slope, sd_slope
@@ -76,7 +76,7 @@ class Member:
         factor, _, lengths, *_ = self._solved
         apart = (a - b) / lengths
         r = np.sqrt((apart * apart).sum(1))
-        prior = (1 + math.sqrt(5) * r + 5 / 3 * r * r) * np.exp(-math.sqrt(5) * r)
+        prior = self.signal * (1 + math.sqrt(5) * r + 5 / 3 * r * r) * np.exp(-math.sqrt(5) * r)
         left = [solve_triangular(factor, self._across(one).T, lower=True, check_finite=False) for one in (a, b)]
         return np.asarray(prior - np.einsum("ij,ij->j", left[0], left[1]))
 
@@ -91,6 +91,11 @@ class Member:
         factor, weights, *_ = self._solved
         precision = np.diag(cho_solve((factor, True), np.eye(len(weights))))
         return self.data.z - weights / precision, np.sqrt(1 / precision)
+
+    @property
+    def signal(self) -> float:
+        """Variance of the noise-free values beforehand."""
+        return math.exp(float(self.theta[-2]))
 
     @property
     def noise(self) -> float:
@@ -109,7 +114,7 @@ class Member:
 
         _, _, lengths, scaled, _ = self._solved
         alike = theta_parts(self.theta, self.data)[1]
-        return covariance(x / lengths, scaled, np.zeros(len(x), dtype=int), self.data.task, alike)
+        return self.signal * covariance(x / lengths, scaled, np.zeros(len(x), dtype=int), self.data.task, alike)
 
     @functools.cached_property
     def _solved(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -117,9 +122,9 @@ class Member:
         from scipy.linalg import cho_solve, cholesky
 
         data = self.data
-        lengths, alike, noise = theta_parts(self.theta, data)
+        lengths, alike, signal, noise = theta_parts(self.theta, data)
         scaled = data.x / lengths
-        gram = covariance(scaled, scaled, data.task, data.task, alike)
+        gram = signal * covariance(scaled, scaled, data.task, data.task, alike)
         gram.flat[:: len(gram) + 1] += noise + data.known + 1e-8
         factor = cholesky(gram, lower=True, check_finite=False)
         weights = cho_solve((factor, True), data.z, check_finite=False)

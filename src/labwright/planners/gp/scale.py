@@ -90,7 +90,7 @@ class Scale:
 
 
 def known_noise(outcomes: Sequence[Outcome]) -> np.ndarray:
-    """Variances of the means, shape (n,): half each outcome's own, half the average over all that tell theirs.
+    """Variances of the means, shape (n,): half each outcome's own, half the median of all that tell theirs.
 
     A standard error from three replicates is itself uncertain by half; three equal readings must not nail the model.
     """
@@ -100,4 +100,4 @@ def known_noise(outcomes: Sequence[Outcome]) -> np.ndarray:
     told = ~np.isnan(own)
     if not told.any():
         return np.zeros(len(own))
-    return np.where(told, 0.5 * own + 0.5 * float(own[told].mean()), 0.0)
+    return np.where(told, 0.5 * own + 0.5 * float(np.median(own[told])), 0.0)
