@@ -1,8 +1,9 @@
 """The covariance behind the model, and how likely it makes what was measured.
 
-A Matérn 5/2 kernel with one length scale for each group of columns, on outcomes that are standardised. Earlier campaigns are tasks of their own: two points of different tasks covary less, by one learnt correlation for each
-task (a coregionalisation of rank one, Bonilla et al., NeurIPS 2007). Hyperparameters have log-normal priors: on a
-handful of points the likelihood alone is reckless.
+A Matérn 5/2 kernel with one length scale for each group of columns, on outcomes that are standardised. Earlier
+campaigns are tasks of their own: two points of different tasks covary less, by one learnt correlation for each task (a
+coregionalisation of rank one, Bonilla et al., NeurIPS 2007). Hyperparameters have log-normal priors: on a handful of
+points the likelihood alone is reckless.
 """
 
 from __future__ import annotations
