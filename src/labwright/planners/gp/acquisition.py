@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["expected_merit_gain", "expected_volume_gain", "front", "log_expected_improvement", "volume"]
+__all__ = [
+    "expected_merit_gain",
+    "expected_volume_gain",
+    "front",
+    "log_expected_improvement",
+    "log_expected_improvement_slope",
+    "volume",
+]
 
 _NODES = 64  # equally likely values by which an expectation is taken
 _NOTHING = -700.0  # logarithm of what is no gain at all, still a number
@@ -40,6 +47,20 @@ def log_expected_improvement(mean: np.ndarray, sd: np.ndarray, best: float) -> n
     tail = np.where(v > -1e4, log1p(-np.minimum(ratio, 1 - 1e-15)), -2 * np.log(np.abs(v)))
     answer[far] = log_density[far] + tail
     return answer + np.log(sd)
+
+
+def log_expected_improvement_slope(
+    mean: float, sd: float, mean_slope: np.ndarray, sd_slope: np.ndarray, best: float
+) -> tuple[float, np.ndarray]:
+    """The same at one point, with its derivatives from those of mean and standard deviation, shape (d,)."""
+    import numpy as np
+    from scipy.special import log_ndtr
+
+    value = float(log_expected_improvement(np.array([mean]), np.array([sd]), best)[0])
+    u = (mean - best) / sd
+    by_mean = math.exp(min(float(log_ndtr(u)) - value, 50.0))
+    by_sd = math.exp(min(-0.5 * u * u - 0.5 * math.log(2 * math.pi) - value, 50.0))
+    return value, by_mean * mean_slope + by_sd * sd_slope
 
 
 def expected_merit_gain(

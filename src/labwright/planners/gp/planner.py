@@ -34,8 +34,8 @@ class GpPlanner(ModelledPlanner):
     Args:
         n_start: experiments before the model has a say, failed ones counted; they follow a Sobol sequence.
         n_candidates: points among which the search for the next experiment begins.
-        acquisition: "ucb", mean plus `beta` standard deviations; "log_ei", the expected improvement; "auto": ucb for
-            one objective that is to be large or small, log_ei where failures, limits, costs or targets are weighed.
+        acquisition: "log_ei", the expected improvement; "ucb", mean plus `beta` standard deviations; "auto": ucb to
+            find the best of a finite list, log_ei elsewhere and where failures, limits, costs or targets are weighed.
         beta: how much what is not known counts; 0 only exploits.
     """
 

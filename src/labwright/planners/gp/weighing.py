@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from labwright.model.space import Params
+from labwright.planners._candidates import every_point
 from labwright.planners.gp.acquisition import (
     expected_merit_gain,
     expected_volume_gain,
     front,
     log_expected_improvement,
+    log_expected_improvement_slope,
 )
 from labwright.planners.gp.features import features
 from labwright.planners.gp.outlook import Goal, Outlook
@@ -83,7 +85,9 @@ def weigh(outlook: Outlook, acquisition: Literal["auto", "ucb", "log_ei"], beta:
     weighty = outlook.success is not None or outlook.limits or state.cost is not None or state.fidelity is not None
     if weighty or outlook.goals[0].bent:
         kind = "log_ei"  # a bound knows no probabilities to be weighed with
-    return Weighing(outlook, "ucb" if kind == "auto" else kind, beta, outlook)
+    if kind == "auto":
+        kind = "log_ei" if every_point(state.space) is None else "ucb"
+    return Weighing(outlook, kind, beta, outlook)
 
 
 class _Bound:
@@ -128,7 +132,27 @@ class _Improvement:
         self._goal = weighing.pending.goals[0]
         self._best = [_incumbent(weighing, place) for place in range(len(self._goal.model.members))]
 
-    slope = None
+    @property
+    def slope(self) -> Callable[[np.ndarray], tuple[float, np.ndarray]] | None:
+        """See `Acquisition`; of the plain improvement only."""
+        import numpy as np
+
+        outlook = self._outlook
+        state = outlook.state
+        if self._goal.bent or outlook.limits or outlook.success or state.cost or state.fidelity:
+            return None
+        model = self._goal.model
+
+        def at(position: np.ndarray) -> tuple[float, np.ndarray]:
+            parts = [
+                log_expected_improvement_slope(*member.with_slopes(position), float(best or 0.0))
+                for member, best in zip(model.members, self._best, strict=True)
+            ]
+            gains = np.array([gain for gain, _ in parts]) + np.log(model.weights)
+            whole = float(np.logaddexp.reduce(gains))
+            return whole, np.exp(gains - whole) @ np.array([slope for _, slope in parts])
+
+        return at
 
     def __call__(self, unit: np.ndarray) -> np.ndarray:
         import numpy as np
