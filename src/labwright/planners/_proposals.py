@@ -191,9 +191,7 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
         if key in known or key in fresh or vetoed(state, params):
             repeats += 1
             if repeats > _PATIENCE:
-                raise PlannerError(
-                    f"no point untried{besides} found after {repeats} draws; the space seems exhausted"
-                )
+                raise PlannerError(f"no point untried{besides} found after {repeats} draws; the space seems exhausted")
             continue
         repeats = 0
         fresh[key] = params

@@ -131,7 +131,8 @@ def require(planner: str, module: str) -> None:
     """
     if find_spec(module) is None:
         raise PlannerError(
-            f"planner {planner!r} needs the package {module}, which is not installed: pip install 'labwright[{planner}]'"
+            f"planner {planner!r} needs the package {module}, which is not installed: "
+            f"pip install 'labwright[{planner}]'"
         )
 
 
