@@ -300,7 +300,7 @@ def _bad_cells(space: Space, header: Sequence[str], cells: Sequence[str]) -> Ite
         if not _NUMBER.fullmatch(cell) and (name in header[:count] or cell.lower() not in _EMPTY):
             yield f"{name} = {cell!r} is not a number" if cell else f"{name} is empty"
     for one, cell in zip(space.parameters, cells, strict=False):
-        if isinstance(one, Categorical) and cell not in map(str, range(len(one.levels))):
+        if isinstance(one, Categorical) and _NUMBER.fullmatch(cell) and float(cell) not in range(len(one.levels)):
             yield f"{one.name} = {cell} is no number of a level, 0 to {len(one.levels) - 1} ({', '.join(one.levels)})"
     values = cells[count:]
     if not _is_empty(values) and any(cell.lower() in _EMPTY for cell in values):
@@ -317,7 +317,7 @@ def _params(space: Space, cells: Sequence[str]) -> Params:
 
 def _value(parameter: Parameter, cell: str) -> ParamValue:
     if isinstance(parameter, Categorical):
-        return parameter.levels[int(cell)]
+        return parameter.levels[int(float(cell))]  # NIMS-OS writes 0.0
     number = float(cell)
     return int(number) if isinstance(parameter, Integer) and number.is_integer() else number
 
