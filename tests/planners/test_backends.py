@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -34,7 +35,8 @@ def missing(name: str) -> list[str]:
 def needing_library(variant: str) -> Any:
     name, _ = VARIANTS[variant]
     words = f"{', '.join(missing(name))} is not installed: pip install 'labwright[{name}]'"
-    return pytest.param(variant, marks=[pytest.mark.backends, pytest.mark.skipif(bool(missing(name)), reason=words)])
+    skip = bool(missing(name)) and not os.environ.get("LABWRIGHT_REQUIRE_BACKENDS")
+    return pytest.param(variant, marks=[pytest.mark.backends, pytest.mark.skipif(skip, reason=words)])
 
 
 def variants(*names: str) -> pytest.MarkDecorator:
@@ -111,7 +113,6 @@ def test_keeps_away_from_what_failed_and_from_what_is_pending(variant: str) -> N
         assert planner.ask(other, 1)[0].params != first.params
 
 
-@pytest.mark.backends
 @variants("botorch")
 def test_common_chance_and_settings_are_left_as_they_were(variant: str) -> None:
     import random
