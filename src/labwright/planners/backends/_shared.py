@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["BackendPlanner", "Free", "Lesson", "lesson_of", "seeded", "smooth"]
 
 _REACHES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of each range: how far around a taken point a free one is looked for
+_PREDICTED = 500  # experiments; beyond, Labwright's own model would cost more than the library's proposal
 _AROUND = 64  # points at each of these
 
 
@@ -64,10 +65,15 @@ class BackendPlanner(ModelledPlanner, ABC):
             free.take(params)
         pending = [trial.params for trial in state.trials if trial.pending]
         led = self._lead(state, free, [*pending, *start], n - len(start))
-        for params, predicted in zip(led, self.predict(state, led), strict=True):
-            told = f"expected {predicted.mean:.4g} ± {predicted.sem or 0.0:.2g} {state.objective.unit}"
-            rationale = f"chosen by {self._author()}; {told} by Labwright's own model"
-            suggestions.append(Suggestion(params=params, rationale=rationale, predicted=predicted))
+        known = sum(trial.status == "done" for trial in state.trials)
+        predicted = self.predict(state, led) if known <= _PREDICTED else [None] * len(led)
+        for params, outcome in zip(led, predicted, strict=True):
+            told = ""
+            if outcome is not None:
+                told = f"; expected {outcome.mean:.4g} ± {outcome.sem or 0.0:.2g} {state.objective.unit} by Labwright's"
+                told += " own model"
+            rationale = f"chosen by {self._author(state)}{told}"
+            suggestions.append(Suggestion(params=params, rationale=rationale, predicted=outcome))
         return suggestions
 
     @abstractmethod
@@ -75,7 +81,7 @@ class BackendPlanner(ModelledPlanner, ABC):
         """The next `n` points, each of them taken from `free`; `waiting` are those whose outcome is to come."""
 
     @abstractmethod
-    def _author(self) -> str:
+    def _author(self, state: CampaignState) -> str:
         """Who proposes, in words."""
 
 

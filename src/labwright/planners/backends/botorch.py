@@ -62,8 +62,8 @@ class BotorchPlanner(BackendPlanner):
         """Several objectives, and limits on outcomes."""
         return frozenset({"two objectives", "more objectives", "outcome limits"})
 
-    def _author(self) -> str:
-        return f"BoTorch ({self.acquisition}, of several objectives qLogNEHVI)"
+    def _author(self, state: CampaignState) -> str:
+        return f"BoTorch ({'qLogNEHVI' if state.more_objectives else self.acquisition})"
 
     def _lead(self, state: CampaignState, free: Free, waiting: list[Params], n: int) -> list[Params]:
         import torch  # noqa: F401 - before its chance is set

@@ -53,7 +53,7 @@ class OptunaPlanner(BackendPlanner):
         """Several objectives, and limits on outcomes."""
         return frozenset({"two objectives", "more objectives", "outcome limits"})
 
-    def _author(self) -> str:
+    def _author(self, _: CampaignState) -> str:
         return f"Optuna ({'Gaussian process' if self.sampler == 'gp' else 'TPE'})"
 
     def _lead(self, state: CampaignState, free: Free, waiting: list[Params], n: int) -> list[Params]:
