@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--planners", help="who is run, by name, with commas; 'none' prints what is kept")
-    parser.add_argument("--planner", default="skopt", help="name of the planner that is ours")
+    parser.add_argument("--planner", default="gp", help="name of the planner that is ours")
     words = "options of ours as JSON, as LABEL={...}; may be given several times, the limits hold for the first"
     parser.add_argument("--ours", type=_variant, action="append", metavar="LABEL=JSON", help=words)
     parser.add_argument("--out", type=Path, default=Path("var/bench-planners"), help="where results are kept")

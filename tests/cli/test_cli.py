@@ -184,7 +184,7 @@ def test_mistakes_in_form_and_sense_of_a_campaign_come_together(copied_lab: Path
         ("name: conductivity", "name: conductance"),
         ("budget: 25", "budgt: 25"),
         ("unit: mol/kg", "unit: mol/l"),
-        ("planner: {name: skopt}", "planner: {name: scopt}"),
+        ("planner: {name: gp}", "planner: {name: gq}"),
     )
     done = labwright("check", cwd=copied_lab)
     assert "4 mistakes found" in done.stderr
@@ -192,7 +192,7 @@ def test_mistakes_in_form_and_sense_of_a_campaign_come_together(copied_lab: Path
         "called like its file, 'conductivity', not 'conductance'",
         "did you mean 'budget'?",
         "in 'mol/kg', not in 'mol/l'",
-        "did you mean 'skopt'?",
+        "did you mean 'gp'?",
     ):
         assert words in done.stderr
 
@@ -229,7 +229,7 @@ def test_unknown_names_end_with_3_and_a_hint() -> None:
     assert "did you mean 'dosing'?" in done.stderr
     done = labwright("campaign", "run", "conductivity", "--simulated", "--planner", "scopt")
     assert done.returncode == 3
-    assert "did you mean 'skopt'?" in done.stderr
+    assert "did you mean 'gp'?" in done.stderr
 
 
 def test_a_lab_without_its_instruments_ends_with_4() -> None:

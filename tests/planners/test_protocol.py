@@ -35,10 +35,10 @@ def test_loads_by_name_and_keeps_the_protocol(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("skpt", {}, "no planner 'skpt'; did you mean 'skopt'?"),
-        ("skopt", {"n_strat": 5}, "no option of planner 'skopt' 'n_strat'; did you mean 'n_start'?"),
+        ("gpp", {}, "no planner 'gpp'; did you mean 'gp'?"),
+        ("gp", {"n_strat": 5}, "no option of planner 'gp' 'n_strat'; did you mean 'n_start'?"),
         ("random", {"n_start": 5}, "no option of planner 'random' 'n_start' (known: none)"),
-        ("skopt", {"n_start": 0}, "n_start: Input should be greater than or equal to 2"),
+        ("gp", {"n_start": 0}, "n_start: Input should be greater than or equal to 2"),
     ],
 )
 def test_an_unknown_planner_or_option_is_refused_in_words(name: str, options: dict[str, int], says: str) -> None:
@@ -75,7 +75,7 @@ def test_another_seed_gives_other_points(name: str) -> None:
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**31), done=st.integers(0, 9), n=st.integers(1, 4))
 def test_proposals_keep_the_space_and_are_new(name: str, seed: int, done: int, n: int) -> None:
-    options = {"n_start": 4} if name == "skopt" else {}
+    options = {"n_start": 4} if name == "gp" else {}
     state = new_state(name, seed=seed)
     state = run(state.model_copy(update={"planner": PlannerSpec(name=name, options=options)}), done)
     proposals = [suggestion.params for suggestion in load_planner(state.planner).ask(state, n)]

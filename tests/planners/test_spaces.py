@@ -164,7 +164,7 @@ def test_planners_ask_for_allowed_points_that_are_new(name: str) -> None:
 @pytest.mark.parametrize("name", ["seven components, two or three of them, in steps", "everything at once", "a pool"])
 def test_the_default_planner_asks_for_what_is_allowed(name: str) -> None:
     one = NASTY[name]
-    state = new_state(one, "skopt", seed=2)
+    state = new_state(one, "gp", seed=2)
     planner = load_planner(state.planner)
     for _ in range(8):
         (suggestion,) = planner.ask(state, 1)

@@ -22,7 +22,7 @@ from labwright.model.space import Params
 
 __all__ = ["BACKENDS", "BUILT_IN", "PLANNERS", "Capability", "Planner", "lacking", "load_planner", "needs"]
 
-BUILT_IN = ("random", "skopt", "sobol")
+BUILT_IN = ("gp", "random", "sobol")
 """Planners that need nothing beyond Labwright itself."""
 
 BACKENDS = {"baybe": ("baybe", "torch"), "botorch": ("botorch", "torch"), "optuna": ("optuna",)}
@@ -138,10 +138,10 @@ def require(planner: str, module: str) -> None:
 
 def _class_of(name: str) -> type[BaseModel]:
     # Imported only when chosen: each may bring its own heavy library.
-    if name == "skopt":
-        from labwright.planners.skopt_gp import SkoptPlanner
+    if name == "gp":
+        from labwright.planners.gp.planner import GpPlanner
 
-        return SkoptPlanner
+        return GpPlanner
     if name == "baybe":
         from labwright.planners.backends.baybe import BaybePlanner
 

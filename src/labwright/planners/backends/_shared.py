@@ -20,7 +20,7 @@ from labwright.model.space import Choose, Forbidden, Params, Real, Space
 from labwright.planners._candidates import every_point, linear_system, neighbours, params_at
 from labwright.planners._finite import params_of, spread
 from labwright.planners._proposals import derive_seed, fresh_points, key_of, sobol_points, taken, vetoed
-from labwright.planners._surrogate import ModelledPlanner
+from labwright.planners.gp.modelled import ModelledPlanner
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,8 +17,8 @@ from labwright.model.errors import PlannerError
 from labwright.model.space import Params, Space
 from labwright.planners._candidates import linear_system, neighbours, scan
 from labwright.planners._proposals import derive_seed
-from labwright.planners._surrogate import expand, features
 from labwright.planners.backends._shared import BackendPlanner, Free, Lesson, lesson_of, seeded, smooth
+from labwright.planners.gp.features import expand, features
 from labwright.planners.protocol import Capability
 
 if TYPE_CHECKING:

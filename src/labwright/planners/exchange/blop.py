@@ -17,8 +17,8 @@ from labwright.model.campaign import CampaignState, FailKind, Outcome, Source, S
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.space import Categorical, Integer, Parameter, Params, ParamValue
 from labwright.planners._proposals import derive_seed, fresh_points, sobol_points
-from labwright.planners._surrogate import ModelledPlanner
 from labwright.planners.backends._shared import Free, lesson_of, seeded
+from labwright.planners.gp.modelled import ModelledPlanner
 from labwright.planners.protocol import Capability, Planner
 
 __all__ = ["BlopOptimizer", "BlopPlanner", "LabwrightOptimizer", "from_blop", "to_blop"]
