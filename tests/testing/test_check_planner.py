@@ -20,7 +20,7 @@ from labwright.testing._campaigns import campaigns, needing
 from labwright.testing.planning import CHECKS
 
 # Strict: whoever mends it takes this out.
-_KNOWN = {"gp": pytest.mark.xfail(strict=True, reason="its model does not look at vetoes")}
+_KNOWN = {"gp": pytest.mark.xfail(strict=True, reason="vetoes; chance of the front not seeded")}
 
 
 @pytest.mark.slow
