@@ -14,7 +14,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks.planners import continuous, limits, pools, special
+from benchmarks.planners import campaigns, continuous, limits, pools, special
 from benchmarks.planners.askers import ASKERS, Asker
 from benchmarks.planners.functions import FUNCTIONS
 from benchmarks.planners.libraries import MissingLibraryError, quiet
@@ -22,7 +22,7 @@ from benchmarks.planners.ours import Ours
 from benchmarks.planners.peers import PEERS, Peer
 from benchmarks.planners.tables import read_tables
 
-PARTS = ("pools", "continuous", "special", "cpu")
+PARTS = ("pools", "continuous", "special", "campaigns", "cpu")
 _USUAL = ("ours", "random", "skopt_ei", "botorch_logei", "botorch_ucb", "optuna_gp")
 
 
@@ -78,6 +78,12 @@ def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, 
         special.report(seen, batch)
         kept += limits.of_special(seen, batch, first) if "special" in parts else []
         kept += limits.of_cpu(seen, first) if "cpu" in parts else []
+    if "campaigns" in parts:
+        tables = read_tables(options.tables, cases) if options.tables else []
+        campaigns.run_all(variants, tables, seeds, options.out)
+        whole = campaigns.results(variants, tables, options.out)
+        campaigns.report(whole)
+        kept += limits.of_campaigns(whole.get(first, {}))
     return kept
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,9 +30,9 @@ MOST = Objective(name="y", goal="max", unit="g")
 Outcomes = Callable[[Params], "dict[str, float] | None"]
 
 
-def state_of(space: Space = SQUARE, objective: Objective = MOST, seed: int = 1, **more: object) -> CampaignState:
+def state_of(space: Space = SQUARE, objective: Objective = MOST, seed: int = 1, **more: Any) -> CampaignState:
     planner = PlannerSpec(name="gp", options={"n_start": 5})
-    return CampaignState(space=space, objective=objective, seed=seed, planner=planner, **more)  # type: ignore[arg-type]
+    return CampaignState(space=space, objective=objective, seed=seed, planner=planner, **more)
 
 
 def run(state: CampaignState, experiments: int, outcomes: Outcomes) -> CampaignState:
@@ -79,7 +80,9 @@ def test_a_measured_limit_is_kept_by_the_best() -> None:
 
 
 def test_where_syntheses_fail_it_soon_no_longer_asks() -> None:
-    failing = lambda params: math.hypot(float(params["a"]) - 0.7, float(params["b"]) - 0.3) < 0.2  # noqa: E731
+    def failing(params: Params) -> bool:
+        return math.hypot(float(params["a"]) - 0.7, float(params["b"]) - 0.3) < 0.2
+
     state = run(state_of(), 30, lambda params: None if failing(params) else {"y": hill(params)})
     failed = [trial for trial in state.trials[5:] if trial.status == "failed"]
     assert len(failed) <= 4

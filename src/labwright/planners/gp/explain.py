@@ -68,7 +68,7 @@ def _sensitivities(outlook: Outlook, goal: Goal) -> tuple[Sensitivity, ...]:
         mixed[:, place] = other[:, place]
         effects.append(float(((base - mean(mixed)) ** 2).mean() / 2))
     whole = max(float(base.var()), 1e-12)
-    groups, lengths = groups_of(space), np.mean([member.lengths for member in goal.model.members], axis=0)
+    groups, lengths = groups_of(space), goal.model.weights @ [member.lengths for member in goal.model.members]
     found, column = [], 0
     for parameter, effect in zip(space.parameters, effects, strict=True):
         categorical = isinstance(parameter, Categorical)
@@ -115,9 +115,7 @@ def _left_out(
 
     count = goal.model.measured
     pairs = [member.left_out() for member in goal.model.members]
-    means, sds = (np.array([part[place][:count] for part in pairs]) for place in (0, 1))
-    mean = means.mean(0)
-    sd = np.sqrt((sds**2 + means**2).mean(0) - mean**2)
+    mean, sd = goal.model.mixed([(part[0][:count], part[1][:count]) for part in pairs])
     seen = goal.model.members[0].data.z[:count]
     away = np.abs(seen - mean) / sd
     told, halves = goal.scale.outcomes(mean, sd)

@@ -1,8 +1,9 @@
 """The covariance behind the model, and how likely it makes what was measured.
 
-A Matérn 5/2 kernel with one length scale for each group of columns, on outcomes that are standardised. Earlier campaigns are tasks of their own: two points of different tasks covary less, by one learnt correlation for each
-task (a coregionalisation of rank one, Bonilla et al., NeurIPS 2007). Hyperparameters have log-normal priors: on a
-handful of points the likelihood alone is reckless.
+A Matérn 5/2 kernel with one length scale for each group of columns, on outcomes that are standardised. Earlier
+campaigns are tasks of their own: two points of different tasks covary less, by one learnt correlation for each task (a
+coregionalisation of rank one, Bonilla et al., NeurIPS 2007). Hyperparameters have log-normal priors: on a handful of
+points the likelihood alone is reckless.
 """
 
 from __future__ import annotations
@@ -14,21 +15,42 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Data", "Likelihood", "covariance", "theta_parts"]
+__all__ = ["ROUGH", "SMOOTH", "Data", "Likelihood", "Prior", "covariance", "theta_parts"]
 
 _ROOT5 = math.sqrt(5)
 _JITTER = 1e-8  # keeps the factorisation possible when two rows are all but the same point
 _HOPELESS = 1e25  # what a covariance that cannot be factorised is worth
 
-# The dimension-scaled prior of Hvarfner et al. (ICML 2024): the more parameters, the longer the lengths.
-_LENGTH_MEDIAN, _LENGTH_SPREAD = math.exp(math.sqrt(2)), math.sqrt(3)
-_SIGNAL_MEDIAN, _SIGNAL_SPREAD = 1.0, 1.0
-_NOISE_MEDIAN, _NOISE_SPREAD = math.exp(-5.0), 1.5
 _TASK_MIDDLE, _TASK_SPREAD = 1.0, 1.5  # of the logit: a correlation of 0.73, give or take much
 _LENGTH_BOUNDS = (math.log(0.02), math.log(30.0))
 _TASK_BOUNDS = (-6.0, 6.0)
 _SIGNAL_BOUNDS = (math.log(0.02), math.log(100.0))
 _NOISE_BOUNDS = (math.log(1e-7), 0.0)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is thought of the hyperparameters beforehand: log-normal, given by medians and spreads of the logarithm.
+
+    Args:
+        length: of length scales, as a fraction of a range.
+        wider: whether lengths grow with the square root of the number of parameters.
+        signal: variance of the standardised outcome's noise-free part.
+        noise: variance of the rest.
+    """
+
+    length: tuple[float, float]
+    wider: bool
+    signal: tuple[float, float]
+    noise: tuple[float, float]
+
+
+_HVARFNER = (math.exp(math.sqrt(2)), math.sqrt(3))
+ROUGH = Prior(length=_HVARFNER, wider=True, signal=(1.0, 0.01), noise=(math.exp(-4), 1.0))
+"""For outcomes with a grain of their own; lengths as in Hvarfner et al. (ICML 2024), no signal beyond the data."""
+
+SMOOTH = Prior(length=(0.7, 1.0), wider=False, signal=(2.0, 1.0), noise=(math.exp(-8), 2.5))
+"""For outcomes that follow their parameters closely, and may go on beyond what was seen."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +116,16 @@ class Likelihood:
     theta is (log length of each group, logit correlation of each earlier task, log signal and log noise variance).
     """
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, data: Data, prior: Prior) -> None:
         import numpy as np
 
         groups, earlier = data.lengths, data.earlier
-        length = math.log(_LENGTH_MEDIAN) + 0.5 * math.log(groups)
+        length = math.log(prior.length[0]) + (0.5 * math.log(groups) if prior.wider else 0.0)
         self._data = data
-        last = (math.log(_SIGNAL_MEDIAN), math.log(_NOISE_MEDIAN))
+        last = [math.log(prior.signal[0]), math.log(prior.noise[0])]
         self.middle = np.array([*[length] * groups, *[_TASK_MIDDLE] * earlier, *last])
-        self.spread = np.array([*[_LENGTH_SPREAD] * groups, *[_TASK_SPREAD] * earlier, _SIGNAL_SPREAD, _NOISE_SPREAD])
+        spreads = [*[prior.length[1]] * groups, *[_TASK_SPREAD] * earlier, prior.signal[1], prior.noise[1]]
+        self.spread = np.array(spreads)
         self.bounds = np.array([*[_LENGTH_BOUNDS] * groups, *[_TASK_BOUNDS] * earlier, _SIGNAL_BOUNDS, _NOISE_BOUNDS])
 
     def start(self, length: float) -> np.ndarray:

@@ -2,17 +2,20 @@
 
 With few experiments the hyperparameters are anybody's guess, and acting on the most likely ones is overconfident. So
 up to 128 rows the posterior is an average over samples of them (slice sampling, Neal, Ann. Stat. 31, 705 (2003)); with
-more the most likely ones do, and past 200 they are fitted anew only after every tenth part more.
+more the most likely ones do, and past 200 they are fitted anew only after every tenth part more. Two priors are tried,
+for rough and for smooth outcomes, and weighed by how well each foretells left-out readings.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from labwright.planners.gp.kernel import Data, Likelihood, covariance, theta_parts
+from labwright.planners.gp.kernel import ROUGH, SMOOTH, Data, Likelihood, Prior, covariance, theta_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +25,12 @@ __all__ = ["Member", "Model", "fit"]
 SAMPLED = 128  # rows up to which the hyperparameters are sampled
 SPARING = 200  # rows from which they are fitted only now and then
 GROWTH = 1.1
-SAMPLES, BURNT = 8, 3
+SAMPLES, BURNT = 6, 3
+LEAST_WEIGHT = 0.01  # below it a member is left out
 _STARTS = (0.3, 1.5)
 _FEW = 100  # rows on which a climb is begun that more rows then only finish
 _CLIMB, _FINISH = 60, 15  # iterations
+_FIXED = 0.05  # what has a narrower prior is not sampled
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,14 @@ class Member:
         prior = self.signal * (1 + math.sqrt(5) * r + 5 / 3 * r * r) * np.exp(-math.sqrt(5) * r)
         left = [solve_triangular(factor, self._across(one).T, lower=True, check_finite=False) for one in (a, b)]
         return np.asarray(prior - np.einsum("ij,ij->j", left[0], left[1]))
+
+    def left_out_score(self) -> float:
+        """Log density of all readings of the campaigns, each foretold from the others."""
+        import numpy as np
+
+        mean, sd = self.left_out()
+        away = (self.data.z - mean) / sd
+        return float(-(0.5 * away**2 + np.log(sd)).sum())
 
     def left_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of each reading foretold from all others, shape (n,) each.
@@ -136,24 +149,31 @@ class Model:
     """An average of Gaussian processes; higher is better.
 
     Args:
-        members: with equal weights.
+        members: what is averaged.
+        weights: of each, shape (members,); their sum is 1.
         measured: how many of the first rows are readings of this campaign; fantasies and failures come after.
     """
 
     members: tuple[Member, ...]
+    weights: np.ndarray
     measured: int
 
     def posterior(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the noise-free value at `x`, shape (k, m) -> (k,), (k,)."""
+        return self.mixed([member(x) for member in self.members])
+
+    def mixed(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the average of what each member says, shape (k,) each."""
         import numpy as np
 
-        means, sds = (np.array(part) for part in zip(*(member(x) for member in self.members), strict=True))
-        return means.mean(0), np.sqrt((sds**2 + means**2).mean(0) - means.mean(0) ** 2)
+        means, sds = (np.array(part) for part in zip(*parts, strict=True))
+        mean = self.weights @ means
+        return mean, np.sqrt(np.maximum(self.weights @ (sds**2 + means**2) - mean**2, 1e-12))
 
     @property
     def noise(self) -> float:
         """Variance of a reading beyond what is known of it."""
-        return sum(member.noise for member in self.members) / len(self.members)
+        return float(self.weights @ [member.noise for member in self.members])
 
     def with_fantasies(self, x: np.ndarray, lie: str) -> Model:
         """Pretend that `x`, shape (k, m), is measured already, so that the next proposal goes elsewhere.
@@ -187,11 +207,19 @@ def fit(data: Data, measured: int, seed: int) -> Model:
         measured: how many of the rows those are.
         seed: of the sampling.
     """
+    import numpy as np
+
     if len(data.z) <= SAMPLED:
-        thetas = _sampled(data, seed)
+        families = [[Member(theta, data) for theta in _sampled(data, prior, seed)] for prior in (ROUGH, SMOOTH)]
     else:
-        thetas = [_climbed(data.first(_milestone(len(data.z))))]
-    return Model(tuple(Member(theta, data) for theta in thetas), measured)
+        fitted = data.first(_milestone(len(data.z)))
+        families = [[Member(_climbed(fitted, prior), data)] for prior in (ROUGH, SMOOTH)]
+    scores = [np.logaddexp.reduce([one.left_out_score() for one in family]) for family in families]
+    shares = np.exp(np.array(scores) - max(scores)) / len(families[0])
+    weights = np.repeat(shares / (shares.sum() * len(families[0])), len(families[0]))
+    kept = weights >= LEAST_WEIGHT
+    members = tuple(one for one, keep in zip(itertools.chain(*families), kept, strict=True) if keep)
+    return Model(members, weights[kept] / weights[kept].sum(), measured)
 
 
 def _milestone(rows: int) -> int:
@@ -202,13 +230,13 @@ def _milestone(rows: int) -> int:
     return min(rows, mark) if rows >= SPARING else rows
 
 
-def _climbed(data: Data) -> np.ndarray:
+def _climbed(data: Data, prior: Prior) -> np.ndarray:
     """The most likely hyperparameters; kept, as a campaign asks for the same ones again and again."""
-    key = (*(part.tobytes() for part in (data.x, data.groups, data.z, data.known, data.task)), data.x.shape[1])
+    key = (prior, *(part.tobytes() for part in (data.x, data.groups, data.z, data.known, data.task)), data.x.shape[1])
     if key not in _KEPT:
         if len(_KEPT) >= _KEPT_AT_MOST:
             _KEPT.pop(next(iter(_KEPT)))
-        _KEPT[key] = _climb(data)
+        _KEPT[key] = _climb(data, prior)
     return _KEPT[key]
 
 
@@ -216,12 +244,12 @@ _KEPT: dict[tuple[object, ...], np.ndarray] = {}
 _KEPT_AT_MOST = 8
 
 
-def _climb(data: Data) -> np.ndarray:
+def _climb(data: Data, prior: Prior) -> np.ndarray:
     import numpy as np
     from scipy.optimize import minimize
 
     def highest(of: Data, starts: list[np.ndarray], iterations: int) -> np.ndarray:
-        likelihood = Likelihood(of)
+        likelihood = Likelihood(of, prior)
         found = [
             minimize(
                 likelihood.descend, start, jac=True, method="L-BFGS-B", bounds=likelihood.bounds,
@@ -232,23 +260,24 @@ def _climb(data: Data) -> np.ndarray:
         return np.asarray(min(found, key=lambda one: float(one.fun)).x)
 
     if len(data.z) <= 2 * _FEW:
-        return highest(data, [Likelihood(data).start(length) for length in _STARTS], _CLIMB)
+        return highest(data, [Likelihood(data, prior).start(length) for length in _STARTS], _CLIMB)
     few = data.rows(np.linspace(0, len(data.z) - 1, _FEW).astype(int))
-    begun = highest(few, [Likelihood(few).start(length) for length in _STARTS], _CLIMB)
+    begun = highest(few, [Likelihood(few, prior).start(length) for length in _STARTS], _CLIMB)
     return highest(data, [begun], _FINISH)
 
 
-def _sampled(data: Data, seed: int) -> list[np.ndarray]:
+def _sampled(data: Data, prior: Prior, seed: int) -> list[np.ndarray]:
     """Samples of the hyperparameters' posterior, one coordinate after the other, from the most likely ones on."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
-    likelihood = Likelihood(data)
-    theta = np.clip(_climb(data), likelihood.bounds[:, 0], likelihood.bounds[:, 1])
+    likelihood = Likelihood(data, prior)
+    theta = np.clip(_climb(data, prior), likelihood.bounds[:, 0], likelihood.bounds[:, 1])
     density = likelihood.density(theta)
+    free = np.flatnonzero(likelihood.spread > _FIXED)
     kept = []
     for sweep in range(BURNT + SAMPLES):
-        for place in rng.permutation(len(theta)):
+        for place in rng.permutation(free):
             level = density + math.log(rng.random())
             low = theta[place] - likelihood.spread[place] * rng.random()
             high = low + likelihood.spread[place]

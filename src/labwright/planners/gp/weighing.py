@@ -92,17 +92,17 @@ class _Bound:
     def __init__(self, weighing: Weighing) -> None:
         self._outlook = weighing.pending
         self._beta = weighing.beta
-        self._members = weighing.pending.goals[0].model.members
+        self._model = weighing.pending.goals[0].model
 
     def __call__(self, unit: np.ndarray) -> np.ndarray:
         import numpy as np
 
         x = self._outlook.expand(unit)
         total = np.zeros(len(unit))
-        for member in self._members:
+        for member, weight in zip(self._model.members, self._model.weights, strict=True):
             mean, sd = member(x)
-            total += mean + self._beta * sd
-        return total / len(self._members)
+            total += weight * (mean + self._beta * sd)
+        return total
 
     @property
     def slope(self) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
@@ -110,11 +110,11 @@ class _Bound:
         import numpy as np
 
         def at(position: np.ndarray) -> tuple[float, np.ndarray]:
-            parts = [member.with_slopes(position) for member in self._members]
-            count = len(parts)
-            score = sum(mean + self._beta * sd for mean, sd, _, _ in parts) / count
+            parts = [member.with_slopes(position) for member in self._model.members]
+            scores = np.array([mean + self._beta * sd for mean, sd, _, _ in parts])
             rises = np.array([rise + self._beta * wider for _, _, rise, wider in parts])
-            return score, rises.mean(0)
+            weights = self._model.weights
+            return float(weights @ scores), weights @ rises
 
         return at
 
@@ -141,7 +141,7 @@ class _Improvement:
                 _gain(self._goal, member(counted), best)
                 for member, best in zip(self._goal.model.members, self._best, strict=True)
             ]
-            answer += np.logaddexp.reduce(gains, axis=0) - math.log(len(gains))
+            answer += np.logaddexp.reduce(np.array(gains) + np.log(self._goal.model.weights)[:, None], axis=0)
         state = self._outlook.state
         if state.fidelity is not None:
             answer += _log_kinship(self._goal, x, counted)
