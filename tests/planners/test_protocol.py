@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from labwright.model.campaign import CampaignState, PlannerSpec
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.model.space import Categorical, Integer, LinearLE, Real, Space
-from labwright.planners import PLANNERS, Planner, load_planner
+from labwright.planners import BUILT_IN, Planner, load_planner
 from tests.planners.conftest import new_state, run, with_trial
 
-every_planner = pytest.mark.parametrize("name", PLANNERS)
+every_planner = pytest.mark.parametrize("name", BUILT_IN)
 
 
 def test_importing_planners_loads_no_heavy_library() -> None:
@@ -134,6 +134,6 @@ def test_nothing_done_gives_no_best_and_no_prediction(name: str) -> None:
 
 
 def test_planners_say_the_same_about_the_same_trials(eight_done: CampaignState) -> None:
-    bests = [load_planner(PlannerSpec(name=name)).best(eight_done) for name in PLANNERS]
+    bests = [load_planner(PlannerSpec(name=name)).best(eight_done) for name in BUILT_IN]
     assert bests[0] is not None
     assert bests[0] == bests[1] == bests[2]

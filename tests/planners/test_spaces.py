@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from labwright.model.campaign import CampaignState, Objective, PlannerSpec
 from labwright.model.errors import PlannerError
 from labwright.model.space import Categorical, Integer, LinearEQ, Mixture, Ordinal, Params, Pool, Real, Space
-from labwright.planners import PLANNERS, load_planner
+from labwright.planners import BUILT_IN, load_planner
 from labwright.planners._candidates import every_point, linear_system, neighbours, params_at, scan
 from labwright.planners._proposals import random_points, sobol_points
 from tests.planners.conftest import with_trial
@@ -218,7 +218,7 @@ def test_a_pool_is_walked_once_and_begins_again_where_others_chose() -> None:
 
 @pytest.mark.parametrize(
     ("name", "planner"),
-    [*(("a pool", planner) for planner in PLANNERS), *(("whole numbers only", name) for name in ("random", "sobol"))],
+    [*(("a pool", planner) for planner in BUILT_IN), *(("whole numbers only", name) for name in ("random", "sobol"))],
 )
 def test_all_of_a_finite_space_is_asked_once_and_then_no_more(name: str, planner: str) -> None:
     one = NASTY[name]

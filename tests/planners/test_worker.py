@@ -15,7 +15,7 @@ import pytest
 from labwright.model.campaign import CampaignState, PlannerSpec, Suggestion, Trial
 from labwright.model.errors import PlannerError
 from labwright.model.space import Between, Forbidden
-from labwright.planners import PLANNERS, Answer, PlannerWorker, load_planner
+from labwright.planners import BUILT_IN, Answer, PlannerWorker, load_planner
 from labwright.planners import worker as module
 from labwright.planners._wire import Ask, Reply, write_line
 from tests.planners.conftest import new_state, run, with_trial
@@ -103,7 +103,7 @@ def many(name: str, count: int) -> CampaignState:
     return state.model_copy(update={"trials": tuple(trials)})
 
 
-@pytest.mark.parametrize("name", PLANNERS)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_answers_are_those_of_the_planner_in_this_process(name: str, make: Make) -> None:
     worker = make(name)
     state = run(new_state("sobol", seed=2**70), 7)  # a seed no 64-bit number holds
