@@ -16,12 +16,12 @@ from labwright.model.campaign import (
     StopAdvice,
     Suggestion,
 )
-from labwright.model.errors import ConfigError, unknown
+from labwright.model.errors import ConfigError, PlannerError, unknown
 from labwright.model.space import Params
 
 __all__ = ["PLANNERS", "Capability", "Planner", "lacking", "load_planner", "needs"]
 
-PLANNERS = ("random", "skopt", "sobol")
+PLANNERS = ("gp", "random", "skopt", "sobol")
 
 Capability = Literal["two objectives", "more objectives", "outcome limits", "cost", "fidelity", "earlier campaigns"]
 """What a campaign may need of a planner beyond one objective; spaces, failures and batches are for all of them."""
@@ -115,14 +115,29 @@ def load_planner(spec: PlannerSpec) -> Planner:
 
 def _class_of(name: str) -> type[BaseModel]:
     # Imported only when chosen: each may bring its own heavy library.
-    if name == "skopt":
+    if name in ("gp", "skopt"):
         from labwright.planners.skopt_gp import SkoptPlanner
 
-        return SkoptPlanner
+        return _completed(SkoptPlanner)
     if name == "sobol":
         from labwright.planners.sobol import SobolPlanner
 
-        return SobolPlanner
+        return _completed(SobolPlanner)
     from labwright.planners.random import RandomPlanner
 
-    return RandomPlanner
+    return _completed(RandomPlanner)
+
+
+def _completed(chosen: type[BaseModel]) -> type[BaseModel]:
+    """For the time being: a planner that does not explain itself yet says so."""
+
+    def explain(self: Planner, state: CampaignState) -> Explanation:
+        raise PlannerError(f"planner {self.name!r} cannot explain what it has learnt")
+
+    def advise_stop(self: Planner, state: CampaignState) -> StopAdvice | None:
+        return None
+
+    for name, value in {"capabilities": frozenset(), "explain": explain, "advise_stop": advise_stop}.items():
+        if not hasattr(chosen, name):
+            setattr(chosen, name, value)
+    return chosen
