@@ -159,6 +159,7 @@ def _suggestion(
         if isinstance(planner, ConfigError):
             raise planner
         (again,) = planner.ask(asked, 1)
+        advice = planner.advise_stop(asked) if getattr(event, "advice", None) is not None else None
     except LabwrightError as error:
         if not isinstance(event, NotSuggested) or str(error) not in event.reason:
             then = event.reason if isinstance(event, NotSuggested) else _told(event)
@@ -178,6 +179,11 @@ def _suggestion(
         one, other = _predicted(raw, name), _predicted(again, name)
         if not _same(one, other):
             yield Difference(logged.id, logged.kind, f"{where}.predicted.{name}", one, other)
+    if isinstance(event, Suggested) and event.advice is not None:
+        for name in ("expected_gain", "noise", "regret_bound"):
+            one, other = getattr(event.advice, name), getattr(advice, name, None)
+            if not _same(one, other):
+                yield Difference(logged.id, logged.kind, f"advice.{name}", one, other)
 
 
 def _told(event: Suggested | Infeasible) -> str:
