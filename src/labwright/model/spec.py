@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -60,51 +60,31 @@ class Comparison(Frozen):
     experiments: int
 
 
-class CampaignSpec(Frozen):
-    """A campaign: protocol, search space, objective, planner, budget, seed, stop rule.
+class ProblemSpec(Frozen):
+    """What is sought, where, and by which planner.
 
     Attributes:
-        name: of the campaign; its runs carry it.
-        title: what people call it.
-        protocol: carried out for each experiment.
-        prepare: protocols carried out once before the first (a calibration).
         space: what the planner may choose.
-        fixed: the protocol's other parameters.
-        objective: which of the protocol's results is to be large, small, at a value or in a range.
+        objective: which outcome is to be large, small, at a value or in a range.
         more_objectives: others that are wanted as well; what is sought is then the front none beats.
-        outcome_limits: what results must keep for an experiment to count.
+        outcome_limits: what outcomes must keep for an experiment to count.
         cost: what an experiment costs, known beforehand.
         fidelity: a parameter that only says how well an experiment is made.
-        warm_start: earlier campaigns to learn from, by name (the newest of it) or id.
         planner: who chooses.
-        budget: number of experiments.
-        parallel: how many samples may be on their way at once.
         seed: of everything random in planning.
-        stop: when to end earlier.
-        compare: what somebody else reached, for the report.
     """
 
-    name: Name
-    title: str
-    protocol: Name
-    prepare: tuple[Name, ...] = ()
     space: Space
-    fixed: dict[Name, Number] = {}
     objective: Objective
     more_objectives: tuple[Objective, ...] = ()
     outcome_limits: tuple[OutcomeLimit, ...] = ()
     cost: Cost | None = None
     fidelity: Fidelity | None = None
-    warm_start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     planner: PlannerSpec
-    budget: Annotated[Whole, Field(ge=1, le=10_000)]
-    parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
-    stop: StopRule = StopRule()
-    compare: Comparison | None = None
 
     @model_validator(mode="after")
-    def _nothing_chosen_twice(self) -> CampaignSpec:
+    def _fits_together(self) -> Self:
         if problems := self.problems({}):
             raise CrossReferenceError(problems)
         return self
@@ -123,17 +103,8 @@ class CampaignSpec(Frozen):
     def problems(self, broken: Broken) -> list[Problem]:
         """What does not fit together; see `LabModel.problems`."""
         found = list(self._named_twice(broken))
-        if "stop" not in broken and "cost" not in broken and self.stop.cost is not None and self.cost is None:
-            found.append(
-                (("stop", "cost"), "the campaign has no cost; say what an experiment costs (cost: unit, base)")
-            )
         if "space" in broken:
             return found
-        found += [
-            (("fixed", name), f"{name!r} is in the search space as well; fix it or search it")
-            for name in self.fixed
-            if name in self.space.names
-        ]
         if self.cost is not None:
             found += _cost_problems(self.cost, self.space)
         if self.fidelity is not None:
@@ -152,9 +123,55 @@ class CampaignSpec(Frozen):
                 words = f"{limit.name!r} has a limit already; give low and high together"
                 yield ("outcome_limits", str(index), "name"), words
             limited.add(limit.name)
-        for index, name in enumerate(self.warm_start or ()):
-            if name in self.warm_start[:index]:
-                yield ("warm_start", str(index)), f"{name!r} stands there twice"
+
+
+class CampaignSpec(ProblemSpec):
+    """A campaign: what is sought, by which protocol, planner, budget, seed, stop rule.
+
+    Attributes:
+        name: of the campaign; its runs carry it.
+        title: what people call it.
+        protocol: carried out for each experiment.
+        prepare: protocols carried out once before the first (a calibration).
+        fixed: the protocol's other parameters.
+        warm_start: earlier campaigns to learn from, by name (the newest of it) or id.
+        budget: number of experiments.
+        parallel: how many samples may be on their way at once.
+        stop: when to end earlier.
+        compare: what somebody else reached, for the report.
+    """
+
+    name: Name
+    title: str
+    protocol: Name
+    prepare: tuple[Name, ...] = ()
+    fixed: dict[Name, Number] = {}
+    warm_start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    budget: Annotated[Whole, Field(ge=1, le=10_000)]
+    parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    stop: StopRule = StopRule()
+    compare: Comparison | None = None
+
+    def problems(self, broken: Broken) -> list[Problem]:
+        """What does not fit together; see `LabModel.problems`."""
+        found = super().problems(broken)
+        if "stop" not in broken and "cost" not in broken and self.stop.cost is not None and self.cost is None:
+            found.append(
+                (("stop", "cost"), "the campaign has no cost; say what an experiment costs (cost: unit, base)")
+            )
+        if "space" not in broken:
+            found += [
+                (("fixed", name), f"{name!r} is in the search space as well; fix it or search it")
+                for name in self.fixed
+                if name in self.space.names
+            ]
+        earlier = self.warm_start or ()
+        found += [
+            (("warm_start", str(index)), f"{name!r} stands there twice")
+            for index, name in enumerate(earlier)
+            if name in earlier[:index]
+        ]
+        return found
 
 
 def _cost_problems(cost: Cost, space: Space) -> Iterator[Problem]:
