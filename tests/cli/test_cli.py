@@ -42,8 +42,8 @@ ALL = list(verbs(get_command(app)))
 def test_there_are_the_verbs_the_manual_lists() -> None:
     assert {" ".join(verb) for verb in ALL} == {
         "campaign drain", "campaign list", "campaign pause", "campaign replay", "campaign resume", "campaign run",
-        "campaign show", "campaign stop", "campaign watch", "check", "demo", "doctor", "fault add", "fault clear",
-        "fault list", "init", "question answer", "question list", "report", "run export", "run list", "run show",
+        "campaign show", "campaign stop", "campaign suggest", "campaign veto", "campaign watch", "check", "demo", "doctor", "fault add", "fault clear",
+        "fault list", "init", "planner compare", "planner explain", "planner list", "question answer", "question list", "report", "run export", "run list", "run show",
         "schema", "simulate", "station list", "station test", "store sync", "store verify",
     }  # fmt: skip
 

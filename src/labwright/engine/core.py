@@ -273,10 +273,7 @@ class CampaignCore:
                 self._give_up(one, self.reason)
         self._unwanted = False  # whoever was asked has died with the controller
         if self.asking:
-            self._out.append(self._ask_planner())
-
-    def _ask_planner(self) -> Ask:
-        return Ask(self.asking, self.state(), advise=self.spec.stop.advised)
+            self._out.append(Ask(self.asking, self.state()))
 
     def _suggested(self, event: Suggested) -> None:
         if self._too_late(event):
@@ -716,7 +713,7 @@ class CampaignCore:
         elif len(self.live) < self.spec.parallel:
             self._asks += 1
             self.asking = self._asks
-            self._out.append(self._ask_planner())
+            self._out.append(Ask(self.asking, self.state()))
 
     def _begin_proposed(self) -> None:
         """Begin the next experiment that a person wants, if the stocks still last."""

@@ -143,7 +143,7 @@ class CampaignRun:
         self.runs = RunJournal(data / "runs")
         self.recovered = recover(data / "runs")
         self.keeper = StepJournal(journal)
-        self._worker = PlannerWorker(campaign.spec.planner)
+        self._worker = PlannerWorker(campaign.spec.planner, advise=campaign.spec.stop.advised)
         self.stations: dict[str, StationLink] = {}
         self._under_way: dict[str, RunStep] = {}
         self._alarms: dict[str, Repeating] = {}
@@ -373,8 +373,8 @@ class CampaignRun:
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
-            case Ask(state=state, advise=advise):
-                self._ask(state, advise=advise)
+            case Ask(state=state):
+                self._ask(state)
             case RunStep(station=station, order=order):
                 late_s = LATE_TIMES * order.expected_s + LATE_S
                 late = StepLate(step_id=order.step_id, running_s=late_s, expected_s=order.expected_s)
@@ -389,7 +389,7 @@ class CampaignRun:
             case Finish():
                 self._end = instruction
 
-    def _ask(self, state: CampaignState, *, advise: bool) -> None:
+    def _ask(self, state: CampaignState) -> None:
         """Ask the planner in its own process; lab time stands still on a stepped clock meanwhile."""
         thinking = self._lab.clock.actor("planner", busy=True)
 
@@ -397,7 +397,7 @@ class CampaignRun:
             self._events.put(reply(self._campaign, answer))
             thinking.close()
 
-        self._worker.ask(state, 1, answered, advise=advise)
+        self._worker.ask(state, 1, answered)
 
     def _stop_stations(self, why: str, *, now: bool) -> None:
         """First none of them begins anything any more, then all are halted at once."""

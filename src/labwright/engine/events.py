@@ -219,12 +219,10 @@ class Ask:
     Attributes:
         number: of the ask.
         state: what the planner may know: the campaign as it was when this was decided.
-        advise: whether to ask as well if going on is worth it.
     """
 
     number: int
     state: CampaignState
-    advise: bool = False
 
     def __str__(self) -> str:
         return f"ask {self.number}"

@@ -52,10 +52,14 @@ class PlannerWorker:
         spec: which planner, with its options.
         deadline_s: wall time for one try.
         idle_s: wall time without an ask after which the process ends; the next ask starts it again.
+        advise: whether every ask also asks if going on is worth it.
     """
 
-    def __init__(self, spec: PlannerSpec, *, deadline_s: float = 300.0, idle_s: float = 120.0) -> None:
+    def __init__(
+        self, spec: PlannerSpec, *, deadline_s: float = 300.0, idle_s: float = 120.0, advise: bool = False
+    ) -> None:
         self._spec = spec
+        self._advise = advise
         self._deadline_s = deadline_s
         self._idle_s = idle_s
         # A process is signalled and waited for under the lock only, so that no signal goes to a number given away.
@@ -72,14 +76,13 @@ class PlannerWorker:
         with self._lock:
             return self._child.process.pid if self._child else None
 
-    def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None], *, advise: bool = False) -> None:
+    def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
         """Ask for `n` suggestions and return at once.
 
         Args:
             state: the campaign so far.
             n: how many.
             answered: called exactly once, from another thread; by then the worker may be asked again.
-            advise: whether to ask as well if going on is worth it.
 
         Raises:
             PlannerError: the last ask is not answered yet, or the worker is closed.
@@ -93,10 +96,7 @@ class PlannerWorker:
                 self._idle.cancel()
             self._busy = True
             self._thread = threading.Thread(
-                target=self._carry_out,
-                args=(state, n, answered, advise),
-                name=f"planner {self._spec.name}",
-                daemon=True,
+                target=self._carry_out, args=(state, n, answered), name=f"planner {self._spec.name}", daemon=True
             )
             self._thread.start()
 
@@ -116,18 +116,18 @@ class PlannerWorker:
             thread.join()
         self._reap()
 
-    def _carry_out(self, state: CampaignState, n: int, answered: Callable[[Answer], None], advise: bool) -> None:
+    def _carry_out(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
         began = time.monotonic()
         # Stands if something unforeseen ends this thread: an ask without an answer would hang the campaign.
         reply = Reply(refused="the thread that asks it broke off; please report the traceback it left")
         try:
-            reply = self._reply(state, n, advise)
+            reply = self._reply(state, n)
         finally:
             self._rest()
             error = f"planner {self._spec.name!r}: {reply.refused}" if reply.refused else ""
             answered(Answer(reply.suggestions, error, time.monotonic() - began, reply.advice))
 
-    def _reply(self, state: CampaignState, n: int, advise: bool) -> Reply:
+    def _reply(self, state: CampaignState, n: int) -> Reply:
         """The planner's reply; after too many tries one that says what happened."""
         happened: list[str] = []
         while len(happened) < _TRIES:
@@ -141,7 +141,7 @@ class PlannerWorker:
             timer = threading.Timer(self._deadline_s, self._too_late, (child,))
             timer.daemon = True
             timer.start()
-            reply = child.ask(self._spec, state, n, advise)
+            reply = child.ask(self._spec, state, n, self._advise)
             timer.cancel()
             if reply is not None:
                 return reply
