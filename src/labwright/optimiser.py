@@ -422,8 +422,9 @@ class Optimiser:
         if _empty(cell):
             return None
         if isinstance(parameter, Categorical):
-            found.wrong += parameter.violations(str(cell))
-            return str(cell)
+            violations = parameter.violations(str(cell))
+            found.wrong += violations
+            return None if violations else str(cell)
         number = _number(found, self._head(name), cell)
         return int(number) if number is not None and isinstance(parameter, Integer) and number.is_integer() else number
 

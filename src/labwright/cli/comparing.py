@@ -17,10 +17,11 @@ from labwright.cli.simulating import opened
 from labwright.cli.words import valued
 from labwright.engine import Campaign, CampaignRun, load_campaign
 from labwright.journal import Journal, journal_file
-from labwright.model.campaign import Trial
+from labwright.model.campaign import PlannerSpec, Trial
 from labwright.model.errors import ConfigError, LabwrightError
 from labwright.model.judging import counts, hypervolume, merits
 from labwright.model.spec import CampaignSpec, StopRule
+from labwright.planners import load_planner
 
 SHORT = 0.015
 """The target lies this share of its value short of the best that any planner found: about a repeat's scatter."""
@@ -66,6 +67,8 @@ def compare_planners(
         ConfigError: the campaign or a planner is wrong; nothing was rehearsed.
     """
     path = find_campaign(root, name)
+    for planner in planners:
+        load_planner(PlannerSpec(name=planner))
     chosen = _planners(root, path, planners, budget, data)
     first = next(iter(chosen.values())).spec
     done: list[Rehearsal] = []
