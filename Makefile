@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TABLES ?= ../shared/data/tables
 
-.PHONY: help setup demo test lint soak bench bench-planners clean
+.PHONY: help setup demo test test-backends lint soak bench bench-planners clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -33,6 +33,11 @@ lint: $(STAMP)  ## ruff, mypy --strict and the layer rules
 
 test: lint  ## lint, then every test
 	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+# plain pip: uv prefers one index, and torch may come from another. Left in .venv; make clean takes it out.
+test-backends: $(STAMP)  ## install the extras of the planners on other libraries, and run their tests
+	$(BIN)/python -m pip install --quiet --editable ".[botorch,optuna,baybe]"
+	OMP_NUM_THREADS=1 LABWRIGHT_REQUIRE_BACKENDS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m backends tests/planners
 
 soak: $(STAMP)  ## long proofs: kill matrix, contract tests at every boundary, a week of weather
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 3600

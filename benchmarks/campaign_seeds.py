@@ -67,7 +67,7 @@ def main() -> int:
     print("true conductivity of the best composition found / optimum")
     print("seed   planner 13   planner 25   random 13   random 25")
     for seed in range(seeds):
-        ours = campaign(folder, "skopt", seed, None)
+        ours = campaign(folder, "gp", seed, None)
         chance = campaign(folder, "random", seed, None)
         for look in LOOKS:
             good[look] += ours[look] >= GOAL

@@ -45,20 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     best = optimum(CELSIUS, [MOLALITY_LIMIT]).conductivity_ms_per_cm
     print(f"optimum {best:.3f} mS/cm; goal {GOAL:.1%} of it; columns: after {HALF_WAY} and {options.experiments}")
-    print("seed   skopt          random         CPU s per skopt ask")
+    print("seed   gp          random         CPU s per gp ask")
     table = []
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         begin = time.process_time()
-        skopt = run("skopt", seed, options.experiments, best)
+        gp = run("gp", seed, options.experiments, best)
         per_ask = (time.process_time() - begin) / options.experiments
         random = run("random", seed, options.experiments, best)
-        table.append((*skopt, *random))
-        print(f"{seed:4d}   {skopt[0]:.4f} {skopt[1]:.4f}  {random[0]:.4f} {random[1]:.4f}  {per_ask:.2f}")
+        table.append((*gp, *random))
+        print(f"{seed:4d}   {gp[0]:.4f} {gp[1]:.4f}  {random[0]:.4f} {random[1]:.4f}  {per_ask:.2f}")
     figures = np.array(table)
     early, late = ((figures[:, column] >= GOAL).sum() for column in (0, 1))
-    print(f"skopt reaches the goal after {HALF_WAY} in {early} of {len(table)}, after {options.experiments} in {late}")
+    print(f"gp reaches the goal after {HALF_WAY} in {early} of {len(table)}, after {options.experiments} in {late}")
     won = [(figures[:, column] > figures[:, column + 2]).sum() for column in (0, 1)]
-    print(f"skopt is ahead of random after {HALF_WAY} in {won[0]}, after {options.experiments} in {won[1]}")
+    print(f"gp is ahead of random after {HALF_WAY} in {won[0]}, after {options.experiments} in {won[1]}")
     print("median  " + "  ".join(f"{value:.4f}" for value in np.median(figures, axis=0)))
 
 

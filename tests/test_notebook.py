@@ -73,7 +73,7 @@ def test_databroker_reads_them(lab: OpenLab, result: CampaignResult) -> None:
 
 def test_a_lab_whose_vials_are_used_takes_no_second_campaign(lab: OpenLab, result: CampaignResult) -> None:
     again = lab.campaign("conductivity", budget=1)
-    assert repr(again) == "<conductivity: 1 experiments, planner skopt, seed 1>"
+    assert repr(again) == "<conductivity: 1 experiments, planner gp, seed 1>"
     with pytest.raises(RefusedError, match=r"has used this lab's containers and stocks"):
         again.run()
 

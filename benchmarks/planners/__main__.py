@@ -14,7 +14,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks.planners import continuous, limits, pools, special
+from benchmarks.planners import campaigns, continuous, limits, pools, special
 from benchmarks.planners.askers import ASKERS, Asker
 from benchmarks.planners.functions import FUNCTIONS
 from benchmarks.planners.libraries import MissingLibraryError, quiet
@@ -22,7 +22,7 @@ from benchmarks.planners.ours import Ours
 from benchmarks.planners.peers import PEERS, Peer
 from benchmarks.planners.tables import read_tables
 
-PARTS = ("pools", "continuous", "special", "cpu")
+PARTS = ("pools", "continuous", "special", "campaigns", "cpu")
 _USUAL = ("ours", "random", "skopt_ei", "botorch_logei", "botorch_ucb", "optuna_gp")
 
 
@@ -78,6 +78,12 @@ def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, 
         special.report(seen, batch)
         kept += limits.of_special(seen, batch, first) if "special" in parts else []
         kept += limits.of_cpu(seen, first) if "cpu" in parts else []
+    if "campaigns" in parts:
+        tables = read_tables(options.tables, cases) if options.tables else []
+        campaigns.run_all(variants, tables, seeds, options.out)
+        whole = campaigns.results(variants, tables, options.out)
+        campaigns.report(whole)
+        kept += limits.of_campaigns(whole.get(first, {}))
     return kept
 
 
@@ -89,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--planners", help="who is run, by name, with commas; 'none' prints what is kept")
-    parser.add_argument("--planner", default="skopt", help="name of the planner that is ours")
+    parser.add_argument("--planner", default="gp", help="name of the planner that is ours")
     words = "options of ours as JSON, as LABEL={...}; may be given several times, the limits hold for the first"
     parser.add_argument("--ours", type=_variant, action="append", metavar="LABEL=JSON", help=words)
     parser.add_argument("--out", type=Path, default=Path("var/bench-planners"), help="where results are kept")

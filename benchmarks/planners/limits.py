@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from benchmarks.planners import continuous, pools, special
+from benchmarks.planners import campaigns, continuous, pools, special
 from benchmarks.planners.figures import BUDGET, NOT_FOUND, ratio_of
 from benchmarks.planners.functions import FUNCTIONS
 from benchmarks.planners.peers import PEERS
@@ -109,6 +110,35 @@ def of_special(found: special.Found, batch: Mapping[str, tuple[float, float, int
         Limit("Branin with holes, median failures in 34 asks", 4, special.median(found, "holes", ours, "failures")),
         Limit("Hartmann6, median regret four at once / one at a time", 2.5, four / single if ours in batch else None),
         Limit("numbers and a category, median regret / skopt_gp", 0.3, _over(mine, theirs)),
+        Limit(
+            "share of the true hypervolume, median", 0.96, special.median(found, "pair", ours, "share"), at_least=True
+        ),
+    ]
+
+
+def of_campaigns(found: Mapping[str, list[dict[str, Any]]]) -> list[Limit]:
+    """Limits on whole campaigns."""
+    designs = [line["designs"] for line in found.get("electrolyte", [])]
+    warm = found.get("warm", [])
+    means = (
+        {kind: float(np.mean([line[kind] for line in warm])) for kind in ("cold", "shifted", "misleading")}
+        if warm
+        else {}
+    )
+    stop = campaigns.stop_ratio(found)
+    note = f"mean regret then {stop[1]:.3f}" if stop else ""
+    return [
+        Limit(
+            "designs to within 1.5 % of the best conductivity, median",
+            8,
+            float(np.median(designs)) if designs else None,
+        ),
+        Limit("the same, most", 20, float(max(designs)) if designs else None),
+        Limit(
+            "experiments after a shifted earlier campaign / cold", 0.7, _over(means.get("shifted"), means.get("cold"))
+        ),
+        Limit("experiments after a misleading one / cold", 1.1, _over(means.get("misleading"), means.get("cold"))),
+        Limit("experiments at the advice to stop / an oracle's", 1.3, stop[0] if stop else None, note=note),
     ]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import labwright.model.campaign
 import labwright.model.space
 import labwright.planners
-from benchmarks.planners.peers import Choose, nearest
+from benchmarks.planners.peers import Choose
 from benchmarks.planners.records import digest
 from benchmarks.planners.tables import Goal, Table
 from labwright.model.campaign import CampaignState, Objective, Outcome, PlannerSpec, Suggestion, Trial
@@ -28,7 +28,7 @@ class Ours:
         name: which planner.
     """
 
-    def __init__(self, options: Mapping[str, Any] | None = None, name: str = "skopt") -> None:
+    def __init__(self, options: Mapping[str, Any] | None = None, name: str = "gp") -> None:
         self.options = dict(options or {})
         self.name = name
 
@@ -36,7 +36,7 @@ class Ours:
     def version(self) -> str:
         """Of its options and of the source that decides what it answers; any change makes its results anew."""
         folder = Path(labwright.planners.__file__).parent
-        files = [*sorted(folder.glob("*.py")), *(Path(str(one.__file__)) for one in _MODELS)]
+        files = [*sorted(folder.rglob("*.py")), *(Path(str(one.__file__)) for one in _MODELS)]
         source = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
         return digest(self.name, self.options, source)
 
@@ -52,7 +52,7 @@ class Ours:
             seed: of the campaign.
             goal: whether outcomes are to be large or small.
         """
-        options = {"n_start": max(2, len(points)), **self.options} if self.name == "skopt" else self.options
+        options = {"n_start": max(2, len(points)), **self.options} if self.name == "gp" else self.options
         return CampaignState(
             space=space,
             objective=Objective(name="y", goal=goal, unit="1"),
@@ -62,13 +62,14 @@ class Ours:
         )
 
     def pool(self, table: Table, seed: int) -> Choose:
-        """Chooses among a table's rows: asks for a point, takes the untested row nearest to it."""
+        """Chooses among a table's rows, which are the pool of its campaign."""
+        place = {tuple(row.values()): number for number, row in enumerate(table.rows)}
 
         def choose(told: Sequence[int], losses: np.ndarray) -> int:
             sign = -1.0 if table.goal == "max" else 1.0
             points, values = [table.rows[row] for row in told], [sign * float(value) for value in losses]
-            (suggestion,) = ours_ask(self.state(table.space, points, values, seed, table.goal), 1)
-            return nearest(table, told, suggestion.params)
+            (suggestion,) = ours_ask(self.state(table.pool, points, values, seed, table.goal), 1)
+            return place[tuple(suggestion.params.values())]
 
         return choose
 

@@ -21,6 +21,7 @@ from benchmarks.planners.libraries import library, seed_of, version_of
 from benchmarks.planners.ours import Ours, ours_ask
 from benchmarks.planners.peers import botorch_model, skopt_dimensions
 from benchmarks.planners.records import Records, digest
+from labwright.model.campaign import Objective, Outcome
 from labwright.model.space import Categorical, Real, Space
 
 Run = Callable[[int], dict[str, Any]]
@@ -223,6 +224,37 @@ def pair_optuna_gp(seed: int) -> dict[str, Any]:
     return two_objectives(seed, ask)
 
 
+def pair_of_ours(planner: Ours) -> Run:
+    """Ours with two objectives, both to be small, counted from the same reference."""
+    space = cube(2)
+    names = ("y", "z")
+    objectives = [
+        Objective(name=name, goal="min", unit="1", reference=end)
+        for name, end in zip(names, PAIR_REFERENCE, strict=True)
+    ]
+
+    def run(seed: int) -> dict[str, Any]:
+        def ask(x: np.ndarray, y: np.ndarray, n: int) -> np.ndarray:
+            points = [space.from_unit(list(map(float, point))) for point in x]
+            state = planner.state(space, points, [0.0] * len(points), seed)
+            trials = tuple(
+                trial.model_copy(
+                    update={
+                        "outcomes": {name: Outcome(mean=float(one)) for name, one in zip(names, values, strict=True)}
+                    }
+                )
+                for trial, values in zip(state.trials, y, strict=True)
+            )
+            state = state.model_copy(
+                update={"objective": objectives[0], "more_objectives": (objectives[1],), "trials": trials}
+            )
+            return np.array([space.to_unit(one.params) for one in ours_ask(state, n)])
+
+        return two_objectives(seed, ask)
+
+    return run
+
+
 def cpu_of(asker: Asker, trials: int) -> dict[str, Any]:
     """CPU seconds of one ask, fitting included, with so many random trials of Hartmann6 behind it; the median."""
     took = []
@@ -256,7 +288,7 @@ PEERS: dict[str, dict[str, tuple[str, Run]]] = {
 }
 """By case and peer: its version, and its run."""
 
-OURS: dict[str, Callable[[Ours], Run]] = {"holes": holes_of_ours, "mixed": mixed_of_ours}
+OURS: dict[str, Callable[[Ours], Run]] = {"holes": holes_of_ours, "mixed": mixed_of_ours, "pair": pair_of_ours}
 """What ours can do of them."""
 
 PROTOCOLS = {

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from labwright.model.space import Categorical, Parameter, Params, Real, Space
+from labwright.model.space import Categorical, Parameter, Params, Pool, Real, Space
 
 Goal = Literal["max", "min"]
 
@@ -57,6 +57,13 @@ class Table:
     def space(self) -> Space:
         """The box around the rows."""
         return Space(parameters=self.parameters)
+
+    @property
+    def pool(self) -> Space:
+        """The same with nothing but the rows in it."""
+        names = [one.name for one in self.parameters]
+        rows = tuple(tuple(row[name] for name in names) for row in self.rows)
+        return Space(parameters=self.parameters, pool=Pool(file=f"{self.name}.csv", rows=rows))
 
     @property
     def losses(self) -> np.ndarray:

@@ -17,4 +17,4 @@ def test_two_campaigns_reach_the_goal_and_beat_random_search(capsys: pytest.Capt
     assert "after 20 in 2" in printed
     rows = re.findall(r"^ *\d+   ([\d.]+) ([\d.]+)  ([\d.]+) ([\d.]+)", printed, re.MULTILINE)
     assert len(rows) == 2
-    assert all(float(skopt) > float(random) for _, skopt, _, random in rows)
+    assert all(float(gp) > float(random) for _, gp, _, random in rows)

@@ -186,7 +186,7 @@ def test_mistakes_in_form_and_sense_of_a_campaign_come_together(copied_lab: Path
         ("name: conductivity", "name: conductance"),
         ("budget: 25", "budgt: 25"),
         ("unit: mol/kg", "unit: mol/l"),
-        ("planner: {name: skopt}", "planner: {name: scopt}"),
+        ("planner: {name: gp}", "planner: {name: gq}"),
     )
     done = labwright("check", cwd=copied_lab)
     assert "4 mistakes found" in done.stderr
@@ -194,7 +194,7 @@ def test_mistakes_in_form_and_sense_of_a_campaign_come_together(copied_lab: Path
         "called like its file, 'conductivity', not 'conductance'",
         "did you mean 'budget'?",
         "in 'mol/kg', not in 'mol/l'",
-        "did you mean 'skopt'?",
+        "did you mean 'gp'?",
     ):
         assert words in done.stderr
 
@@ -208,7 +208,7 @@ def test_goals_limits_and_costs_that_do_not_fit_are_told_with_their_line(copied_
         "fidelity: {parameter: dmc_share, target: 2}\n"
         "stop: {regret_below: 0.1}\n"
     )
-    edit(campaign, ("planner: {name: skopt}", f"{more}planner: {{name: sobol}}"))
+    edit(campaign, ("planner: {name: gp}", f"{more}planner: {{name: sobol}}"))
     done = labwright("check", cwd=copied_lab)
     assert done.returncode == 3
     for words in (
@@ -223,7 +223,7 @@ def test_goals_limits_and_costs_that_do_not_fit_are_told_with_their_line(copied_
 def test_a_planner_that_does_not_do_is_a_mistake_of_the_file(copied_lab: Path) -> None:
     edit(
         copied_lab / "lab_config" / "campaigns" / "conductivity.yaml",
-        ("planner: {name: skopt}", "cost: {unit: min, base: 20}\nplanner: {name: random}"),
+        ("planner: {name: gp}", "cost: {unit: min, base: 20}\nplanner: {name: random}"),
     )
     done = labwright("check", cwd=copied_lab)
     assert done.returncode == 3
@@ -262,7 +262,7 @@ def test_unknown_names_end_with_3_and_a_hint() -> None:
     assert "did you mean 'dosing'?" in done.stderr
     done = labwright("campaign", "run", "conductivity", "--simulated", "--planner", "scopt")
     assert done.returncode == 3
-    assert "did you mean 'skopt'?" in done.stderr
+    assert "did you mean 'gp'?" in done.stderr
 
 
 def test_a_lab_without_its_instruments_ends_with_4() -> None:

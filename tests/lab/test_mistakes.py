@@ -186,7 +186,7 @@ def test_a_list_is_no_lab(tmp_path: Path) -> None:
     [
         ("low: 0.14, high: 2.0", "low: 2.0, high: 0.14", "low 2 is not below high 0.14"),
         ("budget: 25", "budget: 0", "budget: input should be greater than or equal to 1, not 0"),
-        ("planner: {name: skopt}", "planer: {name: skopt}", "planer: unknown key; did you mean 'planner'?"),
+        ("planner: {name: gp}", "planer: {name: gp}", "planer: unknown key; did you mean 'planner'?"),
         ("fixed: {temperature: 27.0}", "fixed: {molality: 1.0}", "'molality' is in the search space as well"),
     ],
 )

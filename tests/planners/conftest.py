@@ -18,7 +18,7 @@ def value(salt: float, carbonate: float, share: float) -> float:
     return 12.0 - 5.0 * (salt - 1.1) ** 2 - 20.0 * (carbonate - 0.35) ** 2 - 3.0 * (1.0 - share)
 
 
-def new_state(planner: str = "skopt", seed: int = 0, goal: str = "max", **options: object) -> CampaignState:
+def new_state(planner: str = "gp", seed: int = 0, goal: str = "max", **options: object) -> CampaignState:
     space = Space(
         parameters=(
             Real(name="salt", low=0.14, high=2.0, unit="mol/kg"),
@@ -52,5 +52,5 @@ def run(state: CampaignState, experiments: int, noise: Callable[[int], float] = 
 
 @pytest.fixture(scope="session")
 def eight_done() -> CampaignState:
-    """Eight experiments of the skopt planner, two of them led by its model."""
+    """Eight experiments of the gp planner, two of them led by its model."""
     return run(new_state(), 8)

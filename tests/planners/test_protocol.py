@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from labwright.model.campaign import CampaignState, PlannerSpec
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.model.space import Categorical, Integer, LinearLE, Real, Space
-from labwright.planners import PLANNERS, Planner, load_planner
+from labwright.planners import BUILT_IN, Planner, load_planner
 from tests.planners.conftest import new_state, run, with_trial
 
-every_planner = pytest.mark.parametrize("name", PLANNERS)
+every_planner = pytest.mark.parametrize("name", BUILT_IN)
 
 
 def test_importing_planners_loads_no_heavy_library() -> None:
@@ -35,10 +35,10 @@ def test_loads_by_name_and_keeps_the_protocol(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("skpt", {}, "no planner 'skpt'; did you mean 'skopt'?"),
-        ("skopt", {"n_strat": 5}, "no option of planner 'skopt' 'n_strat'; did you mean 'n_start'?"),
+        ("gpp", {}, "no planner 'gpp'; did you mean 'gp'?"),
+        ("gp", {"n_strat": 5}, "no option of planner 'gp' 'n_strat'; did you mean 'n_start'?"),
         ("random", {"n_start": 5}, "no option of planner 'random' 'n_start' (known: none)"),
-        ("skopt", {"n_start": 0}, "n_start: Input should be greater than or equal to 2"),
+        ("gp", {"n_start": 0}, "n_start: Input should be greater than or equal to 2"),
     ],
 )
 def test_an_unknown_planner_or_option_is_refused_in_words(name: str, options: dict[str, int], says: str) -> None:
@@ -75,7 +75,7 @@ def test_another_seed_gives_other_points(name: str) -> None:
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**31), done=st.integers(0, 9), n=st.integers(1, 4))
 def test_proposals_keep_the_space_and_are_new(name: str, seed: int, done: int, n: int) -> None:
-    options = {"n_start": 4} if name == "skopt" else {}
+    options = {"n_start": 4} if name == "gp" else {}
     state = new_state(name, seed=seed)
     state = run(state.model_copy(update={"planner": PlannerSpec(name=name, options=options)}), done)
     proposals = [suggestion.params for suggestion in load_planner(state.planner).ask(state, n)]
@@ -134,6 +134,6 @@ def test_nothing_done_gives_no_best_and_no_prediction(name: str) -> None:
 
 
 def test_planners_say_the_same_about_the_same_trials(eight_done: CampaignState) -> None:
-    bests = [load_planner(PlannerSpec(name=name)).best(eight_done) for name in PLANNERS]
+    bests = [load_planner(PlannerSpec(name=name)).best(eight_done) for name in BUILT_IN]
     assert bests[0] is not None
     assert bests[0] == bests[1] == bests[2]

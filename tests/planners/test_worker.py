@@ -16,7 +16,7 @@ import pytest
 from labwright.model.campaign import CampaignState, PlannerSpec, Suggestion, Trial
 from labwright.model.errors import PlannerError
 from labwright.model.space import Between, Forbidden
-from labwright.planners import PLANNERS, Answer, PlannerWorker, load_planner
+from labwright.planners import BUILT_IN, Answer, PlannerWorker, load_planner
 from labwright.planners import worker as module
 from labwright.planners._wire import Ask, Reply, write_line
 from tests.planners.conftest import new_state, run, with_trial
@@ -104,7 +104,7 @@ def many(name: str, count: int) -> CampaignState:
     return state.model_copy(update={"trials": tuple(trials)})
 
 
-@pytest.mark.parametrize("name", PLANNERS)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_answers_are_those_of_the_planner_in_this_process(name: str, make: Make) -> None:
     worker = make(name)
     state = run(new_state("sobol", seed=2**70), 7)  # a seed no 64-bit number holds
@@ -140,10 +140,10 @@ def test_an_ask_sends_only_what_is_new(make: Make, monkeypatch: pytest.MonkeyPat
 
 
 def test_one_that_is_killed_while_it_computes_is_asked_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker, wire = make("skopt"), Wire()
+    worker, wire = make("gp"), Wire()
     wire.watch(worker, monkeypatch)
     wire.then = lambda pid: os.kill(pid, signal.SIGKILL) if len(wire.sent) == 1 else None
-    state = run(new_state("skopt"), 8)
+    state = run(new_state("gp"), 8)
     answer = asked(worker, state)
     assert answer.error == ""
     assert written(answer.suggestions) == here(state)
@@ -284,7 +284,7 @@ def test_the_process_ends_with_the_one_that_asked_even_while_it_computes() -> No
         "from labwright.planners import PlannerWorker, worker as module\n"
         "from tests.planners.conftest import new_state, run\n"
         "state = run(new_state('sobol'), 1000)\n"  # a Gaussian process of 1,000 trials takes half a minute
-        "worker, plain = PlannerWorker(new_state('skopt').planner), module.write_line\n"
+        "worker, plain = PlannerWorker(new_state('gp').planner), module.write_line\n"
         "def write_line(fd, message):\n"
         "    plain(fd, message)\n"
         "    print(worker.pid, flush=True)\n"

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING
 
 from labwright.model.errors import PlannerError
-from labwright.model.space import Params, Space
+from labwright.model.parameters import ROUNDING
+from labwright.model.space import Categorical, Params, Space
 from labwright.planners._axes import spelt
 from labwright.planners._drawing import dimensions, draw, plain
 from labwright.planners._finite import listed, params_of, spread
@@ -19,7 +20,7 @@ from labwright.planners._region import Region, region_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from labwright.model.campaign import CampaignState, Trial
+    from labwright.model.campaign import CampaignState, Trial, Veto
 
 _PATIENCE = 1 << 16  # rejected draws in a row before the space is called exhausted; a tenth of a second
 _BLOCK = 64  # points drawn at once; a power of two, as the balance of a Sobol sequence's first block needs
@@ -40,6 +41,27 @@ def key_of(space: Space, params: Params) -> tuple[object, ...]:
 def taken(state: CampaignState) -> Set[tuple[object, ...]]:
     """Keys of all points ever proposed in this campaign, whatever became of them; not to be changed."""
     return _LAST.keys_of(state.space.names, state.trials)
+
+
+def vetoed(state: CampaignState, params: Params) -> bool:
+    """Whether a person does not want `params` to be tried.
+
+    A parameter that a veto does not name may have any value. On a logarithmic scale the reach is a fraction of that.
+    """
+    return any(_within(state.space, veto, params) for veto in state.vetoes)
+
+
+def _within(space: Space, veto: Veto, params: Params) -> bool:
+    for parameter in space.parameters:
+        if parameter.name not in veto.params:
+            continue
+        there, here = veto.params[parameter.name], params[parameter.name]
+        if isinstance(parameter, Categorical):
+            if there != here:
+                return False
+        elif abs(parameter.to_unit(there) - parameter.to_unit(here)) > veto.reach + ROUNDING:
+            return False
+    return True
 
 
 def changed(old: tuple[Trial, ...], new: tuple[Trial, ...]) -> list[int]:
@@ -150,7 +172,7 @@ def _brought_in(region: Region, unit: np.ndarray) -> Iterator[Params | None]:
 
 
 def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list[Params]:
-    """The next `n` points that were never proposed.
+    """The next `n` points that were never proposed and that nobody has vetoed.
 
     Args:
         state: the campaign so far.
@@ -158,17 +180,18 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
         n: how many.
 
     Raises:
-        PlannerError: every point of a finite space is taken.
+        PlannerError: every point of a finite space is taken or vetoed.
     """
     known = taken(state)
+    besides = " and not vetoed" if state.vetoes else ""
     fresh: dict[tuple[object, ...], Params] = {}
     repeats = 0
     for params in points if n else ():
         key = key_of(state.space, params)
-        if key in known or key in fresh:
+        if key in known or key in fresh or vetoed(state, params):
             repeats += 1
             if repeats > _PATIENCE:
-                raise PlannerError(f"no untried point found after {repeats} draws; the space seems exhausted")
+                raise PlannerError(f"no point untried{besides} found after {repeats} draws; the space seems exhausted")
             continue
         repeats = 0
         fresh[key] = params
@@ -176,7 +199,8 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
             break
     if len(fresh) < n:
         raise PlannerError(
-            f"{len(fresh)} untried points are left, not {n}; the space is exhausted: end the campaign or widen it"
+            f"{len(fresh)} points untried{besides} are left, not {n}; the space is exhausted: "
+            f"end the campaign or widen it{', or take back a veto' if state.vetoes else ''}"
         )
     return list(fresh.values())
 

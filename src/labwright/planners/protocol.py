@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
@@ -19,9 +20,15 @@ from labwright.model.campaign import (
 from labwright.model.errors import ConfigError, PlannerError, unknown
 from labwright.model.space import Params
 
-__all__ = ["PLANNERS", "Capability", "Planner", "lacking", "load_planner", "needs"]
+__all__ = ["BACKENDS", "BUILT_IN", "PLANNERS", "Capability", "Planner", "lacking", "load_planner", "needs"]
 
-PLANNERS = ("gp", "random", "skopt", "sobol")
+BUILT_IN = ("gp", "random", "sobol")
+"""Planners that need nothing beyond Labwright itself."""
+
+BACKENDS = {"baybe": ("baybe", "torch"), "botorch": ("botorch", "torch"), "optuna": ("optuna",)}
+"""Planners that need an extra of their own name, with the modules it brings."""
+
+PLANNERS = tuple(sorted([*BUILT_IN, *BACKENDS]))
 
 Capability = Literal["two objectives", "more objectives", "outcome limits", "cost", "fidelity", "earlier campaigns"]
 """What a campaign may need of a planner beyond one objective; spaces, failures and batches are for all of them."""
@@ -96,9 +103,12 @@ def load_planner(spec: PlannerSpec) -> Planner:
 
     Raises:
         ConfigError: no such planner or option (with the nearest name), or a value an option does not take.
+        PlannerError: the planner's library is not installed, with the line that installs it.
     """
     if spec.name not in PLANNERS:
         raise ConfigError(unknown("planner", spec.name, PLANNERS))
+    for module in BACKENDS.get(spec.name, ()):
+        require(spec.name, module)
     chosen = _class_of(spec.name)
     wrong = [unknown(f"option of planner {spec.name!r}", key, list(chosen.model_fields)) for key in spec.options]
     wrong = [text for text, key in zip(wrong, spec.options, strict=True) if key not in chosen.model_fields]
@@ -109,35 +119,45 @@ def load_planner(spec: PlannerSpec) -> Planner:
     except ValidationError as error:
         reasons = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
         raise ConfigError(f"options of planner {spec.name!r}: {reasons}") from error
-    assert isinstance(planner, Planner)  # noqa: S101 - tells mypy what the three classes below are
+    assert isinstance(planner, Planner)  # noqa: S101 - tells mypy what the classes below are
     return planner
+
+
+def require(planner: str, module: str) -> None:
+    """Refuse a planner whose library is missing; nothing is imported for that.
+
+    Raises:
+        PlannerError: with the line that installs it.
+    """
+    if find_spec(module) is None:
+        raise PlannerError(
+            f"planner {planner!r} needs the package {module}, which is not installed: "
+            f"pip install 'labwright[{planner}]'"
+        )
 
 
 def _class_of(name: str) -> type[BaseModel]:
     # Imported only when chosen: each may bring its own heavy library.
-    if name in ("gp", "skopt"):
-        from labwright.planners.skopt_gp import SkoptPlanner
+    if name == "gp":
+        from labwright.planners.gp.planner import GpPlanner
 
-        return _completed(SkoptPlanner)
+        return GpPlanner
+    if name == "baybe":
+        from labwright.planners.backends.baybe import BaybePlanner
+
+        return BaybePlanner
+    if name == "botorch":
+        from labwright.planners.backends.botorch import BotorchPlanner
+
+        return BotorchPlanner
+    if name == "optuna":
+        from labwright.planners.backends.optuna import OptunaPlanner
+
+        return OptunaPlanner
     if name == "sobol":
         from labwright.planners.sobol import SobolPlanner
 
-        return _completed(SobolPlanner)
+        return SobolPlanner
     from labwright.planners.random import RandomPlanner
 
-    return _completed(RandomPlanner)
-
-
-def _completed(chosen: type[BaseModel]) -> type[BaseModel]:
-    """For the time being: a planner that does not explain itself yet says so."""
-
-    def explain(self: Planner, state: CampaignState) -> Explanation:
-        raise PlannerError(f"planner {self.name!r} cannot explain what it has learnt")
-
-    def advise_stop(self: Planner, state: CampaignState) -> StopAdvice | None:
-        return None
-
-    for name, value in {"capabilities": frozenset(), "explain": explain, "advise_stop": advise_stop}.items():
-        if not hasattr(chosen, name):
-            setattr(chosen, name, value)
-    return chosen
+    return RandomPlanner

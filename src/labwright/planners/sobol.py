@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labwright.model.campaign import CampaignState, Suggestion
 from labwright.planners._proposals import derive_seed, fresh_points, sobol_points
-from labwright.planners._surrogate import ModelledPlanner
+from labwright.planners.gp.modelled import ModelledPlanner
 
 __all__ = ["SobolPlanner"]
 

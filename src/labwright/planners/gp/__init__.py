@@ -1,0 +1,1 @@
+"""The default planner and the model behind every planner's predictions."""

@@ -1,0 +1,135 @@
+"""The default planner: Bayesian optimisation on a Gaussian process averaged over its hyperparameters."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from labwright.model.campaign import CampaignState, Outcome, Suggestion
+from labwright.model.errors import PlannerError
+from labwright.model.space import Params
+from labwright.planners._proposals import derive_seed, fresh_points, key_of, sobol_points, taken
+from labwright.planners.gp.features import features
+from labwright.planners.gp.modelled import ModelledPlanner
+from labwright.planners.gp.outlook import Outlook, look
+from labwright.planners.gp.search import by_promise
+from labwright.planners.gp.weighing import Weighing, weigh
+from labwright.planners.protocol import Capability
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["GpPlanner"]
+
+_BEST = 5  # points so far around which the search looks as well
+_LOOKED_AT = 20_000  # points that are all taken before the space is called exhausted
+
+
+class GpPlanner(ModelledPlanner):
+    """Gaussian process, averaged over its hyperparameters.
+
+    Args:
+        n_start: experiments before the model has a say, failed ones counted; they follow a Sobol sequence.
+        n_candidates: points among which the search for the next experiment begins.
+        acquisition: "log_ei", the expected improvement; "ucb", mean plus `beta` standard deviations; "auto": ucb to
+            find the best of a finite list, log_ei elsewhere and where failures, limits, costs or targets are weighed.
+        beta: how much what is not known counts; 0 only exploits.
+    """
+
+    n_start: int = Field(default=6, ge=2, le=1000)
+    n_candidates: int = Field(default=1024, ge=64, le=65536)
+    acquisition: Literal["auto", "ucb", "log_ei"] = "auto"
+    beta: float = Field(default=0.7, ge=0, le=10)
+
+    @property
+    def name(self) -> str:
+        """``"gp"``."""
+        return "gp"
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """All but three objectives and more."""
+        return frozenset({"two objectives", "outcome limits", "cost", "fidelity", "earlier campaigns"})
+
+    def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
+        """Propose `n` points, each allowing for the ones before it and for all pending trials; see `Planner.ask`."""
+        asked = len(state.trials)
+        measured = sum(trial.status == "done" for trial in state.trials)
+        # A model needs two values to know a scale; a campaign that only failed so far goes on scanning.
+        scanning = n if measured < 2 else max(0, min(n, self.n_start - asked))
+        sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), asked)
+        points = fresh_points(state, sequence, scanning) if scanning else []
+        suggestions = [
+            Suggestion(params=params, rationale=f"start: point {asked + place} of an even scan")
+            for place, params in enumerate(points, start=1)
+        ]
+        if len(suggestions) == n:
+            return suggestions
+        outlook = look(state)
+        weighing = weigh(outlook, self.acquisition, self.beta)
+        waiting = [trial.params for trial in state.trials if trial.pending] + points
+        if waiting:
+            weighing = weighing.allowing_for(features(state.space, waiting))
+        known = {*taken(state), *(key_of(state.space, params) for params in points)}
+        while len(suggestions) < n:
+            seed = derive_seed(state.seed, asked + len(suggestions), self.name)
+            params = self._next(state, weighing, known, seed)
+            suggestions.append(_explained(outlook, weighing, params))
+            known.add(key_of(state.space, params))
+            weighing = weighing.allowing_for(features(state.space, [params]))
+        return suggestions
+
+    def _next(self, state: CampaignState, weighing: Weighing, known: set[tuple[object, ...]], seed: int) -> Params:
+        import numpy as np
+
+        rng = np.random.default_rng(seed)
+        parents = _best_positions(state, weighing)
+        points = by_promise(state.space, weighing.acquisition(rng), self.n_candidates, parents, rng)
+        for params in itertools.islice(points, _LOOKED_AT):
+            if key_of(state.space, params) not in known:
+                return params
+        return fresh_points_or_end(state, known, seed)
+
+
+def fresh_points_or_end(state: CampaignState, known: set[tuple[object, ...]], seed: int) -> Params:
+    """Any point left, if the promising ones are all taken.
+
+    Raises:
+        PlannerError: none is left.
+    """
+    points = sobol_points(state.space, seed)
+    for params in itertools.islice(points, _LOOKED_AT):
+        if key_of(state.space, params) not in known:
+            return params
+    raise PlannerError("every point of the space was tried or is pending; end the campaign or widen the space")
+
+
+def _best_positions(state: CampaignState, weighing: Weighing) -> np.ndarray:
+    """The best points so far that are in the space, shape (k, d)."""
+    import numpy as np
+
+    order = sorted(weighing.outlook.done, key=lambda trial: -_merit(state, trial.outcomes))
+    inside = [trial.params for trial in order if not state.space.violations(trial.params)][:_BEST]
+    return np.array([state.space.to_unit(params) for params in inside]).reshape(-1, len(state.space.parameters))
+
+
+def _merit(state: CampaignState, outcomes: dict[str, Outcome]) -> float:
+    return state.objective.merit(outcomes[state.objective.name].mean)
+
+
+def _explained(outlook: Outlook, weighing: Weighing, params: Params) -> Suggestion:
+    (predicted,) = outlook.predict([params])
+    objective = outlook.state.objective
+    sd = predicted.sem or 0.0
+    words = [f"expected {predicted.mean:.4g} ± {sd:.2g} {objective.unit}".rstrip(" 1")]
+    places = outlook.counting or list(range(len(outlook.done)))
+    best = max((outlook.done[place].outcomes[objective.name].mean for place in places), key=objective.merit)
+    if objective.goal in ("max", "min") and sd > 0:
+        side, sign = ("above", 1) if objective.goal == "max" else ("below", -1)
+        chance = 0.5 * math.erfc(-sign * (predicted.mean - best) / sd / math.sqrt(2))
+        words.append(f"{chance:.0%} to come out {side} the best so far, {best:.4g} {objective.unit}".rstrip(" 1"))
+    words += weighing.words(params)
+    return Suggestion(params=params, rationale="; ".join(words), predicted=predicted)

@@ -1,0 +1,103 @@
+"""Outcomes as the model sees them: standardised, larger is better, and a bad tail drawn in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labwright.model.campaign import Goal, Outcome
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Scale", "known_noise"]
+
+_ENOUGH = 4  # values a median and a quartile say something of
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Between an outcome in its unit and what the model sees.
+
+    Half the experiments of a campaign are bad ones, and how bad is of no interest; but a few very bad ones would take
+    up the whole scale. So below the median values are drawn in by a logarithm, above it nothing is changed.
+
+    Args:
+        sign: -1 where less is better.
+        middle: median of the signed values, below which they are drawn in.
+        bend: how far below it that begins to matter, in the outcome's unit; 0 where nothing is drawn in.
+        centre: signed value that 0 stands for.
+        spread: outcome units per unit of the model.
+    """
+
+    sign: float
+    middle: float
+    bend: float
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, values: np.ndarray, goal: Goal) -> Scale:
+        """The scale on which these values are standardised, shape (n,); targets and ranges have no bad tail."""
+        import numpy as np
+
+        sign = -1.0 if goal == "min" else 1.0
+        signed = sign * values
+        middle, bend = float(np.median(signed)), 0.0
+        if goal in ("max", "min") and len(values) >= _ENOUGH:
+            bend = float(np.quantile(signed, 0.75)) - middle
+        tiny = 1e-12 * max(1.0, float(np.abs(values).max()))
+        plain = cls(sign, middle, bend if bend > tiny else 0.0, 0.0, 1.0)
+        drawn = plain.to_model(values)
+        spread = float(drawn.std())
+        return cls(sign, middle, plain.bend, float(drawn.mean()), spread if spread > tiny else 1.0)
+
+    def to_model(self, values: np.ndarray) -> np.ndarray:
+        """Outcomes in their unit, shape (n,), as the model sees them."""
+        import numpy as np
+
+        signed = self.sign * values
+        if self.bend:
+            below = np.maximum(self.middle - signed, 0.0)
+            signed = np.where(signed < self.middle, self.middle - self.bend * np.log1p(below / self.bend), signed)
+        return np.asarray((signed - self.centre) / self.spread)
+
+    def to_unit(self, seen: np.ndarray) -> np.ndarray:
+        """The reverse of `to_model`."""
+        import numpy as np
+
+        signed = self.centre + self.spread * seen
+        if self.bend:
+            below = np.minimum(np.maximum(self.middle - signed, 0.0) / self.bend, 50.0)  # e^50: far beyond any outcome
+            signed = np.where(signed < self.middle, self.middle - self.bend * np.expm1(below), signed)
+        return np.asarray(self.sign * signed)
+
+    def slope(self, values: np.ndarray) -> np.ndarray:
+        """Model units per outcome unit at outcomes in their unit, shape (n,)."""
+        import numpy as np
+
+        if not self.bend:
+            return np.full(len(values), 1 / self.spread)
+        below = np.maximum(self.middle - self.sign * values, 0.0)
+        return np.asarray(1 / (1 + below / self.bend) / self.spread)
+
+    def outcomes(self, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A posterior, shape (n,) each, in the outcome's unit: its median, and half of what lies within one sd."""
+        import numpy as np
+
+        return self.to_unit(mean), np.abs(self.to_unit(mean + sd) - self.to_unit(mean - sd)) / 2
+
+
+def known_noise(outcomes: Sequence[Outcome]) -> np.ndarray:
+    """Variances of the means, shape (n,): half each outcome's own, half the median of all that tell theirs.
+
+    A standard error from three replicates is itself uncertain by half; three equal readings must not nail the model.
+    """
+    import numpy as np
+
+    own = np.array([np.nan if outcome.sem is None else outcome.sem**2 for outcome in outcomes])
+    told = ~np.isnan(own)
+    if not told.any():
+        return np.zeros(len(own))
+    return np.where(told, 0.5 * own + 0.5 * float(np.median(own[told])), 0.0)

@@ -1,0 +1,257 @@
+"""How a proposal is weighed: by a confidence bound, by expected improvement, or by expected gain of the front."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from labwright.model.space import Params
+from labwright.planners._candidates import every_point
+from labwright.planners.gp.acquisition import (
+    expected_merit_gain,
+    expected_volume_gain,
+    front,
+    log_expected_improvement,
+    log_expected_improvement_slope,
+)
+from labwright.planners.gp.features import features
+from labwright.planners.gp.outlook import Goal, Outlook
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from labwright.planners.gp.search import Acquisition
+
+__all__ = ["Weighing", "weigh"]
+
+Kind = Literal["ucb", "log_ei", "front"]
+_NO_COST = 1e-12  # what a free experiment costs, so that its logarithm is a number
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """An acquisition, with everything pending allowed for.
+
+    Args:
+        outlook: as it was measured.
+        kind: which acquisition.
+        beta: standard deviations added to the mean, for "ucb".
+        pending: what is pretended to be known as well; the models proposals are weighed by.
+    """
+
+    outlook: Outlook
+    kind: Kind
+    beta: float
+    pending: Outlook
+
+    def allowing_for(self, x: np.ndarray) -> Weighing:
+        """The same when `x`, shape (k, m), is under way already."""
+        # A lie as good as the best pushes improvement elsewhere, but would pull a confidence bound to itself.
+        lie = "best" if self.kind == "log_ei" and not self.outlook.goals[0].bent else "mean"
+        return replace(self, pending=self.pending.with_fantasies(x, lie))
+
+    def acquisition(self, rng: np.random.Generator) -> Acquisition:
+        """What is to be made large."""
+        if self.kind == "ucb":
+            return _Bound(self)
+        if self.kind == "front":
+            return _Front(self, rng)
+        return _Improvement(self)
+
+    def words(self, params: Params) -> list[str]:
+        """What else counted, in words."""
+        told = []
+        x = features(self.outlook.state.space, [params])
+        if self.outlook.success is not None or self.outlook.limits:
+            chance = math.exp(float(self.outlook.log_chance(x)[0]))
+            told.append(f"{chance:.0%} to succeed and keep all limits")
+        if self.outlook.state.cost is not None:
+            told.append(f"costs {self.outlook.state.cost.of(params):.4g} {self.outlook.state.cost.unit}")
+        how = {
+            "ucb": f"chosen for mean + {self.beta:g} standard deviations",
+            "log_ei": "chosen for its expected improvement",
+            "front": "chosen for its expected gain of the front",
+        }
+        return [*told, how[self.kind]]
+
+
+def weigh(outlook: Outlook, acquisition: Literal["auto", "ucb", "log_ei"], beta: float) -> Weighing:
+    """The way to weigh proposals that fits a campaign."""
+    state, kind = outlook.state, acquisition
+    if len(outlook.goals) > 1:
+        return Weighing(outlook, "front", beta, outlook)
+    weighty = outlook.success is not None or outlook.limits or state.cost is not None or state.fidelity is not None
+    if weighty or outlook.goals[0].bent:
+        kind = "log_ei"  # a bound knows no probabilities to be weighed with
+    if kind == "auto":
+        kind = "log_ei" if every_point(state.space) is None else "ucb"
+    return Weighing(outlook, kind, beta, outlook)
+
+
+class _Bound:
+    """Mean plus beta standard deviations, averaged over the hyperparameters (Srinivas et al., ICML 2010)."""
+
+    def __init__(self, weighing: Weighing) -> None:
+        self._outlook = weighing.pending
+        self._beta = weighing.beta
+        self._model = weighing.pending.goals[0].model
+
+    def __call__(self, unit: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        x = self._outlook.expand(unit)
+        total = np.zeros(len(unit))
+        for member, weight in zip(self._model.members, self._model.weights, strict=True):
+            mean, sd = member(x)
+            total += weight * (mean + self._beta * sd)
+        return total
+
+    @property
+    def slope(self) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+        """See `Acquisition`."""
+        import numpy as np
+
+        def at(position: np.ndarray) -> tuple[float, np.ndarray]:
+            parts = [member.with_slopes(position) for member in self._model.members]
+            scores = np.array([mean + self._beta * sd for mean, sd, _, _ in parts])
+            rises = np.array([rise + self._beta * wider for _, _, rise, wider in parts])
+            weights = self._model.weights
+            return float(weights @ scores), weights @ rises
+
+        return at
+
+
+class _Improvement:
+    """Logarithm of expected improvement, chance to succeed and cost together, averaged over the hyperparameters."""
+
+    def __init__(self, weighing: Weighing) -> None:
+        self._outlook = weighing.pending
+        self._weighing = weighing
+        self._goal = weighing.pending.goals[0]
+        self._best = [_incumbent(weighing, place) for place in range(len(self._goal.model.members))]
+
+    @property
+    def slope(self) -> Callable[[np.ndarray], tuple[float, np.ndarray]] | None:
+        """See `Acquisition`; of the plain improvement only."""
+        import numpy as np
+
+        outlook = self._outlook
+        state = outlook.state
+        if self._goal.bent or outlook.limits or outlook.success or state.cost or state.fidelity:
+            return None
+        model = self._goal.model
+
+        def at(position: np.ndarray) -> tuple[float, np.ndarray]:
+            parts = [
+                log_expected_improvement_slope(*member.with_slopes(position), float(best or 0.0))
+                for member, best in zip(model.members, self._best, strict=True)
+            ]
+            gains = np.array([gain for gain, _ in parts]) + np.log(model.weights)
+            whole = float(np.logaddexp.reduce(gains))
+            return whole, np.exp(gains - whole) @ np.array([slope for _, slope in parts])
+
+        return at
+
+    def __call__(self, unit: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        x = self._outlook.expand(unit)
+        answer = self._outlook.log_chance(x)
+        counted = _at_target(self._outlook, unit)
+        if self._best[0] is not None:
+            gains = [
+                _gain(self._goal, member(counted), best)
+                for member, best in zip(self._goal.model.members, self._best, strict=True)
+            ]
+            answer += np.logaddexp.reduce(np.array(gains) + np.log(self._goal.model.weights)[:, None], axis=0)
+        state = self._outlook.state
+        if state.fidelity is not None:
+            answer += _log_kinship(self._goal, x, counted)
+        if state.cost is not None:
+            points = [state.space.from_unit([float(u) for u in row]) for row in unit]
+            answer -= np.log(np.maximum([state.cost.of(params) for params in points], _NO_COST))
+        return np.asarray(answer)
+
+
+class _Front:
+    """Logarithm of the expected gain of the front's area, and of the chance to succeed."""
+
+    slope = None
+
+    def __init__(self, weighing: Weighing, rng: np.random.Generator) -> None:
+        import numpy as np
+
+        self._outlook = weighing.pending
+        self._rng_state = rng.bit_generator.state
+        measured = weighing.outlook
+        x = features(measured.state.space, [trial.made for trial in measured.done])
+        values = np.column_stack([goal.merit(goal.model.posterior(x)[0]) for goal in measured.goals])
+        counting = measured.counting
+        self._known = front(values[counting]) if counting else values[:0]
+        self._reference = np.array([_reference(goal, values[:, place]) for place, goal in enumerate(measured.goals)])
+
+    def __call__(self, unit: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        rng = np.random.default_rng()
+        rng.bit_generator.state = self._rng_state  # the same samples for every point
+        x = self._outlook.expand(unit)
+        means, sds = (
+            np.column_stack(part)
+            for part in zip(*(goal.model.posterior(x) for goal in self._outlook.goals), strict=True)
+        )
+        return expected_volume_gain(means, sds, self._known, self._reference, rng) + self._outlook.log_chance(x)
+
+
+def _incumbent(weighing: Weighing, place: int) -> float | None:
+    """The best merit by the posterior mean among what counts; None if nothing keeps the limits yet."""
+    outlook = weighing.outlook
+    counting = outlook.counting
+    if outlook.state.fidelity is not None and not counting:
+        counting = list(range(len(outlook.done)))
+    if not counting:
+        return None
+    goal = outlook.goals[0]
+    member = goal.model.members[place]
+    return float(goal.merit(member(member.data.x[counting])[0]).max())
+
+
+def _gain(goal: Goal, posterior: tuple[np.ndarray, np.ndarray], best: float | None) -> np.ndarray:
+    assert best is not None  # noqa: S101 - who calls has looked
+    if goal.bent:
+        return expected_merit_gain(*posterior, best, goal.merit)
+    return log_expected_improvement(*posterior, best)
+
+
+def _at_target(outlook: Outlook, unit: np.ndarray) -> np.ndarray:
+    """Features of the same points at the fidelity that counts."""
+    import numpy as np
+
+    state = outlook.state
+    if state.fidelity is None:
+        return outlook.expand(unit)
+    place = state.space.names.index(state.fidelity.parameter)
+    moved = np.array(unit)
+    moved[:, place] = state.space.parameters[place].to_unit(state.fidelity.target)
+    return outlook.expand(moved)
+
+
+def _log_kinship(goal: Goal, x: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """How much a cheap experiment says about the dear one: log of their squared correlation (Huang et al. 2006)."""
+    import numpy as np
+
+    member = goal.model.members[0]
+    together = member.between(x, counted) / (member(x)[1] * member(counted)[1])
+    return 2 * np.log(np.clip(together, 1e-3, 1.0))
+
+
+def _reference(goal: Goal, values: np.ndarray) -> float:
+    """From where the front's gain is counted: what was said to be of no interest, else the worst seen."""
+    import numpy as np
+
+    given = goal.objective.reference
+    if given is None:
+        return float(values.min())
+    return float(goal.merit(goal.scale.to_model(np.array([given])))[0])
