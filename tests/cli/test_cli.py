@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,16 @@ def test_a_planner_that_does_not_do_is_a_mistake_of_the_file(copied_lab: Path) -
     done = labwright("check", cwd=copied_lab)
     assert done.returncode == 3
     assert re.search(r"conductivity\.yaml:17:\d+: planner: planner 'random' takes no account of cost", done.stderr)
+
+
+@pytest.mark.skipif(find_spec("baybe") is not None, reason="the planner is installed here")
+def test_a_planner_that_is_not_installed_is_a_mistake_of_the_file_too(copied_lab: Path) -> None:
+    edit(
+        copied_lab / "lab_config" / "campaigns" / "conductivity.yaml", ("planner: {name: gp}", "planner: {name: baybe}")
+    )
+    done = labwright("check", cwd=copied_lab)
+    assert done.returncode == 3
+    assert re.search(r"conductivity\.yaml:\d+:\d+: .*pip install 'labwright\[baybe\]'", done.stderr)
 
 
 def test_init_overwrites_nothing(new_lab: Path) -> None:

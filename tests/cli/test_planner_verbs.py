@@ -119,7 +119,7 @@ def test_what_a_planner_has_learnt_is_told(under_way: Path, monkeypatch: pytest.
     }
     assert facts["stop"]["regret_bound"] == 2
     told = labwright("planner", "explain", "--data", under_way)
-    for words in ("What matters to glow", "90 %", "+2.0 σ", "warmth helps", "Next: temperature 70.5: warmest"):
+    for words in ("What matters to glow", "90 %", "+0.2", "warmth helps", "Next: temperature 70.5: warmest"):
         assert words in told.output, told.output
 
 

@@ -108,7 +108,7 @@ def test_with_several_objectives_whatever_no_other_beats_is_better() -> None:
     for y, z in ((1.0, 5.0), (0.5, 4.0), (0.4, 4.5)):
         carry_out(core, core.handle(suggested()), y=y, z=z)
     assert core.best == 1.0
-    assert core._since_best == 1
+    assert core.stopping.since_best == 1
 
 
 def test_expectations_below_the_noise_for_some_rounds_end_it() -> None:
@@ -121,7 +121,7 @@ def test_expectations_below_the_noise_for_some_rounds_end_it() -> None:
     carry_out(core, core.handle(advised(0.1)), y=1.0)
     core.handle(advised(0.1))
     assert core.phase == "completed"
-    assert "less than a repeat scatters (0.2 1), for the second time in a row" in core.reason
+    assert "less than a repeat scatters (0.2), 2 times in a row" in core.reason
     assert len(core.trials) == 1, "what would not be worth it is not begun"
 
 
@@ -132,7 +132,7 @@ def test_a_small_regret_ends_it_and_replay_comes_out_the_same() -> None:
         core.handle(event)
         again.handle(EVENTS.validate_json(event.model_dump_json()))
     assert core.phase == "completed"
-    assert "no more than 0.2 1" in core.reason
+    assert "no more than 0.2 (95 %" in core.reason
     assert core.snapshot() == again.snapshot()
 
 

@@ -25,7 +25,7 @@ def list_planners(*, json: bool) -> None:
     for name in PLANNERS:
         try:
             planner = load_planner(PlannerSpec(name=name))
-        except ConfigError as error:
+        except (ConfigError, PlannerError) as error:
             rows.append({"planner": name, "installed": False, "takes_account_of": [], "words": str(error)})
             continue
         words = ", ".join(sorted(planner.capabilities)) or "one objective"
@@ -106,13 +106,14 @@ def _print(facts: dict[str, Any], learnt: Explanation, core: CampaignCore) -> No
     ]
     columns = ("parameter", "share of the variation", "changes over (of its range)")
     table(f"What matters to {core.spec.objective.name}", columns, matter, json=False)
-    worst = sorted(learnt.left_out, key=lambda one: -abs(one[1] - one[2]) / (one[3] or 1.0))
+    worst = sorted(learnt.left_out, key=lambda one: -abs(one[1] - one[2]))
     left_out = [
-        (trial, f"{measured:.4g}", f"{mean:.4g} ± {sd:.2g}", f"{(measured - mean) / sd:+.1f} σ" if sd else "")
+        (trial, f"{measured:.4g}", f"{mean:.4g} ± {sd:.2g}", f"{measured - mean:+.2g}")
         for trial, measured, mean, sd in worst[:SHOWN]
     ]
     heads = ("trial", "measured", "foretold when left out", "off by")
-    table(f"Each experiment foretold from the others, in {unit}; the worst first", heads, left_out, json=False)
+    inside = "" if unit == "1" else f", in {unit}"
+    table(f"Each experiment foretold from the others{inside}; the worst first", heads, left_out, json=False)
     half, nine = learnt.calibration
     console.print(
         f"Of the measured values {100 * half:.0f} % lie in the central 50 %, {100 * nine:.0f} % in the central 90 %; "

@@ -14,7 +14,7 @@ from labwright.engine import CampaignCore, replayed
 from labwright.engine.events import Ask, Infeasible, NotSuggested, Suggested, decisions
 from labwright.journal import Journal, LoggedEvent
 from labwright.model.campaign import CampaignState, Suggestion
-from labwright.model.errors import ConfigError, LabwrightError
+from labwright.model.errors import LabwrightError
 from labwright.planners import Planner, load_planner
 
 RELATIVE = 1e-9
@@ -102,7 +102,7 @@ def _replay(journal: Journal, campaign: str) -> Compared:
     """Replay and compare; what the core cannot handle any more ends it, and is a difference."""
     compared = Compared()
     asked: CampaignState | None = None
-    planner: Planner | ConfigError | None = None
+    planner: Planner | LabwrightError | None = None
     last = 0
     steps = replayed(journal, campaign)
     while True:
@@ -131,10 +131,11 @@ def _replay(journal: Journal, campaign: str) -> Compared:
                 asked = one.state
 
 
-def _planner(core: CampaignCore) -> Planner | ConfigError:
+def _planner(core: CampaignCore) -> Planner | LabwrightError:
     try:
         return load_planner(core.spec.planner)
-    except ConfigError as error:  # written by another version; the engine's decisions can be compared all the same
+    except LabwrightError as error:
+        # Of another version, or its library is not installed: the engine's decisions can be compared all the same.
         return error
 
 
@@ -151,12 +152,12 @@ def _decisions(compared: Compared, logged: LoggedEvent, now: list[Any]) -> Itera
 def _suggestion(
     logged: LoggedEvent,
     event: Suggested | Infeasible | NotSuggested,
-    planner: Planner | ConfigError,
+    planner: Planner | LabwrightError,
     asked: CampaignState,
 ) -> Iterator[Difference]:
     """Ask the planner again for what it was asked then."""
     try:
-        if isinstance(planner, ConfigError):
+        if isinstance(planner, LabwrightError):
             raise planner
         (again,) = planner.ask(asked, 1)
         advice = planner.advise_stop(asked) if getattr(event, "advice", None) is not None else None

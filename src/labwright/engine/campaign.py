@@ -16,7 +16,7 @@ from labwright.lab.classes import in_words, load_module, resolve
 from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
 from labwright.model.campaign import CampaignState, Earlier, Objective, OutcomeLimit
-from labwright.model.errors import ConfigError, RefusedError, unknown
+from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
 from labwright.model.lab import Broken, LabModel
 from labwright.model.protocol import ParameterSpec
 from labwright.model.space import Categorical, Space
@@ -242,7 +242,7 @@ def _planner(file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake], broken
         return None
     try:
         return load_planner(spec.planner)
-    except ConfigError as error:
+    except (ConfigError, PlannerError) as error:  # no such planner, or its library is not installed
         mistakes.append(file.mistake(["planner"], str(error)))
         return None
 

@@ -41,10 +41,11 @@ from labwright.engine.events import (
 )
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.resources import Resources
+from labwright.engine.stopping import Stopping
 from labwright.engine.tables import Question, Touched
-from labwright.model.campaign import CampaignState, Outcome, StopAdvice, Suggestion, Trial, TrialStatus, Veto
+from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial, TrialStatus, Veto
 from labwright.model.errors import LabwrightError, unknown
-from labwright.model.judging import counts, covers, merits
+from labwright.model.judging import counts, covers
 from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.spec import CampaignSpec
 from labwright.model.states import CampaignPhase, check_transition
@@ -96,13 +97,9 @@ class CampaignCore:
         """Experiments that people want and that have not begun: index among the trials, and what each takes of the
         stocks; the first comes next.
         """
-        self._small_gains = 0
-        """Rounds in a row in which the planner expected less than the noise."""
         self._asks = 0
         self._questions = 0
-        self.best: float | None = None
-        """The best mean of the objective so far, of experiments that count."""
-        self._since_best = 0
+        self.stopping = Stopping()
         self._took_s: dict[str, deque[float]] = {}
         self._out: list[Instruction] = []
 
@@ -149,6 +146,11 @@ class CampaignCore:
             seed=spec.seed,
             planner=spec.planner,
         )
+
+    @property
+    def best(self) -> float | None:
+        """The best mean of the objective so far, of experiments that count."""
+        return self.stopping.best
 
     @property
     def counted(self) -> list[Trial]:
@@ -278,7 +280,7 @@ class CampaignCore:
     def _suggested(self, event: Suggested) -> None:
         if self._too_late(event):
             return
-        if event.advice is not None and (reason := self._advised(event.advice)) is not None:
+        if event.advice is not None and (reason := self.stopping.advised(self.spec, event.advice)):
             self._drain("completed", reason)
             return
         if (veto := self._vetoing(event.suggestion)) is not None:
@@ -487,7 +489,7 @@ class CampaignCore:
         self.trials[one.trial] = trial
         one.become("measured")
         self._touch(one)
-        self._better(trial)
+        self.stopping.take(self.spec, trial, self.counted)
 
     def _fail_experiment(self, one: Experiment, reason: str) -> None:
         """Every step ended well, and still the results are not those the protocol declares."""
@@ -708,7 +710,7 @@ class CampaignCore:
             return
         if self.tried >= self.spec.budget:
             self._drain("completed", f"the budget of {self.spec.budget} experiments is spent")
-        elif (reason := self._stop_rule()) is not None:
+        elif reason := self.stopping.reason(self.spec, self.spent):
             self._drain("completed", reason)
         elif len(self.live) < self.spec.parallel:
             self._asks += 1
@@ -769,51 +771,6 @@ class CampaignCore:
         again, run.begun, run.again = run.again, True, False
         return RunStep(run.spec.station, order, run.spec.timeout_s, again=again)
 
-    def _better(self, trial: Trial) -> None:
-        """Take account of an experiment that was measured: the best so far, and how long nothing better came."""
-        spec = self.spec
-        if not counts(trial, spec.outcome_limits, spec.fidelity):
-            self._since_best += self.best is not None
-            return
-        value = trial.outcomes[spec.objective.name].mean
-        best = self.best is None or spec.objective.merit(value) > spec.objective.merit(self.best)
-        if best:
-            self.best = value
-        better = best
-        if spec.more_objectives:
-            mine = merits(spec.objectives, trial)
-            others = [merits(spec.objectives, one) for one in self.counted if one.id != trial.id]
-            better = not any(all(a >= b for a, b in zip(other, mine, strict=True)) for other in others)
-        self._since_best = 0 if better else self._since_best + 1
-
-    def _stop_rule(self) -> str | None:
-        rule, objective = self.spec.stop, self.spec.objective
-        if rule.cost is not None and self.spec.cost is not None and self.spent >= rule.cost:
-            return f"{self.spent:g} {self.spec.cost.unit} are spent, of {rule.cost:g} that it may cost"
-        if self.best is None:
-            return None
-        if rule.target is not None and objective.merit(self.best) >= objective.merit(rule.target):
-            return f"the target of {rule.target:g} {objective.unit} is reached"
-        if rule.no_better_for is not None and self._since_best >= rule.no_better_for:
-            return f"{rule.no_better_for} experiments in a row brought nothing better"
-        return None
-
-    def _advised(self, advice: StopAdvice) -> str | None:
-        """Why to end by what the planner says of going on; None if that is worth it."""
-        rule, unit = self.spec.stop, self.spec.objective.unit
-        self._small_gains = self._small_gains + 1 if advice.expected_gain < advice.noise else 0
-        if rule.gain_below_noise_for is not None and self._small_gains >= rule.gain_below_noise_for:
-            return (
-                f"the planner expects {advice.expected_gain:.3g} {unit} of the best point, less than a repeat scatters "
-                f"({advice.noise:.3g} {unit}), for the {_times(self._small_gains)}"
-            )
-        if rule.regret_below is not None and advice.regret_bound <= rule.regret_below:
-            return (
-                f"the optimum is better than the best so far by no more than {advice.regret_bound:.3g} {unit} (95 % "
-                f"confidence by the planner's model), below {rule.regret_below:g} {unit}"
-            )
-        return None
-
     def _learn(self, one: Experiment, run: StepRun) -> None:
         if run.started_s is not None and run.ended_s is not None:
             took = self._took_s.setdefault(f"{one.protocol.name}/{run.spec.name}", deque(maxlen=REMEMBERED))
@@ -866,11 +823,6 @@ class CampaignCore:
 
 def _veto_words(veto: Veto | Vetoed) -> str:
     return f"vetoed by {veto.by or 'somebody'}: {veto.because or 'no reason given'}"
-
-
-def _times(number: int) -> str:
-    ends = {1: "first", 2: "second", 3: "third"}
-    return f"{ends.get(number, f'{number}th')} time in a row" if number > 1 else "first time"
 
 
 def _plain(value: Any) -> Any:
