@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     """Write docs/report.svg."""
     record = newest(Path(sys.argv[1]), "conductivity")
-    ours = record.best_so_far()
+    ours = [best for best in record.best_so_far() if best is not None]
     series = [("simulated campaign of the demo", list(range(1, len(ours) + 1)), ours)]
     compare = record.core.spec.compare
     if compare is not None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from ruamel.yaml import YAML
 from typer.main import get_command
 
 from labwright.cli.app import app
 from labwright.cli.init import make_lab
 from labwright.lab import YamlFile
+from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit
 from labwright.model.lab import DeviceSpec, LabModel, StationSpec, StockSpec
 from labwright.model.ports import PortBase, SerialAddress
 from labwright.model.space import (
@@ -29,7 +31,7 @@ from labwright.model.space import (
     Real,
     Space,
 )
-from labwright.model.spec import CampaignSpec
+from labwright.model.spec import CampaignSpec, StopRule
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "src" / "labwright" / "cli" / "template"
@@ -110,6 +112,27 @@ def test_the_snippets_on_reading_data_run(tmp_path: Path) -> None:
         assert "heater_glow" in run("-c", block)
 
 
+def test_the_snippets_on_planning_without_a_lab_run(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "how-to" / "plan-without-a-lab.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    (tmp_path / "notebook.csv").write_text("temperature / degC,rinses,yield / %\n450,2,55.5\n")
+    for block in blocks:
+        done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+        assert "temperature / degC" in done.stdout
+
+
+def test_the_goals_in_the_reference_are_understood() -> None:
+    page = (ROOT / "docs" / "reference" / "lab-files.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(objective:.*?)```", page, re.DOTALL)
+    campaign = (ROOT / "lab_config" / "campaigns" / "conductivity.yaml").read_text(encoding="utf-8")
+    kept = re.sub(r"^(objective|planner): .*\n", "", campaign, flags=re.MULTILINE)
+    spec = CampaignSpec.model_validate(YAML(typ="safe").load(kept + block))
+    assert spec.outcomes == {"conductivity": "mS/cm", "mass": "g", "cell_temperature": "degC"}
+    assert spec.stop.advised
+
+
 def test_the_spaces_in_the_reference_are_understood(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "reference" / "lab-files.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n(space:.*?)```", page, re.DOTALL)
@@ -126,6 +149,13 @@ def test_every_key_of_a_space_stands_in_the_reference(kind: type[BaseModel]) -> 
     page = (ROOT / "docs" / "reference" / "lab-files.md").read_text(encoding="utf-8")
     for key in set(kind.model_fields) - {"rows", "ids"}:  # these are read from the file
         assert re.search(rf"\b{key}\b", page), f"{kind.__name__}.{key} is not in docs/reference/lab-files.md"
+
+
+@pytest.mark.parametrize("model", [Objective, OutcomeLimit, Cost, Fidelity, StopRule])
+def test_every_key_of_a_goal_stands_in_the_reference(model: type[BaseModel]) -> None:
+    page = (ROOT / "docs" / "reference" / "lab-files.md").read_text(encoding="utf-8")
+    for key in model.model_fields:
+        assert re.search(rf"\b{key}\b", page), f"{model.__name__}.{key} is not in docs/reference/lab-files.md"
 
 
 @pytest.mark.parametrize("model", [LabModel, CampaignSpec, PortBase, SerialAddress, DeviceSpec, StationSpec, StockSpec])

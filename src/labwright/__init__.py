@@ -9,14 +9,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labwright._version import __version__
 
 if TYPE_CHECKING:
-    from labwright.notebook import OpenLab
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["__version__", "open"]
+    from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit
+    from labwright.model.space import Parameter, Space
+    from labwright.notebook import OpenLab
+    from labwright.optimiser import Optimiser
+
+__all__ = ["__version__", "load", "open", "optimise"]
 
 
 def open(
@@ -43,3 +48,63 @@ def open(
     from labwright.notebook import OpenLab
 
     return OpenLab(folder, simulated=simulated, endpoints=endpoints, data=data, seed=seed)
+
+
+def optimise(
+    file: str | Path | None = None,
+    *,
+    space: Space | Mapping[str, Any] | Sequence[Parameter | Mapping[str, Any]] | None = None,
+    objectives: Objective | Mapping[str, Any] | Sequence[Objective | Mapping[str, Any]] | None = None,
+    outcome_limits: Sequence[OutcomeLimit | Mapping[str, Any]] = (),
+    cost: Cost | Mapping[str, Any] | None = None,
+    fidelity: Fidelity | Mapping[str, Any] | None = None,
+    planner: str = "gp",
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Optimiser:
+    """Plan experiments that no lab of Labwright's makes: ``ask``, ``tell``, ``best``, ``front``, ``explain``.
+
+    Args:
+        file: a YAML file with the rest of these as keys (``objective`` and ``more_objectives`` for the objectives), or
+            a lab's campaign; give this or the rest.
+        space: parameters, or a whole space with constraints; as objects, or as they stand in YAML.
+        objectives: one or several; the first is the one a single number is told of.
+        outcome_limits: what outcomes must keep for an experiment to count.
+        cost: what an experiment costs, known beforehand.
+        fidelity: a parameter that only says how well an experiment is made.
+        planner: by name.
+        options: of the planner.
+        seed: of everything random in planning.
+
+    Raises:
+        MistakesError: every mistake in the file.
+        ConfigError: something does not fit together, or the planner does not do.
+    """
+    from labwright import optimiser
+    from labwright.model.errors import ConfigError
+
+    if file is not None and space is None and objectives is None:
+        return optimiser.from_file(file)
+    if file is not None or space is None or objectives is None:
+        raise ConfigError("give a file, or space and objectives")
+    return optimiser.new(
+        space,
+        objectives,
+        outcome_limits=outcome_limits,
+        cost=cost,
+        fidelity=fidelity,
+        planner=planner,
+        options=options,
+        seed=seed,
+    )
+
+
+def load(path: str | Path) -> Optimiser:
+    """Go on with experiments that ``optimise(...).save(path)`` has kept.
+
+    Raises:
+        ConfigError: the file cannot be read, or is none.
+    """
+    from labwright.optimiser import Optimiser
+
+    return Optimiser.load(path)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from labwright.model.campaign import Recommendation
+from labwright.optimiser import column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -226,22 +227,19 @@ class CampaignResult:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an experiment: what was made (weighed where it is), and the objective with its standard error."""
+        """One row an experiment: what was made (weighed where it is), and what was found with its standard error."""
         import pandas as pd
 
         spec = self.campaign.spec
         units = {one.name: getattr(one, "unit", "") for one in spec.space.parameters}
         rows = []
         for trial in self.end.core.trials:
-            found = trial.outcomes.get(spec.objective.name)
-            rows.append(
-                {
-                    **{_column(name, units[name]): value for name, value in trial.made.items()},
-                    _column(spec.objective.name, spec.objective.unit): found.mean if found else None,
-                    _column(f"{spec.objective.name}_sem", spec.objective.unit): found.sem if found else None,
-                    "status": trial.status,
-                }
-            )
+            row: dict[str, Any] = {column(name, units[name]): value for name, value in trial.made.items()}
+            for name, unit in spec.outcomes.items():
+                found = trial.outcomes.get(name)
+                row[column(name, unit)] = found.mean if found else None
+                row[column(f"{name}_sem", unit)] = found.sem if found else None
+            rows.append({**row, "status": trial.status})
         return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="experiment"))
 
     def __repr__(self) -> str:
@@ -326,7 +324,7 @@ class Run:
         if found is None:
             raise ConfigError(unknown("stream", stream, self.streams))
         events = [d for name, d in self.documents if name == "event" and d["descriptor"] == found["uid"]]
-        columns = {key: _column(key, one.get("units", "")) for key, one in found["data_keys"].items()}
+        columns = {key: column(key, one.get("units", "")) for key, one in found["data_keys"].items()}
         rows = [{columns[key]: value for key, value in event["data"].items()} for event in events]
         return pd.DataFrame(rows, index=pd.Index([event["seq_num"] for event in events], name="event"))
 
@@ -334,7 +332,3 @@ class Run:
         labwright = self.start.get("labwright", {})
         words = " ".join(str(labwright[key]) for key in ("campaign", "experiment", "step") if labwright.get(key))
         return f"<run {self.start['uid'][:8]} {words} {self.stop.get('exit_status')}: {', '.join(self.streams)}>"
-
-
-def _column(name: str, unit: str | None) -> str:
-    return f"{name} / {unit}" if unit and unit != "1" else name

@@ -140,6 +140,63 @@ def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_p
     assert (tmp_path / "new" / "report.html").exists()
 
 
+def test_people_suggest_and_veto_in_a_running_campaign(lab: Path, tmp_path: Path) -> None:
+    who = ("--data", tmp_path, "--by", "Ann", "--because", "a hunch")
+
+    def told(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return labwright("campaign", *words, *who, "--json")
+
+    with running(lab, tmp_path) as run:
+        assert told("pause").returncode == 0
+        done = told("suggest", "first", "temperature=44")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["trial"] == "0002"
+        done = told("suggest", "first", "temperature=61.5")
+        assert json.loads(done.stdout) == {
+            "campaign": query(tmp_path, "SELECT id FROM campaign")[0][0],
+            "command": "suggest",
+            "answer": "done",
+            "state": "paused",
+            "trial": "0003",
+        }
+        done = labwright("campaign", "veto", "first", "0002", *who)
+        assert done.returncode == 0, done.stderr
+        done = told("veto", "first", "0002")
+        assert done.returncode == 5
+        assert "no experiment that has not begun '0002'; did you mean '0003'?" in done.stderr
+        assert told("veto", "first", "temperature=80", "--reach", "0.1").returncode == 0
+        done = told("suggest", "first", "temperature=79")
+        assert done.returncode == 5
+        assert "vetoed by Ann: a hunch" in done.stderr
+        for words, says in (
+            (("suggest", "first", "temprature=44"), "did you mean 'temperature'?"),
+            (("suggest", "first", "temperature=hot"), "'hot' is no number; give it in 'degC'"),
+            (("suggest", "first", "temperature=99"), "temperature = 99"),
+            (("veto", "first", "temperature=10"), "temperature = 10"),
+            (("veto", "first", "0003", "--reach", "0.1"), "--reach is for values"),
+        ):
+            wrong = here("campaign", *words, *who).exception
+            assert isinstance(wrong, ConfigError), words
+            assert says in str(wrong)
+        assert isinstance(here("campaign", "suggest", "first", "temperature=44", *who[:-1], " ").exception, ConfigError)
+        assert told("resume").returncode == 0
+        out, _ = run.communicate(timeout=60)
+        assert run.returncode == 0, out
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        *_, last = replayed(journal, query(tmp_path, "SELECT id FROM campaign")[0][0])
+    core = last[-1]
+    assert [(one.source, one.status) for one in core.trials[:3]] == [
+        ("planner", "done"),
+        ("human", "abandoned"),
+        ("human", "done"),
+    ]
+    assert core.trials[2].params == {"temperature": 61.5}
+    assert core.trials[2].rationale == "suggested by Ann: a hunch"
+    shown = here("campaign", "show", "first", "--data", tmp_path).stdout
+    assert "suggested by Ann: temperature 61.5 because: a hunch" in shown
+    assert here("campaign", "replay", "first", "--data", tmp_path).exit_code == 0
+
+
 def test_a_campaign_is_stopped_now_and_so_says_whoever_watches(lab: Path, tmp_path: Path) -> None:
     with running(lab, tmp_path) as run, started("campaign", "watch", "--data", tmp_path) as watch:
         done = labwright("campaign", "stop", "--now", "--data", tmp_path, "--by", "Ann", "--because", "it smells")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,11 @@ ALL = list(verbs(get_command(app)))
 def test_there_are_the_verbs_the_manual_lists() -> None:
     assert {" ".join(verb) for verb in ALL} == {
         "campaign drain", "campaign list", "campaign pause", "campaign replay", "campaign resume", "campaign run",
-        "campaign show", "campaign stop", "campaign watch", "check", "demo", "doctor", "fault add", "fault clear",
-        "fault list", "init", "question answer", "question list", "report", "run export", "run list", "run show",
-        "schema", "simulate", "station list", "station test", "store sync", "store verify",
+        "campaign show", "campaign stop", "campaign suggest", "campaign veto", "campaign watch", "check", "demo",
+        "doctor",
+        "fault add", "fault clear", "fault list", "init", "planner compare", "planner explain", "planner list",
+        "question answer", "question list", "report", "run export", "run list", "run show", "schema", "simulate",
+        "station list", "station test", "store sync", "store verify",
     }  # fmt: skip
 
 
@@ -195,6 +198,47 @@ def test_mistakes_in_form_and_sense_of_a_campaign_come_together(copied_lab: Path
         "did you mean 'gp'?",
     ):
         assert words in done.stderr
+
+
+def test_goals_limits_and_costs_that_do_not_fit_are_told_with_their_line(copied_lab: Path) -> None:
+    campaign = copied_lab / "lab_config" / "campaigns" / "conductivity.yaml"
+    more = (
+        "more_objectives:\n  - {name: mas, goal: min, unit: g}\n"
+        "outcome_limits:\n  - {name: cell_temperature, unit: K, high: 30}\n"
+        "cost: {unit: min, base: 20, per: {molarity: 1}}\n"
+        "fidelity: {parameter: dmc_share, target: 2}\n"
+        "stop: {regret_below: 0.1}\n"
+    )
+    edit(campaign, ("planner: {name: gp}", f"{more}planner: {{name: sobol}}"))
+    done = labwright("check", cwd=copied_lab)
+    assert done.returncode == 3
+    for words in (
+        r"conductivity\.yaml:17:12: more_objectives\.0\.name: no result of electrolyte_conductivity 'mas'; did",
+        r"conductivity\.yaml:19:36: outcome_limits\.0\.unit: cell_temperature is in 'degC', not in 'K'",
+        r"conductivity\.yaml:20:45: cost\.per\.molarity: no numeric parameter of the space 'molarity'",
+        r"conductivity\.yaml:21:42: fidelity\.target: dmc_share = 2",
+    ):
+        assert re.search(words, done.stderr), done.stderr
+
+
+def test_a_planner_that_does_not_do_is_a_mistake_of_the_file(copied_lab: Path) -> None:
+    edit(
+        copied_lab / "lab_config" / "campaigns" / "conductivity.yaml",
+        ("planner: {name: gp}", "cost: {unit: min, base: 20}\nplanner: {name: random}"),
+    )
+    done = labwright("check", cwd=copied_lab)
+    assert done.returncode == 3
+    assert re.search(r"conductivity\.yaml:17:\d+: planner: planner 'random' takes no account of cost", done.stderr)
+
+
+@pytest.mark.skipif(find_spec("baybe") is not None, reason="the planner is installed here")
+def test_a_planner_that_is_not_installed_is_a_mistake_of_the_file_too(copied_lab: Path) -> None:
+    edit(
+        copied_lab / "lab_config" / "campaigns" / "conductivity.yaml", ("planner: {name: gp}", "planner: {name: baybe}")
+    )
+    done = labwright("check", cwd=copied_lab)
+    assert done.returncode == 3
+    assert re.search(r"conductivity\.yaml:\d+:\d+: .*pip install 'labwright\[baybe\]'", done.stderr)
 
 
 def test_init_overwrites_nothing(new_lab: Path) -> None:

@@ -48,16 +48,21 @@ PREPARE = ProtocolSpec(
 
 
 def started(campaign: str = "c-1", **changes: Any) -> Started:
+    fields: dict[str, Any] = {"objective": Objective(name="y", goal="max", unit="1"), "budget": 2, **changes}
     spec = CampaignSpec(
         name="c",
         title="C",
         protocol="p",
         space=Space(parameters=(Real(name="x", unit="1", low=0, high=1),)),
-        objective=Objective(name="y", goal="max", unit="1"),
         planner=PlannerSpec(name="random"),
-        **{"budget": 2, **changes},
+        **fields,
     )
-    return Started(campaign=campaign, spec=spec, protocols=(PROTOCOL, PREPARE), places=("rack_1", "rack_2", "rack_3"))
+    return Started(
+        campaign=campaign,
+        spec=spec,
+        protocols=(PROTOCOL, PREPARE),
+        places=tuple(f"rack_{number}" for number in range(1, 7)),
+    )
 
 
 def suggested(x: float = 0.5) -> Suggested:

@@ -24,6 +24,7 @@ from labwright.engine.events import (
     NotSuggested,
     PauseAsked,
     PauseStations,
+    Proposed,
     ResumeAsked,
     Resumed,
     RunStep,
@@ -31,9 +32,19 @@ from labwright.engine.events import (
     StepEnded,
     StopAsked,
     Suggested,
+    Vetoed,
 )
 from labwright.engine.tables import take_changes
-from labwright.model.campaign import Objective, PlannerSpec, Suggestion
+from labwright.model.campaign import (
+    Cost,
+    Objective,
+    OutcomeLimit,
+    PlannerSpec,
+    StopAdvice,
+    Suggestion,
+    Veto,
+)
+from labwright.model.judging import covers
 from labwright.model.protocol import (
     ParameterSpec,
     ProtocolSpec,
@@ -80,6 +91,8 @@ PROTOCOL = ProtocolSpec(
 STAYS = PROTOCOL.model_copy(update={"steps": tuple(one.model_copy(update={"always": False}) for one in PROTOCOL.steps)})
 """A sample that is given up stays where it is, until a person takes it away."""
 
+SPACE = Space(parameters=(Real(name="x", unit="1", low=0, high=1),))
+
 PREPARE = ProtocolSpec(
     name="calibrate",
     version="1",
@@ -90,14 +103,19 @@ PREPARE = ProtocolSpec(
 )
 
 
-def started(parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec = PROTOCOL) -> Started:
+def started(
+    parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec = PROTOCOL, *, two: bool = False
+) -> Started:
     spec = CampaignSpec(
         name="c",
         title="C",
         protocol="p",
         prepare=("calibrate",),
-        space=Space(parameters=(Real(name="x", unit="1", low=0, high=1),)),
+        space=SPACE,
         objective=Objective(name="y", goal="max", unit="1"),
+        more_objectives=(Objective(name="z", goal="target", target=0.5, unit="1"),) if two else (),
+        outcome_limits=(OutcomeLimit(name="y", unit="1", low=0.2),) if two else (),
+        cost=Cost(unit="min", base=1.0, per={"x": 2.0}),
         planner=PlannerSpec(name="random"),
         budget=budget,
         parallel=parallel,
@@ -128,17 +146,27 @@ class Machine(RuleBasedStateMachine):
     @initialize(
         parallel=st.integers(1, 4),
         budget=st.integers(1, 5),
-        stop=st.sampled_from([StopRule(), StopRule(target=0.9), StopRule(no_better_for=2)]),
+        stop=st.sampled_from(
+            [
+                StopRule(),
+                StopRule(target=0.9),
+                StopRule(no_better_for=2),
+                StopRule(gain_below_noise_for=2),
+                StopRule(regret_below=0.1),
+                StopRule(cost=5.0),
+            ]
+        ),
         protocol=st.sampled_from([PROTOCOL, STAYS]),
+        two=st.booleans(),
     )
-    def begin(self, parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec) -> None:
+    def begin(self, parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec, two: bool) -> None:
         self.core = CampaignCore()
         self.log: list[bytes] = []
         self.tables: dict[tuple[str, str], Any] = {}
         self.running: dict[str, StepOrder] = {}
         self.paused = False
         self.finished: Finish | None = None
-        self.feed(started(parallel, budget, stop, protocol))
+        self.feed(started(parallel, budget, stop, protocol, two=two))
 
     def feed(self, event: Event) -> list[Instruction]:
         instructions = self.core.handle(event)
@@ -164,15 +192,51 @@ class Machine(RuleBasedStateMachine):
         return self.running.pop(data.draw(st.sampled_from(sorted(self.running))))
 
     @precondition(lambda self: self.core.asking)
-    @rule(x=st.floats(0, 1), what=st.sampled_from(["good"] * 5 + ["cannot be made", "no answer"]))
-    def planner_answers(self, x: float, what: str) -> None:
+    @rule(
+        x=st.floats(0, 1),
+        what=st.sampled_from(["good"] * 5 + ["cannot be made", "no answer"]),
+        gain=st.one_of(st.none(), st.floats(0, 1)),
+    )
+    def planner_answers(self, x: float, what: str, gain: float | None) -> None:
         suggestion = Suggestion(params={"x": x}, rationale="r")
         if what == "good":
-            self.feed(Suggested(suggestion=suggestion, uses_ml={"water": 2.0}))
+            tried, vetoed = self.core.tried, any(covers(one, SPACE, {"x": x}) for one in self.core.vetoes)
+            advice = None
+            if gain is not None and self.core.spec.stop.advised:
+                advice = StopAdvice(stop=False, reason="r", expected_gain=gain, noise=0.5, regret_bound=gain)
+            self.feed(Suggested(suggestion=suggestion, uses_ml={"water": 2.0}, advice=advice))
+            assert not (vetoed and self.core.tried > tried), "what was vetoed is tried"
         elif what == "no answer":
             self.feed(NotSuggested(reason="space exhausted"))
         else:
             self.feed(Infeasible(suggestion=suggestion, reason="too rich"))
+
+    @precondition(lambda self: self.core.phase in ("running", "paused"))
+    @rule(x=st.floats(-0.1, 1))
+    def person_suggests(self, x: float) -> None:
+        core, before = self.core, self.core.snapshot()
+        event = Proposed(suggestion=Suggestion(params={"x": x}, rationale="r"), uses_ml={"water": 2.0}, by="Kim")
+        trials, full = len(core.trials), len(core.live) >= core.spec.parallel or core.phase == "paused"
+        try:
+            self.feed(event)
+        except IllegalEventError:
+            assert core.snapshot() == before
+            return
+        assert core.trials[trials].source == "human"
+        assert core.trials[trials].status == "proposed" or not full
+
+    @precondition(lambda self: self.core.proposed)
+    @rule(data=st.data())
+    def person_vetoes_an_experiment(self, data: st.DataObject) -> None:
+        trial = self.core.trials[data.draw(st.sampled_from(sorted(self.core.proposed)))].id
+        self.feed(Vetoed(trial=trial, by="Kim", because="no"))
+        assert self.core.trials[int(trial) - 1].status == "abandoned"
+
+    @precondition(lambda self: not self.core.over and len(self.core.vetoes) < 2)
+    @rule(x=st.floats(0, 1), reach=st.floats(0, 0.2), sure=st.integers(0, 3))
+    def person_vetoes_a_region(self, x: float, reach: float, sure: int) -> None:
+        if sure == 0:
+            self.feed(Vetoed(veto=Veto(params={"x": x}, reach=reach, by="Kim"), by="Kim"))
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), y=st.floats(0, 1), rsd=st.floats(0, 1))
@@ -180,7 +244,7 @@ class Machine(RuleBasedStateMachine):
         self.done(self.pick(data), y, rsd)
 
     def done(self, order: StepOrder, y: float = 0.5, rsd: float = 0.1) -> None:
-        self.feed(outcome(order, results={"y": y, "rsd": rsd} if order.step == "measure" else {}))
+        self.feed(outcome(order, results={"y": y, "z": y, "rsd": rsd} if order.step == "measure" else {}))
 
     @precondition(lambda self: self.running)
     @rule(
@@ -258,8 +322,8 @@ class Machine(RuleBasedStateMachine):
         return core, tables
 
     @precondition(lambda self: not self.core.over)
-    @rule(which=st.sampled_from(["step", "answer", "started", "suggested", "resume"]))
-    def nonsense(self, which: Literal["step", "answer", "started", "suggested", "resume"]) -> None:
+    @rule(which=st.sampled_from(["step", "answer", "started", "suggested", "resume", "veto"]))
+    def nonsense(self, which: Literal["step", "answer", "started", "suggested", "resume", "veto"]) -> None:
         """Events that cannot happen are refused and change nothing."""
         before = self.core.snapshot()
         stranger = StepOrder(
@@ -278,6 +342,7 @@ class Machine(RuleBasedStateMachine):
             "started": started(1, 1, StopRule()),
         }
         if not self.core.asking and not self.core._unwanted:
+            events["veto"] = Vetoed(trial="9999", by="Kim")
             events["suggested"] = Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"))
         if self.core.phase != "paused":
             events["resume"] = ResumeAsked(by="Kim")
@@ -313,8 +378,11 @@ class Machine(RuleBasedStateMachine):
                 self.resume()
             elif self.running:
                 self.done(self.running.pop(min(self.running)))
-            elif self.core.asking:
-                self.feed(Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses_ml={"water": 2.0}))
+            elif self.core.asking or (self.core._unwanted and not self.core.questions):
+                free = next(
+                    x / 20 for x in range(21) if not any(covers(v, SPACE, {"x": x / 20}) for v in self.core.vetoes)
+                )
+                self.feed(Suggested(suggestion=Suggestion(params={"x": free}, rationale="r"), uses_ml={"water": 2.0}))
             elif self.core.questions:
                 question = next(iter(self.core.questions.values()))
                 answer = "again" if "again" in question.choices else next(iter(question.choices))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ PATIENCE_S = 60.0  # for a busy machine; all of it is only waited for when a tes
 def make() -> Iterator[Make]:
     made: list[PlannerWorker] = []
 
-    def make(name: str = "random", **settings: float) -> PlannerWorker:
+    def make(name: str = "random", **settings: Any) -> PlannerWorker:
         made.append(PlannerWorker(PlannerSpec(name=name), **settings))
         return made[-1]
 

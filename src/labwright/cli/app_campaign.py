@@ -188,6 +188,49 @@ def campaign_stop(
     steer(place, campaign, "stop", {"now": now}, by=by, because=because, json=json)
 
 
+@campaign_app.command("suggest")
+def campaign_suggest(
+    campaign: Annotated[str, typer.Argument(metavar="ID|NAME", help="A campaign's id, or its name: the newest of it.")],
+    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Every parameter of its space.")],
+    by: Annotated[str, typer.Option("--by", help="Who wants it; it is kept in the journal.")],
+    because: Annotated[str, typer.Option("--because", help="Why; it is kept as well.")],
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Have an experiment made before any that the planner suggests."""
+    from labwright.cli.steering import suggest
+
+    suggest(journal_place(lab, data, journal), campaign, values, by=by, because=because, json=json)
+
+
+@campaign_app.command("veto")
+def campaign_veto(
+    campaign: Annotated[str, typer.Argument(metavar="ID|NAME", help="A campaign's id, or its name: the newest of it.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXPERIMENT|NAME=VALUE...",
+            help="A suggested experiment that has not begun, by the number `suggest` told; or values not to be tried.",
+        ),
+    ],
+    by: Annotated[str, typer.Option("--by", help="Who does not want it; it is kept in the journal.")],
+    because: Annotated[str, typer.Option("--because", help="Why; it is kept as well.")],
+    reach: Annotated[
+        float, typer.Option("--reach", help="How far around the values, as a share of each range.", min=0, max=1)
+    ] = 0.0,
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Forbid a suggested experiment that has not begun, or all experiments around a point."""
+    from labwright.cli.steering import veto
+
+    veto(journal_place(lab, data, journal), campaign, what, reach, by=by, because=because, json=json)
+
+
 @campaign_app.command("replay")
 def campaign_replay(
     campaign: CampaignArgument = "",

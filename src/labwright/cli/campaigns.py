@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from labwright.cli.output import emit, table
 from labwright.cli.words import answer_command, told, valued, when
 from labwright.journal import Journal, schema
+from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.judging import best_of
 from labwright.model.records import Intent
 
 OVER = ("completed", "stopped", "failed")
@@ -156,7 +158,7 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
         "simulated": bool(row["simulated"]),
         "tried": row["tried"],
         "budget": row["budget"],
-        "best": _best(journal, row["id"], spec["objective"]),
+        "best": _best(journal, row["id"], spec),
         "objective": spec["objective"],
         "began_s": row["began_s"],
         "controller": running,
@@ -187,13 +189,15 @@ def _waits_for(
     return waits
 
 
-def _best(journal: Journal, campaign: str, objective: dict[str, Any]) -> float | None:
-    """The best mean of the objective so far."""
+def _best(journal: Journal, campaign: str, spec: dict[str, Any]) -> float | None:
+    """The best mean of the objective so far, of experiments that count."""
     experiment = schema.experiment
-    trials = journal.rows(experiment, experiment.c.campaign == campaign, experiment.c.trial != "")
-    outcomes = [orjson.loads(one["trial"])["outcomes"].get(objective["name"]) for one in trials]
-    means = [one["mean"] for one in outcomes if one is not None]
-    return (max if objective["goal"] == "max" else min)(means, default=None)
+    rows = journal.rows(experiment, experiment.c.campaign == campaign, experiment.c.trial != "")
+    objective = Objective.model_validate(spec["objective"])
+    limits = [OutcomeLimit.model_validate(one) for one in spec.get("outcome_limits", ())]
+    fidelity = Fidelity.model_validate(spec["fidelity"]) if spec.get("fidelity") else None
+    best = best_of(objective, [Trial.model_validate_json(one["trial"]) for one in rows], limits, fidelity)
+    return None if best is None else best.outcomes[objective.name].mean
 
 
 def _best_words(row: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
         shown.add_column(column)
     for row in rows:
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    out = Console(highlight=False)
+    out = Console(highlight=False, markup=False)  # a cell is text: labwright[extra] is no markup
     if not out.is_terminal:
         out.width = 200  # nobody wraps a file by hand; a pipe has no width of its own
     out.print(shown)

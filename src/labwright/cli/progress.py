@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 
 from rich.table import Table
@@ -10,7 +9,7 @@ from rich.table import Table
 from labwright.cli.words import note, question_words
 from labwright.engine import Campaign, CampaignCore
 from labwright.engine.events import Event, Suggested
-from labwright.model.campaign import Trial
+from labwright.model.campaign import Outcome, Trial
 
 SHOWN = 15
 """Rows of the live table; with the one under way they fit a terminal of 24 lines."""
@@ -35,13 +34,12 @@ class Progress:
         self._rows: list[tuple[str, ...]] = []
         self._known = 0
         self._under_way: dict[int, int] = {}
-        self._numbers = itertools.count(1)
         self._began_s: float | None = None
         self._asked: set[str] = set()
         units = [getattr(one, "unit", "1") for one in spec.space.parameters]
-        named = zip([*spec.space.names, spec.objective.name], [*units, spec.objective.unit], strict=True)
-        *parameters, result = [name if unit in ("", "1") else f"{name} / {unit}" for name, unit in named]
-        self._columns = ("experiment", "station", *parameters, result, "best so far", "lab time left")
+        named = zip([*spec.space.names, *spec.outcomes], [*units, *spec.outcomes.values()], strict=True)
+        headed = [name if unit in ("", "1") else f"{name} / {unit}" for name, unit in named]
+        self._columns = ("experiment", "station", *headed, "best so far", "lab time left")
 
     def take(self, event: Event, core: CampaignCore) -> tuple[str, str]:
         """Take an event.
@@ -73,10 +71,9 @@ class Progress:
         return shown
 
     def _ended(self, core: CampaignCore) -> list[str]:
-        for index in range(self._known, len(core.trials)):
-            if core.trials[index].pending:  # what could not be made was never under way, and has no row
-                self._under_way[index] = next(self._numbers)
-        self._known = len(core.trials)
+        for one in core.live.values():  # what was never under way, for it could not be made, has no row
+            if one.trial is not None and one.number > self._known:
+                self._under_way[one.trial], self._known = one.number, one.number
         lines = []
         for index, number in list(self._under_way.items()):
             trial = core.trials[index]
@@ -114,11 +111,8 @@ class Progress:
 
     def _row(self, trial: Trial, number: int, station: str, core: CampaignCore) -> tuple[str, ...]:
         made = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in trial.made.values())
-        found = trial.outcomes.get(self._spec.objective.name)
-        result = ""
-        if found:
-            result = f"{found.mean:.2f}" if found.sem is None else f"{found.mean:.2f} ± {found.sem:.2f}"
-        return (f"{number}/{self._spec.budget}", station, *made, result, self._best(core), self._left())
+        results = (_result(trial.outcomes.get(name)) for name in self._spec.outcomes)
+        return (f"{number}/{self._spec.budget}", station, *made, *results, self._best(core), self._left())
 
     def _best(self, core: CampaignCore) -> str:
         return "" if core.best is None else f"{core.best:.2f}"
@@ -132,3 +126,9 @@ class Progress:
     def _line(self, cells: tuple[str, ...]) -> str:
         widths = [max(len(column), 10) for column in self._columns]
         return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _result(found: Outcome | None) -> str:
+    if found is None:
+        return ""
+    return f"{found.mean:.2f}" if found.sem is None else f"{found.mean:.2f} ± {found.sem:.2f}"

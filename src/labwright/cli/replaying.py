@@ -14,7 +14,7 @@ from labwright.engine import CampaignCore, replayed
 from labwright.engine.events import Ask, Infeasible, NotSuggested, Suggested, decisions
 from labwright.journal import Journal, LoggedEvent
 from labwright.model.campaign import CampaignState, Suggestion
-from labwright.model.errors import ConfigError, LabwrightError
+from labwright.model.errors import LabwrightError
 from labwright.planners import Planner, load_planner
 
 RELATIVE = 1e-9
@@ -102,7 +102,7 @@ def _replay(journal: Journal, campaign: str) -> Compared:
     """Replay and compare; what the core cannot handle any more ends it, and is a difference."""
     compared = Compared()
     asked: CampaignState | None = None
-    planner: Planner | ConfigError | None = None
+    planner: Planner | LabwrightError | None = None
     last = 0
     steps = replayed(journal, campaign)
     while True:
@@ -131,10 +131,11 @@ def _replay(journal: Journal, campaign: str) -> Compared:
                 asked = one.state
 
 
-def _planner(core: CampaignCore) -> Planner | ConfigError:
+def _planner(core: CampaignCore) -> Planner | LabwrightError:
     try:
         return load_planner(core.spec.planner)
-    except ConfigError as error:  # written by another version; the engine's decisions can be compared all the same
+    except LabwrightError as error:
+        # Of another version, or its library is not installed: the engine's decisions can be compared all the same.
         return error
 
 
@@ -151,14 +152,15 @@ def _decisions(compared: Compared, logged: LoggedEvent, now: list[Any]) -> Itera
 def _suggestion(
     logged: LoggedEvent,
     event: Suggested | Infeasible | NotSuggested,
-    planner: Planner | ConfigError,
+    planner: Planner | LabwrightError,
     asked: CampaignState,
 ) -> Iterator[Difference]:
     """Ask the planner again for what it was asked then."""
     try:
-        if isinstance(planner, ConfigError):
+        if isinstance(planner, LabwrightError):
             raise planner
         (again,) = planner.ask(asked, 1)
+        advice = planner.advise_stop(asked) if getattr(event, "advice", None) is not None else None
     except LabwrightError as error:
         if not isinstance(event, NotSuggested) or str(error) not in event.reason:
             then = event.reason if isinstance(event, NotSuggested) else _told(event)
@@ -178,6 +180,11 @@ def _suggestion(
         one, other = _predicted(raw, name), _predicted(again, name)
         if not _same(one, other):
             yield Difference(logged.id, logged.kind, f"{where}.predicted.{name}", one, other)
+    if isinstance(event, Suggested) and event.advice is not None:
+        for name in ("expected_gain", "noise", "regret_bound"):
+            one, other = getattr(event.advice, name), getattr(advice, name, None)
+            if not _same(one, other):
+                yield Difference(logged.id, logged.kind, f"advice.{name}", one, other)
 
 
 def _told(event: Suggested | Infeasible) -> str:

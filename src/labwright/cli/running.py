@@ -86,7 +86,9 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
         if cut_off is not None:
             campaign = _go_on_with(folder, journal, cut_off, options)
         else:
-            campaign = load_campaign(folder, path, budget=options.budget, seed=options.seed, planner=options.planner)
+            campaign = load_campaign(
+                folder, path, budget=options.budget, seed=options.seed, planner=options.planner, journal=journal
+            )
             if world is None and not options.deck_checked:
                 refuse_after_a_broken_one(journal, campaign)
         check_place(options.data, campaign.spec.budget)

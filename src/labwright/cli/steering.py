@@ -1,16 +1,19 @@
-"""`labwright campaign pause`, `resume`, `drain`, `stop`: through the journal, to the process that runs the campaign."""
+"""`labwright campaign pause`, `resume`, `drain`, `stop`, `suggest`, `veto`: through the journal, to the controller."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from labwright.cli.campaigns import OVER, Controller, choose, controller
 from labwright.cli.output import console, emit, whoami
 from labwright.journal import Journal
-from labwright.model.errors import JournalError, RefusedError
+from labwright.model.errors import ConfigError, JournalError, RefusedError, unknown
+from labwright.model.space import Categorical, Integer, Params, Space
 
 DEADLINE_S = 30.0
 """A controller takes commands at once, unless its journal is away or it hangs."""
@@ -29,6 +32,9 @@ DONE = {
     "drain": "no further experiment begins; those under way are carried out to their end",
     "stop": "it ends after the operations under way",
     "stop now": "all devices are halted",
+    "suggest": "{trial} comes next, before any that the planner suggests; take it back with: "
+    "labwright campaign veto {id} {trial} --by NAME --because TEXT",
+    "veto": "it is kept",
 }
 
 
@@ -59,11 +65,96 @@ def steer(
     if answer.startswith("refused:"):
         raise RefusedError(f"the controller refuses to {kind} {row['id']}: {answer.partition(': ')[2]}")
     if json:
-        emit({"campaign": row["id"], "command": kind, "answer": answer, "state": row["state"]})
+        told_, _, trial = answer.partition(": ")
+        named = {"trial": trial} if trial else {}
+        emit({"campaign": row["id"], "command": kind, "answer": told_, "state": row["state"], **named})
         return
-    told = DONE[f"{kind} now" if payload.get("now") else kind].format(id=row["id"])
+    told = DONE[f"{kind} now" if payload.get("now") else kind]
+    told = told.format(id=row["id"], trial=answer.partition(": ")[2])
     ended = row["state"] in OVER
     console.print(f"{row['id']} is {row['state']}: {row['reason'] if ended else told}", style="bold", markup=False)
+
+
+def suggest(place: str | Path, name: str, values: Sequence[str], *, by: str, because: str, json: bool) -> None:
+    """Ask for an experiment of one's own, as `steer` does.
+
+    Raises:
+        ConfigError: nobody says who and why, or these are no values of the campaign's space.
+    """
+    _named(by, because)
+    space = _space(place, name)
+    params = _values(space, values)
+    space.check(params)
+    steer(place, name, "suggest", {"params": params}, by=by, because=because, json=json)
+
+
+def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by: str, because: str, json: bool) -> None:
+    """Forbid an experiment that has not begun, or a point and what is around it, as `steer` does.
+
+    Raises:
+        ConfigError: nobody says who and why, or these are no values of the campaign's space.
+    """
+    _named(by, because)
+    if len(what) == 1 and "=" not in what[0]:
+        if reach:
+            raise ConfigError(f"--reach is for values, not for experiment {what[0]!r}; leave it out")
+        payload: dict[str, Any] = {"trial": what[0]}
+    else:
+        space = _space(place, name)
+        params = _values(space, what)
+        known = dict(zip(space.names, space.parameters, strict=True))
+        if wrong := [words for key, value in params.items() for words in known[key].violations(value)]:
+            raise ConfigError("; ".join(wrong))
+        payload = {"params": params, "reach": reach}
+    steer(place, name, "veto", payload, by=by, because=because, json=json)
+
+
+def _named(by: str, because: str) -> None:
+    """Refuse what nobody answers for.
+
+    Raises:
+        ConfigError: nobody says who, or why.
+    """
+    if not by.strip() or not because.strip():
+        raise ConfigError("--by and --because must say who asks and why: the journal keeps both; nothing was asked")
+
+
+def _space(place: str | Path, name: str) -> Space:
+    with Journal(place) as journal:
+        return Space.model_validate(orjson.loads(choose(journal, name)["spec"])["space"])
+
+
+def _values(space: Space, words: Sequence[str]) -> Params:
+    """``name=value`` as parameters of a space.
+
+    Raises:
+        ConfigError: every word that is none.
+    """
+    known = dict(zip(space.names, space.parameters, strict=True))
+    params: Params = {}
+    wrong = []
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            wrong.append(f"{word!r} is no name=value")
+        elif key not in known:
+            wrong.append(unknown("parameter", key, list(known)))
+        elif key in params:
+            wrong.append(f"{key} is given twice")
+        elif isinstance(known[key], Categorical):
+            params[key] = text
+        else:
+            try:
+                number = float(text)
+            except ValueError:
+                wrong.append(
+                    f"{key}: {text!r} is no number; give it in {getattr(known[key], 'unit', '1')!r}, without the unit"
+                )
+                continue
+            params[key] = int(number) if isinstance(known[key], Integer) and number.is_integer() else number
+    if wrong:
+        raise ConfigError("; ".join(wrong))
+    return params
 
 
 def wait(journal: Journal, campaign: str, number: int) -> str | None:

@@ -21,6 +21,10 @@ def told(event: Payload) -> str:
             return f"going on with the campaign (epoch {event['epoch']}){_by(event)}{_because(event)}"
         case "suggested":
             return f"next: {_params(event['suggestion'])} ({event['suggestion']['rationale']})"
+        case "proposed":
+            return f"suggested{_by(event)}: {_params(event['suggestion'])}{_because(event)}"
+        case "vetoed":
+            return f"vetoed{_by(event)}: {_vetoed(event)}{_because(event)}"
         case "infeasible":
             return f"not tried: {event['reason']}"
         case "not_suggested":
@@ -84,6 +88,13 @@ def _step(outcome: Payload) -> str:
     found = ", ".join(f"{k} {v:.4g}" for k, v in outcome["results"].items() if isinstance(v, (int, float)))
     took = lasting(outcome["ended_s"] - outcome["started_s"])
     return f"{outcome['step_id']} done in {took}" + (f": {found}" if found else "")
+
+
+def _vetoed(event: Payload) -> str:
+    if event["trial"]:
+        return f"experiment {event['trial']}"
+    reach = event["veto"]["reach"]
+    return _params(event["veto"]) + (f", and {100 * reach:g} % of each range around it" if reach else "")
 
 
 def _params(suggestion: Payload) -> str:

@@ -1,12 +1,13 @@
-"""From what a planner says to what can be made: checked by the protocol, moved to the nearest that can be made."""
+"""From what a planner or a person says to what can be made: checked by the protocol, before it becomes an event."""
 
 from __future__ import annotations
 
 from labwright.engine.campaign import Campaign
-from labwright.engine.events import Event, Infeasible, NotSuggested, Suggested
+from labwright.engine.events import Event, Infeasible, NotSuggested, Proposed, Suggested
 from labwright.lab.classes import in_words
 from labwright.model.campaign import Suggestion
-from labwright.model.errors import InfeasibleError, OutOfRangeError, PlannerError
+from labwright.model.errors import ConfigError, InfeasibleError, OutOfRangeError, PlannerError, RefusedError
+from labwright.model.space import Params
 from labwright.planners import Answer
 
 NEAR = 0.05
@@ -32,11 +33,36 @@ def reply(campaign: Campaign, answer: Answer) -> Event:
     except PlannerError as error:
         return NotSuggested(reason=str(error))
     try:
-        with in_words(PlannerError, "the protocol's consumption_ml fails"):
-            uses_ml = campaign.protocols[campaign.spec.protocol].consumption_ml(_parameters(campaign, suggestion))
+        uses_ml = _uses_ml(campaign, suggestion)
     except PlannerError as error:
         return NotSuggested(reason=str(error))
-    return Suggested(suggestion=suggestion, asked=asked, uses_ml=uses_ml, seconds=answer.seconds)
+    return Suggested(suggestion=suggestion, asked=asked, uses_ml=uses_ml, seconds=answer.seconds, advice=answer.advice)
+
+
+def proposed(campaign: Campaign, params: Params, by: str, because: str) -> Event:
+    """The event that a person's suggestion is; nothing is moved: a person is told the nearest, and decides.
+
+    Raises:
+        ConfigError: the parameters are not the space's, or outside it.
+        RefusedError: the protocol cannot make it.
+    """
+    campaign.spec.space.check(params)
+    suggestion = Suggestion(params=params, rationale=f"suggested by {by}: {because}")
+    try:
+        _check(campaign, suggestion)
+        uses_ml = _uses_ml(campaign, suggestion)
+    except InfeasibleError as error:
+        words = ", ".join(f"{name}={value:.4g}" for name, value in error.nearest.items())
+        raise RefusedError(f"{error} The nearest that can be made: {words}") from error
+    except PlannerError as error:
+        raise ConfigError(str(error)) from error
+    return Proposed(suggestion=suggestion, uses_ml=uses_ml, by=by, because=because)
+
+
+def _uses_ml(campaign: Campaign, suggestion: Suggestion) -> dict[str, float]:
+    with in_words(PlannerError, "the protocol's consumption_ml fails"):
+        return campaign.protocols[campaign.spec.protocol].consumption_ml(_parameters(campaign, suggestion))
+    raise AssertionError("unreachable")
 
 
 def _parameters(campaign: Campaign, suggestion: Suggestion) -> dict[str, float]:

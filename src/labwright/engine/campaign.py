@@ -8,17 +8,21 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
+from labwright.journal import Journal
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
 from labwright.lab.classes import in_words, load_module, resolve
 from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
-from labwright.model.errors import ConfigError, RefusedError, unknown
+from labwright.model.campaign import CampaignState, Earlier, Objective, OutcomeLimit
+from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
 from labwright.model.lab import Broken, LabModel
 from labwright.model.protocol import ParameterSpec
 from labwright.model.space import Categorical, Space
 from labwright.model.spec import CampaignSpec
 from labwright.planners import Planner, load_planner
+from labwright.planners.protocol import lacking, needs
 from labwright.stations import LabProtocol
 
 
@@ -31,12 +35,14 @@ class Campaign:
         protocols: the protocol and its preparations, by name.
         planner: who chooses.
         places: positions with an empty container for a sample, in the order they will be used.
+        earlier: campaigns it learns from; None if the journal was not looked into yet.
     """
 
     spec: CampaignSpec
     protocols: dict[str, LabProtocol]
     planner: Planner
     places: tuple[str, ...]
+    earlier: tuple[Earlier, ...] | None = None
 
 
 def campaign_files(root: Path) -> dict[str, Path]:
@@ -54,7 +60,13 @@ def campaign_file(root: Path, path: Path) -> YamlFile:
 
 
 def load_campaign(
-    folder: LabFolder, path: Path, *, budget: int | None = None, seed: int | None = None, planner: str | None = None
+    folder: LabFolder,
+    path: Path,
+    *,
+    budget: int | None = None,
+    seed: int | None = None,
+    planner: str | None = None,
+    journal: Journal | None = None,
 ) -> Campaign:
     """Read the campaign at `path` and check that the lab can carry it out.
 
@@ -64,10 +76,11 @@ def load_campaign(
         budget: another number of experiments than the file says.
         seed: another seed.
         planner: another planner, by name, with its default options.
+        journal: where earlier campaigns are looked up (`warm_start`); without, that is done when the campaign starts.
 
     Raises:
         MistakesError: every mistake in the file, with line and column.
-        ConfigError: the lab lacks empty containers, or enough of a stock.
+        ConfigError: the lab lacks empty containers, or enough of a stock; the planner asked for does not do.
     """
     file = campaign_file(folder.root, path)
     reading = examine(CampaignSpec, [file])
@@ -92,6 +105,16 @@ def load_campaign(
     if spec.protocol in protocols:
         mistakes += _space_mistakes(file, spec, protocols[spec.protocol], reading.broken)
     chosen = load_planner(spec.planner) if planner else _planner(file, spec, mistakes, reading.broken)
+    if chosen is not None and (short := _lacking(chosen, spec, reading.broken)):
+        if planner:
+            raise ConfigError(f"campaign {spec.name}: {short}")
+        mistakes.append(file.mistake(["planner"], f"planner: {short}"))
+    earlier = None
+    if journal is not None and not mistakes:
+        earlier, problems = earlier_campaigns(journal, spec)
+        mistakes += [
+            file.mistake(["warm_start", index], f"warm_start.{index}: {words}") for index, words in problems.items()
+        ]
     if mistakes or chosen is None:
         raise MistakesError(mistakes)
     if spec.parallel > 1 and protocols[spec.protocol].container:
@@ -104,7 +127,7 @@ def load_campaign(
         )
     places = _places(folder.model, spec, protocols[spec.protocol].container)
     _check_stocks(folder.model, spec, protocols)
-    return Campaign(spec, protocols, chosen, places)
+    return Campaign(spec, protocols, chosen, places, earlier)
 
 
 def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = False) -> Campaign:
@@ -133,7 +156,7 @@ def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = Fals
                 f"protocol {spec.name} has other parameters, results or steps than when {started.campaign} was "
                 "started; put it back as it was, or begin a new campaign"
             )
-    return Campaign(started.spec, protocols, load_planner(started.spec.planner), started.places)
+    return Campaign(started.spec, protocols, load_planner(started.spec.planner), started.places, started.earlier)
 
 
 def protocol_classes(folder: LabFolder) -> dict[str, str]:
@@ -219,9 +242,25 @@ def _planner(file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake], broken
         return None
     try:
         return load_planner(spec.planner)
-    except ConfigError as error:
+    except (ConfigError, PlannerError) as error:  # no such planner, or its library is not installed
         mistakes.append(file.mistake(["planner"], str(error)))
         return None
+
+
+def _lacking(planner: Planner, spec: CampaignSpec, broken: Broken) -> str:
+    """Why the planner does not do for the campaign; empty if it does, as far as the file can be understood."""
+    state = CampaignState.model_construct(  # what is broken is no part of the question
+        space=spec.space,
+        objective=spec.objective,
+        seed=0,
+        planner=spec.planner,
+        more_objectives=() if "more_objectives" in broken else spec.more_objectives,
+        outcome_limits=() if "outcome_limits" in broken else spec.outcome_limits,
+        cost=spec.cost,
+        fidelity=spec.fidelity,
+        earlier=() if "warm_start" in broken or not spec.warm_start else (Earlier(name="any", trials=()),),
+    )
+    return lacking(planner, needs(state))
 
 
 def _space_mistakes(file: YamlFile, spec: CampaignSpec, protocol: LabProtocol, broken: Broken) -> Iterator[Mistake]:
@@ -236,8 +275,7 @@ def _space_mistakes(file: YamlFile, spec: CampaignSpec, protocol: LabProtocol, b
             if name not in spec.space.names and name not in spec.fixed:
                 words = f"parameter {name!r} of {protocol.name} is neither searched nor fixed"
                 yield file.mistake(["space"], words, at_key=True)
-    if "objective" not in broken:
-        yield from _objective_mistakes(file, spec, protocol)
+    yield from _outcome_mistakes(file, spec, protocol, broken)
 
 
 def _searched_mistakes(
@@ -273,16 +311,23 @@ def _fixed_mistakes(
             yield file.mistake(["fixed", name], f"fixed.{name}: {outside}")
 
 
-def _objective_mistakes(file: YamlFile, spec: CampaignSpec, protocol: LabProtocol) -> Iterator[Mistake]:
+def _outcome_mistakes(file: YamlFile, spec: CampaignSpec, protocol: LabProtocol, broken: Broken) -> Iterator[Mistake]:
     results = {one.name: one for one in protocol.results}
-    name, unit = spec.objective.name, spec.objective.unit
-    if name not in results:
-        words = unknown(f"result of {protocol.name}", name, list(results))
-        yield file.mistake(["objective", "name"], f"objective.name: {words}")
-    elif unit != results[name].unit:
-        yield file.mistake(
-            ["objective", "unit"], f"objective.unit: {name} is in {results[name].unit!r}, not in {unit!r}"
-        )
+    wanted: list[tuple[list[str | int], Objective | OutcomeLimit]] = []
+    if "objective" not in broken:
+        wanted.append((["objective"], spec.objective))
+    if "more_objectives" not in broken:
+        wanted += [(["more_objectives", index], one) for index, one in enumerate(spec.more_objectives)]
+    if "outcome_limits" not in broken:
+        wanted += [(["outcome_limits", index], limit) for index, limit in enumerate(spec.outcome_limits)]
+    for where, one in wanted:
+        label = ".".join(map(str, where))
+        if one.name not in results:
+            words = unknown(f"result of {protocol.name}", one.name, list(results))
+            yield file.mistake([*where, "name"], f"{label}.name: {words}")
+        elif one.unit != results[one.name].unit:
+            words = f"{one.name} is in {results[one.name].unit!r}, not in {one.unit!r}"
+            yield file.mistake([*where, "unit"], f"{label}.unit: {words}")
 
 
 def _outside(value: float, allowed: ParameterSpec) -> str | None:

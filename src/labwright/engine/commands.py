@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from labwright.engine.events import Answered, DrainAsked, Event, PauseAsked, ResumeAsked, StopAsked
+from labwright.engine.asking import proposed
+from labwright.engine.campaign import Campaign
+from labwright.engine.events import Answered, DrainAsked, Event, PauseAsked, ResumeAsked, StopAsked, Vetoed
 from labwright.journal import Command
+from labwright.model.campaign import Veto
 from labwright.model.errors import ConfigError, unknown
 
-COMMANDS = ("pause", "resume", "drain", "stop", "answer")
+COMMANDS = ("pause", "resume", "drain", "stop", "answer", "suggest", "veto")
 
 
-def event_of(command: Command) -> Event:
-    """The event that a command asks for.
+def event_of(command: Command, campaign: Campaign) -> Event:
+    """The event that a command asks of a campaign.
 
     Raises:
-        ConfigError: there is no such command, or it says too little.
+        ConfigError: there is no such command, it says too little, or it suggests what the space does not allow.
+        RefusedError: it suggests what the protocol cannot make.
     """
     by, because = command.by, command.because
     try:
@@ -31,6 +35,13 @@ def event_of(command: Command) -> Event:
                 return StopAsked(why=why, now=bool(command.payload.get("now")), by=by)
             case "answer":
                 return Answered(by=by, because=because, **command.payload)
+            case "suggest":
+                return proposed(campaign, command.payload.get("params", {}), by, because)
+            case "veto" if "trial" in command.payload:
+                return Vetoed(trial=command.payload["trial"], by=by, because=because)
+            case "veto":
+                veto = Veto(by=by, because=because, **command.payload)
+                return Vetoed(veto=veto, by=by, because=because)
     except (ValidationError, TypeError) as error:
         raise ConfigError(f"command {command.id} ({command.kind}) is not understood: {error}") from error
     raise ConfigError(unknown("command", command.kind, COMMANDS))

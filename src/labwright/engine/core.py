@@ -26,6 +26,7 @@ from labwright.engine.events import (
     NotSuggested,
     PauseAsked,
     PauseStations,
+    Proposed,
     ResumeAsked,
     Resumed,
     RunStep,
@@ -36,12 +37,15 @@ from labwright.engine.events import (
     StopAsked,
     StopStations,
     Suggested,
+    Vetoed,
 )
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.resources import Resources
+from labwright.engine.stopping import Stopping
 from labwright.engine.tables import Question, Touched
-from labwright.model.campaign import CampaignState, Outcome, Trial
+from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial, TrialStatus, Veto
 from labwright.model.errors import LabwrightError, unknown
+from labwright.model.judging import counts, covers
 from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.spec import CampaignSpec
 from labwright.model.states import CampaignPhase, check_transition
@@ -88,11 +92,14 @@ class CampaignCore:
         """Whether an answer of the planner is still to come that nobody wants any more."""
         self._to_prepare: list[str] = []
         self._infeasible = 0
+        self.vetoes: list[Veto] = []
+        self.proposed: dict[int, dict[str, float]] = {}
+        """Experiments that people want and that have not begun: index among the trials, and what each takes of the
+        stocks; the first comes next.
+        """
         self._asks = 0
         self._questions = 0
-        self.best: float | None = None
-        """The best mean of the objective so far."""
-        self._since_best = 0
+        self.stopping = Stopping()
         self._took_s: dict[str, deque[float]] = {}
         self._out: list[Instruction] = []
 
@@ -124,14 +131,36 @@ class CampaignCore:
 
     def state(self) -> CampaignState:
         """What a planner may know."""
+        spec = self.spec
         # Not validated again: every trial was when it was made, and there may be thousands.
         return CampaignState.model_construct(
-            space=self.spec.space,
-            objective=self.spec.objective,
+            space=spec.space,
+            objective=spec.objective,
+            more_objectives=spec.more_objectives,
+            outcome_limits=spec.outcome_limits,
+            cost=spec.cost,
+            fidelity=spec.fidelity,
             trials=tuple(self.trials),
-            seed=self.spec.seed,
-            planner=self.spec.planner,
+            earlier=self.started.earlier,
+            vetoes=tuple(self.vetoes),
+            seed=spec.seed,
+            planner=spec.planner,
         )
+
+    @property
+    def best(self) -> float | None:
+        """The best mean of the objective so far, of experiments that count."""
+        return self.stopping.best
+
+    @property
+    def counted(self) -> list[Trial]:
+        """Trials that may be called the best."""
+        return [one for one in self.trials if counts(one, self.spec.outcome_limits, self.spec.fidelity)]
+
+    @property
+    def spent(self) -> float:
+        """What all experiments have cost so far, those under way and those that failed included."""
+        return sum(one.cost for one in self.trials if one.cost is not None)
 
     def waits_for(self) -> list[str]:
         """What has to happen before anything else can, in words for a person."""
@@ -139,7 +168,7 @@ class CampaignCore:
             return []
         waits = [f"answer to {one.id}" for one in self.open_questions]
         waits += [f"step {run.step_id}" for one in self.live.values() for run in one.running if run.state == "running"]
-        if self.asking:
+        if self.asking or (self._unwanted and self.phase == "running"):
             waits.append(f"planner {self.spec.planner.name}")
         if self.phase == "paused":
             waits.append("labwright campaign resume")
@@ -176,6 +205,10 @@ class CampaignCore:
                 self._suggested(event)
             case Infeasible():
                 self._not_feasible(event)
+            case Proposed():
+                self._propose(event)
+            case Vetoed():
+                self._veto(event)
             case NotSuggested():
                 if not self._too_late(event):
                     self._drain("failed", f"no further suggestion: {event.reason}")
@@ -247,34 +280,107 @@ class CampaignCore:
     def _suggested(self, event: Suggested) -> None:
         if self._too_late(event):
             return
+        if event.advice is not None and (reason := self.stopping.advised(self.spec, event.advice)):
+            self._drain("completed", reason)
+            return
+        if (veto := self._vetoing(event.suggestion)) is not None:
+            self._infeasible += 1
+            self._add_trial(event.suggestion, "abandoned", _veto_words(veto))
+            self._end_if_hopeless("are vetoed", _veto_words(veto), "Choose another planner, or end the campaign.")
+            return
         self._infeasible = 0
         if lacking := self.resources.lacking(event.uses_ml):
             self._drain("completed", f"{lacking}; refill it (inventory.yaml)")
             return
+        self._begin_trial(self._add_trial(event.suggestion, "running"), event.uses_ml)
+
+    def _begin_trial(self, index: int, uses_ml: dict[str, float]) -> None:
+        """Begin the experiment of a trial that is running by now."""
         self.tried += 1
-        parameters = {**{k: float(v) for k, v in event.suggestion.params.items()}, **self.spec.fixed}
-        index = self._add_trial(event.suggestion.params, "running", event.suggestion.rationale)
+        trial = self.trials[index]
+        if self.spec.cost is not None:
+            trial = self.trials[index] = trial.model_copy(update={"cost": self.spec.cost.of(trial.params)})
+        parameters = {**{k: float(v) for k, v in trial.params.items()}, **self.spec.fixed}
         place = self.resources.next_place()
         protocol = self._protocol(self.spec.protocol)
         label = f"{self.tried:04d}"
         self._begin(
             Experiment(
-                label, self.tried, f"{self.campaign}-{label}", place, place, protocol, parameters, index, event.uses_ml
+                label, self.tried, f"{self.campaign}-{label}", place, place, protocol, parameters, index, uses_ml
             )
         )
-        self.resources.reserve_lots(event.uses_ml)
+        self.resources.reserve_lots(uses_ml)
+
+    def _propose(self, event: Proposed) -> None:
+        """A person's experiment comes next; what the planner is thinking about did not know of it."""
+        self._expect(self.phase in ("running", "paused") and not self._drain_later, event, f"it is {self.phase}")
+        params = event.suggestion.params
+        wrong = "; ".join(self.spec.space.violations(params))
+        self._expect(not wrong, event, f"{wrong}; the campaign's space does not allow it")
+        veto = self._vetoing(event.suggestion)
+        self._expect(veto is None, event, _veto_words(veto) if veto else "")
+        left = self.spec.budget - self.tried - len(self.proposed)
+        self._expect(left > 0, event, f"the budget of {self.spec.budget} experiments is spent, or promised")
+        promised: dict[str, float] = {}
+        for uses_ml in (*self.proposed.values(), event.uses_ml):
+            for stock, volume_ml in uses_ml.items():
+                promised[stock] = promised.get(stock, 0.0) + volume_ml
+        lacking = self.resources.lacking(promised)
+        self._expect(not lacking, event, f"{lacking}; refill it (inventory.yaml)")
+        index = self._add_trial(event.suggestion, "proposed", source="human")
+        self.proposed[index] = event.uses_ml
+        self._forget_ask()
+
+    def _veto(self, event: Vetoed) -> None:
+        """Give up an experiment that has not begun, or keep all later ones away from a point."""
+        if event.veto is None:
+            known = {self.trials[index].id: index for index in self.proposed}
+            if event.trial not in known:
+                words = unknown("experiment that has not begun", event.trial, list(known))
+                raise IllegalEventError(f"event {event.kind!r} cannot happen to {self.campaign!r}: {words}")
+            self._drop(known[event.trial], _veto_words(event))
+            return
+        space = self.spec.space
+        wrong = [
+            words
+            for name, value in event.veto.params.items()
+            for words in (
+                space.parameters[space.names.index(name)].violations(value)
+                if name in space.names
+                else [unknown("parameter", name, list(space.names))]
+            )
+        ]
+        self._expect(bool(event.veto.params), event, "it names no parameter")
+        self._expect(not wrong, event, "; ".join(wrong))
+        self.vetoes.append(event.veto)
+        for index in list(self.proposed):
+            if covers(event.veto, space, self.trials[index].params):
+                self._drop(index, _veto_words(event.veto))
+        self._forget_ask()
+
+    def _drop(self, index: int, reason: str) -> None:
+        """An experiment that a person wanted does not begin."""
+        del self.proposed[index]
+        self.trials[index] = self.trials[index].model_copy(update={"status": "abandoned", "rationale": reason})
+
+    def _forget_ask(self) -> None:
+        """What the planner is thinking about has changed: its answer is not wanted, it is asked again after it."""
+        if self.asking:
+            self._unwanted, self.asking = True, 0
+
+    def _vetoing(self, suggestion: Suggestion) -> Veto | None:
+        return next((one for one in self.vetoes if covers(one, self.spec.space, suggestion.params)), None)
 
     def _not_feasible(self, event: Infeasible) -> None:
         if self._too_late(event):
             return
         self._infeasible += 1
-        self._add_trial(event.suggestion.params, "failed", event.reason, fail_kind="infeasible")
+        self._add_trial(event.suggestion, "failed", event.reason, fail_kind="infeasible")
+        self._end_if_hopeless("cannot be made", event.reason, "Add the limit to the campaign's space.constraints.")
+
+    def _end_if_hopeless(self, what: str, last: str, advice: str) -> None:
         if self._infeasible >= MAX_INFEASIBLE:
-            self._drain(
-                "failed",
-                f"{MAX_INFEASIBLE} suggestions in a row cannot be made, the last because: {event.reason} "
-                "Add the limit to the campaign's space.constraints.",
-            )
+            self._drain("failed", f"{MAX_INFEASIBLE} suggestions in a row {what}, the last because: {last} {advice}")
 
     def _too_late(self, event: Event) -> bool:
         """Take the planner's answer; whether nobody wants it any more, because the campaign was told to end meanwhile.
@@ -356,7 +462,7 @@ class CampaignCore:
         left = {run.spec.name for run in one.steps.values() if run.state not in ("done", "skipped", "failed")}
         promised = {spec.name for spec in one.protocol.results}
         if one.trial is not None:
-            promised.add(self.spec.objective.name)
+            promised.update(self.spec.outcomes)
         if missing := [name for name in sorted(promised) if name not in found]:
             if not left:
                 told = f"promised {', '.join(missing)}; found {', '.join(found) or 'nothing'}"
@@ -368,10 +474,11 @@ class CampaignCore:
             one.become("measured")
             self._touch(one)
             return
-        name = self.spec.objective.name
         try:
             update = {
-                "outcomes": {name: Outcome(mean=found[name], sem=found.get(f"{name}_sem"))},
+                "outcomes": {
+                    name: Outcome(mean=found[name], sem=found.get(f"{name}_sem")) for name in self.spec.outcomes
+                },
                 "measured_params": found.get("measured_params"),
             }
             trial = Trial.model_validate({**self.trials[one.trial].model_dump(), **update, "status": "done"})
@@ -382,7 +489,7 @@ class CampaignCore:
         self.trials[one.trial] = trial
         one.become("measured")
         self._touch(one)
-        self._better(trial.outcomes[name].mean)
+        self.stopping.take(self.spec, trial, self.counted)
 
     def _fail_experiment(self, one: Experiment, reason: str) -> None:
         """Every step ended well, and still the results are not those the protocol declares."""
@@ -526,7 +633,9 @@ class CampaignCore:
         else:
             self._become("draining")
         self._ending, self.reason = ending, reason
-        self._unwanted, self.asking = self.asking > 0, 0
+        self._unwanted, self.asking = self._unwanted or self.asking > 0, 0
+        for index in list(self.proposed):
+            self._drop(index, f"it has not begun: {reason}")
         self.touched.campaign = True
 
     def _go_on(self) -> None:
@@ -595,16 +704,29 @@ class CampaignCore:
                 sample = f"{self.campaign}-{protocol.name}"
                 self._begin(Experiment(protocol.name, 0, sample, "", "", protocol, {}, None))
             return
-        if self.asking:
+        while self.proposed and len(self.live) < self.spec.parallel:
+            self._begin_proposed()
+        if self.proposed or self.asking or self._unwanted:
             return
         if self.tried >= self.spec.budget:
             self._drain("completed", f"the budget of {self.spec.budget} experiments is spent")
-        elif (reason := self._stop_rule()) is not None:
+        elif reason := self.stopping.reason(self.spec, self.spent):
             self._drain("completed", reason)
         elif len(self.live) < self.spec.parallel:
             self._asks += 1
             self.asking = self._asks
             self._out.append(Ask(self.asking, self.state()))
+
+    def _begin_proposed(self) -> None:
+        """Begin the next experiment that a person wants, if the stocks still last."""
+        index = next(iter(self.proposed))
+        uses_ml = self.proposed[index]
+        if lacking := self.resources.lacking(uses_ml):
+            self._drop(index, f"it has not begun: {lacking}")
+            return
+        del self.proposed[index]
+        self.trials[index] = self.trials[index].model_copy(update={"status": "running"})
+        self._begin_trial(index, uses_ml)
 
     def _dispatch(self) -> None:
         """Start every step whose needs are done and whose station and positions are free, the oldest sample first."""
@@ -649,32 +771,21 @@ class CampaignCore:
         again, run.begun, run.again = run.again, True, False
         return RunStep(run.spec.station, order, run.spec.timeout_s, again=again)
 
-    def _better(self, value: float) -> None:
-        sign = 1 if self.spec.objective.goal == "max" else -1
-        if self.best is None or sign * value > sign * self.best:
-            self.best, self._since_best = value, 0
-        else:
-            self._since_best += 1
-
-    def _stop_rule(self) -> str | None:
-        rule = self.spec.stop
-        sign = 1 if self.spec.objective.goal == "max" else -1
-        if self.best is None:
-            return None
-        if rule.target is not None and sign * self.best >= sign * rule.target:
-            return f"the target of {rule.target:g} {self.spec.objective.unit} is reached"
-        if rule.no_better_for is not None and self._since_best >= rule.no_better_for:
-            return f"{rule.no_better_for} experiments in a row brought nothing better"
-        return None
-
     def _learn(self, one: Experiment, run: StepRun) -> None:
         if run.started_s is not None and run.ended_s is not None:
             took = self._took_s.setdefault(f"{one.protocol.name}/{run.spec.name}", deque(maxlen=REMEMBERED))
             took.append(run.ended_s - run.started_s)
 
-    def _add_trial(self, params: Any, status: Any, rationale: str, **more: Any) -> int:
+    def _add_trial(self, suggestion: Suggestion, status: TrialStatus, rationale: str = "", **more: Any) -> int:
         number = len(self.trials)
-        trial = Trial(id=f"{number + 1:04d}", params=params, status=status, rationale=rationale, **more)
+        trial = Trial(
+            id=f"{number + 1:04d}",
+            params=suggestion.params,
+            status=status,
+            rationale=rationale or suggestion.rationale,
+            predicted=suggestion.predicted,
+            **more,
+        )
         self.trials.append(trial)
         return number
 
@@ -708,6 +819,10 @@ class CampaignCore:
     def _expect(self, condition: bool, event: Event, why: str) -> None:
         if not condition:
             raise IllegalEventError(f"event {event.kind!r} cannot happen to {self.campaign!r}: {why}")
+
+
+def _veto_words(veto: Veto | Vetoed) -> str:
+    return f"vetoed by {veto.by or 'somebody'}: {veto.because or 'no reason given'}"
 
 
 def _plain(value: Any) -> Any:

@@ -23,6 +23,7 @@ from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
 from labwright.engine.commands import event_of
 from labwright.engine.core import CampaignCore
+from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import (
     Ask,
     Event,
@@ -30,6 +31,7 @@ from labwright.engine.events import (
     Instruction,
     Noted,
     PauseStations,
+    Proposed,
     Resumed,
     RunStep,
     Settle,
@@ -44,8 +46,8 @@ from labwright.engine.recovery import learnt_s, rebuilt
 from labwright.engine.tables import take_changes
 from labwright.journal import Command, Journal, NewEvent, RunJournal, StepJournal, WakePort, recover, settle, supersede
 from labwright.lab import Lab
-from labwright.model.campaign import CampaignState
-from labwright.model.errors import DeviceError, LabwrightError
+from labwright.model.campaign import CampaignState, Earlier
+from labwright.model.errors import ConfigError, DeviceError, LabwrightError
 from labwright.planners import Answer, PlannerWorker
 from labwright.stations import Station, StationLink
 
@@ -104,6 +106,7 @@ class CampaignRun:
 
     Raises:
         RefusedError: another controller runs on the journal.
+        ConfigError: the journal does not hold the earlier campaigns it is to learn from.
     """
 
     def __init__(
@@ -126,6 +129,7 @@ class CampaignRun:
         self._resume = resume
         self._by = by
         self.core = CampaignCore()
+        self._earlier = () if resume else _earlier(campaign, journal)
         self._actor = lab.clock.actor("engine", busy=True)
         self._events: Mailbox[Event | _Look] = lab.clock.mailbox(self._actor)
         self._wake = WakePort(lambda: self._events.put(_Look()))
@@ -139,7 +143,7 @@ class CampaignRun:
         self.runs = RunJournal(data / "runs")
         self.recovered = recover(data / "runs")
         self.keeper = StepJournal(journal)
-        self._worker = PlannerWorker(campaign.spec.planner)
+        self._worker = PlannerWorker(campaign.spec.planner, advise=campaign.spec.stop.advised)
         self.stations: dict[str, StationLink] = {}
         self._under_way: dict[str, RunStep] = {}
         self._alarms: dict[str, Repeating] = {}
@@ -208,6 +212,7 @@ class CampaignRun:
             places=self._campaign.places,
             lots_ml={name: one.volume_ml - one.reserve_ml for name, one in self._lab.model.stocks.items()},
             learnt_s=learnt_s(self._journal, list(self._campaign.protocols)),
+            earlier=self._earlier,
         )
 
     def _restore(self) -> None:
@@ -299,7 +304,7 @@ class CampaignRun:
             changes=take_changes(self.core),
             also=self._also(decided),
             command=command.id if command else 0,
-            answer="done",
+            answer=f"done: {self.core.trials[-1].id}" if isinstance(event, Proposed) else "done",
         )
         kept.append(new)
         seen.append(event)
@@ -317,7 +322,7 @@ class CampaignRun:
     def _obey(self, command: Command, kept: list[NewEvent], seen: list[Event], instructions: list[Instruction]) -> None:
         """Do what somebody has asked for, or say why not."""
         try:
-            event = event_of(command)
+            event = event_of(command, self._campaign)
             self._take(event, kept, seen, instructions, command)
         except LabwrightError as error:
             self._journal.dismiss(command.id, str(error))
@@ -440,3 +445,18 @@ class CampaignRun:
             )
             for name, spec in lab.model.stations.items()
         }
+
+
+def _earlier(campaign: Campaign, journal: Journal) -> tuple[Earlier, ...]:
+    """The earlier campaigns it learns from.
+
+    Raises:
+        ConfigError: the journal does not hold them.
+    """
+    if campaign.earlier is not None:
+        return campaign.earlier
+    found, problems = earlier_campaigns(journal, campaign.spec)
+    if problems:
+        told = "; ".join(f"warm_start.{index}: {words}" for index, words in problems.items())
+        raise ConfigError(f"campaign {campaign.spec.name}: {told}")
+    return found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from labwright.model.base import Frozen
-from labwright.model.campaign import CampaignState, Suggestion
+from labwright.model.campaign import CampaignState, Earlier, StopAdvice, Suggestion, Veto
 from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.spec import CampaignSpec
 
@@ -28,6 +28,7 @@ class Started(Frozen):
         places: positions with an empty container for a sample, in the order of their use.
         lots_ml: what can be used of each stock.
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
+        earlier: experiments of earlier campaigns that the planner learns from, as the journal had them then.
     """
 
     kind: Literal["started"] = "started"
@@ -42,6 +43,7 @@ class Started(Frozen):
     places: tuple[str, ...] = ()
     lots_ml: dict[str, float] = {}
     learnt_s: dict[str, float] = {}
+    earlier: tuple[Earlier, ...] = ()
 
 
 class Resumed(Frozen):
@@ -61,6 +63,7 @@ class Suggested(Frozen):
         asked: what the planner said, where it had to be moved to something that can be made.
         uses_ml: what an experiment with it takes of each stock.
         seconds: how long the planner took.
+        advice: whether it thinks that going on is worth it, where the campaign has a rule on that.
     """
 
     kind: Literal["suggested"] = "suggested"
@@ -68,6 +71,7 @@ class Suggested(Frozen):
     asked: Suggestion | None = None
     uses_ml: dict[str, float] = {}
     seconds: float = 0.0
+    advice: StopAdvice | None = None
 
 
 class NotSuggested(Frozen):
@@ -83,6 +87,42 @@ class Infeasible(Frozen):
     kind: Literal["infeasible"] = "infeasible"
     suggestion: Suggestion
     reason: str
+
+
+class Proposed(Frozen):
+    """A person wants an experiment; it comes before any that a planner suggests.
+
+    Attributes:
+        suggestion: parameters that the protocol can make, and why they are wanted.
+        uses_ml: what an experiment with it takes of each stock.
+    """
+
+    kind: Literal["proposed"] = "proposed"
+    suggestion: Suggestion
+    uses_ml: dict[str, float] = {}
+    by: str = ""
+    because: str = ""
+
+
+class Vetoed(Frozen):
+    """A person does not want an experiment that has not begun, or anything around a point.
+
+    Attributes:
+        trial: the experiment; empty where a point is meant.
+        veto: the point, and how far around it; None where an experiment is meant.
+    """
+
+    kind: Literal["vetoed"] = "vetoed"
+    trial: str = ""
+    veto: Veto | None = None
+    by: str = ""
+    because: str = ""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.trial) == (self.veto is not None):
+            raise ValueError("a veto is on an experiment, or on a point: give one of both")
+        return self
 
 
 class StepEnded(Frozen):
@@ -157,6 +197,8 @@ Event = Annotated[
     | Suggested
     | NotSuggested
     | Infeasible
+    | Proposed
+    | Vetoed
     | StepEnded
     | StepLate
     | Noted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labwright.engine.core import CampaignCore
+from labwright.model.judging import covers
 
 
 def validate_state(core: CampaignCore) -> None:
@@ -45,9 +46,29 @@ def _broken(core: CampaignCore) -> Iterator[str]:
                 one.state in ("measured", "told") or (one.state == "held" and not trial.pending)
             ):
                 yield f"experiment {one.label} is {one.state}, its trial {trial.status}"
-    running = [trial for trial in core.trials if trial.pending]
+    running = [trial for trial in core.trials if trial.status == "running"]
     if len(running) > len(core.live):
-        yield f"{len(running)} trials are pending, {len(core.live)} experiments are under way"
+        yield f"{len(running)} trials are running, {len(core.live)} experiments are under way"
+    yield from _broken_wishes(core)
+
+
+def _broken_wishes(core: CampaignCore) -> Iterator[str]:
+    """What people want and do not want."""
+    waiting = [index for index, trial in enumerate(core.trials) if trial.status == "proposed"]
+    if waiting != list(core.proposed):
+        yield f"trials {waiting} are proposed, {list(core.proposed)} are remembered"
+    if core.proposed and core.asking:
+        yield "the planner is asked, though a person's experiment comes first"
+    if core.proposed and core.phase in ("draining", "completed", "stopped", "failed"):
+        yield f"it is {core.phase}, and experiments are proposed that will never begin"
+    if core.tried + len(core.proposed) > core.spec.budget:
+        yield f"{core.tried} experiments and {len(core.proposed)} proposed, of {core.spec.budget}"
+    for index in core.proposed:
+        if any(covers(veto, core.spec.space, core.trials[index].params) for veto in core.vetoes):
+            yield f"trial {core.trials[index].id} is proposed and vetoed"
+    for one in core.live.values():
+        if one.trial is not None and core.spec.cost is not None and core.trials[one.trial].cost is None:
+            yield f"experiment {one.label} costs nothing"
 
 
 def _broken_steps(core: CampaignCore) -> Iterator[str]:

@@ -177,6 +177,7 @@ class Trial(_Frozen):
         rationale: why, in words.
         measured_params: what was really made, as from weighing; planners learn from these where given.
         cost: what it really cost, in the unit of the campaign's `Cost`.
+        predicted: what the planner expected of it when it chose it, where it had a model.
     """
 
     id: str = Field(min_length=1)
@@ -188,6 +189,7 @@ class Trial(_Frozen):
     rationale: str = ""
     measured_params: dict[str, FiniteFloat] | None = None
     cost: FiniteFloat | None = Field(default=None, ge=0)
+    predicted: Outcome | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

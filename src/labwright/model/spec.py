@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from labwright.model.base import Frozen, Name, Number, Whole
-from labwright.model.campaign import Objective, PlannerSpec
+from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit, PlannerSpec
+from labwright.model.errors import unknown
 from labwright.model.lab import Broken, CrossReferenceError, Problem
-from labwright.model.space import Space
+from labwright.model.space import Categorical, Space
+
+Positive = Annotated[Number, Field(gt=0)]
 
 
 class StopRule(Frozen):
     """When a campaign ends before its budget is spent.
 
+    The first two look at experiments that count only: those that keep the outcome limits, made at full fidelity.
+
     Attributes:
-        target: the objective has reached this value (mean of an experiment).
-        no_better_for: so many experiments in a row brought no better mean.
+        target: the objective has come as far as this value (mean of an experiment); where it is to be brought to a
+            value or into a range, as near to it.
+        no_better_for: so many experiments in a row brought no better mean; with several objectives, none that no other
+            beats.
+        gain_below_noise_for: so many times in a row the planner expected less of the best point than a repeat scatters.
+        regret_below: by the planner's model, with 95 % confidence, the optimum is better by no more than this; in the
+            objective's unit.
+        cost: all experiments together have cost this, in the cost's unit.
     """
 
     target: Number | None = None
     no_better_for: Annotated[Whole, Field(ge=2)] | None = None
+    gain_below_noise_for: Annotated[Whole, Field(ge=1)] | None = None
+    regret_below: Positive | None = None
+    cost: Positive | None = None
+
+    @property
+    def advised(self) -> bool:
+        """Whether the planner is asked if going on is worth it."""
+        return self.gain_below_noise_for is not None or self.regret_below is not None
 
 
 class Comparison(Frozen):
@@ -40,21 +60,83 @@ class Comparison(Frozen):
     experiments: int
 
 
-class CampaignSpec(Frozen):
-    """A campaign: protocol, search space, objective, planner, budget, seed, stop rule.
+class ProblemSpec(Frozen):
+    """What is sought, where, and by which planner.
+
+    Attributes:
+        space: what the planner may choose.
+        objective: which outcome is to be large, small, at a value or in a range.
+        more_objectives: others that are wanted as well; what is sought is then the front none beats.
+        outcome_limits: what outcomes must keep for an experiment to count.
+        cost: what an experiment costs, known beforehand.
+        fidelity: a parameter that only says how well an experiment is made.
+        planner: who chooses.
+        seed: of everything random in planning.
+    """
+
+    space: Space
+    objective: Objective
+    more_objectives: tuple[Objective, ...] = ()
+    outcome_limits: tuple[OutcomeLimit, ...] = ()
+    cost: Cost | None = None
+    fidelity: Fidelity | None = None
+    planner: PlannerSpec
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if problems := self.problems({}):
+            raise CrossReferenceError(problems)
+        return self
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """All of them; the first is the one a single number is told of."""
+        return (self.objective, *self.more_objectives)
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """What an experiment must find: names and units of all objectives and outcome limits, each once."""
+        wanted = {one.name: one.unit for one in self.objectives}
+        return wanted | {one.name: one.unit for one in self.outcome_limits if one.name not in wanted}
+
+    def problems(self, broken: Broken) -> list[Problem]:
+        """What does not fit together; see `LabModel.problems`."""
+        found = list(self._named_twice(broken))
+        if "space" in broken:
+            return found
+        if self.cost is not None:
+            found += _cost_problems(self.cost, self.space)
+        if self.fidelity is not None:
+            found += _fidelity_problems(self.fidelity, self.space)
+        return found
+
+    def _named_twice(self, broken: Broken) -> Iterator[Problem]:
+        seen: set[str] = set() if "objective" in broken else {self.objective.name}
+        for index, one in enumerate(self.more_objectives or ()):
+            if one.name in seen:
+                yield ("more_objectives", str(index), "name"), f"{one.name!r} is an objective already"
+            seen.add(one.name)
+        limited: set[str] = set()
+        for index, limit in enumerate(self.outcome_limits or ()):
+            if limit.name in limited:
+                words = f"{limit.name!r} has a limit already; give low and high together"
+                yield ("outcome_limits", str(index), "name"), words
+            limited.add(limit.name)
+
+
+class CampaignSpec(ProblemSpec):
+    """A campaign: what is sought, by which protocol, planner, budget, seed, stop rule.
 
     Attributes:
         name: of the campaign; its runs carry it.
         title: what people call it.
         protocol: carried out for each experiment.
         prepare: protocols carried out once before the first (a calibration).
-        space: what the planner may choose.
         fixed: the protocol's other parameters.
-        objective: which of the protocol's results is to be large or small.
-        planner: who chooses.
+        warm_start: earlier campaigns to learn from, by name (the newest of it) or id.
         budget: number of experiments.
         parallel: how many samples may be on their way at once.
-        seed: of everything random in planning.
         stop: when to end earlier.
         compare: what somebody else reached, for the report.
     """
@@ -63,28 +145,66 @@ class CampaignSpec(Frozen):
     title: str
     protocol: Name
     prepare: tuple[Name, ...] = ()
-    space: Space
     fixed: dict[Name, Number] = {}
-    objective: Objective
-    planner: PlannerSpec
+    warm_start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     budget: Annotated[Whole, Field(ge=1, le=10_000)]
     parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1
-    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     stop: StopRule = StopRule()
     compare: Comparison | None = None
 
-    @model_validator(mode="after")
-    def _nothing_chosen_twice(self) -> CampaignSpec:
-        if problems := self.problems({}):
-            raise CrossReferenceError(problems)
-        return self
-
     def problems(self, broken: Broken) -> list[Problem]:
-        """Parameters that are both fixed and searched; see `LabModel.problems`."""
-        if "space" in broken:
-            return []
-        return [
-            (("fixed", name), f"{name!r} is in the search space as well; fix it or search it")
-            for name in self.fixed
-            if name in self.space.names
+        """What does not fit together; see `LabModel.problems`."""
+        found = super().problems(broken)
+        if "stop" not in broken and "cost" not in broken and self.stop.cost is not None and self.cost is None:
+            found.append(
+                (("stop", "cost"), "the campaign has no cost; say what an experiment costs (cost: unit, base)")
+            )
+        if "space" not in broken:
+            found += [
+                (("fixed", name), f"{name!r} is in the search space as well; fix it or search it")
+                for name in self.fixed
+                if name in self.space.names
+            ]
+        earlier = self.warm_start or ()
+        found += [
+            (("warm_start", str(index)), f"{name!r} stands there twice")
+            for index, name in enumerate(earlier)
+            if name in earlier[:index]
         ]
+        return found
+
+
+def _cost_problems(cost: Cost, space: Space) -> Iterator[Problem]:
+    """Names that are not the space's, and costs that could become less than nothing."""
+    numeric = {one.name: one for one in space.parameters if not isinstance(one, Categorical)}
+    levelled = {one.name: one for one in space.parameters if isinstance(one, Categorical)}
+    strange = False
+    for name in cost.per:
+        if name not in numeric:
+            strange = True
+            yield ("cost", "per", name), unknown("numeric parameter of the space", name, list(numeric))
+    for name, by in cost.levels.items():
+        if name not in levelled:
+            strange = True
+            yield ("cost", "levels", name), unknown("categorical parameter of the space", name, list(levelled))
+            continue
+        for level in by:
+            if level not in levelled[name].levels:
+                strange = True
+                yield ("cost", "levels", name, level), unknown(f"level of {name}", level, list(levelled[name].levels))
+    if strange:
+        return
+    least = cost.base
+    least += sum(min(factor * numeric[name].low, factor * numeric[name].high) for name, factor in cost.per.items())
+    least += sum(min(by.get(level, 0.0) for level in levelled[name].levels) for name, by in cost.levels.items())
+    if least < 0:
+        yield ("cost",), f"an experiment could cost {least:g} {cost.unit}; raise base so that none costs less than 0"
+
+
+def _fidelity_problems(fidelity: Fidelity, space: Space) -> Iterator[Problem]:
+    numeric = {one.name: one for one in space.parameters if not isinstance(one, Categorical)}
+    if fidelity.parameter not in numeric:
+        words = unknown("numeric parameter of the space", fidelity.parameter, list(numeric))
+        yield ("fidelity", "parameter"), words
+    elif wrong := numeric[fidelity.parameter].violations(fidelity.target):
+        yield ("fidelity", "target"), wrong[0]

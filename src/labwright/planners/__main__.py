@@ -43,7 +43,9 @@ class _Kept:
         # A copy is not validated: every trial was, when it came and when the asking side made its state.
         state = self._campaign.model_copy(update={"trials": tuple(self._trials)})
         try:
-            return Reply(suggestions=tuple(load_planner(ask.planner).ask(state, ask.n)))
+            planner = load_planner(ask.planner)
+            suggestions = tuple(planner.ask(state, ask.n))
+            return Reply(suggestions=suggestions, advice=planner.advise_stop(state) if ask.advise else None)
         except (PlannerError, ConfigError) as error:
             return Reply(refused=str(error))
 

@@ -6,7 +6,7 @@ import os
 
 from pydantic import BaseModel, ConfigDict
 
-from labwright.model.campaign import CampaignState, PlannerSpec, Suggestion, Trial
+from labwright.model.campaign import CampaignState, PlannerSpec, StopAdvice, Suggestion, Trial
 
 __all__ = ["Ask", "Reply", "write_line"]
 
@@ -23,18 +23,21 @@ class Ask(_Message):
         n: how many suggestions.
         campaign: the campaign without its trials; given when everything is told anew.
         news: trials that changed, by place among all trials, then those that came after the last.
+        advise: whether to say as well if going on is worth it.
     """
 
     planner: PlannerSpec
     n: int
     campaign: CampaignState | None = None
     news: dict[int, Trial] = {}
+    advise: bool = False
 
 
 class Reply(_Message):
-    """The planner's suggestions, or in `refused` why it has none."""
+    """The planner's suggestions, or in `refused` why it has none; `advice` where it was asked for."""
 
     suggestions: tuple[Suggestion, ...] = ()
+    advice: StopAdvice | None = None
     refused: str = ""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from labwright.model.campaign import CampaignState, PlannerSpec, Suggestion, Trial
+from labwright.model.campaign import CampaignState, PlannerSpec, StopAdvice, Suggestion, Trial
 from labwright.model.errors import PlannerError
 from labwright.planners._proposals import changed
 from labwright.planners._wire import Ask, Reply, write_line
@@ -32,11 +32,13 @@ class Answer:
         suggestions: as many as were asked for; none where there is an error.
         error: why there are none and what to do, in words; empty if all went well.
         seconds: wall time from the ask to its answer.
+        advice: whether going on is worth it, where that was asked and the planner can say.
     """
 
     suggestions: tuple[Suggestion, ...]
     error: str = ""
     seconds: float = 0.0
+    advice: StopAdvice | None = None
 
 
 class PlannerWorker:
@@ -50,10 +52,14 @@ class PlannerWorker:
         spec: which planner, with its options.
         deadline_s: wall time for one try.
         idle_s: wall time without an ask after which the process ends; the next ask starts it again.
+        advise: whether every ask also asks if going on is worth it.
     """
 
-    def __init__(self, spec: PlannerSpec, *, deadline_s: float = 300.0, idle_s: float = 120.0) -> None:
+    def __init__(
+        self, spec: PlannerSpec, *, deadline_s: float = 300.0, idle_s: float = 120.0, advise: bool = False
+    ) -> None:
         self._spec = spec
+        self._advise = advise
         self._deadline_s = deadline_s
         self._idle_s = idle_s
         # A process is signalled and waited for under the lock only, so that no signal goes to a number given away.
@@ -119,7 +125,7 @@ class PlannerWorker:
         finally:
             self._rest()
             error = f"planner {self._spec.name!r}: {reply.refused}" if reply.refused else ""
-            answered(Answer(reply.suggestions, error, time.monotonic() - began))
+            answered(Answer(reply.suggestions, error, time.monotonic() - began, reply.advice))
 
     def _reply(self, state: CampaignState, n: int) -> Reply:
         """The planner's reply; after too many tries one that says what happened."""
@@ -135,7 +141,7 @@ class PlannerWorker:
             timer = threading.Timer(self._deadline_s, self._too_late, (child,))
             timer.daemon = True
             timer.start()
-            reply = child.ask(self._spec, state, n)
+            reply = child.ask(self._spec, state, n, self._advise)
             timer.cancel()
             if reply is not None:
                 return reply
@@ -204,10 +210,10 @@ class _Child:
         self._stderr = threading.Thread(target=self._keep_tail, daemon=True)
         self._stderr.start()
 
-    def ask(self, spec: PlannerSpec, state: CampaignState, n: int) -> Reply | None:
+    def ask(self, spec: PlannerSpec, state: CampaignState, n: int, advise: bool) -> Reply | None:
         """Send what is new and wait for the reply; None if the process ended before."""
         try:
-            write_line(self._stdin.fileno(), self._news(spec, state, n))
+            write_line(self._stdin.fileno(), self._news(spec, state, n, advise))
             return Reply.model_validate_json(self._stdout.readline())
         except (BrokenPipeError, ValidationError):  # a line that ends with the process is no JSON
             return None
@@ -228,7 +234,7 @@ class _Child:
         tail = self._tail.decode(errors="replace").strip()
         return f"its process was {how}, its last words: {tail}" if tail else f"its process was {how} without a word"
 
-    def _news(self, spec: PlannerSpec, state: CampaignState, n: int) -> Ask:
+    def _news(self, spec: PlannerSpec, state: CampaignState, n: int, advise: bool) -> Ask:
         campaign = state.model_copy(update={"trials": ()})
         old, new = self._trials, state.trials
         places = changed(old, new)
@@ -241,6 +247,7 @@ class _Child:
             n=n,
             campaign=None if same else campaign,
             news={at: new[at] for at in (places if same else range(len(new)))},
+            advise=advise,
         )
 
     def _keep_tail(self) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from labwright.model.campaign import Objective
+from labwright.model.judging import front
 from labwright.model.space import Categorical, Integer, Params
 from labwright.planners import Planner, load_planner
 from labwright.report.pictures import (
@@ -19,6 +21,7 @@ from labwright.report.pictures import (
     Series,
     best_so_far,
     differences,
+    front_of,
     nyquist,
     parity,
     surrogate_slice,
@@ -70,6 +73,7 @@ def html(record: CampaignRecord, world: Any = None) -> str:
     cards = []
     if record.done:
         cards.append(_best_card(record, world))
+        cards += _front_cards(record)
         if best is not None:
             cards += _slice_cards(record, planner, {k: float(v) for k, v in best.params.items()})
         cards += _nyquist_cards(record)
@@ -87,6 +91,7 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         wall_started=_moment(record.wall_started_s),
         hours=(record.ended_s - record.started_s) / 3600,
         objective=spec.objective,
+        outcomes=spec.outcomes,
         compare=spec.compare,
         best=best,
         units={one.name: _unit(one) for one in spec.space.parameters},
@@ -104,7 +109,10 @@ def html(record: CampaignRecord, world: Any = None) -> str:
 def _best_card(record: CampaignRecord, world: Any) -> Card:
     spec = record.core.spec
     ours = record.best_so_far()
-    series: list[Series] = [("this campaign", list(range(1, len(ours) + 1)), ours)]
+    counted = [(float(number), best) for number, best in enumerate(ours, 1) if best is not None]
+    series: list[Series] = []
+    if counted:
+        series.append(("this campaign", [number for number, _ in counted], [best for _, best in counted]))
     if spec.compare is not None:
         numbers = [float(number) for number, _ in spec.compare.best_so_far]
         values = [value for _, value in spec.compare.best_so_far]
@@ -112,15 +120,51 @@ def _best_card(record: CampaignRecord, world: Any) -> Card:
     possible = world.best_possible(spec.fixed) if world else None
     optimum = possible[1] if possible else None
     values = record.values()
-    rows = [(index + 1, f"{values[index]:.3f}", f"{ours[index]:.3f}") for index in range(len(ours))]
+    rows = [
+        (number, f"{value:.3f}", "" if best is None else f"{best:.3f}")
+        for number, (value, best) in enumerate(zip(values, ours, strict=True), 1)
+    ]
+    counting = ", of those that keep the limits" if spec.outcome_limits else ""
     source = f" {spec.compare.title}: {spec.compare.source}." if spec.compare else ""
     return Card(
         "Best so far",
-        f"The best measured mean after each experiment.{source}",
-        _markup(best_so_far(series, spec.objective.unit, optimum)),
+        f"{_wanted(spec.objective)}: the best measured mean after each experiment{counting}.{source}",
+        _markup(best_so_far(series, spec.objective.unit, optimum) if series else ""),
         ("experiment", f"measured / {spec.objective.unit}", f"best so far / {spec.objective.unit}"),
         rows,
     )
+
+
+def _wanted(objective: Objective) -> str:
+    """What is wanted of an objective, in words."""
+    name, unit = objective.name, "" if objective.unit == "1" else f" {objective.unit}"
+    if objective.goal == "target":
+        return f"{name} near {objective.target:g}{unit}"
+    if objective.goal == "range":
+        return f"{name} within {objective.low:g} to {objective.high:g}{unit}"
+    return f"{name} as {'large' if objective.goal == 'max' else 'small'} as possible"
+
+
+def _front_cards(record: CampaignRecord) -> list[Card]:
+    """With several objectives: which experiments no other beats, and the first two objectives against each other."""
+    spec = record.core.spec
+    counted = record.core.counted
+    if len(spec.objectives) < 2 or not counted:
+        return []
+    best = front(spec.objectives, counted)
+    pairs = [[(one.outcomes[o.name].mean) for o in spec.objectives[:2]] for one in record.done]
+    chosen = [[(one.outcomes[o.name].mean) for o in spec.objectives[:2]] for one in best]
+    heads = [_with_unit(one.name, "" if one.unit == "1" else one.unit) for one in spec.objectives]
+    return [
+        Card(
+            "What no other experiment beats",
+            f"{'; '.join(map(_wanted, spec.objectives))}. No other experiment is better than one of these "
+            f"{len(best)}, of {len(record.done)}, without being worse in something.",
+            _markup(front_of(heads[0], heads[1], pairs, chosen)),
+            ("trial", *heads),
+            [(one.id, *(f"{one.outcomes[o.name].mean:.3f}" for o in spec.objectives)) for one in best],
+        )
+    ]
 
 
 def _slice_cards(record: CampaignRecord, planner: Planner, best: dict[str, float]) -> list[Card]:
@@ -166,11 +210,12 @@ def _slice_cards(record: CampaignRecord, planner: Planner, best: dict[str, float
 
 def _nyquist_cards(record: CampaignRecord) -> list[Card]:
     """The last impedance sweep of the best experiment, if the protocol keeps its sweeps."""
-    name, sign = record.core.spec.objective.name, 1 if record.core.spec.objective.goal == "max" else -1
+    objective = record.core.spec.objective
+    name = objective.name
     kept = [results for results in record.found_anywhere(name) if _is_sweep(results.get("replicates"))]
     if not kept:
         return []
-    best = max(kept, key=lambda results: sign * results[name])
+    best = max(kept, key=lambda results: objective.merit(results[name]))
     one = best["replicates"][-1]
     frequencies = one["frequencies_hz"]
     measured = [complex(r, x) for r, x in zip(one["z_real_ohm"], one["z_imag_ohm"], strict=True)]

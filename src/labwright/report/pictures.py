@@ -72,6 +72,19 @@ def surrogate_slice(
     return picture.svg()
 
 
+def front_of(across: str, up: str, measured: Sequence[Sequence[float]], best: Sequence[Sequence[float]]) -> str:
+    """Two objectives against each other; those that no other experiment beats are crossed."""
+    picture = Picture(
+        "Front",
+        f"{up} against {across}; {len(best)} of {len(measured)} experiments are beaten by no other.",
+        Axis.around(across, [one[0] for one in measured]),
+        Axis.around(up, [one[1] for one in measured]),
+    )
+    picture.points([one[0] for one in measured], [one[1] for one in measured], "c2", "experiments", "ring")
+    picture.points([one[0] for one in best], [one[1] for one in best], "c1", "beaten by none", "cross")
+    return picture.svg()
+
+
 def nyquist(measured: Sequence[complex], fitted: Sequence[complex], resistance_ohm: float) -> str:
     """An impedance sweep in the complex plane, with its fit and the resistance read from it."""
     across = Axis.around("Re Z / Ω", [z.real for z in [*measured, *fitted]] + [resistance_ohm])

@@ -11,6 +11,7 @@ from labwright.engine.events import StepEnded
 from labwright.journal import Journal, journal_file
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.judging import counts
 from labwright.model.protocol import StepOutcome
 
 
@@ -43,11 +44,17 @@ class CampaignRecord:
         """The objective of each, in its unit."""
         return [trial.outcomes[self.core.spec.objective.name].mean for trial in self.done]
 
-    def best_so_far(self) -> list[float]:
-        """The best mean after each experiment."""
-        best = max if self.core.spec.objective.goal == "max" else min
-        values = self.values()
-        return [best(values[: index + 1]) for index in range(len(values))]
+    def best_so_far(self) -> list[float | None]:
+        """The best mean after each experiment, of those that count; None before the first of them."""
+        spec, best = self.core.spec, None
+        found: list[float | None] = []
+        for trial, value in zip(self.done, self.values(), strict=True):
+            if counts(trial, spec.outcome_limits, spec.fidelity) and (
+                best is None or spec.objective.merit(value) > spec.objective.merit(best)
+            ):
+                best = value
+            found.append(best)
+        return found
 
     def found_anywhere(self, result: str) -> list[dict[str, Any]]:
         """All that a step found which found `result`, one for each experiment that has such a step."""

@@ -1,0 +1,61 @@
+"""The verbs on planners."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from labwright.cli.options import CampaignArgument, DataOption, JournalOption, JsonOption, LabOption
+from labwright.cli.places import data_folder, journal_place, lab_root
+
+planner_app = typer.Typer(
+    help="Look at planners, rehearse them against each other, and see what one has learnt.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@planner_app.command("list")
+def planner_list(json: JsonOption = False) -> None:
+    """List the planners: whether each is installed, and what it takes account of."""
+    from labwright.cli.planning import list_planners
+
+    list_planners(json=json)
+
+
+@planner_app.command("compare")
+def planner_compare(
+    spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
+    planners: Annotated[
+        str, typer.Option("--planners", help="Names with commas between; the campaign's own, sobol and random.")
+    ] = "",
+    seeds: Annotated[int, typer.Option("--seeds", help="Campaigns for each planner.", min=1, max=1000)] = 5,
+    budget: Annotated[int | None, typer.Option("--budget", help="Experiments of each; the file's.", min=1)] = None,
+    target: Annotated[
+        float | None, typer.Option("--target", help="What is to be reached; 1.5 % short of the best that any found.")
+    ] = None,
+    lab: LabOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Rehearse a campaign with several planners on the lab's simulator: experiments until the target is reached."""
+    from labwright.cli.comparing import compare_planners
+
+    root = lab_root(lab)
+    names = [one.strip() for one in planners.split(",") if one.strip()]
+    compare_planners(root, spec, names, seeds, budget=budget, target=target, data=data_folder(root, data), json=json)
+
+
+@planner_app.command("explain")
+def planner_explain(
+    campaign: CampaignArgument = "",
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Say what a campaign's planner has learnt, how well it foretells, and why its last and next experiment."""
+    from labwright.cli.planning import explain_campaign
+
+    explain_campaign(journal_place(lab, data, journal), campaign, json=json)

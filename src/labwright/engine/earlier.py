@@ -1,0 +1,91 @@
+"""Earlier campaigns that a new one learns from, out of the journal and brought into its form."""
+
+from __future__ import annotations
+
+from labwright.engine.recovery import rebuilt
+from labwright.journal import Journal, schema
+from labwright.model.campaign import Earlier, Trial
+from labwright.model.errors import ConfigError, unknown
+from labwright.model.space import Categorical, Params
+from labwright.model.spec import CampaignSpec
+
+NAMED = 5
+"""Names that are told where a wrong one was given; the journal may hold hundreds."""
+
+
+def earlier_campaigns(journal: Journal, spec: CampaignSpec) -> tuple[tuple[Earlier, ...], dict[int, str]]:
+    """What a campaign learns from, and what is wrong with its `warm_start`, by place in that list."""
+    found: list[Earlier] = []
+    wrong: dict[int, str] = {}
+    for index, name in enumerate(spec.warm_start):
+        try:
+            found.append(_earlier(journal, spec, name))
+        except ConfigError as error:
+            wrong[index] = str(error)
+    return tuple(found), wrong
+
+
+def _earlier(journal: Journal, spec: CampaignSpec, name: str) -> Earlier:
+    """The experiments of an earlier campaign, with the parameters and outcomes of a new one.
+
+    Raises:
+        ConfigError: there is none, it measured nothing, or it cannot be understood in the new one's terms.
+    """
+    table = schema.campaign
+    rows = journal.rows(table, (table.c.id == name) | (table.c.name == name))
+    if not rows:
+        known = journal.rows(table)
+        names = [*dict.fromkeys(row["name"] for row in known), *(row["id"] for row in known[-NAMED:])]
+        raise ConfigError(
+            f"{unknown('campaign', name, names)} in {journal.name}; only one that was run can be learnt from"
+        )
+    campaign = max((str(row["id"]) for row in rows), key=lambda one: one.partition("-")[2])
+    core = rebuilt(journal, campaign)
+    if problems := _misfits(spec, core.spec):
+        raise ConfigError(f"{campaign} cannot be learnt from: {'; '.join(problems)}")
+    trials = [_fitting(spec, core.spec, trial) for trial in core.trials if _teaches(spec, trial)]
+    if not any(trial.status == "done" for trial in trials):
+        wanted = ", ".join(spec.outcomes)
+        raise ConfigError(
+            f"{campaign} cannot be learnt from: none of its {len(core.trials)} experiments found {wanted}"
+        )
+    return Earlier(name=campaign, trials=tuple(trials))
+
+
+def _misfits(spec: CampaignSpec, old: CampaignSpec) -> list[str]:
+    """Why an earlier campaign cannot be read in the terms of a new one."""
+    problems = []
+    theirs = {one.name: one for one in old.space.parameters}
+    for one in spec.space.parameters:
+        if one.name in theirs:
+            there, here = (getattr(each, "unit", "") for each in (theirs[one.name], one))
+            if isinstance(theirs[one.name], Categorical) != isinstance(one, Categorical):
+                problems.append(f"{one.name} has levels in one of the two, and numbers in the other")
+            elif there != here:
+                problems.append(f"{one.name} was in {there!r}, now it is in {here!r}")
+        elif one.name not in old.fixed:
+            problems.append(f"{one.name} was neither searched nor fixed")
+    for name in theirs:
+        if name not in spec.space.names and name not in spec.fixed:
+            problems.append(f"it searched {name}, which this campaign does not know")
+    units = {**old.outcomes}
+    for name, unit in spec.outcomes.items():
+        if name not in units:
+            problems.append(f"it did not ask for {name} (it asked for {', '.join(units)})")
+        elif units[name] != unit:
+            problems.append(f"{name} was in {units[name]!r}, now it is in {unit!r}")
+    return problems
+
+
+def _teaches(spec: CampaignSpec, trial: Trial) -> bool:
+    """Whether an earlier experiment says something, and was made as this campaign makes its own."""
+    if any(name in trial.params and trial.params[name] != value for name, value in spec.fixed.items()):
+        return False
+    return trial.status == "done" or trial.fail_kind == "infeasible"
+
+
+def _fitting(spec: CampaignSpec, old: CampaignSpec, trial: Trial) -> Trial:
+    given: Params = {**old.fixed, **trial.params}
+    measured = {name: value for name, value in (trial.measured_params or {}).items() if name in spec.space.names}
+    update = {"params": {name: given[name] for name in spec.space.names}, "measured_params": measured or None}
+    return trial.model_copy(update=update)

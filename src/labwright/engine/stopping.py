@@ -1,0 +1,82 @@
+"""When a campaign has come far enough: its stop rules, and what they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labwright.model.campaign import StopAdvice, Trial
+from labwright.model.judging import counts, merits
+from labwright.model.spec import CampaignSpec
+
+
+@dataclass
+class Stopping:
+    """What the stop rules look at.
+
+    Attributes:
+        best: the best mean of the objective so far, of experiments that count.
+        since_best: experiments measured since, that brought nothing better.
+        small_gains: rounds in a row in which the planner expected less than the noise.
+    """
+
+    best: float | None = None
+    since_best: int = 0
+    small_gains: int = 0
+
+    def take(self, spec: CampaignSpec, trial: Trial, counted: Sequence[Trial]) -> None:
+        """Take account of an experiment that was measured.
+
+        Args:
+            spec: of the campaign.
+            trial: the experiment.
+            counted: all that may be called the best, this one included if it may.
+        """
+        if not counts(trial, spec.outcome_limits, spec.fidelity):
+            self.since_best += self.best is not None
+            return
+        value = trial.outcomes[spec.objective.name].mean
+        best = self.best is None or spec.objective.merit(value) > spec.objective.merit(self.best)
+        better = best
+        if spec.more_objectives:
+            mine = merits(spec.objectives, trial)
+            others = (merits(spec.objectives, one) for one in counted if one.id != trial.id)
+            better = not any(all(a >= b for a, b in zip(other, mine, strict=True)) for other in others)
+        if best:
+            self.best = value
+        self.since_best = 0 if better else self.since_best + 1
+
+    def reason(self, spec: CampaignSpec, spent: float) -> str:
+        """Why no further experiment is to begin, by what was measured and spent; empty if one may."""
+        rule, objective = spec.stop, spec.objective
+        if rule.cost is not None and spec.cost is not None and spent >= rule.cost:
+            return f"{spent:.4g} {spec.cost.unit} are spent, of {rule.cost:g} that it may cost"
+        if self.best is None:
+            return ""
+        if rule.target is not None and objective.merit(self.best) >= objective.merit(rule.target):
+            return f"the target of {_amount(f'{rule.target:g}', objective.unit)} is reached"
+        if rule.no_better_for is not None and self.since_best >= rule.no_better_for:
+            return f"{rule.no_better_for} experiments in a row brought nothing better"
+        return ""
+
+    def advised(self, spec: CampaignSpec, advice: StopAdvice) -> str:
+        """Why to end by what the planner says of going on; empty if that is worth it."""
+        rule, unit = spec.stop, spec.objective.unit
+        self.small_gains = self.small_gains + 1 if advice.expected_gain < advice.noise else 0
+        if rule.gain_below_noise_for is not None and self.small_gains >= rule.gain_below_noise_for:
+            times = f", {self.small_gains} times in a row" if self.small_gains > 1 else ""
+            return (
+                f"the planner expects {_amount(f'{advice.expected_gain:.3g}', unit)} of the best point, less than a "
+                f"repeat scatters ({_amount(f'{advice.noise:.3g}', unit)}){times}"
+            )
+        if rule.regret_below is not None and advice.regret_bound <= rule.regret_below:
+            return (
+                f"the optimum is better than the best so far by no more than "
+                f"{_amount(f'{advice.regret_bound:.3g}', unit)} (95 % confidence by the planner's model), below "
+                f"{_amount(f'{rule.regret_below:g}', unit)}"
+            )
+        return ""
+
+
+def _amount(number: str, unit: str) -> str:
+    return number if unit == "1" else f"{number} {unit}"

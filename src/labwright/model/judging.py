@@ -1,0 +1,85 @@
+"""Which experiments count, which are best, and what a veto reaches: the same for engine, planners and reports."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial, Veto
+from labwright.model.space import Categorical, Params, Space
+
+__all__ = ["best_of", "counts", "covers", "front", "hypervolume", "merits"]
+
+_ROUNDING = 1e-9  # of a parameter's range: what went through JSON or a person's eyes is still the same value
+
+
+def counts(trial: Trial, limits: Iterable[OutcomeLimit] = (), fidelity: Fidelity | None = None) -> bool:
+    """Whether a trial may be called the best: it is done, keeps the outcome limits, and was made at full fidelity."""
+    if trial.status != "done":
+        return False
+    if fidelity is not None:
+        made = trial.params.get(fidelity.parameter)
+        if not isinstance(made, (int, float)) or not math.isclose(made, fidelity.target, rel_tol=_ROUNDING):
+            return False
+    return all(one.name in trial.outcomes and one.keeps(trial.outcomes[one.name].mean) for one in limits)
+
+
+def merits(objectives: Sequence[Objective], trial: Trial) -> tuple[float, ...]:
+    """How good a trial that is done came out, by objective; larger is better."""
+    return tuple(one.merit(trial.outcomes[one.name].mean) for one in objectives)
+
+
+def best_of(
+    objective: Objective,
+    trials: Iterable[Trial],
+    limits: Sequence[OutcomeLimit] = (),
+    fidelity: Fidelity | None = None,
+) -> Trial | None:
+    """The trial that counts and has the best mean; the first of several; None if none counts."""
+    counted = [one for one in trials if counts(one, limits, fidelity)]
+    return max(counted, key=lambda one: objective.merit(one.outcomes[objective.name].mean), default=None)
+
+
+def front(objectives: Sequence[Objective], trials: Iterable[Trial]) -> list[Trial]:
+    """Of trials that count, those that no other beats: as good in every objective and better in one."""
+    judged = [(one, merits(objectives, one)) for one in trials]
+    return [one for one, mine in judged if not any(_beats(other, mine) for _, other in judged)]
+
+
+def hypervolume(points: Iterable[tuple[float, ...]], reference: tuple[float, ...]) -> float:
+    """The volume that points dominate above a reference, all by merit; 0 without a point above it.
+
+    Slices along the last objective: exact, and quick enough for the few objectives and hundreds of points of a lab.
+    """
+    above = [one for one in points if all(mine > low for mine, low in zip(one, reference, strict=True))]
+    if not above:
+        return 0.0
+    if len(reference) == 1:
+        return max(one[0] for one in above) - reference[0]
+    levels = sorted({one[-1] for one in above}, reverse=True)
+    volume = 0.0
+    for level, below in zip(levels, [*levels[1:], reference[-1]], strict=True):
+        slab = [one[:-1] for one in above if one[-1] >= level]
+        volume += (level - below) * hypervolume(slab, reference[:-1])
+    return volume
+
+
+def covers(veto: Veto, space: Space, params: Params) -> bool:
+    """Whether a veto forbids `params`: all that it names are as near as it reaches, on the scale they are searched on.
+
+    A parameter it does not name may be anything. Reach is a share of the way from one bound to the other; of a
+    logarithmic parameter, of that between the logarithms.
+    """
+    known = {one.name: one for one in space.parameters}
+    for name, value in veto.params.items():
+        parameter = known[name]
+        if isinstance(parameter, Categorical):
+            if params[name] != value:
+                return False
+        elif abs(parameter.to_unit(params[name]) - parameter.to_unit(value)) > veto.reach + _ROUNDING:
+            return False
+    return bool(veto.params)
+
+
+def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(a >= b for a, b in zip(one, other, strict=True))

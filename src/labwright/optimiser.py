@@ -1,0 +1,505 @@
+"""A planner for experiments that no lab of ours makes: ask, tell, best, front, explain, on pandas frames with units.
+
+>>> import labwright
+>>> oven = labwright.optimise(
+...     space=[{"type": "real", "name": "temperature", "unit": "degC", "low": 300, "high": 900}],
+...     objectives={"name": "yield", "unit": "%", "goal": "max"},
+... )
+>>> trials = oven.ask(2)
+>>> trials["yield / %"] = [61.0, 58.5]
+>>> oven.tell(trials)
+>>> oven.best()
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import ValidationError
+
+from labwright.model.campaign import (
+    CampaignState,
+    Cost,
+    Explanation,
+    FailKind,
+    Fidelity,
+    Objective,
+    Outcome,
+    OutcomeLimit,
+    Source,
+    Trial,
+)
+from labwright.model.errors import ConfigError, unknown
+from labwright.model.judging import counts, front
+from labwright.model.space import Categorical, Integer, Parameter, Params, ParamValue, Space
+from labwright.model.spec import CampaignSpec, ProblemSpec
+from labwright.planners import load_planner
+from labwright.planners.protocol import lacking, needs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Optimiser", "Why", "column", "from_file", "new"]
+
+ID = "trial"
+FAILED = "failed"
+KINDS: tuple[FailKind, ...] = ("infeasible", "equipment")
+"""Why an experiment failed: what was asked cannot be made, or something broke; only the first teaches the planner."""
+
+_ROUNDING = 1e-9  # relative: what went through a CSV file is still what was asked for
+
+
+def column(name: str, unit: str | None) -> str:
+    """The head of a column: name and unit, as ``temperature / degC``; a pure number has none."""
+    return f"{name} / {unit}" if unit and unit != "1" else name
+
+
+def new(
+    space: Space | Mapping[str, Any] | Sequence[Parameter | Mapping[str, Any]],
+    objectives: Objective | Mapping[str, Any] | Sequence[Objective | Mapping[str, Any]],
+    *,
+    outcome_limits: Sequence[OutcomeLimit | Mapping[str, Any]] = (),
+    cost: Cost | Mapping[str, Any] | None = None,
+    fidelity: Fidelity | Mapping[str, Any] | None = None,
+    planner: str = "gp",
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Optimiser:
+    """An optimiser for a new problem; see `labwright.optimise`.
+
+    Raises:
+        ConfigError: something does not fit together; all of it is told.
+    """
+    first, *more = [objectives] if isinstance(objectives, Objective | Mapping) else objectives
+    given = {
+        "space": space if isinstance(space, Space | Mapping) else {"parameters": space},
+        "objective": first,
+        "more_objectives": more,
+        "outcome_limits": outcome_limits,
+        "cost": cost,
+        "fidelity": fidelity,
+        "planner": {"name": planner, "options": dict(options or {})},
+        "seed": seed,
+    }
+    try:
+        spec = ProblemSpec.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(f"the problem does not fit together: {_told(error)}") from error
+    return _of(spec, Path.cwd())
+
+
+def from_file(path: str | Path) -> Optimiser:
+    """An optimiser for the problem in a YAML file: one of its own, or a lab's campaign.
+
+    Raises:
+        MistakesError: every mistake in the file, with line and column.
+        ConfigError: the planner does not do, or the campaign learns from others that only its lab knows.
+    """
+    from labwright.lab import YamlFile, validate
+
+    file = Path(path).resolve()
+    text = YamlFile(file, Path(path))
+    if "protocol" not in text.data:
+        return _of(validate(ProblemSpec, [text]), file.parent)
+    spec = validate(CampaignSpec, [text])
+    if spec.warm_start:
+        raise ConfigError(
+            f"{path}: warm_start names campaigns in the journal of a lab; run it there, or leave that out"
+        )
+    return _of(spec, file.parents[2] if file.parent.name == "campaigns" else file.parent)
+
+
+def _of(spec: ProblemSpec, root: Path) -> Optimiser:
+    from labwright.lab.pool import read_pool
+
+    space = spec.space
+    if space.pool is not None and not space.pool.rows:
+        space = Space(parameters=space.parameters, constraints=space.constraints, pool=read_pool(root, space))
+    return Optimiser(
+        CampaignState(
+            space=space,
+            objective=spec.objective,
+            more_objectives=spec.more_objectives,
+            outcome_limits=spec.outcome_limits,
+            cost=spec.cost,
+            fidelity=spec.fidelity,
+            seed=spec.seed,
+            planner=spec.planner,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why an experiment was chosen.
+
+    Attributes:
+        trial: its id.
+        source: who chose it: planner, human or import.
+        rationale: in words.
+        predicted: what the planner expected of it then, where it had a model.
+        measured: what came out, by outcome.
+        unit: of the first objective, which is what was predicted.
+    """
+
+    trial: str
+    source: Source
+    rationale: str
+    predicted: Outcome | None
+    measured: Mapping[str, Outcome]
+    unit: str
+
+    def __str__(self) -> str:
+        words = f"trial {self.trial} ({self.source}): {self.rationale or 'nobody said why'}"
+        if self.predicted is not None:
+            words += f"; expected then {_pm(self.predicted)} {self.unit}"
+        if self.measured:
+            words += f"; measured {', '.join(f'{name} {_pm(one)}' for name, one in self.measured.items())}"
+        return words
+
+
+class Optimiser:
+    """A problem, its experiments so far, and a planner; `labwright.optimise` makes it.
+
+    Attributes:
+        state: all there is to know, as plain data; a planner sees nothing else.
+    """
+
+    def __init__(self, state: CampaignState) -> None:
+        self._planner = load_planner(state.planner)
+        if short := lacking(self._planner, needs(state)):
+            raise ConfigError(short)
+        self.state = state
+        self._parameters = dict(zip(state.space.names, state.space.parameters, strict=True))
+        self._outcomes = {one.name: one.unit for one in state.objectives}
+        self._outcomes |= {one.name: one.unit for one in state.outcome_limits if one.name not in self._outcomes}
+
+    @classmethod
+    def load(cls, path: str | Path) -> Optimiser:
+        """An optimiser as `save` has kept it.
+
+        Raises:
+            ConfigError: the file cannot be read, or is none.
+        """
+        try:
+            return cls(CampaignState.model_validate_json(Path(path).read_bytes()))
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror or error}") from error
+        except ValidationError as error:
+            raise ConfigError(f"{path} is no state of an optimiser: {_told(error)}") from error
+
+    def save(self, path: str | Path) -> None:
+        """Keep the state as JSON; whoever reads the file meanwhile finds a whole one."""
+        place = Path(path)
+        part = place.with_name(f"{place.name}.part")
+        part.write_text(self.state.model_dump_json(indent=1), encoding="utf-8")
+        part.replace(place)
+
+    def ask(self, n: int = 1) -> pd.DataFrame:
+        """The next `n` experiments: a row each, a column a parameter, the trial's id as index.
+
+        They count as under way until they are told.
+
+        Raises:
+            PlannerError: the space holds no further point.
+        """
+        asked = self._planner.ask(self.state, n)
+        begun = [
+            Trial(
+                id=str(number),
+                params=one.params,
+                status="proposed",
+                rationale=one.rationale,
+                predicted=one.predicted,
+                cost=self._cost(one.params),
+            )
+            for number, one in enumerate(asked, self._next)
+        ]
+        self.state = self.state.model_copy(update={"trials": (*self.state.trials, *begun)})
+        rows = [{self._head(name): value for name, value in one.params.items()} for one in begun]
+        return _frame(rows, [one.id for one in begun])
+
+    def tell(
+        self, frame: pd.DataFrame, *, source: Literal["human", "import"] = "import", replace: bool = False
+    ) -> None:
+        """Take what was measured; all rows or, if anything in them is wrong, none.
+
+        Rows whose index (or column) called ``trial`` has an id are experiments that were asked for. A parameter that
+        came out otherwise than asked is kept as what was really made. Other rows are experiments of one's own, with
+        all parameters.
+
+        Args:
+            frame: columns as ``temperature / degC``, ``yield / %``, ``yield_sem / %``; ``failed`` says why an
+                experiment has no outcome: ``infeasible`` (what was asked cannot be made) or ``equipment``.
+            source: who chose the rows without an id.
+            replace: what was told before is corrected.
+
+        Raises:
+            ConfigError: every mistake in it.
+        """
+        columns, wrong = self._columns(frame)
+        rows = list(_rows(frame, columns)) if not wrong else []
+        old = {one.id: place for place, one in enumerate(self.state.trials)}
+        trials, told, number = list(self.state.trials), set[str](), self._next
+        for where, name, cells in rows:
+            found = _Found(where)
+            if name is None:
+                trial = self._own(found, str(number), cells, source)
+                number += 1
+                place = len(trials)
+            elif name in told:
+                found.wrong.append("it stands there twice")
+                trial, place = None, 0
+            elif name in old:
+                place = old[name]
+                trial = self._measured(found, trials[place], cells, replace=replace)
+                told.add(name)
+            else:
+                found.wrong.append(f"{unknown('trial', name, list(old))}; leave the id out for one of your own")
+                trial, place = None, 0
+            wrong += [f"{where}: {words}" for words in found.wrong]
+            if trial is not None:
+                trials[place : place + 1] = [trial]
+        if wrong:
+            raise ConfigError("\n".join(["nothing was taken:", *(f"  {words}" for words in wrong)]))
+        self.state = self.state.model_copy(update={"trials": tuple(trials)})
+
+    def best(self) -> pd.DataFrame:
+        """The best of what was made, by the planner's judgement, as one row; none before any result."""
+        found = self._planner.best(self.state)
+        if found is None:
+            return self.table.iloc[:0]
+        first = self.state.objective
+        row = self.table.loc[[found.trial_id]].copy()
+        row[column(f"{first.name}_expected", first.unit)] = found.predicted.mean
+        row[column(f"{first.name}_expected_sem", first.unit)] = found.predicted.sem
+        return row
+
+    def front(self) -> pd.DataFrame:
+        """The experiments that count and that no other beats: as good in every objective and better in one."""
+        counted = [one for one in self.state.trials if counts(one, self.state.outcome_limits, self.state.fidelity)]
+        chosen = [one.id for one in front(self.state.objectives, counted)]
+        return self.table.loc[chosen]
+
+    def explain(self, trial: int | str) -> Why:
+        """Why an experiment was chosen, and what was expected of it then.
+
+        Raises:
+            ConfigError: there is no such trial.
+        """
+        known = {one.id: one for one in self.state.trials}
+        if str(trial) not in known:
+            raise ConfigError(unknown("trial", str(trial), list(known)))
+        one = known[str(trial)]
+        return Why(one.id, one.source, one.rationale, one.predicted, one.outcomes, self.state.objective.unit)
+
+    def learnt(self) -> Explanation:
+        """What the planner has learnt: which parameters matter, and how well it foretells what it has not seen.
+
+        Raises:
+            PlannerError: too little was measured yet, or this planner has no model.
+        """
+        return self._planner.explain(self.state)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All experiments: what was made, what came of it, who chose it."""
+        rows = []
+        for one in self.state.trials:
+            row: dict[str, Any] = {self._head(name): one.made[name] for name in self._parameters}
+            for name, unit in self._outcomes.items():
+                found = one.outcomes.get(name)
+                row[column(name, unit)] = found.mean if found else math.nan
+                row[column(f"{name}_sem", unit)] = math.nan if found is None or found.sem is None else found.sem
+            rows.append({**row, "status": one.status, FAILED: one.fail_kind or "", "source": one.source})
+        return _frame(rows, [one.id for one in self.state.trials])
+
+    def __repr__(self) -> str:
+        done = sum(one.status == "done" for one in self.state.trials)
+        goals = ", ".join(f"{one.goal} {column(one.name, one.unit)}" for one in self.state.objectives)
+        return f"<{goals}: {done} of {len(self.state.trials)} experiments measured, planner {self.state.planner.name}>"
+
+    @property
+    def _next(self) -> int:
+        return 1 + max((int(one.id) for one in self.state.trials if one.id.isdigit()), default=0)
+
+    def _head(self, name: str) -> str:
+        return column(name, getattr(self._parameters[name], "unit", ""))
+
+    def _cost(self, params: Params) -> float | None:
+        return None if self.state.cost is None else self.state.cost.of(params)
+
+    def _columns(self, frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
+        """What each column is, by its head, and what is wrong with them."""
+        known = {self._head(name): name for name in self._parameters}
+        for name, unit in self._outcomes.items():
+            known |= {column(name, unit): f"={name}", column(f"{name}_sem", unit): f"±{name}"}
+        if self.state.cost is not None:
+            known[column("cost", self.state.cost.unit)] = "cost"
+        known |= {FAILED: FAILED, ID: ID}
+        heads = [str(one) for one in frame.columns]
+        wrong = [f"column {head!r} stands there twice" for head in dict.fromkeys(heads) if heads.count(head) > 1]
+        for head in heads:
+            if head not in known:
+                name = head.partition("/")[0].strip()
+                right = next((one for one in known if one.partition("/")[0].strip() == name), None)
+                hint = f"column {head!r}: {name} is told as {right!r} here; convert it" if right else ""
+                wrong.append(hint or unknown("column", head, list(known)))
+        return {head: known[head] for head in heads if head in known}, wrong
+
+    def _own(self, found: _Found, name: str, cells: Mapping[str, Any], source: Source) -> Trial | None:
+        """An experiment that nobody was asked for."""
+        params = {key: self._value(found, key, cells[key]) for key in self._parameters if key in cells}
+        if missing := [self._head(key) for key in self._parameters if params.get(key) is None and not found.wrong]:
+            found.wrong.append(f"{', '.join(missing)} is missing; an experiment of your own needs all parameters")
+        given: Params = {key: value for key, value in params.items() if value is not None}
+        if not found.wrong:
+            for one in self.state.trials:
+                if one.pending and all(_same(one.params[key], given[key]) for key in given):
+                    found.wrong.append(
+                        f"these are the parameters of trial {one.id}, which is awaited; give its id in an index or "
+                        f"column called {ID!r}"
+                    )
+        return self._ended(found, {"id": name, "params": given, "source": source}, cells)
+
+    def _measured(self, found: _Found, trial: Trial, cells: Mapping[str, Any], *, replace: bool) -> Trial | None:
+        """An experiment that was asked for, as it came out."""
+        made = {}
+        for key in self._parameters:
+            value = self._value(found, key, cells.get(key))
+            if value is None or _same(value, trial.params[key]):
+                continue
+            if isinstance(value, str):
+                found.wrong.append(f"{key} was asked as {trial.params[key]!r}, not {value!r}; tell it without an id")
+            else:
+                made[key] = float(value)
+        before = trial.model_dump(exclude={"outcomes", "fail_kind", "status", "measured_params"})
+        told = self._ended(found, {**before, "measured_params": made or None}, cells)
+        if told is None or told == trial:
+            return told
+        if not trial.pending and not replace:
+            found.wrong.append(f"it is {trial.status} already, with another result; correct it with replace=True")
+        return told
+
+    def _ended(self, found: _Found, fields: dict[str, Any], cells: Mapping[str, Any]) -> Trial | None:
+        """A trial that is done, or failed because of what `failed` says."""
+        outcomes = {}
+        for name, unit in self._outcomes.items():
+            mean, sem = (_number(found, column(head, unit), cells.get(key)) for head, key in _pair(name))
+            if mean is not None:
+                outcomes[name] = {"mean": mean, "sem": sem}
+        cost = _number(found, "cost", cells.get("cost"))
+        if cost is None:
+            cost = (
+                fields.get("cost") if "cost" in fields else (self._cost(fields["params"]) if not found.wrong else None)
+            )
+        failed = None if _empty(cells.get(FAILED)) else str(cells[FAILED]).strip()
+        if failed is not None and failed not in KINDS:
+            found.wrong.append(f"{FAILED}: {unknown('reason', failed, list(KINDS))}")
+        elif failed is not None and outcomes:
+            found.wrong.append(f"it has failed ({failed}) and still has {', '.join(outcomes)}; leave one of both out")
+        elif failed is None and (missing := [column(*one) for one in self._outcomes.items() if one[0] not in outcomes]):
+            found.wrong.append(
+                f"{', '.join(missing)} is empty; where there is no result, column {FAILED!r} must say {KINDS[0]!r} "
+                f"(what was asked cannot be made) or {KINDS[1]!r} (something broke)"
+            )
+        if found.wrong:
+            return None
+        ended = {"status": "failed", "fail_kind": failed} if failed else {"status": "done", "outcomes": outcomes}
+        try:
+            return Trial.model_validate({**fields, **ended, "cost": cost})
+        except ValidationError as error:
+            found.wrong.append(_told(error))
+            return None
+
+    def _value(self, found: _Found, name: str, cell: Any) -> ParamValue | None:
+        """A cell as a value of a parameter; None if it is empty."""
+        parameter = self._parameters[name]
+        if _empty(cell):
+            return None
+        if isinstance(parameter, Categorical):
+            violations = parameter.violations(str(cell))
+            found.wrong += violations
+            return None if violations else str(cell)
+        number = _number(found, self._head(name), cell)
+        return int(number) if number is not None and isinstance(parameter, Integer) and number.is_integer() else number
+
+
+@dataclass
+class _Found:
+    """What is wrong with a row."""
+
+    where: str
+
+    def __post_init__(self) -> None:
+        self.wrong: list[str] = []
+
+
+def _rows(frame: pd.DataFrame, columns: Mapping[str, str]) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
+    """Each row: what to call it, its trial's id if it has one, and its cells by what they are."""
+    named = ID in columns.values() or frame.index.name == ID
+    for number, (label, values) in enumerate(
+        zip(frame.index, frame.itertuples(index=False, name=None), strict=True), 1
+    ):
+        cells = {columns[str(head)]: value for head, value in zip(frame.columns, values, strict=True)}
+        name = _id(cells.get(ID, label)) if named else None
+        yield (f"row {number}" if name is None else f"trial {name}"), name, cells
+
+
+def _id(cell: Any) -> str | None:
+    if _empty(cell):
+        return None
+    if isinstance(cell, float) and cell.is_integer():  # a column of numbers with a gap becomes one of floats
+        return str(int(cell))
+    return str(cell).strip() or None
+
+
+def _empty(cell: Any) -> bool:
+    import pandas as pd
+
+    return cell is None or (isinstance(cell, str) and not cell.strip()) or bool(pd.isna(cell))
+
+
+def _number(found: _Found, head: str, cell: Any) -> float | None:
+    import numpy as np
+
+    if _empty(cell):
+        return None
+    if isinstance(cell, bool | np.bool_) or not isinstance(cell, int | float | np.number):
+        found.wrong.append(f"{head}: {cell!r} is no number")
+        return None
+    if not math.isfinite(cell):
+        found.wrong.append(f"{head}: {cell} is not finite")
+        return None
+    return float(cell)
+
+
+def _pair(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (name, f"={name}"), (f"{name}_sem", f"±{name}")
+
+
+def _same(one: ParamValue, other: ParamValue) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=1e-12)
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), index=pd.Index(list(ids), name=ID, dtype=object))
+
+
+def _pm(one: Outcome) -> str:
+    return f"{one.mean:.4g}" if one.sem is None else f"{one.mean:.4g} ± {one.sem:.2g}"
+
+
+def _told(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}".lstrip(": ")
+        for one in error.errors()
+    )
