@@ -22,7 +22,7 @@ from labwright.model.space import Params
 
 __all__ = ["BACKENDS", "BUILT_IN", "PLANNERS", "Capability", "Planner", "lacking", "load_planner", "needs"]
 
-BUILT_IN = ("gp", "random", "sobol")
+BUILT_IN = ("gp", "random", "skopt", "sobol")
 """Planners that need nothing beyond Labwright itself."""
 
 BACKENDS = {"baybe": ("baybe", "torch"), "botorch": ("botorch", "torch"), "optuna": ("optuna",)}
@@ -154,6 +154,10 @@ def _class_of(name: str) -> type[BaseModel]:
         from labwright.planners.backends.optuna import OptunaPlanner
 
         return OptunaPlanner
+    if name == "skopt":
+        from labwright.planners.backends.skopt import SkoptPlanner
+
+        return SkoptPlanner
     if name == "sobol":
         from labwright.planners.sobol import SobolPlanner
 
