@@ -19,13 +19,10 @@ from labwright.testing import check_planner
 from labwright.testing._campaigns import campaigns, needing
 from labwright.testing.planning import CHECKS
 
-# Strict: whoever mends it takes this out.
-_KNOWN = {"gp": pytest.mark.xfail(strict=True, reason="vetoes; chance of the front not seeded")}
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", [pytest.param(name, marks=_KNOWN.get(name, ())) for name in BUILT_IN])
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_our_own_planners_keep_the_rules(name: str) -> None:
     make = functools.partial(load_planner, PlannerSpec(name=name))
     assert check_planner(make) == [check.__name__.removeprefix("_") for check in CHECKS]

@@ -15,6 +15,7 @@ __all__ = [
     "front",
     "log_expected_improvement",
     "log_expected_improvement_slope",
+    "normal_pairs",
     "volume",
 ]
 
@@ -104,7 +105,7 @@ def volume(points: np.ndarray, reference: np.ndarray) -> float:
 
 
 def expected_volume_gain(
-    means: np.ndarray, sds: np.ndarray, known: np.ndarray, reference: np.ndarray, rng: np.random.Generator
+    means: np.ndarray, sds: np.ndarray, known: np.ndarray, reference: np.ndarray, draws: np.ndarray
 ) -> np.ndarray:
     """Logarithm of the expected gain in area of the front, by equally spread samples of two independent outcomes.
 
@@ -113,13 +114,10 @@ def expected_volume_gain(
         sds: posterior standard deviations, shape (n, 2).
         known: what the front is made of so far, shape (k, 2).
         reference: from where the area is counted, shape (2,).
-        rng: of the samples.
+        draws: standard normal samples, shape (s, 2); the same for all points that are compared.
     """
     import numpy as np
-    from scipy.special import ndtri
-    from scipy.stats import qmc
 
-    draws = ndtri(np.clip(qmc.Sobol(2, rng=rng).random(2 * _NODES), 1e-6, 1 - 1e-6))
     best = front(known[(known > reference).all(1)]) if len(known) else known.reshape(0, 2)
     # Strips between the front's points along the first outcome; in each the front's height in the second.
     edges = np.concatenate([[reference[0]], best[::-1, 0]])
@@ -133,6 +131,15 @@ def expected_volume_gain(
     gain /= len(draws)
     distance = ((means - reference) / sds).min(1)
     return np.where(gain > 0, np.log(np.maximum(gain, math.exp(_NOTHING))), _NOTHING + np.tanh(distance))
+
+
+def normal_pairs(rng: np.random.Generator) -> np.ndarray:
+    """Equally spread samples of two independent standard normals, shape (128, 2)."""
+    import numpy as np
+    from scipy.special import ndtri
+    from scipy.stats import qmc
+
+    return np.asarray(ndtri(np.clip(qmc.Sobol(2, rng=rng).random(2 * _NODES), 1e-6, 1 - 1e-6)))
 
 
 def _normal_nodes() -> np.ndarray:

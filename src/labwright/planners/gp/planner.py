@@ -11,7 +11,7 @@ from pydantic import Field
 from labwright.model.campaign import CampaignState, Outcome, Suggestion
 from labwright.model.errors import PlannerError
 from labwright.model.space import Params
-from labwright.planners._proposals import derive_seed, fresh_points, key_of, sobol_points, taken
+from labwright.planners._proposals import derive_seed, fresh_points, key_of, sobol_points, taken, vetoed
 from labwright.planners.gp.features import features
 from labwright.planners.gp.modelled import ModelledPlanner
 from labwright.planners.gp.outlook import Outlook, look
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GpPlanner"]
 
+_WARM_START = 3  # experiments before the model has a say if there is an earlier campaign
 _BEST = 5  # points so far around which the search looks as well
 _LOOKED_AT = 20_000  # points that are all taken before the space is called exhausted
 
@@ -58,15 +59,17 @@ class GpPlanner(ModelledPlanner):
         """Propose `n` points, each allowing for the ones before it and for all pending trials; see `Planner.ask`."""
         asked = len(state.trials)
         measured = sum(trial.status == "done" for trial in state.trials)
+        suggestions = _as_before(self, state)
         # A model needs two values to know a scale; a campaign that only failed so far goes on scanning.
-        scanning = n if measured < 2 else max(0, min(n, self.n_start - asked))
+        start = min(_WARM_START, self.n_start) if state.earlier else self.n_start
+        scanning = (n if measured < 2 else max(0, min(n, start - asked))) - len(suggestions)
         sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), asked)
-        points = fresh_points(state, sequence, scanning) if scanning else []
-        suggestions = [
+        suggestions += [
             Suggestion(params=params, rationale=f"start: point {asked + place} of an even scan")
-            for place, params in enumerate(points, start=1)
+            for place, params in enumerate(fresh_points(state, sequence, max(0, scanning)), start=1)
         ]
-        if len(suggestions) == n:
+        points = [suggestion.params for suggestion in suggestions]
+        if len(suggestions) >= n:
             return suggestions
         outlook = look(state)
         weighing = weigh(outlook, self.acquisition, self.beta)
@@ -89,9 +92,22 @@ class GpPlanner(ModelledPlanner):
         parents = _best_positions(state, weighing)
         points = by_promise(state.space, weighing.acquisition(rng), self.n_candidates, parents, rng)
         for params in itertools.islice(points, _LOOKED_AT):
-            if key_of(state.space, params) not in known:
+            if key_of(state.space, params) not in known and not vetoed(state, params):
                 return params
         return fresh_points_or_end(state, known, seed)
+
+
+def _as_before(planner: ModelledPlanner, state: CampaignState) -> list[Suggestion]:
+    """The first experiment of a campaign that knows an earlier one: what did best there; nothing in all other cases."""
+    if state.trials or not state.earlier:
+        return []
+    before = max(state.earlier, key=lambda one: len(one.trials))
+    alone = state.model_copy(update={"trials": before.trials, "earlier": ()})
+    best = planner.best(alone)
+    if best is None or state.space.violations(best.params) or vetoed(state, best.params):
+        return []
+    words = f"did best in {before.name}: {best.predicted.mean:.4g} {state.objective.unit}".rstrip(" 1")
+    return [Suggestion(params=best.params, rationale=words)]
 
 
 def fresh_points_or_end(state: CampaignState, known: set[tuple[object, ...]], seed: int) -> Params:
@@ -102,9 +118,9 @@ def fresh_points_or_end(state: CampaignState, known: set[tuple[object, ...]], se
     """
     points = sobol_points(state.space, seed)
     for params in itertools.islice(points, _LOOKED_AT):
-        if key_of(state.space, params) not in known:
+        if key_of(state.space, params) not in known and not vetoed(state, params):
             return params
-    raise PlannerError("every point of the space was tried or is pending; end the campaign or widen the space")
+    raise PlannerError("every point of the space is tried, pending or vetoed; end the campaign or widen the space")
 
 
 def _best_positions(state: CampaignState, weighing: Weighing) -> np.ndarray:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["advice"]
 
 _LEAST = 5  # experiments below which nothing can be said
+_A_PARAMETER = 4  # experiments for each parameter before which a model that sees nothing to gain is not believed
 _CANDIDATES = 1024
 _SURE = 1.645  # standard deviations of a one-sided 95 %
 
@@ -43,10 +44,11 @@ def advice(state: CampaignState) -> StopAdvice | None:
     bound = max(float((mean + _SURE * sd).max()) - float((own_mean - _SURE * own_sd).max()), 0.0)
     scale = goal.scale.spread
     noise = float(np.sqrt(goal.model.noise))
+    early = measured < _A_PARAMETER * len(state.space.parameters)
     worth = gain > noise
     unit_name = "" if state.objective.unit == "1" else f" {state.objective.unit}"
     return StopAdvice(
-        stop=not worth,
+        stop=not worth and not early,
         reason=(
             f"the most any experiment is expected to gain is {gain * scale:.3g}{unit_name}, "
             f"{'more' if worth else 'less'} than a repeat scatters ({noise * scale:.3g}{unit_name}); with 95 % "

@@ -15,6 +15,7 @@ from labwright.planners.gp.acquisition import (
     front,
     log_expected_improvement,
     log_expected_improvement_slope,
+    normal_pairs,
 )
 from labwright.planners.gp.features import features
 from labwright.planners.gp.outlook import Goal, Outlook
@@ -184,7 +185,7 @@ class _Front:
         import numpy as np
 
         self._outlook = weighing.pending
-        self._rng_state = rng.bit_generator.state
+        self._draws = normal_pairs(rng)
         measured = weighing.outlook
         x = features(measured.state.space, [trial.made for trial in measured.done])
         values = np.column_stack([goal.merit(goal.model.posterior(x)[0]) for goal in measured.goals])
@@ -195,14 +196,12 @@ class _Front:
     def __call__(self, unit: np.ndarray) -> np.ndarray:
         import numpy as np
 
-        rng = np.random.default_rng()
-        rng.bit_generator.state = self._rng_state  # the same samples for every point
         x = self._outlook.expand(unit)
         means, sds = (
             np.column_stack(part)
             for part in zip(*(goal.model.posterior(x) for goal in self._outlook.goals), strict=True)
         )
-        return expected_volume_gain(means, sds, self._known, self._reference, rng) + self._outlook.log_chance(x)
+        return expected_volume_gain(means, sds, self._known, self._reference, self._draws) + self._outlook.log_chance(x)
 
 
 def _incumbent(weighing: Weighing, place: int) -> float | None:
