@@ -271,9 +271,9 @@ def test_unknown_names_end_with_3_and_a_hint() -> None:
     done = labwright("station", "test", "dosin", "--simulated")
     assert done.returncode == 3
     assert "did you mean 'dosing'?" in done.stderr
-    done = labwright("campaign", "run", "conductivity", "--simulated", "--planner", "scopt")
+    done = labwright("campaign", "run", "conductivity", "--simulated", "--planner", "sobl")
     assert done.returncode == 3
-    assert "did you mean 'gp'?" in done.stderr
+    assert "did you mean 'sobol'?" in done.stderr
 
 
 def test_a_lab_without_its_instruments_ends_with_4() -> None:

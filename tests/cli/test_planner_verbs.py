@@ -126,3 +126,19 @@ def test_what_a_planner_has_learnt_is_told(under_way: Path, monkeypatch: pytest.
 def test_a_planner_that_has_learnt_nothing_says_so(under_way: Path) -> None:
     told = labwright("planner", "explain", "--data", under_way).exception
     assert isinstance(told, PlannerError)
+
+
+@pytest.mark.slow
+def test_a_real_planner_explains_a_real_campaign(tmp_path: Path) -> None:
+    lab, data = tmp_path / "mine", tmp_path / "data"
+    make_lab(lab)
+    words = ("campaign", "run", "first", "--simulated", "--no-store", "--budget", "6", "--lab", lab, "--data", data)
+    command = [sys.executable, "-m", "labwright", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(labwright("planner", "explain", "--data", data, "--json").stdout)
+    assert [one["parameter"] for one in facts["sensitivities"]] == ["temperature"]
+    assert len(facts["left_out"]) == 6
+    assert facts["last"]["measured"]["mean"] > 0
+    assert 25 <= facts["next"]["params"]["temperature"] <= 85
+    assert facts["slices"][0]["parameter"] == "temperature"
