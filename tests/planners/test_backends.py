@@ -25,7 +25,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "botorch qLogEI": ("botorch", {"acquisition": "qLogEI"}),
     "optuna gp": ("optuna", {"sampler": "gp"}),
     "optuna tpe": ("optuna", {"sampler": "tpe"}),
+    "skopt": ("skopt", {"acquisition": "EI"}),
 }
+
+REQUIRED = os.environ.get("LABWRIGHT_REQUIRE_BACKENDS")
 
 
 def missing(name: str) -> list[str]:
@@ -35,7 +38,9 @@ def missing(name: str) -> list[str]:
 def needing_library(variant: str) -> Any:
     name, _ = VARIANTS[variant]
     words = f"{', '.join(missing(name))} is not installed: pip install 'labwright[{name}]'"
-    skip = bool(missing(name)) and not os.environ.get("LABWRIGHT_REQUIRE_BACKENDS")
+    if name == "skopt":
+        words = "slow: make test-backends"
+    skip = (bool(missing(name)) or name == "skopt") and not REQUIRED
     return pytest.param(variant, marks=[pytest.mark.backends, pytest.mark.skipif(skip, reason=words)])
 
 

@@ -22,11 +22,11 @@ from labwright.model.space import Params
 
 __all__ = ["BACKENDS", "BUILT_IN", "PLANNERS", "Capability", "Planner", "lacking", "load_planner", "needs"]
 
-BUILT_IN = ("gp", "random", "skopt", "sobol")
-"""Planners that need nothing beyond Labwright itself."""
+BUILT_IN = ("gp", "random", "sobol")
+"""Planners that are Labwright's own."""
 
-BACKENDS = {"baybe": ("baybe", "torch"), "botorch": ("botorch", "torch"), "optuna": ("optuna",)}
-"""Planners that need an extra of their own name, with the modules it brings."""
+BACKENDS = {"baybe": ("baybe", "torch"), "botorch": ("botorch", "torch"), "optuna": ("optuna",), "skopt": ("skopt",)}
+"""Planners that need another library, with its modules; all but skopt come with an extra of the planner's name."""
 
 PLANNERS = tuple(sorted([*BUILT_IN, *BACKENDS]))
 

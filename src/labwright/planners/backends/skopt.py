@@ -15,15 +15,13 @@ from labwright.planners.backends._shared import BackendPlanner, Free, lesson_of,
 
 __all__ = ["SkoptPlanner"]
 
-_TRIES = 3  # proposals looked at for one that is allowed
-
 
 class SkoptPlanner(BackendPlanner):
     """`skopt.Optimizer` on the unit cube.
 
-    It knows no constraints: of a few proposals the first that is allowed is taken, else what is allowed and free nearest
-    to the first. Experiments that failed because of their parameters count with the worst that was measured; what is
-    pending, with the best (its constant liar).
+    It knows no constraints: a proposal that is not allowed, or not free, gives way to the nearest that is. Experiments
+    that failed because of their parameters count with the worst that was measured; what is pending, with the best (its
+    constant liar).
 
     Args:
         estimator: ``"GP"``, a Gaussian process, ``"ET"`` or ``"RF"``, forests.
@@ -72,19 +70,16 @@ class SkoptPlanner(BackendPlanner):
         return optimizer
 
     def _first(self, state: CampaignState, free: Free, optimizer: Any, seed: int) -> Params:
-        rows = []
-        for asked in optimizer.ask(n_points=_TRIES, strategy="cl_min"):
-            row = [
-                one.to_unit(value) if isinstance(one, Categorical) else float(value)
-                for one, value in zip(state.space.parameters, asked, strict=True)
-            ]
-            params = state.space.from_unit(row)
-            if not state.space.violations(params) and free(params):
-                return params
-            rows.append(row)
         import numpy as np
 
-        return free.near(np.array(rows[0], dtype=float), seed)
+        row = [
+            one.to_unit(value) if isinstance(one, Categorical) else float(value)
+            for one, value in zip(state.space.parameters, optimizer.ask(), strict=True)
+        ]
+        params = state.space.from_unit(row)
+        if not state.space.violations(params) and free(params):
+            return params
+        return free.near(np.array(row, dtype=float), seed)
 
 
 def _asked(state: CampaignState, params: Params) -> list[Any]:
