@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING
 
 from labwright.model.errors import PlannerError
-from labwright.model.parameters import ROUNDING
-from labwright.model.space import Categorical, Params, Space
+from labwright.model.judging import covers
+from labwright.model.space import Params, Space
 from labwright.planners._axes import spelt
 from labwright.planners._drawing import dimensions, draw, plain
 from labwright.planners._finite import listed, params_of, spread
@@ -20,7 +20,7 @@ from labwright.planners._region import Region, region_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from labwright.model.campaign import CampaignState, Trial, Veto
+    from labwright.model.campaign import CampaignState, Trial
 
 _PATIENCE = 1 << 16  # rejected draws in a row before the space is called exhausted; a tenth of a second
 _BLOCK = 64  # points drawn at once; a power of two, as the balance of a Sobol sequence's first block needs
@@ -44,24 +44,8 @@ def taken(state: CampaignState) -> Set[tuple[object, ...]]:
 
 
 def vetoed(state: CampaignState, params: Params) -> bool:
-    """Whether a person does not want `params` to be tried.
-
-    A parameter that a veto does not name may have any value. On a logarithmic scale the reach is a fraction of that.
-    """
-    return any(_within(state.space, veto, params) for veto in state.vetoes)
-
-
-def _within(space: Space, veto: Veto, params: Params) -> bool:
-    for parameter in space.parameters:
-        if parameter.name not in veto.params:
-            continue
-        there, here = veto.params[parameter.name], params[parameter.name]
-        if isinstance(parameter, Categorical):
-            if there != here:
-                return False
-        elif abs(parameter.to_unit(there) - parameter.to_unit(here)) > veto.reach + ROUNDING:
-            return False
-    return True
+    """Whether a person does not want `params` to be tried."""
+    return any(covers(veto, state.space, params) for veto in state.vetoes)
 
 
 def changed(old: tuple[Trial, ...], new: tuple[Trial, ...]) -> list[int]:

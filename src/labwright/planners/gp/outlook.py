@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from labwright.model.campaign import CampaignState, Objective, Outcome, OutcomeLimit, Trial
 from labwright.model.errors import PlannerError
+from labwright.model.judging import counts
 from labwright.model.space import Params
 from labwright.planners._proposals import derive_seed
 from labwright.planners.gp.features import expand, features, groups_of
@@ -108,13 +108,8 @@ class Outlook:
     @property
     def counting(self) -> list[int]:
         """Places in `done` of the trials that keep all outcome limits, at the fidelity that counts."""
-        fidelity = self.state.fidelity
-        return [
-            place
-            for place, trial in enumerate(self.done)
-            if all(one.keeps(trial.outcomes[one.name].mean) for one in self.state.outcome_limits)
-            and (fidelity is None or math.isclose(float(trial.params[fidelity.parameter]), fidelity.target))
-        ]
+        state = self.state
+        return [place for place, trial in enumerate(self.done) if counts(trial, state.outcome_limits, state.fidelity)]
 
     def predict(self, points: Sequence[Params]) -> list[Outcome]:
         """Median and half width of the first objective's noise-free value, in its unit."""
