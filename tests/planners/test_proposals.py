@@ -98,7 +98,7 @@ def test_what_is_vetoed_is_not_proposed(name: str) -> None:
     state = new_state(name).model_copy(update={"vetoes": (veto,)})
     proposed = [one.params for one in load_planner(state.planner).ask(state, 20)]
     assert all(float(params["salt"]) > 0.4 + 0.5 * 1.86 for params in proposed)
-    nothing = state.model_copy(update={"vetoes": (Veto(params={}),)})
+    nothing = state.model_copy(update={"vetoes": (Veto(params={"salt": 1.0}, reach=1.0),)})
     with pytest.raises(PlannerError, match="no point untried and not vetoed found"):
         load_planner(state.planner).ask(nothing, 1)
 
