@@ -176,7 +176,8 @@ class _Learner:
 
         outcomes = [trial.outcomes[name] for trial in self._done]
         values = np.array([outcome.mean for outcome in outcomes])
-        scale = Scale.of(values, goal)  # type: ignore[arg-type]  # "range" for a limit, which is a goal too
+        # A front's area is counted in the outcomes' own units, so of several objectives no tail is drawn in.
+        scale = Scale.of(values, goal, bend=not self._state.more_objectives)  # type: ignore[arg-type]  # "range": a limit
         z = scale.to_model(values)
         if self._failed and goal in ("max", "min"):
             x, z = self._x, np.append(z, np.full(len(self._failed), z.min()))
@@ -187,7 +188,7 @@ class _Learner:
         parts, targets, knowns, tasks = [x], [z], [known], [np.zeros(len(z), dtype=int)]
         for number, trials in enumerate(self._earlier, start=1):
             before = np.array([trial.outcomes[name].mean for trial in trials])
-            own = Scale.of(before, goal)  # type: ignore[arg-type]
+            own = Scale.of(before, goal, bend=scale.bend > 0)  # type: ignore[arg-type]
             parts.append(features(self._state.space, [trial.made for trial in trials]))
             targets.append(own.to_model(before))
             knowns.append(known_noise([trial.outcomes[name] for trial in trials]) * own.slope(before) ** 2)

@@ -38,17 +38,17 @@ class Scale:
     spread: float
 
     @classmethod
-    def of(cls, values: np.ndarray, goal: Goal) -> Scale:
-        """The scale on which these values are standardised, shape (n,); targets and ranges have no bad tail."""
+    def of(cls, values: np.ndarray, goal: Goal, *, bend: bool = True) -> Scale:
+        """The scale on which these values are standardised, shape (n,); targets and ranges have no bad tail to bend."""
         import numpy as np
 
         sign = -1.0 if goal == "min" else 1.0
         signed = sign * values
-        middle, bend = float(np.median(signed)), 0.0
-        if goal in ("max", "min") and len(values) >= _ENOUGH:
-            bend = float(np.quantile(signed, 0.75)) - middle
+        middle, width = float(np.median(signed)), 0.0
+        if bend and goal in ("max", "min") and len(values) >= _ENOUGH:
+            width = float(np.quantile(signed, 0.75)) - middle
         tiny = 1e-12 * max(1.0, float(np.abs(values).max()))
-        plain = cls(sign, middle, bend if bend > tiny else 0.0, 0.0, 1.0)
+        plain = cls(sign, middle, width if width > tiny else 0.0, 0.0, 1.0)
         drawn = plain.to_model(values)
         spread = float(drawn.std())
         return cls(sign, middle, plain.bend, float(drawn.mean()), spread if spread > tiny else 1.0)
