@@ -20,9 +20,9 @@ from labwright.model.campaign import (
     PlannerSpec,
     Trial,
 )
+from labwright.model.judging import front, hypervolume
 from labwright.model.space import Categorical, Ordinal, Params, Real, Space
 from labwright.planners import load_planner
-from labwright.planners.gp.acquisition import front, volume
 
 SQUARE = Space(parameters=(Real(name="a", low=0.0, high=1.0, unit="1"), Real(name="b", low=0.0, high=1.0, unit="1")))
 MOST = Objective(name="y", goal="max", unit="g")
@@ -101,11 +101,10 @@ def test_two_objectives_give_a_front() -> None:
         return {"y": 1 - (1 - a) ** 2 - (a - b) ** 2, "z": a**2 + (a - b) ** 2}
 
     state = run(state, 22, outcomes)
-    values = np.array([[trial.outcomes["y"].mean, -trial.outcomes["z"].mean] for trial in state.trials])
-    t = np.linspace(0, 1, 200)
-    whole = volume(np.column_stack([1 - (1 - t) ** 2, -(t**2)]), np.array([0.0, -1.0]))
-    assert volume(values, np.array([0.0, -1.0])) > 0.93 * whole
-    assert len(front(values)) >= 8
+    values = [(trial.outcomes["y"].mean, -trial.outcomes["z"].mean) for trial in state.trials]
+    whole = hypervolume([(1 - (1 - t) ** 2, -(t**2)) for t in map(float, np.linspace(0, 1, 200))], (0.0, -1.0))
+    assert hypervolume(values, (0.0, -1.0)) > 0.93 * whole
+    assert len(front(state.objectives, state.trials)) >= 8
 
 
 def test_dear_experiments_have_to_be_worth_it() -> None:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,15 @@ class CampaignEnd:
 @dataclass(frozen=True)
 class _Look:
     """Somebody has tapped: commands may wait."""
+
+
+def last_word_first(instructions: Sequence[Instruction]) -> list[Instruction]:
+    """Of all that was said about pausing at once only the last, and before all else.
+
+    A campaign that is told to go on and to pause in one breath is paused, and so must its stations be.
+    """
+    pauses = [one for one in instructions if isinstance(one, PauseStations)]
+    return [*pauses[-1:], *(one for one in instructions if not isinstance(one, PauseStations))]
 
 
 class CampaignRun:
@@ -274,16 +283,14 @@ class CampaignRun:
             elif not self.core.over and not self._out_of_date(one):
                 self._take(one, kept, seen, instructions)
         # A pause before all else, the commit too: what comes with it must not begin, and a slow disk not delay it.
-        pauses = [one for one in instructions if one == PauseStations(on=True)]
-        for pause in pauses:
-            self._carry_out(pause)
+        if PauseStations(on=True) in instructions:
+            self._carry_out(PauseStations(on=True))
         if kept:
             self._journal.record(kept)
         for event in seen:
             self._seen(event)
-        for instruction in instructions:
-            if instruction not in pauses:
-                self._carry_out(instruction)
+        for instruction in last_word_first(instructions):
+            self._carry_out(instruction)
 
     def _take(
         self,

@@ -16,7 +16,6 @@ __all__ = [
     "log_expected_improvement",
     "log_expected_improvement_slope",
     "normal_pairs",
-    "volume",
 ]
 
 _NODES = 64  # equally likely values by which an expectation is taken
@@ -93,15 +92,6 @@ def front(points: np.ndarray) -> np.ndarray:
         if not kept or point[1] > kept[-1][1]:
             kept.append(point)
     return np.array(kept).reshape(-1, 2)
-
-
-def volume(points: np.ndarray, reference: np.ndarray) -> float:
-    """The area that points beat, shape (n, 2), counted from `reference`, shape (2,)."""
-    import numpy as np
-
-    best = front(np.maximum(points, reference))
-    floors = np.append(reference[1], best[:-1, 1])
-    return float(((best[:, 0] - reference[0]) * (best[:, 1] - floors)).sum())
 
 
 def expected_volume_gain(
