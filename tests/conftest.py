@@ -1,6 +1,10 @@
 """What all tests share."""
 
+import os
 from collections.abc import Iterator
+
+# Before numpy is loaded: as in the planner's worker process.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings

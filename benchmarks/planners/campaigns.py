@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.electrolyte_planner import CELSIUS, RELATIVE_NOISE, REPLICATES, SPACE, true_conductivity
-from benchmarks.planners.functions import BRANIN_LEAST, branin
+from benchmarks.planners.functions import BRANIN_LEAST, branin, currin
 from benchmarks.planners.ours import Ours
 from benchmarks.planners.pools import start_rows
 from benchmarks.planners.records import Records, digest
@@ -34,6 +34,8 @@ RANGE = 308.0
 """Of Branin: its largest value on the square, 308.13, less its least, 0.398."""
 BEFORE = 20
 """Experiments of the earlier campaign."""
+BEFOREHAND = ("cold", "shifted", "misleading", "unrelated")
+"""What a campaign knows when it begins."""
 ENOUGH = 0.02
 """Regret at which an oracle stops, as a share of a table's range."""
 
@@ -75,7 +77,7 @@ def _experiments_to_target(planner: Ours, seed: int, earlier: Callable[[Params],
 
 
 def warm_start(planner: Ours, seed: int) -> dict[str, Any]:
-    """Experiments to the target: cold, after a campaign on a shifted, scaled function, and after a misleading one."""
+    """Experiments to the target: cold, after a campaign on a shifted function, a misleading and an unrelated one."""
 
     def shifted(params: Params) -> float:
         moved: Params = {name: min(max(float(value) + 0.05, 0.0), 1.0) for name, value in params.items()}
@@ -85,6 +87,7 @@ def warm_start(planner: Ours, seed: int) -> dict[str, Any]:
         "cold": _experiments_to_target(planner, seed, None),
         "shifted": _experiments_to_target(planner, seed, shifted),
         "misleading": _experiments_to_target(planner, seed, lambda params: -_branin(params)),
+        "unrelated": _experiments_to_target(planner, seed, lambda params: currin(_position(params))),
     }
 
 
@@ -160,9 +163,7 @@ def report(found: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> None:
             print(f"\n{name}: designs to within 1.5 % of the best conductivity: median {np.median(designs):.1f}, "
                   f"most {max(designs)} ({len(designs)} seeds)")  # fmt: skip
         if "warm" in cases:
-            means = {
-                kind: np.mean([line[kind] for line in cases["warm"]]) for kind in ("cold", "shifted", "misleading")
-            }
+            means = {kind: np.mean([line[kind] for line in cases["warm"]]) for kind in BEFOREHAND}
             words = ", ".join(f"{kind} {mean:.1f}" for kind, mean in means.items())
             print(f"{name}: mean experiments to the target on Branin: {words} ({len(cases['warm'])} seeds)")
         for case, lines in cases.items():
@@ -184,7 +185,11 @@ def stop_ratio(cases: Mapping[str, list[dict[str, Any]]]) -> tuple[float, float]
 
 
 def _branin(params: Params) -> float:
-    return branin(np.array([float(params["a"]), float(params["b"])]))
+    return branin(_position(params))
+
+
+def _position(params: Params) -> np.ndarray:
+    return np.array([float(params["a"]), float(params["b"])])
 
 
 def _state(planner: Ours, space: Space, objective: Objective, seed: int) -> CampaignState:
@@ -199,4 +204,4 @@ def _told(state: CampaignState, params: Params, value: float, sem: float | None 
 
 
 def _protocol(case: str) -> str:
-    return digest(case, CLOSE, DESIGNS, AT_MOST, NEAR, BEFORE, ENOUGH)
+    return digest(case, CLOSE, DESIGNS, AT_MOST, NEAR, BEFORE, BEFOREHAND, ENOUGH)

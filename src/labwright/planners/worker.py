@@ -204,6 +204,8 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            # Threads of BLAS that wait for each other slow down small matrices, and on a busy machine everything else.
+            env={"OMP_NUM_THREADS": "1", **os.environ},
         )
         assert self.process.stdin and self.process.stdout  # noqa: S101, PT018 - both were asked for
         self._stdin, self._stdout = self.process.stdin, self.process.stdout

@@ -2,8 +2,8 @@
 
 A Matérn 5/2 kernel with one length scale for each group of columns, on outcomes that are standardised. Earlier
 campaigns are tasks of their own: two points of different tasks covary less, by one learnt correlation for each task (a
-coregionalisation of rank one, Bonilla et al., NeurIPS 2007). Hyperparameters have log-normal priors: on a handful of
-points the likelihood alone is reckless.
+coregionalisation of rank one, Bonilla et al., NeurIPS 2007), which is negative where what was good is bad now.
+Hyperparameters have log-normal priors: on a handful of points the likelihood alone is reckless.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _ROOT5 = math.sqrt(5)
 _JITTER = 1e-8  # keeps the factorisation possible when two rows are all but the same point
 _HOPELESS = 1e25  # what a covariance that cannot be factorised is worth
 
-_TASK_MIDDLE, _TASK_SPREAD = 1.0, 1.5  # of the logit: a correlation of 0.73, give or take much
+_TASK_MIDDLE, _TASK_SPREAD = 0.9, 1.0  # of the inverse hyperbolic tangent: a correlation of 0.72, one in five below 0
 _LENGTH_BOUNDS = (math.log(0.02), math.log(30.0))
-_TASK_BOUNDS = (-6.0, 6.0)
+_TASK_BOUNDS = (-3.0, 3.0)
 _SIGNAL_BOUNDS = (math.log(0.02), math.log(100.0))
 _NOISE_BOUNDS = (math.log(1e-7), 0.0)
 
@@ -95,7 +95,7 @@ def theta_parts(theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray, 
     import numpy as np
 
     lengths = np.exp(theta[: data.lengths])[data.groups]
-    alike = np.append(1.0, 1 / (1 + np.exp(-theta[data.lengths : -2])))
+    alike = np.append(1.0, np.tanh(theta[data.lengths : -2]))
     return lengths, alike, math.exp(theta[-2]), math.exp(theta[-1])
 
 
@@ -113,7 +113,8 @@ def covariance(a: np.ndarray, b: np.ndarray, tasks_a: np.ndarray, tasks_b: np.nd
 class Likelihood:
     """The log posterior density of the hyperparameters (up to a constant), and its gradient.
 
-    theta is (log length of each group, logit correlation of each earlier task, log signal and log noise variance).
+    theta is (log length of each group, inverse hyperbolic tangent of the correlation of each earlier task, log signal
+    and log noise variance).
     """
 
     def __init__(self, data: Data, prior: Prior) -> None:
@@ -129,13 +130,19 @@ class Likelihood:
         self.bounds = np.array([*[_LENGTH_BOUNDS] * groups, *[_TASK_BOUNDS] * earlier, _SIGNAL_BOUNDS, _NOISE_BOUNDS])
 
     def start(self, length: float) -> np.ndarray:
-        """Where a climb may begin: all length scales `length`, little noise."""
+        """Where a climb may begin: all length scales `length`, little noise, each task on its likelier side of 0."""
         import numpy as np
 
         theta = self.middle.copy()
         theta[: self._data.lengths] = math.log(length)
         theta[-1] = math.log(1e-2)
-        return np.clip(theta, self.bounds[:, 0], self.bounds[:, 1])
+        theta = np.clip(theta, self.bounds[:, 0], self.bounds[:, 1])
+        for place in range(self._data.lengths, len(theta) - 2):
+            other = theta.copy()
+            other[place] = -theta[place]
+            if self.density(other) > self.density(theta):
+                theta = other
+        return theta
 
     def density(self, theta: np.ndarray) -> float:
         """The log posterior density; minus infinity outside the bounds."""
@@ -161,7 +168,7 @@ class Likelihood:
         from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
         data = self._data
-        gram, kernel, scaled, r, between = self._gram(theta)
+        gram, alone, scaled, r, between = self._gram(theta)
         factor, failed = dpotrf(gram, lower=1, overwrite_a=1)
         if failed:
             return _HOPELESS, np.zeros_like(theta)
@@ -178,32 +185,31 @@ class Likelihood:
         gradient[: data.lengths] = np.bincount(data.groups, columns, data.lengths)
         if between is not None:
             alike = theta_parts(theta, data)[1]
-            both = slope * kernel / between
+            both = slope * alone
             for task in range(1, len(alike)):
                 here = data.task == task
                 across = both[np.ix_(here, ~here)] * alike[data.task[~here]]
-                gradient[data.lengths + task - 1] = across.sum() * alike[task] * (1 - alike[task])
-        gradient[-2] = 0.5 * (slope * kernel).sum()
+                gradient[data.lengths + task - 1] = across.sum() * (1 - alike[task] ** 2)
+            alone = alone * between
+        gradient[-2] = 0.5 * (slope * alone).sum()
         gradient[-1] = 0.5 * math.exp(theta[-1]) * np.trace(slope)
         away = (theta - self.middle) / self.spread
         value = 0.5 * (data.z @ weights) + log_det + 0.5 * (away @ away)
         return float(value), away / self.spread - gradient
 
     def _gram(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-        """Covariance of the readings and of the function, scaled points, their distances, factors between tasks."""
+        """Covariance of readings, of values were all one task, scaled points, distances, factors between tasks."""
         import numpy as np
 
         data = self._data
         lengths, alike, signal, noise = theta_parts(theta, data)
         scaled = data.x / lengths
         r = np.sqrt(_squares(scaled, scaled))
-        kernel = signal * (1 + _ROOT5 * r + 5 / 3 * r * r) * np.exp(-_ROOT5 * r)
+        alone = signal * (1 + _ROOT5 * r + 5 / 3 * r * r) * np.exp(-_ROOT5 * r)
         between = _between(data.task, data.task, alike) if len(alike) > 1 else None
-        if between is not None:
-            kernel *= between
-        gram = kernel.copy()
+        gram = alone.copy() if between is None else alone * between
         gram.flat[:: len(gram) + 1] += noise + data.known + _JITTER
-        return gram, kernel, scaled, r, between
+        return gram, alone, scaled, r, between
 
 
 def _between(tasks_a: np.ndarray, tasks_b: np.ndarray, alike: np.ndarray) -> np.ndarray:

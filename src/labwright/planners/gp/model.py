@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from labwright.planners.gp.kernel import ROUGH, SMOOTH, Data, Likelihood, Prior, covariance, theta_parts
@@ -30,6 +31,8 @@ LEAST_WEIGHT = 0.01  # below it a member is left out
 _STARTS = (0.3, 1.5)
 _FEW = 100  # rows on which a climb is begun that more rows then only finish
 _CLIMB, _FINISH = 60, 15  # iterations
+_DRAWN = 8  # members at least when values of pending experiments are drawn
+_NORMAL = NormalDist()
 _FIXED = 0.05  # what has a narrower prior is not sampled
 
 
@@ -105,6 +108,20 @@ class Member:
         precision = np.diag(cho_solve((factor, True), np.eye(len(weights))))
         return self.data.z - weights / precision, np.sqrt(1 / precision)
 
+    def told(self, x: np.ndarray, values: np.ndarray) -> Member:
+        """The same with more readings of this campaign, at points of shape (k, m)."""
+        import numpy as np
+
+        data, rows = self.data, len(x)
+        more = Data(
+            x=np.vstack([data.x, x]),
+            groups=data.groups,
+            z=np.append(data.z, values),
+            known=np.append(data.known, np.zeros(rows)),
+            task=np.append(data.task, np.zeros(rows, dtype=int)),
+        )
+        return Member(self.theta, more)
+
     @property
     def signal(self) -> float:
         """Variance of the noise-free values beforehand."""
@@ -151,12 +168,14 @@ class Model:
     Args:
         members: what is averaged.
         weights: of each, shape (members,); their sum is 1.
-        measured: how many of the first rows are readings of this campaign; fantasies and failures come after.
+        measured: how many of the first rows are readings of this campaign; failures and earlier campaigns come after.
+        known: how many rows there are without fantasies, which come last.
     """
 
     members: tuple[Member, ...]
     weights: np.ndarray
     measured: int
+    known: int
 
     def posterior(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the noise-free value at `x`, shape (k, m) -> (k,), (k,)."""
@@ -175,28 +194,31 @@ class Model:
         """Variance of a reading beyond what is known of it."""
         return float(self.weights @ [member.noise for member in self.members])
 
-    def with_fantasies(self, x: np.ndarray, lie: str) -> Model:
+    def with_fantasies(self, x: np.ndarray, rng: np.random.Generator | None = None) -> Model:
         """Pretend that `x`, shape (k, m), is measured already, so that the next proposal goes elsewhere.
 
         Args:
             x: where.
-            lie: "best": as good as the best reading (constant liar); "mean": as expected (kriging believer).
+            rng: of what was read there: each member draws values of its own (Snoek et al., NeurIPS 2012, 3.2), few
+                members several times; None: as expected (kriging believer).
         """
-        return replace(self, members=tuple(self._pretend(member, x, lie) for member in self.members))
-
-    def _pretend(self, member: Member, x: np.ndarray, lie: str) -> Member:
         import numpy as np
 
-        data = member.data
-        told = np.full(len(x), data.z[: self.measured].max()) if lie == "best" else member(x)[0]
-        more = Data(
-            x=np.vstack([data.x, x]),
-            groups=data.groups,
-            z=np.append(data.z, told),
-            known=np.append(data.known, np.zeros(len(x))),
-            task=np.append(data.task, np.zeros(len(x), dtype=int)),
-        )
-        return Member(member.theta, more)
+        if rng is None:
+            return replace(self, members=tuple(member.told(x, member(x)[0]) for member in self.members))
+        copies = 1 if self.fantasies else -(-_DRAWN // len(self.members))
+        members = [member for member in self.members for _ in range(copies)]
+        for point in x[:, None]:
+            levels = (rng.permutation(len(members)) + 0.5) / len(members)
+            for place, level in enumerate(levels):
+                mean, sd = members[place](point)
+                members[place] = members[place].told(point, mean + sd * _NORMAL.inv_cdf(level))
+        return replace(self, members=tuple(members), weights=np.repeat(self.weights, copies) / copies)
+
+    @property
+    def fantasies(self) -> int:
+        """How many of the last rows are pretended."""
+        return len(self.members[0].data.z) - self.known
 
 
 def fit(data: Data, measured: int, seed: int) -> Model:
@@ -219,7 +241,7 @@ def fit(data: Data, measured: int, seed: int) -> Model:
     weights = np.repeat(shares / (shares.sum() * len(families[0])), len(families[0]))
     kept = weights >= LEAST_WEIGHT
     members = tuple(one for one, keep in zip(itertools.chain(*families), kept, strict=True) if keep)
-    return Model(members, weights[kept] / weights[kept].sum(), measured)
+    return Model(members, weights[kept] / weights[kept].sum(), measured, len(data.z))
 
 
 def _milestone(rows: int) -> int:

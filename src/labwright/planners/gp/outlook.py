@@ -125,10 +125,10 @@ class Outlook:
         """Positions in the unit cube to features, shape (k, d) -> (k, m)."""
         return expand(self.state.space, unit)
 
-    def with_fantasies(self, x: np.ndarray, lie: str) -> Outlook:
-        """Pretend that `x`, shape (k, m), is measured; see `Model.with_fantasies`."""
-        goals = tuple(replace(one, model=one.model.with_fantasies(x, lie)) for one in self.goals)
-        limits = tuple(replace(one, model=one.model.with_fantasies(x, "mean")) for one in self.limits)
+    def with_fantasies(self, x: np.ndarray, rng: np.random.Generator | None) -> Outlook:
+        """Pretend that `x`, shape (k, m), is measured; see `Model.with_fantasies`. Limits are met as expected."""
+        goals = tuple(replace(one, model=one.model.with_fantasies(x, rng)) for one in self.goals)
+        limits = tuple(replace(one, model=one.model.with_fantasies(x)) for one in self.limits)
         return replace(self, goals=goals, limits=limits)
 
 

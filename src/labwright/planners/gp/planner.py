@@ -40,7 +40,7 @@ class GpPlanner(ModelledPlanner):
         beta: how much what is not known counts; 0 only exploits.
     """
 
-    n_start: int = Field(default=6, ge=2, le=1000)
+    n_start: int = Field(default=3, ge=2, le=1000)
     n_candidates: int = Field(default=1024, ge=64, le=65536)
     acquisition: Literal["auto", "ucb", "log_ei"] = "auto"
     beta: float = Field(default=0.7, ge=0, le=10)
@@ -57,6 +57,8 @@ class GpPlanner(ModelledPlanner):
 
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose `n` points, each allowing for the ones before it and for all pending trials; see `Planner.ask`."""
+        import numpy as np
+
         asked = len(state.trials)
         measured = sum(trial.status == "done" for trial in state.trials)
         suggestions = _as_before(self, state)
@@ -75,14 +77,15 @@ class GpPlanner(ModelledPlanner):
         weighing = weigh(outlook, self.acquisition, self.beta)
         waiting = [trial.params for trial in state.trials if trial.pending] + points
         if waiting:
-            weighing = weighing.allowing_for(features(state.space, waiting))
+            rng = np.random.default_rng(derive_seed(state.seed, asked, "pending"))
+            weighing = weighing.allowing_for(features(state.space, waiting), rng)
         known = {*taken(state), *(key_of(state.space, params) for params in points)}
         while len(suggestions) < n:
             seed = derive_seed(state.seed, asked + len(suggestions), self.name)
             params = self._next(state, weighing, known, seed)
             suggestions.append(_explained(outlook, weighing, params))
             known.add(key_of(state.space, params))
-            weighing = weighing.allowing_for(features(state.space, [params]))
+            weighing = weighing.allowing_for(features(state.space, [params]), np.random.default_rng(seed))
         return suggestions
 
     def _next(self, state: CampaignState, weighing: Weighing, known: set[tuple[object, ...]], seed: int) -> Params:

@@ -47,11 +47,10 @@ class Weighing:
     beta: float
     pending: Outlook
 
-    def allowing_for(self, x: np.ndarray) -> Weighing:
-        """The same when `x`, shape (k, m), is under way already."""
-        # A lie as good as the best pushes improvement elsewhere, but would pull a confidence bound to itself.
-        lie = "best" if self.kind == "log_ei" and not self.outlook.goals[0].bent else "mean"
-        return replace(self, pending=self.pending.with_fantasies(x, lie))
+    def allowing_for(self, x: np.ndarray, rng: np.random.Generator) -> Weighing:
+        """The same when `x`, shape (k, m), is under way already; `rng` is of what may be read there."""
+        # Improvement is over what pending ones may come to; a bound has no best, and needs only to know where they are.
+        return replace(self, pending=self.pending.with_fantasies(x, rng if self.kind == "log_ei" else None))
 
     def acquisition(self, rng: np.random.Generator) -> Acquisition:
         """What is to be made large."""
@@ -205,16 +204,20 @@ class _Front:
 
 
 def _incumbent(weighing: Weighing, place: int) -> float | None:
-    """The best merit by the posterior mean among what counts; None if nothing keeps the limits yet."""
+    """The best merit by a member's mean among what counts and what is pending; None if nothing keeps the limits yet."""
+    import numpy as np
+
     outlook = weighing.outlook
     counting = outlook.counting
     if outlook.state.fidelity is not None and not counting:
         counting = list(range(len(outlook.done)))
     if not counting:
         return None
-    goal = outlook.goals[0]
+    goal = weighing.pending.goals[0]
     member = goal.model.members[place]
-    return float(goal.merit(member(member.data.x[counting])[0]).max())
+    pending = member.data.x[goal.model.known :]
+    likely = pending[outlook.log_chance(pending) > math.log(0.5)] if len(pending) else pending
+    return float(goal.merit(member(np.vstack([member.data.x[counting], likely]))[0]).max())
 
 
 def _gain(goal: Goal, posterior: tuple[np.ndarray, np.ndarray], best: float | None) -> np.ndarray:
