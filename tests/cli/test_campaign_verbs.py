@@ -210,7 +210,8 @@ def test_a_campaign_is_stopped_now_and_so_says_whoever_watches(lab: Path, tmp_pa
 
 
 def test_a_controller_that_was_killed_is_missed(lab: Path, tmp_path: Path) -> None:
-    with running(lab, tmp_path) as run:
+    # In wall time heating takes minutes, so that it is still under way when the controller is killed.
+    with running(lab, tmp_path, "--simulated", "--speed", "1") as run:
         until(lambda: query(tmp_path, "SELECT * FROM intent WHERE state = 'prepared'"))
         run.kill()
         run.wait()
