@@ -41,9 +41,10 @@ from labwright.engine.events import (
 )
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.proposals import Proposals, veto_words, wrong_veto
+from labwright.engine.questions import Question, Questions
 from labwright.engine.resources import Resources
 from labwright.engine.stopping import Stopping
-from labwright.engine.tables import Question, Touched
+from labwright.engine.tables import Touched
 from labwright.model.campaign import CampaignState, Outcome, Trial, Veto
 from labwright.model.errors import LabwrightError, unknown
 from labwright.model.judging import counts
@@ -71,7 +72,7 @@ class CampaignCore:
         self.proposals = Proposals()
         self.calibrations: dict[str, dict[str, Any]] = {}
         self.live: dict[str, Experiment] = {}
-        self.questions: dict[str, Question] = {}
+        self._asked = Questions()
         self.resources = Resources()
         self._look: set[str] = set()
         """Samples that something has happened to, or that wait for something another has."""
@@ -83,7 +84,6 @@ class CampaignCore:
         self._stopping = False
         self._drain_later = False
         self._to_prepare: list[str] = []
-        self._questions = 0
         self.stopping = Stopping()
         self.durations = Durations()
         self._out: list[Instruction] = []
@@ -128,6 +128,11 @@ class CampaignCore:
     def over(self) -> bool:
         """Whether the campaign has ended."""
         return self.phase in ("completed", "stopped", "failed")
+
+    @property
+    def questions(self) -> dict[str, Question]:
+        """What waits for a person, by id."""
+        return self._asked.open
 
     @property
     def open_questions(self) -> list[Question]:
@@ -236,7 +241,7 @@ class CampaignCore:
 
     def forget_changes(self) -> None:
         """The tables have them already."""
-        self.touched = self.resources.touched = Touched()
+        self.touched = self.resources.touched = self._asked.touched = Touched()
 
     def snapshot(self) -> bytes:
         """The whole state as canonical JSON; equal states give equal bytes."""
@@ -250,6 +255,7 @@ class CampaignCore:
         self._to_prepare = list(event.spec.prepare)
         self.durations = Durations(event.learnt_s)
         self.resources = Resources(list(event.places), dict(event.lots_ml), self.touched)
+        self._asked = Questions(self.touched)
         self.phase = "queued"
         self._become("running")
         for name in event.lots_ml:
@@ -489,11 +495,7 @@ class CampaignCore:
 
     def _ask_person(self, one: Experiment, run: StepRun, outcome: StepOutcome) -> None:
         """The sample waits, and its station with it; everything else goes on."""
-        choices = {"again": "do it (again), because it has not happened or is mended"}
-        if outcome.doubt is not None and not outcome.value_lost:
-            choices["done"] = "it has happened; go on after it"
-        choices["abandon"] = f"give sample {one.sample} up; its container was taken out of the lab by hand"
-        self._ask(one, run.step_id, outcome.doubt, f"{run.step_id}: {outcome.error}", choices)
+        self._hold(one, self._asked.of_step(self.campaign, one, run, outcome))
         self._touch(one, run)
 
     def _left_behind(self, one: Experiment) -> bool:
@@ -503,21 +505,12 @@ class CampaignCore:
         ends = self.phase == "draining" and self._ending == "failed" and len(self.live) == 1
         return not ends and f"position:{one.stands_at}" in self.resources.reserved
 
-    def _ask_for_removal(self, one: Experiment) -> None:
-        text = (
-            f"sample {one.sample} was given up ({one.given_up}) and stands at {one.stands_at}, where others must pass"
-        )
-        self._ask(one, "", None, text, {"removed": f"its container was taken out of {one.stands_at}"})
-
-    def _ask(self, one: Experiment, step_id: str, doubt: int | None, text: str, choices: dict[str, str]) -> None:
-        self._questions += 1
-        question = Question(f"{self.campaign}?{self._questions}", one.label, step_id, doubt, text, choices)
-        self.questions[question.id] = question
+    def _hold(self, one: Experiment, question: Question) -> None:
+        """Hold a sample until a person has answered."""
         if one.state != "held":
             one.become("held")
-        self.touched.questions[question.id] = question.row(self.campaign)
         self._touch(one)
-        self._out.append(AskPerson(question.id, text))
+        self._out.append(AskPerson(question.id, question.text))
 
     def _answered(self, event: Answered) -> None:
         question = self.questions.get(event.question)
@@ -525,8 +518,7 @@ class CampaignCore:
             raise IllegalEventError(unknown("open question", event.question, list(self.questions)))
         if event.answer not in question.choices:
             raise IllegalEventError(unknown(f"answer to {event.question}", event.answer, list(question.choices)))
-        del self.questions[event.question]
-        self.touched.questions[event.question] = question.row(self.campaign, event)
+        self._asked.answered(self.campaign, event)
         one = self.live[question.label]
         if question.step_id:
             self._step_answered(one, question, event)
@@ -536,7 +528,7 @@ class CampaignCore:
 
     def _let_go(self, one: Experiment) -> None:
         """Hold a sample no longer, once no question about it is open."""
-        if one.state == "held" and not any(question.label == one.label for question in self.questions.values()):
+        if one.state == "held" and not self._asked.about(one):
             measured = one.trial is not None and self.trials[one.trial].status == "done"
             one.become("measured" if measured else "active")
             self._touch(one)
@@ -573,8 +565,7 @@ class CampaignCore:
             for run in one.running:
                 if run.state == "unknown":
                     self._step_lost(one, run)
-            for key in [key for key, question in self.questions.items() if question.label == one.label]:
-                self.touched.questions[key] = self.questions.pop(key).row(self.campaign, withdrawn=event.why)
+            self._asked.withdraw(self.campaign, one, event.why)
             self._let_go(one)
             self._give_up(one, event.why)
         if any(one.running for one in self.live.values()):
@@ -607,7 +598,7 @@ class CampaignCore:
                 continue
             self._skip(one)
             if one.over and self._left_behind(one):
-                self._ask_for_removal(one)
+                self._hold(one, self._asked.of_removal(self.campaign, one))
             elif one.over:
                 self._experiment_over(one)
         if self.phase == "running":
