@@ -173,6 +173,8 @@ def test_a_problem_stands_in_a_file_or_in_a_campaign(tmp_path: Path) -> None:
 def test_a_problem_that_does_not_fit_together_is_refused_in_words() -> None:
     with pytest.raises(ConfigError, match="give a file, or space and objectives"):
         labwright.optimise(space=SPACE)
+    with pytest.raises(ConfigError, match="at least one"):
+        oven(objectives=[])
     with pytest.raises(ConfigError, match=r"cost\.per\.x: no numeric parameter"):
         oven(cost={"unit": "min", "base": 1, "per": {"x": 1}})
     with pytest.raises(ConfigError, match="no planner 'sobl'; did you mean 'sobol'"):

@@ -135,17 +135,6 @@ def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return _over(float(np.median(ours)), float(np.median(theirs)))
 
 
-def hypervolume(points: np.ndarray, reference: Sequence[float]) -> float:
-    """Area that points of two objectives to be small, shape (n, 2), dominate below the reference."""
-    inside = points[(points < np.array(reference)).all(axis=1)]
-    area, lowest = 0.0, float(reference[1])
-    for first, second in inside[np.lexsort((inside[:, 1], inside[:, 0]))]:
-        if second < lowest:
-            area += (reference[0] - first) * (lowest - second)
-            lowest = float(second)
-    return area
-
-
 def _over(a: float, b: float, least: float = 0.0) -> float:
     a, b = max(float(a), least), max(float(b), least)
     if b == 0:

@@ -15,13 +15,13 @@ import numpy as np
 
 from benchmarks.planners import continuous
 from benchmarks.planners.askers import ASKERS, Ask, Asker, cube, ours
-from benchmarks.planners.figures import hypervolume
 from benchmarks.planners.functions import BRANIN_LEAST, HARTMANN6, Function, branin, currin
 from benchmarks.planners.libraries import library, seed_of, version_of
 from benchmarks.planners.ours import Ours, ours_ask
 from benchmarks.planners.peers import botorch_model, skopt_dimensions
 from benchmarks.planners.records import Records, digest
 from labwright.model.campaign import Objective, Outcome
+from labwright.model.judging import hypervolume
 from labwright.model.space import Categorical, Real, Space
 
 Run = Callable[[int], dict[str, Any]]
@@ -179,7 +179,8 @@ def two_objectives(seed: int, ask: Ask) -> dict[str, Any]:
     while len(x) < PAIR_BUDGET:
         point = ask(x, y, 1)[0]
         x, y = np.vstack([x, point]), np.vstack([y, (branin(point), currin(point))])
-    return {"share": hypervolume(y, PAIR_REFERENCE) / PAIR_TRUE}
+    merits = [(-a, -b) for a, b in y.tolist()]
+    return {"share": hypervolume(merits, (-PAIR_REFERENCE[0], -PAIR_REFERENCE[1])) / PAIR_TRUE}
 
 
 def pair_random(seed: int) -> dict[str, Any]:

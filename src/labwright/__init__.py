@@ -8,14 +8,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labwright._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit
     from labwright.model.space import Parameter, Space
     from labwright.notebook import OpenLab
@@ -87,15 +86,20 @@ def optimise(
         return optimiser.from_file(file)
     if file is not None or space is None or objectives is None:
         raise ConfigError("give a file, or space and objectives")
-    return optimiser.new(
-        space,
-        objectives,
-        outcome_limits=outcome_limits,
-        cost=cost,
-        fidelity=fidelity,
-        planner=planner,
-        options=options,
-        seed=seed,
+    several: list[Any] = list(objectives) if isinstance(objectives, Sequence) else [objectives]
+    if not several:
+        raise ConfigError("objectives is empty: give at least one")
+    return optimiser.from_keys(
+        {
+            "space": {"parameters": space} if isinstance(space, Sequence) else space,
+            "objective": several[0],
+            "more_objectives": several[1:],
+            "outcome_limits": outcome_limits,
+            "cost": cost,
+            "fidelity": fidelity,
+            "planner": {"name": planner, "options": dict(options or {})},
+            "seed": seed,
+        }
     )
 
 

@@ -23,19 +23,15 @@ from pydantic import ValidationError
 
 from labwright.model.campaign import (
     CampaignState,
-    Cost,
     Explanation,
     FailKind,
-    Fidelity,
-    Objective,
     Outcome,
-    OutcomeLimit,
     Source,
     Trial,
 )
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.judging import counts, front
-from labwright.model.space import Categorical, Integer, Parameter, Params, ParamValue, Space
+from labwright.model.space import Categorical, Integer, Params, ParamValue, Space
 from labwright.model.spec import CampaignSpec, ProblemSpec
 from labwright.planners import load_planner
 from labwright.planners.protocol import lacking, needs
@@ -43,7 +39,7 @@ from labwright.planners.protocol import lacking, needs
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Optimiser", "Why", "column", "from_file", "new"]
+__all__ = ["Optimiser", "Why", "column", "from_file", "from_keys"]
 
 ID = "trial"
 FAILED = "failed"
@@ -58,35 +54,14 @@ def column(name: str, unit: str | None) -> str:
     return f"{name} / {unit}" if unit and unit != "1" else name
 
 
-def new(
-    space: Space | Mapping[str, Any] | Sequence[Parameter | Mapping[str, Any]],
-    objectives: Objective | Mapping[str, Any] | Sequence[Objective | Mapping[str, Any]],
-    *,
-    outcome_limits: Sequence[OutcomeLimit | Mapping[str, Any]] = (),
-    cost: Cost | Mapping[str, Any] | None = None,
-    fidelity: Fidelity | Mapping[str, Any] | None = None,
-    planner: str = "gp",
-    options: Mapping[str, Any] | None = None,
-    seed: int = 0,
-) -> Optimiser:
-    """An optimiser for a new problem; see `labwright.optimise`.
+def from_keys(problem: Mapping[str, Any]) -> Optimiser:
+    """An optimiser for a problem with the keys of its file; see `labwright.optimise`.
 
     Raises:
         ConfigError: something does not fit together; all of it is told.
     """
-    first, *more = [objectives] if isinstance(objectives, Objective | Mapping) else objectives
-    given = {
-        "space": space if isinstance(space, Space | Mapping) else {"parameters": space},
-        "objective": first,
-        "more_objectives": more,
-        "outcome_limits": outcome_limits,
-        "cost": cost,
-        "fidelity": fidelity,
-        "planner": {"name": planner, "options": dict(options or {})},
-        "seed": seed,
-    }
     try:
-        spec = ProblemSpec.model_validate(given)
+        spec = ProblemSpec.model_validate(problem)
     except ValidationError as error:
         raise ConfigError(f"the problem does not fit together: {_told(error)}") from error
     return _of(spec, Path.cwd())

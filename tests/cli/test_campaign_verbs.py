@@ -64,14 +64,13 @@ def running(lab: Path, data: Path, *words: str | Path) -> Iterator[subprocess.Po
         *("campaign", "run", "first", "--lab", lab, "--data", data, "--no-store", "--planner", "random", "--json"), *on
     ) as one:
         assert one.stdout is not None
-        until(lambda: json.loads(one.stdout.readline())["kind"] == "suggested")  # type: ignore[union-attr]
+        assert any(json.loads(line)["kind"] == "suggested" for line in one.stdout), "it has ended before"
         yield one
 
 
 def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    """As long as it takes; how long a test may take is pytest's business."""
     while not holds():
-        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
@@ -210,11 +209,12 @@ def test_a_campaign_is_stopped_now_and_so_says_whoever_watches(lab: Path, tmp_pa
 
 
 def test_a_controller_that_was_killed_is_missed(lab: Path, tmp_path: Path) -> None:
-    with running(lab, tmp_path) as run:
+    # In wall time heating takes minutes, so that it is still under way when the controller is killed.
+    with running(lab, tmp_path, "--simulated", "--speed", "1") as run:
         until(lambda: query(tmp_path, "SELECT * FROM intent WHERE state = 'prepared'"))
         run.kill()
         run.wait()
-    (listed,) = map(json.loads, labwright("campaign", "list", "--data", tmp_path, "--json").stdout.splitlines())
+    (listed,) = map(json.loads, here("campaign", "list", "--data", tmp_path, "--json").stdout.splitlines())
     assert (listed["state"], listed["controller"]) == ("running", False)
     assert listed["waits_for"] == ["a controller: labwright campaign run first"]
     facts = json.loads(here("campaign", "show", "--data", tmp_path, "--json").stdout)
@@ -236,7 +236,7 @@ def test_a_controller_that_was_killed_is_missed(lab: Path, tmp_path: Path) -> No
                 break
         assert "go on with: labwright campaign run first" in line
         watch.send_signal(signal.SIGINT)
-        assert watch.wait(10) == 130
+        assert watch.wait() == 130
     replay = here("campaign", "replay", "--data", tmp_path)
     assert replay.exit_code == 0
     assert "all agree" in replay.stderr

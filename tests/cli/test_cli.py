@@ -547,5 +547,24 @@ def test_a_signal_at_any_other_moment_ends_in_words_too(name: str) -> None:
         f"cli.app = lambda: (os.kill(os.getpid(), signal.{name}), time.sleep(9))\n"
         "cli.main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "labwright: stopped\n")
+
+
+def test_a_signal_that_it_was_told_to_ignore_ends_nothing() -> None:
+    """As `nohup` tells it, and a shell that puts it into the background."""
+    code = (
+        "import os, signal, labwright.cli.app as cli\n"
+        "from labwright.cli.running import interrupts\n"
+        "names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)\n"
+        "for one in names: signal.signal(one, signal.SIG_IGN)\n"
+        "def app():\n"
+        "    for one in names: os.kill(os.getpid(), one)\n"
+        "    with interrupts(None):\n"
+        "        for one in names: os.kill(os.getpid(), one)\n"
+        "    print('went on')\n"
+        "cli.app = app\n"
+        "cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")

@@ -341,7 +341,7 @@ class Machine(RuleBasedStateMachine):
             "answer": Answered(question="c-1?99", answer="done", by="Kim", because=""),
             "started": started(1, 1, StopRule()),
         }
-        if not self.core.asking and not self.core._unwanted:
+        if not self.core.asking and not self.core.proposals.unwanted:
             events["veto"] = Vetoed(trial="9999", by="Kim")
             events["suggested"] = Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"))
         if self.core.phase != "paused":
@@ -351,7 +351,7 @@ class Machine(RuleBasedStateMachine):
                 self.core.handle(events[which])
             assert self.core.snapshot() == before
 
-    @precondition(lambda self: self.core._unwanted and not self.core.over)
+    @precondition(lambda self: self.core.proposals.unwanted and not self.core.over)
     @rule()
     def planner_answers_too_late(self) -> None:
         trials = len(self.core.trials)
@@ -378,7 +378,7 @@ class Machine(RuleBasedStateMachine):
                 self.resume()
             elif self.running:
                 self.done(self.running.pop(min(self.running)))
-            elif self.core.asking or (self.core._unwanted and not self.core.questions):
+            elif self.core.asking or (self.core.proposals.unwanted and not self.core.questions):
                 free = next(
                     x / 20 for x in range(21) if not any(covers(v, SPACE, {"x": x / 20}) for v in self.core.vetoes)
                 )

@@ -308,7 +308,7 @@ def test_a_controller_whose_lock_was_taken_while_the_server_was_away_stops(postg
         postgres.kill()
         postgres.start()
         assert other.control("the second") > journal.writer.epoch
-        with pytest.raises(FencedError, match=r"another controller took|a newer controller"):
+        with pytest.raises(FencedError, match=r"another controller has taken|a newer controller"):
             journal.record([event("started")])
 
 

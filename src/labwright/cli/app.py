@@ -14,6 +14,7 @@ from labwright.cli.app_campaign import campaign_app, question_app
 from labwright.cli.app_planner import planner_app
 from labwright.cli.options import DataOption, EndpointsOption, JournalOption, JsonOption, LabOption, SimulatedOption
 from labwright.cli.places import data_folder, kept_data, lab_root, reference_lab, simulation_file
+from labwright.cli.signals import stopping
 from labwright.model.errors import LabwrightError
 
 app = typer.Typer(
@@ -45,8 +46,10 @@ def main() -> None:
     """Run the command line; every error Labwright knows ends in words and an exit code of its own."""
     # ophyd looks for an EPICS installation at import, which a lab of serial lines does not have.
     os.environ.setdefault("OPHYD_CONTROL_LAYER", "dummy")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _as_ctrl_c)
+    heeded = stopping()
+    for number in heeded:
+        if number != signal.SIGINT:
+            signal.signal(number, _as_ctrl_c)
     try:
         app()
     except SystemExit as ended:
@@ -68,11 +71,8 @@ def main() -> None:
             raise
         _tell("stopped", "KeyboardInterrupt", 130)
     finally:
-        for number in _STOPPING:  # all is done and said; a signal now would only meet Python's own end
+        for number in heeded:  # all is done and said; a signal now would only meet Python's own end
             signal.signal(number, signal.SIG_IGN)
-
-
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
@@ -82,7 +82,7 @@ def _was_interrupted(error: BaseException | None) -> bool:
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:
-    for one in _STOPPING:  # once is enough: a second must not cut short what the first has begun
+    for one in stopping():  # once is enough: a second must not cut short what the first has begun
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 

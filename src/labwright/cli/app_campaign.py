@@ -15,10 +15,12 @@ from labwright.cli.options import (
     JournalOption,
     JsonOption,
     LabOption,
+    Place,
     SimulatedOption,
     SpeedOption,
+    on_journal,
 )
-from labwright.cli.places import data_folder, journal_place, lab_root
+from labwright.cli.places import data_folder, lab_root
 
 campaign_app = typer.Typer(
     help="Run campaigns, watch and steer those that run, look back at those that ran.",
@@ -79,134 +81,114 @@ def campaign_run(
 
 
 @campaign_app.command("list")
-def campaign_list(
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
-) -> None:
+@on_journal
+def campaign_list(place: Place, json: bool) -> None:
     """List all campaigns: how far each is, what it waits for, and whether a controller runs it."""
     from labwright.cli.campaigns import list_campaigns
 
-    list_campaigns(journal_place(lab, data, journal), json=json)
+    list_campaigns(place, json=json)
 
 
 @campaign_app.command("show")
-def campaign_show(
-    campaign: CampaignArgument = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
-) -> None:
+@on_journal
+def campaign_show(place: Place, json: bool, campaign: CampaignArgument = "") -> None:
     """Show a campaign as it stands now, and what happened last in it."""
     from labwright.cli.campaigns import show_campaign
 
-    show_campaign(journal_place(lab, data, journal), campaign, json=json)
+    show_campaign(place, campaign, json=json)
 
 
 @campaign_app.command("watch")
-def campaign_watch(
-    campaign: CampaignArgument = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
-) -> None:
+@on_journal
+def campaign_watch(place: Place, json: bool, campaign: CampaignArgument = "") -> None:
     """Watch a campaign that another process runs, until it is over; its end is the exit code. Ctrl-C stops watching."""
     from labwright.cli.watching import watch_campaign
 
-    raise SystemExit(watch_campaign(journal_place(lab, data, journal), campaign, json=json))
+    raise SystemExit(watch_campaign(place, campaign, json=json))
 
 
 @campaign_app.command("pause")
+@on_journal
 def campaign_pause(
+    place: Place,
+    json: bool,
     campaign: CampaignArgument = "",
     by: ByOption = "",
     because: BecauseOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Let no operation begin any more; those under way end."""
     from labwright.cli.steering import steer
 
-    place = journal_place(lab, data, journal)
     steer(place, campaign, "pause", {}, by=by, because=because, json=json)
 
 
 @campaign_app.command("resume")
+@on_journal
 def campaign_resume(
+    place: Place,
+    json: bool,
     campaign: CampaignArgument = "",
     by: ByOption = "",
     because: BecauseOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Let operations begin again after a pause."""
     from labwright.cli.steering import steer
 
-    place = journal_place(lab, data, journal)
     steer(place, campaign, "resume", {}, by=by, because=because, json=json)
 
 
 @campaign_app.command("drain")
+@on_journal
 def campaign_drain(
+    place: Place,
+    json: bool,
     campaign: CampaignArgument = "",
     by: ByOption = "",
     because: BecauseOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Begin no further experiment; those under way are carried out to their end."""
     from labwright.cli.steering import steer
 
-    place = journal_place(lab, data, journal)
     steer(place, campaign, "drain", {}, by=by, because=because, json=json)
 
 
 @campaign_app.command("stop")
+@on_journal
 def campaign_stop(
+    place: Place,
+    json: bool,
     campaign: CampaignArgument = "",
     now: Annotated[bool, typer.Option("--now", help="Halt all devices at once.")] = False,
     by: ByOption = "",
     because: BecauseOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """End a campaign, with what is under way: after the current operations, or now."""
     from labwright.cli.steering import steer
 
-    place = journal_place(lab, data, journal)
     steer(place, campaign, "stop", {"now": now}, by=by, because=because, json=json)
 
 
 @campaign_app.command("suggest")
+@on_journal
 def campaign_suggest(
+    place: Place,
+    json: bool,
     campaign: Annotated[str, typer.Argument(metavar="ID|NAME", help="A campaign's id, or its name: the newest of it.")],
     values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Every parameter of its space.")],
     by: Annotated[str, typer.Option("--by", help="Who wants it; it is kept in the journal.")],
     because: Annotated[str, typer.Option("--because", help="Why; it is kept as well.")],
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Have an experiment made before any that the planner suggests."""
     from labwright.cli.steering import suggest
 
-    suggest(journal_place(lab, data, journal), campaign, values, by=by, because=because, json=json)
+    suggest(place, campaign, values, by=by, because=because, json=json)
 
 
 @campaign_app.command("veto")
+@on_journal
 def campaign_veto(
+    place: Place,
+    json: bool,
     campaign: Annotated[str, typer.Argument(metavar="ID|NAME", help="A campaign's id, or its name: the newest of it.")],
     what: Annotated[
         list[str],
@@ -220,57 +202,46 @@ def campaign_veto(
     reach: Annotated[
         float, typer.Option("--reach", help="How far around the values, as a share of each range.", min=0, max=1)
     ] = 0.0,
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Forbid a suggested experiment that has not begun, or all experiments around a point."""
     from labwright.cli.steering import veto
 
-    veto(journal_place(lab, data, journal), campaign, what, reach, by=by, because=because, json=json)
+    veto(place, campaign, what, reach, by=by, because=because, json=json)
 
 
 @campaign_app.command("replay")
-def campaign_replay(
-    campaign: CampaignArgument = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
-) -> None:
+@on_journal
+def campaign_replay(place: Place, json: bool, campaign: CampaignArgument = "") -> None:
     """Decide everything again from the journal, and compare: the engine's decisions and the planner's suggestions."""
     from labwright.cli.replaying import replay_campaign
 
-    raise SystemExit(replay_campaign(journal_place(lab, data, journal), campaign, json=json))
+    raise SystemExit(replay_campaign(place, campaign, json=json))
 
 
 @question_app.command("list")
+@on_journal
 def question_list(
+    place: Place,
+    json: bool,
     everything: Annotated[bool, typer.Option("--all", help="Also those that were answered or withdrawn.")] = False,
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """List open questions, and the answers each can have."""
     from labwright.cli.questions import list_questions
 
-    list_questions(journal_place(lab, data, journal), everything=everything, json=json)
+    list_questions(place, everything=everything, json=json)
 
 
 @question_app.command("answer")
+@on_journal
 def question_answer(
+    place: Place,
+    json: bool,
     question: Annotated[str, typer.Argument(help="The question; `labwright question list` knows them.")],
     answer: Annotated[str, typer.Argument(help="One of its answers.")],
     by: Annotated[str, typer.Option("--by", help="Who answers; it is kept in the journal.")],
     because: Annotated[str, typer.Option("--because", help="What you have seen or done; it is kept as well.")],
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Answer a question: at once while its campaign runs, else when it is gone on with."""
     from labwright.cli.questions import answer_question
 
-    answer_question(journal_place(lab, data, journal), question, answer, by=by, because=because, json=json)
+    answer_question(place, question, answer, by=by, because=because, json=json)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from labwright.cli.options import CampaignArgument, DataOption, JournalOption, JsonOption, LabOption
-from labwright.cli.places import data_folder, journal_place, lab_root
+from labwright.cli.options import CampaignArgument, DataOption, JsonOption, LabOption, Place, on_journal
+from labwright.cli.places import data_folder, lab_root
 
 planner_app = typer.Typer(
     help="Look at planners, rehearse them against each other, and see what one has learnt.",
@@ -48,14 +48,9 @@ def planner_compare(
 
 
 @planner_app.command("explain")
-def planner_explain(
-    campaign: CampaignArgument = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
-) -> None:
+@on_journal
+def planner_explain(place: Place, json: bool, campaign: CampaignArgument = "") -> None:
     """Say what a campaign's planner has learnt, how well it foretells, and why its last and next experiment."""
     from labwright.cli.planning import explain_campaign
 
-    explain_campaign(journal_place(lab, data, journal), campaign, json=json)
+    explain_campaign(place, campaign, json=json)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from labwright.cli.places import journal_place
 
 LabOption = Annotated[Path | None, typer.Option("--lab", help="The lab's folder; this one, or the reference lab.")]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of journal, runs and reports; LAB/var.")]
@@ -29,3 +33,33 @@ CampaignArgument = Annotated[
     str, typer.Argument(metavar="[ID|NAME]", help="A campaign's id, or its name: the newest of it; the newest of all.")
 ]
 BecauseOption = Annotated[str, typer.Option("--because", help="Why, for the journal.")]
+
+Place = str | Path
+"""Of a journal: its URL, or its file."""
+
+
+def on_journal(verb: Callable[..., None]) -> Callable[..., None]:
+    """A command that has ``--lab``, ``--data``, ``--journal`` and ``--json`` besides what its verb has.
+
+    Args:
+        verb: called with the journal's `place` that these name, with `json`, and with its own.
+    """
+
+    def command(
+        lab: LabOption = None,
+        data: DataOption = None,
+        journal: JournalOption = "",
+        json: JsonOption = False,
+        **own: Any,
+    ) -> None:
+        verb(place=journal_place(lab, data, journal), json=json, **own)
+
+    mine = inspect.signature(verb, eval_str=True).parameters
+    shared = inspect.signature(command, eval_str=True).parameters
+    parameters = [one for name, one in mine.items() if name not in ("place", "json")]
+    parameters += [one for name, one in shared.items() if name != "own"]
+    command.__doc__ = verb.__doc__
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # typer looks there
+        [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+    )
+    return command

@@ -18,6 +18,7 @@ from labwright.cli.output import EXIT, console, emitted, whoami
 from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
+from labwright.cli.signals import stopping
 from labwright.cli.simulating import opened
 from labwright.engine import (
     Campaign,
@@ -325,8 +326,7 @@ def interrupts(run: CampaignRun) -> Iterator[None]:
             style="bold yellow",
         )
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
+    before = {number: signal.signal(number, stop) for number in stopping()}
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from labwright.cli.output import console, emit, table
+from labwright.cli.signals import stopping
 from labwright.clock import LabClock, SteppedClock
 from labwright.hardware.exclusive import ExclusiveLock
 from labwright.model.base import Frozen
@@ -64,7 +65,7 @@ def serve(
 
     folder = read_lab(root)
     over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stopping():
         signal.signal(number, lambda *_: over.set())
     links = endpoints.parent / "lines"
     with _alone(endpoints), contextlib.nullcontext() if state is None else _alone(state):

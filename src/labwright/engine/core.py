@@ -6,13 +6,13 @@ byte. States and the ways between them: `labwright.model.states`.
 
 from __future__ import annotations
 
-import statistics
 from collections import deque
 from typing import Any, Literal
 
 import orjson
 from pydantic import ValidationError
 
+from labwright.engine.durations import Durations
 from labwright.engine.events import (
     Answered,
     Ask,
@@ -40,24 +40,20 @@ from labwright.engine.events import (
     Vetoed,
 )
 from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.proposals import Proposals, veto_words, wrong_veto
+from labwright.engine.questions import Question, Questions
 from labwright.engine.resources import Resources
 from labwright.engine.stopping import Stopping
-from labwright.engine.tables import Question, Touched
-from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial, TrialStatus, Veto
+from labwright.engine.tables import Touched
+from labwright.model.campaign import CampaignState, Outcome, Trial, Veto
 from labwright.model.errors import LabwrightError, unknown
-from labwright.model.judging import counts, covers
-from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
+from labwright.model.judging import counts
+from labwright.model.protocol import ProtocolSpec, StepOutcome
 from labwright.model.spec import CampaignSpec
 from labwright.model.states import CampaignPhase, check_transition
 
 MAX_INFEASIBLE = 20
 """So many suggestions in a row that cannot be made mean that planner and protocol disagree about the space."""
-
-REMEMBERED = 20
-"""Durations of a step that its expected one is the median of."""
-
-ENOUGH = 3
-"""So many must be known before they count more than what the protocol declares."""
 
 Ending = Literal["completed", "stopped", "failed"]
 
@@ -73,12 +69,11 @@ class CampaignCore:
         self.campaign = ""
         self.phase: CampaignPhase = "draft"
         self.reason = ""
-        self.trials: list[Trial] = []
+        self.proposals = Proposals()
         self.calibrations: dict[str, dict[str, Any]] = {}
         self.live: dict[str, Experiment] = {}
-        self.questions: dict[str, Question] = {}
+        self._asked = Questions()
         self.resources = Resources()
-        self.asking = 0
         self._look: set[str] = set()
         """Samples that something has happened to, or that wait for something another has."""
         self.tried = 0
@@ -88,19 +83,9 @@ class CampaignCore:
         self._ending: Ending = "completed"
         self._stopping = False
         self._drain_later = False
-        self._unwanted = False
-        """Whether an answer of the planner is still to come that nobody wants any more."""
         self._to_prepare: list[str] = []
-        self._infeasible = 0
-        self.vetoes: list[Veto] = []
-        self.proposed: dict[int, dict[str, float]] = {}
-        """Experiments that people want and that have not begun: index among the trials, and what each takes of the
-        stocks; the first comes next.
-        """
-        self._asks = 0
-        self._questions = 0
         self.stopping = Stopping()
-        self._took_s: dict[str, deque[float]] = {}
+        self.durations = Durations()
         self._out: list[Instruction] = []
 
     @property
@@ -120,9 +105,34 @@ class CampaignCore:
         return self.started.spec
 
     @property
+    def trials(self) -> list[Trial]:
+        """All of them, in the order in which they were proposed."""
+        return self.proposals.trials
+
+    @property
+    def vetoes(self) -> list[Veto]:
+        """What people do not want to be tried."""
+        return self.proposals.vetoes
+
+    @property
+    def proposed(self) -> dict[int, dict[str, float]]:
+        """Experiments that people want and that have not begun: index among the trials, and use of each stock in ml."""
+        return self.proposals.wanted
+
+    @property
+    def asking(self) -> int:
+        """Number of what the planner is asked; 0 if it is not."""
+        return self.proposals.asking
+
+    @property
     def over(self) -> bool:
         """Whether the campaign has ended."""
         return self.phase in ("completed", "stopped", "failed")
+
+    @property
+    def questions(self) -> dict[str, Question]:
+        """What waits for a person, by id."""
+        return self._asked.open
 
     @property
     def open_questions(self) -> list[Question]:
@@ -168,7 +178,7 @@ class CampaignCore:
             return []
         waits = [f"answer to {one.id}" for one in self.open_questions]
         waits += [f"step {run.step_id}" for one in self.live.values() for run in one.running if run.state == "running"]
-        if self.asking or (self._unwanted and self.phase == "running"):
+        if self.asking or (self.proposals.unwanted and self.phase == "running"):
             waits.append(f"planner {self.spec.planner.name}")
         if self.phase == "paused":
             waits.append("labwright campaign resume")
@@ -177,13 +187,6 @@ class CampaignCore:
                 if taken := self.resources.taken(one, run.spec):
                     waits.append(f"{run.step_id} for {taken}")
         return waits
-
-    def expected_s(self, protocol: str, step: str) -> float | None:
-        """What a step takes by what was seen; None before enough was."""
-        took = self._took_s.get(f"{protocol}/{step}", ())
-        if len(took) >= ENOUGH:
-            return statistics.median(took)
-        return self.started.learnt_s.get(f"{protocol}/{step}")
 
     def handle(self, event: Event) -> list[Instruction]:
         """Take an event; what is to be done now.
@@ -238,7 +241,7 @@ class CampaignCore:
 
     def forget_changes(self) -> None:
         """The tables have them already."""
-        self.touched = self.resources.touched = Touched()
+        self.touched = self.resources.touched = self._asked.touched = Touched()
 
     def snapshot(self) -> bytes:
         """The whole state as canonical JSON; equal states give equal bytes."""
@@ -250,7 +253,9 @@ class CampaignCore:
         self._started = event
         self.campaign = event.campaign
         self._to_prepare = list(event.spec.prepare)
+        self.durations = Durations(event.learnt_s)
         self.resources = Resources(list(event.places), dict(event.lots_ml), self.touched)
+        self._asked = Questions(self.touched)
         self.phase = "queued"
         self._become("running")
         for name in event.lots_ml:
@@ -273,7 +278,7 @@ class CampaignCore:
                     self._out.append(self._order(one, run))
             if self._stopping:
                 self._give_up(one, self.reason)
-        self._unwanted = False  # whoever was asked has died with the controller
+        self.proposals.unwanted = False  # whoever was asked has died with the controller
         if self.asking:
             self._out.append(Ask(self.asking, self.state()))
 
@@ -283,24 +288,23 @@ class CampaignCore:
         if event.advice is not None and (reason := self.stopping.advised(self.spec, event.advice)):
             self._drain("completed", reason)
             return
-        if (veto := self._vetoing(event.suggestion)) is not None:
-            self._infeasible += 1
-            self._add_trial(event.suggestion, "abandoned", _veto_words(veto))
-            self._end_if_hopeless("are vetoed", _veto_words(veto), "Choose another planner, or end the campaign.")
+        if (veto := self.proposals.vetoing(event.suggestion.params, self.spec.space)) is not None:
+            self.proposals.add(event.suggestion, "abandoned", veto_words(veto))
+            self._fruitless("are vetoed", veto_words(veto), "Choose another planner, or end the campaign.")
             return
-        self._infeasible = 0
+        self.proposals.fruitless = 0
         if lacking := self.resources.lacking(event.uses_ml):
             self._drain("completed", f"{lacking}; refill it (inventory.yaml)")
             return
-        self._begin_trial(self._add_trial(event.suggestion, "running"), event.uses_ml)
+        self._begin_trial(self.proposals.add(event.suggestion, "running"), event.uses_ml)
 
     def _begin_trial(self, index: int, uses_ml: dict[str, float]) -> None:
         """Begin the experiment of a trial that is running by now."""
         self.tried += 1
-        trial = self.trials[index]
+        params = self.trials[index].params
         if self.spec.cost is not None:
-            trial = self.trials[index] = trial.model_copy(update={"cost": self.spec.cost.of(trial.params)})
-        parameters = {**{k: float(v) for k, v in trial.params.items()}, **self.spec.fixed}
+            self.proposals.change(index, cost=self.spec.cost.of(params))
+        parameters = {**{k: float(v) for k, v in params.items()}, **self.spec.fixed}
         place = self.resources.next_place()
         protocol = self._protocol(self.spec.protocol)
         label = f"{self.tried:04d}"
@@ -312,74 +316,42 @@ class CampaignCore:
         self.resources.reserve_lots(uses_ml)
 
     def _propose(self, event: Proposed) -> None:
-        """A person's experiment comes next; what the planner is thinking about did not know of it."""
+        """A person's experiment comes next."""
         self._expect(self.phase in ("running", "paused") and not self._drain_later, event, f"it is {self.phase}")
-        params = event.suggestion.params
-        wrong = "; ".join(self.spec.space.violations(params))
+        params, space = event.suggestion.params, self.spec.space
+        wrong = "; ".join(space.violations(params))
         self._expect(not wrong, event, f"{wrong}; the campaign's space does not allow it")
-        veto = self._vetoing(event.suggestion)
-        self._expect(veto is None, event, _veto_words(veto) if veto else "")
+        veto = self.proposals.vetoing(params, space)
+        self._expect(veto is None, event, veto_words(veto) if veto else "")
         left = self.spec.budget - self.tried - len(self.proposed)
         self._expect(left > 0, event, f"the budget of {self.spec.budget} experiments is spent, or promised")
-        promised: dict[str, float] = {}
-        for uses_ml in (*self.proposed.values(), event.uses_ml):
-            for stock, volume_ml in uses_ml.items():
-                promised[stock] = promised.get(stock, 0.0) + volume_ml
-        lacking = self.resources.lacking(promised)
+        lacking = self.resources.lacking(self.proposals.wanted_ml(event.uses_ml))
         self._expect(not lacking, event, f"{lacking}; refill it (inventory.yaml)")
-        index = self._add_trial(event.suggestion, "proposed", source="human")
-        self.proposed[index] = event.uses_ml
-        self._forget_ask()
+        self.proposals.want(event.suggestion, event.uses_ml)
 
     def _veto(self, event: Vetoed) -> None:
         """Give up an experiment that has not begun, or keep all later ones away from a point."""
         if event.veto is None:
             known = {self.trials[index].id: index for index in self.proposed}
-            if event.trial not in known:
-                words = unknown("experiment that has not begun", event.trial, list(known))
-                raise IllegalEventError(f"event {event.kind!r} cannot happen to {self.campaign!r}: {words}")
-            self._drop(known[event.trial], _veto_words(event))
-            return
-        space = self.spec.space
-        wrong = [
-            words
-            for name, value in event.veto.params.items()
-            for words in (
-                space.parameters[space.names.index(name)].violations(value)
-                if name in space.names
-                else [unknown("parameter", name, list(space.names))]
+            self._expect(
+                event.trial in known, event, unknown("experiment that has not begun", event.trial, list(known))
             )
-        ]
-        self._expect(bool(event.veto.params), event, "it names no parameter")
-        self._expect(not wrong, event, "; ".join(wrong))
-        self.vetoes.append(event.veto)
-        for index in list(self.proposed):
-            if covers(event.veto, space, self.trials[index].params):
-                self._drop(index, _veto_words(event.veto))
-        self._forget_ask()
-
-    def _drop(self, index: int, reason: str) -> None:
-        """An experiment that a person wanted does not begin."""
-        del self.proposed[index]
-        self.trials[index] = self.trials[index].model_copy(update={"status": "abandoned", "rationale": reason})
-
-    def _forget_ask(self) -> None:
-        """What the planner is thinking about has changed: its answer is not wanted, it is asked again after it."""
-        if self.asking:
-            self._unwanted, self.asking = True, 0
-
-    def _vetoing(self, suggestion: Suggestion) -> Veto | None:
-        return next((one for one in self.vetoes if covers(one, self.spec.space, suggestion.params)), None)
+            self.proposals.drop(known[event.trial], veto_words(event))
+            return
+        wrong = wrong_veto(event.veto, self.spec.space)
+        self._expect(not wrong, event, wrong)
+        self.proposals.forbid(event.veto, self.spec.space)
 
     def _not_feasible(self, event: Infeasible) -> None:
         if self._too_late(event):
             return
-        self._infeasible += 1
-        self._add_trial(event.suggestion, "failed", event.reason, fail_kind="infeasible")
-        self._end_if_hopeless("cannot be made", event.reason, "Add the limit to the campaign's space.constraints.")
+        self.proposals.add(event.suggestion, "failed", event.reason, fail_kind="infeasible")
+        self._fruitless("cannot be made", event.reason, "Add the limit to the campaign's space.constraints.")
 
-    def _end_if_hopeless(self, what: str, last: str, advice: str) -> None:
-        if self._infeasible >= MAX_INFEASIBLE:
+    def _fruitless(self, what: str, last: str, advice: str) -> None:
+        """A suggestion came to nothing; too many in a row end the campaign."""
+        self.proposals.fruitless += 1
+        if self.proposals.fruitless >= MAX_INFEASIBLE:
             self._drain("failed", f"{MAX_INFEASIBLE} suggestions in a row {what}, the last because: {last} {advice}")
 
     def _too_late(self, event: Event) -> bool:
@@ -388,18 +360,13 @@ class CampaignCore:
         Raises:
             IllegalEventError: the planner was not asked.
         """
-        self._expect(self.asking > 0 or self._unwanted, event, "the planner was not asked")
-        unwanted, self.asking, self._unwanted = self._unwanted, 0, False
-        return unwanted
+        self._expect(self.asking > 0 or self.proposals.unwanted, event, "the planner was not asked")
+        return not self.proposals.answered()
 
     def _begin(self, one: Experiment) -> None:
-        one.begin(self.campaign, self._expected(one))
+        one.begin(self.campaign, self.durations.expected_s(one.protocol))
         self.live[one.label] = one
         self._touch(one, *one.steps.values())
-
-    def _expected(self, one: Experiment) -> dict[str, float]:
-        expected = {step.name: self.expected_s(one.protocol.name, step.name) for step in one.protocol.steps}
-        return {name: value for name, value in expected.items() if value is not None}
 
     def _step_ended(self, outcome: StepOutcome) -> None:
         one, run = self._find(outcome.step_id)
@@ -409,7 +376,7 @@ class CampaignCore:
             run.become("done")
             self.resources.done(one, run)
             one.take(run, outcome)
-            self._learn(one, run)
+            self.durations.take(one.protocol, run)
             self._touch(one, run)
             if one.given_up == "":
                 self._loop(one, run)
@@ -451,7 +418,7 @@ class CampaignCore:
             self._fail_experiment(one, f"protocol {one.protocol.name}, step {run.spec.name}: repeat: {error.args[0]}")
             return
         if not reached:
-            one.again(self.campaign, run.spec, self._expected(one))
+            one.again(self.campaign, run.spec, self.durations.expected_s(one.protocol))
             self._touch(one, *one.steps.values())
 
     def _measured(self, one: Experiment) -> None:
@@ -509,10 +476,10 @@ class CampaignCore:
             return
         one.given_up = one.reason = reason
         if one.trial is not None and self.trials[one.trial].status != "done":
-            update: dict[str, Any] = {"status": "failed", "fail_kind": kind, "rationale": reason}
             if kind == "aborted":
-                update = {"status": "abandoned", "rationale": reason}
-            self.trials[one.trial] = self.trials[one.trial].model_copy(update=update)
+                self.proposals.change(one.trial, status="abandoned", rationale=reason)
+            else:
+                self.proposals.change(one.trial, status="failed", fail_kind=kind, rationale=reason)
 
     def _step_lost(self, one: Experiment, run: StepRun) -> None:
         run.become("failed")
@@ -528,11 +495,7 @@ class CampaignCore:
 
     def _ask_person(self, one: Experiment, run: StepRun, outcome: StepOutcome) -> None:
         """The sample waits, and its station with it; everything else goes on."""
-        choices = {"again": "do it (again), because it has not happened or is mended"}
-        if outcome.doubt is not None and not outcome.value_lost:
-            choices["done"] = "it has happened; go on after it"
-        choices["abandon"] = f"give sample {one.sample} up; its container was taken out of the lab by hand"
-        self._ask(one, run.step_id, outcome.doubt, f"{run.step_id}: {outcome.error}", choices)
+        self._hold(one, self._asked.of_step(self.campaign, one, run, outcome))
         self._touch(one, run)
 
     def _left_behind(self, one: Experiment) -> bool:
@@ -542,21 +505,12 @@ class CampaignCore:
         ends = self.phase == "draining" and self._ending == "failed" and len(self.live) == 1
         return not ends and f"position:{one.stands_at}" in self.resources.reserved
 
-    def _ask_for_removal(self, one: Experiment) -> None:
-        text = (
-            f"sample {one.sample} was given up ({one.given_up}) and stands at {one.stands_at}, where others must pass"
-        )
-        self._ask(one, "", None, text, {"removed": f"its container was taken out of {one.stands_at}"})
-
-    def _ask(self, one: Experiment, step_id: str, doubt: int | None, text: str, choices: dict[str, str]) -> None:
-        self._questions += 1
-        question = Question(f"{self.campaign}?{self._questions}", one.label, step_id, doubt, text, choices)
-        self.questions[question.id] = question
+    def _hold(self, one: Experiment, question: Question) -> None:
+        """Hold a sample until a person has answered."""
         if one.state != "held":
             one.become("held")
-        self.touched.questions[question.id] = question.row(self.campaign)
         self._touch(one)
-        self._out.append(AskPerson(question.id, text))
+        self._out.append(AskPerson(question.id, question.text))
 
     def _answered(self, event: Answered) -> None:
         question = self.questions.get(event.question)
@@ -564,8 +518,7 @@ class CampaignCore:
             raise IllegalEventError(unknown("open question", event.question, list(self.questions)))
         if event.answer not in question.choices:
             raise IllegalEventError(unknown(f"answer to {event.question}", event.answer, list(question.choices)))
-        del self.questions[event.question]
-        self.touched.questions[event.question] = question.row(self.campaign, event)
+        self._asked.answered(self.campaign, event)
         one = self.live[question.label]
         if question.step_id:
             self._step_answered(one, question, event)
@@ -575,7 +528,7 @@ class CampaignCore:
 
     def _let_go(self, one: Experiment) -> None:
         """Hold a sample no longer, once no question about it is open."""
-        if one.state == "held" and not any(question.label == one.label for question in self.questions.values()):
+        if one.state == "held" and not self._asked.about(one):
             measured = one.trial is not None and self.trials[one.trial].status == "done"
             one.become("measured" if measured else "active")
             self._touch(one)
@@ -612,8 +565,7 @@ class CampaignCore:
             for run in one.running:
                 if run.state == "unknown":
                     self._step_lost(one, run)
-            for key in [key for key, question in self.questions.items() if question.label == one.label]:
-                self.touched.questions[key] = self.questions.pop(key).row(self.campaign, withdrawn=event.why)
+            self._asked.withdraw(self.campaign, one, event.why)
             self._let_go(one)
             self._give_up(one, event.why)
         if any(one.running for one in self.live.values()):
@@ -633,9 +585,9 @@ class CampaignCore:
         else:
             self._become("draining")
         self._ending, self.reason = ending, reason
-        self._unwanted, self.asking = self._unwanted or self.asking > 0, 0
+        self.proposals.forget_ask()
         for index in list(self.proposed):
-            self._drop(index, f"it has not begun: {reason}")
+            self.proposals.drop(index, f"it has not begun: {reason}")
         self.touched.campaign = True
 
     def _go_on(self) -> None:
@@ -646,7 +598,7 @@ class CampaignCore:
                 continue
             self._skip(one)
             if one.over and self._left_behind(one):
-                self._ask_for_removal(one)
+                self._hold(one, self._asked.of_removal(self.campaign, one))
             elif one.over:
                 self._experiment_over(one)
         if self.phase == "running":
@@ -706,26 +658,24 @@ class CampaignCore:
             return
         while self.proposed and len(self.live) < self.spec.parallel:
             self._begin_proposed()
-        if self.proposed or self.asking or self._unwanted:
+        if self.proposed or self.asking or self.proposals.unwanted:
             return
         if self.tried >= self.spec.budget:
             self._drain("completed", f"the budget of {self.spec.budget} experiments is spent")
         elif reason := self.stopping.reason(self.spec, self.spent):
             self._drain("completed", reason)
         elif len(self.live) < self.spec.parallel:
-            self._asks += 1
-            self.asking = self._asks
-            self._out.append(Ask(self.asking, self.state()))
+            self._out.append(Ask(self.proposals.ask(), self.state()))
 
     def _begin_proposed(self) -> None:
         """Begin the next experiment that a person wants, if the stocks still last."""
         index = next(iter(self.proposed))
         uses_ml = self.proposed[index]
         if lacking := self.resources.lacking(uses_ml):
-            self._drop(index, f"it has not begun: {lacking}")
+            self.proposals.drop(index, f"it has not begun: {lacking}")
             return
         del self.proposed[index]
-        self.trials[index] = self.trials[index].model_copy(update={"status": "running"})
+        self.proposals.change(index, status="running")
         self._begin_trial(index, uses_ml)
 
     def _dispatch(self) -> None:
@@ -750,44 +700,9 @@ class CampaignCore:
                 self._look.discard(label)
 
     def _order(self, one: Experiment, run: StepRun) -> RunStep:
-        order = StepOrder.model_construct(  # every part of it was checked when it came
-            step_id=run.step_id,
-            campaign=self.campaign,
-            experiment=one.number,
-            label=one.label,
-            sample=one.sample,
-            place=one.place,
-            stands_at=one.stands_at,
-            protocol=one.protocol.name,
-            step=run.spec.name,
-            round=run.round,
-            attempt=run.attempt,
-            resumed=run.begun,
-            expected_s=run.expected_s,
-            parameters=one.parameters,
-            results=dict(one.found),
-            calibrations=self.calibrations,
-        )
-        again, run.begun, run.again = run.again, True, False
+        again, order = run.again, one.order(self.campaign, run, self.calibrations)
+        run.begun, run.again = True, False
         return RunStep(run.spec.station, order, run.spec.timeout_s, again=again)
-
-    def _learn(self, one: Experiment, run: StepRun) -> None:
-        if run.started_s is not None and run.ended_s is not None:
-            took = self._took_s.setdefault(f"{one.protocol.name}/{run.spec.name}", deque(maxlen=REMEMBERED))
-            took.append(run.ended_s - run.started_s)
-
-    def _add_trial(self, suggestion: Suggestion, status: TrialStatus, rationale: str = "", **more: Any) -> int:
-        number = len(self.trials)
-        trial = Trial(
-            id=f"{number + 1:04d}",
-            params=suggestion.params,
-            status=status,
-            rationale=rationale or suggestion.rationale,
-            predicted=suggestion.predicted,
-            **more,
-        )
-        self.trials.append(trial)
-        return number
 
     def _find(self, step_id: str) -> tuple[Experiment, StepRun]:
         _, label, _ = step_id.rsplit("/", 2)
@@ -819,10 +734,6 @@ class CampaignCore:
     def _expect(self, condition: bool, event: Event, why: str) -> None:
         if not condition:
             raise IllegalEventError(f"event {event.kind!r} cannot happen to {self.campaign!r}: {why}")
-
-
-def _veto_words(veto: Veto | Vetoed) -> str:
-    return f"vetoed by {veto.by or 'somebody'}: {veto.because or 'no reason given'}"
 
 
 def _plain(value: Any) -> Any:

@@ -48,7 +48,7 @@ from labwright.journal import Command, Journal, NewEvent, RunJournal, StepJourna
 from labwright.lab import Lab
 from labwright.model.campaign import CampaignState, Earlier
 from labwright.model.errors import ConfigError, DeviceError, LabwrightError
-from labwright.planners import Answer, PlannerWorker
+from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.stations import Station, StationLink
 
 SILENCE_S = 600.0
@@ -152,7 +152,7 @@ class CampaignRun:
         self.runs = RunJournal(data / "runs")
         self.recovered = recover(data / "runs")
         self.keeper = StepJournal(journal)
-        self._worker = PlannerWorker(campaign.spec.planner, advise=campaign.spec.stop.advised)
+        self.worker: Worker = PlannerWorker(campaign.spec.planner, advise=campaign.spec.stop.advised)
         self.stations: dict[str, StationLink] = {}
         self._under_way: dict[str, RunStep] = {}
         self._alarms: dict[str, Repeating] = {}
@@ -404,7 +404,7 @@ class CampaignRun:
             self._events.put(reply(self._campaign, answer))
             thinking.close()
 
-        self._worker.ask(state, 1, answered)
+        self.worker.ask(state, 1, answered)
 
     def _stop_stations(self, why: str, *, now: bool) -> None:
         """First none of them begins anything any more, then all are halted at once."""
@@ -423,7 +423,7 @@ class CampaignRun:
             stack.callback(self._wake.close)
             stack.callback(self._listening.close)
             self._journal.listeners.remove(self.note)
-            stack.callback(self._worker.close)
+            stack.callback(self.worker.close)
             self._end_restoring()
             self._at_all_stations(lambda station: station.close())
             for alarm in self._alarms.values():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from labwright.model.protocol import ProtocolSpec, StepOutcome, StepSpec
+from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome, StepSpec
 from labwright.model.states import ExperimentState, StepState, check_transition
 
 
@@ -115,6 +115,27 @@ class Experiment:
     def results(self) -> dict[str, Any]:
         """All that was found, by name."""
         return {key: value for found in self.found.values() for key, value in found.items()}
+
+    def order(self, campaign: str, run: StepRun, calibrations: dict[str, dict[str, Any]]) -> StepOrder:
+        """What a step's station is told; with what the campaign's preparations found, by protocol."""
+        return StepOrder.model_construct(  # every part of it was checked when it came
+            step_id=run.step_id,
+            campaign=campaign,
+            experiment=self.number,
+            label=self.label,
+            sample=self.sample,
+            place=self.place,
+            stands_at=self.stands_at,
+            protocol=self.protocol.name,
+            step=run.spec.name,
+            round=run.round,
+            attempt=run.attempt,
+            resumed=run.begun,
+            expected_s=run.expected_s,
+            parameters=self.parameters,
+            results=dict(self.found),
+            calibrations=calibrations,
+        )
 
     def take(self, run: StepRun, outcome: StepOutcome) -> None:
         """A step is done."""

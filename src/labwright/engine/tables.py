@@ -6,52 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 if TYPE_CHECKING:
     from labwright.engine.core import CampaignCore
-    from labwright.engine.events import Answered
     from labwright.engine.experiment import Experiment, StepRun
 
 Row = Mapping[str, Any]
 Changes = dict[tuple[str, str], Row | None]
-
-
-@dataclass
-class Question:
-    """Something only a person can answer; it parks one sample.
-
-    Attributes:
-        id: in the journal.
-        label: of the experiment.
-        step_id: the step that waits for it.
-        doubt: number of the operation in doubt; None if none is.
-        text: what is asked.
-        choices: answers, and what each means.
-    """
-
-    id: str
-    label: str
-    step_id: str
-    doubt: int | None
-    text: str
-    choices: dict[str, str]
-
-    def row(self, campaign: str, answered: Answered | None = None, withdrawn: str = "") -> Row:
-        """As it is kept."""
-        return {
-            "id": self.id,
-            "campaign": campaign,
-            "label": self.label,
-            "step_id": self.step_id,
-            "intent": "" if self.doubt is None else f"{self.step_id}#{self.doubt}",
-            "text": self.text,
-            "choices": orjson.dumps(self.choices).decode(),
-            "state": "answered" if answered else "withdrawn" if withdrawn else "open",
-            "answer": answered.answer if answered else "",
-            "by": answered.by if answered else "",
-            "because": answered.because if answered else withdrawn,
-        }
 
 
 @dataclass

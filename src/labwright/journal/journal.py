@@ -312,6 +312,12 @@ class Journal:
         query = sa.select(table).where(*where)
         return self.read(query if order is None else query.order_by(order))
 
+    def cut(self) -> None:
+        """End the writer without a word of it, as if this process had been killed; for tests of what comes after."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
     def close(self) -> None:
         """End the writer, say that this controller has ended, let go of the lock."""
         writer, self._writer = self._writer, None

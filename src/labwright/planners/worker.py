@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -18,7 +19,7 @@ from labwright.model.errors import PlannerError
 from labwright.planners._proposals import changed
 from labwright.planners._wire import Ask, Reply, write_line
 
-__all__ = ["Answer", "PlannerWorker"]
+__all__ = ["Answer", "PlannerWorker", "Worker"]
 
 _TRIES = 3  # once may be the machine's fault, and a second time; a third is the planner's
 _TAIL = 2048  # bytes kept of what the process said on stderr: a traceback's end
@@ -39,6 +40,16 @@ class Answer:
     error: str = ""
     seconds: float = 0.0
     advice: StopAdvice | None = None
+
+
+class Worker(Protocol):
+    """Whoever has the planner think for the engine."""
+
+    def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
+        """Ask for `n` suggestions; `answered` is called exactly once, from this thread or another."""
+
+    def close(self) -> None:
+        """Nobody asks any more."""
 
 
 class PlannerWorker:

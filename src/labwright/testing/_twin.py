@@ -255,7 +255,7 @@ class _Controller:
                 self._lab, campaign, self._journal, twin.data, self._watch, resume=resume, by="contract test"
             )
             # In this process: starting another would take most of the time of a short protocol.
-            self._run._worker = cast(Any, _Planner(campaign))  # noqa: SLF001 - the engine offers no other way
+            self._run.worker = _Planner(campaign)
             self._run.keeper = _Keeper(self._journal, self)
             self._journal.writer.on_commit = self._commit
             try:
@@ -322,9 +322,7 @@ class _Controller:
         """Close the lab and the journal, or let go of them as a killed process does."""
         if self._dead:
             self._lab.devices.clear()  # so that nobody is told to be safe
-            with contextlib.suppress(JournalError):
-                self._journal.writer.close()
-            self._journal._writer = None  # noqa: SLF001 - who was killed does not say that he has ended
+            self._journal.cut()
         self._lab.close()
         self._journal.close()
         self._twin.arrived()
@@ -473,7 +471,9 @@ class _Planner:
         self._campaign = campaign
 
     def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
-        answered(Answer(tuple(self._campaign.planner.ask(state, n))))
+        planner = self._campaign.planner
+        advice = planner.advise_stop(state) if self._campaign.spec.stop.advised else None
+        answered(Answer(tuple(planner.ask(state, n)), advice=advice))
 
     def close(self) -> None:
         """There is nothing to end."""

@@ -14,7 +14,6 @@ from benchmarks.planners.figures import (
     NOT_FOUND,
     START,
     geometric,
-    hypervolume,
     median_ratio,
     pool_figures,
     ratio_of,
@@ -95,9 +94,3 @@ def test_nothing_over_nothing_is_even() -> None:
     assert geometric(np.array([0.0]), np.array([0.0])) == 1
     assert median_ratio([0.0], [0.0]) == 1
     assert median_ratio([1.0], [0.0]) == math.inf
-
-
-def test_hypervolume_of_two_steps() -> None:
-    points = np.array([[1.0, 2.0], [2.0, 1.0], [2.5, 2.5], [9.0, 0.0]])
-    assert hypervolume(points, (3.0, 3.0)) == pytest.approx(3.0)
-    assert hypervolume(points[3:], (3.0, 3.0)) == 0
