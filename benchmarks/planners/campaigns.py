@@ -32,6 +32,8 @@ NEAR = 0.01
 """Regret on Branin, as a share of its range over the square, that a warm or cold campaign has to reach."""
 RANGE = 308.0
 """Of Branin: its largest value on the square, 308.13, less its least, 0.398."""
+LONGEST = 80
+"""Experiments on a table, whether anybody has stopped by then or not."""
 BEFORE = 20
 """Experiments of the earlier campaign."""
 ENOUGH = 0.02
@@ -89,42 +91,52 @@ def warm_start(planner: Ours, seed: int) -> dict[str, Any]:
 
 
 def stopping(table: Table, planner: Ours, seed: int) -> dict[str, Any]:
-    """When the planner advises to stop on a table, and when an oracle would have; and the regret then."""
+    """When the planner advises to stop on a table, when an oracle would have, and the regret at the planner's stop.
+
+    Neither goes on beyond `LONGEST` experiments or the last row; an oracle that would counts as stopping there.
+    """
     rows = start_rows(table, seed)
     state = _state(planner, table.pool, Objective(name="y", goal=table.goal, unit="1"), seed)
-    state = state.model_copy(update={"planner": PlannerSpec(name="gp", options={"n_start": START})})
+    options = {"n_start": START, **planner.options} if planner.name == "gp" else planner.options
+    state = state.model_copy(update={"planner": PlannerSpec(name=planner.name, options=options)})
     for row in rows:
         state = _told(state, table.rows[row], float(table.y[row]))
     place = {tuple(row.values()): number for number, row in enumerate(table.rows)}
-    losses, regrets, stopped = table.losses, [], 0
-    span = float(losses.max() - losses.min())
+    losses, span = table.losses, float(np.ptp(table.losses))
+    longest = min(LONGEST, len(table.rows))
     best = float(losses[rows].min())
-    for number in range(START, 2 * AT_MOST + 1):
-        regrets.append((best - float(losses.min())) / span)
+    stopped, oracle, regret = None, None, 0.0
+    for number in range(START, longest + 1):
+        now = (best - float(losses.min())) / span
+        oracle = number if oracle is None and now <= ENOUGH else oracle
         chosen = load_planner(state.planner)
-        advice = chosen.advise_stop(state)
-        if advice is not None and advice.stop and not stopped:
-            stopped = number
-            if regrets[-1] <= ENOUGH:
-                break
-        if stopped and regrets[-1] <= ENOUGH:
+        if stopped is None:
+            advice = chosen.advise_stop(state)
+            regret = now
+            stopped = number if advice is not None and advice.stop else None
+        if number == longest or (stopped is not None and oracle is not None):
             break
         (suggestion,) = chosen.ask(state, 1)
         row = place[tuple(suggestion.params.values())]
         best = min(best, float(losses[row]))
         state = _told(state, suggestion.params, float(table.y[row]))
-    oracle = next((START + n for n, regret in enumerate(regrets) if regret <= ENOUGH), START + len(regrets))
-    stopped = stopped or START + len(regrets)
-    regret = regrets[min(stopped - START, len(regrets) - 1)]
-    return {"stopped": stopped, "oracle": oracle, "regret": round(regret, 5)}
+    return {
+        "stopped": stopped or longest,
+        "advised": stopped is not None,
+        "oracle": oracle or longest,
+        "reached": oracle is not None,
+        "regret": round(regret, 5),
+    }
 
 
 CASES: dict[str, Run] = {"electrolyte": electrolyte, "warm": warm_start}
 
 
-def run_all(variants: Mapping[str, Ours], tables: Sequence[Table], seeds: Iterable[int], out: Path) -> None:
-    """Run what is not there yet."""
-    cases = dict(CASES)
+def run_all(
+    variants: Mapping[str, Ours], tables: Sequence[Table], seeds: Iterable[int], out: Path, only: Sequence[str] = ()
+) -> None:
+    """Run what is not there yet; `only` names cases, all without."""
+    cases = {case: run for case, run in CASES.items() if case in only or not only}
     for table in tables:
         cases[f"stop_{table.name}"] = lambda planner, seed, table=table: stopping(table, planner, seed)  # type: ignore[misc]
     for seed in seeds:
@@ -165,13 +177,31 @@ def report(found: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> None:
             }
             words = ", ".join(f"{kind} {mean:.1f}" for kind, mean in means.items())
             print(f"{name}: mean experiments to the target on Branin: {words} ({len(cases['warm'])} seeds)")
-        for case, lines in cases.items():
-            if case.startswith("stop_"):
-                ratios = [line["stopped"] / line["oracle"] for line in lines]
-                regret = np.mean([line["regret"] for line in lines])
-                print(
-                    f"{name} {case}: stops after {np.mean(ratios):.2f} x the oracle's experiments, regret {regret:.3f}"
-                )
+        stops = {case.removeprefix("stop_"): lines for case, lines in cases.items() if case.startswith("stop_")}
+        if stops:
+            _report_stops(name, stops)
+
+
+def _report_stops(name: str, stops: Mapping[str, list[dict[str, Any]]]) -> None:
+    print(
+        f"\n{name}: experiments at the advice to stop and an oracle's, and regret at the stop as a share of the range"
+    )
+    heads = ("table", "stop", "oracle", "ratio", "regret", "median", "within 2 %", "runs", "no stop", "no oracle")
+    print(f"{heads[0]:<16}" + "".join(f"{head:>11}" for head in heads[1:]))
+    everything = [line for lines in stops.values() for line in lines]
+    for table, lines in {**stops, "all": everything}.items():
+        stopped, oracle = (float(np.mean([line[key] for line in lines])) for key in ("stopped", "oracle"))
+        regrets = np.array([line["regret"] for line in lines])
+        late = [sum(not line[key] for line in lines) for key in ("advised", "reached")]
+        share = (regrets <= ENOUGH).mean()
+        cells = [f"{stopped:.1f}", f"{oracle:.1f}", f"{stopped / oracle:.2f}", f"{regrets.mean():.4f}",
+                 f"{np.median(regrets):.4f}", f"{share:.2f}", f"{len(lines)}", *map(str, late)]  # fmt: skip
+        print(f"{table:<16}" + "".join(f"{cell:>11}" for cell in cells))
+    each = [
+        np.mean([one["stopped"] for one in lines]) / np.mean([one["oracle"] for one in lines])
+        for lines in stops.values()
+    ]
+    print(f"mean of the tables' ratios {np.mean(each):.2f}; within {LONGEST} experiments, or to the last row")
 
 
 def stop_ratio(cases: Mapping[str, list[dict[str, Any]]]) -> tuple[float, float] | None:
@@ -199,4 +229,4 @@ def _told(state: CampaignState, params: Params, value: float, sem: float | None 
 
 
 def _protocol(case: str) -> str:
-    return digest(case, CLOSE, DESIGNS, AT_MOST, NEAR, BEFORE, ENOUGH)
+    return digest(case, CLOSE, DESIGNS, AT_MOST, NEAR, BEFORE, ENOUGH, LONGEST, "stop 2")
