@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planners", description=__doc__)
     parser.add_argument("part", nargs="?", choices=("all", *PARTS), default="all")
     parser.add_argument("--tables", type=Path, help="folder of pvlab_*.csv and oly_*.csv")
-    only = "only these tables, functions or campaigns (electrolyte, warm, stopping), by name, with commas"
+    only = "only these tables, functions or campaigns (electrolyte, warm, repeats, stopping), by name, with commas"
     parser.add_argument("--cases", help=only)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)

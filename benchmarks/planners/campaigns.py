@@ -1,4 +1,4 @@
-"""Whole campaigns: the reference lab's composition, a warm start from an earlier campaign, and when to stop."""
+"""Whole campaigns: the reference lab's composition, a warm start from an earlier one, noisy lists, and when to stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.planners.pools import start_rows
 from benchmarks.planners.records import Records, digest
 from benchmarks.planners.tables import Table
 from labwright.model.campaign import CampaignState, Earlier, Objective, Outcome, PlannerSpec, Trial
-from labwright.model.space import Params, Real, Space
+from labwright.model.space import Categorical, Params, Pool, Real, Space
 from labwright.planners import load_planner
 from protocols.formulation import MOLALITY_LIMIT
 from simulators.electrolyte import optimum
@@ -32,6 +32,8 @@ NEAR = 0.01
 """Regret on Branin, as a share of its range over the square, that a warm or cold campaign has to reach."""
 RANGE = 308.0
 """Of Branin: its largest value on the square, 308.13, less its least, 0.398."""
+SCATTER = (0.1, 0.2)
+"""Of a reading, as a share of the range, where it is asked whether repeats pay."""
 LONGEST = 80
 """Experiments on a table, whether anybody has stopped by then or not."""
 BEFORE = 20
@@ -90,6 +92,53 @@ def warm_start(planner: Ours, seed: int) -> dict[str, Any]:
     }
 
 
+def repeats(planner: Ours, seed: int) -> dict[str, Any]:
+    """True regret at what is recommended, of the range, with and without repeats, and how many there were."""
+    told: dict[str, Any] = {}
+    for name, (space, values, budget) in _noisy_lists().items():
+        for scatter in SCATTER:
+            for kind, wanted in (("with", True), ("without", False)):
+                spec = PlannerSpec(name="gp", options={**planner.options, "repeats": wanted})
+                state = CampaignState(
+                    space=space, objective=Objective(name="y", goal="max", unit="1"), seed=seed, planner=spec
+                )
+                least, most = min(values.values()), max(values.values())
+                rng = np.random.default_rng([seed, 3])
+                for _ in range(budget):
+                    (suggestion,) = load_planner(spec).ask(state, 1)
+                    sem = scatter * (most - least)
+                    reading = values[tuple(suggestion.params.values())] + sem * float(rng.normal())
+                    state = _told(state, suggestion.params, reading, sem)
+                best = load_planner(spec).best(state)
+                assert best is not None
+                regret = (most - values[tuple(best.params.values())]) / (most - least)
+                told[f"{name} {scatter:g} {kind}"] = round(regret, 5)
+                if wanted:
+                    tried = {tuple(trial.params.values()) for trial in state.trials}
+                    told[f"{name} {scatter:g} repeats"] = budget - len(tried)
+    return told
+
+
+def _noisy_lists() -> dict[str, tuple[Space, dict[tuple[Any, ...], float], int]]:
+    """Two short lists: a space, the true value of each point, and how many experiments there are."""
+    rng = np.random.default_rng(6)
+    first, second = rng.normal(size=6), rng.normal(size=5)
+    levels = ("ABCDEF", "UVWXY")
+    mixed = Space(parameters=tuple(Categorical(name=n, levels=tuple(of)) for n, of in zip("ab", levels, strict=True)))
+    pairs: dict[tuple[Any, ...], float] = {
+        (a, b): float(first[i] + second[j] + 0.5 * rng.normal())
+        for i, a in enumerate(levels[0])
+        for j, b in enumerate(levels[1])
+    }
+    x = np.round(np.linspace(0, 1, 41), 6)
+    y = np.sin(6 * x) * x + 0.72 * np.exp(-(((x - 0.35) / 0.06) ** 2))
+    rows: dict[tuple[Any, ...], float] = {(float(a),): float(b) for a, b in zip(x, y, strict=True)}
+    line = Space(
+        parameters=(Real(name="a", low=0.0, high=1.0, unit="1"),), pool=Pool(file="line.csv", rows=tuple(rows))
+    )
+    return {"categories": (mixed, pairs, 26), "line": (line, rows, 34)}
+
+
 def stopping(table: Table, planner: Ours, seed: int) -> dict[str, Any]:
     """When the planner advises to stop on a table, when an oracle would have, and the regret at the planner's stop.
 
@@ -129,7 +178,7 @@ def stopping(table: Table, planner: Ours, seed: int) -> dict[str, Any]:
     }
 
 
-CASES: dict[str, Run] = {"electrolyte": electrolyte, "warm": warm_start}
+CASES: dict[str, Run] = {"electrolyte": electrolyte, "warm": warm_start, "repeats": repeats}
 
 
 def run_all(
@@ -177,9 +226,21 @@ def report(found: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> None:
             }
             words = ", ".join(f"{kind} {mean:.1f}" for kind, mean in means.items())
             print(f"{name}: mean experiments to the target on Branin: {words} ({len(cases['warm'])} seeds)")
+        if "repeats" in cases:
+            _report_repeats(name, cases["repeats"])
         stops = {case.removeprefix("stop_"): lines for case, lines in cases.items() if case.startswith("stop_")}
         if stops:
             _report_stops(name, stops)
+
+
+def _report_repeats(name: str, lines: Sequence[Mapping[str, float]]) -> None:
+    print(f"\n{name}: mean true regret at what is recommended, of the range ({len(lines)} seeds)")
+    for case in [key.removesuffix(" repeats") for key in lines[0] if key.endswith(" repeats")]:
+        with_, without = (np.array([line[f"{case} {kind}"] for line in lines]) for kind in ("with", "without"))
+        error = float((with_ - without).std() / np.sqrt(len(lines)))
+        count = np.mean([line[f"{case} repeats"] for line in lines])
+        words = f"{with_.mean():.4f} with {count:.1f} repeats, {without.mean():.4f} without"
+        print(f"{case:<16}{words}; difference {(with_ - without).mean():+.4f} ± {error:.4f}")
 
 
 def _report_stops(name: str, stops: Mapping[str, list[dict[str, Any]]]) -> None:
