@@ -86,7 +86,7 @@ def test_what_the_space_no_longer_holds_is_not_repeated() -> None:
 
 @pytest.mark.soak
 def test_what_is_recommended_is_no_worse_for_repeats() -> None:
-    """Twenty seeds of two categories whose readings scatter by a tenth of the range, until 26 of 30 rows' worth."""
+    """Twenty seeds of two categories whose readings scatter by a tenth of the range; 26 experiments on 30 points."""
     rng = np.random.default_rng(6)
     first, second = rng.normal(size=6), rng.normal(size=5)
     true = {
