@@ -79,8 +79,11 @@ def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, 
         kept += limits.of_special(seen, batch, first) if "special" in parts else []
         kept += limits.of_cpu(seen, first) if "cpu" in parts else []
     if "campaigns" in parts:
-        tables = read_tables(options.tables, cases) if options.tables else []
-        campaigns.run_all(variants, tables, seeds, options.out)
+        kinds = [case for case in cases if case in (*campaigns.CASES, "stopping")]
+        named = [case for case in cases if case not in kinds]
+        wanted = options.tables is not None and (not kinds or "stopping" in kinds or bool(named))
+        tables = read_tables(options.tables, named) if wanted else []
+        campaigns.run_all(variants, tables, seeds, options.out, kinds)
         whole = campaigns.results(variants, tables, options.out)
         campaigns.report(whole)
         kept += limits.of_campaigns(whole.get(first, {}))
@@ -91,7 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planners", description=__doc__)
     parser.add_argument("part", nargs="?", choices=("all", *PARTS), default="all")
     parser.add_argument("--tables", type=Path, help="folder of pvlab_*.csv and oly_*.csv")
-    parser.add_argument("--cases", help="only these tables or functions, by name, with commas")
+    only = "only these tables, functions or campaigns (electrolyte, warm, repeats, stopping), by name, with commas"
+    parser.add_argument("--cases", help=only)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--planners", help="who is run, by name, with commas; 'none' prints what is kept")

@@ -1,4 +1,4 @@
-"""Whole campaigns: the reference lab's composition, a warm start from an earlier campaign, and when to stop."""
+"""Whole campaigns: the reference lab's composition, a warm start from an earlier one, noisy lists, and when to stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.planners.pools import start_rows
 from benchmarks.planners.records import Records, digest
 from benchmarks.planners.tables import Table
 from labwright.model.campaign import CampaignState, Earlier, Objective, Outcome, PlannerSpec, Trial
-from labwright.model.space import Params, Real, Space
+from labwright.model.space import Categorical, Params, Pool, Real, Space
 from labwright.planners import load_planner
 from protocols.formulation import MOLALITY_LIMIT
 from simulators.electrolyte import optimum
@@ -32,6 +32,10 @@ NEAR = 0.01
 """Regret on Branin, as a share of its range over the square, that a warm or cold campaign has to reach."""
 RANGE = 308.0
 """Of Branin: its largest value on the square, 308.13, less its least, 0.398."""
+SCATTER = (0.1, 0.2)
+"""Of a reading, as a share of the range, where it is asked whether repeats pay."""
+LONGEST = 80
+"""Experiments on a table, whether anybody has stopped by then or not."""
 BEFORE = 20
 """Experiments of the earlier campaign."""
 BEFOREHAND = ("cold", "shifted", "misleading", "unrelated")
@@ -91,43 +95,100 @@ def warm_start(planner: Ours, seed: int) -> dict[str, Any]:
     }
 
 
+def repeats(planner: Ours, seed: int) -> dict[str, Any]:
+    """True regret at what is recommended, of the range, with and without repeats, and how many there were."""
+    told: dict[str, Any] = {}
+    for name, (space, values, budget) in _noisy_lists().items():
+        for scatter in SCATTER:
+            for kind, wanted in (("with", True), ("without", False)):
+                spec = PlannerSpec(name="gp", options={**planner.options, "repeats": wanted})
+                state = CampaignState(
+                    space=space, objective=Objective(name="y", goal="max", unit="1"), seed=seed, planner=spec
+                )
+                least, most = min(values.values()), max(values.values())
+                rng = np.random.default_rng([seed, 3])
+                for _ in range(budget):
+                    (suggestion,) = load_planner(spec).ask(state, 1)
+                    sem = scatter * (most - least)
+                    reading = values[tuple(suggestion.params.values())] + sem * float(rng.normal())
+                    state = _told(state, suggestion.params, reading, sem)
+                best = load_planner(spec).best(state)
+                assert best is not None
+                regret = (most - values[tuple(best.params.values())]) / (most - least)
+                told[f"{name} {scatter:g} {kind}"] = round(regret, 5)
+                if wanted:
+                    tried = {tuple(trial.params.values()) for trial in state.trials}
+                    told[f"{name} {scatter:g} repeats"] = budget - len(tried)
+    return told
+
+
+def _noisy_lists() -> dict[str, tuple[Space, dict[tuple[Any, ...], float], int]]:
+    """Two short lists: a space, the true value of each point, and how many experiments there are."""
+    rng = np.random.default_rng(6)
+    first, second = rng.normal(size=6), rng.normal(size=5)
+    levels = ("ABCDEF", "UVWXY")
+    mixed = Space(parameters=tuple(Categorical(name=n, levels=tuple(of)) for n, of in zip("ab", levels, strict=True)))
+    pairs: dict[tuple[Any, ...], float] = {
+        (a, b): float(first[i] + second[j] + 0.5 * rng.normal())
+        for i, a in enumerate(levels[0])
+        for j, b in enumerate(levels[1])
+    }
+    x = np.round(np.linspace(0, 1, 41), 6)
+    y = np.sin(6 * x) * x + 0.72 * np.exp(-(((x - 0.35) / 0.06) ** 2))
+    rows: dict[tuple[Any, ...], float] = {(float(a),): float(b) for a, b in zip(x, y, strict=True)}
+    line = Space(
+        parameters=(Real(name="a", low=0.0, high=1.0, unit="1"),), pool=Pool(file="line.csv", rows=tuple(rows))
+    )
+    return {"categories": (mixed, pairs, 26), "line": (line, rows, 34)}
+
+
 def stopping(table: Table, planner: Ours, seed: int) -> dict[str, Any]:
-    """When the planner advises to stop on a table, and when an oracle would have; and the regret then."""
+    """When the planner advises to stop on a table, when an oracle would have, and the regret at the planner's stop.
+
+    Neither goes on beyond `LONGEST` experiments or the last row; an oracle that would counts as stopping there.
+    """
     rows = start_rows(table, seed)
     state = _state(planner, table.pool, Objective(name="y", goal=table.goal, unit="1"), seed)
-    state = state.model_copy(update={"planner": PlannerSpec(name="gp", options={"n_start": START})})
+    options = {"n_start": START, **planner.options} if planner.name == "gp" else planner.options
+    state = state.model_copy(update={"planner": PlannerSpec(name=planner.name, options=options)})
     for row in rows:
         state = _told(state, table.rows[row], float(table.y[row]))
     place = {tuple(row.values()): number for number, row in enumerate(table.rows)}
-    losses, regrets, stopped = table.losses, [], 0
-    span = float(losses.max() - losses.min())
+    losses, span = table.losses, float(np.ptp(table.losses))
+    longest = min(LONGEST, len(table.rows))
     best = float(losses[rows].min())
-    for number in range(START, 2 * AT_MOST + 1):
-        regrets.append((best - float(losses.min())) / span)
+    stopped, oracle, regret = None, None, 0.0
+    for number in range(START, longest + 1):
+        now = (best - float(losses.min())) / span
+        oracle = number if oracle is None and now <= ENOUGH else oracle
         chosen = load_planner(state.planner)
-        advice = chosen.advise_stop(state)
-        if advice is not None and advice.stop and not stopped:
-            stopped = number
-            if regrets[-1] <= ENOUGH:
-                break
-        if stopped and regrets[-1] <= ENOUGH:
+        if stopped is None:
+            advice = chosen.advise_stop(state)
+            regret = now
+            stopped = number if advice is not None and advice.stop else None
+        if number == longest or (stopped is not None and oracle is not None):
             break
         (suggestion,) = chosen.ask(state, 1)
         row = place[tuple(suggestion.params.values())]
         best = min(best, float(losses[row]))
         state = _told(state, suggestion.params, float(table.y[row]))
-    oracle = next((START + n for n, regret in enumerate(regrets) if regret <= ENOUGH), START + len(regrets))
-    stopped = stopped or START + len(regrets)
-    regret = regrets[min(stopped - START, len(regrets) - 1)]
-    return {"stopped": stopped, "oracle": oracle, "regret": round(regret, 5)}
+    return {
+        "stopped": stopped or longest,
+        "advised": stopped is not None,
+        "oracle": oracle or longest,
+        "reached": oracle is not None,
+        "regret": round(regret, 5),
+    }
 
 
-CASES: dict[str, Run] = {"electrolyte": electrolyte, "warm": warm_start}
+CASES: dict[str, Run] = {"electrolyte": electrolyte, "warm": warm_start, "repeats": repeats}
 
 
-def run_all(variants: Mapping[str, Ours], tables: Sequence[Table], seeds: Iterable[int], out: Path) -> None:
-    """Run what is not there yet."""
-    cases = dict(CASES)
+def run_all(
+    variants: Mapping[str, Ours], tables: Sequence[Table], seeds: Iterable[int], out: Path, only: Sequence[str] = ()
+) -> None:
+    """Run what is not there yet; `only` names cases, all without."""
+    cases = {case: run for case, run in CASES.items() if case in only or not only}
     for table in tables:
         cases[f"stop_{table.name}"] = lambda planner, seed, table=table: stopping(table, planner, seed)  # type: ignore[misc]
     for seed in seeds:
@@ -166,13 +227,43 @@ def report(found: Mapping[str, Mapping[str, list[dict[str, Any]]]]) -> None:
             means = {kind: np.mean([line[kind] for line in cases["warm"]]) for kind in BEFOREHAND}
             words = ", ".join(f"{kind} {mean:.1f}" for kind, mean in means.items())
             print(f"{name}: mean experiments to the target on Branin: {words} ({len(cases['warm'])} seeds)")
-        for case, lines in cases.items():
-            if case.startswith("stop_"):
-                ratios = [line["stopped"] / line["oracle"] for line in lines]
-                regret = np.mean([line["regret"] for line in lines])
-                print(
-                    f"{name} {case}: stops after {np.mean(ratios):.2f} x the oracle's experiments, regret {regret:.3f}"
-                )
+        if "repeats" in cases:
+            _report_repeats(name, cases["repeats"])
+        stops = {case.removeprefix("stop_"): lines for case, lines in cases.items() if case.startswith("stop_")}
+        if stops:
+            _report_stops(name, stops)
+
+
+def _report_repeats(name: str, lines: Sequence[Mapping[str, float]]) -> None:
+    print(f"\n{name}: mean true regret at what is recommended, of the range ({len(lines)} seeds)")
+    for case in [key.removesuffix(" repeats") for key in lines[0] if key.endswith(" repeats")]:
+        with_, without = (np.array([line[f"{case} {kind}"] for line in lines]) for kind in ("with", "without"))
+        error = float((with_ - without).std() / np.sqrt(len(lines)))
+        count = np.mean([line[f"{case} repeats"] for line in lines])
+        words = f"{with_.mean():.4f} with {count:.1f} repeats, {without.mean():.4f} without"
+        print(f"{case:<16}{words}; difference {(with_ - without).mean():+.4f} ± {error:.4f}")
+
+
+def _report_stops(name: str, stops: Mapping[str, list[dict[str, Any]]]) -> None:
+    print(
+        f"\n{name}: experiments at the advice to stop and an oracle's, and regret at the stop as a share of the range"
+    )
+    heads = ("table", "stop", "oracle", "ratio", "regret", "median", "within 2 %", "runs", "no stop", "no oracle")
+    print(f"{heads[0]:<16}" + "".join(f"{head:>11}" for head in heads[1:]))
+    everything = [line for lines in stops.values() for line in lines]
+    for table, lines in {**stops, "all": everything}.items():
+        stopped, oracle = (float(np.mean([line[key] for line in lines])) for key in ("stopped", "oracle"))
+        regrets = np.array([line["regret"] for line in lines])
+        late = [sum(not line[key] for line in lines) for key in ("advised", "reached")]
+        share = (regrets <= ENOUGH).mean()
+        cells = [f"{stopped:.1f}", f"{oracle:.1f}", f"{stopped / oracle:.2f}", f"{regrets.mean():.4f}",
+                 f"{np.median(regrets):.4f}", f"{share:.2f}", f"{len(lines)}", *map(str, late)]  # fmt: skip
+        print(f"{table:<16}" + "".join(f"{cell:>11}" for cell in cells))
+    each = [
+        np.mean([one["stopped"] for one in lines]) / np.mean([one["oracle"] for one in lines])
+        for lines in stops.values()
+    ]
+    print(f"mean of the tables' ratios {np.mean(each):.2f}; within {LONGEST} experiments, or to the last row")
 
 
 def stop_ratio(cases: Mapping[str, list[dict[str, Any]]]) -> tuple[float, float] | None:
@@ -204,4 +295,4 @@ def _told(state: CampaignState, params: Params, value: float, sem: float | None 
 
 
 def _protocol(case: str) -> str:
-    return digest(case, CLOSE, DESIGNS, AT_MOST, NEAR, BEFORE, BEFOREHAND, ENOUGH)
+    return digest(case, CLOSE, DESIGNS, AT_MOST, NEAR, BEFORE, BEFOREHAND, ENOUGH, LONGEST, "stop 2")

@@ -20,8 +20,8 @@ def begun(**changes: Any) -> CampaignCore:
     return one
 
 
-def advised(gain: float, regret: float = 1.0, x: float = 0.5) -> Suggested:
-    advice = StopAdvice(stop=False, reason="r", expected_gain=gain, noise=0.2, regret_bound=regret)
+def advised(gain: float, regret: float = 1.0, x: float = 0.5, *, stop: bool = False) -> Suggested:
+    advice = StopAdvice(stop=stop, reason="nothing more to gain", expected_gain=gain, noise=0.2, regret_bound=regret)
     return Suggested(suggestion=Suggestion(params={"x": x}, rationale="because"), advice=advice)
 
 
@@ -125,6 +125,20 @@ def test_expectations_below_the_noise_for_some_rounds_end_it() -> None:
     assert len(core.trials) == 1, "what would not be worth it is not begun"
 
 
+def test_the_planners_own_advice_ends_it_where_it_is_asked_for() -> None:
+    core = begun(budget=4, stop={"advised_for": 2})
+    for stop in (True, False, True):
+        carry_out(core, core.handle(advised(1.0, stop=stop)), y=1.0)
+    core.handle(advised(1.0, stop=True))
+    assert core.phase == "completed"
+    assert core.reason == "the planner advised 2 times in a row to stop: nothing more to gain"
+
+    core = begun(budget=2, stop={"regret_below": 0.3})
+    for _ in range(2):
+        carry_out(core, core.handle(advised(1.0, stop=True)), y=1.0)
+    assert "budget" in core.reason, "nobody asked for it"
+
+
 def test_a_small_regret_ends_it_and_replay_comes_out_the_same() -> None:
     events: list[Event] = [started(stop={"regret_below": 0.3}), advised(1.0, regret=0.2)]
     core, again = CampaignCore(), CampaignCore()
@@ -213,7 +227,7 @@ def test_old_events_are_still_understood() -> None:
     old = started().model_dump(mode="json")
     for key in ("more_objectives", "outcome_limits", "cost", "fidelity", "warm_start"):
         del old["spec"][key]
-    for key in ("gain_below_noise_for", "regret_below", "cost"):
+    for key in ("gain_below_noise_for", "advised_for", "regret_below", "cost"):
         del old["spec"]["stop"][key]
     del old["earlier"]
     core = CampaignCore()

@@ -152,6 +152,7 @@ class Machine(RuleBasedStateMachine):
                 StopRule(target=0.9),
                 StopRule(no_better_for=2),
                 StopRule(gain_below_noise_for=2),
+                StopRule(advised_for=2),
                 StopRule(regret_below=0.1),
                 StopRule(cost=5.0),
             ]
@@ -203,7 +204,7 @@ class Machine(RuleBasedStateMachine):
             tried, vetoed = self.core.tried, any(covers(one, SPACE, {"x": x}) for one in self.core.vetoes)
             advice = None
             if gain is not None and self.core.spec.stop.advised:
-                advice = StopAdvice(stop=False, reason="r", expected_gain=gain, noise=0.5, regret_bound=gain)
+                advice = StopAdvice(stop=gain < 0.3, reason="r", expected_gain=gain, noise=0.5, regret_bound=gain)
             self.feed(Suggested(suggestion=suggestion, uses_ml={"water": 2.0}, advice=advice))
             assert not (vetoed and self.core.tried > tried), "what was vetoed is tried"
         elif what == "no answer":

@@ -188,5 +188,45 @@ def test_it_advises_to_stop_once_repeats_scatter_more_than_is_to_be_gained() -> 
         state = run(state, 1, lambda params: {"y": hill(params) + float(noise[next(numbers)])})
         advice = planner.advise_stop(state)
         stopped.append(advice is not None and advice.stop)
-    assert not any(stopped[:7])
+    assert not any(stopped[:11]), "six experiments for each of two parameters come first"
     assert any(stopped), "after 30 experiments on a smooth hill there is nothing more to gain"
+
+
+def test_advice_says_why_in_words_and_numbers() -> None:
+    state = run(state_of(), 8, lambda params: {"y": hill(params)})
+    early = load_planner(state.planner).advise_stop(state)
+    assert early is not None
+    assert not early.stop
+    assert early.reason.startswith("8 experiments are done, of 12 before the model is believed; ")
+    state = run(state, 14, lambda params: {"y": hill(params)})
+    late = load_planner(state.planner).advise_stop(state)
+    assert late is not None
+    assert late.stop
+    assert late.chance is not None
+    assert late.chance <= 0.5
+    values = [trial.outcomes["y"].mean for trial in state.trials]
+    assert late.tolerance == pytest.approx(0.05 * (max(values) - min(values)))
+    notable = 0.2 * (late.tolerance or 0)
+    assert f"nothing better by more than {notable:.3g} g; the chance that something is better" in late.reason
+    assert f"by more than {late.tolerance:.3g} g is {late.chance:.0%}, no more than even" in late.reason
+    assert load_planner(state.planner).advise_stop(state) == late
+
+
+def test_advice_waits_while_experiments_bring_something_better() -> None:
+    values = iter(float(number) for number in range(40))
+    state = run(state_of(), 14, lambda params: {"y": next(values)})
+    advice = load_planner(state.planner).advise_stop(state)
+    assert advice is not None
+    assert not advice.stop
+    assert (
+        "only the last 0 experiments brought nothing better by more than 0.13 g, and 5 are waited for" in advice.reason
+    )
+
+
+def test_advice_takes_a_gain_below_the_error_of_a_reading_for_none() -> None:
+    state = run(state_of(), 12, lambda params: {"y": hill(params)})
+    told = tuple(one.model_copy(update={"outcomes": {"y": Outcome(mean=one.outcomes["y"].mean, sem=3.0)}})
+                 for one in state.trials)  # fmt: skip
+    advice = load_planner(state.planner).advise_stop(state.model_copy(update={"trials": told}))
+    assert advice is not None
+    assert advice.tolerance == 3.0

@@ -18,11 +18,13 @@ class Stopping:
         best: the best mean of the objective so far, of experiments that count.
         since_best: experiments measured since, that brought nothing better.
         small_gains: rounds in a row in which the planner expected less than the noise.
+        advices: rounds in a row in which it advised to stop.
     """
 
     best: float | None = None
     since_best: int = 0
     small_gains: int = 0
+    advices: int = 0
 
     def take(self, spec: CampaignSpec, trial: Trial, counted: Sequence[Trial]) -> None:
         """Take account of an experiment that was measured.
@@ -63,12 +65,16 @@ class Stopping:
         """Why to end by what the planner says of going on; empty if that is worth it."""
         rule, unit = spec.stop, spec.objective.unit
         self.small_gains = self.small_gains + 1 if advice.expected_gain < advice.noise else 0
+        self.advices = self.advices + 1 if advice.stop else 0
         if rule.gain_below_noise_for is not None and self.small_gains >= rule.gain_below_noise_for:
             times = f", {self.small_gains} times in a row" if self.small_gains > 1 else ""
             return (
                 f"the planner expects {_amount(f'{advice.expected_gain:.3g}', unit)} of the best point, less than a "
                 f"repeat scatters ({_amount(f'{advice.noise:.3g}', unit)}){times}"
             )
+        if rule.advised_for is not None and self.advices >= rule.advised_for:
+            times = f"{self.advices} times in a row " if self.advices > 1 else ""
+            return f"the planner advised {times}to stop: {advice.reason}"
         if rule.regret_below is not None and advice.regret_bound <= rule.regret_below:
             return (
                 f"the optimum is better than the best so far by no more than "

@@ -426,6 +426,8 @@ class StopAdvice(_Frozen):
         expected_gain: the largest expected improvement of any point, in the objective's unit.
         noise: standard deviation of a repeat, in the objective's unit.
         regret_bound: how much better than the best so far the optimum may be, with 95 % confidence by the model.
+        tolerance: what is too little to go on for, in the objective's unit; None where a planner does not say.
+        chance: probability by the model that something is better than the best so far by more than `tolerance`.
     """
 
     stop: bool
@@ -433,3 +435,5 @@ class StopAdvice(_Frozen):
     expected_gain: FiniteFloat
     noise: FiniteFloat
     regret_bound: FiniteFloat
+    tolerance: FiniteFloat | None = Field(default=None, ge=0)
+    chance: FiniteFloat | None = Field(default=None, ge=0, le=1)

@@ -27,6 +27,7 @@ class StopRule(Frozen):
         no_better_for: so many experiments in a row brought no better mean; with several objectives, none that no other
             beats.
         gain_below_noise_for: so many times in a row the planner expected less of the best point than a repeat scatters.
+        advised_for: so many times in a row the planner advised to stop; its advice says why.
         regret_below: by the planner's model, with 95 % confidence, the optimum is better by no more than this; in the
             objective's unit.
         cost: all experiments together have cost this, in the cost's unit.
@@ -35,13 +36,15 @@ class StopRule(Frozen):
     target: Number | None = None
     no_better_for: Annotated[Whole, Field(ge=2)] | None = None
     gain_below_noise_for: Annotated[Whole, Field(ge=1)] | None = None
+    advised_for: Annotated[Whole, Field(ge=1)] | None = None
     regret_below: Positive | None = None
     cost: Positive | None = None
 
     @property
     def advised(self) -> bool:
         """Whether the planner is asked if going on is worth it."""
-        return self.gain_below_noise_for is not None or self.regret_below is not None
+        rules = (self.gain_below_noise_for, self.advised_for, self.regret_below)
+        return any(rule is not None for rule in rules)
 
 
 class Comparison(Frozen):

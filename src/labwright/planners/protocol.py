@@ -49,6 +49,9 @@ class Planner(Protocol):
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose `n` experiments, inside the space and its constraints, none of them tried or pending already.
 
+        One that was measured may be proposed once more where readings tell their standard error or came out different
+        before; the rationale then says that it is a repeat.
+
         Raises:
             PlannerError: the space holds no further point.
         """

@@ -275,13 +275,19 @@ def _wrong(state: CampaignState, suggestions: Sequence[Suggestion], n: int) -> I
             yield f"it proposes {one.params}: {'; '.join(broken)}"
             continue
         key = _key(state.space, one.params)
-        if key in known:
+        if key in known and not _may_be_repeated(known[key], one):
             yield f"it proposes {one.params}, which is trial {known[key].id!r} ({known[key].status})"
         if key in seen:
             yield f"it proposes {one.params} twice"
         if vetoed(state, one.params):
             yield f"it proposes {one.params}, which was vetoed"
         seen.add(key)
+
+
+def _may_be_repeated(trial: Trial, suggestion: Suggestion) -> bool:
+    """Whether the reading of a trial is known to scatter, and the suggestion says that it is a repeat."""
+    scatters = any(outcome.sem for outcome in trial.outcomes.values())
+    return trial.status == "done" and scatters and "repeat" in suggestion.rationale
 
 
 def _key(space: Space, params: Mapping[str, Any]) -> tuple[object, ...]:

@@ -88,6 +88,17 @@ class Member:
         left = [solve_triangular(factor, self._across(one).T, lower=True, check_finite=False) for one in (a, b)]
         return np.asarray(prior - np.einsum("ij,ij->j", left[0], left[1]))
 
+    def together(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the noise-free values at `x`, shape (k, m) -> (k,), (k, k)."""
+        import numpy as np
+        from scipy.linalg import solve_triangular
+
+        factor, weights, lengths, *_ = self._solved
+        across, scaled, own = self._across(x), x / lengths, np.zeros(len(x), dtype=int)
+        left = solve_triangular(factor, across.T, lower=True, check_finite=False)
+        prior = self.signal * covariance(scaled, scaled, own, own, np.ones(1))
+        return across @ weights, prior - left.T @ left
+
     def left_out_score(self) -> float:
         """Log density of all readings of the campaigns, each foretold from the others."""
         import numpy as np

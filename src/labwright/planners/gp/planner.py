@@ -15,6 +15,7 @@ from labwright.planners._proposals import derive_seed, fresh_points, key_of, sob
 from labwright.planners.gp.features import features
 from labwright.planners.gp.modelled import ModelledPlanner
 from labwright.planners.gp.outlook import Outlook, look
+from labwright.planners.gp.repeats import repeat
 from labwright.planners.gp.search import by_promise
 from labwright.planners.gp.weighing import Weighing, weigh
 from labwright.planners.protocol import Capability
@@ -38,12 +39,15 @@ class GpPlanner(ModelledPlanner):
         acquisition: "log_ei", the expected improvement; "ucb", mean plus `beta` standard deviations; "auto": ucb to
             find the best of a finite list, log_ei elsewhere and where failures, limits, costs or targets are weighed.
         beta: how much what is not known counts; 0 only exploits.
+        repeats: whether a leading experiment is proposed once more where its readings scatter and that pays more than
+            a new point.
     """
 
     n_start: int = Field(default=3, ge=2, le=1000)
     n_candidates: int = Field(default=1024, ge=64, le=65536)
     acquisition: Literal["auto", "ucb", "log_ei"] = "auto"
     beta: float = Field(default=0.7, ge=0, le=10)
+    repeats: bool = True
 
     @property
     def name(self) -> str:
@@ -80,12 +84,15 @@ class GpPlanner(ModelledPlanner):
             rng = np.random.default_rng(derive_seed(state.seed, asked, "pending"))
             weighing = weighing.allowing_for(features(state.space, waiting), rng)
         known = {*taken(state), *(key_of(state.space, params) for params in points)}
+        under_way = [*waiting]
         while len(suggestions) < n:
             seed = derive_seed(state.seed, asked + len(suggestions), self.name)
             params = self._next(state, weighing, known, seed)
-            suggestions.append(_explained(outlook, weighing, params))
-            known.add(key_of(state.space, params))
-            weighing = weighing.allowing_for(features(state.space, [params]), np.random.default_rng(seed))
+            again = repeat(outlook, params, under_way) if self.repeats else None
+            suggestions.append(again or _explained(outlook, weighing, params))
+            under_way.append(suggestions[-1].params)
+            known.add(key_of(state.space, under_way[-1]))
+            weighing = weighing.allowing_for(features(state.space, under_way[-1:]), np.random.default_rng(seed))
         return suggestions
 
     def _next(self, state: CampaignState, weighing: Weighing, known: set[tuple[object, ...]], seed: int) -> Params:

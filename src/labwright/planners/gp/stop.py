@@ -1,7 +1,15 @@
-"""Whether another experiment is worth its cost."""
+"""Whether another experiment is worth its cost.
+
+A Gaussian process that has seen little believes too soon that there is nothing more to gain, and on a rough table it
+believes it too late. So three things must come together: enough experiments for the number of parameters, some in a row
+that brought nothing better, and a model that thinks it more likely than not that nothing is better by a part of the
+range worth going on for. `benchmarks/planners` measures when that is: `campaigns`.
+"""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labwright.model.campaign import CampaignState, StopAdvice
@@ -13,19 +21,30 @@ from labwright.planners.gp.outlook import Outlook, look
 if TYPE_CHECKING:
     import numpy as np
 
+    from labwright.planners.gp.model import Model
+
 __all__ = ["advice"]
 
 _LEAST = 5  # experiments below which nothing can be said
-_A_PARAMETER = 4  # experiments for each parameter before which a model that sees nothing to gain is not believed
+_A_PARAMETER = 6  # experiments for each parameter before which a model that sees nothing to gain is not believed
+_IN_VAIN = 5  # experiments in a row that brought nothing notably better
+_SHARE = 0.05  # of the range measured: a gain too small to go on for
+_NOTABLE = 0.2  # of that: on a smooth function every experiment brings something better, by less and less
+_EVEN = 0.5  # chance of a larger gain above which it goes on
 _CANDIDATES = 1024
 _SURE = 1.645  # standard deviations of a one-sided 95 %
+_LIKELY, _KNOWN = 150, 50  # points that may be the best, and tried ones that may, of which values are drawn together
+_DRAWS = 256
+_JITTER = 1e-7  # of the signal's variance; keeps the factorisation possible where two points are all but one
 
 
 def advice(state: CampaignState) -> StopAdvice | None:
     """What more there may be to gain, by the model; None for several objectives, targets, or too few experiments.
 
     The bound on the regret is the largest upper confidence bound of any point less what the best so far surely is
-    (Makarova et al., AutoML 2022).
+    (Makarova et al., AutoML 2022). The chance of a gain is a share of draws from the joint posterior in which an
+    untried point beats all tried ones (after Wilson, "Stopping Bayesian optimization with probabilistic regret bounds",
+    NeurIPS 2024).
     """
     import numpy as np
 
@@ -36,31 +55,128 @@ def advice(state: CampaignState) -> StopAdvice | None:
     if not outlook.counting:
         return None
     goal = outlook.goals[0]
-    unit = _looked_at(outlook)
-    mean, sd = goal.model.posterior(outlook.expand(unit))
-    own_mean, own_sd = goal.model.posterior(goal.model.members[0].data.x[outlook.counting])
-    incumbent = float(own_mean.max())
-    gain = float(np.exp(log_expected_improvement(mean, sd, incumbent).max()))
+    rng = np.random.default_rng(derive_seed(state.seed, len(state.trials), "stop"))
+    x = outlook.expand(_looked_at(outlook, rng))
+    own = goal.model.members[0].data.x[outlook.counting]
+    mean, sd = goal.model.posterior(x)
+    own_mean, own_sd = goal.model.posterior(own)
+    gain = float(np.exp(log_expected_improvement(mean, sd, float(own_mean.max())).max()))
     bound = max(float((mean + _SURE * sd).max()) - float((own_mean - _SURE * own_sd).max()), 0.0)
     scale = goal.scale.spread
-    noise = float(np.sqrt(goal.model.noise))
-    early = measured < _A_PARAMETER * len(state.space.parameters)
-    worth = gain > noise
-    unit_name = "" if state.objective.unit == "1" else f" {state.objective.unit}"
+    readings = np.array([outlook.done[place].outcomes[state.objective.name].mean for place in outlook.counting])
+    merits = np.array([state.objective.merit(float(one)) for one in readings])
+    tolerance = max(_SHARE * float(np.ptp(readings)), _told_noise(outlook))
+    likely = x[np.argsort(-(mean + _SURE * sd), kind="stable")[:_LIKELY]]
+    leading = own[np.argsort(-(own_mean + _SURE * own_sd), kind="stable")[:_KNOWN]]
+    found = _Found(
+        measured=measured,
+        wanted=_A_PARAMETER * len(state.space.parameters),
+        in_vain=len(readings) - 1 - int(np.argmax(merits >= merits.max() - _NOTABLE * tolerance)),
+        chance=_chance(goal.model, likely, leading, tolerance / scale, rng),
+        tolerance=tolerance,
+        gain=gain * scale,
+        noise=float(np.sqrt(goal.model.noise)) * scale,
+        bound=bound * scale,
+    )
     return StopAdvice(
-        stop=not worth and not early,
-        reason=(
-            f"the most any experiment is expected to gain is {gain * scale:.3g}{unit_name}, "
-            f"{'more' if worth else 'less'} than a repeat scatters ({noise * scale:.3g}{unit_name}); with 95 % "
-            f"confidence nothing is better than the best so far by more than {bound * scale:.3g}{unit_name}"
-        ),
-        expected_gain=gain * scale,
-        noise=noise * scale,
-        regret_bound=bound * scale,
+        stop=found.stop,
+        reason=found.words("" if state.objective.unit == "1" else f" {state.objective.unit}"),
+        expected_gain=found.gain,
+        noise=found.noise,
+        regret_bound=found.bound,
+        tolerance=tolerance,
+        chance=found.chance,
     )
 
 
-def _looked_at(outlook: Outlook) -> np.ndarray:
+@dataclass(frozen=True)
+class _Found:
+    """What the advice goes by; amounts in the objective's unit.
+
+    Args:
+        measured: experiments.
+        wanted: how many there must be.
+        in_vain: how many of those that count came after the first that was notably as good as the best.
+        chance: that something untried is better than the best by more than `tolerance`.
+        tolerance: what is too little to go on for.
+        gain: largest expected improvement.
+        noise: of a repeat.
+        bound: on the regret.
+    """
+
+    measured: int
+    wanted: int
+    in_vain: int
+    chance: float
+    tolerance: float
+    gain: float
+    noise: float
+    bound: float
+
+    @property
+    def stop(self) -> bool:
+        return self.measured >= self.wanted and self.in_vain >= _IN_VAIN and self.chance <= _EVEN
+
+    def words(self, unit: str) -> str:
+        told, notable = [], f"{_NOTABLE * self.tolerance:.3g}{unit}"
+        if self.measured < self.wanted:
+            told.append(f"{self.measured} experiments are done, of {self.wanted} before the model is believed")
+        if self.in_vain < _IN_VAIN:
+            told.append(
+                f"only the last {self.in_vain} experiments brought nothing better by more than {notable}, "
+                f"and {_IN_VAIN} are waited for"
+            )
+        else:
+            told.append(f"the last {self.in_vain} experiments brought nothing better by more than {notable}")
+        told.append(
+            f"the chance that something is better than the best so far by more than {self.tolerance:.3g}{unit} is "
+            f"{self.chance:.0%}, {'no more' if self.chance <= _EVEN else 'more'} than even"
+        )
+        told.append(
+            f"the most any experiment is expected to gain is {self.gain:.3g}{unit}, where a repeat scatters by "
+            f"{self.noise:.3g}{unit}"
+        )
+        told.append(f"with 95 % confidence nothing is better by more than {self.bound:.3g}{unit}")
+        return "; ".join(told)
+
+
+def _chance(model: Model, likely: np.ndarray, leading: np.ndarray, tolerance: float, rng: np.random.Generator) -> float:
+    """Probability that the best of `likely`, shape (k, m), beats the best of `leading`, (l, m), by more than that."""
+    import numpy as np
+
+    x = np.vstack([likely, leading])
+    draws = math.ceil(_DRAWS / len(model.members))
+    total = 0.0
+    for member, weight in zip(model.members, model.weights, strict=True):
+        mean, covariance = member.together(x)
+        covariance.flat[:: len(x) + 1] += _JITTER * member.signal
+        values = mean + rng.normal(size=(draws, len(x))) @ _root(covariance).T
+        more = values[:, : len(likely)].max(1) - values[:, len(likely) :].max(1)
+        total += float(weight) * float((more > tolerance).mean())
+    return min(total, 1.0)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """A matrix whose product with its own transpose is `covariance`, shape (k, k), which rounding may have bent."""
+    import numpy as np
+
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def _told_noise(outlook: Outlook) -> float:
+    """Median standard error of the readings that tell theirs; 0 if none does."""
+    import numpy as np
+
+    name = outlook.state.objective.name
+    told = [sem for trial in outlook.done if (sem := trial.outcomes[name].sem) is not None]
+    return float(np.median(told)) if told else 0.0
+
+
+def _looked_at(outlook: Outlook, rng: np.random.Generator) -> np.ndarray:
     """Where the best may be: everywhere a little, around the best more."""
     import numpy as np
 
@@ -68,7 +184,6 @@ def _looked_at(outlook: Outlook) -> np.ndarray:
     unit = every_point(state.space)
     if unit is not None:
         return unit
-    rng = np.random.default_rng(derive_seed(state.seed, len(state.trials), "stop"))
     unit = scan(state.space, _CANDIDATES, rng)
     goal = outlook.goals[0]
     mean, sd = goal.model.posterior(outlook.expand(unit))
