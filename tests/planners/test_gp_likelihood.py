@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from labwright.planners.gp.kernel import ROUGH, SMOOTH, Data, Likelihood, Prior
 
 
-@pytest.mark.parametrize("prior", [ROUGH, SMOOTH])
+@pytest.mark.parametrize("prior", [ROUGH, SMOOTH, replace(SMOOTH, offset=1.0)])
 @pytest.mark.parametrize("correlation", [0.6, 0.0, -0.6])
 def test_the_gradient_is_that_of_the_density(prior: Prior, correlation: float) -> None:
     rng = np.random.default_rng(1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["ROUGH", "SMOOTH", "Data", "Likelihood", "Prior", "covariance", "theta_parts"]
+__all__ = ["ROUGH", "SMOOTH", "Data", "Likelihood", "Prior", "covariance", "matern", "theta_parts"]
 
 _ROOT5 = math.sqrt(5)
 _JITTER = 1e-8  # keeps the factorisation possible when two rows are all but the same point
@@ -37,12 +37,15 @@ class Prior:
         wider: whether lengths grow with the square root of the number of parameters.
         signal: variance of the standardised outcome's noise-free part.
         noise: variance of the rest.
+        offset: variance of a constant added to all outcomes, as a share of the signal's; 0 takes the mean of what was
+            read for that of the space, which it is not where a campaign reads mostly good points.
     """
 
     length: tuple[float, float]
     wider: bool
     signal: tuple[float, float]
     noise: tuple[float, float]
+    offset: float = 0.0
 
 
 _HVARFNER = (math.exp(math.sqrt(2)), math.sqrt(3))
@@ -99,12 +102,20 @@ def theta_parts(theta: np.ndarray, data: Data) -> tuple[np.ndarray, np.ndarray, 
     return lengths, alike, math.exp(theta[-2]), math.exp(theta[-1])
 
 
-def covariance(a: np.ndarray, b: np.ndarray, tasks_a: np.ndarray, tasks_b: np.ndarray, alike: np.ndarray) -> np.ndarray:
-    """Of a function of variance 1 between points divided by their length scales, shapes (n, m), (k, m) -> (n, k)."""
+def matern(r: np.ndarray) -> np.ndarray:
+    """Correlation at distances in length scales, any shape."""
     import numpy as np
 
-    r = np.sqrt(_squares(a, b))
-    answer = (1 + _ROOT5 * r + 5 / 3 * r * r) * np.exp(-_ROOT5 * r)
+    return np.asarray((1 + _ROOT5 * r + 5 / 3 * r * r) * np.exp(-_ROOT5 * r))
+
+
+def covariance(
+    a: np.ndarray, b: np.ndarray, tasks_a: np.ndarray, tasks_b: np.ndarray, alike: np.ndarray, offset: float
+) -> np.ndarray:
+    """Of a function of variance 1 and an offset, points divided by their length scales, (n, m), (k, m) -> (n, k)."""
+    import numpy as np
+
+    answer = matern(np.sqrt(_squares(a, b))) + offset
     if len(alike) > 1:
         answer *= _between(tasks_a, tasks_b, alike)
     return answer
@@ -123,6 +134,7 @@ class Likelihood:
         groups, earlier = data.lengths, data.earlier
         length = math.log(prior.length[0]) + (0.5 * math.log(groups) if prior.wider else 0.0)
         self._data = data
+        self._offset = prior.offset
         last = [math.log(prior.signal[0]), math.log(prior.noise[0])]
         self.middle = np.array([*[length] * groups, *[_TASK_MIDDLE] * earlier, *last])
         spreads = [*[prior.length[1]] * groups, *[_TASK_SPREAD] * earlier, prior.signal[1], prior.noise[1]]
@@ -205,7 +217,7 @@ class Likelihood:
         lengths, alike, signal, noise = theta_parts(theta, data)
         scaled = data.x / lengths
         r = np.sqrt(_squares(scaled, scaled))
-        alone = signal * (1 + _ROOT5 * r + 5 / 3 * r * r) * np.exp(-_ROOT5 * r)
+        alone = signal * (matern(r) + self._offset)
         between = _between(data.task, data.task, alike) if len(alike) > 1 else None
         gram = alone.copy() if between is None else alone * between
         gram.flat[:: len(gram) + 1] += noise + data.known + _JITTER

@@ -3,7 +3,8 @@
 With few experiments the hyperparameters are anybody's guess, and acting on the most likely ones is overconfident. So
 up to 128 rows the posterior is an average over samples of them (slice sampling, Neal, Ann. Stat. 31, 705 (2003)); with
 more the most likely ones do, and past 200 they are fitted anew only after every tenth part more. Two priors are tried,
-for rough and for smooth outcomes, and weighed by how well each foretells left-out readings.
+for rough and for smooth outcomes, each with the mean of the readings taken for that of the space or not, and weighed by
+how well each foretells left-out readings.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from labwright.planners.gp.kernel import ROUGH, SMOOTH, Data, Likelihood, Prior, covariance, theta_parts
+from labwright.planners.gp.kernel import ROUGH, SMOOTH, Data, Likelihood, Prior, covariance, matern, theta_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +34,8 @@ _FEW = 100  # rows on which a climb is begun that more rows then only finish
 _CLIMB, _FINISH = 60, 15  # iterations
 _DRAWN = 8  # members at least when values of pending experiments are drawn
 _NORMAL = NormalDist()
+_WITH_FEW = (ROUGH, replace(ROUGH, offset=1.0), SMOOTH, replace(SMOOTH, offset=1.0))
+_WITH_MANY = (ROUGH, SMOOTH)  # whose mean is known
 _FIXED = 0.05  # what has a narrower prior is not sampled
 
 
@@ -43,10 +46,12 @@ class Member:
     Args:
         theta: its hyperparameters, see `Likelihood`.
         data: what it knows; fantasies included.
+        offset: variance of a constant added to all outcomes, as a share of the signal's.
     """
 
     theta: np.ndarray
     data: Data
+    offset: float
 
     def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the noise-free value at `x`, shape (k, m) -> (k,), (k,)."""
@@ -56,7 +61,7 @@ class Member:
         factor, weights, *_ = self._solved
         across = self._across(x)
         left = solve_triangular(factor, across.T, lower=True, check_finite=False)
-        return across @ weights, np.sqrt(np.maximum(self.signal - np.einsum("ij,ij->j", left, left), 1e-12))
+        return across @ weights, np.sqrt(np.maximum(self._prior - np.einsum("ij,ij->j", left, left), 1e-12))
 
     def with_slopes(self, x: np.ndarray) -> tuple[float, float, np.ndarray, np.ndarray]:
         """Mean and standard deviation at one point, shape (m,), and their derivatives there, shape (m,) each."""
@@ -67,11 +72,11 @@ class Member:
         apart = x / lengths - scaled
         r = np.sqrt((apart * apart).sum(1))
         fall = self.signal * np.exp(-math.sqrt(5) * r) * alike
-        k = (1 + math.sqrt(5) * r + 5 / 3 * r * r) * fall
+        k = self.signal * (matern(r) + self.offset) * alike
         slope = -5 / 3 * (1 + math.sqrt(5) * r) * fall
         left = solve_triangular(factor, k, lower=True, check_finite=False)
         back = solve_triangular(factor, left, lower=True, trans=1, check_finite=False)
-        sd = math.sqrt(max(self.signal - float(left @ left), 1e-12))
+        sd = math.sqrt(max(self._prior - float(left @ left), 1e-12))
         mean_slope = ((slope * weights) @ apart) / lengths
         sd_slope = -((slope * back) @ apart) / lengths / sd
         return float(k @ weights), sd, mean_slope, sd_slope
@@ -84,7 +89,7 @@ class Member:
         factor, _, lengths, *_ = self._solved
         apart = (a - b) / lengths
         r = np.sqrt((apart * apart).sum(1))
-        prior = self.signal * (1 + math.sqrt(5) * r + 5 / 3 * r * r) * np.exp(-math.sqrt(5) * r)
+        prior = self.signal * (matern(r) + self.offset)
         left = [solve_triangular(factor, self._across(one).T, lower=True, check_finite=False) for one in (a, b)]
         return np.asarray(prior - np.einsum("ij,ij->j", left[0], left[1]))
 
@@ -96,7 +101,7 @@ class Member:
         factor, weights, lengths, *_ = self._solved
         across, scaled, own = self._across(x), x / lengths, np.zeros(len(x), dtype=int)
         left = solve_triangular(factor, across.T, lower=True, check_finite=False)
-        prior = self.signal * covariance(scaled, scaled, own, own, np.ones(1))
+        prior = self.signal * covariance(scaled, scaled, own, own, np.ones(1), self.offset)
         return across @ weights, prior - left.T @ left
 
     def left_out_score(self) -> float:
@@ -131,12 +136,17 @@ class Member:
             known=np.append(data.known, np.zeros(rows)),
             task=np.append(data.task, np.zeros(rows, dtype=int)),
         )
-        return Member(self.theta, more)
+        return replace(self, data=more)
 
     @property
     def signal(self) -> float:
-        """Variance of the noise-free values beforehand."""
+        """Variance of the noise-free values beforehand, but for the offset."""
         return math.exp(float(self.theta[-2]))
+
+    @property
+    def _prior(self) -> float:
+        """Variance of a noise-free value beforehand."""
+        return self.signal * (1 + self.offset)
 
     @property
     def noise(self) -> float:
@@ -155,7 +165,8 @@ class Member:
 
         _, _, lengths, scaled, _ = self._solved
         alike = theta_parts(self.theta, self.data)[1]
-        return self.signal * covariance(x / lengths, scaled, np.zeros(len(x), dtype=int), self.data.task, alike)
+        own = np.zeros(len(x), dtype=int)
+        return self.signal * covariance(x / lengths, scaled, own, self.data.task, alike, self.offset)
 
     @functools.cached_property
     def _solved(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -165,7 +176,7 @@ class Member:
         data = self.data
         lengths, alike, signal, noise = theta_parts(self.theta, data)
         scaled = data.x / lengths
-        gram = signal * covariance(scaled, scaled, data.task, data.task, alike)
+        gram = signal * covariance(scaled, scaled, data.task, data.task, alike, self.offset)
         gram.flat[:: len(gram) + 1] += noise + data.known + 1e-8
         factor = cholesky(gram, lower=True, check_finite=False)
         weights = cho_solve((factor, True), data.z, check_finite=False)
@@ -243,10 +254,10 @@ def fit(data: Data, measured: int, seed: int) -> Model:
     import numpy as np
 
     if len(data.z) <= SAMPLED:
-        families = [[Member(theta, data) for theta in _sampled(data, prior, seed)] for prior in (ROUGH, SMOOTH)]
+        families = [[Member(theta, data, prior.offset) for theta in _sampled(data, prior, seed)] for prior in _WITH_FEW]
     else:
         fitted = data.first(_milestone(len(data.z)))
-        families = [[Member(_climbed(fitted, prior), data)] for prior in (ROUGH, SMOOTH)]
+        families = [[Member(_climbed(fitted, prior), data, prior.offset)] for prior in _WITH_MANY]
     scores = [np.logaddexp.reduce([one.left_out_score() for one in family]) for family in families]
     shares = np.exp(np.array(scores) - max(scores)) / len(families[0])
     weights = np.repeat(shares / (shares.sum() * len(families[0])), len(families[0]))

@@ -13,19 +13,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Scale", "known_noise"]
 
-_ENOUGH = 4  # values a median and a quartile say something of
+_ENOUGH = 4  # values two quantiles say something of
+_DRAWN_IN, _UPPER = 0.65, 0.85  # quantiles: below the first values are drawn in, over the width up to the second
 
 
 @dataclass(frozen=True)
 class Scale:
     """Between an outcome in its unit and what the model sees.
 
-    Half the experiments of a campaign are bad ones, and how bad is of no interest; but a few very bad ones would take
-    up the whole scale. So below the median values are drawn in by a logarithm, above it nothing is changed.
+    Most experiments of a campaign are bad ones, and how bad is of no interest; but a few very bad ones would take up
+    the whole scale. So what is below the best third is drawn in by a logarithm, and the rest is as read.
 
     Args:
         sign: -1 where less is better.
-        middle: median of the signed values, below which they are drawn in.
+        middle: quantile of the signed values below which they are drawn in.
         bend: how far below it that begins to matter, in the outcome's unit; 0 where nothing is drawn in.
         centre: signed value that 0 stands for.
         spread: outcome units per unit of the model.
@@ -44,9 +45,9 @@ class Scale:
 
         sign = -1.0 if goal == "min" else 1.0
         signed = sign * values
-        middle, width = float(np.median(signed)), 0.0
+        middle, width = float(np.quantile(signed, _DRAWN_IN)), 0.0
         if bend and goal in ("max", "min") and len(values) >= _ENOUGH:
-            width = float(np.quantile(signed, 0.75)) - middle
+            width = float(np.quantile(signed, _UPPER)) - middle
         tiny = 1e-12 * max(1.0, float(np.abs(values).max()))
         plain = cls(sign, middle, width if width > tiny else 0.0, 0.0, 1.0)
         drawn = plain.to_model(values)

@@ -19,6 +19,7 @@ _PARENTS = 6
 _CHILDREN = 48
 _CLIMBS = 5  # starts of the climb by slopes
 _STEPS = 40
+_HAIR = 1e-9  # a climb along limits ends this much off a bound it means
 
 
 class Acquisition(Protocol):
@@ -100,4 +101,7 @@ def _climbed(space: Space, acquisition: Acquisition, start: np.ndarray) -> np.nd
     if len(equal):
         limits.append({"type": "eq", "fun": lambda u: equal @ u - totals, "jac": lambda u: equal})
     found = minimize(down, start, jac=True, method="SLSQP", bounds=box, constraints=limits, options={"maxiter": _STEPS})
-    return np.clip(found.x, 0.0, 1.0) if np.isfinite(found.x).all() else start
+    if not np.isfinite(found.x).all():
+        return start
+    edge = np.clip(np.round(found.x), 0.0, 1.0)
+    return np.where(np.abs(found.x - edge) < _HAIR, edge, np.clip(found.x, 0.0, 1.0))
