@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
@@ -98,7 +98,11 @@ def lacking(planner: Planner, wanted: frozenset[Capability]) -> str:
     short = sorted(wanted - planner.capabilities)
     if not short:
         return ""
-    return f"planner {planner.name!r} takes no account of {', '.join(short)}; choose another, or leave that out"
+    # Not validated: that would look for the library, and what a planner can do holds before it is installed.
+    every: dict[str, Any] = {name: _class_of(name).model_construct() for name in PLANNERS}
+    others = [name for name, other in every.items() if wanted <= other.capabilities]
+    advice = f"choose {', '.join(others)}" if others else "no planner does of all that is asked: leave something out"
+    return f"planner {planner.name!r} takes no account of {', '.join(short)}; {advice}"
 
 
 def load_planner(spec: PlannerSpec) -> Planner:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import model_validator
+
 from labwright.model.campaign import CampaignState, OutcomeLimit
 from labwright.model.space import Categorical, Params, Space
 from labwright.planners._proposals import derive_seed
@@ -34,14 +36,12 @@ class OptunaPlanner(BackendPlanner):
 
     sampler: Literal["gp", "tpe"] = "gp"
 
-    def model_post_init(self, _: Any) -> None:
-        """Refuse the Gaussian process where torch is missing.
-
-        Raises:
-            PlannerError: with the line that installs it.
-        """
+    @model_validator(mode="after")
+    def _installed(self) -> OptunaPlanner:
+        """Refuse the Gaussian process where torch is missing, with the line that installs it."""
         if self.sampler == "gp":
             require(self.name, "torch")
+        return self
 
     @property
     def name(self) -> str:
