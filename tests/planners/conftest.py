@@ -52,5 +52,5 @@ def run(state: CampaignState, experiments: int, noise: Callable[[int], float] = 
 
 @pytest.fixture(scope="session")
 def eight_done() -> CampaignState:
-    """Eight experiments of the gp planner, two of them led by its model."""
+    """Eight experiments of the gp planner, five of them led by its model."""
     return run(new_state(), 8)

@@ -147,6 +147,23 @@ def test_an_earlier_campaign_saves_experiments_if_it_is_alike() -> None:
     assert hill(first.params) > 9.0, "the first that the model has a say in is near the top"
 
 
+def test_an_earlier_campaign_that_is_the_contrary_says_where_not_to_look() -> None:
+    grid = [{"a": a / 4, "b": b / 4} for a in range(5) for b in range(5)]
+    contrary = tuple(
+        Trial(id=str(number), params=params, status="done", outcomes={"y": Outcome(mean=-hill(params))})
+        for number, params in enumerate(grid)
+    )
+    state = run(state_of(seed=2), 5, lambda params: {"y": hill(params)})
+    warm = state.model_copy(update={"earlier": (Earlier(name="upside down", trials=contrary),)})
+    planner, true = load_planner(state.planner), [hill(params) for params in grid]
+
+    def order(one: CampaignState) -> float:
+        told = [outcome.mean for outcome in planner.predict(one, grid)]
+        return float(np.corrcoef(np.argsort(np.argsort(told)), np.argsort(np.argsort(true)))[0, 1])
+
+    assert order(warm) > max(0.8, order(state))
+
+
 def test_descriptors_let_it_guess_a_level_never_tried() -> None:
     levels = tuple(f"solvent{number}" for number in range(8))
     polar = {level: {"polarity": float(number)} for number, level in enumerate(levels)}
