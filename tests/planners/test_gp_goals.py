@@ -148,7 +148,7 @@ def test_an_earlier_campaign_saves_experiments_if_it_is_alike() -> None:
 
 
 def test_an_earlier_campaign_that_is_the_contrary_says_where_not_to_look() -> None:
-    grid = [{"a": a / 4, "b": b / 4} for a in range(5) for b in range(5)]
+    grid: list[Params] = [{"a": a / 4, "b": b / 4} for a in range(5) for b in range(5)]
     contrary = tuple(
         Trial(id=str(number), params=params, status="done", outcomes={"y": Outcome(mean=-hill(params))})
         for number, params in enumerate(grid)

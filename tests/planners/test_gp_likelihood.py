@@ -39,7 +39,7 @@ def test_what_is_pending_is_drawn_as_wide_as_it_is_unknown() -> None:
     x = rng.random((10, 2))
     z = np.sin(4 * x).sum(1)
     data = Data(x, np.array([0, 1]), (z - z.mean()) / z.std(), np.zeros(10), np.zeros(10, dtype=int))
-    model = fit(data, 10, seed=3)
+    model = fit(data, 10, seed=3, far=True)
     pending = np.array([[0.95, 0.05], [0.1, 0.9]])
     mean, sd = model.posterior(pending)
     drawn = model.with_fantasies(pending, rng)

@@ -3,8 +3,8 @@
 With few experiments the hyperparameters are anybody's guess, and acting on the most likely ones is overconfident. So
 up to 128 rows the posterior is an average over samples of them (slice sampling, Neal, Ann. Stat. 31, 705 (2003)); with
 more the most likely ones do, and past 200 they are fitted anew only after every tenth part more. Two priors are tried,
-for rough and for smooth outcomes, each with the mean of the readings taken for that of the space or not, and weighed by
-how well each foretells left-out readings.
+for rough and for smooth outcomes, and weighed by how well each foretells left-out readings. Where the search may go far
+from what was read, each is tried also with a mean of the space that need not be that of the readings.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ __all__ = ["Member", "Model", "fit"]
 SAMPLED = 128  # rows up to which the hyperparameters are sampled
 SPARING = 200  # rows from which they are fitted only now and then
 GROWTH = 1.1
-SAMPLES, BURNT = 6, 3
+_SAMPLES = 24  # of the hyperparameters, under all priors together; half as many are thrown away before
 LEAST_WEIGHT = 0.01  # below it a member is left out
 _STARTS = (0.3, 1.5)
 _FEW = 100  # rows on which a climb is begun that more rows then only finish
 _CLIMB, _FINISH = 60, 15  # iterations
 _DRAWN = 8  # members at least when values of pending experiments are drawn
 _NORMAL = NormalDist()
-_WITH_FEW = (ROUGH, replace(ROUGH, offset=1.0), SMOOTH, replace(SMOOTH, offset=1.0))
-_WITH_MANY = (ROUGH, SMOOTH)  # whose mean is known
+_PRIORS = (ROUGH, SMOOTH)
+_OFFSETS = tuple(replace(prior, offset=1.0) for prior in _PRIORS)
 _FIXED = 0.05  # what has a narrower prior is not sampled
 
 
@@ -243,21 +243,24 @@ class Model:
         return len(self.members[0].data.z) - self.known
 
 
-def fit(data: Data, measured: int, seed: int) -> Model:
+def fit(data: Data, measured: int, seed: int, *, far: bool) -> Model:
     """Fit a model.
 
     Args:
         data: what it learns from; readings of this campaign first.
         measured: how many of the rows those are.
         seed: of the sampling.
+        far: whether it is asked far from what was read, so that few readings do not tell the mean of the space.
     """
     import numpy as np
 
     if len(data.z) <= SAMPLED:
-        families = [[Member(theta, data, prior.offset) for theta in _sampled(data, prior, seed)] for prior in _WITH_FEW]
+        priors = (*_PRIORS, *_OFFSETS) if far else _PRIORS
+        each = _SAMPLES // len(priors)
+        families = [[Member(theta, data, one.offset) for theta in _sampled(data, one, seed, each)] for one in priors]
     else:
         fitted = data.first(_milestone(len(data.z)))
-        families = [[Member(_climbed(fitted, prior), data, prior.offset)] for prior in _WITH_MANY]
+        families = [[Member(_climbed(fitted, prior), data, prior.offset)] for prior in _PRIORS]
     scores = [np.logaddexp.reduce([one.left_out_score() for one in family]) for family in families]
     shares = np.exp(np.array(scores) - max(scores)) / len(families[0])
     weights = np.repeat(shares / (shares.sum() * len(families[0])), len(families[0]))
@@ -310,7 +313,7 @@ def _climb(data: Data, prior: Prior) -> np.ndarray:
     return highest(data, [begun], _FINISH)
 
 
-def _sampled(data: Data, prior: Prior, seed: int) -> list[np.ndarray]:
+def _sampled(data: Data, prior: Prior, seed: int, count: int) -> list[np.ndarray]:
     """Samples of the hyperparameters' posterior, one coordinate after the other, from the most likely ones on."""
     import numpy as np
 
@@ -320,7 +323,8 @@ def _sampled(data: Data, prior: Prior, seed: int) -> list[np.ndarray]:
     density = likelihood.density(theta)
     free = np.flatnonzero(likelihood.spread > _FIXED)
     kept = []
-    for sweep in range(BURNT + SAMPLES):
+    burnt = count // 2
+    for sweep in range(burnt + count):
         for place in rng.permutation(free):
             level = density + math.log(rng.random())
             low = theta[place] - likelihood.spread[place] * rng.random()
@@ -333,6 +337,6 @@ def _sampled(data: Data, prior: Prior, seed: int) -> list[np.ndarray]:
                     theta, density = other, found
                     break
                 low, high = (other[place], high) if other[place] < theta[place] else (low, other[place])
-        if sweep >= BURNT:
+        if sweep >= burnt:
             kept.append(theta)
     return kept

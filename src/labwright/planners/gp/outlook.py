@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from labwright.model.campaign import CampaignState, Objective, Outcome, OutcomeL
 from labwright.model.errors import PlannerError
 from labwright.model.judging import counts
 from labwright.model.space import Params
+from labwright.planners._candidates import every_point
 from labwright.planners._proposals import derive_seed
 from labwright.planners.gp.features import expand, features, groups_of
 from labwright.planners.gp.kernel import Data
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["Goal", "Limit", "Outlook", "look"]
+
+_FEW, _FEW_OF_LIST = 8, 4  # outcomes below which no tail is drawn in; a list has only to be ranked, not climbed
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,9 @@ class _Learner:
             kept for one in state.earlier if len(kept := [t for t in one.trials if t.status == "done"]) > 1
         ]
         self._x = features(state.space, [trial.made for trial in [*done, *failed]])
+        # A front's area is counted in the outcomes' own units, so of several objectives no tail is drawn in.
+        self._far = every_point(state.space) is None
+        self._least = math.inf if state.more_objectives else _FEW if self._far else _FEW_OF_LIST
 
     def learn(self, name: str, goal: str) -> tuple[Scale, Model]:
         """The scale and the model of one outcome."""
@@ -176,8 +183,7 @@ class _Learner:
 
         outcomes = [trial.outcomes[name] for trial in self._done]
         values = np.array([outcome.mean for outcome in outcomes])
-        # A front's area is counted in the outcomes' own units, so of several objectives no tail is drawn in.
-        scale = Scale.of(values, goal, bend=not self._state.more_objectives)  # type: ignore[arg-type]  # "range": a limit
+        scale = Scale.of(values, goal, least=self._least)  # type: ignore[arg-type]  # "range": a limit
         z = scale.to_model(values)
         if self._failed and goal in ("max", "min"):
             x, z = self._x, np.append(z, np.full(len(self._failed), z.min()))
@@ -188,13 +194,13 @@ class _Learner:
         parts, targets, knowns, tasks = [x], [z], [known], [np.zeros(len(z), dtype=int)]
         for number, trials in enumerate(self._earlier, start=1):
             before = np.array([trial.outcomes[name].mean for trial in trials])
-            own = Scale.of(before, goal, bend=scale.bend > 0)  # type: ignore[arg-type]
+            own = Scale.of(before, goal, least=1 if scale.bend else math.inf)  # type: ignore[arg-type]
             parts.append(features(self._state.space, [trial.made for trial in trials]))
             targets.append(own.to_model(before))
             knowns.append(known_noise([trial.outcomes[name] for trial in trials]) * own.slope(before) ** 2)
             tasks.append(np.full(len(trials), number))
         data = Data(np.vstack(parts), self._groups, *map(np.concatenate, (targets, knowns, tasks)))
-        return scale, fit(data, len(values), self._seed)
+        return scale, fit(data, len(values), self._seed, far=self._far)
 
     def success(self) -> Model | None:
         """What foretells whether a synthesis succeeds; None while none has failed."""
@@ -205,4 +211,4 @@ class _Learner:
         z = np.append(np.ones(len(self._done)), -np.ones(len(self._failed)))
         rows = len(z)
         data = Data(self._x, self._groups, z, np.zeros(rows), np.zeros(rows, dtype=int))
-        return fit(data, rows, self._seed)
+        return fit(data, rows, self._seed, far=self._far)

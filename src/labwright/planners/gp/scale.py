@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Scale", "known_noise"]
 
-_ENOUGH = 4  # values two quantiles say something of
 _DRAWN_IN, _UPPER = 0.65, 0.85  # quantiles: below the first values are drawn in, over the width up to the second
 
 
@@ -39,14 +38,20 @@ class Scale:
     spread: float
 
     @classmethod
-    def of(cls, values: np.ndarray, goal: Goal, *, bend: bool = True) -> Scale:
-        """The scale on which these values are standardised, shape (n,); targets and ranges have no bad tail to bend."""
+    def of(cls, values: np.ndarray, goal: Goal, *, least: float) -> Scale:
+        """The scale on which these values, shape (n,), are standardised.
+
+        Args:
+            values: outcomes in their unit.
+            goal: what is wanted; targets and ranges have no bad tail to draw in.
+            least: how many values there must be for it to be drawn in.
+        """
         import numpy as np
 
         sign = -1.0 if goal == "min" else 1.0
         signed = sign * values
         middle, width = float(np.quantile(signed, _DRAWN_IN)), 0.0
-        if bend and goal in ("max", "min") and len(values) >= _ENOUGH:
+        if goal in ("max", "min") and len(values) >= least:
             width = float(np.quantile(signed, _UPPER)) - middle
         tiny = 1e-12 * max(1.0, float(np.abs(values).max()))
         plain = cls(sign, middle, width if width > tiny else 0.0, 0.0, 1.0)
