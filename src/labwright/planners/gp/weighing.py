@@ -244,9 +244,11 @@ def _log_kinship(goal: Goal, x: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """How much a cheap experiment says about the dear one: log of their squared correlation (Huang et al. 2006)."""
     import numpy as np
 
-    member = goal.model.members[0]
-    together = member.between(x, counted) / (member(x)[1] * member(counted)[1])
-    return 2 * np.log(np.clip(together, 1e-3, 1.0))
+    squared = np.zeros(len(x))
+    for member, weight in zip(goal.model.members, goal.model.weights, strict=True):
+        together = member.between(x, counted) / (member(x)[1] * member(counted)[1])
+        squared += weight * np.clip(together, 0.0, 1.0) ** 2
+    return np.log(np.maximum(squared, 1e-6))
 
 
 def _reference(goal: Goal, values: np.ndarray) -> float:
