@@ -4,7 +4,8 @@ With few experiments the hyperparameters are anybody's guess, and acting on the 
 up to 128 rows the posterior is an average over samples of them (slice sampling, Neal, Ann. Stat. 31, 705 (2003)); with
 more the most likely ones do, and past 200 they are fitted anew only after every tenth part more. Two priors are tried,
 for rough and for smooth outcomes, and weighed by how well each foretells left-out readings. Where the search may go far
-from what was read, each is tried also with a mean of the space that need not be that of the readings.
+from what was read, each is tried also with a mean of the space that need not be that of the readings; where there is an
+earlier campaign, also without it.
 """
 
 from __future__ import annotations
@@ -104,12 +105,12 @@ class Member:
         prior = self.signal * covariance(scaled, scaled, own, own, np.ones(1), self.offset)
         return across @ weights, prior - left.T @ left
 
-    def left_out_score(self) -> float:
-        """Log density of all readings of the campaigns, each foretold from the others."""
+    def left_out_score(self, rows: int) -> float:
+        """Log density of the first readings, each foretold from all the others."""
         import numpy as np
 
-        mean, sd = self.left_out()
-        away = (self.data.z - mean) / sd
+        mean, sd = (part[:rows] for part in self.left_out())
+        away = (self.data.z[:rows] - mean) / sd
         return float(-(0.5 * away**2 + np.log(sd)).sum())
 
     def left_out(self) -> tuple[np.ndarray, np.ndarray]:
@@ -191,13 +192,13 @@ class Model:
         members: what is averaged.
         weights: of each, shape (members,); their sum is 1.
         measured: how many of the first rows are readings of this campaign; failures and earlier campaigns come after.
-        known: how many rows there are without fantasies, which come last.
+        fantasies: how many of the last rows are pretended.
     """
 
     members: tuple[Member, ...]
     weights: np.ndarray
     measured: int
-    known: int
+    fantasies: int = 0
 
     def posterior(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the noise-free value at `x`, shape (k, m) -> (k,), (k,)."""
@@ -226,8 +227,9 @@ class Model:
         """
         import numpy as np
 
+        more = self.fantasies + len(x)
         if rng is None:
-            return replace(self, members=tuple(member.told(x, member(x)[0]) for member in self.members))
+            return replace(self, members=tuple(member.told(x, member(x)[0]) for member in self.members), fantasies=more)
         copies = 1 if self.fantasies else -(-_DRAWN // len(self.members))
         members = [member for member in self.members for _ in range(copies)]
         for point in x[:, None]:
@@ -235,12 +237,7 @@ class Model:
             for place, level in enumerate(levels):
                 mean, sd = members[place](point)
                 members[place] = members[place].told(point, mean + sd * _NORMAL.inv_cdf(level))
-        return replace(self, members=tuple(members), weights=np.repeat(self.weights, copies) / copies)
-
-    @property
-    def fantasies(self) -> int:
-        """How many of the last rows are pretended."""
-        return len(self.members[0].data.z) - self.known
+        return Model(tuple(members), np.repeat(self.weights, copies) / copies, self.measured, more)
 
 
 def fit(data: Data, measured: int, seed: int, *, far: bool) -> Model:
@@ -254,19 +251,29 @@ def fit(data: Data, measured: int, seed: int, *, far: bool) -> Model:
     """
     import numpy as np
 
-    if len(data.z) <= SAMPLED:
-        priors = (*_PRIORS, *_OFFSETS) if far else _PRIORS
-        each = _SAMPLES // len(priors)
-        families = [[Member(theta, data, one.offset) for theta in _sampled(data, one, seed, each)] for one in priors]
-    else:
-        fitted = data.first(_milestone(len(data.z)))
-        families = [[Member(_climbed(fitted, prior), data, prior.offset)] for prior in _PRIORS]
-    scores = [np.logaddexp.reduce([one.left_out_score() for one in family]) for family in families]
-    shares = np.exp(np.array(scores) - max(scores)) / len(families[0])
-    weights = np.repeat(shares / (shares.sum() * len(families[0])), len(families[0]))
+    known = [data, data.rows(data.task == 0)] if data.earlier else [data]
+    families = [family for one in known for family in _families(one, seed, far, len(known))]
+    # What foretells this campaign counts: an earlier one that does not is as if it were not known.
+    own = int((data.task == 0).sum())
+    sizes = np.array([len(family) for family in families])
+    scores = np.array([np.logaddexp.reduce([one.left_out_score(own) for one in family]) for family in families])
+    scores -= np.log(sizes)
+    shares = np.exp(scores - scores.max())
+    weights = np.repeat(shares / sizes, sizes)
+    weights /= weights.sum()
     kept = weights >= LEAST_WEIGHT
     members = tuple(one for one, keep in zip(itertools.chain(*families), kept, strict=True) if keep)
-    return Model(members, weights[kept] / weights[kept].sum(), measured, len(data.z))
+    return Model(members, weights[kept] / weights[kept].sum(), measured)
+
+
+def _families(data: Data, seed: int, far: bool, of: int) -> list[list[Member]]:
+    """Members under each prior, `of` being over how many sets of data they are spread; see `fit`."""
+    if len(data.z) > SAMPLED:
+        fitted = data.first(_milestone(len(data.z)))
+        return [[Member(_climbed(fitted, prior), data, prior.offset)] for prior in _PRIORS]
+    priors = (*_PRIORS, *_OFFSETS) if far and of == 1 else _PRIORS
+    each = _SAMPLES // (len(priors) * of)
+    return [[Member(theta, data, one.offset) for theta in _sampled(data, one, seed, each)] for one in priors]
 
 
 def _milestone(rows: int) -> int:
