@@ -13,6 +13,7 @@ from labwright.model.campaign import CampaignState, PlannerSpec
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.model.space import Categorical, Integer, LinearLE, Real, Space
 from labwright.planners import BUILT_IN, Planner, load_planner
+from labwright.planners.protocol import Capability, lacking
 from tests.planners.conftest import new_state, run, with_trial
 
 every_planner = pytest.mark.parametrize("name", BUILT_IN)
@@ -137,3 +138,16 @@ def test_planners_say_the_same_about_the_same_trials(eight_done: CampaignState) 
     bests = [load_planner(PlannerSpec(name=name)).best(eight_done) for name in BUILT_IN]
     assert bests[0] is not None
     assert bests[0] == bests[1] == bests[2]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "advice"),
+    [
+        (frozenset({"more objectives"}), "choose baybe, botorch, optuna"),
+        (frozenset({"more objectives", "cost"}), "no planner does of all that is asked: leave something out"),
+    ],
+)
+def test_who_is_refused_is_told_which_planners_would_do(wanted: frozenset[Capability], advice: str) -> None:
+    words = lacking(load_planner(PlannerSpec(name="gp")), wanted)
+    assert words.startswith("planner 'gp' takes no account of more objectives; ")
+    assert words.endswith(advice)

@@ -215,7 +215,9 @@ def _incumbent(weighing: Weighing, place: int) -> float | None:
         return None
     goal = weighing.pending.goals[0]
     member = goal.model.members[place]
-    pending = member.data.x[len(member.data.x) - goal.model.fantasies :]
+    # A cheap experiment that is pending never counts as the best, however well it may come out.
+    fantasies = goal.model.fantasies if outlook.state.fidelity is None else 0
+    pending = member.data.x[len(member.data.x) - fantasies :]
     likely = pending[outlook.log_chance(pending) > math.log(0.5)] if len(pending) else pending
     return float(goal.merit(member(np.vstack([member.data.x[counting], likely]))[0]).max())
 
