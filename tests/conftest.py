@@ -22,6 +22,8 @@ def interruptible() -> None:
     """Tests that interrupt a process of theirs mean one begun at a terminal; it inherits what this one ignores."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has put the tests into the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup; it holds for the tests themselves
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")
