@@ -134,6 +134,23 @@ def test_a_suggestion_says_what_it_expects(eight_done: CampaignState) -> None:
     assert "mS/cm" in suggestion.rationale
 
 
+def test_a_bound_is_what_counts_where_readings_scatter() -> None:
+    state = run(new_state("sobol"), 30)
+
+    def said(sem: float, planner: GpPlanner = PLANNER) -> str:  # type: ignore[assignment]  # it is one
+        scattered = [
+            trial.model_copy(update={"outcomes": {"k": trial.outcomes["k"].model_copy(update={"sem": sem})}})
+            for trial in state.trials
+        ]
+        (suggestion,) = planner.ask(state.model_copy(update={"trials": tuple(scattered)}), 1)
+        return suggestion.rationale
+
+    assert "chosen for its expected improvement" in said(0.001)
+    assert "chosen for mean + 2 standard deviations" in said(1.0)
+    assert "chosen for mean + 1.5 standard deviations" in said(1.0, GpPlanner(beta=1.5))
+    assert "chosen for its expected improvement" in said(1.0, GpPlanner(acquisition="log_ei"))
+
+
 def test_equal_outcomes_do_not_break_the_scale() -> None:
     state = new_state()
     for _ in range(7):

@@ -217,6 +217,11 @@ class Model:
         """Variance of a reading beyond what is known of it."""
         return float(self.weights @ [member.noise for member in self.members])
 
+    @property
+    def scatter(self) -> float:
+        """Standard deviation of this campaign's readings, what is known of it included."""
+        return math.sqrt(self.noise + float(self.members[0].data.known[: self.measured].mean()))
+
     def with_fantasies(self, x: np.ndarray, rng: np.random.Generator | None = None) -> Model:
         """Pretend that `x`, shape (k, m), is measured already, so that the next proposal goes elsewhere.
 

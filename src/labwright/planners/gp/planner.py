@@ -37,8 +37,9 @@ class GpPlanner(ModelledPlanner):
         n_start: experiments before the model has a say, failed ones counted; they follow a Sobol sequence.
         n_candidates: points among which the search for the next experiment begins.
         acquisition: "log_ei", the expected improvement; "ucb", mean plus `beta` standard deviations; "auto": ucb to
-            find the best of a finite list, log_ei elsewhere and where failures, limits, costs or targets are weighed.
-        beta: how much what is not known counts; 0 only exploits.
+            find the best of a finite list and where readings scatter, log_ei elsewhere and where failures, limits,
+            costs or targets are weighed.
+        beta: how much what is not known counts in ucb; 0 only exploits. None: 0.7 on a finite list, 2 elsewhere.
         repeats: whether a leading experiment is proposed once more where its readings scatter and that pays more than
             a new point.
     """
@@ -46,7 +47,7 @@ class GpPlanner(ModelledPlanner):
     n_start: int = Field(default=3, ge=2, le=1000)
     n_candidates: int = Field(default=1024, ge=64, le=65536)
     acquisition: Literal["auto", "ucb", "log_ei"] = "auto"
-    beta: float = Field(default=0.7, ge=0, le=10)
+    beta: float | None = Field(default=None, ge=0, le=10)
     repeats: bool = True
 
     @property

@@ -19,7 +19,7 @@ _PARENTS = 6
 _CHILDREN = 48
 _CLIMBS = 5  # starts of the climb by slopes
 _STEPS = 40
-_HAIR = 1e-9  # a climb along limits ends this much off a bound it means
+_HAIR = 1e-8  # a climb along limits ends this much off a bound it means
 
 
 class Acquisition(Protocol):

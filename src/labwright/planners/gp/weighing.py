@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Weighing", "weigh"]
 
 Kind = Literal["ucb", "log_ei", "front"]
+_ON_A_LIST, _ELSEWHERE = 0.7, 2.0  # standard deviations of a bound; a list is soon known, a space never
+_SCATTERED = 0.05  # standard deviation of a reading, of that of all outcomes, from which readings count as scattered
 _NO_COST = 1e-12  # what a free experiment costs, so that its logarithm is a number
 
 
@@ -77,17 +79,28 @@ class Weighing:
         return [*told, how[self.kind]]
 
 
-def weigh(outlook: Outlook, acquisition: Literal["auto", "ucb", "log_ei"], beta: float) -> Weighing:
-    """The way to weigh proposals that fits a campaign."""
+def weigh(outlook: Outlook, acquisition: Literal["auto", "ucb", "log_ei"], beta: float | None) -> Weighing:
+    """The way to weigh proposals that fits a campaign.
+
+    Off a list, where readings scatter, expected improvement sees small gains around a lucky one and stays there too
+    long. A wide bound does not, but without scatter it gains more slowly.
+
+    Args:
+        outlook: what is known of the campaign.
+        acquisition: which; "auto" to choose.
+        beta: see `Weighing`; None for what suits.
+    """
     state, kind = outlook.state, acquisition
+    listed = every_point(state.space) is not None
+    width = beta if beta is not None else _ON_A_LIST if listed else _ELSEWHERE
     if len(outlook.goals) > 1:
-        return Weighing(outlook, "front", beta, outlook)
+        return Weighing(outlook, "front", width, outlook)
     weighty = outlook.success is not None or outlook.limits or state.cost is not None or state.fidelity is not None
     if weighty or outlook.goals[0].bent:
         kind = "log_ei"  # a bound knows no probabilities to be weighed with
     if kind == "auto":
-        kind = "log_ei" if every_point(state.space) is None else "ucb"
-    return Weighing(outlook, kind, beta, outlook)
+        kind = "ucb" if listed or outlook.goals[0].model.scatter > _SCATTERED else "log_ei"
+    return Weighing(outlook, kind, width, outlook)
 
 
 class _Bound:
