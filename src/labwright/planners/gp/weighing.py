@@ -51,8 +51,10 @@ class Weighing:
 
     def allowing_for(self, x: np.ndarray, rng: np.random.Generator) -> Weighing:
         """The same when `x`, shape (k, m), is under way already; `rng` is of what may be read there."""
-        # Improvement is over what pending ones may come to; a bound has no best, and needs only to know where they are.
-        return replace(self, pending=self.pending.with_fantasies(x, rng if self.kind == "log_ei" else None))
+        # Improvement is over what pending ones may come to, and off a list a bound goes where they may say to; on one
+        # it needs only to know where they are.
+        drawn = self.kind == "log_ei" or (self.kind == "ucb" and every_point(self.outlook.state.space) is None)
+        return replace(self, pending=self.pending.with_fantasies(x, rng if drawn else None))
 
     def acquisition(self, rng: np.random.Generator) -> Acquisition:
         """What is to be made large."""
