@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from labwright.model.errors import CommunicationError, ConfigError, LabwrightError
 from labwright.simulation.faults import Fault
 from labwright.simulation.host import SimHost
+from labwright.simulation.wires import stop_serving
 
 
 class ControlServer:
@@ -30,14 +31,7 @@ class ControlServer:
 
     def close(self) -> None:
         """Stop serving."""
-
-        async def stop() -> None:
-            self._server.close()
-            for task in list(self._clients):
-                task.cancel()
-            await asyncio.gather(*self._clients, return_exceptions=True)
-
-        self._host.loop_thread.run(stop())
+        self._host.loop_thread.run(stop_serving(self._server, self._clients))
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -101,6 +101,26 @@ class PtyWire:
         """A serial line has no connection to lose: the reply is lost."""
 
 
+_TURNS = 4  # of the loop, until a connection it has just seen is with its client's task
+
+
+async def stop_serving(server: asyncio.Server, clients: set[asyncio.Task[None]]) -> None:
+    """Close a server and all its connections.
+
+    Args:
+        server: who listens.
+        clients: tasks that serve one connection each and close it when they are cancelled.
+    """
+    for _ in range(
+        _TURNS
+    ):  # a connection that is accepted when its server closes is dropped by asyncio, but not closed
+        await asyncio.sleep(0)
+    server.close()
+    for task in list(clients):  # before the loop stops, or asyncio complains
+        task.cancel()
+    await asyncio.gather(*clients, return_exceptions=True)
+
+
 class TcpWire:
     """A TCP server on loopback; used for TCP instruments and VISA sockets.
 
@@ -126,10 +146,7 @@ class TcpWire:
         """Close all connections."""
         if self._server is None:
             return
-        self._server.close()
-        for task in list(self._clients):  # before the loop stops, or asyncio complains
-            task.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
+        await stop_serving(self._server, self._clients)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -15,6 +15,7 @@ from typing import Literal
 
 from labwright.hardware.mqtt import LoopThread
 from labwright.model.ports import SerialAddress, TcpAddress, VisaAddress
+from labwright.simulation.wires import stop_serving
 
 Exchange = tuple[bytes, bytes | None]
 """What the driver must send, and what it gets back (None for silence)."""
@@ -119,8 +120,5 @@ def _on_tcp(script: _Script, thread: LoopThread, stack: contextlib.ExitStack) ->
 
     server = thread.run(asyncio.start_server(client, "127.0.0.1", 0))
 
-    async def end() -> None:
-        server.close()
-
-    stack.callback(lambda: thread.run(end()))
+    stack.callback(lambda: thread.run(stop_serving(server, set())))
     return int(server.sockets[0].getsockname()[1])
