@@ -111,9 +111,8 @@ async def stop_serving(server: asyncio.Server, clients: set[asyncio.Task[None]])
         server: who listens.
         clients: tasks that serve one connection each and close it when they are cancelled.
     """
-    for _ in range(
-        _TURNS
-    ):  # a connection that is accepted when its server closes is dropped by asyncio, but not closed
+    # A connection that is being accepted when its server closes is dropped by asyncio, but not closed.
+    for _ in range(_TURNS):
         await asyncio.sleep(0)
     server.close()
     for task in list(clients):  # before the loop stops, or asyncio complains
