@@ -185,12 +185,14 @@ class LabCampaign:
         from labwright.cli.reporting import write_report
         from labwright.cli.running import interrupts, refuse_after_a_broken_one
         from labwright.engine import CampaignRun, close_unfinished, unfinished
+        from labwright.engine.latch import refuse_while_latched
         from labwright.journal import Journal, check_place, journal_file
 
         data = self._owner.data
         check_place(data, self.spec.budget)
         with Journal(journal_file(data)) as journal:
             journal.claim()
+            refuse_while_latched(journal, self._lab.instruments)
             if (cut_off := unfinished(journal)) is not None:
                 close_unfinished(journal, cut_off, "a notebook begins another campaign", whoami())
             if self._world is None and not deck_checked:

@@ -46,7 +46,8 @@ def test_there_are_the_verbs_the_manual_lists() -> None:
         "campaign show", "campaign stop", "campaign suggest", "campaign veto", "campaign watch", "check", "demo",
         "doctor",
         "fault add", "fault clear", "fault list", "init", "planner compare", "planner explain", "planner list",
-        "question answer", "question list", "report", "run export", "run list", "run show", "schema", "simulate",
+        "question answer", "question list", "report", "reset", "run export", "run list", "run show", "schema",
+        "simulate",
         "station list", "station test", "store sync", "store verify",
     }  # fmt: skip
 

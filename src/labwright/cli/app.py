@@ -12,7 +12,16 @@ import typer
 
 from labwright.cli.app_campaign import campaign_app, question_app
 from labwright.cli.app_planner import planner_app
-from labwright.cli.options import DataOption, EndpointsOption, JournalOption, JsonOption, LabOption, SimulatedOption
+from labwright.cli.options import (
+    DataOption,
+    EndpointsOption,
+    JournalOption,
+    JsonOption,
+    LabOption,
+    Place,
+    SimulatedOption,
+    on_journal,
+)
 from labwright.cli.places import data_folder, kept_data, lab_root, reference_lab, simulation_file
 from labwright.cli.signals import stopping
 from labwright.model.errors import LabwrightError
@@ -299,6 +308,27 @@ def report(
 
     folder = data_folder(lab_root(lab), data) if journal else kept_data(lab, data)
     write_newest(Path(spec).stem, folder, out or folder / "report.html", journal)
+
+
+@app.command("reset")
+@on_journal
+def reset(
+    place: Place,
+    json: bool,
+    by: Annotated[str, typer.Option("--by", help="Who resets the stop; recorded in the journal.")],
+    reason: Annotated[str, typer.Option("--reason", help="What you have seen and done; recorded as well.")],
+    instruments: Annotated[
+        str,
+        typer.Option(
+            "--instruments",
+            help="Where several were stopped: real, here (simulated by `--simulated`), or the file of --endpoints.",
+        ),
+    ] = "",
+) -> None:
+    """Let instruments move again after a stop-now; nothing starts on them before."""
+    from labwright.cli.resetting import reset_stop
+
+    reset_stop(place, instruments, by=by, reason=reason, json=json)
 
 
 @app.command()

@@ -31,6 +31,7 @@ from labwright.engine import (
     unfinished,
 )
 from labwright.engine.events import Event
+from labwright.engine.latch import refuse_while_latched
 from labwright.journal import Journal, check_place, journal_file
 from labwright.model.errors import RefusedError, StoreError
 from labwright.report import last_ended
@@ -80,6 +81,7 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
         _journal(options) as journal,
     ):
         journal.claim()
+        refuse_while_latched(journal, lab.instruments)
         path = find_campaign(root, name)
         cut_off = unfinished(journal, path.stem)
         if cut_off is not None and not _can_go_on(journal, cut_off, lab, options):
@@ -179,6 +181,7 @@ def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, stor
         _journal(options) as journal,
     ):
         journal.claim()
+        refuse_while_latched(journal, lab.instruments)
         path = find_campaign(root, "conductivity")
         if (cut_off := unfinished(journal, path.stem)) is not None:
             close_unfinished(journal, cut_off, "its simulated instruments ended with it", whoami())

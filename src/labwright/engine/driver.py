@@ -42,6 +42,7 @@ from labwright.engine.events import (
     StopStations,
     decisions,
 )
+from labwright.engine.latch import refuse_while_latched
 from labwright.engine.recovery import learnt_s, rebuilt
 from labwright.engine.tables import take_changes
 from labwright.journal import Command, Journal, NewEvent, RunJournal, StepJournal, WakePort, recover, settle, supersede
@@ -114,7 +115,7 @@ class CampaignRun:
         by: who starts it.
 
     Raises:
-        RefusedError: another controller runs on the journal.
+        RefusedError: another controller runs on the journal, or the instruments were stopped and not reset.
         ConfigError: the journal does not hold the earlier campaigns it is to learn from.
     """
 
@@ -130,6 +131,7 @@ class CampaignRun:
         resume: str = "",
         by: str = "",
     ) -> None:
+        refuse_while_latched(journal, lab.instruments)
         self._lab = lab
         self._campaign = campaign
         self._journal = journal

@@ -1,6 +1,7 @@
 """The truth: run documents, events, intents of operations; on the disk before anything is done about them."""
 
 from labwright.journal.journal import Changes, Command, Journal, LoggedEvent, NewEvent, journal_file
+from labwright.journal.latch import Latch, latching, open_latches, reset_latch
 from labwright.journal.place import check_place
 from labwright.journal.runs import Recovered, RunJournal, closed_runs, find_run, read_run, recover
 from labwright.journal.steps import StepJournal, settle, supersede
@@ -12,6 +13,7 @@ __all__ = [
     "Command",
     "FencedError",
     "Journal",
+    "Latch",
     "LoggedEvent",
     "NewEvent",
     "Recovered",
@@ -22,8 +24,11 @@ __all__ = [
     "closed_runs",
     "find_run",
     "journal_file",
+    "latching",
+    "open_latches",
     "read_run",
     "recover",
+    "reset_latch",
     "settle",
     "supersede",
 ]

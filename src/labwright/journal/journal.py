@@ -173,7 +173,7 @@ class Journal:
 
         if self._writer is not None:  # a campaign was closed before the next one begins
             self._writer.close()
-        epoch = self._alone(begin)
+        epoch = self.write_alone(begin)
         assert epoch is not None  # noqa: S101 - an insert into this table always has one
         self._writer = Writer(self._engine, int(epoch[0]), self._lock, self._tell)
         return int(epoch[0])
@@ -228,7 +228,7 @@ class Journal:
                 connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
             return connection.execute(sa.insert(schema.command).values(**row)).inserted_primary_key
 
-        key = self._alone(ask)
+        key = self.write_alone(ask)
         self.wake_controller()
         assert key is not None  # noqa: S101 - an insert into this table always has one
         return int(key[0])
@@ -238,7 +238,7 @@ class Journal:
         table = schema.command
         untaken = (table.c.id == command) & table.c.taken_s.is_(None)
         statement = sa.update(table).where(untaken).values(taken_s=time.time(), answer=f"withdrawn: {why}")
-        return bool(self._alone(lambda c: c.execute(statement).rowcount) == 1)
+        return bool(self.write_alone(lambda c: c.execute(statement).rowcount) == 1)
 
     def listen(self, woken: Callable[[], None]) -> contextlib.ExitStack:
         """Have `woken` called when a command is left from another machine; close what is returned in the end."""
@@ -325,7 +325,7 @@ class Journal:
             writer.close()
             mine = schema.epoch.c.id == writer.epoch
             try:
-                self._alone(lambda c: c.execute(sa.update(schema.epoch).where(mine).values(ended_s=time.time())))
+                self.write_alone(lambda c: c.execute(sa.update(schema.epoch).where(mine).values(ended_s=time.time())))
             except JournalError:
                 pass  # a controller that did not say so is found out by its lock
         self._lock.release()
@@ -365,8 +365,12 @@ class Journal:
         for name, rows in by_table.items():
             self.statements.put(connection, name, rows)
 
-    def _alone(self, work: Callable[[sa.Connection], Any]) -> Any:
-        """A transaction of somebody who is not the controller's writer."""
+    def write_alone(self, work: Callable[[sa.Connection], Any]) -> Any:
+        """Do `work` in a transaction that is not the controller's: a command, an answer to one, a reset.
+
+        Raises:
+            JournalError: the journal refuses.
+        """
         try:
             with self._engine.begin() as connection:
                 return work(connection)

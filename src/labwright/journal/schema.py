@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0002"
+HEAD = "0003"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -201,5 +201,21 @@ command = sa.Table(
     sa.Column("asked_s", sa.Float, nullable=False),
     sa.Column("taken_s", sa.Float),
     _text("answer"),
+    sqlite_autoincrement=True,
+)
+
+latch = sa.Table(
+    "latch",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("scope", sa.String(16), nullable=False),
+    _text("instruments"),
+    _text("campaign"),
+    _text("by"),
+    _text("because"),
+    sa.Column("set_s", sa.Float, nullable=False),
+    _text("reset_by"),
+    _text("reset_because"),
+    sa.Column("reset_s", sa.Float),
     sqlite_autoincrement=True,
 )

@@ -88,14 +88,18 @@ class Writer:
         Raises:
             JournalError: it is not kept: the journal refuses, was away for too long, or belongs to a newer controller.
         """
-        job = _Job(work, label)
-        self._jobs.put(job)
         try:
-            return job.future.result(2 * AWAY_S)
+            return self.submit(work, label).result(2 * AWAY_S)
         except FutureTimeoutError:
             raise JournalError(
                 f"the journal {named(self._engine)} has not answered for {2 * AWAY_S:g} s; nothing may move without it"
             ) from None
+
+    def submit(self, work: Callable[[sa.Connection], T], label: str = "") -> Future[T]:
+        """As `transact`, without waiting: the future ends when it is on the disk, or fails with the JournalError."""
+        job = _Job(work, label)
+        self._jobs.put(job)
+        return job.future
 
     def close(self) -> None:
         """Commit what waits, and end."""

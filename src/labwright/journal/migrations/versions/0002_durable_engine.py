@@ -1,14 +1,205 @@
-"""Everything the engine needs to go on after a crash; events become text that SQL tools can read."""
+"""Everything the engine needs to resume after a crash; events become text that SQL tools can read."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-from labwright.journal.schema import metadata
-
 revision = "0002"
 down_revision = "0001"
+
+# The tables as they were in this revision, whatever `labwright.journal.schema` has become since.
+metadata = sa.MetaData()
+
+BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def _key(column: str) -> sa.Column[str]:
+    return sa.Column(column, sa.String(200), primary_key=True)
+
+
+def _text(column: str) -> sa.Column[str]:
+    return sa.Column(column, sa.Text, nullable=False, server_default="")
+
+
+sa.Table(
+    "event",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("campaign", sa.String(200), nullable=False, index=True),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("lab_time_s", sa.Float, nullable=False),
+    sa.Column("wall_time_s", sa.Float, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    _text("decisions"),
+)
+
+sa.Table(
+    "campaign",
+    metadata,
+    _key("id"),
+    sa.Column("name", sa.String(64), nullable=False, index=True),
+    _text("title"),
+    sa.Column("state", sa.String(16), nullable=False),
+    _text("reason"),
+    _text("lab"),
+    _text("lab_sha256"),
+    sa.Column("simulated", sa.Boolean, nullable=False),
+    sa.Column("budget", sa.Integer, nullable=False),
+    sa.Column("tried", sa.Integer, nullable=False),
+    _text("spec"),
+)
+
+sa.Table(
+    "experiment",
+    metadata,
+    _key("campaign"),
+    _key("label"),
+    _text("sample"),
+    _text("protocol"),
+    sa.Column("state", sa.String(16), nullable=False),
+    _text("reason"),
+    _text("stands_at"),
+    _text("trial"),
+)
+
+sa.Table(
+    "step",
+    metadata,
+    _key("step_id"),
+    sa.Column("campaign", sa.String(200), nullable=False, index=True),
+    _text("label"),
+    sa.Column("protocol", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    _text("station"),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    _text("error"),
+    sa.Column("expected_s", sa.Float, nullable=False),
+    sa.Column("started_s", sa.Float),
+    sa.Column("ended_s", sa.Float),
+    sa.Index("step_history", "protocol", "name", "ended_s"),
+)
+
+sa.Table(
+    "reservation",
+    metadata,
+    _key("resource"),
+    _text("campaign"),
+    _text("label"),
+    _text("step_id"),
+    sa.Column("state", sa.String(16), nullable=False),
+)
+
+sa.Table(
+    "intent",
+    metadata,
+    _key("step_id"),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("attempt", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("device", sa.String(64), nullable=False),
+    _text("axis"),
+    sa.Column("value", sa.Float),
+    sa.Column("reconcile", sa.String(16), nullable=False),
+    sa.Column("witness", sa.Float),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    _text("words"),
+    _text("decided_by"),
+    sa.Column("result", sa.Text),
+    sa.Column("prepared_s", sa.Float, nullable=False),
+    sa.Column("decided_s", sa.Float),
+    sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("intent_axis", "device", "axis"),
+)
+
+sa.Table(
+    "observation",
+    metadata,
+    _key("step_id"),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("device", sa.String(64), nullable=False),
+    _text("intent"),
+    sa.Column("reading", sa.Text, nullable=False),
+    sa.Column("lab_time_s", sa.Float, nullable=False),
+    sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+sa.Table(
+    "question",
+    metadata,
+    _key("id"),
+    sa.Column("campaign", sa.String(200), nullable=False, index=True),
+    _text("label"),
+    _text("step_id"),
+    _text("intent"),
+    sa.Column("text", sa.Text, nullable=False),
+    _text("choices"),
+    sa.Column("state", sa.String(16), nullable=False),
+    _text("answer"),
+    _text("by"),
+    _text("because"),
+)
+
+sa.Table(
+    "lot",
+    metadata,
+    _key("name"),
+    sa.Column("usable_ml", sa.Float, nullable=False),
+    sa.Column("reserved_ml", sa.Float, nullable=False),
+)
+
+sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("lot", sa.String(64), nullable=False, index=True),
+    _text("campaign"),
+    _text("label"),
+    sa.Column("change_ml", sa.Float, nullable=False),
+    _text("why"),
+)
+
+sa.Table(
+    "position",
+    metadata,
+    _key("name"),
+    _text("holds"),
+    _text("campaign"),
+)
+
+sa.Table(
+    "epoch",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    _text("host"),
+    sa.Column("pid", sa.Integer, nullable=False),
+    _text("by"),
+    sa.Column("wake_port", sa.Integer, nullable=False),
+    sa.Column("began_s", sa.Float, nullable=False),
+    sa.Column("ended_s", sa.Float),
+    sa.Column("sequence", sa.BigInteger, nullable=False, server_default="0"),
+    sqlite_autoincrement=True,
+)
+
+sa.Table(
+    "command",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("campaign", sa.String(200), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("by", sa.String(200), nullable=False),
+    _text("because"),
+    sa.Column("asked_s", sa.Float, nullable=False),
+    sa.Column("taken_s", sa.Float),
+    _text("answer"),
+    sqlite_autoincrement=True,
+)
 
 
 def upgrade() -> None:
@@ -16,7 +207,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     op.rename_table("event", "event_0001")
     op.drop_index("ix_event_campaign", "event_0001")
-    metadata.create_all(connection)  # today's tables; whoever adds 0003 writes them out here first
+    metadata.create_all(connection)
     old = sa.table(
         "event_0001",
         *(sa.column(name) for name in ("id", "campaign", "kind", "lab_time_s", "wall_time_s", "payload")),

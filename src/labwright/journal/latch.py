@@ -1,0 +1,87 @@
+"""A stop that stays: set by a controller, found by every later one, reset only by a named person with a reason."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from labwright.journal import schema
+from labwright.journal.journal import Journal
+from labwright.journal.writer import Work
+from labwright.model.errors import RefusedError
+
+LAB = "lab"
+"""The scope of a stop that holds for the whole lab."""
+
+
+@dataclass(frozen=True)
+class Latch:
+    """A stop that nobody has reset yet.
+
+    Attributes:
+        id: its number in the journal.
+        scope: what is stopped; the whole lab is ``lab``.
+        instruments: on which instruments: ``real``, ``here`` (simulated in the controller's process), or the file that
+            `labwright simulate` wrote.
+        campaign: that was stopped.
+        by: who stopped it.
+        because: why.
+        set_s: when, seconds since the epoch.
+    """
+
+    id: int
+    scope: str
+    instruments: str
+    campaign: str
+    by: str
+    because: str
+    set_s: float
+
+
+def open_latches(journal: Journal, instruments: str | None = None) -> list[Latch]:
+    """Stops that are not reset, oldest first; of these instruments, or of all."""
+    table = schema.latch
+    where: list[sa.ColumnElement[bool]] = [table.c.reset_s.is_(None)]
+    if instruments is not None:
+        where.append(table.c.instruments == instruments)
+    names = Latch.__dataclass_fields__
+    return [Latch(**{name: row[name] for name in names}) for row in journal.rows(table, *where, order=table.c.id)]
+
+
+def latching(instruments: str, campaign: str, by: str, because: str) -> Work:
+    """For a transaction of the controller: set the latch, unless these instruments are latched already."""
+    table, set_s = schema.latch, time.time()
+    row = {
+        "scope": LAB,
+        "instruments": instruments,
+        "campaign": campaign,
+        "by": by,
+        "because": because,
+        "set_s": set_s,
+    }
+    known = sa.select(table.c.id).where(table.c.instruments == instruments, table.c.reset_s.is_(None)).limit(1)
+
+    def work(connection: sa.Connection) -> None:
+        if connection.execute(known).scalar() is None:
+            connection.execute(sa.insert(table).values(**row))
+
+    return work
+
+
+def reset_latch(journal: Journal, latch: Latch, *, by: str, because: str) -> None:
+    """Record that a person lets the instruments move again.
+
+    Raises:
+        RefusedError: another person has reset it meanwhile.
+        JournalError: the journal refuses.
+    """
+    table = schema.latch
+    statement = (
+        sa.update(table)
+        .where(table.c.id == latch.id, table.c.reset_s.is_(None))
+        .values(reset_by=by, reset_because=because, reset_s=time.time())
+    )
+    if journal.write_alone(lambda connection: connection.execute(statement).rowcount) != 1:
+        raise RefusedError(f"the stop of {latch.campaign} was reset by another person meanwhile; nothing was changed")
