@@ -3,10 +3,10 @@
 All waits of the lab go through one clock; time-outs of input and output stay wall time, because a lost
 cable does not get faster in a simulation.
 
-The stepped clock is exact: time stands still while anybody works and jumps when everybody waits. Who works
-is an `Actor`: a station, the engine, an act of a device. An actor is busy or it waits; waiting means sleeping
-on the clock, or being parked until a status is finished or a message arrives. Whoever ends such a wait makes
-the actor busy in the same breath, so no jump can slip in between.
+The stepped clock is exact: time stands still while any actor works, and jumps when all of them wait. An
+`Actor` is a station, the engine, or an act of a device. It is busy or it waits; waiting means sleeping on the
+clock, or being parked until a status is finished or a message arrives. The thread that ends such a wait makes
+the actor busy in the same locked section, so no jump can slip in between.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Ends(Protocol):
 
 
 class Actor(Protocol):
-    """Somebody the stepped clock waits for; on other clocks only a sleeper that can be woken."""
+    """What the stepped clock waits for; on other clocks only a sleeper that can be woken."""
 
     name: str
 
@@ -57,10 +57,10 @@ class Actor(Protocol):
         """Wait outside the clock: until all of `until` end or one of them fails, or until `resume`."""
 
     def resume(self) -> None:
-        """Say that the actor works again."""
+        """Mark the actor as busy again."""
 
     def close(self) -> None:
-        """Say that the actor is gone."""
+        """Mark the actor as gone."""
 
 
 class LabClock:
@@ -70,7 +70,7 @@ class LabClock:
         speed: lab seconds per wall second.
         start: lab time at the start, seconds since the epoch; now, if not given.
         monotonic_start: the machine's monotonic time of that start; now, if not given. Two processes of one machine
-            with the same three numbers share a clock, and nobody who sets the wall clock can move it.
+            with the same three numbers share a clock, and setting the wall clock does not move it.
     """
 
     def __init__(self, speed: float = 1.0, start: float | None = None, monotonic_start: float | None = None) -> None:
@@ -83,7 +83,7 @@ class LabClock:
 
     @property
     def stepped(self) -> bool:
-        """Whether time only moves when everybody waits."""
+        """Whether time moves only when all actors wait."""
         return False
 
     @property
@@ -100,7 +100,7 @@ class LabClock:
         self.actor("sleeper").sleep(seconds)
 
     def actor(self, name: str, *, busy: bool = False) -> Actor:
-        """Register somebody that lab time waits for while busy."""
+        """Register an actor; lab time waits for it while it is busy."""
         return _WallActor(name, self.speed)
 
     def every(self, period_s: float, call: Callable[[], None], name: str) -> Repeating:
@@ -117,10 +117,10 @@ class LabClock:
 
 
 class Repeating(Protocol):
-    """A call that comes again and again."""
+    """A repeated call."""
 
     def cancel(self) -> None:
-        """Call no more."""
+        """Stop calling."""
 
 
 class _WallActor:
@@ -223,7 +223,7 @@ class Mailbox(Generic[T]):
     def __init__(self, owner: Actor) -> None:
         self._owner = owner
         self._queue: queue.SimpleQueue[T] = queue.SimpleQueue()
-        # Whoever parks makes time advance, and may so meet an alarm that writes to this very mailbox.
+        # The thread that parks makes time advance, and may run an alarm that writes to this very mailbox.
         self._lock = threading.RLock()
         self._waiting = 0
 
@@ -264,7 +264,7 @@ class Mailbox(Generic[T]):
 
 
 class SteppedClock(LabClock):
-    """Exact lab time for tests and demonstrations: it jumps to the next waiter when nobody is busy.
+    """Exact lab time for tests and demonstrations: it jumps to the next waiter when no actor is busy.
 
     Args:
         start: lab time at the start, seconds since the epoch.
@@ -276,7 +276,7 @@ class SteppedClock(LabClock):
 
     @property
     def stepped(self) -> bool:
-        """Whether time only moves when everybody waits."""
+        """Whether time moves only when all actors wait."""
         return True
 
     def now(self) -> float:
@@ -285,7 +285,7 @@ class SteppedClock(LabClock):
             return self._timeline.now
 
     def actor(self, name: str, *, busy: bool = False) -> Actor:
-        """Register somebody that lab time waits for while busy."""
+        """Register an actor; lab time waits for it while it is busy."""
         actor = _SteppedActor(name, self._timeline)
         if busy:
             actor.resume()
@@ -333,7 +333,7 @@ class _Timeline:
             self._foreground += waiter.call is None
 
     def cancel(self, waiter: _Waiter) -> bool:
-        """Take a waiter back before its time; False when it has already been woken."""
+        """Withdraw a waiter before its time; False if it has already been woken."""
         with self.lock:
             if waiter.gone:
                 return False
@@ -342,13 +342,13 @@ class _Timeline:
             return True
 
     def idle(self, who: object) -> None:
-        """`who` is busy no more."""
+        """`who` has stopped being busy."""
         with self.lock:
             self.busy.discard(who)
         self.advance()
 
     def advance(self) -> None:
-        """Jump to the next waiter, again and again, until somebody is busy or nobody in the foreground waits."""
+        """Jump from waiter to waiter until an actor is busy, or none in the foreground waits."""
         while True:
             with self.lock:
                 if self.busy or not self._foreground:
@@ -393,7 +393,7 @@ class _SteppedActor:
         if not waiter.woken.wait(STUCK_AFTER_S):
             raise ClockStuckError(
                 f"{self.name} waited {STUCK_AFTER_S:g} wall seconds for lab time to advance; busy: "
-                f"{', '.join(timeline.busy_names()) or 'nobody'}. One of them blocks without sleeping on the lab clock."
+                f"{', '.join(timeline.busy_names()) or 'none'}. One of them blocks without sleeping on the lab clock."
             )
         with timeline.lock:
             self._waiter = None

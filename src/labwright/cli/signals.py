@@ -6,9 +6,9 @@ import signal
 
 
 def stopping() -> tuple[signal.Signals, ...]:
-    """Ctrl-C, SIGTERM and a lost terminal, less those that whoever began this process has it ignore.
+    """Ctrl-C, SIGTERM and a lost terminal, except the signals that this process was started to ignore.
 
-    So does ``nohup`` with a lost terminal, and a shell script with the Ctrl-C of what it puts into the background.
+    ``nohup`` ignores a lost terminal, and a shell script the Ctrl-C of its background processes.
     """
     ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return tuple(one for one in ends if signal.getsignal(one) is not signal.SIG_IGN)

@@ -40,7 +40,7 @@ def reply(campaign: Campaign, answer: Answer) -> Event:
 
 
 def proposed(campaign: Campaign, params: Params, by: str, because: str) -> Event:
-    """The event that a person's suggestion is; nothing is moved: a person is told the nearest, and decides.
+    """The event of a person's suggestion. It is not moved to what can be prepared: the person decides on that.
 
     Raises:
         ConfigError: the parameters are not the space's, or outside it.

@@ -47,7 +47,7 @@ class Started(Frozen):
 
 
 class Resumed(Frozen):
-    """Another controller goes on with the campaign: the one before has died or was ended."""
+    """Another controller resumes the campaign: the one before has died or was ended."""
 
     kind: Literal["resumed"] = "resumed"
     epoch: int
@@ -105,7 +105,7 @@ class Proposed(Frozen):
 
 
 class Vetoed(Frozen):
-    """A person does not want an experiment that has not begun, or anything around a point.
+    """A person forbids an experiment that has not started, or a region around a point.
 
     Attributes:
         trial: the experiment; empty where a point is meant.
@@ -149,7 +149,7 @@ class Noted(Frozen):
 
 
 class PauseAsked(Frozen):
-    """No operation may begin any more; those under way end."""
+    """No further operation may start; those that run finish."""
 
     kind: Literal["pause_asked"] = "pause_asked"
     by: str = ""
@@ -157,7 +157,7 @@ class PauseAsked(Frozen):
 
 
 class ResumeAsked(Frozen):
-    """Operations may begin again."""
+    """Operations may start again."""
 
     kind: Literal["resume_asked"] = "resume_asked"
     by: str = ""
@@ -165,7 +165,7 @@ class ResumeAsked(Frozen):
 
 
 class DrainAsked(Frozen):
-    """No further experiment; those under way are carried out to their end."""
+    """No further experiment; those that run are finished."""
 
     kind: Literal["drain_asked"] = "drain_asked"
     by: str = ""
@@ -173,7 +173,7 @@ class DrainAsked(Frozen):
 
 
 class StopAsked(Frozen):
-    """A person wants the campaign to end, with what is under way: after the current operations, or now."""
+    """The campaign is to end, with what is running: after the current operations, or now."""
 
     kind: Literal["stop_asked"] = "stop_asked"
     why: str
@@ -248,7 +248,7 @@ class RunStep:
 
 @dataclass(frozen=True)
 class PauseStations:
-    """Let no station begin an operation, or let them go on."""
+    """Let no station start an operation, or let them continue."""
 
     on: bool
 
@@ -258,7 +258,7 @@ class PauseStations:
 
 @dataclass(frozen=True)
 class StopStations:
-    """Let all stations end what they do."""
+    """Let all stations end their operations."""
 
     why: str
     now: bool
@@ -269,7 +269,7 @@ class StopStations:
 
 @dataclass(frozen=True)
 class Settle:
-    """Keep what a person said of an operation that was in doubt."""
+    """Record a person's answer about an operation that was in doubt."""
 
     step_id: str
     n: int
@@ -307,5 +307,5 @@ Instruction = Ask | RunStep | PauseStations | StopStations | Settle | AskPerson 
 
 
 def decisions(instructions: list[Instruction]) -> list[Any]:
-    """Instructions as they are kept beside their event, to be compared when it is replayed."""
+    """Instructions as they are recorded beside their event, for comparison when it is replayed."""
     return [str(one) for one in instructions]

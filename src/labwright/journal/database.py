@@ -1,4 +1,4 @@
-"""The journal's database: SQLite in a file, or PostgreSQL by URL; opened, brought up to date, refusals in words."""
+"""The journal's database: SQLite in a file, or PostgreSQL by URL; opened, migrated, refusals explained."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def database_url(place: str | Path) -> sa.URL:
     try:
         url = sa.make_url(text)
     except ArgumentError as error:
-        raise JournalError(f"{text!r} is no URL of a journal: {error}") from error
+        raise JournalError(f"{text!r} is not the URL of a journal: {error}") from error
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite" and url.database:
@@ -42,10 +42,10 @@ def database_url(place: str | Path) -> sa.URL:
 
 
 def open_database(place: str | Path) -> sa.Engine:
-    """Connect, and make or bring up to date the tables.
+    """Connect, and create or migrate the tables.
 
     Raises:
-        JournalError: it cannot be had, or was written by a newer Labwright.
+        JournalError: it cannot be opened, or was written by a newer Labwright.
     """
     url = database_url(place)
     if url.get_backend_name() == "sqlite":
@@ -75,13 +75,13 @@ def refused(engine: sa.Engine, error: DBAPIError) -> JournalError:
     """A refusal of the database, with what to do."""
     why = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
     return JournalError(
-        f"the journal {named(engine)} refuses: {why}. Nothing may move without it: free the disk, mend its "
-        "permissions or start its server, then run again: it goes on where it was"
+        f"the journal {named(engine)} refuses: {why}. Nothing may move without it: free the disk, fix its "
+        "permissions or start its server, then run again: the campaign is resumed where it was"
     )
 
 
 def gone(engine: sa.Engine, error: DBAPIError) -> bool:
-    """Whether the server has gone, and may come back; a file does not go away and come back by itself."""
+    """Whether the server is away and may come back; a file does neither."""
     return engine.dialect.name == "postgresql" and (
         error.connection_invalidated or isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError))
     )
@@ -152,5 +152,5 @@ def _patiently(connection: Any, statement: str) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    # A writer waits for its turn at the beginning, not half way through; a reader waits for nobody.
+    # A writer waits for its turn at the beginning, not half way through; a reader waits for no other.
     connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")

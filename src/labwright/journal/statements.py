@@ -1,4 +1,4 @@
-"""The few statements the writer says again and again, as text made once: SQLAlchemy would compile each anew."""
+"""The few statements that the writer repeats, as text prepared once: SQLAlchemy would compile them every time."""
 
 from __future__ import annotations
 

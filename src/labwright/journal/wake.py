@@ -1,6 +1,6 @@
-"""A tap on the controller's shoulder: a datagram on loopback, or a notification of PostgreSQL.
+"""Wakes the controller: a datagram on loopback, or a notification of PostgreSQL.
 
-It says "look at your commands", and nothing else.
+It means "look at your commands", and nothing else.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ LOOK_S = 30.0
 
 
 class WakePort:
-    """Calls `woken` whenever somebody taps.
+    """Calls `woken` at every datagram that arrives.
 
     Args:
-        woken: called in a thread of its own; a tap means only that there may be something to read.
+        woken: called in a thread of its own; it means only that there may be a command to read.
     """
 
     def __init__(self, woken: Callable[[], None]) -> None:
@@ -42,7 +42,7 @@ class WakePort:
         self.close()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if not self._closed:
             self._closed = True
             wake(self.number)
@@ -57,7 +57,7 @@ class WakePort:
 
 
 class Listener:
-    """Calls `woken` when somebody has left a command in a PostgreSQL journal, from whatever machine.
+    """Calls `woken` when a command was written to a PostgreSQL journal, from any machine.
 
     Args:
         engine: of the journal.
@@ -73,11 +73,11 @@ class Listener:
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._closed.set()
         connection = self._connection
         if connection is not None:
-            # From another thread nothing else ends its wait.
+            # Nothing else ends its wait from another thread.
             import psycopg
 
             with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
@@ -92,15 +92,15 @@ class Listener:
             try:
                 with psycopg.connect(url, autocommit=True) as self._connection:
                     self._connection.execute(f"LISTEN {CHANNEL}")
-                    self._woken()  # what came while nobody listened
+                    self._woken()  # for commands that came while this was not listening
                     while not self._closed.is_set():
                         for _ in self._connection.notifies(timeout=LOOK_S):
                             self._woken()
             except psycopg.Error:
-                self._closed.wait(AGAIN_S)  # the server is away, which the writer says in words
+                self._closed.wait(AGAIN_S)  # the server is away, which the writer reports
 
 
 def wake(number: int) -> None:
-    """Tap whoever listens at this port; nobody need be there."""
+    """Wake the process that listens at this port, if there is one."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tap:
         tap.sendto(b"look", ("127.0.0.1", number))

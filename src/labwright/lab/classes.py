@@ -67,7 +67,7 @@ def resolve(path: str) -> type[Any]:
 
 @contextmanager
 def in_words(kind: type[LabwrightError], what: str) -> Iterator[None]:
-    """A lab's files are somebody's code: whatever they raise is told as `kind`, with its place, not as a traceback."""
+    """A lab's files are its author's code: what they raise becomes a `kind` with file and line, no traceback."""
     try:
         yield
     except LabwrightError:

@@ -16,7 +16,7 @@ class StationLink(Protocol):
     name: str
 
     def start(self, order: StepOrder, epoch: int) -> None:
-        """Begin a step; its end is told to the `Finished` the link was made with.
+        """Start a step; its end goes to the `Finished` that the link was created with.
 
         Raises:
             RefusedError: the station is busy, or knows a newer controller than `epoch`.
