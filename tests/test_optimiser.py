@@ -191,3 +191,21 @@ def _can(name: str) -> frozenset[str]:
     from labwright.model.campaign import PlannerSpec
 
     return frozenset(protocol.load_planner(PlannerSpec(name=name)).capabilities)
+
+
+def test_the_candidates_of_a_campaign_are_found_from_where_its_file_is_found(tmp_path: Path) -> None:
+    campaigns = tmp_path / "lab" / "lab_config" / "campaigns"
+    campaigns.mkdir(parents=True)
+    elsewhere = tmp_path / "shared" / "screen.yaml"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text(
+        "name: screen\ntitle: A screen\nprotocol: any\nbudget: 2\nplanner: {name: sobol}\n"
+        "objective: {name: y, goal: max, unit: g}\n"
+        "space:\n  parameters:\n    - {type: real, name: t, unit: degC, low: 0, high: 9}\n"
+        "  pool: {file: data/pool.csv}\n"
+    )
+    (tmp_path / "lab" / "data").mkdir()
+    (tmp_path / "lab" / "data" / "pool.csv").write_text("t\n3\n5\n")
+    (campaigns / "screen.yaml").symlink_to(elsewhere)
+    assert sorted(labwright.optimise(campaigns / "screen.yaml").ask(2)["t / degC"]) == [3.0, 5.0]
+    assert sorted(labwright.optimise(campaigns / ".." / "campaigns" / "screen.yaml").ask(2)["t / degC"]) == [3.0, 5.0]

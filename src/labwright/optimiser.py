@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,10 @@ def from_file(path: str | Path) -> Optimiser:
         ConfigError: the planner does not do, or the campaign learns from others that only its lab knows.
     """
     from labwright.lab import YamlFile, validate
+    from labwright.lab.folder import CONFIG
 
-    file = Path(path).resolve()
+    # Made absolute, but links are left alone: a pool's path counts from where the file is found, as for a lab.
+    file = Path(os.path.abspath(path))
     text = YamlFile(file, Path(path))
     if "protocol" not in text.data:
         return _of(validate(ProblemSpec, [text]), file.parent)
@@ -85,7 +88,8 @@ def from_file(path: str | Path) -> Optimiser:
         raise ConfigError(
             f"{path}: warm_start names campaigns in the journal of a lab; run it there, or leave that out"
         )
-    return _of(spec, file.parents[2] if file.parent.name == "campaigns" else file.parent)
+    in_lab = file.parent.name == "campaigns" and file.parent.parent.name == CONFIG
+    return _of(spec, file.parents[2] if in_lab else file.parent)
 
 
 def _of(spec: ProblemSpec, root: Path) -> Optimiser:

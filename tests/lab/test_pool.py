@@ -61,7 +61,10 @@ def test_columns_in_any_order_with_or_without_a_mark(tmp_path: Path, start: byte
         ("0.25", "a lot", "candidates.csv:2:1: column 'share': 'a lot' is not a number"),
         ("0.25", "nan", "column 'share': 'nan' is not a number"),
         ("0.25", "1_0", "column 'share': '1_0' is not a number"),
+        ("0.25", "1e400", "candidates.csv:2:1: column 'share': '1e400' is too large for a number"),
+        ("0.25", '"0,25"', "column 'share': '0,25' is not a number; write the decimal point as '.'"),
         ("0.25", "", "column 'share' is empty"),
+        ("LiFSI", "", "candidates.csv:3:1: column 'salt' is empty"),
         ("0.25", "0,25", "candidates.csv:2:1: 6 cells stand under 5 columns"),
         (".75", "1.75", "candidates.csv:3:1: share = 1.75 1 is outside 0 to 1 1"),
         (".75", ".85", "candidates.csv:3:1: 1*share +0.1*rinses <= 1.1 is exceeded by 0.05"),
@@ -72,6 +75,7 @@ def test_columns_in_any_order_with_or_without_a_mark(tmp_path: Path, start: byte
         ("P-2,", ",", "candidates.csv:3:1: column 'id' is empty"),
         ("LiFSI,3.0,3.5e2,.75", "LiPF6,2,200,0.25", "candidates.csv:3:1: this candidate stands in line 2 already"),
         (GOOD, "", "has no candidates"),
+        (GOOD, GOOD.replace(",", ";"), "candidates.csv:1:1: the columns are separated by ';'"),
         ("LiFSI", '"LiFSI', "candidates.csv:3:1: is no CSV"),
     ],
 )

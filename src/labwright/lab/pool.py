@@ -5,21 +5,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from labwright.lab.yamlfile import Mistake, MistakesError
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.numbers import number
 from labwright.model.parameters import repeated
 from labwright.model.space import Categorical, Integer, Parameter, ParamValue, Pool, Space
 
 __all__ = ["read_pool"]
 
 _ID = "id"
-_NUMBER = re.compile(
-    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-)  # not nan, inf, 1_000 or 1,5, as float() or a person would
 
 
 def read_pool(root: Path, space: Space) -> Pool:
@@ -97,6 +94,9 @@ def _table(shown: Path, content: bytes) -> list[tuple[int, list[str]]]:
     if len(table) < 2:
         words = "has no candidates; give a line with the parameters' names, then a line for each candidate"
         raise MistakesError([Mistake(shown, 1, 1, words)])
+    if len(table[0][1]) == 1 and ";" in table[0][1][0]:  # a spreadsheet's CSV where ',' is the decimal point
+        words = "the columns are separated by ';'; save it with ',' between columns and '.' in numbers"
+        raise MistakesError([Mistake(shown, table[0][0], 1, words)])
     return table
 
 
@@ -118,16 +118,18 @@ def _row_mistakes(parameters: Sequence[Parameter], header: Sequence[str], cells:
     found = []
     for one in parameters:
         cell = cells[header.index(one.name)]
-        if isinstance(one, Categorical) or _NUMBER.fullmatch(cell):
-            continue
-        found.append(f"column {one.name!r}: {cell!r} is not a number" if cell else f"column {one.name!r} is empty")
+        if not cell and not (isinstance(one, Categorical) and "" in one.levels):
+            found.append(f"column {one.name!r} is empty")
+        elif not isinstance(one, Categorical):
+            try:
+                number(cell)
+            except ConfigError as error:
+                found.append(f"column {one.name!r}: {error}")
     return found
 
 
 def _value(parameter: Parameter, cell: str) -> ParamValue:
     if isinstance(parameter, Categorical):
         return cell
-    number = float(cell)
-    if isinstance(parameter, Integer) and number.is_integer():
-        return int(number)
-    return number
+    value = number(cell)
+    return int(value) if isinstance(parameter, Integer) and value.is_integer() else value

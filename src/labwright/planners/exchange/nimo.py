@@ -22,6 +22,7 @@ from pathlib import Path
 
 from labwright.model.campaign import CampaignState, Objective, Outcome, Trial
 from labwright.model.errors import ConfigError
+from labwright.model.numbers import number
 from labwright.model.space import Categorical, Integer, Parameter, Params, ParamValue, Pool, Space
 from labwright.planners._candidates import every_point
 from labwright.planners._finite import params_of
@@ -29,7 +30,6 @@ from labwright.planners._proposals import derive_seed, key_of, sobol_points, vet
 
 __all__ = ["Candidates", "read_candidates", "read_proposals", "write_candidates", "write_proposals"]
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _EMPTY = ("", "nan")  # numpy writes the second where the first was
 _NEAR = 1e-9  # relative: what a number may lose on its way through another program's text
 
@@ -137,7 +137,7 @@ def read_candidates(path: Path, space: Space, objectives: Sequence[Objective]) -
             values = cells[len(space.names) :]
             if values and not wrong and not _is_empty(values):
                 pairs = zip(objectives, signs, values, strict=True)
-                outcomes = {one.name: Outcome(mean=sign * float(cell)) for one, sign, cell in pairs}
+                outcomes = {one.name: Outcome(mean=sign * number(cell)) for one, sign, cell in pairs}
                 trials.append(
                     Trial(id=f"line {line}", params=params, status="done", outcomes=outcomes, source="import")
                 )
@@ -193,7 +193,7 @@ def read_proposals(path: Path, candidates: Path, space: Space) -> list[Params]:
     proposed: list[Params] = []
     for line, (action, *cells) in body:
         wrong = list(_bad_cells(space, header[1:], cells))
-        if not re.fullmatch(r"\d+", action) or int(action) >= len(listed):
+        if not re.fullmatch("[0-9]{1,18}", action) or int(action) >= len(listed):
             wrong.append(f"action {action!r} is no number from 0 to {len(listed) - 1}, as {candidates.name} has them")
         if not wrong:
             params = listed[int(action)]
@@ -253,6 +253,11 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
         raise ConfigError(f"{path}:{reader.line_num}: is no CSV: {error}") from error
     if len(table) < 2:
         raise ConfigError(f"{path}: nothing stands below the header")
+    line, header = table[0]
+    if len(header) == 1 and ";" in header[0]:  # a spreadsheet's CSV where ',' is the decimal point
+        raise ConfigError(
+            f"{path}:{line}: the columns are separated by ';'; save it with ',' between columns and '.' in numbers"
+        )
     return table
 
 
@@ -296,12 +301,20 @@ def _bad_cells(space: Space, header: Sequence[str], cells: Sequence[str]) -> Ite
         yield f"{len(cells)} cells stand under {len(header)} columns"
         return
     count = len(space.names)
-    for name, cell in zip(header, cells, strict=True):
-        if not _NUMBER.fullmatch(cell) and (name in header[:count] or cell.lower() not in _EMPTY):
-            yield f"{name} = {cell!r} is not a number" if cell else f"{name} is empty"
-    for one, cell in zip(space.parameters, cells, strict=False):
-        if isinstance(one, Categorical) and _NUMBER.fullmatch(cell) and float(cell) not in range(len(one.levels)):
-            yield f"{one.name} = {cell} is no number of a level, 0 to {len(one.levels) - 1} ({', '.join(one.levels)})"
+    for place, (name, cell) in enumerate(zip(header, cells, strict=True)):
+        if place >= count and cell.lower() in _EMPTY:
+            continue
+        if not cell:
+            yield f"{name} is empty"
+            continue
+        try:
+            value = number(cell)
+        except ConfigError as error:
+            yield f"{name} = {error}"
+            continue
+        one = space.parameters[place] if place < count else None
+        if isinstance(one, Categorical) and value not in range(len(one.levels)):
+            yield f"{name} = {cell} is not the number of a level, 0 to {len(one.levels) - 1} ({', '.join(one.levels)})"
     values = cells[count:]
     if not _is_empty(values) and any(cell.lower() in _EMPTY for cell in values):
         yield "some objectives are empty and some are not; measure all of them or leave all empty"
@@ -317,9 +330,9 @@ def _params(space: Space, cells: Sequence[str]) -> Params:
 
 def _value(parameter: Parameter, cell: str) -> ParamValue:
     if isinstance(parameter, Categorical):
-        return parameter.levels[int(float(cell))]  # NIMS-OS writes 0.0
-    number = float(cell)
-    return int(number) if isinstance(parameter, Integer) and number.is_integer() else number
+        return parameter.levels[int(number(cell))]  # NIMS-OS writes 0.0
+    value = number(cell)
+    return int(value) if isinstance(parameter, Integer) and value.is_integer() else value
 
 
 def _same(space: Space, one: Params, other: Params) -> bool:
