@@ -3,6 +3,10 @@
 Sources: NE-1000 user manual, publ. 1200-01, section 10 (RS-232 communications: basic and safe mode, commands,
 status, alarms, errors) and appendix (syringe diameters, rate limits); the independent client nesp-lib 2.0.0.
 Check vector of the manual for the CRC: the packet of ``SAF0`` is ``02 08 'SAF0' 55 43 03``.
+
+The pump remembers over power cuts what any other user has set: "all data changed from RS-232 is stored in the
+non-volatile memory", and rate, volume and direction belong to "the currently selected Program Phase". RUN carries out
+the whole program, so the driver makes phase 1 pump and phase 2 stop, and reads everything back before each dose.
 """
 
 from __future__ import annotations
@@ -27,8 +31,9 @@ POLL_S = 1.0
 COUNTER_UL = 2.0
 """The counter shows whole microlitres (tens of them from 10 ml on), and the motor ends a step early or late."""
 
-MOVING = "IWX"
-"""Status letters of a motor that turns: infusing, withdrawing, purging."""
+MOVING = "IWXTU"
+"""Status letters of a pump that pumps or will by itself: infusing, withdrawing, purging, in a timed pause, waiting for
+its trigger."""
 
 ALARMS = {
     "R": "power was reset",
@@ -46,7 +51,8 @@ ERRORS = {
 }
 
 _DISPENSED = re.compile(r"I(\d+\.\d*|\d*\.\d+)W(\d+\.\d*|\d*\.\d+)(UL|ML)")
-_VOLUME = re.compile(r"(\d+\.\d*|\d*\.\d+)(UL|ML)")
+_SETTING = re.compile(r"(\d+\.?\d*|\.\d+)?([A-Z]*)")
+"""A setting as the pump tells it: a number, a unit or word, or both."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +118,14 @@ class SyringePump(LabDevice):
         self.diameter_mm = diameter_mm
         self.rate_ml_per_min = rate_ml_per_min
         self._infuse = direction == "infuse"
+        self._direction = "INF" if self._infuse else "WDR"
         super().__init__(**device)
 
     def connect(self) -> None:
-        """Switch to safe mode, and set syringe and units; a pump that is pumping has them, and pumps on.
+        """Switch to safe mode, and set syringe, units and program; a pump that is pumping has them, and pumps on.
 
         Raises:
-            DeviceError: it does not answer, or it is no NE-1000.
+            DeviceError: it does not answer, it is no NE-1000, or its memory does not take a setting.
         """
         safe_mode = f"SAF{SAFE_TIMEOUT_S}"
         try:
@@ -128,10 +135,8 @@ class SyringePump(LabDevice):
         version = self.ask("VER").data
         if not version.startswith("NE"):
             raise DeviceError(f"{self.name}: expected a New Era pump at address {self.address}, got {version!r}")
-        if self.ask("").status in MOVING:
-            return
-        for setting in (f"DIA{number(self.diameter_mm)}", "VOLML", f"RAT{number(self.rate_ml_per_min)}MM"):
-            self.ask(setting)
+        if self.ask("").status not in MOVING:
+            self._set_up()
 
     def pump_timeout_s(self, volume_ul: float) -> float:
         """Lab seconds the act may take: twice the time at the set rate, and ten for the talking."""
@@ -142,22 +147,78 @@ class SyringePump(LabDevice):
         return volume_ul / 1000 / self.rate_ml_per_min * 60
 
     def ready(self, volume_ul: float) -> None:
-        """Clear the counter and set direction and volume, so that RUN pumps `volume_ul` and the counter tells how much.
+        """Clear the counter and set the volume, so that RUN pumps `volume_ul` and the counter shows how much.
+
+        Everything else that RUN depends on is read back too: another user, or a person at the keypad, may have changed
+        it since the last dose.
 
         Raises:
-            DeviceError: it is pumping, or has another volume than it was told.
+            DeviceError: it is pumping, or its memory does not take a setting.
         """
         status = self.wake()
         if status in MOVING:
             raise DeviceError(f"{self.name}: it is pumping already; wait for it, or stop it first")
         if status != "S":
             self.ask("STP", errors_allowed=("NA",))  # paused: RUN would go on with the old volume
-        counter = "INF" if self._infuse else "WDR"
-        for setting in (f"CLD{counter}", f"DIR{counter}", f"VOL{number(volume_ul / 1000)}"):
-            self.ask(setting)
-        set_to = self.ask("VOL", parse=_volume_ul)
-        if abs(set_to - volume_ul) > 1:
-            raise DeviceError(f"{self.name}: told to pump {volume_ul:g} ul, but the pump has {set_to:g} ul set")
+        self._set_up()
+        self.ask(f"CLD{self._direction}")
+        self._hold("VOL", number(volume_ul / 1000), "ML", phase=1)
+
+    def _set_up(self) -> None:
+        """Make the memory hold one phase that pumps, and nothing after it; phase 1 is selected afterwards.
+
+        What is there already is not written again: the memory wears out.
+
+        Raises:
+            DeviceError: the memory does not hold what was set.
+        """
+        self._hold("DIA", number(self.diameter_mm))
+        # With 1, a program that a power cut interrupted starts again by itself when power returns.
+        self._hold("PF", "0", optional=True)
+        if self._select(2):
+            self._hold("FUN", "", "STP", phase=2)
+            self._select(1)
+            self._hold("FUN", "", "RAT", phase=1)
+        # The unit of all volumes follows from the diameter, unless it was set.
+        if not self.ask("VOL").data.endswith("ML"):
+            self.ask("VOLML")
+        self._hold("RAT", number(self.rate_ml_per_min), "MM", phase=1)
+        self._hold("DIR", "", self._direction, phase=1)
+
+    def _select(self, phase: int) -> bool:
+        """Select a program phase; False if this model has no program (it does not know the command)."""
+        if self.ask(f"PHN{phase}", errors_allowed=("",)).data == "?":
+            return False
+        found = self.ask("PHN").data
+        if not found.isdigit() or int(found) != phase:
+            raise DeviceError(f"{self.name}: phase {phase} of its program was selected, but it says {found!r}")
+        return True
+
+    def _hold(self, setting: str, value: str, word: str = "", *, phase: int = 0, optional: bool = False) -> None:
+        """Make the memory hold a setting, and read it back.
+
+        Args:
+            setting: its command.
+            value: the number, as the pump takes it; empty for a setting that is a word.
+            word: the unit, or the word.
+            phase: to which it belongs, for the message; 0 if to none.
+            optional: whether there are models without this setting.
+        """
+        wanted = (float(value) if value else None, word)
+        found = self.ask(setting, errors_allowed=("", "NA")).data
+        if found == "?" and optional:
+            return
+        if _setting(found) == wanted:
+            return
+        # VOL takes its unit in a command of its own.
+        self.ask(f"{setting}{value}" if setting == "VOL" else f"{setting}{value}{word}")
+        found = self.ask(setting).data
+        if _setting(found) != wanted:
+            where = f"phase {phase}: " if phase else ""
+            raise DeviceError(
+                f"{self.name}: {where}{setting} was set to {value}{word}, but the pump's memory has {found!r}; nothing "
+                "was pumped. Set it at the keypad, or look whether the keypad is locked"
+            )
 
     def pump(self, act: Act, volume_ul: float) -> None:
         """Pump once what `ready` has set.
@@ -262,11 +323,12 @@ class SyringePump(LabDevice):
         return float(infused if self._infuse else withdrawn) * (1000 if unit == "ML" else 1)
 
 
-def _volume_ul(data: str) -> float:
-    match = _VOLUME.fullmatch(data)
+def _setting(data: str) -> tuple[float | None, str] | None:
+    """A setting as number and word; None if it is neither, as an error of the pump is."""
+    match = _SETTING.fullmatch(data)
     if match is None:
-        raise BadReplyError(f"{data!r} is no volume")
-    return float(match[1]) * (1000 if match[2] == "ML" else 1)
+        return None
+    return (None if match[1] is None else float(match[1])), match[2]
 
 
 def number(value: float) -> str:

@@ -1,5 +1,6 @@
 """Every driver, byte for byte, on a real wire."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -64,19 +65,30 @@ def test_the_pumps_numbers_end_at_four_digits() -> None:
 PUMP = {"address": 3, "diameter_mm": 26.59, "rate_ml_per_min": 10}
 
 
+def said(*words: str) -> list[Exchange]:
+    """What is said to pump 3, and its answers: ``PHN1`` is answered by its status, ``PHN=1`` tells."""
+    return [
+        (packet(f"03{command}"), packet(f"03S{answer}")) for command, _, answer in (one.partition("=") for one in words)
+    ]
+
+
+SET_UP = said(
+    "DIA=26.59", "PF=0", "PHN2", "PHN=2", "FUN=STP", "PHN1", "PHN=1", "FUN=RAT", "VOL=1.000ML", "RAT=10.00MM", "DIR=INF"
+)
+"""A pump whose memory holds what it should."""
+
+READY = [*SET_UP, *said("CLDINF", "VOL=1.000ML", "VOL0.350", "VOL=0.350ML")]
+
+
 def test_the_pump_is_set_up_and_dispenses() -> None:
     exchanges: list[Exchange] = [
         (packet("03SAF60"), packet("03S")),
         (packet("03VER"), packet("03SNE1000V3.923")),
+        *said("", "DIA=4.699", "DIA26.59", "DIA=26.59", "PF=1", "PF0", "PF=0"),
+        *said("PHN2", "PHN=2", "FUN=RAT", "FUNSTP", "FUN=STP", "PHN1", "PHN=1", "FUN=LPS", "FUNRAT", "FUN=RAT"),
+        *said("VOL=500.0UL", "VOLML", "RAT=100.0UH", "RAT10.00MM", "RAT=10.00MM", "DIR=WDR", "DIRINF", "DIR=INF"),
         (packet("03"), packet("03S")),
-        (packet("03DIA26.59"), packet("03S")),
-        (packet("03VOLML"), packet("03S")),
-        (packet("03RAT10.00MM"), packet("03S")),
-        (packet("03"), packet("03S")),
-        (packet("03CLDINF"), packet("03S")),
-        (packet("03DIRINF"), packet("03S")),
-        (packet("03VOL0.350"), packet("03S")),
-        (packet("03VOL"), packet("03S0.350ML")),
+        *READY,
         (packet("03RUN"), packet("03I")),
         (packet("03"), packet("03S")),
         (packet("03DIS"), packet("03SI0.350W0.000ML")),
@@ -84,6 +96,38 @@ def test_the_pump_is_set_up_and_dispenses() -> None:
     with talking(SyringePump, exchanges, **PUMP) as pump:
         pump.connect()
         pump.volume.set(350.0).wait(10)
+
+
+def test_a_pump_without_a_program_is_set_up_too() -> None:
+    exchanges = [
+        *said("SAF60", "VER=NE300V3.923", "", "DIA=26.59", "PF=?", "PHN2=?", "VOL=1.000ML", "RAT=10.00MM", "DIR=INF"),
+        *said("", "DIA=26.59", "PF=?", "PHN2=?", "VOL=1.000ML", "RAT=10.00MM", "DIR=INF"),
+        *said("CLDINF", "VOL=0.350ML"),
+    ]
+    with talking(SyringePump, exchanges, **PUMP) as pump:
+        pump.connect()
+        pump.ready(350.0)
+
+
+@pytest.mark.parametrize("setting", ["DIA", "PHN", "FUN", "RAT", "DIR", "VOL"])
+def test_a_setting_that_the_pump_does_not_take_is_refused(setting: str) -> None:
+    """Whatever it is, nothing is pumped: RUN is never sent."""
+    wrong = {"DIA": "10.00", "PHN": "3", "FUN": "PAS01", "RAT": "0.100MM", "DIR": "WDR", "VOL": "5.000ML"}[setting]
+    exchanges: list[Exchange] = said("")
+    for one in READY:
+        command = one[0][4:-3].decode()
+        if command == setting:
+            written = {"DIA": "DIA26.59", "FUN": "FUNSTP", "RAT": "RAT10.00MM", "DIR": "DIRINF", "VOL": "VOL0.350"}
+            if setting == "VOL" and one is READY[8]:
+                exchanges.append(one)  # asked for its unit
+                continue
+            exchanges += said(f"{setting}={wrong}")
+            if setting != "PHN":
+                exchanges += said(written[setting], f"{setting}={wrong}")
+            break
+        exchanges.append(one)
+    with talking(SyringePump, exchanges, **PUMP) as pump, pytest.raises(DeviceError, match=re.escape(repr(wrong))):
+        pump.ready(350.0)
 
 
 def test_connecting_leaves_a_pump_that_pumps_alone() -> None:
@@ -111,10 +155,7 @@ def test_a_paused_pump_forgets_its_old_volume_and_a_running_one_is_not_prepared(
     exchanges: list[Exchange] = [
         (packet("03"), packet("03P")),
         (packet("03STP"), packet("03S")),
-        (packet("03CLDINF"), packet("03S")),
-        (packet("03DIRINF"), packet("03S")),
-        (packet("03VOL0.350"), packet("03S")),
-        (packet("03VOL"), packet("03S0.350ML")),
+        *READY,
         (packet("03"), packet("03I")),
     ]
     with talking(SyringePump, exchanges, **PUMP) as pump:
@@ -140,10 +181,7 @@ def test_what_a_pump_did_is_asked_when_it_stands() -> None:
 def test_the_pumps_alarm_fails_the_dispense() -> None:
     exchanges: list[Exchange] = [
         (packet("03"), packet("03S")),
-        (packet("03CLDINF"), packet("03S")),
-        (packet("03DIRINF"), packet("03S")),
-        (packet("03VOL0.350"), packet("03S")),
-        (packet("03VOL"), packet("03S0.350ML")),
+        *READY,
         (packet("03RUN"), packet("03I")),
         (packet("03"), packet("03A?S")),
         (packet("03STP"), packet("03S?NA")),

@@ -1,0 +1,131 @@
+"""What another user left in an instrument's memory changes no dose and no measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from devices.ne1000 import SyringePump
+from labwright.clock import SteppedClock
+from labwright.hardware import open_port
+from labwright.model.errors import LabwrightError
+from labwright.model.ports import SerialAddress
+from labwright.simulation import SimHost, World
+from simulators.ne1000 import SyringePump as SimPump
+
+LINE = SerialAddress(type="serial", path="-", baud=19200, timeout_s=0.2)
+
+FIVE_ML = {"function": "RAT", "rate": 20.0, "rate_unit": "MM", "volume_ml": 5.0, "direction": 1}
+
+LEFT: dict[str, dict[str, Any]] = {
+    "another phase is selected, and phase 1 holds 5 ml": {
+        "selected": 3,
+        "phases": {"1": FIVE_ML, "2": {"function": "STP"}, "3": {"function": "RAT", "volume_ml": 1.0}},
+    },
+    "the program goes on with a rate": {"phases": {"2": {**FIVE_ML, "rate": 0.5, "volume_ml": 0.0}}},
+    "the program goes on withdrawing": {"phases": {"2": {**FIVE_ML, "direction": -1}}},
+    "the program pauses, and goes on": {"phases": {"2": {"function": "PAS", "number": 3}, "3": FIVE_ML}},
+    "the program repeats itself": {
+        "phases": {"2": {"function": "JMP", "number": 1}, "3": {"function": "STP"}},
+    },
+    "phase 1 starts a loop": {
+        "phases": {"1": {"function": "LPS"}, "2": FIVE_ML, "3": {"function": "LOP", "number": 4}},
+    },
+    "phase 1 stops": {"phases": {"1": {"function": "STP"}}},
+    "another syringe, and microlitres": {"diameter_mm": 4.699, "volume_unit": "UL"},
+    "another syringe, and its own unit": {"diameter_mm": 4.699},
+    "the last phase is selected": {"selected": 41},
+    "it withdraws": {"phases": {"1": {**FIVE_ML, "direction": -1}}},
+    "another rate in another unit": {"phases": {"1": {**FIVE_ML, "rate": 100.0, "rate_unit": "UH"}}},
+}
+
+
+class Bench(World):
+    pumped_ml = 0.0
+
+    def pump(self, name: str, volume_ml: float) -> bool:
+        self.pumped_ml += volume_ml
+        return True
+
+
+@contextmanager
+def pump_with(left: dict[str, Any], **settings: Any) -> Iterator[tuple[SyringePump, SimPump, Bench]]:
+    clock = SteppedClock()
+    with SimHost(clock) as host:
+        bench = Bench(clock, 1)
+        simulated = SimPump("pump", bench, address=3, gain_error=0.0, scatter=0.0, memory=left)
+        port = open_port("line", host.serve("line", LINE, [simulated]))
+        try:
+            known = {"address": 3, "diameter_mm": 26.59, "rate_ml_per_min": 10.0}
+            yield SyringePump(name="pump", port=port, clock=clock, **{**known, **settings}), simulated, bench
+        finally:
+            port.close()
+
+
+@pytest.mark.parametrize("volume_ul", [100.0, 500.0])
+@pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
+def test_a_pump_gives_what_is_asked_whatever_its_memory_held(left: dict[str, Any], volume_ul: float) -> None:
+    with pump_with(left) as (pump, simulated, bench):
+        pump.connect()
+        for times in (1, 2):
+            pump.volume.set(volume_ul).wait(10)
+            assert bench.pumped_ml == pytest.approx(times * volume_ul / 1000, abs=1e-6)
+            assert simulated.status == "S"
+
+
+def test_a_pump_withdraws_what_is_asked_whatever_its_memory_held() -> None:
+    with pump_with(LEFT["the program goes on with a rate"], direction="withdraw") as (pump, _, bench):
+        pump.connect()
+        pump.volume.set(500.0).wait(10)
+        assert bench.pumped_ml == pytest.approx(-0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
+def test_what_a_person_changes_at_the_keypad_between_two_doses_is_put_right(left: dict[str, Any]) -> None:
+    with pump_with({}) as (pump, simulated, bench):
+        pump.connect()
+        simulated.memory = left
+        pump.volume.set(100.0).wait(10)
+        assert bench.pumped_ml == pytest.approx(0.1, abs=1e-6)
+
+
+def test_a_pump_that_would_start_by_itself_after_a_power_cut_is_told_not_to() -> None:
+    with pump_with({"power_failure": 1}) as (pump, simulated, _):
+        pump.connect()
+        assert simulated.power_failure == 0
+
+
+def test_a_memory_that_does_not_take_a_setting_is_refused_in_words_before_anything_is_pumped() -> None:
+    with pump_with(LEFT["the program goes on with a rate"]) as (pump, simulated, bench):
+        simulated._do_fun = lambda argument: "RAT" if not argument else ""  # type: ignore[method-assign]
+        with pytest.raises(LabwrightError, match=r"pump: phase 2: FUN was set to STP, but .* 'RAT'"):
+            pump.connect()
+        with pytest.raises(LabwrightError, match="phase 2"):
+            pump.volume.set(100.0).wait(10)
+        assert bench.pumped_ml == 0
+
+
+def test_what_the_memory_holds_already_is_not_written_again() -> None:
+    """It wears: each setting is read first."""
+    with pump_with({}) as (pump, simulated, _):
+        pump.connect()
+        pump.volume.set(100.0).wait(10)
+        before = simulated.commands.copy()
+        pump.connect()
+        pump.volume.set(100.0).wait(10)
+        written = {command for command in simulated.commands - before if any(c.isdigit() for c in command[3:])}
+        assert {command[3:6] for command in written} <= {"SAF", "PHN", "VOL"}, written
+
+
+def test_the_memory_outlasts_a_power_cut_and_a_restart_of_the_simulation(tmp_path: Any) -> None:
+    left = LEFT["another phase is selected, and phase 1 holds 5 ml"]
+    for memory in (left, None):
+        with SimHost(SteppedClock(), state=tmp_path) as host:
+            simulated = SimPump("pump", Bench(host.clock, 1), address=3, memory=memory)
+            host.serve("line", LINE, [simulated])
+            simulated.power_cycle()
+            assert simulated.selected == 3
+            assert simulated.phases[1].volume_ml == 5.0
