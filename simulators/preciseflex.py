@@ -1,21 +1,33 @@
-"""Simulated PreciseFlex arm: the TCS text protocol, and a gripper that carries the world's vials."""
+"""Simulated PreciseFlex arm: the TCS text protocol in PC mode, and a gripper that carries the world's vials.
+
+Replies as in the published source of the TCP Command Server (Precise Automation, `Cmd.gpl`, `Globals.gpl`): a command
+that fails in the controller is answered by the bare code, one that the server refuses by code and words.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from labwright.simulation import SimInstrument
+from labwright.simulation import Later, SimInstrument
 
 JOINTS = 6
 MOVE_S = 4.0
+POWER_S = 3.0
+"""Seconds until power is on: amplifiers, commutation, brakes."""
 
-NOT_ATTACHED = "-1009 *No robot attached*"
-NOT_HOMED = "-1021 *Robot not homed*"
-NO_POWER = "-1046 *Power not enabled*"
-UNKNOWN = "-714 *Unknown command*"
-BAD_ARGUMENT = "-202 *Invalid argument*"
-ENVELOPE = "-3100 *Hard envelope error*"
+NOT_ATTACHED = "-1009"
+NOT_HOMED = "-1021"
+POWER_TIMEOUT = "-1025"
+NO_POWER = "-1046"
+UNKNOWN = "-2805 *Unknown command*"
+NO_ARGUMENT = "-2801 *Warning No Parameters"
+ILLEGAL_MOVE = "-2802 *Warning Illegal move command*"
+BAD_JOINTS = "-2803 *Warning Invalid joint angles*"
+BAD_ARGUMENT = "-202"
+
+FAULT, WAITING_FOR_POWER, ENABLING, HARD_STOP, READY, ATTACHED = 5, 7, 10, 15, 20, 21
+"""States of the controller (DataID 234)."""
 
 
 class Arm(SimInstrument):
@@ -25,29 +37,49 @@ class Arm(SimInstrument):
         name: as in the lab.
         world: a plant with `grip(position) -> bool`, `release(position)` and `holding`.
         locations: position in the lab by number of the taught location.
+
+    Faults: ``robot_error`` is a fault of the controller, ``estop`` a pressed emergency stop; both cut the power.
     """
 
     send_end = b"\r\n"
-    physical_faults: ClassVar[Sequence[str]] = ("robot_error",)
+    physical_faults: ClassVar[Sequence[str]] = ("robot_error", "estop")
     keeps = ("joints", "at", "closed")
 
     def __init__(self, name: str, world: Any, *, locations: dict[int, str]) -> None:
         super().__init__(name, world)
         self.locations = dict(locations)
-        self.power = self.attached = self.homed = False
+        self.attached = self.homed = False
         self.closed = False
         self.at = 0
+        self.profiles: dict[int, list[float]] = {}
+        """Speed, speed 2, acceleration, deceleration, their ramps, range and straightness; any client changes them."""
+        self.monitor_speed = 100.0
+        self.grip_mm = {"open": 95.0, "closed": 75.0}
+        self._power_at: float | None = None
         self._start = self._target = _angles(0)
         self._begin = self._end = self.clock.now()
 
-    def answer(self, command: str) -> str | None:
+    def answer(self, command: str) -> str | Later | None:
         """Do `command`."""
-        word, *arguments = command.split()
-        action: Callable[[list[str]], str] | None = getattr(self, f"_do_{word.lower()}", None)
+        self.advance()
+        word, *arguments = command.split() or [""]
+        action: Callable[[list[str]], str | Later] | None = getattr(self, f"_do_{word.lower()}", None)
         if action is None:
             self.not_understood(command)
             return UNKNOWN
         return action(arguments)
+
+    def advance(self) -> None:
+        """A fault and an emergency stop cut the power by themselves: the arm stops where it is."""
+        if self.flags:
+            self._do_halt([])
+            self._power_at = None
+            self.attached = False
+
+    @property
+    def power(self) -> bool:
+        """Whether high power is on."""
+        return self._power_at is not None and self.clock.now() >= self._power_at
 
     @property
     def joints(self) -> list[float]:
@@ -66,32 +98,53 @@ class Arm(SimInstrument):
     def power_cycle(self) -> None:
         """Power off, detached, not homed; the gripper holds by its spring."""
         self._do_halt([])
-        self.power = self.attached = self.homed = False
+        self._power_at = None
+        self.attached = self.homed = False
 
     def _do_mode(self, arguments: list[str]) -> str:
         return "0" if arguments else "0 0"
 
     def _do_version(self, arguments: list[str]) -> str:
-        return "0 TCS 3.0C PF400"
+        return "0 TCP Command Server 3.0C1 05-27-2021"
 
     def _do_sysstate(self, arguments: list[str]) -> str:
-        if "robot_error" in self.flags:
-            self._do_halt([])
-            return ENVELOPE
-        return "0 21"
+        return f"0 {self._system_state()}"
 
-    def _do_hp(self, arguments: list[str]) -> str:
+    def _do_state(self, arguments: list[str]) -> str:
+        return f"0 {3 if self.clock.now() < self._end else 1}"
+
+    def _system_state(self) -> int:
+        if "estop" in self.flags:
+            return HARD_STOP
+        if "robot_error" in self.flags:
+            return FAULT
+        if self.power:
+            return ATTACHED if self.attached else READY
+        return WAITING_FOR_POWER if self._power_at is None else ENABLING
+
+    def _do_hp(self, arguments: list[str]) -> str | Later:
         if not arguments:
             return f"0 {int(self.power)}"
-        self.power = arguments[0] == "1"
-        return "0"
+        if arguments[0] == "0":
+            self._power_at, self.attached = None, False
+            return "0"
+        wait_s = float(arguments[1]) if len(arguments) > 1 else 0.0
+        now = self.clock.now()
+        if self._power_at is None and not self.flags:
+            self._power_at = now + POWER_S
+        if not wait_s or self.power:
+            return "0"
+        at_s = now + wait_s if wait_s > 0 else float("inf")
+        if self._power_at is not None:
+            at_s = min(at_s, self._power_at)
+        return Later(at_s, lambda: "0" if self.power else POWER_TIMEOUT)
 
     def _do_attach(self, arguments: list[str]) -> str:
         if not arguments:
-            return f"0 {-1 if self.attached else 0}"
-        if arguments[0] == "1" and not self.power:
+            return f"0 {int(self.attached)}"
+        if arguments[0] != "0" and not self.power:
             return NO_POWER
-        self.attached = arguments[0] == "1"
+        self.attached = arguments[0] != "0"
         return "0"
 
     def _do_home(self, arguments: list[str]) -> str:
@@ -104,38 +157,75 @@ class Arm(SimInstrument):
         return self._move(0)
 
     def _do_move(self, arguments: list[str]) -> str:
-        return self._move(int(arguments[0])) if arguments and arguments[0].isdigit() else BAD_ARGUMENT
+        if len(arguments) < 2:
+            return ILLEGAL_MOVE if arguments else NO_ARGUMENT
+        return self._move(int(arguments[0])) if arguments[0].isdigit() else BAD_ARGUMENT
 
     def _do_movej(self, arguments: list[str]) -> str:
-        if len(arguments) < JOINTS:
-            return BAD_ARGUMENT
-        self._target = [float(one) for one in arguments[1:]]
+        try:
+            target = [float(one) for one in arguments[1:]]
+        except ValueError:
+            return BAD_JOINTS
+        if len(target) < JOINTS - 1:
+            return BAD_JOINTS
+        self._target = [*target, *self._here()[len(target) :]]
         return self._move(None)
 
-    def _do_waitforeom(self, arguments: list[str]) -> str:
-        """Reply at once: a command that waits would hold the wire; drivers here poll `wherej` instead."""
-        return "0"
+    def _do_waitforeom(self, arguments: list[str]) -> str | Later:
+        return Later(self._end, lambda: "0") if self.clock.now() < self._end else "0"
 
     def _do_wherej(self, arguments: list[str]) -> str:
-        return "0 " + " ".join(f"{angle:.3f}" for angle in self._here())
+        return "0 " + " ".join(_number(angle) for angle in self._here())
 
     def _do_wherec(self, arguments: list[str]) -> str:
         x, y, z, yaw, *_ = self._here()
-        return f"0 {x:.3f} {y:.3f} {z:.3f} {yaw:.3f} 90.000 -180.000 1"
+        return "0 " + " ".join(_number(one) for one in (x, y, z, yaw, 90.0, -180.0)) + " 1"
 
     def _do_locangles(self, arguments: list[str]) -> str:
         if not arguments or not arguments[0].isdigit():
             return BAD_ARGUMENT
-        return f"0 1 {arguments[0]} " + " ".join(f"{angle:.3f}" for angle in _angles(int(arguments[0])))
+        return f"0 1 {arguments[0]} " + " ".join(_number(angle) for angle in _angles(int(arguments[0])))
+
+    def _do_profile(self, arguments: list[str]) -> str:
+        if not arguments:
+            return NO_ARGUMENT
+        profile = self._profile(arguments[0])
+        if len(arguments) == 1:
+            return f"0 {arguments[0]} " + " ".join(_number(value) for value in profile)
+        if len(arguments) != 1 + len(profile):
+            return "-2800 *Warning Parameter Mismatch*"
+        profile[:] = [float(one) for one in arguments[1:]]
+        return "0"
 
     def _do_speed(self, arguments: list[str]) -> str:
-        return "0" if len(arguments) > 1 else "0 50"
+        if not arguments:
+            return NO_ARGUMENT
+        profile = self._profile(arguments[0])
+        if len(arguments) == 1:
+            return f"0 {arguments[0]} {_number(profile[0])}"
+        profile[0] = float(arguments[1])
+        return "0"
+
+    def _do_mspeed(self, arguments: list[str]) -> str:
+        if not arguments:
+            return f"0 {_number(self.monitor_speed)}"
+        self.monitor_speed = float(arguments[0])
+        return "0"
+
+    def _profile(self, number: str) -> list[float]:
+        return self.profiles.setdefault(int(number), [50.0, 0.0, 50.0, 50.0, 0.1, 0.1, 10.0, 0.0])
 
     def _do_gripclosepos(self, arguments: list[str]) -> str:
-        return "0" if arguments else "0 75.0"
+        return self._grip_position("closed", arguments)
 
     def _do_gripopenpos(self, arguments: list[str]) -> str:
-        return "0" if arguments else "0 95.0"
+        return self._grip_position("open", arguments)
+
+    def _grip_position(self, which: str, arguments: list[str]) -> str:
+        if not arguments:
+            return f"0 {_number(self.grip_mm[which])}"
+        self.grip_mm[which] = float(arguments[0])
+        return "0"
 
     def _do_gripper(self, arguments: list[str]) -> str:
         if not self.attached:
@@ -174,8 +264,6 @@ class Arm(SimInstrument):
             return NOT_ATTACHED
         if not self.homed:
             return NOT_HOMED
-        if "robot_error" in self.flags:
-            return ENVELOPE
         self._start = self._here()
         if index is not None:
             self._target = _angles(index)
@@ -193,6 +281,11 @@ class Arm(SimInstrument):
             return self._target
         share = (now - self._begin) / (self._end - self._begin)
         return [a + share * (b - a) for a, b in zip(self._start, self._target, strict=True)]
+
+
+def _number(value: float) -> str:
+    """A number as the server writes it: three decimals at most, no zeros at the end."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _angles(index: int) -> list[float]:

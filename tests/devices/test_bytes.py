@@ -275,6 +275,66 @@ def test_a_hotplate_that_may_have_tripped_is_reset_before_it_is_switched_on() ->
         port.close()
 
 
+PROFILE: list[Exchange] = [
+    (b"mspeed\n", b"0 30\r\n"),
+    (b"mspeed 100\n", b"0\r\n"),
+    (b"mspeed\n", b"0 100\r\n"),
+    (b"Profile 1\n", b"0 1 100 0 100 100 0.1 0.1 -1 -1\r\n"),
+    (b"Profile 1 50 0 50 50 0.1 0.1 10 0\n", b"0\r\n"),
+    (b"Profile 1\n", b"0 1 50 0 50 50 0.1 0.1 10 0\r\n"),
+]
+"""Another client has left its speed, and a straight path that blends into the next."""
+
+MADE_READY: list[Exchange] = [
+    (b"hp\n", b"0 1\r\n"),
+    (b"attach\n", b"0 1\r\n"),
+    (b"mspeed\n", b"0 100\r\n"),
+    (b"Profile 1\n", b"0 1 50 0 50 50 0.1 0.1 10 0\r\n"),
+]
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [(5, "a fault occurred"), (15, "hard emergency stop"), (17, "does not know")]
+)
+def test_the_arm_that_stops_on_its_way_says_why_at_the_next_look(state: int, words: str) -> None:
+    exchanges: list[Exchange] = [
+        *MADE_READY,
+        (b"locAngles 7\n", b"0 1 7 1 2 3 4 5 6\r\n"),
+        (b"move 7 1\n", b"0\r\n"),
+        (b"wherej\n", b"0 0 0 0 0 0 0\r\n"),
+        (b"sysState\n", f"0 {state}\r\n".encode()),
+        (b"halt\n", b"0\r\n"),
+    ]
+    with (
+        talking(Arm, exchanges, "tcp") as arm,
+        pytest.raises(AlarmError, match=rf"on its way to location 7: .*{words}.*system state {state}"),
+    ):
+        arm.location.set(7).wait(10)
+
+
+def test_the_arm_whose_emergency_stop_is_pressed_gets_no_power_and_says_so() -> None:
+    exchanges: list[Exchange] = [
+        (b"hp\n", b"0 0\r\n"),
+        (b"hp 1\n", b"0\r\n"),
+        (b"hp\n", b"0 0\r\n"),
+        (b"sysState\n", b"0 15\r\n"),
+        (b"halt\n", b"0\r\n"),
+    ]
+    with talking(Arm, exchanges, "tcp") as arm, pytest.raises(AlarmError, match="no power: hard emergency stop"):
+        arm.location.set(7).wait(10)
+
+
+def test_a_bare_error_code_of_the_arm_is_put_into_words() -> None:
+    exchanges: list[Exchange] = [
+        (b"hp\n", b"0 1\r\n"),
+        (b"attach\n", b"0 0\r\n"),
+        (b"attach 1\n", b"-1046\r\n"),
+        (b"halt\n", b"0\r\n"),
+    ]
+    with talking(Arm, exchanges, "tcp") as arm, pytest.raises(AlarmError, match="error -1046: power not enabled"):
+        arm.location.set(7).wait(10)
+
+
 def test_the_arm_moves_and_grips() -> None:
     angles = "100.000 -60.000 90.000 -90.000 85.000 0.000"
     exchanges: list[Exchange] = [
@@ -282,29 +342,42 @@ def test_the_arm_moves_and_grips() -> None:
         (b"version\n", b"0 TCS 3.0C\r\n"),
         (b"hp\n", b"0 0\r\n"),
         (b"hp 1\n", b"0\r\n"),
+        (b"hp\n", b"0 0\r\n"),
+        (b"sysState\n", b"0 9\r\n"),
+        (b"hp\n", b"0 1\r\n"),
         (b"attach\n", b"0 0\r\n"),
         (b"attach 1\n", b"0\r\n"),
+        *PROFILE,
         (b"locAngles 7\n", f"0 1 7 {angles}\r\n".encode()),
-        (b"move 7 1\n", b"-1021 *Robot not homed*\r\n"),
+        (b"move 7 1\n", b"-1021\r\n"),
         (b"home\n", b"0\r\n"),
         (b"move 7 1\n", b"0\r\n"),
         (b"wherej\n", b"0 1.000 1.000 1.000 1.000 1.000 0.000\r\n"),
         (b"sysState\n", b"0 21\r\n"),
         (b"wherej\n", f"0 {angles}\r\n".encode()),
         (b"hp\n", b"0 1\r\n"),
-        (b"attach\n", b"0 -1\r\n"),
+        (b"attach\n", b"0 1\r\n"),
+        (b"GripClosePos\n", b"0 62.5\r\n"),
+        (b"GripClosePos 75\n", b"0\r\n"),
+        (b"GripClosePos\n", b"0 75\r\n"),
         (b"gripper 2\n", b"0\r\n"),
+        (b"sysState\n", b"0 21\r\n"),
         (b"IsFullyClosed\n", b"0 0\r\n"),
     ]
-    with talking(Arm, exchanges, "tcp") as arm:
+    with talking(Arm, exchanges, "tcp", open_mm=95.0, closed_mm=75.0) as arm:
         arm.connect()
         arm.location.set(7).wait(10)
         arm.gripper.set(1).wait(10)
 
 
 def test_the_arm_that_grips_nothing_says_so() -> None:
-    ready: list[Exchange] = [(b"hp\n", b"0 1\r\n"), (b"attach\n", b"0 -1\r\n")]
-    exchanges = [*ready, (b"gripper 2\n", b"0\r\n"), (b"IsFullyClosed\n", b"0 -1\r\n"), (b"halt\n", b"0\r\n")]
+    exchanges: list[Exchange] = [
+        *MADE_READY[:2],
+        (b"gripper 2\n", b"0\r\n"),
+        (b"sysState\n", b"0 21\r\n"),
+        (b"IsFullyClosed\n", b"0 -1\r\n"),
+        (b"halt\n", b"0\r\n"),
+    ]
     with talking(Arm, exchanges, "tcp") as arm, pytest.raises(AlarmError, match="closed on nothing"):
         arm.gripper.set(1).wait(10)
 

@@ -121,7 +121,7 @@ def test_pylabrobot_moves_the_arm(host: SimHost, bench: Bench) -> None:
         await backend.move_to_stored_location(1, 1)
         joints: dict[int, float] = await backend.get_joint_position()
         await backend.halt()
-        with pytest.raises(Exception, match="-202"):
+        with pytest.raises(Exception, match="-2802"):
             await backend.send_command("move nowhere")
         await backend.io.stop()
         return joints

@@ -173,7 +173,8 @@ def test_the_same_seed_gives_the_same_campaign(
 FAULTS = [
     ("pump_1", "stall", 0.0, "the motor stalled"),
     ("selector", "stuck", 0.0, "stuck"),
-    ("arm", "robot_error", 0.0, "-3100"),
+    ("arm", "robot_error", 0.0, "power off, a fault occurred (system state 5)"),
+    ("arm", "estop", 0.0, "hard emergency stop (system state 15)"),
     ("balance", "drift", 1.0, "mg in 10 s with nothing poured"),
     ("hotplate", "heater_open", 0.0, "heater open"),
     ("hotplate", "over_temperature", 0.0, "over-temperature: the plate is at 205 degC"),

@@ -6,7 +6,8 @@ import logging
 import random
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from labwright.clock import LabClock
@@ -147,6 +148,21 @@ class Simulated:
         self.unknown[command] += 1
 
 
+@dataclass(frozen=True)
+class Later:
+    """A reply that comes only when something has happened; until then the instrument takes no other command.
+
+    Attributes:
+        at_s: lab time at which `reply` is called.
+        reply: the reply's text, None for silence, or that it takes longer still.
+
+    On a stepped clock, which waits for a driver that waits for a reply, lab time stands still meanwhile.
+    """
+
+    at_s: float
+    reply: Callable[[], str | Later | None]
+
+
 class SimInstrument(Simulated):
     """A simulated instrument on a wire that carries text commands.
 
@@ -162,6 +178,9 @@ class SimInstrument(Simulated):
 
     receive_end: ClassVar[bytes] = b"\n"
     """What ends a command."""
+
+    drop_after_s: ClassVar[float | None] = None
+    """Wall seconds of silence after which an incomplete command is dropped; None if the instrument waits for ever."""
 
     def __init__(self, name: str, world: Any) -> None:
         super().__init__(name, world)
@@ -180,19 +199,26 @@ class SimInstrument(Simulated):
         """The bytes that carry `reply`."""
         return reply.encode("latin-1") + self.send_end
 
-    def answer(self, command: str) -> str | None:
-        """Do `command`; the reply's text, or None to stay silent (not for me, or no reply to this command)."""
+    def answer(self, command: str) -> str | Later | None:
+        """Do `command`; the reply's text, None to stay silent (not for me, or no reply to this command), or `Later`."""
         raise NotImplementedError
 
-    def handle(self, command: str) -> bytes | None:
-        """Do `command`; the reply's bytes, or None to stay silent."""
+    def handle(self, command: str) -> bytes | Later | None:
+        """Do `command`; the reply's bytes, None to stay silent, or `Later`."""
         self.commands[command.split(" ")[0]] += 1
+        return self._replied(command, lambda: self.answer(command))
+
+    def finish(self, command: str, later: Later) -> bytes | Later | None:
+        """What `command` is answered now that its time has come; as `handle`."""
+        return self._replied(command, later.reply)
+
+    def _replied(self, command: str, reply: Callable[[], str | Later | None]) -> bytes | Later | None:
         try:
-            reply = self.answer(command)
+            text = reply()
+            return text if text is None or isinstance(text, Later) else self.encode(text)
         except Exception as error:  # noqa: BLE001 - a simulator is somebody's code; its mistake is told once, in words
             if not self.broken:
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 self.broken = f"{where.filename}:{where.lineno}: {type(error).__name__}: {error}"
                 _log.error("SIMULATED %s fails at %r and is silent: %s", self.name, command, self.broken)
             return None
-        return None if reply is None else self.encode(reply)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 import tty
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from labwright.simulation.instrument import SimInstrument
+from labwright.clock import Repeating
+from labwright.simulation.instrument import Later, SimInstrument
 
 Write = Callable[[bytes], None]
 
@@ -28,17 +30,52 @@ class _Conversation:
         self._write = write
         self._hang_up = hang_up
         self._buffer = b""
+        self._last_byte_s = 0.0
+        self._waiting: Repeating | None = None
+        """For the reply that comes later; commands behind it wait."""
 
     def received(self, data: bytes) -> None:
+        """Bytes have come."""
+        now = time.monotonic()
+        drop_after_s = self._instruments[0].drop_after_s
+        if drop_after_s is not None and self._waiting is None and now - self._last_byte_s > drop_after_s:
+            self._buffer = b""
+        self._last_byte_s = now
         self._buffer += data
-        while (message := self._instruments[0].split(self._buffer)) is not None:
+        self._go_on()
+
+    def closed(self) -> None:
+        """The client has gone: nobody waits for a reply any more."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _go_on(self) -> None:
+        while self._waiting is None and (message := self._instruments[0].split(self._buffer)) is not None:
             command, length = message
             self._buffer = self._buffer[length:]
             for instrument in self._instruments:
-                reply = instrument.handle(command)
-                self._handled(instrument)
-                if reply is not None:
-                    self._reply(instrument, command, reply)
+                self._done(instrument, command, instrument.handle(command))
+
+    def _done(self, instrument: SimInstrument, command: str, reply: bytes | Later | None) -> None:
+        self._handled(instrument)
+        if isinstance(reply, Later):
+            self._wait(instrument, command, reply)
+        elif reply is not None:
+            self._reply(instrument, command, reply)
+
+    def _wait(self, instrument: SimInstrument, command: str, later: Later) -> None:
+        loop = asyncio.get_running_loop()
+
+        def finish() -> None:
+            self._waiting = None
+            self._done(instrument, command, instrument.finish(command, later))
+            self._go_on()
+
+        def its_time() -> None:  # in the clock's thread
+            with contextlib.suppress(RuntimeError):  # the simulation has ended meanwhile
+                loop.call_soon_threadsafe(finish)
+
+        self._waiting = instrument.clock.once(max(0.0, later.at_s - instrument.clock.now()), its_time)
 
     def _reply(self, instrument: SimInstrument, command: str, reply: bytes) -> None:
         fault = instrument.wire_faults.take(command)
@@ -84,6 +121,7 @@ class PtyWire:
     def stop(self) -> None:
         """Close the line; called in the loop's thread."""
         self._loop.remove_reader(self._master)
+        self._conversation.closed()
         os.close(self._master)
         os.close(self._slave)
         if self._link is not None:
@@ -159,4 +197,5 @@ class TcpWire:
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
+            conversation.closed()
             writer.close()
