@@ -28,6 +28,7 @@ from labwright.engine.events import (
 )
 from labwright.engine.tables import take_changes
 from labwright.model.campaign import Suggestion
+from labwright.model.material import Used
 from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOutcome, StepSpec, When
 from labwright.model.spec import StopRule
 from labwright.model.states import IllegalTransitionError
@@ -66,6 +67,7 @@ class Lab:
         order = self.running.pop(name).order
         bare = more.pop("bare", False)
         doubt, kind = more.pop("doubt", None), more.pop("kind", None if state == "done" else "equipment")
+        used, part = more.pop("used", {}), more.pop("part", None)
         found = StepOutcome(
             step_id=order.step_id,
             state=state,
@@ -73,6 +75,8 @@ class Lab:
             fail_kind=kind,
             error=f"{state}!",
             doubt=doubt,
+            used=used,
+            part=part,
             started_s=0,
             ended_s=seconds,
         )
@@ -274,6 +278,60 @@ def test_stocks_are_promised_used_and_never_overdrawn() -> None:
     lab.suggest(water=3.0)
     assert lab.core.phase == "draining"
     assert "stock water is used up: 3.00 ml are needed, 1.50 ml are left" in lab.core.reason
+
+
+def test_counted_stocks_are_used_as_operations_confirm_and_promises_are_released() -> None:
+    lab = Lab(protocol(STEP, results=("y",)), budget=3, counted=("water",))
+    resources = lab.core.resources
+    lab.suggest(water=2.0)
+    assert (resources.left_ml("water"), resources.reserved_ml("water")) == (7.5, 2.0)
+    lab.end("0001/a", "failed", used={"water": Used(nl=500_000, unknown_nl=1_000_000)})
+    assert (resources.left_ml("water"), resources.reserved_ml("water")) == (7.0, 0.0), "it is over: charged what came"
+    assert resources.used["water"] == Used(nl=500_000, unknown_nl=1_000_000)
+    entries = [row for key, row in take_changes(lab.core).items() if key[0] == "ledger" and row]
+    assert [(row["change_nl"], row["unknown_nl"], row["step_id"]) for row in entries] == [
+        (-500_000, 1_000_000, "c-1/0001/a")
+    ]
+
+
+def test_a_step_that_is_repeated_is_charged_all_it_took() -> None:
+    step = STEP.model_copy(update={"on_failure": "ask"})
+    lab = Lab(protocol(step, results=("y",)), counted=("water",))
+    lab.suggest(water=2.0)
+    lab.end("0001/a", "failed", used={"water": Used(nl=1_500_000)})
+    assert lab.core.resources.reserved_ml("water") == 0.5
+    lab.answer("again")
+    lab.end("0001/a", used={"water": Used(nl=3_500_000)})
+    assert (lab.core.resources.left_ml("water"), lab.core.resources.reserved_ml("water")) == (4.0, 0.0)
+
+
+def test_a_campaign_ends_in_time_when_preparations_have_eaten_the_stock() -> None:
+    lab = Lab(protocol(STEP, results=("y",)), budget=3, counted=("water",), lots_ml={"water": 8.0})
+    prepared = CampaignCore()
+    first = started(1, 3, StopRule(), protocol(STEP, results=("y",)))
+    prepared.handle(first.model_copy(update={"counted": ("water",), "lots_ml": {"water": 8.0}}))
+    (order,) = [run for one in prepared.live.values() for run in one.running]
+    used = {"water": Used(nl=5_500_000, unknown_nl=1_000_000)}
+    done = StepOutcome(step_id=order.step_id, state="done", used=used, started_s=0, ended_s=1)
+    prepared.handle(StepEnded(outcome=done))
+    prepared.handle(Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses_ml={"water": 2.0}))
+    assert (prepared.phase, prepared.tried) == ("completed", 0)
+    assert prepared.reason == (
+        "stock water is used up: 2.00 ml are needed, 1.50 ml are left (5.50 ml were pumped, 1.00 ml may have been); "
+        "refill it (inventory.yaml)"
+    )
+    lab.suggest()  # nothing was declared, and still it was pumped
+    lab.end("0001/a", used={"water": Used(nl=8_000_001)})
+    lab.suggest()
+    assert lab.core.phase == "completed"
+    assert "stock water is used up" in lab.core.reason
+
+
+def test_campaigns_of_earlier_releases_use_what_was_promised() -> None:
+    lab = Lab(protocol(STEP, results=("y",)))
+    lab.suggest(water=2.0)
+    lab.end("0001/a", used={"water": Used(nl=500_000)})
+    assert lab.core.resources.left_ml("water") == 5.5
 
 
 def test_what_a_step_takes_is_learnt() -> None:

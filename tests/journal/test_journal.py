@@ -57,7 +57,7 @@ def test_events_come_back_in_their_order_with_what_was_decided(journal: Journal,
 
 
 def test_an_event_and_what_it_changes_are_kept_together_or_not_at_all(journal: Journal) -> None:
-    lot = {"name": "water", "usable_ml": 5.0, "reserved_ml": 1.0}
+    lot = {"name": "water", "usable_ml": 5.0, "reserved_ml": 1.0, "unknown_ml": 0.25}
     journal.record([event("started", changes={("lot", "water"): lot})])
     journal.record([event("step_ended", changes={("lot", "water"): {**lot, "usable_ml": 4.0}})])
     assert [dict(row) for row in journal.rows(schema.lot)] == [{**lot, "usable_ml": 4.0}]

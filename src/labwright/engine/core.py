@@ -48,7 +48,9 @@ from labwright.engine.tables import Touched
 from labwright.model.campaign import CampaignState, Outcome, Trial, Veto
 from labwright.model.errors import LabwrightError, unknown
 from labwright.model.judging import counts
+from labwright.model.material import Used
 from labwright.model.protocol import ProtocolSpec, StepOutcome
+from labwright.model.records import Follow
 from labwright.model.spec import CampaignSpec
 from labwright.model.states import CampaignPhase, check_transition
 
@@ -74,6 +76,8 @@ class CampaignCore:
         self.live: dict[str, Experiment] = {}
         self._asked = Questions()
         self.resources = Resources()
+        self._changed: dict[str, None] = {}
+        """Samples that the present event has changed, in their order."""
         self._look: set[str] = set()
         """Samples that something has happened to, or that wait for something another has."""
         self.tried = 0
@@ -199,11 +203,12 @@ class CampaignCore:
         if isinstance(event, Started) != (self.phase == "draft"):
             raise IllegalEventError(f"event {event.kind!r} cannot happen in phase {self.phase!r} of {self.campaign!r}")
         self._out = []
+        self._changed = {}
         match event:
             case Started():
                 self._start(event)
             case Resumed():
-                self._resumed()
+                self._resumed(event)
             case Suggested():
                 self._suggested(event)
             case Infeasible():
@@ -245,7 +250,7 @@ class CampaignCore:
 
     def snapshot(self) -> bytes:
         """The whole state as canonical JSON; equal states give equal bytes."""
-        hidden = ("touched", "_out", "_started")
+        hidden = ("touched", "_out", "_started", "_changed")
         state = {name: value for name, value in vars(self).items() if name not in hidden}
         return orjson.dumps(state, default=_plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
 
@@ -254,14 +259,16 @@ class CampaignCore:
         self.campaign = event.campaign
         self._to_prepare = list(event.spec.prepare)
         self.durations = Durations(event.learnt_s)
-        self.resources = Resources(list(event.places), dict(event.lots_ml), self.touched)
+        self.resources = Resources(
+            list(event.places), dict(event.lots_ml), self.touched, counted=frozenset(event.counted)
+        )
         self._asked = Questions(self.touched)
         self.phase = "queued"
         self._become("running")
         for name in event.lots_ml:
             self.touched.lots.add(name)
 
-    def _resumed(self) -> None:
+    def _resumed(self, event: Resumed) -> None:
         """What the last controller left under way is told to the stations again; they know what is done of it."""
         if self.phase == "paused":
             self._out.append(PauseStations(on=True))
@@ -269,6 +276,7 @@ class CampaignCore:
             for run in one.running:
                 if run.state != "running":
                     continue
+                self.resources.use(one, run, self.campaign, event.used.get(run.step_id, {}))
                 if self._stopping:
                     run.become("failed")
                     run.error = "the controller ended while it was being stopped"
@@ -372,6 +380,7 @@ class CampaignCore:
         one, run = self._find(outcome.step_id)
         run.ended_s = outcome.ended_s
         run.error = outcome.error
+        self.resources.use(one, run, self.campaign, outcome.used)
         if outcome.state == "done":
             run.become("done")
             self.resources.done(one, run)
@@ -535,9 +544,8 @@ class CampaignCore:
 
     def _step_answered(self, one: Experiment, question: Question, event: Answered) -> None:
         run = next(run for run in one.steps.values() if run.step_id == question.step_id)
-        if question.doubt is not None and event.answer in ("again", "done"):
-            state: Literal["confirmed", "absent"] = "confirmed" if event.answer == "done" else "absent"
-            self._out.append(Settle(run.step_id, question.doubt, state, event.by, event.because))
+        if question.doubt is not None:
+            self._settle(one, run, question, question.doubt, event)
         if event.answer == "abandon":
             self._step_lost(one, run)
             one.stands_at = ""
@@ -553,6 +561,21 @@ class CampaignCore:
             run.become("ready")
             self.resources.release_station(run)
             self._touch(one, run)
+
+    def _settle(self, one: Experiment, run: StepRun, question: Question, doubt: int, event: Answered) -> None:
+        """Write down what becomes of an operation in doubt."""
+        part, confirmed = question.part, event.answer == "done"
+        if part is None or confirmed:
+            if event.answer != "abandon":
+                state: Literal["confirmed", "absent"] = "confirmed" if confirmed else "absent"
+                self._out.append(Settle(run.step_id, doubt, state, event.by, event.because))
+            return
+        follow: Follow = "rest" if event.answer == "rest" else "again" if event.answer == "again" else ""
+        self._out.append(Settle(run.step_id, doubt, "confirmed", event.by, event.because, part, follow))
+        if part.stock:
+            settled = Used(nl=part.counted_nl, unknown_nl=-part.nl)
+            now = {part.stock: run.used.get(part.stock, Used()) + settled}
+            self.resources.use(one, run, self.campaign, now)
 
     def _stop(self, event: StopAsked) -> None:
         if self.phase != "draining":
@@ -592,14 +615,14 @@ class CampaignCore:
 
     def _go_on(self) -> None:
         """Start what can start, ask for what is needed, end what has ended."""
-        for label in list(self.touched.experiments):
+        for label in list(self._changed):
             one = self.live.get(label)
             if one is None:
                 continue
             self._skip(one)
             if one.over and self._left_behind(one):
                 self._hold(one, self._asked.of_removal(self.campaign, one))
-            elif one.over:
+            elif one.over and one.state != "held":
                 self._experiment_over(one)
         if self.phase == "running":
             self._prepare_or_ask()
@@ -724,6 +747,7 @@ class CampaignCore:
 
     def _touch(self, one: Experiment, *runs: StepRun) -> None:
         self.touched.experiments[one.label] = one
+        self._changed[one.label] = None
         self._look.add(one.label)
         for run in runs:
             self.touched.steps[run.step_id] = (one, run)

@@ -43,14 +43,16 @@ from labwright.engine.events import (
     decisions,
 )
 from labwright.engine.latch import refuse_while_latched
-from labwright.engine.recovery import learnt_s, rebuilt
+from labwright.engine.recovery import learnt_s, rebuilt, used_so_far
 from labwright.engine.tables import take_changes
 from labwright.journal import Command, Journal, NewEvent, RunJournal, StepJournal, WakePort, recover, settle, supersede
 from labwright.lab import Lab
 from labwright.model.campaign import CampaignState, Earlier
 from labwright.model.errors import ConfigError, DeviceError, LabwrightError
+from labwright.model.material import Used
 from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.stations import Station, StationLink
+from labwright.stations.uses import Uses
 
 SILENCE_S = 600.0
 """Wall seconds without any event, beyond what the running steps may take, after which they count as hung."""
@@ -162,8 +164,10 @@ class CampaignRun:
         self._going = not resume
         self._ending = threading.Event()
         self._restoring: threading.Thread | None = None
+        self._used: dict[str, dict[str, Used]] = {}
         if resume:
             self.core = rebuilt(journal, resume)
+            self._used = used_so_far(self.keeper, self.core)
         else:
             self._events.put(self._started_event())
 
@@ -222,6 +226,7 @@ class CampaignRun:
             by=self._by,
             places=self._campaign.places,
             lots_ml={name: one.volume_ml - one.reserve_ml for name, one in self._lab.model.stocks.items()},
+            counted=Uses(self._lab.model).counted(self._lab.devices),
             learnt_s=learnt_s(self._journal, list(self._campaign.protocols)),
             earlier=self._earlier,
         )
@@ -238,7 +243,7 @@ class CampaignRun:
         except LabwrightError as error:
             self._events.put(StopAsked(why=f"set-points could not be restored: {error}", now=True))
         finally:
-            self._events.put(Resumed(epoch=self.epoch, by=self._by))
+            self._events.put(Resumed(epoch=self.epoch, by=self._by, used=self._used))
             actor.close()
 
     def _restore_one(self, axis: Any, what: str, value: float, actor: Actor) -> None:
@@ -345,7 +350,7 @@ class CampaignRun:
         """What decisions change in what the stations have kept, in the same transaction."""
         now = self._lab.clock.now()
         works = [
-            settle(one.step_id, one.n, one.state, one.because, one.by, now)
+            settle(one.step_id, one.n, one.state, one.because, one.by, now, one.part, one.follow)
             for one in decided
             if isinstance(one, Settle)
         ]

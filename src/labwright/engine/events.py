@@ -9,7 +9,9 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from labwright.model.base import Frozen
 from labwright.model.campaign import CampaignState, Earlier, StopAdvice, Suggestion, Veto
+from labwright.model.material import Part, Used
 from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
+from labwright.model.records import Follow
 from labwright.model.spec import CampaignSpec
 
 
@@ -27,6 +29,8 @@ class Started(Frozen):
         by: who started it.
         places: positions with an empty container for a sample, in the order of their use.
         lots_ml: what can be used of each stock.
+        counted: stocks whose use is counted by the confirmed operations of their pumps; of the others an experiment
+            takes what its protocol promised, as of all stocks in campaigns of earlier releases.
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
         earlier: experiments of earlier campaigns that the planner learns from, as the journal had them then.
     """
@@ -42,17 +46,26 @@ class Started(Frozen):
     by: str = ""
     places: tuple[str, ...] = ()
     lots_ml: dict[str, float] = {}
+    counted: tuple[str, ...] = ()
     learnt_s: dict[str, float] = {}
     earlier: tuple[Earlier, ...] = ()
 
 
 class Resumed(Frozen):
-    """Another controller resumes the campaign: the one before has died or was ended."""
+    """Another controller resumes the campaign: the one before has died or was ended.
+
+    Attributes:
+        epoch: of the new controller.
+        by: who started it.
+        because: why.
+        used: what the steps that were under way have taken of the stocks so far, by step and stock.
+    """
 
     kind: Literal["resumed"] = "resumed"
     epoch: int
     by: str = ""
     because: str = ""
+    used: dict[str, dict[str, Used]] = {}
 
 
 class Suggested(Frozen):
@@ -269,16 +282,24 @@ class StopStations:
 
 @dataclass(frozen=True)
 class Settle:
-    """Record a person's answer about an operation that was in doubt."""
+    """Record a person's answer about an operation that was in doubt.
+
+    Attributes:
+        part: what its device has counted, where only that is confirmed.
+        follow: what comes after the part.
+    """
 
     step_id: str
     n: int
     state: Literal["confirmed", "absent"]
     by: str
     because: str
+    part: Part | None = None
+    follow: Follow = ""
 
     def __str__(self) -> str:
-        return f"settle {self.step_id}#{self.n} {self.state}"
+        part = "" if self.part is None else f" {self.part.counted:g} {self.follow or 'taken'}"
+        return f"settle {self.step_id}#{self.n} {self.state}{part}"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from labwright.model.material import Used
 from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome, StepSpec
 from labwright.model.states import ExperimentState, StepState, check_transition
 
@@ -26,6 +27,8 @@ class StepRun:
     expected_s: float = 0.0
     started_s: float | None = None
     ended_s: float | None = None
+    used: dict[str, Used] = field(default_factory=dict)
+    """What it has taken of the stocks so far, in all its attempts."""
 
     def become(self, state: StepState) -> None:
         """Change the state.
@@ -60,6 +63,7 @@ class Experiment:
         trial: index among the campaign's trials; None for a preparation.
         found: results by step, of the newest round.
         given_up: why, once only its way out of the lab is left.
+        used: what its steps have taken of the stocks so far, in all rounds.
     """
 
     label: str
@@ -76,6 +80,7 @@ class Experiment:
     steps: dict[str, StepRun] = field(default_factory=dict)
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     given_up: str = ""
+    used: dict[str, Used] = field(default_factory=dict)
 
     def become(self, state: ExperimentState) -> None:
         """Change the state.

@@ -9,6 +9,7 @@ import orjson
 from labwright.engine.events import Answered
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.tables import Row, Touched
+from labwright.model.material import Part
 from labwright.model.protocol import StepOutcome
 
 
@@ -21,6 +22,7 @@ class Question:
         label: of the experiment.
         step_id: the step that waits for it.
         doubt: number of the operation in doubt; None if none is.
+        part: how much of it its device has counted; None if that is not known.
         text: what is asked.
         choices: answers, and what each means.
     """
@@ -31,6 +33,7 @@ class Question:
     doubt: int | None
     text: str
     choices: dict[str, str]
+    part: Part | None = None
 
     def row(self, campaign: str, answered: Answered | None = None, withdrawn: str = "") -> Row:
         """As it is kept."""
@@ -65,11 +68,19 @@ class Questions:
 
     def of_step(self, campaign: str, one: Experiment, run: StepRun, outcome: StepOutcome) -> Question:
         """Ask what is to be done about a step that did not end well."""
-        choices = {"again": "do it (again), because it has not happened or is mended"}
+        part = outcome.part if outcome.doubt is not None else None
+        again = "Repeat the operation (it did not happen)" if outcome.doubt is not None else "Repeat the step"
+        choices = _part_choices(part) if part is not None else {"again": f"{again}, once the fault is fixed"}
         if outcome.doubt is not None and not outcome.value_lost:
-            choices["done"] = "it has happened; go on after it"
-        choices["abandon"] = f"give sample {one.sample} up; its container was taken out of the lab by hand"
-        return self._ask(campaign, one, run.step_id, outcome.doubt, f"{run.step_id}: {outcome.error}", choices)
+            whole = f", all {_amount(part.asked, part.unit)} of it" if part is not None else ""
+            choices["done"] = f"It did happen{whole}; continue after it"
+        choices["abandon"] = f"Give sample {one.sample} up; you have taken its container out of the lab by hand"
+        text = f"{run.step_id}: {outcome.error}"
+        if part is not None:
+            text += f"\n{_counted(part)}"
+        if run.spec.before_again and outcome.doubt is None:
+            text += f"\nBefore you answer 'again': {run.spec.before_again}"
+        return self._ask(campaign, one, run.step_id, outcome.doubt, text, choices, part)
 
     def of_removal(self, campaign: str, one: Experiment) -> Question:
         """Ask for a sample that was given up to be taken out of the way of others."""
@@ -93,10 +104,41 @@ class Questions:
         return any(question.label == one.label for question in self.open.values())
 
     def _ask(
-        self, campaign: str, one: Experiment, step_id: str, doubt: int | None, text: str, choices: dict[str, str]
+        self,
+        campaign: str,
+        one: Experiment,
+        step_id: str,
+        doubt: int | None,
+        text: str,
+        choices: dict[str, str],
+        part: Part | None = None,
     ) -> Question:
         self.asked += 1
-        question = Question(f"{campaign}?{self.asked}", one.label, step_id, doubt, text, choices)
+        question = Question(f"{campaign}?{self.asked}", one.label, step_id, doubt, text, choices, part)
         self.open[question.id] = question
         self.touched.questions[question.id] = question.row(campaign)
         return question
+
+
+def _part_choices(part: Part) -> dict[str, str]:
+    """What can be done about an operation that was done in part: each answer, and what it does to this sample."""
+    asked, done = _amount(part.asked, part.unit), _amount(part.done, part.unit)
+    choices = {}
+    if not part.no_rest:
+        rest = _amount(part.rest, part.unit)
+        choices["rest"] = f"Do the missing {rest} now; with the {done} counted so far that makes the {asked} asked for"
+    choices["take"] = f"Take it as it is: nothing more is added, {done} are recorded instead of {asked}; continue"
+    both = _amount(part.done + part.asked, part.unit)
+    choices["again"] = f"Do all {asked} once more, on top of the {done} counted: {both} in all, once the fault is fixed"
+    return choices
+
+
+def _counted(part: Part) -> str:
+    """How much was done, in numbers."""
+    words = f"{part.what}: {_amount(part.done, part.unit)} of {_amount(part.asked, part.unit)} are counted"
+    return f"{words}; the rest cannot be done by itself: {part.no_rest}" if part.no_rest else words
+
+
+def _amount(value: float, unit: str) -> str:
+    number = f"{value:.6g}"
+    return number if unit in ("", "1") else f"{number} {unit}"

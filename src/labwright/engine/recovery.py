@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from labwright.engine.core import CampaignCore
 from labwright.engine.events import EVENTS, Event, Instruction, Resumed, Started, StopAsked, decisions
 from labwright.engine.tables import take_changes
-from labwright.journal import Journal, LoggedEvent, NewEvent
+from labwright.journal import Journal, LoggedEvent, NewEvent, StepJournal
 from labwright.journal.schema import campaign as campaign_table
 from labwright.journal.schema import step as step_table
 from labwright.model.errors import ConfigError, JournalError, unknown
+from labwright.model.material import Used
 
 OVER = ("completed", "stopped", "failed")
 
@@ -94,7 +95,8 @@ def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None
     """
     core = rebuilt(journal, campaign)
     epoch = journal.control(by)
-    events: list[Event] = [StopAsked(why=why, now=True, by=by), Resumed(epoch=epoch, by=by, because=why)]
+    used = used_so_far(StepJournal(journal), core)
+    events: list[Event] = [StopAsked(why=why, now=True, by=by), Resumed(epoch=epoch, by=by, because=why, used=used)]
     kept = []
     for event in events:
         if not core.over:
@@ -110,6 +112,13 @@ def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None
                 )
             )
     journal.record(kept)
+
+
+def used_so_far(steps: StepJournal, core: CampaignCore) -> dict[str, dict[str, Used]]:
+    """What the steps under way have taken of the stocks, by the operations in the journal; by step and stock."""
+    running = [run.step_id for one in core.live.values() for run in one.running if run.state == "running"]
+    found = {step_id: steps.used(step_id) for step_id in running}
+    return {step_id: used for step_id, used in found.items() if used}
 
 
 def learnt_s(journal: Journal, protocols: list[str]) -> dict[str, float]:

@@ -5,10 +5,12 @@ All of it is taken together or none; a sample's position stays taken until the s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from labwright.engine.experiment import Experiment, StepRun
-from labwright.engine.tables import Touched
+from labwright.engine.tables import Spent, Touched
+from labwright.model.material import NL_PER_ML, Used, nanolitres
 from labwright.model.protocol import StepSpec
 from labwright.model.states import check_transition
 
@@ -37,17 +39,25 @@ class Resources:
 
     Attributes:
         places: positions with an empty container, in the order of their use.
-        lots_ml: what is left of each stock, without what is promised to experiments under way.
+        lots_ml: what can be used of each stock: at the start for those that are counted, now for the others.
         touched: told what has changed.
+        counted: stocks whose use is counted by confirmed operations.
         reserved: by ``station:name`` or ``position:name``.
-        promised_ml: by stock.
+        promised_ml: by stock that is not counted.
+        promised_nl: by stock that is counted: nanolitres that experiments under way may still take.
+        used: by stock that is counted: what was taken since the start.
+        entries: in the ledger so far.
     """
 
     places: list[str] = field(default_factory=list)
     lots_ml: dict[str, float] = field(default_factory=dict)
     touched: Touched = field(default_factory=Touched)
+    counted: frozenset[str] = frozenset()
     reserved: dict[str, Reservation] = field(default_factory=dict)
     promised_ml: dict[str, float] = field(default_factory=dict)
+    promised_nl: dict[str, int] = field(default_factory=dict)
+    used: dict[str, Used] = field(default_factory=dict)
+    entries: int = 0
 
     def taken(self, one: Experiment, spec: StepSpec) -> str:
         """Why the step cannot start: a resource another has; empty if it can."""
@@ -95,10 +105,58 @@ class Resources:
                 continue  # nobody knows that it is empty
             self._release(resource)
         for stock, volume_ml in one.uses_ml.items():
+            if stock in self.counted:
+                self._promise(stock, -self._still_promised(one, stock))
+                continue
             self.promised_ml[stock] -= volume_ml
             self.lots_ml[stock] -= volume_ml
             self.touched.lots.add(stock)
-            self.touched.spent.append((stock, campaign, one.label, -volume_ml))
+            self._spend(stock, campaign, one, "", Used(nl=nanolitres(volume_ml)), volume_ml)
+        one.uses_ml = {}
+
+    def use(self, one: Experiment, run: StepRun, campaign: str, used: Mapping[str, Used]) -> None:
+        """Count what a step has taken so far of the stocks: confirmed, and perhaps.
+
+        Args:
+            one: the experiment.
+            run: its step.
+            campaign: its id.
+            used: by stock, all of this step's attempts.
+        """
+        for stock, now in used.items():
+            more = now - run.used.get(stock, Used())
+            if stock not in self.counted or not more:
+                continue
+            promised_nl = self._still_promised(one, stock)
+            run.used[stock] = now
+            one.used[stock] = one.used.get(stock, Used()) + more
+            self.used[stock] = self.used.get(stock, Used()) + more
+            self._promise(stock, self._still_promised(one, stock) - promised_nl)
+            self._spend(stock, campaign, one, run.step_id, more, more.nl / NL_PER_ML)
+
+    def left_ml(self, stock: str) -> float:
+        """What is left of a stock, without what is promised or may be gone."""
+        if stock not in self.counted:
+            return self.lots_ml.get(stock, 0.0)
+        return (nanolitres(self.lots_ml[stock]) - self.used.get(stock, Used()).nl) / NL_PER_ML
+
+    def reserved_ml(self, stock: str) -> float:
+        """What is promised of a stock to experiments under way, and not taken yet."""
+        return self.promised_nl[stock] / NL_PER_ML if stock in self.promised_nl else self.promised_ml.get(stock, 0.0)
+
+    def _still_promised(self, one: Experiment, stock: str) -> int:
+        """Nanolitres of a stock that an experiment may still take of what it was promised."""
+        return max(0, nanolitres(one.uses_ml.get(stock, 0.0)) - one.used.get(stock, Used()).most_nl)
+
+    def _spend(self, stock: str, campaign: str, one: Experiment, step_id: str, used: Used, used_ml: float) -> None:
+        self.entries += 1
+        self.touched.spent.append(
+            Spent(self.entries, stock, campaign, one.label, step_id, -used.nl, used.unknown_nl, -used_ml)
+        )
+
+    def _promise(self, stock: str, nl: int) -> None:
+        self.promised_nl[stock] = self.promised_nl.get(stock, 0) + nl
+        self.touched.lots.add(stock)
 
     def next_place(self) -> str:
         """The next position with an empty container; empty where the lab handles none."""
@@ -111,15 +169,40 @@ class Resources:
     def lacking(self, uses_ml: dict[str, float]) -> str:
         """Which stock does not last for one more experiment, in words; empty if all do."""
         for stock, volume_ml in uses_ml.items():
-            if stock in self.lots_ml:
+            if stock in self.counted:
+                free_nl = self._free_nl(stock)
+                if nanolitres(volume_ml) > free_nl:
+                    return self._lacks(stock, volume_ml, free_nl)
+            elif stock in self.lots_ml:
                 free_ml = self.lots_ml[stock] - self.promised_ml.get(stock, 0.0)
                 if volume_ml > free_ml + 1e-9:
                     return f"stock {stock} is used up: {volume_ml:.2f} ml are needed, {free_ml:.2f} ml are left"
+        for stock in self.used:  # also of what no protocol has promised to take
+            if (free_nl := self._free_nl(stock)) < 0:
+                return self._lacks(stock, uses_ml.get(stock, 0.0), free_nl)
         return ""
+
+    def _free_nl(self, stock: str) -> int:
+        gone_nl = self.used.get(stock, Used()).most_nl + self.promised_nl.get(stock, 0)
+        return nanolitres(self.lots_ml.get(stock, 0.0)) - gone_nl
+
+    def _lacks(self, stock: str, needed_ml: float, free_nl: int) -> str:
+        used = self.used.get(stock, Used())
+        words = [f"{used.nl / NL_PER_ML:.2f} ml were pumped"]
+        words += [f"{used.unknown_nl / NL_PER_ML:.2f} ml may have been"] if used.unknown_nl else []
+        if promised_nl := self.promised_nl.get(stock, 0):
+            words.append(f"{promised_nl / NL_PER_ML:.2f} ml are reserved for samples under way")
+        return (
+            f"stock {stock} is used up: {needed_ml:.2f} ml are needed, {free_nl / NL_PER_ML:.2f} ml are left "
+            f"({', '.join(words)})"
+        )
 
     def reserve_lots(self, uses_ml: dict[str, float]) -> None:
         """Promise stocks to an experiment."""
         for stock, volume_ml in uses_ml.items():
+            if stock in self.counted:
+                self._promise(stock, nanolitres(volume_ml))
+                continue
             self.lots_ml.setdefault(stock, 0.0)
             self.promised_ml[stock] = self.promised_ml.get(stock, 0.0) + volume_ml
             self.touched.lots.add(stock)

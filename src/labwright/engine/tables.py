@@ -6,12 +6,52 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from labwright.model.material import NL_PER_ML
+
 if TYPE_CHECKING:
     from labwright.engine.core import CampaignCore
     from labwright.engine.experiment import Experiment, StepRun
 
 Row = Mapping[str, Any]
 Changes = dict[tuple[str, str], Row | None]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """An entry of the ledger: what a step, or a whole experiment whose steps are not counted, has taken of a stock.
+
+    Attributes:
+        number: of the entry in its campaign, from 1.
+        stock: its name.
+        campaign: its id.
+        label: of the experiment.
+        step_id: of the step; empty for a whole experiment, by what its protocol promised.
+        change_nl: what is known to be gone, below 0; nanolitres.
+        unknown_nl: by how much more (or less) may be gone than before, nanolitres.
+        change_ml: as `change_nl`, in millilitres.
+    """
+
+    number: int
+    stock: str
+    campaign: str
+    label: str
+    step_id: str
+    change_nl: int
+    unknown_nl: int
+    change_ml: float
+
+    def row(self, preparation: bool) -> Row:
+        """As it is written to the journal."""
+        return {
+            "lot": self.stock,
+            "campaign": self.campaign,
+            "label": self.label,
+            "change_ml": self.change_ml,
+            "why": "preparation" if preparation else "experiment",
+            "step_id": self.step_id,
+            "change_nl": self.change_nl,
+            "unknown_nl": self.unknown_nl,
+        }
 
 
 @dataclass
@@ -24,7 +64,7 @@ class Touched:
     resources: set[str] = field(default_factory=set)
     questions: dict[str, Row] = field(default_factory=dict)
     lots: set[str] = field(default_factory=set)
-    spent: list[tuple[str, str, str, float]] = field(default_factory=list)
+    spent: list[Spent] = field(default_factory=list)
     positions: dict[str, str] = field(default_factory=dict)
 
 
@@ -46,12 +86,15 @@ def take_changes(core: CampaignCore) -> Changes:
     for key, asked in touched.questions.items():
         changes["question", key] = asked
     for name in touched.lots:
-        reserved_ml = core.resources.promised_ml.get(name, 0.0)
-        usable_ml = core.resources.lots_ml.get(name, 0.0)
-        changes["lot", name] = {"name": name, "usable_ml": usable_ml, "reserved_ml": reserved_ml}
-    for number, (name, campaign, label, change_ml) in enumerate(touched.spent):
-        entry = {"lot": name, "campaign": campaign, "label": label, "change_ml": change_ml, "why": "experiment"}
-        changes["ledger", f"{campaign}|{label}|{number}"] = entry
+        unknown_nl = core.resources.used[name].unknown_nl if name in core.resources.used else 0
+        changes["lot", name] = {
+            "name": name,
+            "usable_ml": core.resources.left_ml(name),
+            "reserved_ml": core.resources.reserved_ml(name),
+            "unknown_ml": unknown_nl / NL_PER_ML,
+        }
+    for spent in touched.spent:  # numbered, so that of several events in one transaction none hides another's entry
+        changes["ledger", f"{spent.campaign}|{spent.number}"] = spent.row(spent.label in core.spec.prepare)
     for name, holds in touched.positions.items():
         changes["position", name] = {"name": name, "holds": holds, "campaign": core.campaign}
     core.forget_changes()

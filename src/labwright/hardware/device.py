@@ -361,6 +361,8 @@ class Axis(Reading):
             ``by_command_id``. Once it has told that a command is absent, that command must never be taken any more.
         holds: whether it holds a set-point that a restart may lose and that is harmless to set again.
         tolerance: error of the counter, in the axis' unit.
+        ml_per_unit: millilitres that one unit takes of the stock whose pump the device is (`stocks` in inventory.yaml);
+            0 for an axis that takes nothing. Without it a unit of volume is enough, and any other unit takes nothing.
     """
 
     def __init__(
@@ -376,6 +378,7 @@ class Axis(Reading):
         outcome: str = "",
         holds: bool = False,
         tolerance: float = 0.0,
+        ml_per_unit: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -389,6 +392,7 @@ class Axis(Reading):
         self._outcome = outcome
         self._holds = holds
         self._tolerance = tolerance
+        self.ml_per_unit = ml_per_unit
 
     @property
     def reconcile(self) -> Reconcile:

@@ -43,10 +43,10 @@ def by_counter(name: str, unit: str, value: float, counted: float, tolerance: fl
     words = f"{name} counts {counted:g} of {value:g} {unit}"
     allowed = min(max(tolerance, 1e-9), abs(value) / 3)
     if abs(counted - value) <= allowed:
-        return Evidence(state="confirmed", words=words)
+        return Evidence(state="confirmed", words=words, counted=counted)
     if abs(counted) <= allowed:
-        return Evidence(state="absent", words=words)
-    return Evidence(state="unknown", words=words)
+        return Evidence(state="absent", words=words, counted=counted)
+    return Evidence(state="unknown", words=words, counted=counted)
 
 
 def by_table(act: Act, ask: Callable[[str], Evidence | None], command_id: str) -> Evidence:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0003"
+HEAD = "0004"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -116,6 +116,12 @@ intent = sa.Table(
     sa.Column("prepared_s", sa.Float, nullable=False),
     sa.Column("decided_s", sa.Float),
     sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
+    _text("stock"),
+    sa.Column("nl", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("counted", sa.Float),
+    sa.Column("asked", sa.Float),
+    sa.Column("before", sa.Float, nullable=False, server_default="0"),
+    _text("follow"),
     sa.Index("intent_axis", "device", "axis"),
 )
 
@@ -154,6 +160,7 @@ lot = sa.Table(
     _key("name"),
     sa.Column("usable_ml", sa.Float, nullable=False),
     sa.Column("reserved_ml", sa.Float, nullable=False),
+    sa.Column("unknown_ml", sa.Float, nullable=False, server_default="0"),
 )
 
 ledger = sa.Table(
@@ -165,6 +172,9 @@ ledger = sa.Table(
     _text("label"),
     sa.Column("change_ml", sa.Float, nullable=False),
     _text("why"),
+    _text("step_id"),
+    sa.Column("change_nl", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("unknown_nl", sa.BigInteger, nullable=False, server_default="0"),
 )
 
 position = sa.Table(

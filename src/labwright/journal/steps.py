@@ -9,11 +9,13 @@ import sqlalchemy as sa
 
 from labwright.journal import schema
 from labwright.journal.journal import Journal
-from labwright.model.records import Intent, Observation, StepRecord
+from labwright.model.material import Part, Used, total
+from labwright.model.records import Follow, Intent, Observation, StepRecord
 from labwright.model.states import TRANSITIONS, IllegalTransitionError, IntentState
 
 _INTENT = ("step_id", "n", "attempt", "kind", "device", "axis", "value", "reconcile", "witness", "epoch", "state",
-           "words", "decided_by", "prepared_s", "decided_s")  # fmt: skip
+           "words", "decided_by", "prepared_s", "decided_s", "stock", "nl", "counted", "asked", "before",
+           "follow")  # fmt: skip
 
 
 class StepJournal:
@@ -39,7 +41,15 @@ class StepJournal:
         attempts = {row["n"]: row["attempt"] for row in rows}
         rows = self._journal.rows(seen, seen.c.step_id == step_id, seen.c.superseded.is_(False))
         observations = {row["n"]: _observation(row) for row in rows}
-        return StepRecord(intents=intents, attempts=attempts, observations=observations)
+        return StepRecord(intents=intents, attempts=attempts, observations=observations, taking=self._taking(step_id))
+
+    def used(self, step_id: str) -> dict[str, Used]:
+        """What a step has taken of the stocks so far, by stock."""
+        return total((one.stock, one.used) for one in self._taking(step_id))
+
+    def _taking(self, step_id: str) -> tuple[Intent, ...]:
+        table = schema.intent
+        return tuple(map(_intent, self._journal.rows(table, table.c.step_id == step_id, table.c.stock != "")))
 
     def prepare(self, intent: Intent) -> None:
         """Keep an intent before its first byte reaches the wire.
@@ -131,6 +141,7 @@ def decide(connection: sa.Connection, intent: Intent) -> None:
             words=intent.words,
             decided_by=intent.decided_by,
             decided_s=intent.decided_s,
+            counted=intent.counted,
             result=None if intent.result is None else orjson.dumps(intent.result).decode(),
         )
     ).rowcount
@@ -141,8 +152,28 @@ def decide(connection: sa.Connection, intent: Intent) -> None:
         )
 
 
-def settle(step_id: str, n: int, state: IntentState, words: str, by: str, lab_time_s: float) -> Any:
-    """What a person's answer makes of the newest attempt of an intent, to be done in the answer's transaction."""
+def settle(
+    step_id: str,
+    n: int,
+    state: IntentState,
+    words: str,
+    by: str,
+    lab_time_s: float,
+    part: Part | None = None,
+    follow: Follow = "",
+) -> Any:
+    """What a person's answer makes of the newest attempt of an intent, to be done in the answer's transaction.
+
+    Args:
+        step_id: of the step.
+        n: number of the operation in it.
+        state: confirmed or absent.
+        words: why, as the person says.
+        by: who has answered.
+        lab_time_s: when.
+        part: what its device has counted, where only that is confirmed.
+        follow: what comes after the part.
+    """
     table = schema.intent
 
     def work(connection: sa.Connection) -> None:
@@ -152,8 +183,16 @@ def settle(step_id: str, n: int, state: IntentState, words: str, by: str, lab_ti
         )
         found = _intent(row)
         if found.state in ("prepared", "unknown"):
-            new = {"state": state, "words": words, "decided_by": by, "decided_s": lab_time_s}
+            new: dict[str, Any] = {"state": state, "words": words, "decided_by": by, "decided_s": lab_time_s}
+            if part is None:
+                decide(connection, found.model_copy(update=new))
+                return
+            new["counted"] = part.counted
+            new["words"] = f"{part.what} counts {part.counted:g} of {found.value:g} {part.unit}; {words}"
             decide(connection, found.model_copy(update=new))
+            counted = {"value": part.counted, "nl": part.counted_nl, "asked": part.asked, "follow": follow}
+            newest = mine & (table.c.attempt == found.attempt)
+            connection.execute(sa.update(table).where(newest).values(**counted))
 
     return work
 

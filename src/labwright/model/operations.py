@@ -21,8 +21,10 @@ class Evidence(Frozen):
         state: it was done, it was not (and will not be), or that cannot be told.
         words: what was found, for a person.
         result: in JSON; for a measurement the readings the instrument kept, by attribute name.
+        counted: how much of it was done, in the axis' unit, by the instrument's own counter; None without one.
     """
 
     state: Literal["confirmed", "absent", "unknown"]
     words: str
     result: dict[str, Any] | None = None
+    counted: float | None = None

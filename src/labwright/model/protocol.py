@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from labwright.model.base import Frozen, Name
 from labwright.model.errors import OutOfRangeError, unknown
+from labwright.model.material import Part, Used
 
 FailKind = Literal["infeasible", "equipment", "aborted"]
 
@@ -105,6 +106,7 @@ class StepSpec(Frozen):
         repeat: a loop that ends with this step.
         retries: how often it is tried again by itself after a fault, if nothing is in doubt.
         on_failure: then: a person is asked, the sample is given up, or the campaign ends.
+        before_again: what a person must see to before the step is repeated, in words; shown with the question.
         always: done also for a sample that was given up, to bring it out of the lab.
     """
 
@@ -120,6 +122,7 @@ class StepSpec(Frozen):
     repeat: Repeat | None = None
     retries: Annotated[int, Field(ge=0, le=100)] = 0
     on_failure: Literal["ask", "abandon", "stop"] = "stop"
+    before_again: str = ""
     always: bool = False
 
 
@@ -243,6 +246,8 @@ class StepOutcome(Frozen):
         doubt: number of the operation that may or may not have happened whole; None if nothing is in doubt.
         value_lost: whether it is a measurement: that it has happened helps nobody, for its value was not kept.
         run_uids: Bluesky runs that belong to it.
+        used: what the step has taken of the stocks so far, in all its attempts, by stock.
+        part: of the operation in doubt, where its device could say how much of it was done.
         started_s: lab time.
         ended_s: lab time.
     """
@@ -255,6 +260,8 @@ class StepOutcome(Frozen):
     doubt: int | None = None
     value_lost: bool = False
     run_uids: tuple[str, ...] = ()
+    used: dict[str, Used] = {}
+    part: Part | None = None
     started_s: float
     ended_s: float
 

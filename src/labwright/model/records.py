@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from labwright.model.base import Frozen
+from labwright.model.material import Used
 from labwright.model.operations import Reconcile
 from labwright.model.states import IntentState
 
 OperationKind = Literal["set", "measure", "wait"]
+
+Follow = Literal["", "rest", "again"]
 
 
 class Intent(Frozen):
@@ -21,7 +24,7 @@ class Intent(Frozen):
         kind: a set, a measurement, or a wait.
         device: the device's name.
         axis: what is set, by attribute name; empty for a measurement.
-        value: in the axis' unit; seconds for a wait.
+        value: in the axis' unit; seconds for a wait. Of an attempt that was done in part: the part.
         reconcile: how doubt about it is settled.
         witness: what the device's counter said before.
         epoch: of the controller that wrote it.
@@ -31,6 +34,12 @@ class Intent(Frozen):
         result: readings that the device kept under its command id.
         prepared_s: lab time.
         decided_s: lab time.
+        stock: that it takes from; empty if from none.
+        nl: what `value` takes of the stock, nanolitres.
+        counted: how much the device's counter shows of it, where that was looked up.
+        asked: the whole that the plan asked for, where this attempt is a part of it.
+        before: what earlier attempts have done of the whole.
+        follow: what a person has decided to come after a part: nothing, the rest, or the whole once more.
     """
 
     step_id: str
@@ -49,11 +58,29 @@ class Intent(Frozen):
     result: dict[str, Any] | None = None
     prepared_s: float
     decided_s: float | None = None
+    stock: str = ""
+    nl: int = 0
+    counted: float | None = None
+    asked: float | None = None
+    before: float = 0.0
+    follow: Follow = ""
 
     @property
     def key(self) -> str:
         """Unique in the journal, whatever attempt."""
         return f"{self.step_id}#{self.n}"
+
+    @property
+    def whole(self) -> float | None:
+        """What the plan asked for, of which this attempt may be a part."""
+        return self.value if self.asked is None else self.asked
+
+    @property
+    def used(self) -> Used:
+        """What it took of its stock; nothing if it is known not to have happened."""
+        if self.state == "absent":
+            return Used()
+        return Used(nl=self.nl) if self.state == "confirmed" else Used(unknown_nl=self.nl)
 
     @property
     def command_id(self) -> str:
@@ -100,11 +127,13 @@ class StepRecord(Frozen):
         intents: the newest attempt of each operation that counts, by number.
         attempts: how often each was tried, also before a retry of the step.
         observations: by number.
+        taking: all attempts that take from a stock, also those that do not count any more.
     """
 
     intents: dict[int, Intent] = {}
     attempts: dict[int, int] = {}
     observations: dict[int, Observation] = {}
+    taking: tuple[Intent, ...] = ()
 
     @property
     def last(self) -> int:

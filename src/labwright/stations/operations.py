@@ -19,7 +19,15 @@ from typing import Any
 from bluesky.utils import maybe_await
 
 from labwright.clock import Actor, LabClock
-from labwright.model.errors import ActTimeoutError, CommunicationError, DeviceError, LabwrightError, StoppedError
+from labwright.model.errors import (
+    ActTimeoutError,
+    CommunicationError,
+    DeviceError,
+    LabwrightError,
+    LimitError,
+    StoppedError,
+)
+from labwright.model.material import Part, Used, total
 from labwright.model.operations import Evidence, Reconcile
 from labwright.model.protocol import StepOrder
 from labwright.model.records import Intent, Observation, OperationKind, StepRecord
@@ -27,6 +35,7 @@ from labwright.stations.gate import Gate, PausedError
 from labwright.stations.keeper import StepKeeper
 from labwright.stations.outcome import Begun, Outcome, Retold
 from labwright.stations.results import StepResults
+from labwright.stations.uses import Uses
 
 _log = logging.getLogger(__name__)
 
@@ -94,6 +103,7 @@ class StepOperations:
         clock: the lab clock.
         actor: of the station, parked while it waits.
         gate: of the station.
+        uses: what operations take of the lab's stocks; None where nothing does.
     """
 
     def __init__(
@@ -103,6 +113,7 @@ class StepOperations:
         clock: LabClock,
         actor: Actor,
         gate: Gate,
+        uses: Uses | None = None,
     ) -> None:
         self._order = order
         self._keeper = keeper
@@ -110,6 +121,8 @@ class StepOperations:
         self._actor = actor
         self._gate = gate
         self._record = keeper.recall(order.step_id) if order.resumed else StepRecord()
+        self._uses = uses
+        self._taking = {(one.n, one.attempt): one for one in self._record.taking}
         self._next = 0
         self._told: dict[Any, Retold] = {}
         self._measured: dict[Any, Intent] = {}
@@ -119,6 +132,13 @@ class StepOperations:
         self.off = False
         """While set, nothing is kept: what is read now must be read anew after a crash (monitors)."""
         self.doubt: Intent | None = None
+        self.part: Part | None = None
+        """Of the operation in doubt, where its device has counted some of it."""
+
+    @property
+    def used(self) -> dict[str, Used]:
+        """What this step has taken of the stocks, in all its attempts."""
+        return total((one.stock, one.used) for one in self._taking.values())
 
     async def set(self, message: Any, command: Command) -> Any:
         """Bluesky's `set`: an operation of an axis."""
@@ -131,8 +151,10 @@ class StepOperations:
             "set",
             axis,
             value,
-            lambda intent: axis.set(value, **kwargs, **_ids(axis, intent)),
-            (lambda intent: axis.find_out(value, intent.witness, intent.command_id)) if _can_tell(axis) else None,
+            lambda intent: axis.set(_value(value, intent), **kwargs, **_ids(axis, intent)),
+            (lambda intent: axis.find_out(_value(value, intent), intent.witness, intent.command_id))
+            if _can_tell(axis)
+            else None,
         )
         return await command(message._replace(obj=Begun(axis, await self._operation(operation))))
 
@@ -178,7 +200,7 @@ class StepOperations:
             if intent is None:
                 self._keeper.observe(seen)
             else:
-                self._keeper.decide(self._decided(intent, "confirmed", "reply"), seen)
+                self._decide(intent, "confirmed", "reply", seen=seen)
         told = self._told.setdefault(device, Retold(device))
         told.reading = reading
         return await command(message._replace(obj=told))
@@ -216,29 +238,35 @@ class StepOperations:
             await asyncio.wait(self._under_way)
             self._actor.resume()
         for intent in self._measured.values():
-            self._keeper.decide(self._decided(intent, "confirmed", "reply"))
+            self._decide(intent, "confirmed", "reply")
         self._measured.clear()
 
     async def _operation(self, one: _Operation) -> Outcome:
         """Begin an operation, or find that it has happened; its outcome ends when it is kept."""
         n = self._number()
         device, axis = one.names
-        outcome = Outcome()
+        outcome = Outcome(one.value)
         known = self._known(n, one.kind, device, axis, one.value)
+        kept = self._record.intents.get(n)
+        before = 0.0 if kept is None else kept.before  # an attempt at the rest that did not happen is tried again
         if known is not None and known.state in ("prepared", "unknown"):
             known = await self._settled(known, one)
             if known.state == "unknown":
-                raise DoubtError(self._doubted(known), known.words)
+                raise DoubtError(self._doubted(known, one), known.words)
             self._record.attempts[n] = known.attempt
-        if known is not None and known.state == "confirmed":
+        if known is not None and known.state == "confirmed" and known.follow == "":
             await self._recall(known, one)
+            outcome.value = _done(known, one.value)
             outcome.end()
             return outcome
-        intent = await self._about_to_begin(n, one, self._actor)
+        if known is not None and known.state == "confirmed":
+            # A person has looked: what is missing comes now, or the whole once more.
+            before = _done(known, one.value) or 0.0 if known.follow == "rest" else 0.0
+        intent = await self._about_to_begin(n, one, self._actor, before)
         self._follow(intent, await self._sent(intent, one, self._actor), outcome, one)
         return outcome
 
-    async def _about_to_begin(self, n: int, one: _Operation, actor: Actor) -> Intent:
+    async def _about_to_begin(self, n: int, one: _Operation, actor: Actor, before: float) -> Intent:
         """The intent of the next attempt, once the gate is open and the device is ready.
 
         Making ready takes some exchanges on the wire. Who pauses meanwhile means this operation too, and when it goes
@@ -246,13 +274,14 @@ class StepOperations:
         """
         while True:
             await self._gate.wait(actor)
-            intent = self._made_ready(n, one)
+            intent = self._made_ready(n, one, before)
             if not self._gate.paused:
                 return intent
 
     async def _sent(self, intent: Intent, one: _Operation, actor: Actor) -> Any:
         """Keep the intent, and let its command go out; not before a pause that came meanwhile is over."""
         self._keeper.prepare(intent)
+        self._note(intent)
         if one.device not in self._begun:
             self._begun.append(one.device)
         try:
@@ -261,9 +290,9 @@ class StepOperations:
                     return self._gate.begin(lambda: one.act(intent))
                 except PausedError:
                     await self._gate.wait(actor)
-                    self._made_ready(intent.n, one)
+                    self._made_ready(intent.n, one, intent.before)
         except LabwrightError as error:
-            self._keeper.decide(self._decided(intent, "absent", "reply", f"nothing was sent: {error}"))
+            self._decide(intent, "absent", "reply", f"nothing was sent: {error}")
             raise
 
     def _follow(self, intent: Intent, status: Any, outcome: Outcome, one: _Operation) -> None:
@@ -291,17 +320,17 @@ class StepOperations:
                 self._done(intent, one)
                 return None
             if isinstance(error, StoppedError):
-                self._keeper.decide(self._decided(intent, "unknown", "reply", f"cut short: {error}"))
+                self._decide(intent, "unknown", "reply", f"cut short: {error}")
                 if intent.reconcile != "by_state":
-                    self._doubted(intent)
+                    self._doubted(intent, one)
                 return error
             if intent.kind == "measure" and intent.reconcile != "by_command_id":
-                self._keeper.decide(self._decided(intent, "absent", "reply", f"no value: {error}"))
+                self._decide(intent, "absent", "reply", f"no value: {error}")
                 return error
             intent = await self._asked(intent, actor, one, f"{error}")
             lost = isinstance(error, CommunicationError)
             if intent.state == "unknown":
-                doubt = DoubtError(self._doubted(intent), intent.words)
+                doubt = DoubtError(self._doubted(intent, one), intent.words)
                 error.add_note(str(doubt))
                 return doubt if lost else error
             if intent.state == "confirmed":
@@ -312,14 +341,14 @@ class StepOperations:
             if not lost or intent.attempt >= TRIES:
                 return error
             self._record.attempts[intent.n] = intent.attempt
-            intent = await self._about_to_begin(intent.n, one, actor)
+            intent = await self._about_to_begin(intent.n, one, actor, intent.before)
             status = await self._sent(intent, one, actor)
 
     def _done(self, intent: Intent, one: _Operation) -> None:
         if intent.kind == "measure":
             self._measured[one.thing] = intent
         else:
-            self._keeper.decide(self._decided(intent, "confirmed", "reply"))
+            self._decide(intent, "confirmed", "reply")
 
     async def _recall(self, intent: Intent, one: _Operation) -> None:
         """A measurement that was found out but not read before the crash: the device tells it once more."""
@@ -380,14 +409,72 @@ class StepOperations:
 
     def _keep(self, intent: Intent, found: Evidence) -> Intent:
         if intent.state == "unknown" and found.state == "unknown":
-            return intent
-        decided = self._decided(intent, found.state, "evidence", found.words, found.result)
-        self._keeper.decide(decided)
+            return intent if found.counted is None else intent.model_copy(update={"counted": found.counted})
+        return self._decide(intent, found.state, "evidence", found.words, found.result, counted=found.counted)
+
+    def _decide(
+        self,
+        intent: Intent,
+        state: Any,
+        by: str,
+        words: str = "",
+        result: Any = None,
+        *,
+        counted: float | None = None,
+        seen: Observation | None = None,
+    ) -> Intent:
+        """Write down how an operation came out, with what it has measured."""
+        update = {
+            "state": state,
+            "decided_by": by,
+            "words": words,
+            "result": result,
+            "counted": counted,
+            "decided_s": self._clock.now(),
+        }
+        decided = intent.model_copy(update=update)
+        self._keeper.decide(decided, seen)
+        self._note(decided)
         return decided
 
-    def _doubted(self, intent: Intent) -> Intent:
-        self.doubt = self.doubt or intent
+    def _note(self, intent: Intent) -> None:
+        """Remember an operation that takes from a stock."""
+        if intent.stock:
+            self._taking[intent.n, intent.attempt] = intent
+
+    def _doubted(self, intent: Intent, one: _Operation) -> Intent:
+        if self.doubt is None:
+            self.doubt, self.part = intent, self._part(intent, one)
         return intent
+
+    def _part(self, intent: Intent, one: _Operation) -> Part | None:
+        """How much of an operation its device has counted; None if it cannot count, or was not asked."""
+        if intent.counted is None or intent.whole is None or intent.kind != "set":
+            return None
+        device, axis = one.names
+        found = Part(
+            what=f"{device}.{axis}" if axis else device,
+            unit=str(getattr(one.thing, "unit", "")),
+            asked=intent.whole,
+            before=intent.before,
+            counted=intent.counted,
+            stock=intent.stock,
+            nl=intent.nl,
+            counted_nl=self._nl(one.thing, intent.counted, intent.before)[1],
+        )
+        if found.rest <= 0 or found.counted < 0:
+            return found.model_copy(update={"no_rest": "nothing is missing by the count"})
+        try:
+            one.thing.check_value(found.rest)
+        except LimitError as error:
+            return found.model_copy(update={"no_rest": str(error)})
+        return found
+
+    def _nl(self, thing: Any, value: float | None, before: float) -> tuple[str, int]:
+        """The stock that an operation takes from, and how much."""
+        if self._uses is None or value is None or not (stock := self._uses.stock(thing)):
+            return "", 0
+        return stock, self._uses.nl(thing, value, before)
 
     def _number(self) -> int:
         n, self._next = self._next, self._next + 1
@@ -405,7 +492,7 @@ class StepOperations:
                 self._same(n, f"{self._record.observations[n].device} was read", f"{device}.{axis} {kind}", False)
             return None
         same = (known.kind, known.device, known.axis) == (kind, device, axis) and (
-            value is None or known.value is None or abs(known.value - value) <= 1e-9 * max(1.0, abs(value))
+            value is None or known.whole is None or abs(known.whole - value) <= 1e-9 * max(1.0, abs(value))
         )
         self._same(n, known.what, f"{device}.{axis} {kind} {value}", same)
         return None if known.state == "absent" else known
@@ -417,17 +504,22 @@ class StepOperations:
                 "protocol or the lab changed? Put it back as it was, or give the sample up"
             )
 
-    def _made_ready(self, n: int, one: _Operation) -> Intent:
+    def _made_ready(self, n: int, one: _Operation, before: float) -> Intent:
         """The intent of the next attempt; what makes the device ready comes before it, and moves nothing.
 
         For every attempt anew: a device that was without power meanwhile has forgotten what it was told before.
         """
         witness = None
+        value = one.value - before if before and one.value is not None else one.value
         if one.kind == "set" and _can_tell(one.thing):
-            one.thing.make_ready(one.value)
+            one.thing.make_ready(value)
             witness = one.thing.witness()
         device, axis = one.names
-        return self._new(n, one.kind, device, axis, one.value, one.way, witness)
+        intent = self._new(n, one.kind, device, axis, value, one.way, witness)
+        stock, nl = self._nl(one.thing, value, before) if one.kind == "set" else ("", 0)
+        return intent.model_copy(
+            update={"stock": stock, "nl": nl, "before": before, "asked": one.value if before else None}
+        )
 
     def _new(
         self,
@@ -453,10 +545,6 @@ class StepOperations:
             prepared_s=self._clock.now(),
         )
 
-    def _decided(self, intent: Intent, state: Any, by: str, words: str = "", result: Any = None) -> Intent:
-        update = {"state": state, "decided_by": by, "words": words, "result": result, "decided_s": self._clock.now()}
-        return intent.model_copy(update=update)
-
 
 async def _ended(status: Any, actor: Actor) -> BaseException | None:
     """Wait until a status has ended, while lab time may pass; what it failed with."""
@@ -469,6 +557,19 @@ async def _ended(status: Any, actor: Actor) -> BaseException | None:
         return None
     error: BaseException | None = status.exception()
     return error or DeviceError("it failed without a reason")
+
+
+def _value(value: Any, intent: Intent) -> Any:
+    """What an attempt sets: what the plan says, or the rest of it."""
+    return value if intent.asked is None else intent.value
+
+
+def _done(intent: Intent, value: float | None) -> float | None:
+    """How much was done of what the plan asked, once an attempt is confirmed."""
+    if intent.asked is None or intent.value is None:
+        return value
+    done = intent.before + intent.value
+    return value if value is not None and abs(done - value) <= 1e-9 * max(1.0, abs(value)) else done
 
 
 def _way(thing: Any) -> Reconcile:

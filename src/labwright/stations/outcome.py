@@ -8,9 +8,14 @@ from typing import Any
 
 
 class Outcome:
-    """A status that ends when an operation's outcome is kept, and tells its callbacks at once, in the same thread."""
+    """A status that ends when an operation's outcome is kept, and tells its callbacks at once, in the same thread.
 
-    def __init__(self) -> None:
+    Args:
+        value: what is set; less once a person has taken a part of it as it is.
+    """
+
+    def __init__(self, value: float | None = None) -> None:
+        self.value = value
         self._lock = threading.Lock()
         self._calls: list[Callable[[Any], None]] = []
         self._error: BaseException | None = None

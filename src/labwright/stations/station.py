@@ -34,6 +34,7 @@ from labwright.stations.operations import DoubtError, StepOperations
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.results import StepResults, checked_results
 from labwright.stations.schema import check_once_a_shape
+from labwright.stations.uses import Uses
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Station:
         self._finished = finished
         self._record = {"lab": lab.name, "lab_sha256": lab_hash, "simulated": simulated, "station": name}
         self._keeper = keeper
+        self._uses = Uses(lab)
         self._epoch = 0
         self._outcomes: OrderedDict[str, StepOutcome] = OrderedDict()
         self._operations: StepOperations | None = None
@@ -247,8 +249,9 @@ class Station:
         value_lost = False
         limit_s = next(step.timeout_s for step in self._protocols[order.protocol].steps if step.name == order.step)
         watch = TimeLimit(self._gate, self._clock, order.step_id, limit_s, self._too_long)
+        self._operations = None
         try:
-            self._operations = StepOperations(order, self._keeper, self._clock, self._actor, self._gate)
+            self._operations = StepOperations(order, self._keeper, self._clock, self._actor, self._gate, self._uses)
             self._engine(self._plan(order, found, uids))
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
             cause = _cause(raised)
@@ -262,8 +265,9 @@ class Station:
         watch.cancel()
         if watch.words and state != "done":
             state, kind, error = "failed", "equipment", watch.words
-        if self._operations is not None and self._operations.doubt is not None:
-            doubt, value_lost = self._operations.doubt.n, self._operations.doubt.kind == "measure"
+        operations = self._operations
+        if operations is not None and operations.doubt is not None:
+            doubt, value_lost = operations.doubt.n, operations.doubt.kind == "measure"
         outcome = StepOutcome(
             step_id=order.step_id,
             state=state,
@@ -273,6 +277,8 @@ class Station:
             doubt=doubt,
             value_lost=value_lost,
             run_uids=tuple(uids),
+            used=operations.used if operations is not None else {},
+            part=operations.part if operations is not None else None,
             started_s=started_s,
             ended_s=self._clock.now(),
         )

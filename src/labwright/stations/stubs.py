@@ -24,12 +24,17 @@ def physical(context: StepContext, target: Any, value: float) -> Plan:
         context: the step's.
         target: an axis: something with `set`.
         value: in the axis' unit.
+
+    Returns:
+        what was really set: `value`, or less where it was cut short and a person has taken the counted part as it is.
     """
     context.checkpoint()
     group = f"physical-{next(_groups)}"
-    yield from bps.abs_set(target, value, group=group)
+    outcome = yield from bps.abs_set(target, value, group=group)
     yield from bps.wait(group=group)
     yield from bps.checkpoint()
+    done = getattr(outcome, "value", None)
+    return value if done is None else done
 
 
 def observe(context: StepContext, *devices: Any, stream: str = "primary") -> Plan:

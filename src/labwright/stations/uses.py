@@ -1,0 +1,48 @@
+"""Which operations take from which stock, and how much: by the lab's inventory and the axes' units."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from labwright.hardware import Axis
+from labwright.model.lab import LabModel
+from labwright.model.material import ML_PER_UNIT, nanolitres
+
+
+class Uses:
+    """What setting an axis takes of the lab's stocks.
+
+    Args:
+        lab: whose stocks name their pumps. A pump of several stocks is left out: nothing says which of them it takes.
+    """
+
+    def __init__(self, lab: LabModel) -> None:
+        stocks_of = Counter(stock.pump for stock in lab.stocks.values())
+        self._stock = {stock.pump: name for name, stock in lab.stocks.items() if stocks_of[stock.pump] == 1}
+
+    def stock(self, axis: Any) -> str:
+        """The stock that setting `axis` takes from; empty if none."""
+        device = getattr(axis, "parent", None) or axis
+        return self._stock.get(device.name, "") if ml_per_unit(axis) else ""
+
+    def nl(self, axis: Any, value: float, before: float = 0.0) -> int:
+        """Nanolitres that setting `value` takes, beyond an earlier part; parts add up to the whole exactly."""
+        scale = ml_per_unit(axis)
+        return nanolitres(scale * (before + value)) - nanolitres(scale * before)
+
+    def counted(self, devices: Mapping[str, Any]) -> tuple[str, ...]:
+        """Stocks whose use can be counted by the operations of their pumps; of others only promises are known."""
+        found = []
+        for pump, stock in self._stock.items():
+            axes = getattr(devices.get(pump), "_signals", {}).values()
+            if any(ml_per_unit(axis) for axis in axes if isinstance(axis, Axis) or hasattr(axis, "ml_per_unit")):
+                found.append(stock)
+        return tuple(sorted(found))
+
+
+def ml_per_unit(axis: Any) -> float:
+    """Millilitres that one unit of an axis takes; 0 if it takes nothing."""
+    declared = getattr(axis, "ml_per_unit", None)
+    return ML_PER_UNIT.get(getattr(axis, "unit", ""), 0.0) if declared is None else float(declared)

@@ -1,0 +1,223 @@
+"""What is used is what was pumped: the ledger against confirmed operations and the simulated syringes."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labwright.clock import SteppedClock
+from labwright.engine import CampaignCore, CampaignRun, close_unfinished, load_campaign, resume_campaign, started
+from labwright.engine.driver import CampaignEnd
+from labwright.engine.events import Event
+from labwright.engine.questions import Question
+from labwright.journal import Journal, StepJournal, journal_file, schema
+from labwright.lab import Lab, LabFolder, read_lab
+from labwright.lab.classes import resolve
+from labwright.model.errors import JournalError
+from labwright.model.records import Intent
+from labwright.simulation import SimulatedLab
+
+ROOT = Path(__file__).parents[2]
+SPEC = ROOT / "lab_config" / "campaigns" / "conductivity.yaml"
+DOSES = [f"pump_{number}" for number in range(1, 9)]
+
+ROUNDING_UL = 0.5
+"""A pump takes its volume in whole microlitres."""
+
+Answer = Callable[[Question, "Bench"], str]
+
+
+@pytest.fixture(scope="module")
+def folder() -> LabFolder:
+    return read_lab(ROOT)
+
+
+class Bench:
+    """The simulated reference lab and its journal, over several controllers."""
+
+    def __init__(self, folder: LabFolder, data: Path, twin: SimulatedLab, clock: SteppedClock) -> None:
+        self.folder, self.data, self.twin, self.clock = folder, data, twin, clock
+        self.asked: list[Question] = []
+        self.core = CampaignCore()
+        self.prepared: Callable[[Intent], None] = lambda intent: None
+
+    def run(
+        self,
+        *,
+        budget: int = 2,
+        resume: str = "",
+        watch: Callable[[Event, CampaignRun], None] = lambda event, one: None,
+        commit: Callable[[str, str], None] | None = None,
+        answer: Answer = lambda question, bench: "abandon",
+        spec: Path = SPEC,
+    ) -> CampaignEnd:
+        with (
+            Journal(journal_file(self.data)) as journal,
+            Lab(self.folder, self.clock, self.twin.addresses, simulated=True).opened(undisturbed=bool(resume)) as lab,
+        ):
+            if resume:
+                campaign = resume_campaign(self.folder, started(journal, resume))
+            else:
+                campaign = load_campaign(self.folder, spec, budget=budget, seed=3, planner="sobol")
+
+            def look(event: Event, core: CampaignCore) -> None:
+                self.core = core
+                watch(event, one)
+                for question in core.open_questions:
+                    if question.id not in {known.id for known in self.asked}:
+                        self.asked.append(question)
+                        payload = {"question": question.id, "answer": answer(question, self)}
+                        journal.command(core.campaign, "answer", payload, by="Kim", because="looked")
+
+            one = CampaignRun(lab, campaign, journal, self.data, look, resume=resume, by="a test")
+            one.keeper = _Keeper(journal, self.prepared)
+            if commit is not None:
+                journal.writer.on_commit = commit
+            return one.run()
+
+    def in_dose(self, nth: int, do: Callable[[], Any], seconds: float = 1.0) -> None:
+        """Do something some lab seconds after the n-th dose of a sample has begun."""
+        left = [nth]
+
+        def prepared(intent: Intent) -> None:
+            left[0] -= intent.device in DOSES
+            if intent.device in DOSES and left[0] == 0:
+                self.later(seconds, do)
+
+        self.prepared = prepared
+
+    def stall(self) -> None:
+        """All dosing pumps stall."""
+        for pump in DOSES:
+            self.twin.fault(pump, "stall")
+
+    def later(self, seconds: float, do: Callable[[], Any]) -> None:
+        """Do something after some lab time, in a thread of its own."""
+        actor = self.clock.actor("the test", busy=True)
+
+        def wait() -> None:
+            actor.sleep(seconds)
+            do()
+            actor.close()
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    def rows(self, table: Any, *where: Any) -> Any:
+        with Journal(journal_file(self.data)) as journal:
+            return journal.rows(table, *where)
+
+    def assert_adds_up(self, filled_ml: float = 58.0) -> dict[str, int]:
+        """Intents, ledger, lots and the world's syringes agree; nanolitres taken, by stock."""
+        intents, ledger = self.rows(schema.intent), self.rows(schema.ledger)
+        taken: dict[str, int] = {}
+        for stock, lab_stock in self.folder.model.stocks.items():
+            mine = [row for row in intents if row["device"] == lab_stock.pump]
+            assert all(row["stock"] == stock for row in mine)
+            confirmed = sum(row["nl"] for row in mine if row["state"] == "confirmed")
+            assert confirmed == pytest.approx(1000 * sum(r["value"] for r in mine if r["state"] == "confirmed"), abs=9)
+            in_doubt = sum(row["nl"] for row in mine if row["state"] in ("prepared", "unknown"))
+            entries = [row for row in ledger if row["lot"] == stock]
+            assert -sum(row["change_nl"] for row in entries) == confirmed, stock
+            assert -sum(row["change_ml"] for row in entries) == pytest.approx(confirmed / 1e6, abs=1e-9), stock
+            assert sum(row["unknown_nl"] for row in entries) == in_doubt, stock
+            (lot,) = self.rows(schema.lot, schema.lot.c.name == stock)
+            assert round(1e6 * lot["usable_ml"]) == round(1e6 * (filled_ml - 0.5)) - confirmed, stock
+            assert round(1e6 * lot["unknown_ml"]) == in_doubt
+            pumped_ul = 1000 * (filled_ml - float(self.twin.world.syringes[lab_stock.pump].content.volume_ml))
+            slack = (ROUNDING_UL + 1.0) * len(mine) + 0.02 * confirmed / 1000
+            assert confirmed / 1000 - slack <= pumped_ul <= (confirmed + in_doubt) / 1000 + slack, stock
+            taken[stock] = confirmed
+        if self.core.over:
+            assert not any(row["reserved_ml"] for row in self.rows(schema.lot))
+        return taken
+
+
+class _Keeper(StepJournal):
+    """The stations' journal, with somebody who looks on."""
+
+    def __init__(self, journal: Journal, prepared: Callable[[Intent], None]) -> None:
+        super().__init__(journal)
+        self._prepared = prepared
+
+    def prepare(self, intent: Intent) -> None:
+        super().prepare(intent)
+        self._prepared(intent)
+
+
+@pytest.fixture
+def bench(folder: LabFolder, tmp_path: Path) -> Any:
+    clock = SteppedClock()
+    with SimulatedLab(folder.model, clock, resolve, seed=3) as twin:
+        yield Bench(folder, tmp_path, twin, clock)
+
+
+def test_preparations_and_rinses_are_in_the_ledger(bench: Bench) -> None:
+    assert bench.run(budget=2).state == "completed"
+    assert bench.assert_adds_up()["rinse"] == 7_500_000, "three rinses of the calibration, two of the samples"
+    by_why = Counter[str]()
+    for row in bench.rows(schema.ledger, schema.ledger.c.lot == "rinse"):
+        by_why[row["why"]] -= row["change_nl"]
+    assert by_why == {"preparation": 4_500_000, "experiment": 3_000_000}
+
+
+def test_a_given_up_sample_is_charged_what_it_took(bench: Bench) -> None:
+    """The second of its doses stalls half way: what came before counts, of the rest nobody says more than the pump."""
+    bench.in_dose(2, bench.stall)
+    bench.run(budget=1, answer=lambda question, bench: "abandon")
+    taken = bench.assert_adds_up()
+    dosed = {stock: nl for stock, nl in taken.items() if stock != "rinse" and nl}
+    assert 0 < sum(dosed.values()) < 1_500_000, "of the two millilitres that were planned"
+    assert taken["rinse"] == 4_500_000, "it was given up before its own rinse"
+
+
+def test_a_stop_now_leaves_a_dose_unknown_in_the_ledger(bench: Bench) -> None:
+    runs: list[CampaignRun] = []
+    bench.in_dose(2, lambda: runs[0].ask_to_stop("seen enough", now=True), 0.5)
+    end = bench.run(budget=1, watch=lambda event, one: runs.append(one))
+    assert end.state == "stopped"
+    bench.assert_adds_up()
+    unknown = [row for row in bench.rows(schema.ledger) if row["unknown_nl"]]
+    assert len(unknown) == 1
+    assert unknown[0]["change_nl"] == 0
+
+
+@pytest.mark.parametrize("label", ["before outcome:dose", "after intent:dose"])
+def test_a_controller_that_is_cut_off_counts_nothing_twice(bench: Bench, label: str) -> None:
+    seen = Counter[str]()
+
+    def cut(when: str, what: str) -> None:
+        here = f"{when} {what}".startswith(label)
+        seen["here"] += here
+        if (here and seen["here"] == 3) or seen["cut"]:
+            seen["cut"] += 1
+            raise JournalError("the controller ends here")
+
+    with pytest.raises(JournalError, match="the controller ends here"):
+        bench.run(budget=1, commit=cut)
+    (campaign,) = {row["id"] for row in bench.rows(schema.campaign)}
+    end = bench.run(resume=campaign, answer=lambda question, bench: "rest" if question.part else "done")
+    assert end.state == "completed", end.reason
+    assert sum(bench.assert_adds_up().values()) == pytest.approx(6_000_000 + 2_000_000, abs=10)
+
+
+def test_what_a_campaign_took_that_is_never_resumed_is_counted(bench: Bench) -> None:
+    seen = Counter[str]()
+
+    def cut(when: str, what: str) -> None:
+        seen["here"] += f"{when} {what}" == "before outcome:weak"
+        if seen["here"]:
+            raise JournalError("the controller ends here")
+
+    with pytest.raises(JournalError, match="the controller ends here"):
+        bench.run(budget=1, commit=cut)
+    with Journal(journal_file(bench.data)) as journal:
+        close_unfinished(journal, journal.campaigns()[0], "begun anew", "Kim")
+    assert bench.rows(schema.campaign)[0]["state"] == "stopped"
+    entries = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
+    assert [(row["change_nl"], row["unknown_nl"], row["why"]) for row in entries] == [(0, 1_500_000, "preparation")]
+    bench.assert_adds_up()
