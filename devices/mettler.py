@@ -2,6 +2,10 @@
 
 Sources: MT-SICS reference manual 11781363 (APW), commands @, I2, I4, M21, S, SI, Z, ZI, T; the independent client
 of PyLabRobot quotes the same manual. One source says the reply to SI starts with S; replies are read by both.
+Give its port a time-out of 2 s: ORNL's EPICS support, tried on an ML4002E, "often didn't get a reply within 1 s".
+
+The unit is the balance's own, and stays as the last user has set it. It is set by M21, which many balances do not know;
+what counts is the unit that stands beside each weight.
 """
 
 from __future__ import annotations
@@ -18,8 +22,29 @@ from labwright.model.errors import AlarmError, BadReplyError, DeviceError
 POLL_S = 0.5
 STABLE_TIMEOUT_S = 30.0
 
-_WEIGHT = re.compile(r"SI? ([SD]) (?=.{10} g$) *(-?\d+\.\d+) g")
+_WEIGHT = re.compile(r"SI? ([SD]) (?=.{10} \S+$) *(-?\d+\.?\d*) (\S+)")
 """The value is right-aligned in ten characters; counted, a lost digit shows."""
+
+OTHER_UNITS = (
+    "kg",
+    "mg",
+    "ug",
+    "ct",
+    "N",
+    "lb",
+    "oz",
+    "ozt",
+    "GN",
+    "dwt",
+    "mom",
+    "msg",
+    "tlh",
+    "tls",
+    "tlt",
+    "PCS",
+    "%",
+)
+"""Units a weight can have that is not in grams; anything else is a damaged reply."""
 
 _ERRORS = {
     "ES": "syntax error, the balance did not recognise the command",
@@ -43,10 +68,11 @@ class Balance(LabDevice):
         """Reset to the state after switching on, and weigh in grams.
 
         Raises:
-            DeviceError: no MT-SICS balance answers.
+            DeviceError: no MT-SICS balance answers, or it weighs in another unit and cannot be told to weigh in grams.
         """
         self.command("@", self._expect("I4 A"), repeatable=True)
-        self.command("M21 0 0", self._expect("M21 A"), repeatable=True)
+        if not self.command("M21 0 0", self._unit_was_set, repeatable=True):
+            self.query("SI", self._in_grams)
 
     def trigger(self) -> Status:
         """Begin to weigh; ends when the weight is stable."""
@@ -67,9 +93,30 @@ class Balance(LabDevice):
     def _weight(self, text: str) -> tuple[bool, float]:
         self._check(text)
         match = _WEIGHT.fullmatch(text)
-        if match is None:
+        if match is None or (match[3] != "g" and match[3] not in OTHER_UNITS):
             raise BadReplyError(f"{text!r} is no weight")
+        if match[3] != "g":
+            raise DeviceError(
+                f"{self.name}: it weighs in {match[3]}, not in g ({text!r}); set its unit to g, at the balance if it "
+                "does not know the command M21"
+            )
         return match[1] == "S", float(match[2])
+
+    def _unit_was_set(self, text: str) -> bool:
+        """Whether M21 set the unit; False if this balance does not know it, or its unit cannot be changed."""
+        if text in ("ES", "EL", "M21 I", "M21 L"):
+            return False
+        self._check(text)
+        if text != "M21 A":
+            raise BadReplyError(f"{text!r} is no reply to M21")
+        return True
+
+    def _in_grams(self, text: str) -> bool:
+        """Whether it is seen that the weight is in grams; a pan that is overloaded or busy shows no unit."""
+        if text in ("S +", "SI +", "S -", "SI -", "S I", "SI I"):
+            return False
+        self._weight(text)
+        return True
 
     def _expect(self, start: str) -> Any:
         def parse(text: str) -> str:

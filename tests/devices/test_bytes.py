@@ -225,6 +225,41 @@ def test_the_balance_waits_for_a_stable_weight() -> None:
         assert balance.read()["it_mass"]["value"] == 8.5010
 
 
+@pytest.mark.parametrize("refused", [b"ES\r\n", b"EL\r\n", b"M21 L\r\n"])
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (b"S D     8.5012 g\r\n", ""),
+        (b"S I\r\n", ""),
+        (b"S +\r\n", ""),
+        (b"S D     8501.2 mg\r\n", "weighs in mg, not in g"),
+        (b"S S    42.5060 ct\r\n", "weighs in ct, not in g"),
+    ],
+)
+def test_a_balance_that_does_not_know_units_is_taken_if_it_weighs_in_grams(
+    refused: bytes, weight: bytes, words: str
+) -> None:
+    exchanges: list[Exchange] = [
+        (b"@\r\n", b'I4 A "B712345678"\r\n'),
+        (b"M21 0 0\r\n", refused),
+        (b"SI\r\n", weight),
+    ]
+    with talking(Balance, exchanges) as balance:
+        if not words:
+            balance.connect()
+            return
+        with pytest.raises(DeviceError, match=words):
+            balance.connect()
+
+
+def test_a_unit_that_is_changed_between_two_weighings_is_noticed() -> None:
+    with (
+        talking(Balance, [(b"SI\r\n", b"S S     8501.2 mg\r\n")]) as balance,
+        pytest.raises(DeviceError, match="weighs in mg, not in g"),
+    ):
+        balance.trigger().wait(10)
+
+
 @pytest.mark.parametrize(("reply", "words"), [(b"S +\r\n", "overload"), (b"S S Error 10b\r\n", "balance error 10b")])
 def test_the_balances_alarms(reply: bytes, words: str) -> None:
     with talking(Balance, [(b"SI\r\n", reply)]) as balance, pytest.raises(AlarmError, match=words):

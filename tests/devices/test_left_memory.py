@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from devices.mettler import Balance
 from devices.ne1000 import SyringePump
 from labwright.clock import SteppedClock
 from labwright.hardware import open_port
-from labwright.model.errors import LabwrightError
+from labwright.model.errors import DeviceError, LabwrightError
 from labwright.model.ports import SerialAddress
 from labwright.simulation import SimHost, World
+from simulators.mettler import Balance as SimBalance
 from simulators.ne1000 import SyringePump as SimPump
 
 LINE = SerialAddress(type="serial", path="-", baud=19200, timeout_s=0.2)
@@ -129,3 +131,31 @@ def test_the_memory_outlasts_a_power_cut_and_a_restart_of_the_simulation(tmp_pat
             simulated.power_cycle()
             assert simulated.selected == 3
             assert simulated.phases[1].volume_ml == 5.0
+
+
+class Pan(World):
+    pan_changed_s = 0.0
+
+    def on_pan_g(self) -> float:
+        return 8.5
+
+
+@pytest.mark.parametrize("unit", [0, 1, 3, 5])
+@pytest.mark.parametrize("knows_unit", [True, False])
+def test_a_balance_weighs_in_grams_or_is_refused(unit: int, knows_unit: bool) -> None:
+    clock = SteppedClock()
+    with SimHost(clock) as host:
+        simulated = SimBalance("balance", Pan(clock, 1), unit=unit, knows_unit=knows_unit)
+        simulated.tare_g = 3.0
+        port = open_port("line", host.serve("line", LINE, [simulated]))
+        try:
+            balance = Balance(name="balance", port=port, clock=clock)
+            if unit and not knows_unit:
+                with pytest.raises(DeviceError, match="not in g"):
+                    balance.connect()
+                return
+            balance.connect()
+            balance.trigger().wait(10)
+            assert balance.mass.get() == pytest.approx(8.5, abs=1e-3)
+        finally:
+            port.close()
