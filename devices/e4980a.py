@@ -29,6 +29,8 @@ STATUS = {-1: "no data in the buffer", 1: "overload", 3: "signal source overload
 _DATA, _FLAG = re.compile(r"[+-]\d\.\d{5}E[+-]\d\d"), re.compile(r"[+-]\d")
 """The fixed ASCII form of FETCh; held to it, a lost digit shows."""
 
+_ERROR = re.compile(r'([+-]?\d+),".*"')
+
 
 class LcrMeter(LabDevice):
     """Triggering it sweeps impedance over `frequencies` and keeps R and X of each point.
@@ -71,9 +73,7 @@ class LcrMeter(LabDevice):
         Raises:
             DeviceError: it is no E4980A, or it refuses a setting.
         """
-        identity = self.query("*IDN?", str)
-        if "E4980" not in identity:
-            raise DeviceError(f"{self.name}: expected a Keysight E4980A, got {identity!r}")
+        self.identify("*IDN?", lambda identity: "E4980" in identity, "a Keysight E4980A")
         points = ",".join(f"{one:.6E}" for one in self._frequencies)
         for setting in (
             "*CLS",
@@ -148,7 +148,7 @@ def _integer(text: str) -> int:
 
 
 def _error(text: str) -> str:
-    code, _, words = text.partition(",")
-    if not code.lstrip("+-").isdigit():
+    match = _ERROR.fullmatch(text)
+    if match is None:
         raise BadReplyError(f"{text!r} is no entry of an error queue")
-    return "" if int(code) == 0 else f"{code},{words}"
+    return "" if int(match[1]) == 0 else text

@@ -38,6 +38,8 @@ HEAT_TIMEOUT_S = 3600.0
 COLD_AFTER_S = 300.0
 """A heater that is on for so long must have warmed the probe a little, or it is open."""
 
+_NAME = re.compile(r"RCT|RET|RC[ -]?2|C-MAG|IKA")
+
 
 class Hotplate(LabDevice):
     """`temperature` heats until the external probe is steady, `speed` stirs; a watchdog guards both.
@@ -70,9 +72,9 @@ class Hotplate(LabDevice):
         Raises:
             DeviceError: no IKA device answers.
         """
-        name = self.query("IN_NAME", str)
-        if not re.search(r"RCT|RET|RC[ -]?2|C-MAG|IKA", name):
-            raise DeviceError(f"{self.name}: expected an IKA hotplate, got {name!r}")
+        self.identify(
+            "IN_NAME", lambda name: re.search(r"RCT|RET|RC[ -]?2|C-MAG|IKA", name) is not None, "an IKA hotplate"
+        )
         self._may_have_tripped = True
 
     def probe_celsius(self) -> float:
@@ -161,7 +163,7 @@ class Hotplate(LabDevice):
     def make_safe(self) -> None:
         """Everything off, and the watchdog asleep, so that it does not trip on a plate that rests."""
         self.stop()
-        self.query("OUT_WD2@0", str)
+        self.query("OUT_WD2@0", _echo_of(0))
         self._may_have_tripped = True  # before now; it is told to forget that when it is switched on again
 
     def _forget_error(self) -> None:
@@ -201,7 +203,7 @@ class Hotplate(LabDevice):
 
     def _feed(self) -> None:
         try:
-            self.query(f"OUT_WD1@{WATCHDOG_S}", str)
+            self.query(f"OUT_WD1@{WATCHDOG_S}", _echo_of(WATCHDOG_S))
             self._lost = None
         except CommunicationError as error:
             # The plate switches itself off now; whoever waits for it must hear why.
@@ -223,3 +225,14 @@ class Hotplate(LabDevice):
         if self._beat is not None:
             self._beat.cancel()
             self._beat = None
+
+
+def _echo_of(seconds: int) -> Any:
+    """Reads the echo of a watchdog command, which has the seconds in it: noise must not pass for a watchdog."""
+
+    def parse(text: str) -> str:
+        if re.search(rf"(?<!\d){seconds}(?!\d)", text) is None:
+            raise BadReplyError(f"{text!r} does not repeat the watchdog time {seconds} s")
+        return text
+
+    return parse

@@ -47,7 +47,7 @@ OTHER_UNITS = (
 """Units a weight can have that is not in grams; anything else is a damaged reply."""
 
 _ERRORS = {
-    "ES": "syntax error, the balance did not recognise the command",
+    "ES": "syntax error, the balance did not recognise the command (or it came damaged)",
     "ET": "transmission error, the balance received damaged bytes",
     "EL": "logical error, the balance cannot execute the command",
 }
@@ -132,7 +132,7 @@ class Balance(LabDevice):
             raise AlarmError(f"{self.name}: overload, take something off the pan")
         if text in ("S -", "SI -"):
             raise AlarmError(f"{self.name}: underload, the pan is missing or lifted")
-        if text in ("ET", "S I", "SI I"):
+        if text in ("ES", "ET", "S I", "SI I"):
             # A damaged command, or the balance busy with another: the port asks again.
             raise BadReplyError(_ERRORS.get(text, "the balance is busy"))
         if text in _ERRORS:

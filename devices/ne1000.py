@@ -132,7 +132,7 @@ class SyringePump(LabDevice):
             self.ask(safe_mode)  # the reply already comes in the new mode
         except AlarmError:
             self.ask(safe_mode)  # an alarm of the past is told once, in place of the first answer
-        version = self.ask("VER").data
+        version = self.ask("VER").data  # its CRC is right, so this is no noise
         if not version.startswith("NE"):
             raise DeviceError(f"{self.name}: expected a New Era pump at address {self.address}, got {version!r}")
         if self.ask("").status not in MOVING:

@@ -261,8 +261,8 @@ class Arm(LabDevice):
 
     def _done(self, text: str) -> str:
         code, _, data = text.partition(" ")
-        if not code.lstrip("-").isdigit():
-            raise BadReplyError(f"{text!r} does not begin with a reply code")
+        if code != "0" and not (code.startswith("-") and code[1:].isdigit()):
+            raise BadReplyError(f"{text!r} does not begin with a reply code, which is 0 or negative")
         if code != "0":
             words = data or ERRORS.get(code, "see the error codes of the controller")
             raise AlarmError(f"{self.name}: error {code}: {words}")

@@ -17,6 +17,13 @@ from labwright.model.errors import AlarmError, BadReplyError, DeviceError
 POLL_S = 0.2
 MOVE_TIMEOUT_S = 10.0
 
+MULTI_POSITION = 3
+"""Actuator mode; 1 and 2 are of valves with two positions."""
+
+MOST_POSITIONS = 40
+"""NP takes 2 to 40 (manual, page 17)."""
+
+_MODE = re.compile(r"AM ?(\d)")
 _POSITION = re.compile(r"CP(\d{1,2})")
 _COUNT = re.compile(r"NP(\d{1,2})")
 
@@ -33,25 +40,30 @@ class SelectorValve(LabDevice):
     cannot_halt = "the actuator knows no stop; a turn ends by itself within a second, on a port"
 
     selection = Component(
-        Axis, set="go", get="where", unit="", precision=0, limits=(1, 20), timeout_s=MOVE_TIMEOUT_S,
+        Axis, set="go", get="where", unit="", precision=0, limits=(1, MOST_POSITIONS), timeout_s=MOVE_TIMEOUT_S,
         reconcile="by_state",
     )  # fmt: skip
 
     def __init__(self, *, positions: int, **device: Any) -> None:
         super().__init__(**device)
+        if not 2 <= positions <= MOST_POSITIONS:
+            raise DeviceError(f"{self.name}: a selector has 2 to {MOST_POSITIONS} positions, not {positions}")
         self.positions = positions
         self.selection.narrow(1, positions)
 
     def connect(self) -> None:
-        """Silence the replies to moves, and check the number of positions.
+        """Silence the replies to moves, and check mode and number of positions, which any user can have changed.
+
+        They are not set here: an actuator whose mode or number has changed must find its positions anew, by hand.
 
         Raises:
-            DeviceError: the actuator has another number of positions.
+            DeviceError: it is no multi-position actuator, or has another number of positions.
         """
         self.command("IFM0", repeatable=True)
-        found = self.query("NP", _number_of(_COUNT))
-        if found != self.positions:
-            raise DeviceError(f"{self.name}: the actuator has {found} positions, the lab says {self.positions}")
+        self.identify("AM", lambda text: _number(_MODE, text) == MULTI_POSITION, "mode 3, many positions (AM3)")
+        self.identify(
+            "NP", lambda text: _number(_COUNT, text) == self.positions, f"{self.positions} positions, as the lab says,"
+        )
 
     def where(self) -> int:
         """The position the actuator reports."""
@@ -77,9 +89,14 @@ class SelectorValve(LabDevice):
 
 def _number_of(pattern: re.Pattern[str]) -> Any:
     def parse(text: str) -> int:
-        match = pattern.fullmatch(text)
-        if match is None:
+        number = _number(pattern, text)
+        if number is None:
             raise BadReplyError(f"{text!r} does not look like {pattern.pattern!r}")
-        return int(match[1])
+        return number
 
     return parse
+
+
+def _number(pattern: re.Pattern[str], text: str) -> int | None:
+    match = pattern.fullmatch(text)
+    return None if match is None else int(match[1])

@@ -18,16 +18,18 @@ class SelectorValve(SimInstrument):
         name: as in the lab.
         world: a plant with the attribute `valve_position`.
         positions: how many it has.
+        mode: 3 for many positions; another user can have set it to 1 or 2.
     """
 
     send_end = b"\r"
     receive_end = b"\r"
     physical_faults: ClassVar[Sequence[str]] = ("stuck",)
-    keeps = ("position", "interface_mode")
+    keeps = ("position", "interface_mode", "mode")
 
-    def __init__(self, name: str, world: Any, *, positions: int) -> None:
+    def __init__(self, name: str, world: Any, *, positions: int, mode: int = 3) -> None:
         super().__init__(name, world)
         self.positions = positions
+        self.mode = mode
         self.interface_mode = 1
         self.target = 1
         self.arrives = self.clock.now()
@@ -53,8 +55,10 @@ class SelectorValve(SimInstrument):
         name, argument = text[:2], text[2:]
         if name == "CP":
             return f"CP{self.world.valve_position:02d}"
-        if name == "NP" and not argument:
-            return f"NP{self.positions:02d}"
+        if name == "NP":
+            return self._count(argument)
+        if name == "AM":
+            return self._actuator_mode(argument)
         if name == "VR":
             return "I-PD-EUTA88RX"
         if text.startswith("IFM") and argument[1:].isdigit():
@@ -68,16 +72,33 @@ class SelectorValve(SimInstrument):
     def power_cycle(self) -> None:
         """The position is kept by the valve itself; the interface mode is kept in the actuator's memory."""
 
+    def _count(self, argument: str) -> str | None:
+        if not argument:
+            return f"NP{self.positions:02d}"
+        if not argument.isdigit() or not 2 <= int(argument) <= 40:
+            return f"NP{argument} = Bad command"
+        self.positions = int(argument)
+        return None
+
+    def _actuator_mode(self, argument: str) -> str | None:
+        if not argument:
+            return f"AM{self.mode}"
+        if argument not in ("1", "2", "3"):
+            return f"AM{argument} = Bad command"
+        self.mode = int(argument)
+        return None
+
     def _go(self, name: str, argument: str) -> str | None:
         here = self.world.valve_position
-        target = int(argument) if argument else here % self.positions + 1
+        step = -1 if name == "CC" else 1
+        target = int(argument) if argument else (here - 1 + step) % self.positions + 1
         if not 1 <= target <= self.positions:
             return f"{name}{argument} = Bad command"
         if "stuck" in self.flags or target == here:
             return None
-        steps = abs(target - here)
-        if name == "GO":
-            steps = min(steps, self.positions - steps)
+        forward = (target - here) % self.positions
+        # GO takes the shortest way, CW and CC theirs.
+        steps = {"GO": min(forward, self.positions - forward), "CW": forward, "CC": self.positions - forward}[name]
         self.target = target
         self.arrives = self.clock.now() + steps * STEP_S
         self.effect("turn", position=target)

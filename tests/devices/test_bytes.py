@@ -202,6 +202,7 @@ def test_a_lost_run_is_not_sent_again() -> None:
 def test_the_valve_turns() -> None:
     exchanges: list[Exchange] = [
         (b"IFM0\r", None),
+        (b"AM\r", b"AM3\r"),
         (b"NP\r", b"NP10\r"),
         (b"GO07\r", None),
         (b"CP\r", b"CP03\r"),

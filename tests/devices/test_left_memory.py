@@ -10,6 +10,7 @@ import pytest
 
 from devices.mettler import Balance
 from devices.ne1000 import SyringePump
+from devices.vici import SelectorValve
 from labwright.clock import SteppedClock
 from labwright.hardware import open_port
 from labwright.model.errors import DeviceError, LabwrightError
@@ -17,6 +18,7 @@ from labwright.model.ports import SerialAddress
 from labwright.simulation import SimHost, World
 from simulators.mettler import Balance as SimBalance
 from simulators.ne1000 import SyringePump as SimPump
+from simulators.vici import SelectorValve as SimValve
 
 LINE = SerialAddress(type="serial", path="-", baud=19200, timeout_s=0.2)
 
@@ -159,3 +161,33 @@ def test_a_balance_weighs_in_grams_or_is_refused(unit: int, knows_unit: bool) ->
             assert balance.mass.get() == pytest.approx(8.5, abs=1e-3)
         finally:
             port.close()
+
+
+class Rotor(World):
+    valve_position = 1
+
+
+@pytest.mark.parametrize(("positions", "mode"), [(40, 3), (2, 3), (10, 1), (10, 2), (12, 3)])
+def test_a_valve_in_another_mode_or_with_other_positions_is_refused(positions: int, mode: int) -> None:
+    clock = SteppedClock()
+    with SimHost(clock) as host:
+        simulated = SimValve("valve", Rotor(clock, 1), positions=positions, mode=mode)
+        port = open_port("line", host.serve("line", LINE, [simulated]))
+        try:
+            lab_says = 10 if positions == 12 else positions
+            valve = SelectorValve(name="valve", port=port, clock=clock, positions=lab_says)
+            if mode == 3 and positions == lab_says:
+                valve.connect()
+                valve.selection.set(positions).wait(10)
+                assert valve.where() == positions
+                return
+            with pytest.raises(DeviceError, match=r"expected mode 3|expected 10 positions"):
+                valve.connect()
+        finally:
+            port.close()
+
+
+@pytest.mark.parametrize("positions", [1, 41])
+def test_a_valve_cannot_have_so_many_positions(positions: int) -> None:
+    with pytest.raises(DeviceError, match="2 to 40 positions"):
+        SelectorValve(name="valve", port=None, clock=SteppedClock(), positions=positions)

@@ -143,6 +143,39 @@ class LabDevice(Device):
         """
         return self._line().exchange(command, self.framing, parse, idempotent=True, timeout_s=timeout_s)
 
+    def identify(self, command: str, is_it: Callable[[str], bool], expected: str) -> str:
+        """Ask which instrument answers, and again if the answer is not as expected: a line may carry noise at first.
+
+        Args:
+            command: harmless, asks for a name or a setting that tells this instrument from others.
+            is_it: whether the answer is the expected one.
+            expected: that in words, for the message.
+
+        Returns:
+            the answer.
+
+        Raises:
+            DeviceError: the answer stays another one.
+            CommunicationError: no answer in time.
+        """
+        answers: list[str] = []
+
+        def parse(text: str) -> str:
+            answers.append(text)
+            if not is_it(text):
+                raise BadReplyError(f"expected {expected}, got {text!r}")
+            return text
+
+        try:
+            return self.query(command, parse)
+        except BadReplyError as error:
+            if not answers:  # bytes came, but no whole message
+                raise
+            heard = " and ".join(repr(one) for one in dict.fromkeys(answers))
+            raise DeviceError(
+                f"{self.name}: expected {expected} at {self.port}, but {command!r} got {heard}"
+            ) from error
+
     def query_steady(
         self, command: str, parse: Callable[[str], float], jump: float, *, timeout_s: float | None = None
     ) -> float:

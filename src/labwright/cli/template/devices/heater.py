@@ -5,7 +5,7 @@ from __future__ import annotations
 from ophyd import Component
 
 from labwright.hardware import Act, Axis, LabDevice, Lines, Reading
-from labwright.model.errors import DeviceError
+from labwright.model.errors import BadReplyError
 
 
 class Heater(LabDevice):
@@ -20,8 +20,7 @@ class Heater(LabDevice):
     glow = Component(Reading, get="glow_now", unit="1", precision=3)
 
     def connect(self) -> None:
-        if not self.query("ID?", str).startswith("HEATER"):
-            raise DeviceError(f"{self.name}: no heater answers")
+        self.identify("ID?", lambda answer: answer.startswith("HEATER"), "a heater")
 
     def celsius(self) -> float:
         return self.query_steady("T?", float, jump=2.0)  # no checksum: a jump is believed when told twice
@@ -30,10 +29,17 @@ class Heater(LabDevice):
         return self.query_steady("G?", float, jump=0.1)
 
     def heat(self, act: Act, celsius: float) -> None:
-        self.command(f"SP {celsius:.1f}", str, repeatable=True)
+        self.command(f"SP {celsius:.1f}", ok, repeatable=True)
         for _ in act.poll(5.0):
             if abs(self.celsius() - celsius) < 0.5:
                 return
 
     def halt(self) -> None:
-        self.command("OFF", str, repeatable=True, urgent=True)
+        self.command("OFF", ok, repeatable=True, urgent=True)
+
+
+def ok(text: str) -> str:
+    """Every reply belongs to its command, or it is none: noise must not pass for an answer."""
+    if text != "OK":
+        raise BadReplyError(f"{text!r} is not OK")
+    return text
