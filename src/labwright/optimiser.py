@@ -32,6 +32,7 @@ from labwright.model.campaign import (
 )
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.judging import counts, front
+from labwright.model.parameters import same
 from labwright.model.space import Categorical, Integer, Params, ParamValue, Space
 from labwright.model.spec import CampaignSpec, ProblemSpec
 from labwright.planners import load_planner
@@ -46,8 +47,6 @@ ID = "trial"
 FAILED = "failed"
 KINDS: tuple[FailKind, ...] = ("infeasible", "equipment")
 """Why an experiment failed: what was asked cannot be made, or something broke; only the first teaches the planner."""
-
-_ROUNDING = 1e-9  # relative: what went through a CSV file is still what was asked for
 
 
 def column(name: str, unit: str | None) -> str:
@@ -338,7 +337,7 @@ class Optimiser:
         given: Params = {key: value for key, value in params.items() if value is not None}
         if not found.wrong:
             for one in self.state.trials:
-                if one.pending and all(_same(one.params[key], given[key]) for key in given):
+                if one.pending and all(same(self._parameters[key], one.params[key], given[key]) for key in given):
                     found.wrong.append(
                         f"these are the parameters of trial {one.id}, which is awaited; give its id in an index or "
                         f"column called {ID!r}"
@@ -350,7 +349,7 @@ class Optimiser:
         made = {}
         for key in self._parameters:
             value = self._value(found, key, cells.get(key))
-            if value is None or _same(value, trial.params[key]):
+            if value is None or same(self._parameters[key], value, trial.params[key]):
                 continue
             if isinstance(value, str):
                 found.wrong.append(f"{key} was asked as {trial.params[key]!r}, not {value!r}; tell it without an id")
@@ -459,12 +458,6 @@ def _number(found: _Found, head: str, cell: Any) -> float | None:
 
 def _pair(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
     return (name, f"={name}"), (f"{name}_sem", f"±{name}")
-
-
-def _same(one: ParamValue, other: ParamValue) -> bool:
-    if isinstance(one, str) or isinstance(other, str):
-        return one == other
-    return math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=1e-12)
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> pd.DataFrame:

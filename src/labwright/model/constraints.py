@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, StrictInt, StrictStr, Tag, field_validator, model_validator
 
 from labwright.model.errors import unknown
-from labwright.model.parameters import ROUNDING, FiniteFloat, FrozenModel, ParamValue, repeated
+from labwright.model.parameters import ROUNDING, FiniteFloat, FrozenModel, Parameter, ParamValue, repeated, same
 
 __all__ = ["Between", "Choose", "Constraint", "Forbidden", "LinearEQ", "LinearLE", "Mixture"]
 
@@ -206,9 +206,15 @@ class Forbidden(FrozenModel):
         """The parameters it speaks of."""
         return tuple(self.when)
 
-    def violation(self, params: Mapping[str, ParamValue]) -> str | None:
-        """How `params` break it, in words; None if they keep it."""
-        return str(self) if all(_holds(one, params[name]) for name, one in self.when.items()) else None
+    def violation(self, params: Mapping[str, ParamValue], known: Mapping[str, Parameter] | None = None) -> str | None:
+        """How `params` break it, in words; None if they keep it.
+
+        Args:
+            params: a value for each parameter.
+            known: the parameters, whose ranges say what counts as rounding; None to go by the values alone.
+        """
+        met = all(_holds(one, params[name], known[name] if known else None) for name, one in self.when.items())
+        return str(self) if met else None
 
     def __str__(self) -> str:
         told = " and ".join(_told(name, one) for name, one in self.when.items())
@@ -259,18 +265,22 @@ def _once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _holds(condition: ParamValue | tuple[ParamValue, ...] | Between, value: ParamValue) -> bool:
+def _holds(
+    condition: ParamValue | tuple[ParamValue, ...] | Between, value: ParamValue, parameter: Parameter | None
+) -> bool:
     if isinstance(condition, Between):
         number = float(value)
         return (condition.above is None or number > condition.above) and (
             condition.below is None or number < condition.below
         )
     wanted = condition if isinstance(condition, tuple) else (condition,)
+    if parameter is not None:
+        return any(same(parameter, one, value) for one in wanted)
     return any(_same(one, value) for one in wanted)
 
 
 def _same(one: ParamValue, other: ParamValue) -> bool:
-    if isinstance(one, str) or isinstance(other, str):
+    if isinstance(one, str) or isinstance(other, str) or (isinstance(one, int) and isinstance(other, int)):
         return one == other
     return abs(one - other) <= ROUNDING * max(abs(one), abs(other))
 

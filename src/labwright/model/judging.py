@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial, Veto
-from labwright.model.space import Categorical, Params, Space
+from labwright.model.space import Categorical, Integer, Ordinal, Parameter, Params, Space
 
 __all__ = ["best_of", "counts", "covers", "front", "hypervolume", "merits"]
 
@@ -19,7 +19,7 @@ def counts(trial: Trial, limits: Iterable[OutcomeLimit] = (), fidelity: Fidelity
         return False
     if fidelity is not None:
         made = trial.params.get(fidelity.parameter)
-        if not isinstance(made, (int, float)) or not math.isclose(made, fidelity.target, rel_tol=_ROUNDING):
+        if not isinstance(made, (int, float)) or not _as_wanted(made, fidelity.target):
             return False
     return all(one.name in trial.outcomes and one.keeps(trial.outcomes[one.name].mean) for one in limits)
 
@@ -76,9 +76,24 @@ def covers(veto: Veto, space: Space, params: Params) -> bool:
         if isinstance(parameter, Categorical):
             if params[name] != value:
                 return False
-        elif abs(parameter.to_unit(params[name]) - parameter.to_unit(value)) > veto.reach + _ROUNDING:
+        elif abs(parameter.to_unit(params[name]) - parameter.to_unit(value)) > veto.reach + _rounding(parameter):
             return False
     return bool(veto.params)
+
+
+def _as_wanted(made: float, target: float) -> bool:
+    if float(made).is_integer() and float(target).is_integer():
+        return made == target  # whole numbers far from 0 are told apart too
+    return math.isclose(made, target, rel_tol=_ROUNDING)
+
+
+def _rounding(parameter: Parameter) -> float:
+    """What two values may be apart and still be one and the same, as a fraction of the range."""
+    if isinstance(parameter, Integer):
+        return min(_ROUNDING, 0.25 / (parameter.high - parameter.low + 1))
+    if isinstance(parameter, Ordinal):
+        return min(_ROUNDING, 0.25 * parameter.gap / (parameter.high - parameter.low))
+    return _ROUNDING
 
 
 def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

@@ -10,7 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_v
 
 from labwright.model.errors import unknown
 
-__all__ = ["Categorical", "Integer", "Ordinal", "ParamValue", "Parameter", "Params", "Real", "repeated"]
+__all__ = [
+    "Categorical",
+    "Integer",
+    "Ordinal",
+    "ParamValue",
+    "Parameter",
+    "Params",
+    "Real",
+    "digits_of",
+    "repeated",
+    "same",
+    "slack_at",
+]
 
 FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 ParamValue = StrictInt | FiniteFloat | StrictStr
@@ -20,6 +32,10 @@ Params = dict[str, ParamValue]
 
 ROUNDING = 1e-9  # relative slack of bounds and constraints: arithmetic on doubles, no physical tolerance
 DIGITS = 12  # significant digits of a value made from the unit cube: no 0.30000000000000004 in front of a person
+FAR = 1e3  # distance from 0, in ranges, from which slack and digits follow the range instead of the value
+DOUBLE = 1e-14  # relative: what a value loses in text of 15 digits
+DUST = 1e-12  # of a range that is searched evenly: what is left over from a subtraction
+_WHOLE = 2**53  # up to which doubles tell whole numbers apart
 
 
 class FrozenModel(BaseModel):
@@ -38,13 +54,17 @@ class _Bounded(FrozenModel):
     def _ordered(name: str, low: float, high: float) -> None:
         if not low < high:
             raise ValueError(f"parameter {name!r}: low {low:g} is not below high {high:g}; swap or widen them")
+        if not math.isfinite(high - low):
+            raise ValueError(f"parameter {name!r}: the range from {low:g} to {high:g} is too wide for a number")
 
     @staticmethod
     def _outside(name: str, value: float, low: float, high: float, unit: str) -> list[str]:
-        slack = ROUNDING * max(abs(low), abs(high))
-        if low - slack <= value <= high + slack:
-            return []
-        return [f"{name} = {value:g} {unit} is outside {low:g} to {high:g} {unit}"]
+        # As many digits as it takes to see it.
+        for digits in (6, 12, 17):
+            told, ends = f"{value:.{digits}g}", (f"{low:.{digits}g}", f"{high:.{digits}g}")
+            if told not in ends:
+                break
+        return [f"{name} = {told} {unit} is outside {ends[0]} to {ends[1]} {unit}"]
 
 
 class Real(_Bounded):
@@ -70,6 +90,8 @@ class Real(_Bounded):
         self._ordered(self.name, self.low, self.high)
         if self.log and self.low <= 0:
             raise ValueError(f"parameter {self.name!r}: a log scale needs low > 0, not {self.low:g}")
+        if self.log and not math.isfinite(self.high / self.low):
+            raise ValueError(f"parameter {self.name!r}: {self.high:g} is too many times its low {self.low:g}")
         if self.step is not None and self.step > self.high - self.low:
             raise ValueError(
                 f"parameter {self.name!r}: step {self.step:g} is wider than its range {self.high - self.low:g}"
@@ -80,6 +102,8 @@ class Real(_Bounded):
         """Why `value` is not allowed, one sentence each; empty if it is. A value between two steps is allowed."""
         if isinstance(value, str | bool) or not math.isfinite(value):
             return [f"{self.name} = {value!r} is not a finite number ({self.low:g} to {self.high:g} {self.unit})"]
+        if self.low - slack_at(self, self.low) <= value <= self.high + slack_at(self, self.high):
+            return []
         return self._outside(self.name, value, self.low, self.high, self.unit)
 
     def to_unit(self, value: ParamValue) -> float:
@@ -102,7 +126,7 @@ class Real(_Bounded):
         if self.step is not None:
             snapped = self.low + round((value - self.low) / self.step) * self.step
             value = self.high if snapped > self.high or self.high - value < abs(snapped - value) else snapped
-        return min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
+        return min(max(float(f"{value:.{digits_of(self)}g}"), self.low), self.high)
 
 
 class Integer(_Bounded):
@@ -116,12 +140,18 @@ class Integer(_Bounded):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         self._ordered(self.name, self.low, self.high)
+        if max(abs(self.low), abs(self.high)) > _WHOLE:
+            raise ValueError(
+                f"parameter {self.name!r}: whole numbers beyond {_WHOLE} cannot be told apart; shift or rescale it"
+            )
         return self
 
     def violations(self, value: ParamValue) -> list[str]:
         """Why `value` is not allowed, one sentence each; empty if it is."""
         if isinstance(value, str | bool) or not math.isfinite(value) or value != int(value):
             return [f"{self.name} = {value!r} is not a whole number ({self.low} to {self.high} {self.unit})"]
+        if self.low <= value <= self.high:
+            return []
         return self._outside(self.name, value, self.low, self.high, self.unit)
 
     def to_unit(self, value: ParamValue) -> float:
@@ -154,6 +184,8 @@ class Ordinal(FrozenModel):
                 raise ValueError(
                     f"parameter {self.name!r}: its values must rise, but {after:g} comes after {before:g}; sort them"
                 )
+        if not math.isfinite(self.values[-1] - self.values[0]):
+            raise ValueError(f"parameter {self.name!r}: its values lie too far apart for a number")
         return self
 
     @property
@@ -171,7 +203,7 @@ class Ordinal(FrozenModel):
         known = f"{', '.join(f'{one:g}' for one in self.values)} {self.unit}"
         if isinstance(value, str | bool) or not math.isfinite(value):
             return [f"{self.name} = {value!r} is not a finite number ({known})"]
-        if abs(value - self._nearest(value)) <= ROUNDING * max(abs(self.low), abs(self.high)):
+        if same(self, value, self._nearest(value)):
             return []
         return [f"{self.name} = {value:g} {self.unit} is none of its values ({known})"]
 
@@ -182,6 +214,11 @@ class Ordinal(FrozenModel):
     def from_unit(self, position: float) -> float:
         """The value nearest to `position` in 0 to 1."""
         return self._nearest(self.low + position * (self.high - self.low))
+
+    @property
+    def gap(self) -> float:
+        """The smallest distance of two of its values."""
+        return min(after - before for before, after in zip(self.values, self.values[1:], strict=False))
 
     def _nearest(self, number: float) -> float:
         return min(self.values, key=lambda one: abs(one - number))
@@ -228,6 +265,43 @@ class Categorical(FrozenModel):
 
 
 Parameter = Annotated[Real | Integer | Ordinal | Categorical, Field(discriminator="type")]
+
+
+def slack_at(parameter: Real | Ordinal, value: float) -> float:
+    """What a value near `value` may be off by and still be taken for it: rounding, in the parameter's unit.
+
+    A part in 10⁹ of the value (of the larger bound on an even scale), and no more than a part in 10⁶ of the range
+    where that lies far from 0. So it depends on no unit, and an offset does not make it wider than the range.
+    """
+    size, width = abs(value), parameter.high - parameter.low
+    if isinstance(parameter, Ordinal):
+        return min(max(ROUNDING * max(abs(parameter.low), abs(parameter.high)), DOUBLE * size), parameter.gap / 4)
+    if parameter.log:
+        return max(ROUNDING * min(size, FAR * width), DOUBLE * size)
+    size = max(abs(parameter.low), abs(parameter.high))
+    return max(ROUNDING * min(size, FAR * width), DOUBLE * size)
+
+
+def same(parameter: Parameter, one: ParamValue, other: ParamValue) -> bool:
+    """Whether two values of a parameter are one and the same but for what they lost on their way through text."""
+    if isinstance(parameter, Categorical) or isinstance(one, str) or isinstance(other, str):
+        return one == other
+    if isinstance(parameter, Integer):
+        return one == other
+    if isinstance(parameter, Ordinal):
+        return abs(one - other) <= slack_at(parameter, max(abs(one), abs(other)))
+    size, width = max(abs(one), abs(other)), parameter.high - parameter.low
+    slack = max(ROUNDING * min(size, FAR * width), DOUBLE * size)
+    return abs(one - other) <= (slack if parameter.log else max(slack, DUST * width))
+
+
+def digits_of(parameter: Real) -> int:
+    """Significant digits of a value made from the unit cube: more where the range is a small part of its values."""
+    ratio = max(abs(parameter.low), abs(parameter.high)) / (parameter.high - parameter.low)
+    more = max(0, math.ceil(math.log10(ratio / FAR))) if ratio > FAR else 0
+    if parameter.step is not None and (steps := max(abs(parameter.low), abs(parameter.high)) / parameter.step) > 1e10:
+        more = max(more, math.ceil(math.log10(steps)) - 10)
+    return min(DIGITS + more, 17)
 
 
 def repeated(names: Sequence[str]) -> list[str]:

@@ -131,7 +131,12 @@ class Space(FrozenModel):
                 found.append(f"{parameter.name} is missing")
         if found:
             return found  # a constraint is only meaningful on values that are numbers and all there
-        return [words for limit in self.constraints if (words := limit.violation(params))]
+        known = {one.name: one for one in self.parameters}
+        return [
+            words
+            for limit in self.constraints
+            if (words := limit.violation(params, known) if isinstance(limit, Forbidden) else limit.violation(params))
+        ]
 
     def _bad_rows(self, pool: Pool) -> list[str]:
         found: list[str] = []
@@ -232,16 +237,25 @@ def _together(limits: Sequence[LinearLE | LinearEQ | Mixture], bounds: Mapping[s
     """Whether some values within the bounds keep all linear constraints at once; steps are not looked at."""
     from scipy.optimize import linprog
 
+    # As shares of the ranges, each row divided by its largest coefficient: the solver's tolerances are absolute.
     names = list(bounds)
-    rows = [([limit.coefficients.get(name, 0.0) for name in names], limit) for limit in limits]
-    at_most = [(row, limit.bound) for row, limit in rows if isinstance(limit, LinearLE)]
-    exactly = [(row, limit.total) for row, limit in rows if not isinstance(limit, LinearLE)]
+    at_most: list[tuple[list[float], float]] = []
+    exactly: list[tuple[list[float], float]] = []
+    for limit in limits:
+        factors = [limit.coefficients.get(name, 0.0) for name in names]
+        row = [factor * (high - low) for factor, (low, high) in zip(factors, bounds.values(), strict=True)]
+        rest = limit.bound if isinstance(limit, LinearLE) else limit.total
+        rest -= sum(factor * low for factor, (low, _) in zip(factors, bounds.values(), strict=True))
+        if largest := max(map(abs, row)):
+            (at_most if isinstance(limit, LinearLE) else exactly).append(
+                ([one / largest for one in row], rest / largest)
+            )
     found = linprog(
         [0.0] * len(names),
         A_ub=[row for row, _ in at_most] or None,
         b_ub=[bound for _, bound in at_most] or None,
         A_eq=[row for row, _ in exactly] or None,
         b_eq=[total for _, total in exactly] or None,
-        bounds=list(bounds.values()),
+        bounds=[(0.0, 1.0)] * len(names),
     )
     return bool(found.status != 2)  # 2: infeasible; anything else is no proof

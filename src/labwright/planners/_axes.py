@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labwright.model.parameters import DIGITS
+from labwright.model.parameters import digits_of
 from labwright.model.space import Categorical, Integer, Ordinal, Parameter, Params, ParamValue, Real, Space
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def positions(parameters: Parameters, values: np.ndarray) -> np.ndarray:
 
 
 def spelt(space: Space, row: np.ndarray) -> Params:
-    """One row of values, shape (d,), as parameters, to 12 significant digits."""
+    """One row of values, shape (d,), as parameters, to 12 significant digits or as many as their ranges need."""
     pairs = zip(space.parameters, row, strict=True)
     return {parameter.name: _value(parameter, float(number)) for parameter, number in pairs}
 
@@ -136,4 +136,4 @@ def _value(parameter: Parameter, number: float) -> ParamValue:
         return min(parameter.values, key=lambda one: abs(one - number))
     if abs(number) < 1e-13 * (parameter.high - parameter.low):
         number = 0.0  # what is left over from a subtraction
-    return min(max(float(f"{number:.{DIGITS}g}"), parameter.low), parameter.high)
+    return min(max(float(f"{number:.{digits_of(parameter)}g}"), parameter.low), parameter.high)

@@ -199,11 +199,14 @@ def _walk(
     ways = np.random.default_rng(0).normal(size=(count, flat.shape[1])) @ flat.T
     limits = np.vstack([a_ub, np.eye(len(moving)), -np.eye(len(moving))])
     ends = np.concatenate([b_ub, np.ones(len(moving)), np.zeros(len(moving))])
+    # A row is as large as its parameters' unit makes it: what is no slope is told by the row itself.
+    level = 1e-12 * np.maximum(np.abs(limits).max(axis=1, initial=0.0), np.finfo(float).tiny)
     for turn, way in enumerate(ways):
         slopes = limits @ way
+        rising, falling = slopes > level, slopes < -level
         room = np.maximum(ends - at @ limits.T, 0.0)
-        forward = np.min(room[:, slopes > 1e-12] / slopes[slopes > 1e-12], axis=1, initial=np.inf)
-        backward = np.min(room[:, slopes < -1e-12] / -slopes[slopes < -1e-12], axis=1, initial=np.inf)
+        forward = np.min(room[:, rising] / slopes[rising], axis=1, initial=np.inf)
+        backward = np.min(room[:, falling] / -slopes[falling], axis=1, initial=np.inf)
         sweep = (count - 1 - turn) // stops  # the last one takes the point as it is: on a face it stays
         place = unit[:, turn % stops] if sweep == 0 else (unit[:, turn % stops] + sweep * _GOLDEN) % 1.0
         at = at + (place * (forward + backward) - backward)[:, None] * way
@@ -216,23 +219,41 @@ def _middle(region: Region, low_bytes: bytes, high_bytes: bytes) -> np.ndarray |
     import numpy as np
     from scipy.optimize import linprog
 
+    # As shares of the ranges, each row divided by its largest coefficient: the solver's tolerances are absolute.
     low, high = np.frombuffer(low_bytes), np.frombuffer(high_bytes)
     width = high - low
-    a_eq, totals = _equalities(region)
-    distance = np.linalg.norm(region.a_ub * width, axis=1)[:, None]
-    ends = np.eye(len(low))
+    fixed = width == 0
+    upper, most = _in_shares(region.a_ub, region.b_ub, low, width)
+    equal, totals = _in_shares(*_equalities(region), low, width)
+    ends, own = np.eye(len(low)), np.where(fixed, 0.0, 1.0)
     a_ub = np.vstack(
-        [np.hstack([region.a_ub, distance]), np.column_stack([ends, width]), np.column_stack([-ends, width])]
+        [
+            np.column_stack([upper, np.linalg.norm(upper, axis=1)]),
+            np.column_stack([ends, own]),
+            np.column_stack([-ends, own]),
+        ]
     )
     found = linprog(
         [*[0.0] * len(low), -1.0],
         A_ub=a_ub,
-        b_ub=np.concatenate([region.b_ub, high, -low]),
-        A_eq=np.column_stack([a_eq, np.zeros(len(a_eq))]) if len(a_eq) else None,
-        b_eq=totals if len(a_eq) else None,
+        b_ub=np.concatenate([most, own, np.zeros(len(low))]),
+        A_eq=np.column_stack([equal, np.zeros(len(equal))]) if len(equal) else None,
+        b_eq=totals if len(equal) else None,
         bounds=[*[(None, None)] * len(low), (0, 1)],
     )
-    return np.clip(found.x[:-1], low, high) if found.status == 0 else None
+    return np.clip(low + found.x[:-1] * width, low, high) if found.status == 0 else None
+
+
+def _in_shares(rows: np.ndarray, ends: np.ndarray, low: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Linear limits on values as limits on shares of the ranges, each row's largest coefficient 1."""
+    import numpy as np
+
+    scaled, rest = rows * width, ends - rows @ low
+    largest = np.abs(scaled).max(axis=1, initial=0.0)
+    # Where nothing it speaks of can move, what is left is only rounding or a limit that is broken: told by the terms.
+    size = np.where(largest > 0, largest, np.maximum(np.abs(rows * low).max(axis=1, initial=0.0), np.abs(ends)))
+    size = np.where(size > 0, size, 1.0)
+    return scaled / size[:, None], rest / size
 
 
 def _equalities(region: Region) -> tuple[np.ndarray, np.ndarray]:

@@ -9,15 +9,19 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labwright.model.parameters import ROUNDING
+from labwright.model.parameters import DOUBLE, DUST, FAR, ROUNDING, slack_at
 from labwright.model.space import (
     Between,
     Categorical,
     Choose,
     Forbidden,
+    Integer,
     LinearEQ,
     LinearLE,
     Mixture,
+    Ordinal,
+    Parameter,
+    Real,
     Space,
 )
 from labwright.planners._axes import Grid, grid_of
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["Choice", "Group", "Region", "region_of"]
+
+_QUARTER = 0.25  # of a whole number, or of a level's
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +107,8 @@ class Region:
         """Which points keep the bounds and all constraints, shape (n,) of bool."""
         import numpy as np
 
-        slack = ROUNDING * np.maximum(np.abs(self.low), np.abs(self.high))
-        good = np.all((values >= self.low - slack) & (values <= self.high + slack), axis=1)
+        low, high = self._ends
+        good = np.all((values >= low) & (values <= high), axis=1)
         if len(self.b_ub):
             good &= self.below(values)
         for group in self.groups:
@@ -120,6 +126,19 @@ class Region:
         for combination in self.forbidden:
             good &= ~self._meets(combination, values)
         return good
+
+    @functools.cached_property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds with what is forgiven as rounding, shape (d,) each."""
+        import numpy as np
+
+        loose = [
+            slack_at(one, end) if isinstance(one, Real | Ordinal) else _QUARTER
+            for one, ends in zip(self.space.parameters, zip(self.low, self.high, strict=True), strict=True)
+            for end in ends
+        ]
+        slack = np.array(loose).reshape(-1, 2)
+        return self.low - slack[:, 0], self.high + slack[:, 1]
 
     def _meets(self, combination: Forbidden, values: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -139,9 +158,22 @@ class Region:
                 numbers = np.array([parameter.levels.index(str(one)) for one in wanted], dtype=float)
             else:
                 numbers = np.array([float(one) for one in wanted])
-            slack = ROUNDING * np.maximum(np.abs(column[:, None]), np.abs(numbers))
-            met &= np.any(np.abs(column[:, None] - numbers) <= slack, axis=1)
+            met &= np.any(_same_numbers(parameter, column[:, None], numbers), axis=1)
         return met
+
+
+def _same_numbers(parameter: Parameter, values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """`same` of a parameter for arrays."""
+    import numpy as np
+
+    apart, size = np.abs(values - numbers), np.maximum(np.abs(values), np.abs(numbers))
+    if isinstance(parameter, Integer | Categorical):
+        return np.asarray(apart < _QUARTER)
+    if isinstance(parameter, Ordinal):
+        return np.asarray(apart <= slack_at(parameter, parameter.high))
+    width = parameter.high - parameter.low
+    slack = np.maximum(ROUNDING * np.minimum(size, FAR * width), DOUBLE * size)
+    return np.asarray(apart <= (slack if parameter.log else np.maximum(slack, DUST * width)))
 
 
 def region_of(space: Space) -> Region:

@@ -23,6 +23,7 @@ from pathlib import Path
 from labwright.model.campaign import CampaignState, Objective, Outcome, Trial
 from labwright.model.errors import ConfigError
 from labwright.model.numbers import number
+from labwright.model.parameters import same
 from labwright.model.space import Categorical, Integer, Parameter, Params, ParamValue, Pool, Space
 from labwright.planners._candidates import every_point
 from labwright.planners._finite import params_of
@@ -31,7 +32,6 @@ from labwright.planners._proposals import derive_seed, key_of, sobol_points, vet
 __all__ = ["Candidates", "read_candidates", "read_proposals", "write_candidates", "write_proposals"]
 
 _EMPTY = ("", "nan")  # numpy writes the second where the first was
-_NEAR = 1e-9  # relative: what a number may lose on its way through another program's text
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,9 @@ def write_proposals(points: Sequence[Params], candidates: Path, path: Path, spac
     listed = _listed(candidates, space)
     lines = [["actions", *space.names]]
     for params in points:
-        places = [place for place, one in enumerate(listed) if _same(space, one, params)]
+        places = [place for place, one in enumerate(listed) if one == params] or [
+            place for place, one in enumerate(listed) if _same(space, one, params)
+        ]
         if not places:
             shown = ", ".join(f"{name} = {value}" for name, value in params.items())
             raise ConfigError(f"{candidates} has no candidate {shown}; read the file as the campaign's pool")
@@ -337,14 +339,7 @@ def _value(parameter: Parameter, cell: str) -> ParamValue:
 
 def _same(space: Space, one: Params, other: Params) -> bool:
     """Whether two points are the same but for what their numbers lost in text."""
-    for name in space.names:
-        here, there = one[name], other[name]
-        if isinstance(here, str) or isinstance(there, str):
-            if here != there:
-                return False
-        elif not math.isclose(here, there, rel_tol=_NEAR, abs_tol=1e-12):
-            return False
-    return True
+    return all(same(parameter, one[parameter.name], other[parameter.name]) for parameter in space.parameters)
 
 
 def _refuse(found: Sequence[str]) -> None:

@@ -155,8 +155,14 @@ def look(state: CampaignState, *, limits: bool = True) -> Outlook:
         raise PlannerError("no trial is done, so there is nothing to predict from; run the first experiments")
     seed = derive_seed(state.seed, len(done) + len(failed), "gp")
     learner = _Learner(state, done, failed, seed)
-    goals = tuple(Goal(one, *learner.learn(one.name, one.goal)) for one in state.objectives)
-    bounds = tuple(Limit(one, *learner.learn(one.name, "range")) for one in state.outcome_limits) if limits else ()
+    goals = tuple(
+        Goal(one, *learner.learn(one.name, one.goal, (one.target, one.low, one.high, one.reference)))
+        for one in state.objectives
+    )
+    bounds = tuple(
+        Limit(one, *learner.learn(one.name, "range", (one.low, one.high)))
+        for one in (state.outcome_limits if limits else ())
+    )
     return Outlook(state, goals, bounds, learner.success() if limits else None, tuple(done))
 
 
@@ -177,13 +183,15 @@ class _Learner:
         self._far = every_point(state.space) is None
         self._least = math.inf if state.more_objectives else _FEW if self._far else _FEW_OF_LIST
 
-    def learn(self, name: str, goal: str) -> tuple[Scale, Model]:
-        """The scale and the model of one outcome."""
+    def learn(self, name: str, goal: str, beside: Sequence[float | None]) -> tuple[Scale, Model]:
+        """The scale and the model of one outcome; `beside`: values of it that are asked for, as far as they are."""
         import numpy as np
 
         outcomes = [trial.outcomes[name] for trial in self._done]
         values = np.array([outcome.mean for outcome in outcomes])
-        scale = Scale.of(values, goal, least=self._least)  # type: ignore[arg-type]  # "range": a limit
+        asked = [one for one in beside if one is not None]
+        asked = asked or [value + (one.sem or 0.0) for value, one in zip(values, outcomes, strict=True)]
+        scale = Scale.of(values, goal, least=self._least, beside=asked)  # type: ignore[arg-type]  # "range": a limit
         z = scale.to_model(values)
         if self._failed and goal in ("max", "min"):
             x, z = self._x, np.append(z, np.full(len(self._failed), z.min()))
@@ -194,7 +202,7 @@ class _Learner:
         parts, targets, knowns, tasks = [x], [z], [known], [np.zeros(len(z), dtype=int)]
         for number, trials in enumerate(self._earlier, start=1):
             before = np.array([trial.outcomes[name].mean for trial in trials])
-            own = Scale.of(before, goal, least=1 if scale.bend else math.inf)  # type: ignore[arg-type]
+            own = Scale.of(before, goal, least=1 if scale.bend else math.inf, beside=asked)  # type: ignore[arg-type]
             parts.append(features(self._state.space, [trial.made for trial in trials]))
             targets.append(own.to_model(before))
             knowns.append(known_noise([trial.outcomes[name] for trial in trials]) * own.slope(before) ** 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,9 +12,11 @@ from labwright.model.campaign import Goal, Outcome
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Scale", "known_noise"]
+__all__ = ["Scale", "known_noise", "spread_of"]
 
 _DRAWN_IN, _UPPER = 0.65, 0.85  # quantiles: below the first values are drawn in, over the width up to the second
+
+_EQUAL = 1e-13  # relative: values nearer to each other than this differ by rounding
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,15 @@ class Scale:
     spread: float
 
     @classmethod
-    def of(cls, values: np.ndarray, goal: Goal, *, least: float) -> Scale:
+    def of(cls, values: np.ndarray, goal: Goal, *, least: float, beside: Sequence[float] = ()) -> Scale:
         """The scale on which these values, shape (n,), are standardised.
 
         Args:
             values: outcomes in their unit.
             goal: what is wanted; targets and ranges have no bad tail to draw in.
             least: how many values there must be for it to be drawn in.
+            beside: other values of the outcome that matter, such as a limit's ends: what tells how large it is where
+                all that was measured is the same.
         """
         import numpy as np
 
@@ -53,11 +58,12 @@ class Scale:
         middle, width = float(np.quantile(signed, _DRAWN_IN)), 0.0
         if goal in ("max", "min") and len(values) >= least:
             width = float(np.quantile(signed, _UPPER)) - middle
-        tiny = 1e-12 * max(1.0, float(np.abs(values).max()))
+        tiny = _EQUAL * float(np.abs(values).max())
         plain = cls(sign, middle, width if width > tiny else 0.0, 0.0, 1.0)
         drawn = plain.to_model(values)
-        spread = float(drawn.std())
-        return cls(sign, middle, plain.bend, float(drawn.mean()), spread if spread > tiny else 1.0)
+        return cls(
+            sign, middle, plain.bend, float(drawn.mean()), spread_of(drawn, sign * np.array(beside, dtype=float))
+        )
 
     def to_model(self, values: np.ndarray) -> np.ndarray:
         """Outcomes in their unit, shape (n,), as the model sees them."""
@@ -93,6 +99,23 @@ class Scale:
         import numpy as np
 
         return self.to_unit(mean), np.abs(self.to_unit(mean + sd) - self.to_unit(mean - sd)) / 2
+
+
+def spread_of(values: np.ndarray, beside: np.ndarray | Sequence[float] = ()) -> float:
+    """Standard deviation of values, shape (n,), in their unit; never 0.
+
+    Where all are the same but for rounding: the largest distance of one of `beside` from them, else their size, else,
+    where all are 0, 1: no number is told then that has a unit.
+    """
+    import numpy as np
+
+    size = float(np.abs(values).max(initial=0.0))
+    power = math.frexp(size)[1]  # squares of very small or large numbers are none; by a power of two nothing is rounded
+    spread = math.ldexp(float(np.ldexp(values, -power).std()), power)
+    if spread > _EQUAL * size:
+        return spread
+    apart = [abs(one - float(values.mean())) for one in np.asarray(beside, dtype=float)]
+    return max((one for one in apart if one > _EQUAL * size), default=size) or 1.0
 
 
 def known_noise(outcomes: Sequence[Outcome]) -> np.ndarray:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from labwright.model.space import Params
+from labwright.model.campaign import CampaignState
+from labwright.model.space import Categorical, Params
 from labwright.planners._candidates import every_point
 from labwright.planners.gp.acquisition import (
     expected_merit_gain,
@@ -30,7 +31,7 @@ __all__ = ["Weighing", "weigh"]
 Kind = Literal["ucb", "log_ei", "front"]
 _ON_A_LIST, _ELSEWHERE = 0.7, 2.0  # standard deviations of a bound; a list is soon known, a space never
 _SCATTERED = 0.05  # standard deviation of a reading, of that of all outcomes, from which readings count as scattered
-_NO_COST = 1e-12  # what a free experiment costs, so that its logarithm is a number
+_NO_COST = 1e-12  # of the dearest experiment: what a free one costs, so that its logarithm is a number
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ class _Improvement:
         self._weighing = weighing
         self._goal = weighing.pending.goals[0]
         self._best = [_incumbent(weighing, place) for place in range(len(self._goal.model.members))]
+        self._dearest = _dearest(self._outlook.state)
 
     @property
     def slope(self) -> Callable[[np.ndarray], tuple[float, np.ndarray]] | None:
@@ -186,7 +188,7 @@ class _Improvement:
             answer += _log_kinship(self._goal, x, counted)
         if state.cost is not None:
             points = [state.space.from_unit([float(u) for u in row]) for row in unit]
-            answer -= np.log(np.maximum([state.cost.of(params) for params in points], _NO_COST))
+            answer -= np.log(np.maximum([state.cost.of(params) for params in points], _NO_COST * self._dearest))
         return np.asarray(answer)
 
 
@@ -216,6 +218,20 @@ class _Front:
             for part in zip(*(goal.model.posterior(x) for goal in self._outlook.goals), strict=True)
         )
         return expected_volume_gain(means, sds, self._known, self._reference, self._draws) + self._outlook.log_chance(x)
+
+
+def _dearest(state: CampaignState) -> float:
+    """What no experiment of the space costs more than, in the cost's unit; 1 where all are free."""
+    if state.cost is None:
+        return 1.0
+    whole = state.cost.base
+    for one in state.space.parameters:
+        if isinstance(one, Categorical):
+            whole += max(state.cost.levels.get(one.name, {}).get(level, 0.0) for level in one.levels)
+        else:
+            factor = state.cost.per.get(one.name, 0.0)
+            whole += max(factor * one.low, factor * one.high)
+    return whole or 1.0
 
 
 def _incumbent(weighing: Weighing, place: int) -> float | None:
