@@ -222,4 +222,4 @@ def _measure(region: Region, group: Group) -> float | None:
 
 
 def _exact(number: float) -> Fraction:
-    return Fraction(int(number)) if number.is_integer() else Fraction(f"{number:.12g}")
+    return Fraction(int(number)) if number == int(number) else Fraction(f"{number:.12g}")

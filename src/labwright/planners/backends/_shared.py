@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from labwright.model.campaign import CampaignState, Objective, OutcomeLimit, Suggestion
+from labwright.model.campaign import CampaignState, Objective, Outcome, OutcomeLimit, Suggestion, Trial
 from labwright.model.errors import PlannerError
 from labwright.model.space import Choose, Forbidden, Params, Real, Space
 from labwright.planners._candidates import every_point, linear_system, neighbours, params_at
 from labwright.planners._finite import params_of, spread
 from labwright.planners._proposals import derive_seed, fresh_points, key_of, sobol_points, taken, vetoed
 from labwright.planners.gp.modelled import ModelledPlanner
+from labwright.planners.gp.scale import spread_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["BackendPlanner", "Free", "Lesson", "lesson_of", "seeded", "smooth"]
+__all__ = ["BackendPlanner", "Free", "Lesson", "lesson_of", "of_one_size", "seeded", "smooth"]
 
 _REACHES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of each range: how far around a taken point a free one is looked for
 _PREDICTED = 500  # experiments; beyond, Labwright's own model would cost more than the library's proposal
@@ -64,7 +65,7 @@ class BackendPlanner(ModelledPlanner, ABC):
         for params in start:
             free.take(params)
         pending = [trial.params for trial in state.trials if trial.pending]
-        led = self._lead(state, free, [*pending, *start], n - len(start))
+        led = self._lead(of_one_size(state, exactly=self._exactly), free, [*pending, *start], n - len(start))
         known = sum(trial.status == "done" for trial in state.trials)
         predicted = self.predict(state, led) if known <= _PREDICTED else [None] * len(led)
         for params, outcome in zip(led, predicted, strict=True):
@@ -78,7 +79,15 @@ class BackendPlanner(ModelledPlanner, ABC):
 
     @abstractmethod
     def _lead(self, state: CampaignState, free: Free, waiting: list[Params], n: int) -> list[Params]:
-        """The next `n` points, each of them taken from `free`; `waiting` are those whose outcome is to come."""
+        """The next `n` points, each of them taken from `free`; `waiting` are those whose outcome is to come.
+
+        `state` has outcomes of one size, see `of_one_size`.
+        """
+
+    @property
+    def _exactly(self) -> bool:
+        """Whether the library has margins in the outcome's unit, so that outcomes must have a spread of just 1."""
+        return False
 
     @abstractmethod
     def _author(self, state: CampaignState) -> str:
@@ -208,6 +217,57 @@ def lesson_of(state: CampaignState) -> Lesson:
         values = [trial.outcomes[name].mean for trial in done]
         columns.append(values + [min(values, key=good)] * len(failed))
     return Lesson([trial.made for trial in done + failed], np.array(columns, dtype=float).T, len(done))
+
+
+def of_one_size(state: CampaignState, *, exactly: bool) -> CampaignState:
+    """The same campaign with each outcome in a unit in which its spread is about 1: limits and targets with it.
+
+    Libraries standardise outcomes, but take a spread below some 1e-8 for none; so a unit would decide what is proposed.
+
+    Args:
+        state: the campaign.
+        exactly: a spread of 1; else of 0.5 to 1, in a unit that is a power of two, by which nothing is rounded.
+    """
+    import numpy as np
+
+    done = [trial for trial in state.trials if trial.status == "done"]
+    asked: dict[str, list[float | None]] = {
+        one.name: [one.target, one.low, one.high, one.reference] for one in state.objectives
+    }
+    for one in state.outcome_limits:
+        asked.setdefault(one.name, []).extend([one.low, one.high])
+    units: dict[str, float] = {}
+    for name, values in asked.items():
+        measured = np.array([trial.outcomes[name].mean for trial in done])
+        spread = spread_of(measured, [value for value in values if value is not None])
+        units[name] = spread if exactly else math.ldexp(1.0, math.frexp(spread)[1])
+
+    def of(unit: float, *values: float | None) -> list[float | None]:
+        return [None if value is None else value / unit for value in values]
+
+    def objective(one: Objective) -> Objective:
+        ends = of(units[one.name], one.target, one.low, one.high, one.reference)
+        return one.model_copy(update=dict(zip(("target", "low", "high", "reference"), ends, strict=True)))
+
+    def limit(one: OutcomeLimit) -> OutcomeLimit:
+        return one.model_copy(update=dict(zip(("low", "high"), of(units[one.name], one.low, one.high), strict=True)))
+
+    def outcome(name: str, found: Outcome) -> Outcome:
+        unit = units.get(name, 1.0)
+        sem = None if found.sem is None else found.sem / unit
+        return Outcome.model_construct(mean=found.mean / unit, sem=sem)
+
+    def trial(one: Trial) -> Trial:
+        return one.model_copy(update={"outcomes": {name: outcome(name, found) for name, found in one.outcomes.items()}})
+
+    return state.model_copy(
+        update={
+            "objective": objective(state.objective),
+            "more_objectives": tuple(map(objective, state.more_objectives)),
+            "outcome_limits": tuple(map(limit, state.outcome_limits)),
+            "trials": tuple(map(trial, state.trials)),
+        }
+    )
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from labwright.planners._candidates import linear_system, neighbours, scan
 from labwright.planners._proposals import derive_seed
 from labwright.planners.backends._shared import BackendPlanner, Free, Lesson, lesson_of, seeded, smooth
 from labwright.planners.gp.features import expand, features
+from labwright.planners.gp.scale import spread_of
 from labwright.planners.protocol import Capability
 
 if TYPE_CHECKING:
@@ -190,7 +191,6 @@ class _Problem:
 
 
 def _fitted(state: CampaignState, lesson: Lesson) -> _Problem:
-    import numpy as np
     from botorch.exceptions import ModelFittingError
     from botorch.fit import fit_gpytorch_mll
     from botorch.models import SingleTaskGP
@@ -207,12 +207,12 @@ def _fitted(state: CampaignState, lesson: Lesson) -> _Problem:
         merits[:, place].min() if one.reference is None else one.merit(one.reference)
         for place, one in enumerate(state.objectives)
     ]
-    spreads = np.where(merits.std(axis=0) > 0, merits.std(axis=0), 1.0)
+    spreads = [spread_of(column) for column in merits.T]
     first = len(state.objectives)
     limits = [
         rule
         for place, limit in enumerate(state.outcome_limits)
-        for rule in _rules(limit, first + place, float(lesson.outcomes[:, first + place].std()) or 1.0)
+        for rule in _rules(limit, first + place, spread_of(lesson.outcomes[:, first + place]))
     ]
     return _Problem(
         state.space, model, x, state.objectives, tuple(map(float, spreads)), tuple(map(float, worst)), limits

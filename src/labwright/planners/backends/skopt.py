@@ -36,6 +36,11 @@ class SkoptPlanner(BackendPlanner):
         """``"skopt"``."""
         return "skopt"
 
+    @property
+    def _exactly(self) -> bool:
+        """Its acquisitions ask for an improvement of 0.01, in the unit of what it is told."""
+        return True
+
     def _author(self, _: CampaignState) -> str:
         return f"scikit-optimize ({self.estimator}, {self.acquisition})"
 
