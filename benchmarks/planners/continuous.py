@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.planners.askers import ASKERS, Ask, Asker, ours
-from benchmarks.planners.figures import Pair, median_ratio
+from benchmarks.planners.figures import Pair, median_ratio, ratio_of
 from benchmarks.planners.functions import FUNCTIONS, Function
 from benchmarks.planners.ours import Ours
 from benchmarks.planners.records import Records, digest
+
+FOUND = 0.05
+"""A regret below which a run is in the region of the optimum; the lesser optimum of Hartmann6 has 0.119."""
 
 Regrets = dict[str, dict[Pair, float]]
 """Final regret by planner, function and seed."""
@@ -111,8 +114,25 @@ def ratio(found: Regrets, planner: str, other: str, function: str) -> float | No
     return median_ratio(mine, theirs) if mine and theirs else None
 
 
+def mean_ratio(found: Regrets, planner: str, other: str, function: Function) -> tuple[float, float, float] | None:
+    """Mean regret over the other's with its 90 % interval, on the seeds both have; None if there are none."""
+    mine, theirs = ({pair: value for pair, value in found.get(name, {}).items() if pair[0] == function.name}
+                    for name in (planner, other))  # fmt: skip
+    whole = ratio_of(mine, theirs)
+    return None if whole is None else whole.arithmetic
+
+
+def found_optimum(found: Regrets, planner: str, function: Function) -> tuple[float, float, int] | None:
+    """Share of runs that end nearer than `FOUND` to the optimum, its standard error, and how many runs."""
+    regrets = of(found, planner, function.name)
+    if not regrets:
+        return None
+    share = float(np.mean([regret < FOUND for regret in regrets]))
+    return share, float(np.sqrt(share * (1 - share) / len(regrets))), len(regrets)
+
+
 def report(found: Regrets, cpu: Mapping[str, float], labels: Sequence[str], functions: Sequence[Function]) -> None:
-    """Median final regrets, and ours over each."""
+    """Median and mean final regrets, and ours over each by medians."""
     names = [function.name for function in functions]
     print("\nmedian final true regret (seeds)")
     print(f"{'planner':<16}" + "".join(f"{name:>20}" for name in names) + f"{'CPU s/ask':>11}")
@@ -120,9 +140,18 @@ def report(found: Regrets, cpu: Mapping[str, float], labels: Sequence[str], func
         each = {name: of(found, planner, name) for name in names}
         cells = [f"{np.median(some):.4g} ({len(some)})" if some else "-" for some in each.values()]
         print(f"{planner:<16}" + "".join(f"{cell:>20}" for cell in cells) + f"{cpu[planner]:>11.3f}")
+    print(f"\nmean final true regret, and the share of runs below {FOUND:g}")
+    print(f"{'planner':<16}" + "".join(f"{name:>20}" for name in names))
+    for planner in found:
+        cells = []
+        for function in functions:
+            share = found_optimum(found, planner, function)
+            mean = np.mean(of(found, planner, function.name)) if share else np.nan
+            cells.append(f"{mean:.4g} ({share[0]:.2f})" if share else "-")
+        print(f"{planner:<16}" + "".join(f"{cell:>20}" for cell in cells))
     for label in labels:
         for planner in found:
             if label in found and planner != label:
                 ratios = {name: ratio(found, label, planner, name) for name in names}
                 shown = " ".join(f"{name} {value:.3g}" for name, value in ratios.items() if value is not None)
-                print(f"{label} / {planner}: {shown}")
+                print(f"{label} / {planner}, medians: {shown}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -57,6 +57,13 @@ def pool_figures(losses: np.ndarray, rows: Sequence[int]) -> PoolFigures:
         n5=_first(tried, float(ordered[five - 1])),
         auc=float(regret.mean()),
         share=min(1.0, float((tried <= ordered[five - 1]).sum()) / five),
+    )
+
+
+def mean_figures(several: Sequence[PoolFigures]) -> PoolFigures:
+    """The mean of each figure over runs of the same planner from the same start."""
+    return PoolFigures(
+        *(float(np.mean([getattr(one, field.name) for one in several])) for field in fields(PoolFigures))
     )
 
 
@@ -143,5 +150,6 @@ def _over(a: float, b: float, least: float = 0.0) -> float:
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:
-    low, high = np.quantile(values, (0.05, 0.95))
+    # No interpolation: between two ratios one of which is infinite there is nothing.
+    low, high = np.quantile(values, (0.05, 0.95), method="inverted_cdf")
     return float(low), float(high)

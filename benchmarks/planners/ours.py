@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import ast
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,19 +27,30 @@ class Ours:
     Args:
         options: of the planner; `n_start` is the number of points everyone begins with unless given.
         name: which planner.
+        rerun: 0 for the campaign seed as given; 1, 2, ... for the same starting rows under another campaign seed. How
+            much the reruns differ is the spread below which a difference between two planners means nothing.
     """
 
-    def __init__(self, options: Mapping[str, Any] | None = None, name: str = "gp") -> None:
+    def __init__(self, options: Mapping[str, Any] | None = None, name: str = "gp", rerun: int = 0) -> None:
         self.options = dict(options or {})
         self.name = name
+        self.rerun = rerun
 
     @property
     def version(self) -> str:
-        """Of its options and of the source that decides what it answers; any change makes its results anew."""
-        folder = Path(labwright.planners.__file__).parent
-        files = [*sorted(folder.rglob("*.py")), *(Path(str(one.__file__)) for one in _MODELS)]
-        source = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
-        return digest(self.name, self.options, source)
+        """Of its options and of the source that decides what it answers; any change to those makes new runs necessary.
+
+        Comments and docstrings do not count.
+        """
+        return digest(self.name, self.options, _source(), *([self.rerun] if self.rerun else []))
+
+    def rerun_as(self, rerun: int) -> Ours:
+        """The same planner with the campaign seeds of a rerun."""
+        return Ours(self.options, self.name, rerun)
+
+    def campaign_seed(self, seed: int) -> int:
+        """The campaign seed of this rerun."""
+        return seed + 1_000_003 * self.rerun
 
     def state(
         self, space: Space, points: Sequence[Params], outcomes: Sequence[float | None], seed: int, goal: Goal = "min"
@@ -68,7 +80,8 @@ class Ours:
         def choose(told: Sequence[int], losses: np.ndarray) -> int:
             sign = -1.0 if table.goal == "max" else 1.0
             points, values = [table.rows[row] for row in told], [sign * float(value) for value in losses]
-            (suggestion,) = ours_ask(self.state(table.pool, points, values, seed, table.goal), 1)
+            state = self.state(table.pool, points, values, self.campaign_seed(seed), table.goal)
+            (suggestion,) = ours_ask(state, 1)
             return place[tuple(suggestion.params.values())]
 
         return choose
@@ -77,6 +90,28 @@ class Ours:
 def ours_ask(state: CampaignState, n: int) -> list[Suggestion]:
     """What the campaign's planner proposes."""
     return load_planner(state.planner).ask(state, n)
+
+
+@functools.cache
+def _source() -> str:
+    """Of the code that decides what a planner answers, as this process runs it."""
+    folder = Path(labwright.planners.__file__).parent
+    files = [*sorted(folder.rglob("*.py")), *(Path(str(one.__file__)) for one in _MODELS)]
+    return digest(*(code_of(file.read_text(encoding="utf-8")) for file in files))
+
+
+def code_of(source: str) -> str:
+    """A module's code in a form that comments, docstrings and layout do not change."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            # A string alone on a line documents what stands before it and computes nothing.
+            node.body = [one for one in node.body if not _is_text(one)] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 _MODELS = (labwright.model.campaign, labwright.model.space)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.planners.figures import BUDGET, START, Pair, PoolFigures, pool_figures, ratio_of
+from benchmarks.planners.figures import BUDGET, START, Pair, PoolFigures, mean_figures, pool_figures
 from benchmarks.planners.ours import Ours
 from benchmarks.planners.peers import PEERS, Choose, Peer
 from benchmarks.planners.records import Records, digest
@@ -18,6 +19,9 @@ from benchmarks.planners.tables import Table
 
 WHOLE = ("Crossed_barrel",)
 """Tables whose run goes on after the best row is found, as the share of the best 5 % at the end is asked for."""
+
+RERUNS = 3
+"""How often ours is run on the same starting rows, under as many campaign seeds."""
 
 Results = dict[str, dict[Pair, PoolFigures]]
 """Figures by planner, table and seed."""
@@ -66,19 +70,68 @@ def run_all(tables: Sequence[Table], planners: Mapping[str, Peer | Ours], seeds:
                 print(f"{name} {table.name} seed {seed}: {shown}", flush=True)
 
 
-def results(tables: Sequence[Table], ours: Mapping[str, Ours], out: Path) -> tuple[Results, dict[str, float]]:
-    """Figures of everything that is kept, peers and the given variants of ours, and the mean CPU seconds of an ask."""
+@dataclass(frozen=True)
+class Found:
+    """Everything that is recorded.
+
+    Args:
+        figures: by planner; of ours, the mean of its reruns on the runs all of them have.
+        reruns: of ours, by label: the figures of each rerun.
+        cpu: mean CPU seconds of an ask.
+        notes: what is recorded and not counted, one sentence each.
+    """
+
+    figures: Results
+    reruns: Mapping[str, Sequence[Mapping[Pair, PoolFigures]]]
+    cpu: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+
+def results(tables: Sequence[Table], ours: Mapping[str, Ours], out: Path, reruns: int = RERUNS) -> Found:
+    """Figures of everything that is recorded, peers and the given variants of ours."""
     protocols = {table.name: protocol_of(table) for table in tables}
     losses = {table.name: table.losses for table in tables}
-    found: Results = {}
+    figures: Results = {}
+    spread: dict[str, list[dict[Pair, PoolFigures]]] = {}
     cpu: dict[str, float] = {}
-    for name in (*PEERS, *ours):
-        lines = Records(out, "pools", name).latest(protocols, ours[name].version if name in ours else None)
-        if lines:
-            found[name] = {pair: pool_figures(losses[pair[0]], line["rows"]) for pair, line in lines.items()}
-            asks = [one for line in lines.values() for one in line["cpu_s"]]
-            cpu[name] = float(np.mean(asks)) if asks else 0.0
-    return found, cpu
+    notes: list[str] = []
+
+    def read(name: str, version: str | None) -> tuple[dict[Pair, PoolFigures], list[float]]:
+        lines = Records(out, "pools", name).latest(protocols, version)
+        found = {pair: pool_figures(losses[pair[0]], line["rows"]) for pair, line in lines.items()}
+        return found, [one for line in lines.values() for one in line["cpu_s"]]
+
+    for name in PEERS:
+        found, asks = read(name, None)
+        if found:
+            figures[name], cpu[name] = found, _mean(asks)
+    for label, planner in ours.items():
+        several, asks = [], []
+        for name, rerun in with_reruns({label: planner}, reruns).items():
+            older = Records(out, "pools", name).others(protocols, rerun.version)
+            if older:
+                notes.append(f"{name}: {older} runs of other options or another source of the planner are not counted")
+            found, more = read(name, rerun.version)
+            several += [found] if found else []
+            asks += more
+        if several:
+            spread[label], cpu[label] = several, _mean(asks)
+            shared = set.intersection(*(set(one) for one in several))
+            figures[label] = {pair: mean_figures([one[pair] for one in several]) for pair in sorted(shared)}
+    return Found(figures, spread, cpu, tuple(notes))
+
+
+def with_reruns(ours: Mapping[str, Ours], reruns: int) -> dict[str, Ours]:
+    """Every variant of ours and its reruns, by the name under which they are recorded."""
+    return {
+        f"{label}.rerun{number}" if number else label: planner.rerun_as(number)
+        for label, planner in ours.items()
+        for number in range(reruns)
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
 
 
 def of(found: Results, planner: str, figure: str, tables: Iterable[str] | None = None) -> dict[Pair, float]:
@@ -86,51 +139,3 @@ def of(found: Results, planner: str, figure: str, tables: Iterable[str] | None =
     allowed = None if tables is None else set(tables)
     pairs = found.get(planner, {})
     return {pair: getattr(one, figure) for pair, one in pairs.items() if allowed is None or pair[0] in allowed}
-
-
-def report(found: Results, cpu: Mapping[str, float], tables: Sequence[str], ours: Sequence[str]) -> None:
-    """Every planner on every table, then ratios of ours to each."""
-    for figure, words in (("nbest", "experiments to the best row"), ("auc", "mean normalised simple regret")):
-        print(f"\n{words}; mean of the seeds each has, * the least of a table")
-        print(f"{'planner':<16}" + "".join(f"{table[:12]:>13}" for table in tables) + f"{'all':>9}{'runs':>6}")
-        means = {name: _means(of(found, name, figure, tables), tables) for name in found}
-        least = {t: min((one[t] for one in means.values() if t in one), default=np.nan) for t in tables}
-        for name, row in means.items():
-            cells = [_cell(row.get(table), least[table], figure) for table in tables]
-            whole = np.mean(list(row.values())) if len(row) == len(tables) else np.nan
-            runs = len(of(found, name, figure, tables))
-            print(f"{name:<16}" + "".join(cells) + f"{whole:>9.3f}{runs:>6}")
-    print(
-        "\nn1 and n5 (first of the best 1 %, 5 %), share of the best 5 % found on Crossed_barrel, CPU seconds per ask"
-    )
-    for name in found:
-        n1, n5 = (np.mean(list(of(found, name, one, tables).values())) for one in ("n1", "n5"))
-        shares = list(of(found, name, "share", WHOLE).values())
-        share = f"{np.mean(shares):.3f}" if shares else "-"
-        print(f"{name:<16}{n1:>8.1f}{n5:>8.1f}{share:>8}{cpu[name]:>9.3f}")
-    for label in ours:
-        for figure in ("nbest", "auc"):
-            print(f"\n{label} / planner, {figure}: arithmetic and geometric [90 %], won/lost of runs, each table")
-            for name in found:
-                ratio = ratio_of(of(found, label, figure, tables), of(found, name, figure, tables))
-                if name == label or ratio is None:
-                    continue
-                each = " ".join(f"{table[:8]} {value:.2f}" for table, value in ratio.cases.items())
-                means_ = f"{_interval(ratio.arithmetic)}  {_interval(ratio.geometric)}"
-                print(f"{name:<16}{means_}  {ratio.won}/{ratio.lost} of {ratio.pairs}  {each}")
-
-
-def _means(values: Mapping[Pair, float], tables: Sequence[str]) -> dict[str, float]:
-    by_table = {table: [value for pair, value in values.items() if pair[0] == table] for table in tables}
-    return {table: float(np.mean(some)) for table, some in by_table.items() if some}
-
-
-def _cell(value: float | None, least: float, figure: str) -> str:
-    if value is None:
-        return f"{'-':>13}"
-    text = f"{value:.1f}" if figure == "nbest" else f"{value:.4f}"
-    return f"{text + ('*' if value == least else ' '):>13}"
-
-
-def _interval(values: tuple[float, float, float]) -> str:
-    return f"{values[0]:.3f} [{values[1]:.3f}, {values[2]:.3f}]"

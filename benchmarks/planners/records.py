@@ -65,6 +65,11 @@ class Records:
         version = version or lines[-1]["version"]
         return {(line["case"], line["seed"]): line for line in lines if line["version"] == version}
 
+    def others(self, protocols: dict[str, str], version: str) -> int:
+        """How many results under these protocols are of another version."""
+        lines = [line for line in self._lines if protocols.get(line["case"]) == line["protocol"]]
+        return len({(line["case"], line["seed"], line["version"]) for line in lines if line["version"] != version})
+
 
 def digest(*parts: object) -> str:
     """Short hash of what a result depends on."""

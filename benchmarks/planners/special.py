@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.planners import continuous
 from benchmarks.planners.askers import ASKERS, Ask, Asker, cube, ours
+from benchmarks.planners.figures import ratio_of
 from benchmarks.planners.functions import BRANIN_LEAST, HARTMANN6, Function, branin, currin
 from benchmarks.planners.libraries import library, seed_of, version_of
 from benchmarks.planners.ours import Ours, ours_ask
@@ -365,17 +366,40 @@ def results(variants: Mapping[str, Ours], out: Path) -> Found:
     return found
 
 
-def batches(variants: Mapping[str, Ours], out: Path) -> dict[str, tuple[float, float, int]]:
-    """Median regret one after another and four at once, on the seeds that have both, and how many; by planner."""
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Regret on Hartmann6 one experiment at a time and four at once, on the seeds that have both.
+
+    Args:
+        single: mean, median, and share of runs below `continuous.FOUND`, one at a time.
+        four: the same, four at once.
+        ratio: mean over mean, with its 90 % interval.
+        seeds: how many.
+    """
+
+    single: tuple[float, float, float]
+    four: tuple[float, float, float]
+    ratio: tuple[float, float, float]
+    seeds: int
+
+
+def batches(variants: Mapping[str, Ours], out: Path) -> dict[str, Batch]:
+    """One after another against four at once, by planner."""
     single, _ = continuous.results(variants, out, (SEQUENTIAL,), "batch", 1)
     four, _ = continuous.results(variants, out, (SEQUENTIAL,), "batch", BATCH)
     answer = {}
     for name in single:
-        both = sorted(set(single[name]) & set(four.get(name, {})))
-        if both:
-            medians = [float(np.median([some[name][pair] for pair in both])) for some in (single, four)]
-            answer[name] = (medians[0], medians[1], len(both))
+        ratio = ratio_of(four.get(name, {}), single[name])
+        if ratio is not None:
+            both = sorted(set(single[name]) & set(four[name]))
+            one, several = (_summary([some[name][pair] for pair in both]) for some in (single, four))
+            answer[name] = Batch(one, several, ratio.arithmetic, ratio.pairs)
     return answer
+
+
+def _summary(regrets: Sequence[float]) -> tuple[float, float, float]:
+    below = [regret < continuous.FOUND for regret in regrets]
+    return float(np.mean(regrets)), float(np.median(regrets)), float(np.mean(below))
 
 
 def median(found: Found, case: str, planner: str, what: str) -> float | None:
@@ -384,7 +408,7 @@ def median(found: Found, case: str, planner: str, what: str) -> float | None:
     return float(np.median([line[what] for line in lines])) if lines else None
 
 
-def report(found: Found, batch: Mapping[str, tuple[float, float, int]]) -> None:
+def report(found: Found, batch: Mapping[str, Batch]) -> None:
     """Medians of everything."""
     words = {
         "holes": ("failures", "regret"),
@@ -399,6 +423,11 @@ def report(found: Found, batch: Mapping[str, tuple[float, float, int]]) -> None:
                 shown = "  ".join(f"{median(found, case, name, figure):10.4g}" for figure in figures)
                 print(f"{name:<16}{shown}  ({len(lines)})")
     if batch:
-        print(f"\nbatch: median regret on Hartmann6 after {SEQUENTIAL.budget}: one at a time, {BATCH} at once (seeds)")
-        for name, (one, several, seeds) in batch.items():
-            print(f"{name:<16}{one:10.4f}{several:10.4f}  ({seeds})")
+        print(
+            f"\nbatch: regret on Hartmann6 after {SEQUENTIAL.budget}: mean, median, share below {continuous.FOUND:g}; "
+            f"one at a time, then {BATCH} at once; mean over mean"
+        )
+        for name, both in batch.items():
+            parts = "  ".join("{:8.4f}{:8.4f}{:6.2f}".format(*some) for some in (both.single, both.four))
+            value, low, high = both.ratio
+            print(f"{name:<16}{parts}  {value:6.2f} [{low:.2f}, {high:.2f}]  ({both.seeds} seeds)")

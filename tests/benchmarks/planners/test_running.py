@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.planners import special
+from benchmarks.planners import continuous, special
 from benchmarks.planners.__main__ import main
 from benchmarks.planners.askers import ASKERS
 from benchmarks.planners.continuous import minimise, start_points
 from benchmarks.planners.figures import BUDGET, START
 from benchmarks.planners.functions import FUNCTIONS, HARTMANN6, Function, ackley, branin, hartmann6, levy
 from benchmarks.planners.libraries import MissingLibraryError, library
-from benchmarks.planners.limits import Limit
-from benchmarks.planners.ours import Ours
+from benchmarks.planners.limits import Limit, of_special
+from benchmarks.planners.ours import Ours, code_of
 from benchmarks.planners.peers import PEERS
-from benchmarks.planners.pools import run, start_rows
+from benchmarks.planners.pools import protocol_of, run, start_rows, with_reruns
 from benchmarks.planners.records import Records
 from benchmarks.planners.tables import Table, read_table
 
@@ -76,7 +76,7 @@ def test_the_command_runs_keeps_and_prints(folder: Path, capsys: pytest.CaptureF
     assert main(arguments) == 0
     first = capsys.readouterr().out
     assert "random AgNP seed 1: nbest" in first
-    assert "not run        nbest on the five tables of Liang / skopt_ei (<= 0.8)" in first
+    assert "not run        design: nbest on the five tables of Liang / skopt_ei (<= 0.8)" in first
     assert main(arguments) == 0
     assert "seed 1: nbest" not in capsys.readouterr().out
     assert main([*arguments[:-1], "none"]) == 0
@@ -132,3 +132,61 @@ def test_a_limit_says_whether_it_is_kept() -> None:
     assert Limit("a", 3.5, 3.4, at_least=True).missed
     assert not Limit("a", 0.8, None).missed
     assert str(Limit("speed", 0.8, 0.9, note="2 runs")) == "MISSED 0.900   speed (<= 0.8); 2 runs"
+    assert not Limit("speed", None, 9.0).missed
+    assert str(Limit("speed", None, 9.0)) == "shown  9.000   speed (no limit)"
+
+
+def test_a_rerun_has_the_same_start_and_another_campaign_seed(table: Table) -> None:
+    ours = Ours({"n_candidates": 64})
+    named = with_reruns({"ours": ours}, 3)
+    assert list(named) == ["ours", "ours.rerun1", "ours.rerun2"]
+    assert len({one.version for one in named.values()}) == 3
+    assert named["ours"].version == ours.version
+    seeds = [one.campaign_seed(4) for one in named.values()]
+    assert seeds[0] == 4
+    assert len(set(seeds)) == 3
+
+
+def test_the_version_of_ours_follows_its_code_and_not_its_comments() -> None:
+    code = 'def one(x: int) -> int:\n    """Text."""\n    return x + 1\n'
+    assert code_of(code) == code_of("# why\n" + code.replace('"""Text."""', '"""Other\n    text."""\n'))
+    assert code_of(code) != code_of(code.replace("+ 1", "+ 2"))
+    assert code_of('X = 1\n"""Doc."""\n') == code_of("X = 1\n")
+    assert code_of('X = "a"\n') != code_of('X = "b"\n')
+
+
+def test_runs_of_ours_under_another_source_are_counted_out_in_words(
+    folder: Path, table: Table, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = Records(folder, "pools", "ours")
+    records.add("older", protocol_of(table), "AgNP", 0, rows=list(range(BUDGET)), cpu_s=[0.1])
+    arguments = ["pools", "--tables", str(folder), "--out", str(folder), "--planners", "none"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "note: ours: 1 runs of other options or another source of the planner are not counted" in printed
+    for name, planner in with_reruns({"ours": Ours()}, 3).items():
+        for other in ("random", name):
+            version = planner.version if other == name else PEERS[other].version
+            rows = start_rows(table, 0) + [row for row in range(64) if row not in start_rows(table, 0)][:45]
+            Records(folder, "pools", other).add(version, protocol_of(table), "AgNP", 0, rows=rows, cpu_s=[0.1])
+    assert main(arguments) in (0, 1)
+    printed = capsys.readouterr().out
+    assert "ours / random: 1 tables, 1 families, 1 seeds; 90 % intervals; reruns of ours" in printed
+    assert "experiments to the best row    1.00 [1.00, 1.00]  reruns 1.00 to 1.00  level" in printed
+
+
+def test_batches_are_compared_by_their_means(tmp_path: Path) -> None:
+    ours = Ours()
+    for batch, regrets in ((1, (0.01, 0.01, 0.28)), (special.BATCH, (0.1, 0.1, 0.4))):
+        for seed, regret in enumerate(regrets):
+            protocol = continuous.protocol_of(special.SEQUENTIAL, batch)
+            line = {"regret": regret, "cpu_s": [0.1]}
+            Records(tmp_path, "batch", "ours").add(ours.version, protocol, special.SEQUENTIAL.name, seed, **line)
+    both = special.batches({"ours": ours}, tmp_path)["ours"]
+    assert both.single == pytest.approx((0.1, 0.01, 2 / 3))
+    assert both.four == pytest.approx((0.2, 0.1, 0.0))
+    assert both.ratio[0] == pytest.approx(2)
+    assert both.seeds == 3
+    (limit,) = [one for one in of_special({}, {"ours": both}, "ours") if "four at once" in one.words]
+    assert not limit.missed
+    assert limit.bound is None
