@@ -42,7 +42,7 @@ class Ours:
 
         Comments and docstrings do not count.
         """
-        return digest(self.name, self.options, _source(), *([self.rerun] if self.rerun else []))
+        return digest(self.name, self.options, _source(self.name), *([self.rerun] if self.rerun else []))
 
     def rerun_as(self, rerun: int) -> Ours:
         """The same planner with the campaign seeds of a rerun."""
@@ -92,11 +92,20 @@ def ours_ask(state: CampaignState, n: int) -> list[Suggestion]:
     return load_planner(state.planner).ask(state, n)
 
 
+_APART = ("exchange", "worker.py", "_wire.py", "__main__.py")
+"""Parts of `labwright.planners` that carry questions and answers and do not make them."""
+
+_BUILT_IN = ("gp", "sobol", "random")
+"""Planners that use none of the other libraries."""
+
+
 @functools.cache
-def _source() -> str:
-    """Of the code that decides what a planner answers, as this process runs it."""
+def _source(name: str) -> str:
+    """Digest of the code that decides what a planner answers, as this process runs it."""
     folder = Path(labwright.planners.__file__).parent
-    files = [*sorted(folder.rglob("*.py")), *(Path(str(one.__file__)) for one in _MODELS)]
+    apart = {folder / one for one in (*_APART, *(("backends",) if name in _BUILT_IN else ()))}
+    planners = [file for file in sorted(folder.rglob("*.py")) if not apart & {file, *file.parents}]
+    files = [*planners, *(Path(str(one.__file__)) for one in _MODELS)]
     return digest(*(code_of(file.read_text(encoding="utf-8")) for file in files))
 
 
