@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, 
         named = [case for case in cases if case not in kinds]
         wanted = options.tables is not None and (not kinds or "stopping" in kinds or bool(named))
         # The limits on when to stop were set on the design tables; others are run if they are named.
-        tables = read_tables(options.tables, named or DESIGN) if wanted else []
+        tables = [one for one in read_tables(options.tables, named) if named or one.name in DESIGN] if wanted else []
         campaigns.run_all(to_run, tables, seeds, options.out, kinds)
         whole = campaigns.results(variants, tables, options.out)
         campaigns.report(whole)
