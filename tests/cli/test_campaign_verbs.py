@@ -94,7 +94,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_path: Path) -> None:
     with running(lab, tmp_path) as run, started("campaign", "watch", "first", "--data", tmp_path, "--json") as watch:
         done = labwright(
-            "campaign", "pause", "--data", tmp_path, "--by", "Ann", "--because", "the door is open", "--json"
+            "campaign", "pause", "--data", tmp_path, "--by", "Ann", "--reason", "the door is open", "--json"
         )
         assert done.returncode == 0, done.stderr
         told_ = json.loads(done.stdout)
@@ -142,7 +142,7 @@ def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_p
 
 
 def test_people_suggest_and_veto_in_a_running_campaign(lab: Path, tmp_path: Path) -> None:
-    who = ("--data", tmp_path, "--by", "Ann", "--because", "a hunch")
+    who = ("--data", tmp_path, "--by", "Ann", "--reason", "a hunch")
 
     def told(*words: str | Path) -> subprocess.CompletedProcess[str]:
         return labwright("campaign", *words, *who, "--json")
@@ -200,7 +200,7 @@ def test_people_suggest_and_veto_in_a_running_campaign(lab: Path, tmp_path: Path
 
 def test_a_campaign_is_stopped_now_and_so_says_whoever_watches(lab: Path, tmp_path: Path) -> None:
     with running(lab, tmp_path) as run, started("campaign", "watch", "--data", tmp_path) as watch:
-        done = labwright("campaign", "stop", "--now", "--data", tmp_path, "--by", "Ann", "--because", "it smells")
+        done = labwright("campaign", "stop", "--now", "--data", tmp_path, "--by", "Ann", "--reason", "it smells")
         assert done.returncode == 0, done.stderr
         run.communicate(timeout=30)
         assert run.returncode == 130
@@ -261,7 +261,7 @@ def test_a_question_is_answered_now_or_when_the_campaign_goes_on(
             assert {"again", "abandon"} <= set(asked["choices"])
             refused_before_anything_is_written(data, question)
             ask(control, {"op": "clear"})
-            words = ("--by", "Ann", "--because", "the plug was out", "--data", data, "--json")
+            words = ("--by", "Ann", "--reason", "the plug was out", "--data", data, "--json")
             done = labwright("question", "answer", question, "again", *words)
             assert done.returncode == 0, done.stderr
             assert json.loads(done.stdout)["taken"] is True

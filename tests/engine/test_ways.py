@@ -269,7 +269,7 @@ def test_stocks_are_promised_used_and_never_overdrawn() -> None:
     take_changes(lab.core)
     lab.end("0001/a")
     changes = take_changes(lab.core)
-    lot = changes["lot", "water"]
+    lot = changes["lot", f"{lab.core.campaign}|water"]
     assert lot is not None
     assert (lot["usable_ml"], lot["reserved_ml"]) == (4.5, 3.0)
     spent = next(row for (table, _), row in changes.items() if table == "ledger")

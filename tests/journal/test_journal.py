@@ -57,16 +57,16 @@ def test_events_come_back_in_their_order_with_what_was_decided(journal: Journal,
 
 
 def test_an_event_and_what_it_changes_are_kept_together_or_not_at_all(journal: Journal) -> None:
-    lot = {"name": "water", "usable_ml": 5.0, "reserved_ml": 1.0, "unknown_ml": 0.25}
-    journal.record([event("started", changes={("lot", "water"): lot})])
-    journal.record([event("step_ended", changes={("lot", "water"): {**lot, "usable_ml": 4.0}})])
+    lot = {"campaign": "c-1", "name": "water", "usable_ml": 5.0, "reserved_ml": 1.0, "unknown_ml": 0.25}
+    journal.record([event("started", changes={("lot", "c-1|water"): lot})])
+    journal.record([event("step_ended", changes={("lot", "c-1|water"): {**lot, "usable_ml": 4.0}})])
     assert [dict(row) for row in journal.rows(schema.lot)] == [{**lot, "usable_ml": 4.0}]
 
     def broken(connection: Any) -> None:
         raise IllegalTransitionError("a bug")
 
     with pytest.raises(IllegalTransitionError):
-        journal.record([event("step_ended", changes={("lot", "water"): {**lot, "usable_ml": 3.0}}, also=broken)])
+        journal.record([event("step_ended", changes={("lot", "c-1|water"): {**lot, "usable_ml": 3.0}}, also=broken)])
     assert journal.rows(schema.lot)[0]["usable_ml"] == 4.0
     assert len(list(journal.events("c-1"))) == 2
 

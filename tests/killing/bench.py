@@ -374,8 +374,8 @@ def assert_once(one: Bench, *, exact: bool = True) -> int:
     """
     with one.journal() as journal:
         table = schema.experiment
-        told = journal.rows(table, table.c.state == "told")
-        others = journal.rows(table, table.c.state != "told")
+        told = journal.rows(table, table.c.state == "complete")
+        others = journal.rows(table, table.c.state != "complete")
         assert not others, [dict(row) for row in others]
         intents = journal.rows(schema.intent)
         seen = schema.observation

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from labwright.cli.options import (
-    BecauseOption,
     ByOption,
     CampaignArgument,
     DataOption,
@@ -16,8 +15,10 @@ from labwright.cli.options import (
     JsonOption,
     LabOption,
     Place,
+    ReasonOption,
     SimulatedOption,
     SpeedOption,
+    WithReason,
     on_journal,
 )
 from labwright.cli.places import data_folder, lab_root
@@ -107,14 +108,14 @@ def campaign_watch(place: Place, json: bool, campaign: CampaignArgument = "") ->
     raise SystemExit(watch_campaign(place, campaign, json=json))
 
 
-@campaign_app.command("pause")
+@campaign_app.command("pause", cls=WithReason)
 @on_journal
 def campaign_pause(
     place: Place,
     json: bool,
     campaign: CampaignArgument = "",
     by: ByOption = "",
-    because: BecauseOption = "",
+    because: ReasonOption = "",
 ) -> None:
     """Let no operation begin any more; those under way end."""
     from labwright.cli.steering import steer
@@ -122,14 +123,14 @@ def campaign_pause(
     steer(place, campaign, "pause", {}, by=by, because=because, json=json)
 
 
-@campaign_app.command("resume")
+@campaign_app.command("resume", cls=WithReason)
 @on_journal
 def campaign_resume(
     place: Place,
     json: bool,
     campaign: CampaignArgument = "",
     by: ByOption = "",
-    because: BecauseOption = "",
+    because: ReasonOption = "",
 ) -> None:
     """Let operations begin again after a pause."""
     from labwright.cli.steering import steer
@@ -137,14 +138,14 @@ def campaign_resume(
     steer(place, campaign, "resume", {}, by=by, because=because, json=json)
 
 
-@campaign_app.command("drain")
+@campaign_app.command("drain", cls=WithReason)
 @on_journal
 def campaign_drain(
     place: Place,
     json: bool,
     campaign: CampaignArgument = "",
     by: ByOption = "",
-    because: BecauseOption = "",
+    because: ReasonOption = "",
 ) -> None:
     """Begin no further experiment; those under way are carried out to their end."""
     from labwright.cli.steering import steer
@@ -152,7 +153,7 @@ def campaign_drain(
     steer(place, campaign, "drain", {}, by=by, because=because, json=json)
 
 
-@campaign_app.command("stop")
+@campaign_app.command("stop", cls=WithReason)
 @on_journal
 def campaign_stop(
     place: Place,
@@ -160,7 +161,7 @@ def campaign_stop(
     campaign: CampaignArgument = "",
     now: Annotated[bool, typer.Option("--now", help="Halt all devices at once.")] = False,
     by: ByOption = "",
-    because: BecauseOption = "",
+    because: ReasonOption = "",
 ) -> None:
     """End a campaign, with what is under way: after the current operations, or now."""
     from labwright.cli.steering import steer
@@ -168,7 +169,7 @@ def campaign_stop(
     steer(place, campaign, "stop", {"now": now}, by=by, because=because, json=json)
 
 
-@campaign_app.command("suggest")
+@campaign_app.command("suggest", cls=WithReason)
 @on_journal
 def campaign_suggest(
     place: Place,
@@ -176,7 +177,7 @@ def campaign_suggest(
     campaign: Annotated[str, typer.Argument(metavar="ID|NAME", help="A campaign's id, or its name: the newest of it.")],
     values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Every parameter of its space.")],
     by: Annotated[str, typer.Option("--by", help="Who wants it; it is kept in the journal.")],
-    because: Annotated[str, typer.Option("--because", help="Why; it is kept as well.")],
+    because: Annotated[str, typer.Option("--reason", help="Why; it is kept as well.")],
 ) -> None:
     """Have an experiment made before any that the planner suggests."""
     from labwright.cli.steering import suggest
@@ -184,7 +185,7 @@ def campaign_suggest(
     suggest(place, campaign, values, by=by, because=because, json=json)
 
 
-@campaign_app.command("veto")
+@campaign_app.command("veto", cls=WithReason)
 @on_journal
 def campaign_veto(
     place: Place,
@@ -198,7 +199,7 @@ def campaign_veto(
         ),
     ],
     by: Annotated[str, typer.Option("--by", help="Who does not want it; it is kept in the journal.")],
-    because: Annotated[str, typer.Option("--because", help="Why; it is kept as well.")],
+    because: Annotated[str, typer.Option("--reason", help="Why; it is kept as well.")],
     reach: Annotated[
         float, typer.Option("--reach", help="How far around the values, as a share of each range.", min=0, max=1)
     ] = 0.0,
@@ -231,7 +232,7 @@ def question_list(
     list_questions(place, everything=everything, json=json)
 
 
-@question_app.command("answer")
+@question_app.command("answer", cls=WithReason)
 @on_journal
 def question_answer(
     place: Place,
@@ -239,7 +240,7 @@ def question_answer(
     question: Annotated[str, typer.Argument(help="The question; `labwright question list` knows them.")],
     answer: Annotated[str, typer.Argument(help="One of its answers.")],
     by: Annotated[str, typer.Option("--by", help="Who answers; it is kept in the journal.")],
-    because: Annotated[str, typer.Option("--because", help="What you have seen or done; it is kept as well.")],
+    because: Annotated[str, typer.Option("--reason", help="What you have seen or done; it is kept as well.")],
 ) -> None:
     """Answer a question: at once while its campaign runs, else when it is gone on with."""
     from labwright.cli.questions import answer_question

@@ -182,7 +182,7 @@ def _waits_for(
     steps = journal.rows(step, step.c.campaign == row["id"], step.c.state == "running", order=step.c.step_id)
     waits += [f"step {one['step_id']}" for one in steps]
     live = journal.rows(
-        experiment, experiment.c.campaign == row["id"], experiment.c.state.not_in(("told", "abandoned"))
+        experiment, experiment.c.campaign == row["id"], experiment.c.state.not_in(("complete", "abandoned"))
     )
     if row["state"] == "running" and not live:
         waits.append(f"planner {spec['planner']['name']}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import typer
+from typer.core import TyperCommand
 
 from labwright.cli.places import journal_place
 
@@ -32,7 +34,30 @@ SpeedOption = Annotated[
 CampaignArgument = Annotated[
     str, typer.Argument(metavar="[ID|NAME]", help="A campaign's id, or its name: the newest of it; the newest of all.")
 ]
-BecauseOption = Annotated[str, typer.Option("--because", help="Why, for the journal.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
+
+OLD_REASON = "--because"
+"""What ``--reason`` was called before."""
+
+
+class WithReason(TyperCommand):
+    """A command with ``--reason`` that still takes its old name, and says that it is old."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line with ``--reason`` in the place of its old name."""
+        renamed = list(_renamed(args))
+        if renamed != args:
+            typer.echo(f"{OLD_REASON} is deprecated: write --reason instead", err=True)
+        return super().parse_args(ctx, renamed)
+
+
+def _renamed(args: Sequence[str]) -> Iterator[str]:
+    options = True  # until "--", after which every word is a value
+    for word in args:
+        options = options and word != "--"
+        name, equals, text = word.partition("=")
+        yield f"--reason{equals}{text}" if options and name == OLD_REASON else word
+
 
 Place = str | Path
 """Of a journal: its URL, or its file."""

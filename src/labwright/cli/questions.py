@@ -59,14 +59,14 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
     """
     if not by.strip() or not because.strip():
         raise ConfigError(
-            "--by and --because must say who answers and why: the journal keeps both; nothing was written"
+            "--by and --reason must say who answers and why: the journal keeps both; nothing was written"
         )
     with Journal(place) as journal:
         asked = _open_question(journal, question)
         if answer not in asked["choices"]:
             means = "".join(f"\n  {one}: {what}" for one, what in asked["choices"].items())
             raise ConfigError(f"{unknown(f'answer to {question}', answer, list(asked['choices']))}{means}")
-        for old in _waiting(journal, question):  # whoever has thought better of it must not meet the first answer
+        for old in _waiting(journal, asked):  # whoever has thought better of it must not meet the first answer
             if journal.withdraw(old.id, f"answered anew by {by}"):
                 console.print(f"the answer {_said(old)} was not taken yet, and is withdrawn", markup=False)
         campaign = asked["campaign"]
@@ -112,15 +112,14 @@ def _became(question: dict[str, Any]) -> str:
     return f"{question['state']}: {question['because']}"
 
 
-def _waiting(journal: Journal, question: str) -> list[Command]:
+def _waiting(journal: Journal, question: dict[str, Any]) -> list[Command]:
     """Answers to a question that no controller has taken yet."""
-    campaign = question.rsplit("?", 1)[0]
-    waiting = journal.waiting_commands(campaign)
-    return [one for one in waiting if one.kind == "answer" and one.payload.get("question") == question]
+    waiting = journal.waiting_commands(question["campaign"])
+    return [one for one in waiting if one.kind == "answer" and one.payload.get("question") == question["id"]]
 
 
 def _kept_words(journal: Journal, question: dict[str, Any]) -> str:
-    return "\n".join(f"{_said(one)}; taken when the campaign goes on" for one in _waiting(journal, question["id"]))
+    return "\n".join(f"{_said(one)}; taken when the campaign goes on" for one in _waiting(journal, question))
 
 
 def _said(command: Command) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -59,7 +60,7 @@ def question_words(question: str, text: str, choices: Mapping[str, str]) -> str:
 
 def answer_command(question: str, answer: str = "ANSWER") -> str:
     """What to type to answer a question."""
-    return f"labwright question answer '{question}' {answer} --by NAME --because TEXT"
+    return f"labwright question answer {shlex.quote(question)} {answer} --by NAME --reason TEXT"
 
 
 def when(wall_s: float) -> str:
@@ -92,7 +93,7 @@ def _step(outcome: Payload) -> str:
 
 def _vetoed(event: Payload) -> str:
     if event["trial"]:
-        return f"experiment {event['trial']}"
+        return f"proposal {event['trial']}"
     reach = event["veto"]["reach"]
     return _params(event["veto"]) + (f", and {100 * reach:g} % of each range around it" if reach else "")
 

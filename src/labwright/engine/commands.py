@@ -38,6 +38,11 @@ def event_of(command: Command, campaign: Campaign) -> Event:
             case "suggest":
                 return proposed(campaign, command.payload.get("params", {}), by, because)
             case "veto" if "trial" in command.payload:
+                if str(command.payload["trial"]).isdecimal():
+                    raise ConfigError(
+                        f"experiment {command.payload['trial']} has begun, or never will; only a proposal that has not "
+                        "begun can be vetoed, by its id (p1, p2, ...), or a point, by its values (NAME=VALUE)"
+                    )
                 return Vetoed(trial=command.payload["trial"], by=by, because=because)
             case "veto":
                 veto = Veto(by=by, because=because, **command.payload)

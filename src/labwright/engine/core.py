@@ -262,7 +262,7 @@ class CampaignCore:
         self.resources = Resources(
             list(event.places), dict(event.lots_ml), self.touched, counted=frozenset(event.counted)
         )
-        self._asked = Questions(self.touched)
+        self._asked = Questions(self.touched, mark=":q" if event.naming > 1 else "?")
         self.phase = "queued"
         self._become("running")
         for name in event.lots_ml:
@@ -304,7 +304,7 @@ class CampaignCore:
         if lacking := self.resources.lacking(event.uses_ml):
             self._drain("completed", f"{lacking}; refill it (inventory.yaml)")
             return
-        self._begin_trial(self.proposals.add(event.suggestion, "running"), event.uses_ml)
+        self._begin_trial(self.proposals.add_experiment(self.tried + 1, event.suggestion), event.uses_ml)
 
     def _begin_trial(self, index: int, uses_ml: dict[str, float]) -> None:
         """Begin the experiment of a trial that is running by now."""
@@ -315,7 +315,7 @@ class CampaignCore:
         parameters = {**{k: float(v) for k, v in params.items()}, **self.spec.fixed}
         place = self.resources.next_place()
         protocol = self._protocol(self.spec.protocol)
-        label = f"{self.tried:04d}"
+        label = self.trials[index].id
         self._begin(
             Experiment(
                 label, self.tried, f"{self.campaign}-{label}", place, place, protocol, parameters, index, uses_ml
@@ -340,11 +340,13 @@ class CampaignCore:
     def _veto(self, event: Vetoed) -> None:
         """Give up an experiment that has not begun, or keep all later ones away from a point."""
         if event.veto is None:
-            known = {self.trials[index].id: index for index in self.proposed}
-            self._expect(
-                event.trial in known, event, unknown("experiment that has not begun", event.trial, list(known))
-            )
-            self.proposals.drop(known[event.trial], veto_words(event))
+            index = self.proposals.waiting(event.trial, by_place=self.started.naming == 1)
+            if index is None:
+                began = self.proposals.became.get(event.trial)
+                known = [self.trials[one].id for one in self.proposed]
+                why = f"proposal {event.trial} has begun: it is experiment {began}" if began else ""
+                raise IllegalEventError(why or unknown("proposal that has not begun", event.trial, known))
+            self.proposals.drop(index, veto_words(event))
             return
         wrong = wrong_veto(event.veto, self.spec.space)
         self._expect(not wrong, event, wrong)
@@ -663,7 +665,7 @@ class CampaignCore:
                 one.become("active")
             if one.state == "active":
                 one.become("measured")
-            one.become("told")
+            one.become("complete")
         self.resources.leave(one, self.campaign)
         self._touch(one)
         del self.live[one.label]
@@ -698,7 +700,7 @@ class CampaignCore:
             self.proposals.drop(index, f"it has not begun: {lacking}")
             return
         del self.proposed[index]
-        self.proposals.change(index, status="running")
+        self.proposals.begin(index, self.tried + 1)
         self._begin_trial(index, uses_ml)
 
     def _dispatch(self) -> None:

@@ -229,6 +229,7 @@ class CampaignRun:
             counted=Uses(self._lab.model).counted(self._lab.devices),
             learnt_s=learnt_s(self._journal, list(self._campaign.protocols)),
             earlier=self._earlier,
+            naming=2,
         )
 
     def _restore(self) -> None:

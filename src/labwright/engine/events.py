@@ -33,6 +33,8 @@ class Started(Frozen):
             takes what its protocol promised, as of all stocks in campaigns of earlier releases.
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
         earlier: experiments of earlier campaigns that the planner learns from, as the journal had them then.
+        naming: how things are called in its events: 1 where a question is ``CAMPAIGN?1`` and a veto counts all
+            suggestions (``0007``), 2 where they are ``CAMPAIGN:q1`` and ``p3``.
     """
 
     kind: Literal["started"] = "started"
@@ -49,6 +51,7 @@ class Started(Frozen):
     counted: tuple[str, ...] = ()
     learnt_s: dict[str, float] = {}
     earlier: tuple[Earlier, ...] = ()
+    naming: Literal[1, 2] = 1
 
 
 class Resumed(Frozen):
@@ -118,11 +121,11 @@ class Proposed(Frozen):
 
 
 class Vetoed(Frozen):
-    """A person forbids an experiment that has not started, or a region around a point.
+    """A person forbids a proposal that has not started, or a region around a point.
 
     Attributes:
-        trial: the experiment; empty where a point is meant.
-        veto: the point, and how far around it; None where an experiment is meant.
+        trial: id of the proposal (``p3``); empty where a point is meant.
+        veto: the point, and how far around it; None where a proposal is meant.
     """
 
     kind: Literal["vetoed"] = "vetoed"
@@ -134,7 +137,7 @@ class Vetoed(Frozen):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if bool(self.trial) == (self.veto is not None):
-            raise ValueError("a veto is on an experiment, or on a point: give one of both")
+            raise ValueError("a veto is on a proposal, or on a point: give one of both")
         return self
 
 

@@ -43,7 +43,7 @@ def _broken(core: CampaignCore) -> Iterator[str]:
         if one.trial is not None and not one.given_up:
             trial = core.trials[one.trial]
             if (trial.status == "done") != (
-                one.state in ("measured", "told") or (one.state == "held" and not trial.pending)
+                one.state in ("measured", "complete") or (one.state == "held" and not trial.pending)
             ):
                 yield f"experiment {one.label} is {one.state}, its trial {trial.status}"
     running = [trial for trial in core.trials if trial.status == "running"]

@@ -12,9 +12,17 @@ from labwright.model.judging import covers
 from labwright.model.space import Params, Space
 
 
+def experiment_label(number: int) -> str:
+    """What an experiment is called: its vial's label, in report, journal, planner and questions."""
+    return f"{number:04d}"
+
+
 @dataclass
 class Proposals:
-    """What is to be tried, and all that was.
+    """The suggestions of planner and people, and what became of them.
+
+    A trial is called by the number of its experiment, as its vial's label is (``0007``). What has no experiment yet, or
+    never gets one (infeasible, vetoed, withdrawn), is called ``p1``, ``p2`` and so on, and takes no number away.
 
     Attributes:
         trials: all of the campaign, in the order in which they were proposed.
@@ -25,6 +33,8 @@ class Proposals:
         unwanted: whether an answer of the planner is still to come that nobody wants any more.
         asks: how often the planner was asked.
         fruitless: suggestions of the planner in a row that came to nothing.
+        unnumbered: how many trials began without an experiment.
+        became: experiment by the proposal that it was before it began.
     """
 
     trials: list[Trial] = field(default_factory=list)
@@ -34,12 +44,39 @@ class Proposals:
     unwanted: bool = False
     asks: int = 0
     fruitless: int = 0
+    unnumbered: int = 0
+    became: dict[str, str] = field(default_factory=dict)
 
     def add(self, suggestion: Suggestion, status: TrialStatus, rationale: str = "", **more: Any) -> int:
-        """Another trial; its index."""
-        number = len(self.trials)
+        """Another trial, which has no experiment yet; its index."""
+        self.unnumbered += 1
+        return self._add(f"p{self.unnumbered}", suggestion, status, rationale, **more)
+
+    def add_experiment(self, number: int, suggestion: Suggestion) -> int:
+        """Another trial, whose experiment begins; its index."""
+        return self._add(experiment_label(number), suggestion, "running", "")
+
+    def begin(self, index: int, number: int) -> None:
+        """An experiment that a person wanted begins, and is called by its number from now on."""
+        label = experiment_label(number)
+        self.became[self.trials[index].id] = label
+        self.change(index, id=label, status="running")
+
+    def waiting(self, name: str, *, by_place: bool = False) -> int | None:
+        """Index of a proposal that has not begun; None if none is called so.
+
+        Args:
+            name: its id.
+            by_place: it may be its place among all trials (``0007``), as in journals before each experiment had one
+                number.
+        """
+        if by_place and name.isdecimal():
+            return int(name) - 1 if int(name) - 1 in self.wanted else None
+        return next((index for index in self.wanted if self.trials[index].id == name), None)
+
+    def _add(self, name: str, suggestion: Suggestion, status: TrialStatus, rationale: str, **more: Any) -> int:
         trial = Trial(
-            id=f"{number + 1:04d}",
+            id=name,
             params=suggestion.params,
             status=status,
             rationale=rationale or suggestion.rationale,
@@ -47,7 +84,7 @@ class Proposals:
             **more,
         )
         self.trials.append(trial)
-        return number
+        return len(self.trials) - 1
 
     def change(self, index: int, **update: Any) -> None:
         """Set attributes of a trial; they are not validated."""

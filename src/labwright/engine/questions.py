@@ -60,11 +60,13 @@ class Questions:
         touched: told what has changed.
         open: by id.
         asked: how many there were.
+        mark: between the campaign and the number in their ids.
     """
 
     touched: Touched = field(default_factory=Touched)
     open: dict[str, Question] = field(default_factory=dict)
     asked: int = 0
+    mark: str = ":q"
 
     def of_step(self, campaign: str, one: Experiment, run: StepRun, outcome: StepOutcome) -> Question:
         """Ask what is to be done about a step that did not end well."""
@@ -114,7 +116,7 @@ class Questions:
         part: Part | None = None,
     ) -> Question:
         self.asked += 1
-        question = Question(f"{campaign}?{self.asked}", one.label, step_id, doubt, text, choices, part)
+        question = Question(f"{campaign}{self.mark}{self.asked}", one.label, step_id, doubt, text, choices, part)
         self.open[question.id] = question
         self.touched.questions[question.id] = question.row(campaign)
         return question

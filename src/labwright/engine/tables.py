@@ -82,12 +82,13 @@ def take_changes(core: CampaignCore) -> Changes:
         row = {"resource": resource, "campaign": core.campaign}
         if holder is not None:
             row |= {"label": holder.label, "step_id": holder.step_id, "state": holder.state}
-        changes["reservation", resource] = row if holder is not None else None
+        changes["reservation", f"{core.campaign}|{resource}"] = row if holder is not None else None
     for key, asked in touched.questions.items():
         changes["question", key] = asked
     for name in touched.lots:
         unknown_nl = core.resources.used[name].unknown_nl if name in core.resources.used else 0
-        changes["lot", name] = {
+        changes["lot", f"{core.campaign}|{name}"] = {
+            "campaign": core.campaign,
             "name": name,
             "usable_ml": core.resources.left_ml(name),
             "reserved_ml": core.resources.reserved_ml(name),
@@ -96,7 +97,7 @@ def take_changes(core: CampaignCore) -> Changes:
     for spent in touched.spent:  # numbered, so that of several events in one transaction none hides another's entry
         changes["ledger", f"{spent.campaign}|{spent.number}"] = spent.row(spent.label in core.spec.prepare)
     for name, holds in touched.positions.items():
-        changes["position", name] = {"name": name, "holds": holds, "campaign": core.campaign}
+        changes["position", f"{core.campaign}|{name}"] = {"campaign": core.campaign, "name": name, "holds": holds}
     core.forget_changes()
     return changes
 
@@ -112,6 +113,7 @@ def _campaign(core: CampaignCore) -> Row:
         "lab": started.lab,
         "lab_sha256": started.lab_sha256,
         "simulated": started.simulated,
+        "instruments": started.instruments or ("here" if started.simulated else "real"),
         "budget": started.spec.budget,
         "tried": core.tried,
         "spec": started.spec.model_dump_json(),

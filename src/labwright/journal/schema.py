@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0004"
+HEAD = "0005"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -49,6 +49,7 @@ campaign = sa.Table(
     _text("lab"),
     _text("lab_sha256"),
     sa.Column("simulated", sa.Boolean, nullable=False),
+    _text("instruments"),
     sa.Column("budget", sa.Integer, nullable=False),
     sa.Column("tried", sa.Integer, nullable=False),
     _text("spec"),
@@ -89,8 +90,8 @@ step = sa.Table(
 reservation = sa.Table(
     "reservation",
     metadata,
+    _key("campaign"),
     _key("resource"),
-    _text("campaign"),
     _text("label"),
     _text("step_id"),
     sa.Column("state", sa.String(16), nullable=False),
@@ -157,6 +158,7 @@ question = sa.Table(
 lot = sa.Table(
     "lot",
     metadata,
+    _key("campaign"),
     _key("name"),
     sa.Column("usable_ml", sa.Float, nullable=False),
     sa.Column("reserved_ml", sa.Float, nullable=False),
@@ -180,9 +182,9 @@ ledger = sa.Table(
 position = sa.Table(
     "position",
     metadata,
+    _key("campaign"),
     _key("name"),
     _text("holds"),
-    _text("campaign"),
 )
 
 epoch = sa.Table(

@@ -35,8 +35,9 @@ class Statements:
 
     def delete(self, connection: sa.Connection, table: str, key: str) -> None:
         """Take a row away."""
-        (column,) = metadata.tables[table].primary_key.columns
-        connection.exec_driver_sql(f"DELETE FROM {table} WHERE {self._quote(column.name)} = {self._mark}", (key,))  # noqa: S608 - names of our own tables
+        columns = metadata.tables[table].primary_key.columns
+        same = " AND ".join(f"{self._quote(column.name)} = {self._mark}" for column in columns)
+        connection.exec_driver_sql(f"DELETE FROM {table} WHERE {same}", tuple(key.split("|")))  # noqa: S608 - names of our own tables
 
     def _insert(self, table: str, columns: Sequence[str]) -> str:
         names = ", ".join(self._quote(name) for name in columns)

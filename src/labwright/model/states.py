@@ -3,7 +3,7 @@
 ::
 
     campaign     draft -> queued -> running <-> paused; running | paused -> draining -> completed | stopped | failed
-    experiment   proposed -> accepted -> active <-> held(question); active -> measured -> told; any -> abandoned(reason)
+    experiment   proposed -> accepted -> active <-> held(question); active -> measured -> complete; any -> abandoned(reason)
     step         waiting -> ready -> reserved -> running -> done | failed | skipped; running -> unknown -> done | ready
     intent       prepared -> confirmed | absent | unknown; unknown -> confirmed | absent
     reservation  requested -> held -> active -> released | expired
@@ -19,7 +19,7 @@ from typing import Literal
 from labwright.model.errors import LabwrightError
 
 CampaignPhase = Literal["draft", "queued", "running", "paused", "draining", "completed", "stopped", "failed"]
-ExperimentState = Literal["proposed", "accepted", "active", "held", "measured", "told", "abandoned"]
+ExperimentState = Literal["proposed", "accepted", "active", "held", "measured", "complete", "abandoned"]
 StepState = Literal["waiting", "ready", "reserved", "running", "unknown", "done", "failed", "skipped"]
 IntentState = Literal["prepared", "confirmed", "absent", "unknown"]
 
@@ -39,8 +39,8 @@ TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
         "accepted": frozenset({"active", "abandoned"}),
         "active": frozenset({"held", "measured", "abandoned"}),
         "held": frozenset({"active", "measured", "abandoned"}),
-        "measured": frozenset({"held", "told", "abandoned"}),
-        "told": frozenset(),
+        "measured": frozenset({"held", "complete", "abandoned"}),
+        "complete": frozenset(),
         "abandoned": frozenset(),
     },
     "step": {
