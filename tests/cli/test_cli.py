@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from labwright.cli.app import app
 from labwright.simulation.control import ask
@@ -62,6 +63,31 @@ def test_every_verb_has_help_in_a_sentence(verb: tuple[str, ...]) -> None:
     for parameter in command.params:
         if parameter.param_type_name == "option" and parameter.name != "help":
             assert parameter.help, f"{verb} --{parameter.name} has no help"
+
+
+def test_no_option_reads_numbers_loosely() -> None:
+    loose = []
+    for verb in ALL:
+        command: Any = get_command(app)
+        for name in verb:
+            command = command.commands[name]
+        for one in command.params:
+            numeric = re.search("int|float", str(one.type_descriptor.annotation)) if one.name != "help" else None
+            if numeric and one.type_descriptor.parameter_info.parser is None:
+                loose.append((verb, one.name))
+    assert loose == [], "typer's own types take 1_0, nan and digits of other scripts"
+
+
+@pytest.mark.parametrize("text", ["1_0", "0x10", "1e400", "nan", "inf", "\uff11\uff10", "1,5", ""])
+def test_a_number_that_is_written_otherwise_is_a_usage_error(text: str) -> None:
+    for words in (
+        ("demo", "--budget", text),
+        ("campaign", "run", "x", "--speed", text),
+        ("fault", "add", "d", "k", "--value", text),
+    ):
+        done = CliRunner().invoke(app, [*words])
+        assert done.exit_code == 2, words
+        assert "number" in done.output
 
 
 def test_every_verb_stands_in_the_docs() -> None:

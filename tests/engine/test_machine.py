@@ -229,9 +229,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.core.proposed)
     @rule(data=st.data())
     def person_vetoes_an_experiment(self, data: st.DataObject) -> None:
-        trial = self.core.trials[data.draw(st.sampled_from(sorted(self.core.proposed)))].id
-        self.feed(Vetoed(trial=trial, by="Kim", because="no"))
-        assert self.core.trials[int(trial) - 1].status == "abandoned"
+        index = data.draw(st.sampled_from(sorted(self.core.proposed)))
+        self.feed(Vetoed(trial=self.core.trials[index].id, by="Kim", because="no"))
+        assert self.core.trials[index].status == "abandoned"
 
     @precondition(lambda self: not self.core.over and len(self.core.vetoes) < 2)
     @rule(x=st.floats(0, 1), reach=st.floats(0, 0.2), sure=st.integers(0, 3))
@@ -391,9 +391,7 @@ class Machine(RuleBasedStateMachine):
             validate_state(self.core)
         assert self.core.over, f"it waits for {self.core.waits_for()}"
         assert self.finished is not None
-        assert not any(
-            key[0] == "reservation" and "|station:" in key[1] and row for key, row in self.tables.items()
-        )
+        assert not any(key[0] == "reservation" and "|station:" in key[1] and row for key, row in self.tables.items())
         core, tables = self.replayed()
         assert core.snapshot() == self.core.snapshot()
         assert tables == self.tables

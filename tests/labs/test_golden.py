@@ -1,4 +1,4 @@
-"""A journal that main 5f4c93a wrote: infeasible suggestions, people's suggestions and vetoes, a campaign interrupted."""
+"""A journal that 5f4c93a wrote: infeasible suggestions, people's suggestions, vetoes, an interrupted campaign."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_each_experiment_has_the_number_on_its_vial(data: Path) -> None:
         assert {one["state"] for one in rows} == {"complete"}
         stored = {one["label"]: json.loads(one["trial"]) for one in rows}
     x = {one.id: round(float(one.params["x"]), 3) for one in core.trials}
-    assert x == {  # "0007" of then is p3: it was infeasible; the veto of "0005" is one of 0.35
+    assert x == {  # then 0001 to 0009 in this order; the veto named 0005
         "0001": 0.054,
         "p1": 0.999,
         "0002": 0.541,

@@ -21,6 +21,8 @@ from labwright.cli.options import (
     Place,
     SimulatedOption,
     on_journal,
+    strict_float,
+    strict_int,
 )
 from labwright.cli.places import data_folder, kept_data, lab_root, reference_lab, simulation_file
 from labwright.cli.signals import stopping
@@ -152,8 +154,15 @@ def schema(
 @app.command()
 def simulate(
     lab: LabOption = None,
-    speed: Annotated[float, typer.Option("--speed", help="Lab seconds per second.", min=0.01, max=100)] = 1.0,
-    seed: Annotated[int, typer.Option("--seed", help="Of everything random in the simulated world.")] = 0,
+    speed: Annotated[
+        float, typer.Option("--speed", help="Lab seconds a second.", parser=strict_float(0.01, 100), metavar="<float>")
+    ] = 1.0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", help="Of everything random in the simulated world.", parser=strict_int(), metavar="<int>"
+        ),
+    ] = 0,
     endpoints: Annotated[Path | None, typer.Option("--endpoints", help="Where to write the addresses.")] = None,
     state: Annotated[
         Path | None,
@@ -172,8 +181,12 @@ def simulate(
 
 @app.command()
 def demo(
-    budget: Annotated[int, typer.Option("--budget", help="Number of experiments.", min=2)] = 25,
-    seed: Annotated[int, typer.Option("--seed", help="Of planner and simulated world.")] = 1,
+    budget: Annotated[
+        int, typer.Option("--budget", help="Number of experiments.", parser=strict_int(2), metavar="<int>")
+    ] = 25,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Of planner and simulated world.", parser=strict_int(), metavar="<int>")
+    ] = 1,
     data: DataOption = None,
     json: JsonOption = False,
     store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
@@ -245,7 +258,9 @@ def run_export(
 def store_sync(
     lab: LabOption = None,
     data: DataOption = None,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.", min=1)] = 600,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Seconds to wait at most.", parser=strict_float(1), metavar="<float>")
+    ] = 600,
     json: JsonOption = False,
 ) -> None:
     """Upload all runs that are in the journal but not in the data store, and wait for it."""
@@ -266,8 +281,18 @@ def store_verify(lab: LabOption = None, data: DataOption = None, json: JsonOptio
 def fault_add(
     device: Annotated[str, typer.Argument(help="The device, by its name in the lab.")],
     kind: Annotated[str, typer.Argument(help="The fault; `labwright fault list` knows them.")],
-    count: Annotated[int, typer.Option("--count", help="Replies a wire fault spoils.", min=1)] = 1,
-    value: Annotated[float, typer.Option("--value", help="Its size: seconds for slow, else the device's unit.")] = 0.0,
+    count: Annotated[
+        int, typer.Option("--count", help="Replies a wire fault spoils.", parser=strict_int(1), metavar="<int>")
+    ] = 1,
+    value: Annotated[
+        float,
+        typer.Option(
+            "--value",
+            help="Its size: seconds for slow, else the device's unit.",
+            parser=strict_float(),
+            metavar="<float>",
+        ),
+    ] = 0.0,
     match: Annotated[str, typer.Option("--match", help="Only replies to commands like this (shell pattern).")] = "*",
     lab: LabOption = None,
     endpoints: EndpointsOption = None,

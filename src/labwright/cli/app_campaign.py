@@ -20,6 +20,8 @@ from labwright.cli.options import (
     SpeedOption,
     WithReason,
     on_journal,
+    strict_float,
+    strict_int,
 )
 from labwright.cli.places import data_folder, lab_root
 
@@ -39,8 +41,12 @@ def campaign_run(
     simulated: SimulatedOption = False,
     endpoints: EndpointsOption = None,
     speed: SpeedOption = 0.0,
-    budget: Annotated[int | None, typer.Option("--budget", help="Instead of the file's.", min=1)] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Instead of the file's.", min=0)] = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", help="Instead of the file's.", parser=strict_int(1), metavar="<int>")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Instead of the file's.", parser=strict_int(0), metavar="<int>")
+    ] = None,
     planner: Annotated[str | None, typer.Option("--planner", help="Instead of the file's.")] = None,
     json: JsonOption = False,
     store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
@@ -201,7 +207,13 @@ def campaign_veto(
     by: Annotated[str, typer.Option("--by", help="Who does not want it; it is kept in the journal.")],
     because: Annotated[str, typer.Option("--reason", help="Why; it is kept as well.")],
     reach: Annotated[
-        float, typer.Option("--reach", help="How far around the values, as a share of each range.", min=0, max=1)
+        float,
+        typer.Option(
+            "--reach",
+            help="How far around the values, as a share of each range.",
+            parser=strict_float(0, 1),
+            metavar="<float>",
+        ),
     ] = 0.0,
 ) -> None:
     """Forbid a suggested experiment that has not begun, or all experiments around a point."""

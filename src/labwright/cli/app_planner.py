@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from labwright.cli.options import CampaignArgument, DataOption, JsonOption, LabOption, Place, on_journal
+from labwright.cli.options import (
+    CampaignArgument,
+    DataOption,
+    JsonOption,
+    LabOption,
+    Place,
+    on_journal,
+    strict_float,
+    strict_int,
+)
 from labwright.cli.places import data_folder, lab_root
 
 planner_app = typer.Typer(
@@ -30,10 +39,21 @@ def planner_compare(
     planners: Annotated[
         str, typer.Option("--planners", help="Names with commas between; the campaign's own, sobol and random.")
     ] = "",
-    seeds: Annotated[int, typer.Option("--seeds", help="Campaigns for each planner.", min=1, max=1000)] = 5,
-    budget: Annotated[int | None, typer.Option("--budget", help="Experiments of each; the file's.", min=1)] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", help="Campaigns for each planner.", parser=strict_int(1, 1000), metavar="<int>")
+    ] = 5,
+    budget: Annotated[
+        int | None,
+        typer.Option("--budget", help="Experiments of each; the file's.", parser=strict_int(1), metavar="<int>"),
+    ] = None,
     target: Annotated[
-        float | None, typer.Option("--target", help="What is to be reached; 1.5 % short of the best that any found.")
+        float | None,
+        typer.Option(
+            "--target",
+            help="What is to be reached; 1.5 % short of the best that any found.",
+            parser=strict_float(),
+            metavar="<float>",
+        ),
     ] = None,
     lab: LabOption = None,
     data: DataOption = None,

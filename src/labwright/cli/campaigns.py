@@ -231,7 +231,8 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
                 "sample": one["sample"],
                 "state": one["state"],
                 "reason": one["reason"],
-                "stands_at": one["stands_at"],
+                "location": one["stands_at"],
+                "stands_at": one["stands_at"],  # its name before, for scripts that read it
                 "steps": [
                     {key: at[key] for key in ("step_id", "name", "station", "state", "attempt", "round", "error")}
                     for at in by_label.get(one["label"], [])
@@ -244,7 +245,7 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
             {key: one[key] for key in ("resource", "state", "label", "step_id")}
             for one in journal.rows(reservation, reservation.c.campaign == campaign, order=reservation.c.resource)
         ],
-        "stocks": journal.rows(schema.lot, order=schema.lot.c.name),
+        "stocks": journal.rows(schema.lot, schema.lot.c.campaign == campaign, order=schema.lot.c.name),
         "doubts": [
             {
                 "intent": f"{one['step_id']}#{one['n']}",
@@ -280,11 +281,11 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
             one["sample"],
             one["state"] + (f": {one['reason']}" if one["reason"] else ""),
             _steps_words(one["steps"]),
-            one["stands_at"],
+            one["location"],
         )
         for one in facts["experiments"]
     ]
-    _section("Experiments", ("experiment", "sample", "state", "steps", "stands at"), samples)
+    _section("Experiments", ("experiment", "sample", "state", "steps", "location"), samples)
     asked = [
         (one["id"], one["text"], "\n".join(f"{answer}: {means}" for answer, means in one["choices"].items()))
         for one in facts["questions"]
@@ -295,7 +296,7 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
     held = [(one["resource"], one["state"], one["step_id"] or one["label"]) for one in facts["reservations"]]
     _section("Reserved", ("what", "state", "for"), held)
     stocks = [(one["name"], f"{one['usable_ml']:.2f}", f"{one['reserved_ml']:.2f}") for one in facts["stocks"]]
-    _section("Stocks", ("stock", "usable / ml", "of that promised / ml"), stocks)
+    _section("Stocks", ("stock", "usable / ml", "reserved / ml"), stocks)
     columns = ("operation", "what", "state", "")
     under_way = [one for one in facts["doubts"] if one["state"] == "prepared" and facts["controller"]]
     in_doubt = [one for one in facts["doubts"] if one not in under_way]

@@ -7,11 +7,49 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperCommand
 
 from labwright.cli.places import journal_place
+from labwright.model.errors import ConfigError
+from labwright.model.numbers import number
+
+
+def strict_float(low: float | None = None, high: float | None = None) -> Callable[[Any], float]:
+    """A parser for a numeric option: typer's own takes ``1_0``, ``nan`` and digits of other scripts.
+
+    Args:
+        low: smallest value allowed.
+        high: largest value allowed.
+    """
+
+    def parse(text: Any) -> float:
+        try:
+            value = number(text) if isinstance(text, str) else float(text)
+        except ConfigError as error:
+            raise typer.BadParameter(str(error)) from error
+        if (low is not None and value < low) or (high is not None and value > high):
+            allowed = (
+                f"at least {low:g}" if high is None else f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+            )
+            raise typer.BadParameter(f"{value:g} is outside the allowed range: {allowed}")
+        return value
+
+    return parse
+
+
+def strict_int(low: int | None = None, high: int | None = None) -> Callable[[Any], int]:
+    """The same for a whole number, written in plain digits."""
+    parse_number = strict_float(low, high)
+
+    def parse(text: Any) -> int:
+        parse_number(text)
+        if isinstance(text, str) and not text.strip().lstrip("+-").isdecimal():
+            raise typer.BadParameter(f"{text!r} is not a whole number")
+        return int(text)
+
+    return parse
+
 
 LabOption = Annotated[Path | None, typer.Option("--lab", help="The lab's folder; this one, or the reference lab.")]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of journal, runs and reports; LAB/var.")]
@@ -29,7 +67,12 @@ JournalOption = Annotated[
 ByOption = Annotated[str, typer.Option("--by", help="Who does it, for the journal; the system's user without.")]
 SpeedOption = Annotated[
     float,
-    typer.Option("--speed", help="Lab seconds per second; 0 is the stepped clock, as fast as it goes.", min=0, max=100),
+    typer.Option(
+        "--speed",
+        help="Lab seconds per second; 0 is the stepped clock, as fast as it goes.",
+        parser=strict_float(0, 100),
+        metavar="<float>",
+    ),
 ]
 CampaignArgument = Annotated[
     str, typer.Argument(metavar="[ID|NAME]", help="A campaign's id, or its name: the newest of it; the newest of all.")
@@ -43,7 +86,7 @@ OLD_REASON = "--because"
 class WithReason(TyperCommand):
     """A command with ``--reason`` that still takes its old name, and says that it is old."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the command line with ``--reason`` in the place of its old name."""
         renamed = list(_renamed(args))
         if renamed != args:

@@ -76,7 +76,12 @@ def _last(core: CampaignCore) -> dict[str, Any] | None:
         return None
     one = begun[-1]
     found = one.outcomes.get(core.spec.objective.name)
-    return {**_point(one.params, one.rationale, one.predicted), "trial": one.id, "measured": _outcome(found)}
+    return {
+        **_point(one.params, one.rationale, one.predicted),
+        "experiment": one.id,
+        "trial": one.id,
+        "measured": _outcome(found),
+    }
 
 
 def _next(core: CampaignCore, planner: Planner) -> dict[str, Any]:
@@ -111,7 +116,7 @@ def _print(facts: dict[str, Any], learnt: Explanation, core: CampaignCore) -> No
         (trial, f"{measured:.4g}", f"{mean:.4g} ± {sd:.2g}", f"{measured - mean:+.2g}")
         for trial, measured, mean, sd in worst[:SHOWN]
     ]
-    heads = ("trial", "measured", "foretold when left out", "off by")
+    heads = ("experiment", "measured", "foretold when left out", "off by")
     inside = "" if unit == "1" else f", in {unit}"
     table(f"Each experiment foretold from the others{inside}; the worst first", heads, left_out, json=False)
     half, nine = learnt.calibration

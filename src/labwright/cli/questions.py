@@ -58,9 +58,7 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
         RefusedError: it was answered before, or the controller refuses.
     """
     if not by.strip() or not because.strip():
-        raise ConfigError(
-            "--by and --reason must say who answers and why: the journal keeps both; nothing was written"
-        )
+        raise ConfigError("--by and --reason must say who answers and why: the journal keeps both; nothing was written")
     with Journal(place) as journal:
         asked = _open_question(journal, question)
         if answer not in asked["choices"]:

@@ -13,6 +13,7 @@ from labwright.cli.campaigns import OVER, Controller, choose, controller
 from labwright.cli.output import console, emit, whoami
 from labwright.journal import Journal
 from labwright.model.errors import ConfigError, JournalError, RefusedError, unknown
+from labwright.model.numbers import number
 from labwright.model.space import Categorical, Integer, Params, Space
 
 DEADLINE_S = 30.0
@@ -27,15 +28,20 @@ GRACE_S = 1.0
 """A controller that had read a command before it was withdrawn writes its answer meanwhile."""
 
 DONE = {
-    "pause": "no operation begins any more, those under way end; go on with: labwright campaign resume {id}",
-    "resume": "operations may begin again",
-    "drain": "no further experiment begins; those under way are carried out to their end",
-    "stop": "it ends after the operations under way",
-    "stop now": "all devices are halted",
-    "suggest": "{trial} comes next, before any that the planner suggests; take it back with: "
-    "labwright campaign veto {id} {trial} --by NAME --because TEXT",
-    "veto": "it is kept",
+    "pause": "{id} is paused: no operation starts; those under way run to their end. Resume with: "
+    "labwright campaign resume {id}",
+    "resume": "{id} is resumed: operations may start again",
+    "drain": "Drain recorded: {id} starts no further experiment; those under way are carried out to their end",
+    "stop": "Stop recorded: {id} ends after the operations under way, and its samples are given up",
+    "stop now": "Stop recorded: all devices of {id} are halted at once, and its samples are given up",
+    "suggest": "proposal {trial} comes next, before any suggestion of the planner; it gets the number of its "
+    "experiment when it starts. Withdraw it with: labwright campaign veto {id} {trial} --by NAME --reason TEXT",
+    "suggest started": "experiment {trial} has started with these values",
+    "veto": "Veto recorded: neither planner nor person can start an experiment at these values in {id}",
+    "veto proposal": "Veto recorded: proposal {what} is withdrawn and will not start; the planner of {id} chooses the "
+    "next experiment",
 }
+"""What a person is told: what has happened, and what happens next."""
 
 
 def steer(
@@ -51,8 +57,8 @@ def steer(
     with Journal(place) as journal:
         row = choose(journal, name)
         _check(row, kind, controller(journal))
-        number = journal.command(row["id"], kind, payload, by=by or whoami(), because=because)
-        answer = answer_or_withdrawn(journal, row["id"], number)
+        command = journal.command(row["id"], kind, payload, by=by or whoami(), because=because)
+        answer = answer_or_withdrawn(journal, row["id"], command)
         row = choose(journal, row["id"])
         if answer is None:
             _check(row, kind, controller(journal))
@@ -64,15 +70,29 @@ def steer(
         raise RefusedError(f"{kind!r} was not taken by the controller of {row['id']}, and will not be: {answer}")
     if answer.startswith("refused:"):
         raise RefusedError(f"the controller refuses to {kind} {row['id']}: {answer.partition(': ')[2]}")
+    answered, _, trial = answer.partition(": ")
     if json:
-        told_, _, trial = answer.partition(": ")
         named = {"trial": trial} if trial else {}
-        emit({"campaign": row["id"], "command": kind, "answer": told_, "state": row["state"], **named})
+        emit({"campaign": row["id"], "command": kind, "answer": answered, "state": row["state"], **named})
         return
-    told = DONE[f"{kind} now" if payload.get("now") else kind]
-    told = told.format(id=row["id"], trial=answer.partition(": ")[2])
-    ended = row["state"] in OVER
-    console.print(f"{row['id']} is {row['state']}: {row['reason'] if ended else told}", style="bold", markup=False)
+    console.print(_confirmation(row, kind, payload, trial), style="bold", markup=False)
+
+
+def _confirmation(row: dict[str, Any], kind: str, payload: Mapping[str, Any], trial: str) -> str:
+    """What has happened, and what happens next."""
+    which = kind
+    if payload.get("now"):
+        which = "stop now"
+    elif kind == "suggest" and not trial.startswith("p"):
+        which = "suggest started"
+    elif "trial" in payload:
+        which = "veto proposal"
+    words = DONE[which].format(id=row["id"], trial=trial, what=payload.get("trial", ""))
+    if row["state"] in OVER:
+        return f"{words}. It is {row['state']} now: {row['reason']}"
+    if kind == "drain" and row["state"] == "paused":
+        return f"{words}, once it is resumed: labwright campaign resume {row['id']}"
+    return words
 
 
 def suggest(place: str | Path, name: str, values: Sequence[str], *, by: str, because: str, json: bool) -> None:
@@ -97,7 +117,7 @@ def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by:
     _named(by, because)
     if len(what) == 1 and "=" not in what[0]:
         if reach:
-            raise ConfigError(f"--reach is for values, not for experiment {what[0]!r}; leave it out")
+            raise ConfigError(f"--reach is for values, not for proposal {what[0]!r}; leave it out")
         payload: dict[str, Any] = {"trial": what[0]}
     else:
         space = _space(place, name)
@@ -116,7 +136,9 @@ def _named(by: str, because: str) -> None:
         ConfigError: nobody says who, or why.
     """
     if not by.strip() or not because.strip():
-        raise ConfigError("--by and --because must say who asks and why: the journal keeps both; nothing was asked")
+        raise ConfigError(
+            "--by and --reason must name the person and the reason: the journal records both; nothing was asked"
+        )
 
 
 def _space(place: str | Path, name: str) -> Space:
@@ -145,47 +167,46 @@ def _values(space: Space, words: Sequence[str]) -> Params:
             params[key] = text
         else:
             try:
-                number = float(text)
-            except ValueError:
-                wrong.append(
-                    f"{key}: {text!r} is no number; give it in {getattr(known[key], 'unit', '1')!r}, without the unit"
-                )
+                value = number(text)
+            except ConfigError as error:
+                unit = getattr(known[key], "unit", "1")
+                wrong.append(f"{key}: {error}; give it in {unit!r}, without the unit")
                 continue
-            params[key] = int(number) if isinstance(known[key], Integer) and number.is_integer() else number
+            params[key] = int(value) if isinstance(known[key], Integer) and value.is_integer() else value
     if wrong:
         raise ConfigError("; ".join(wrong))
     return params
 
 
-def wait(journal: Journal, campaign: str, number: int) -> str | None:
+def wait(journal: Journal, campaign: str, command: int) -> str | None:
     """The controller's answer to a command; None if it gives none: it has died, or ended, or does not look."""
     deadline = time.monotonic() + DEADLINE_S
     tap = time.monotonic() + TAP_S
-    while (answer := journal.answer_to(number)) is None:
+    while (answer := journal.answer_to(command)) is None:
         now = time.monotonic()
         if now >= deadline:
             return None
         if now >= tap:
             if not journal.controlled() or choose(journal, campaign)["state"] in OVER:
-                return journal.answer_to(number)  # it may have answered with its last breath
+                return journal.answer_to(command)  # it may have answered with its last breath
             journal.wake_controller()
             tap = now + TAP_S
         time.sleep(LOOK_S)
     return answer
 
 
-def answer_or_withdrawn(journal: Journal, campaign: str, number: int) -> str | None:
+def answer_or_withdrawn(journal: Journal, campaign: str, command: int) -> str | None:
     """The controller's answer to a command; None if there is none, and then it was taken back for good."""
     try:
-        answer = wait(journal, campaign, number)
+        answer = wait(journal, campaign, command)
     except KeyboardInterrupt:
-        journal.withdraw(number, "whoever asked for it has gone")
+        journal.withdraw(command, "whoever asked for it has gone")
         raise
     if answer is not None:
         return answer
-    if journal.withdraw(number, f"nobody took it within {DEADLINE_S:g} s") and journal.controlled():
+    if journal.withdraw(command, f"nobody took it within {DEADLINE_S:g} s") and journal.controlled():
         time.sleep(GRACE_S)
-    answer = str(journal.answer_to(number))
+    answer = str(journal.answer_to(command))
     return None if answer.startswith("withdrawn:") else answer
 
 
@@ -198,6 +219,10 @@ def _check(row: dict[str, Any], kind: str, here: Controller) -> None:
     campaign, name = row["id"], row["name"]
     if row["state"] in OVER:
         raise RefusedError(f"{campaign} is {row['state']} ({row['reason']}); there is nothing to {kind}")
+    if kind == "pause" and row["state"] == "paused":
+        raise RefusedError(f"{campaign} is already paused; resume it with: labwright campaign resume {campaign}")
+    if kind == "resume" and row["state"] != "paused" and here.runs:
+        raise RefusedError(f"{campaign} is not paused: it is {row['state']}; there is nothing to resume")
     if here.campaign not in ("", campaign):
         raise RefusedError(
             f"{campaign} is not under way, so nothing was asked of it: the controller ({here.who}) works on "

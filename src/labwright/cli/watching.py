@@ -259,7 +259,7 @@ class View:
         if not core.live:
             return Text("no sample is under way" + (": the planner thinks" if core.asking else ""), style="dim")
         shown = Table(title_justify="left", expand=False)
-        for column in ("sample", "state", "stands at", "done", "under way", "waits"):
+        for column in ("sample", "state", "location", "done", "under way", "waits"):
             shown.add_column(column)
         for one in core.live.values():
             runs = one.steps.values()

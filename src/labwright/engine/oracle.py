@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labwright.engine.core import CampaignCore
+from labwright.engine.proposals import experiment_label
 from labwright.model.judging import covers
 
 
@@ -49,7 +50,22 @@ def _broken(core: CampaignCore) -> Iterator[str]:
     running = [trial for trial in core.trials if trial.status == "running"]
     if len(running) > len(core.live):
         yield f"{len(running)} trials are running, {len(core.live)} experiments are under way"
+    yield from _broken_names(core)
     yield from _broken_wishes(core)
+
+
+def _broken_names(core: CampaignCore) -> Iterator[str]:
+    """One number per experiment; what has none is called otherwise."""
+    names = [trial.id for trial in core.trials]
+    numbered = [name for name in names if name.isdecimal()]
+    if numbered != [experiment_label(number) for number in range(1, core.tried + 1)]:
+        yield f"{core.tried} experiments have the numbers {numbered}"
+    others = [name for name in names if not name.isdecimal()]
+    if len(set(others)) != len(others) or not all(name.startswith("p") for name in others):
+        yield f"what has no experiment is called {others}"
+    for one in core.live.values():
+        if one.trial is not None and core.trials[one.trial].id != one.label:
+            yield f"experiment {one.label} is trial {core.trials[one.trial].id}"
 
 
 def _broken_wishes(core: CampaignCore) -> Iterator[str]:

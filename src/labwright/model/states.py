@@ -3,7 +3,7 @@
 ::
 
     campaign     draft -> queued -> running <-> paused; running | paused -> draining -> completed | stopped | failed
-    experiment   proposed -> accepted -> active <-> held(question); active -> measured -> complete; any -> abandoned(reason)
+    experiment   proposed -> accepted -> active <-> held(question); active -> measured -> complete; any -> abandoned
     step         waiting -> ready -> reserved -> running -> done | failed | skipped; running -> unknown -> done | ready
     intent       prepared -> confirmed | absent | unknown; unknown -> confirmed | absent
     reservation  requested -> held -> active -> released | expired

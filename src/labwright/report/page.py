@@ -109,7 +109,8 @@ def html(record: CampaignRecord, world: Any = None) -> str:
 def _best_card(record: CampaignRecord, world: Any) -> Card:
     spec = record.core.spec
     ours = record.best_so_far()
-    counted = [(float(number), best) for number, best in enumerate(ours, 1) if best is not None]
+    numbers_of = [int(trial.id) for trial in record.done]  # as their vials are labelled: what failed has one too
+    counted = [(float(number), best) for number, best in zip(numbers_of, ours, strict=True) if best is not None]
     series: list[Series] = []
     if counted:
         series.append(("this campaign", [number for number, _ in counted], [best for _, best in counted]))
@@ -121,8 +122,8 @@ def _best_card(record: CampaignRecord, world: Any) -> Card:
     optimum = possible[1] if possible else None
     values = record.values()
     rows = [
-        (number, f"{value:.3f}", "" if best is None else f"{best:.3f}")
-        for number, (value, best) in enumerate(zip(values, ours, strict=True), 1)
+        (trial.id, f"{value:.3f}", "" if best is None else f"{best:.3f}")
+        for trial, value, best in zip(record.done, values, ours, strict=True)
     ]
     counting = ", of those that keep the limits" if spec.outcome_limits else ""
     source = f" {spec.compare.title}: {spec.compare.source}." if spec.compare else ""
@@ -161,7 +162,7 @@ def _front_cards(record: CampaignRecord) -> list[Card]:
             f"{'; '.join(map(_wanted, spec.objectives))}. No other experiment is better than one of these "
             f"{len(best)}, of {len(record.done)}, without being worse in something.",
             _markup(front_of(heads[0], heads[1], pairs, chosen)),
-            ("trial", *heads),
+            ("experiment", *heads),
             [(one.id, *(f"{one.outcomes[o.name].mean:.3f}" for o in spec.objectives)) for one in best],
         )
     ]
@@ -269,8 +270,8 @@ def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
                 _markup(parity(name, unit, nominal, weighed) + differences(name, unit, weighed, nominal, true)),
                 ("experiment", *columns),
                 [
-                    (number, *(f"{value:.4f}" for value in values))
-                    for number, values in enumerate(zip(nominal, weighed, *([true] if true else []), strict=True), 1)
+                    (trial.id, *(f"{value:.4f}" for value in values))
+                    for trial, *values in zip(done, nominal, weighed, *([true] if true else []), strict=True)
                 ],
             )
         )
