@@ -40,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     quiet()
     with threadpool_limits(1):
         try:
-            kept = _run(options, names, variants)
+            results = _run(options, names, variants)
         except (MissingLibraryError, ValueError) as error:
             raise SystemExit(str(error)) from error
     print()
-    for limit in kept:
+    for limit in results:
         print(limit)
-    return int(any(limit.missed for limit in kept))
+    return int(any(limit.missed for limit in results))
 
 
 def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, Ours]) -> list[limits.Limit]:
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, 
     to_run = {} if "none" in names or ("ours" not in names and not options.ours) else variants
     first, seeds = next(iter(variants), "ours"), range(options.first_seed, options.first_seed + options.seeds)
     cases = options.cases.split(",") if options.cases else []
-    kept = []
+    results = []
     if "pools" in parts:
         if options.tables is None:
             raise SystemExit("pools need --tables FOLDER; see benchmarks/planners/README.md for where tables are from")
@@ -67,14 +67,14 @@ def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, 
         pools.run_all(sets.tables, every, seeds, options.out)
         found = pools.results(sets.tables, variants, options.out, options.reruns)
         pool_report.report(found, sets, list(variants))
-        kept += limits.of_pools(found, sets, first)
+        results += limits.of_pools(found, sets, first)
     if "continuous" in parts:
         functions = [function for function in FUNCTIONS if function.name in cases or not cases]
         askers: dict[str, Asker | Ours] = {name: ASKERS[name] for name in names if name in ASKERS}
         continuous.run_all({**askers, **to_run}, seeds, options.out, functions)
         regrets, cpu = continuous.results(variants, options.out)
         continuous.report(regrets, cpu, list(variants), functions)
-        kept += limits.of_functions(regrets, first)
+        results += limits.of_functions(regrets, first)
     if "special" in parts:
         special.run_all(names, to_run, seeds, options.out)
     if "cpu" in parts:
@@ -82,8 +82,8 @@ def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, 
     if "special" in parts or "cpu" in parts:
         seen, batch = special.results(variants, options.out), special.batches(variants, options.out)
         special.report(seen, batch)
-        kept += limits.of_special(seen, batch, first) if "special" in parts else []
-        kept += limits.of_cpu(seen, first) if "cpu" in parts else []
+        results += limits.of_special(seen, batch, first) if "special" in parts else []
+        results += limits.of_cpu(seen, first) if "cpu" in parts else []
     if "campaigns" in parts:
         kinds = [case for case in cases if case in (*campaigns.CASES, "stopping")]
         named = [case for case in cases if case not in kinds]
@@ -93,8 +93,8 @@ def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, 
         campaigns.run_all(to_run, tables, seeds, options.out, kinds)
         whole = campaigns.results(variants, tables, options.out)
         campaigns.report(whole)
-        kept += limits.of_campaigns(whole.get(first, {}))
-    return kept
+        results += limits.of_campaigns(whole.get(first, {}))
+    return results
 
 
 def _parser() -> argparse.ArgumentParser:

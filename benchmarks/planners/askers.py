@@ -1,8 +1,8 @@
 """Other optimisers on the unit cube.
 
-Each is made for a number of dimensions and a seed, and then called with everything told so far, `x` of shape (n, d) and
-`y` of shape (n,), SMALLER IS BETTER, and how many points are wanted; it answers with shape (wanted, d). What is pending
-is what it gave in the same answer. Everything is the library's default unless it says so here.
+Each is made for a number of dimensions and a seed, and then called with all measured points, `x` of shape (n, d) and
+`y` of shape (n,), SMALLER IS BETTER, and the number of points to propose; it answers with that many rows. Pending
+points are those of the same answer. Every setting is the library's default unless it is named here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.planners.peers import botorch_model
 from labwright.model.space import Real, Space
 
 Ask = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-"""From what was told and the number wanted to the points."""
+"""From the measured points, their values and the number of points to propose to the proposals."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def botorch_logei(dimensions: int, seed: int, noisy: bool) -> Ask:
 
 
 def optuna_gp(dimensions: int, seed: int, noisy: bool) -> Ask:
-    """Optuna's GPSampler, told whether readings scatter."""
+    """Optuna's GPSampler, which is given whether readings scatter."""
     return _optuna(dimensions, seed, "GPSampler", {"deterministic_objective": not noisy})
 
 
@@ -106,8 +106,8 @@ def _optuna(dimensions: int, seed: int, sampler: str, settings: dict[str, Any]) 
         study = optuna.create_study(sampler=made)
         for point, value in zip(x, y, strict=True):
             params = dict(zip(distributions, map(float, point), strict=True))
-            told = optuna.trial.create_trial(params=params, distributions=distributions, value=float(value))
-            study.add_trial(told)
+            trial = optuna.trial.create_trial(params=params, distributions=distributions, value=float(value))
+            study.add_trial(trial)
         return np.array([list(study.ask(distributions).params.values()) for _ in range(n)])
 
     return ask

@@ -35,11 +35,11 @@ RANGE = 308.0
 SCATTER = (0.1, 0.2)
 """Of a reading, as a share of the range, where it is asked whether repeats pay."""
 LONGEST = 80
-"""Experiments on a table, whether anybody has stopped by then or not."""
+"""Most experiments on a table, whether the advice to stop has come by then or not."""
 BEFORE = 20
 """Experiments of the earlier campaign."""
 BEFOREHAND = ("cold", "shifted", "misleading", "unrelated")
-"""What a campaign knows when it begins."""
+"""Which earlier campaign a campaign starts with."""
 ENOUGH = 0.02
 """Regret at which an oracle stops, as a share of a table's range."""
 
@@ -58,7 +58,7 @@ def electrolyte(planner: Ours, seed: int) -> dict[str, Any]:
             return {"designs": number}
         readings = true * (1 + RELATIVE_NOISE * rng.normal(size=REPLICATES))
         sem = float(readings.std(ddof=1)) / np.sqrt(REPLICATES)
-        state = _told(state, suggestion.params, float(readings.mean()), sem)
+        state = _measured(state, suggestion.params, float(readings.mean()), sem)
     return {"designs": DESIGNS + 1}
 
 
@@ -69,14 +69,14 @@ def _experiments_to_target(planner: Ours, seed: int, earlier: Callable[[Params],
         before = _state(planner, SQUARE, state.objective, seed + 1000)
         for _ in range(BEFORE):
             (suggestion,) = load_planner(before.planner).ask(before, 1)
-            before = _told(before, suggestion.params, earlier(suggestion.params))
+            before = _measured(before, suggestion.params, earlier(suggestion.params))
         state = state.model_copy(update={"earlier": (Earlier(name="before", trials=before.trials),)})
     for number in range(1, AT_MOST + 1):
         (suggestion,) = load_planner(state.planner).ask(state, 1)
         value = _branin(suggestion.params)
         if value - BRANIN_LEAST <= NEAR * RANGE:
             return number
-        state = _told(state, suggestion.params, value)
+        state = _measured(state, suggestion.params, value)
     return AT_MOST + 1
 
 
@@ -97,11 +97,11 @@ def warm_start(planner: Ours, seed: int) -> dict[str, Any]:
 
 def repeats(planner: Ours, seed: int) -> dict[str, Any]:
     """True regret at what is recommended, of the range, with and without repeats, and how many there were."""
-    told: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, (space, values, budget) in _noisy_lists().items():
         for scatter in SCATTER:
-            for kind, wanted in (("with", True), ("without", False)):
-                spec = PlannerSpec(name="gp", options={**planner.options, "repeats": wanted})
+            for kind, allowed in (("with", True), ("without", False)):
+                spec = PlannerSpec(name="gp", options={**planner.options, "repeats": allowed})
                 state = CampaignState(
                     space=space, objective=Objective(name="y", goal="max", unit="1"), seed=seed, planner=spec
                 )
@@ -111,15 +111,15 @@ def repeats(planner: Ours, seed: int) -> dict[str, Any]:
                     (suggestion,) = load_planner(spec).ask(state, 1)
                     sem = scatter * (most - least)
                     reading = values[tuple(suggestion.params.values())] + sem * float(rng.normal())
-                    state = _told(state, suggestion.params, reading, sem)
+                    state = _measured(state, suggestion.params, reading, sem)
                 best = load_planner(spec).best(state)
                 assert best is not None
                 regret = (most - values[tuple(best.params.values())]) / (most - least)
-                told[f"{name} {scatter:g} {kind}"] = round(regret, 5)
-                if wanted:
+                found[f"{name} {scatter:g} {kind}"] = round(regret, 5)
+                if allowed:
                     tried = {tuple(trial.params.values()) for trial in state.trials}
-                    told[f"{name} {scatter:g} repeats"] = budget - len(tried)
-    return told
+                    found[f"{name} {scatter:g} repeats"] = budget - len(tried)
+    return found
 
 
 def _noisy_lists() -> dict[str, tuple[Space, dict[tuple[Any, ...], float], int]]:
@@ -145,14 +145,14 @@ def _noisy_lists() -> dict[str, tuple[Space, dict[tuple[Any, ...], float], int]]
 def stopping(table: Table, planner: Ours, seed: int) -> dict[str, Any]:
     """When the planner advises to stop on a table, when an oracle would have, and the regret at the planner's stop.
 
-    Neither goes on beyond `LONGEST` experiments or the last row; an oracle that would counts as stopping there.
+    Both end at `LONGEST` experiments or the last row at the latest; an oracle that needs more counts as stopping there.
     """
     rows = start_rows(table, seed)
     state = _state(planner, table.pool, Objective(name="y", goal=table.goal, unit="1"), seed)
     options = {"n_start": START, **planner.options} if planner.name == "gp" else planner.options
     state = state.model_copy(update={"planner": PlannerSpec(name=planner.name, options=options)})
     for row in rows:
-        state = _told(state, table.rows[row], float(table.y[row]))
+        state = _measured(state, table.rows[row], float(table.y[row]))
     place = {tuple(row.values()): number for number, row in enumerate(table.rows)}
     losses, span = table.losses, float(np.ptp(table.losses))
     longest = min(LONGEST, len(table.rows))
@@ -171,7 +171,7 @@ def stopping(table: Table, planner: Ours, seed: int) -> dict[str, Any]:
         (suggestion,) = chosen.ask(state, 1)
         row = place[tuple(suggestion.params.values())]
         best = min(best, float(losses[row]))
-        state = _told(state, suggestion.params, float(table.y[row]))
+        state = _measured(state, suggestion.params, float(table.y[row]))
     return {
         "stopped": stopped or longest,
         "advised": stopped is not None,
@@ -206,7 +206,7 @@ def run_all(
 def results(
     variants: Mapping[str, Ours], tables: Sequence[Table], out: Path
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """What is kept, by planner and case."""
+    """What is recorded, by planner and case."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for name, planner in variants.items():
         for case in [*CASES, *(f"stop_{table.name}" for table in tables)]:
@@ -288,7 +288,7 @@ def _state(planner: Ours, space: Space, objective: Objective, seed: int) -> Camp
     return CampaignState(space=space, objective=objective, seed=seed, planner=spec)
 
 
-def _told(state: CampaignState, params: Params, value: float, sem: float | None = None) -> CampaignState:
+def _measured(state: CampaignState, params: Params, value: float, sem: float | None = None) -> CampaignState:
     outcome = {"y": Outcome(mean=value, sem=sem)}
     trial = Trial(id=str(len(state.trials) + 1), params=params, status="done", outcomes=outcome)
     return state.model_copy(update={"trials": (*state.trials, trial)})

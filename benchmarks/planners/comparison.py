@@ -7,7 +7,8 @@ Three figures, each a ratio of ours to the peer's, on the runs both have:
 - `geo`: the geometric mean over families of ours over the peer's mean regret.
 
 A family counts once, however many tables it has: its tables' mean. The interval is by bootstrap of families and, within
-each table, of seeds, the same draw for everyone. The spread is what the same planner does under other campaign seeds.
+each table, of seeds, the same draw for all planners. The spread is how much the same planner differs from itself under
+other campaign seeds.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Comparison:
         if spread[0] <= value <= spread[1]:
             return "level"
         if low <= 1 <= high:
-            return "not told apart"
+            return "undecided"
         return "better" if value < 1 else "worse"
 
     @property

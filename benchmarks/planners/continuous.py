@@ -1,4 +1,4 @@
-"""Functions on the unit cube: everyone begins with the same points and is told the same scatter of the readings."""
+"""Functions on the unit cube: all planners start with the same points and see readings of the same scatter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def protocol_of(function: Function, batch: int = 1) -> str:
 
 
 def start_points(function: Function, seed: int) -> np.ndarray:
-    """The Latin hypercube everyone begins with, shape (start, d)."""
+    """The Latin hypercube all planners start with, shape (start, d)."""
     from scipy.stats import qmc
 
     rng = np.random.default_rng([seed, zlib.crc32(function.name.encode())])
@@ -41,16 +41,16 @@ def start_points(function: Function, seed: int) -> np.ndarray:
 def minimise(function: Function, seed: int, ask: Ask, batch: int = 1) -> dict[str, Any]:
     """One run: the final regret, and the processor time of each ask.
 
-    The regret is that of the TRUE value at the point with the best reading: the point one would take.
+    The regret is that of the TRUE value at the point with the best reading, as that is the point a user would take.
     """
     x = start_points(function, seed)
     true = np.array([function.at(point) for point in x])
     scatter = function.noise * np.random.default_rng([seed, 7]).normal(size=function.budget + batch)
     cpu_s = []
     while len(x) < function.budget:
-        begin = time.process_time()
+        start = time.process_time()
         more = ask(x, true + scatter[: len(x)], min(batch, function.budget - len(x)))
-        cpu_s.append(round(time.process_time() - begin, 5))
+        cpu_s.append(round(time.process_time() - start, 5))
         x = np.vstack([x, more])
         true = np.append(true, [function.at(point) for point in more])
     taken = int(np.argmin(true + scatter[: len(x)]))
@@ -89,7 +89,7 @@ def results(
     bench: str = "continuous",
     batch: int = 1,
 ) -> tuple[Regrets, dict[str, float]]:
-    """Final regrets of everything that is kept, and the mean CPU seconds of an ask."""
+    """Final regrets of everything that is recorded, and the mean CPU seconds of an ask."""
     protocols = {function.name: protocol_of(function, batch) for function in functions}
     found: Regrets = {}
     cpu: dict[str, float] = {}

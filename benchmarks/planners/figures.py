@@ -1,4 +1,4 @@
-"""What is made of a run: how soon the best was found, how far behind one was on the way, and how sure a ratio is."""
+"""Figures of a run: how soon the best row was found, how large the regret was on the way, how sure a ratio is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 START = 5
-"""Random rows everyone begins with."""
+"""Random rows all planners start with."""
 BUDGET = 50
 """Experiments in all."""
 NOT_FOUND = 60
@@ -101,7 +101,7 @@ class Ratio:
 def ratio_of(ours: Mapping[Pair, float], theirs: Mapping[Pair, float], draws: int = 2000) -> Ratio | None:
     """Compare two planners; None if they have no pair in common.
 
-    The interval is by bootstrap of the pairs, the seeds of each case drawn anew, always the same draw of both.
+    The interval is by bootstrap of the seeds of each case, with the same draw for both planners.
     """
     shared = sorted(set(ours) & set(theirs))
     if not shared:

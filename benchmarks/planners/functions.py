@@ -23,7 +23,7 @@ class Function:
         dimensions: of the cube.
         at: true value at a point of the unit cube, shape (d,).
         least: true value at the optimum.
-        start: points everyone begins with.
+        start: points all planners start with.
         budget: experiments in all.
         noise: standard deviation of a reading.
     """

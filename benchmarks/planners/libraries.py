@@ -56,9 +56,9 @@ def quiet() -> None:
     warnings.filterwarnings("ignore")
 
 
-def seed_of(seed: int, told: int, name: str) -> int:
+def seed_of(seed: int, measured: int, name: str) -> int:
     """A seed for one ask, 31 bits as all libraries take it."""
-    return derive_seed(seed, told, name) % 2**31
+    return derive_seed(seed, measured, name) % 2**31
 
 
 def standardised(losses: np.ndarray) -> np.ndarray:

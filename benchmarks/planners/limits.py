@@ -1,4 +1,4 @@
-"""What has to be kept, and whether it is."""
+"""Limits on the figures, and whether they are met."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Limit:
         elif self.bound is None:
             state = f"shown  {self.figure:.3f}"
         else:
-            state = ("MISSED " if self.missed else "kept   ") + f"{self.figure:.3f}"
+            state = ("MISSED " if self.missed else "met    ") + f"{self.figure:.3f}"
         bound = "no limit" if self.bound is None else f"{'>=' if self.at_least else '<='} {self.bound:g}"
         return f"{state:<15}{self.words} ({bound}){self.note and '; ' + self.note}"
 

@@ -25,7 +25,7 @@ class Ours:
     """A planner of ours with options.
 
     Args:
-        options: of the planner; `n_start` is the number of points everyone begins with unless given.
+        options: of the planner; `n_start` is the number of starting points unless it is given.
         name: which planner.
         rerun: 0 for the campaign seed as given; 1, 2, ... for the same starting rows under another campaign seed. How
             much the reruns differ is the spread below which a difference between two planners means nothing.
@@ -77,9 +77,9 @@ class Ours:
         """Chooses among a table's rows, which are the pool of its campaign."""
         place = {tuple(row.values()): number for number, row in enumerate(table.rows)}
 
-        def choose(told: Sequence[int], losses: np.ndarray) -> int:
+        def choose(measured: Sequence[int], losses: np.ndarray) -> int:
             sign = -1.0 if table.goal == "max" else 1.0
-            points, values = [table.rows[row] for row in told], [sign * float(value) for value in losses]
+            points, values = [table.rows[row] for row in measured], [sign * float(value) for value in losses]
             state = self.state(table.pool, points, values, self.campaign_seed(seed), table.goal)
             (suggestion,) = ours_ask(state, 1)
             return place[tuple(suggestion.params.values())]
@@ -126,8 +126,8 @@ def _is_text(node: ast.stmt) -> bool:
 _MODELS = (labwright.model.campaign, labwright.model.space)
 
 
-def _trial(number: int, told: tuple[Params, float | None]) -> Trial:
-    params, value = told
+def _trial(number: int, experiment: tuple[Params, float | None]) -> Trial:
+    params, value = experiment
     if value is None:
         return Trial(id=str(number), params=params, status="failed", fail_kind="infeasible")
     return Trial(id=str(number), params=params, status="done", outcomes={"y": Outcome(mean=value)})

@@ -1,8 +1,8 @@
 """Other optimisers, choosing among the rows of a table.
 
-Each is made for a table and a seed and then called with the rows told so far and their losses; SMALLER IS BETTER. It
-answers with a row not told yet. Losses come standardised (`libraries.standardised`), which helps those that have a
-margin in absolute units. Everything else is the library's default unless it says so here.
+Each is made for a table and a seed and then called with the measured rows and their losses; SMALLER IS BETTER. It
+answers with a row that is not measured yet. Losses are standardised (`libraries.standardised`), which helps those that
+have a margin in absolute units. Every other setting is the library's default unless it is named here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.planners.tables import Table
 from labwright.model.space import Categorical, Parameter, Params
 
 Choose = Callable[[Sequence[int], np.ndarray], int]
-"""From the rows told, in order, and their losses, shape (n,), to the next row."""
+"""From the measured rows, in order, and their losses, shape (n,), to the next row."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Peer:
         return " ".join([*(f"{name} {version_of(name)}" for name in self.packages), f"r{self.revision}"])
 
 
-def untested(table: Table, told: Sequence[int]) -> np.ndarray:
-    """Rows not told yet, in the table's order."""
-    return np.setdiff1d(np.arange(len(table.rows)), np.array(told, dtype=int))
+def untested(table: Table, measured: Sequence[int]) -> np.ndarray:
+    """Rows not measured yet, in the table's order."""
+    return np.setdiff1d(np.arange(len(table.rows)), np.array(measured, dtype=int))
 
 
-def nearest(table: Table, told: Sequence[int], point: Params) -> int:
+def nearest(table: Table, measured: Sequence[int], point: Params) -> int:
     """The untested row nearest to a point, in the coordinates of `Table.unit`."""
-    rows = untested(table, told)
+    rows = untested(table, measured)
     apart = ((table.unit[rows] - table.encode([point])) ** 2).sum(axis=1)
     return int(rows[int(np.argmin(apart))])
 
@@ -60,7 +60,7 @@ def best_of(rows: np.ndarray, values: np.ndarray, rng: np.random.Generator) -> i
 
 def random(table: Table, seed: int) -> Choose:
     """Any row."""
-    return lambda told, _: int(np.random.default_rng([seed, len(told)]).choice(untested(table, told)))
+    return lambda measured, _: int(np.random.default_rng([seed, len(measured)]).choice(untested(table, measured)))
 
 
 def sobol(table: Table, seed: int) -> Choose:
@@ -69,8 +69,8 @@ def sobol(table: Table, seed: int) -> Choose:
 
     sequence = qmc.Sobol(len(table.parameters), scramble=True, rng=np.random.default_rng(seed))
 
-    def choose(told: Sequence[int], _: np.ndarray) -> int:
-        return nearest(table, told, table.space.from_unit([float(one) for one in sequence.random(1)[0]]))
+    def choose(measured: Sequence[int], _: np.ndarray) -> int:
+        return nearest(table, measured, table.space.from_unit([float(one) for one in sequence.random(1)[0]]))
 
     return choose
 
@@ -81,28 +81,28 @@ def skopt_ask(table: Table, seed: int) -> Choose:
     optimizer: Any = None
     known = 0
 
-    def choose(told: Sequence[int], losses: np.ndarray) -> int:
+    def choose(measured: Sequence[int], losses: np.ndarray) -> int:
         nonlocal optimizer, known
         if optimizer is None:
             dimensions = skopt_dimensions(table.parameters)
-            optimizer = skopt.Optimizer(dimensions, "GP", n_initial_points=len(told), random_state=seed)
-        points = [list(table.rows[row].values()) for row in told[known:]]
+            optimizer = skopt.Optimizer(dimensions, "GP", n_initial_points=len(measured), random_state=seed)
+        points = [list(table.rows[row].values()) for row in measured[known:]]
         optimizer.tell(points, [float(one) for one in losses[known:]])
-        known = len(told)
+        known = len(measured)
         names = [parameter.name for parameter in table.parameters]
-        return nearest(table, told, dict(zip(names, optimizer.ask(), strict=True)))
+        return nearest(table, measured, dict(zip(names, optimizer.ask(), strict=True)))
 
-    # What it was told cannot be told anew on another scale: the raw losses, divided by the spread of the first rows.
+    # It keeps every loss it was given, so the scale cannot change later: that of the first rows is used throughout.
     return _scaled_by_the_first(choose)
 
 
 def _scaled_by_the_first(choose: Choose) -> Choose:
     first: list[float] = []
 
-    def scaled(told: Sequence[int], losses: np.ndarray) -> int:
+    def scaled(measured: Sequence[int], losses: np.ndarray) -> int:
         if not first:
             first.extend([float(losses.mean()), float(losses.std()) or 1.0])
-        return choose(told, (losses - first[0]) / first[1])
+        return choose(measured, (losses - first[0]) / first[1])
 
     return scaled
 
@@ -121,12 +121,12 @@ def skopt_ei(table: Table, seed: int) -> Choose:
     cook, space = library("skopt.utils").cook_estimator, library("skopt.space").Real(0.0, 1.0)
     gaussian_ei = library("skopt.acquisition").gaussian_ei
 
-    def choose(told: Sequence[int], losses: np.ndarray) -> int:
-        rng = np.random.default_rng([seed, len(told)])
-        model = cook("GP", [space] * table.unit.shape[1], random_state=seed_of(seed, len(told), "skopt"))
+    def choose(measured: Sequence[int], losses: np.ndarray) -> int:
+        rng = np.random.default_rng([seed, len(measured)])
+        model = cook("GP", [space] * table.unit.shape[1], random_state=seed_of(seed, len(measured), "skopt"))
         z = standardised(losses)
-        model.fit(table.unit[list(told)], z)
-        rows = untested(table, told)
+        model.fit(table.unit[list(measured)], z)
+        rows = untested(table, measured)
         return best_of(rows, gaussian_ei(table.unit[rows], model, y_opt=float(z.min())), rng)
 
     return choose
@@ -146,15 +146,15 @@ def _botorch(table: Table, seed: int, name: str) -> Choose:
     torch, acquisition = library("torch"), library("botorch.acquisition")
     unit = torch.tensor(table.unit, dtype=torch.double)
 
-    def choose(told: Sequence[int], losses: np.ndarray) -> int:
-        torch.manual_seed(seed_of(seed, len(told), "botorch"))
+    def choose(measured: Sequence[int], losses: np.ndarray) -> int:
+        torch.manual_seed(seed_of(seed, len(measured), "botorch"))
         z = -standardised(losses)
-        model = botorch_model(unit[list(told)], torch.tensor(z, dtype=torch.double)[:, None])
+        model = botorch_model(unit[list(measured)], torch.tensor(z, dtype=torch.double)[:, None])
         settings = {"beta": 4.0} if name == "UpperConfidenceBound" else {"best_f": float(z.max())}
-        rows = untested(table, told)
+        rows = untested(table, measured)
         with torch.no_grad():
             values = getattr(acquisition, name)(model, **settings)(unit[rows][:, None, :]).numpy()
-        return best_of(rows, values, np.random.default_rng([seed, len(told)]))
+        return best_of(rows, values, np.random.default_rng([seed, len(measured)]))
 
     return choose
 
@@ -187,14 +187,14 @@ def _optuna(table: Table, seed: int, sampler: str) -> Choose:
         for one in table.parameters
     }
 
-    def choose(told: Sequence[int], losses: np.ndarray) -> int:
+    def choose(measured: Sequence[int], losses: np.ndarray) -> int:
         study = optuna.create_study(
-            sampler=getattr(optuna.samplers, sampler)(seed=seed_of(seed, len(told), "optuna"), n_startup_trials=2)
+            sampler=getattr(optuna.samplers, sampler)(seed=seed_of(seed, len(measured), "optuna"), n_startup_trials=2)
         )
         create = optuna.trial.create_trial
-        for row, value in zip(told, standardised(losses), strict=True):
+        for row, value in zip(measured, standardised(losses), strict=True):
             study.add_trial(create(params=table.rows[row], distributions=distributions, value=float(value)))
-        return nearest(table, told, study.ask(distributions).params)
+        return nearest(table, measured, study.ask(distributions).params)
 
     return choose
 
@@ -214,12 +214,12 @@ def baybe(table: Table, seed: int) -> Choose:
     space = library("baybe.searchspace").SearchSpace.from_dataframe(frame, parameters=columns)
     objective = library("baybe.targets").NumericalTarget("loss", minimize=True).to_objective()
 
-    def choose(told: Sequence[int], losses: np.ndarray) -> int:
-        library("torch").manual_seed(seed_of(seed, len(told), "baybe"))
+    def choose(measured: Sequence[int], losses: np.ndarray) -> int:
+        library("torch").manual_seed(seed_of(seed, len(measured), "baybe"))
         campaign = baybe.Campaign(space, objective)
-        campaign.add_measurements(frame.iloc[list(told)].assign(loss=standardised(losses)))
+        campaign.add_measurements(frame.iloc[list(measured)].assign(loss=standardised(losses)))
         # Its answer is a row of the frame; looked up as for the others, so that a rounded value does no harm.
-        return nearest(table, told, campaign.recommend(1).iloc[0].to_dict())
+        return nearest(table, measured, campaign.recommend(1).iloc[0].to_dict())
 
     return choose
 

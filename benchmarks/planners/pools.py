@@ -1,4 +1,4 @@
-"""Tables of real experiments as pools: everyone begins with the same five random rows and may do fifty experiments."""
+"""Tables of real experiments as candidate sets: the same five random rows to start with, fifty experiments in all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.planners.records import Records, digest
 from benchmarks.planners.tables import Table
 
 WHOLE = ("Crossed_barrel",)
-"""Tables whose run goes on after the best row is found, as the share of the best 5 % at the end is asked for."""
+"""Tables whose run continues after the best row is found, as its figure is the share of the best 5 % at the end."""
 
 RERUNS = 3
 """How often ours is run on the same starting rows, under as many campaign seeds."""
@@ -33,7 +33,7 @@ def protocol_of(table: Table) -> str:
 
 
 def start_rows(table: Table, seed: int) -> list[int]:
-    """The random rows everyone begins with."""
+    """The random rows all planners start with."""
     rng = np.random.default_rng([seed, zlib.crc32(table.name.encode())])
     return [int(row) for row in rng.choice(len(table.rows), START, replace=False)]
 
@@ -43,9 +43,9 @@ def run(table: Table, seed: int, choose: Choose) -> dict[str, Any]:
     losses = table.losses
     rows, cpu_s = start_rows(table, seed), []
     while len(rows) < BUDGET and (table.name in WHOLE or losses[rows].min() > losses.min()):
-        begin = time.process_time()
+        start = time.process_time()
         row = choose(tuple(rows), losses[rows])
-        cpu_s.append(round(time.process_time() - begin, 5))
+        cpu_s.append(round(time.process_time() - start, 5))
         if row in rows:
             raise ValueError(f"{table.name}, seed {seed}: row {row} was chosen again; a planner takes untested rows")
         rows.append(row)
@@ -53,7 +53,7 @@ def run(table: Table, seed: int, choose: Choose) -> dict[str, Any]:
 
 
 def run_all(tables: Sequence[Table], planners: Mapping[str, Peer | Ours], seeds: Iterable[int], out: Path) -> None:
-    """Run what is not there yet, seed by seed, so that a run that is ended early has a part of everything."""
+    """Run what is not recorded yet, seed by seed, so that a run that is interrupted has some of every table."""
     records = {name: Records(out, "pools", name) for name in planners}
     versions = {name: planner.version for name, planner in planners.items()}
     for seed in seeds:

@@ -1,4 +1,4 @@
-"""Results kept as JSON lines, so that a slow peer runs once and a run that was ended goes on where it was.
+"""Results as JSON lines, so that a slow peer runs once and an interrupted run resumes where it was.
 
 One file per bench and planner. A line: `bench`, `planner`, `version` (of library and settings, or of our source),
 `protocol` (what was asked of it, table included), `case`, `seed`, and what the bench stores.
@@ -18,7 +18,7 @@ class Records:
     """The results of one bench and planner.
 
     Args:
-        folder: where they are kept.
+        folder: of the files.
         bench: its name.
         planner: its name.
     """
@@ -31,16 +31,16 @@ class Records:
             for text in self.file.read_text(encoding="utf-8").splitlines():
                 try:
                     self._lines.append(json.loads(text))
-                except json.JSONDecodeError:  # the line a kill cut short; its run is made again
+                except json.JSONDecodeError:  # a line that was interrupted by a kill; its run is repeated
                     continue
 
     def find(self, version: str, protocol: str, case: str, seed: int) -> dict[str, Any] | None:
         """The newest result of exactly this, if there is one."""
-        wanted = {"version": version, "protocol": protocol, "case": case, "seed": seed}
-        return next((line for line in reversed(self._lines) if wanted.items() <= line.items()), None)
+        needed = {"version": version, "protocol": protocol, "case": case, "seed": seed}
+        return next((line for line in reversed(self._lines) if needed.items() <= line.items()), None)
 
     def add(self, version: str, protocol: str, case: str, seed: int, **stored: Any) -> None:
-        """Keep a result."""
+        """Append a result."""
         key = {"version": version, "protocol": protocol, "case": case, "seed": seed}
         line = {**self._head, **key, **stored}
         self._lines.append(line)

@@ -1,4 +1,4 @@
-"""Which tables the planner was designed on, which it was not, and which are kept by others.
+"""Which tables the planner was designed on, which it was not, and which others keep back.
 
 A family is a group of tables of one origin: the same reaction on other substrates, the same instrument with another
 liquid. What is learned on one table of a family is known of the others, so a family is never split: every family that
@@ -89,7 +89,7 @@ def set_of(name: str) -> SetName:
 
 
 def read_sets(folder: Path, sealed: Path | None = None, names: Sequence[str] = ()) -> Sets:
-    """The tables of a folder by set, and those of a second folder, which are kept by others.
+    """The tables of a folder by set, and those of a second folder that others keep back.
 
     A table of the first folder that is not named in the project counts as one of the second.
 

@@ -58,7 +58,7 @@ def with_holes(seed: int, ask: Callable[[np.ndarray, list[float | None]], np.nda
 
 
 def holes_of_ours(planner: Ours) -> Run:
-    """Ours is told what failed."""
+    """Ours is given the failures."""
     space = cube(2)
 
     def run(seed: int) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def holes_of_ours(planner: Ours) -> Run:
 
 
 def holes_of(asker: Asker, worst: bool) -> Run:
-    """A peer, which can be told of no failure: they are dropped, or told as the worst value so far."""
+    """A peer, which knows no failures: they are dropped, or count as the worst value so far."""
 
     def run(seed: int) -> dict[str, Any]:
         inner = asker.make(2, seed, False)
@@ -219,8 +219,8 @@ def pair_optuna_gp(seed: int) -> dict[str, Any]:
         study = optuna.create_study(sampler=sampler, directions=["minimize", "minimize"])
         for point, values in zip(x, y, strict=True):
             params = dict(zip(distributions, map(float, point), strict=True))
-            told = {"params": params, "distributions": distributions, "values": [float(one) for one in values]}
-            study.add_trial(optuna.trial.create_trial(**told))
+            measured = {"params": params, "distributions": distributions, "values": [float(one) for one in values]}
+            study.add_trial(optuna.trial.create_trial(**measured))
         return np.array([list(study.ask(distributions).params.values()) for _ in range(n)])
 
     return two_objectives(seed, ask)
@@ -264,9 +264,9 @@ def cpu_of(asker: Asker, trials: int) -> dict[str, Any]:
         x = np.random.default_rng([repeat, trials]).random((trials, CPU_DIMENSIONS))
         y = np.array([HARTMANN6.at(point) for point in x])
         ask = asker.make(CPU_DIMENSIONS, repeat, False)
-        begin = time.process_time()
+        start = time.process_time()
         ask(x, y, 1)
-        took.append(time.process_time() - begin)
+        took.append(time.process_time() - start)
     return {"cpu_s": float(np.median(took))}
 
 
@@ -302,43 +302,45 @@ PROTOCOLS = {
 """What results depend on besides planner and seed."""
 
 Found = dict[str, dict[str, list[dict[str, Any]]]]
-"""What is kept, by case and planner, in the order of the seeds."""
+"""What is recorded, by case and planner, in the order of the seeds."""
 
 
 def run_all(names: Sequence[str], variants: Mapping[str, Ours], seeds: Iterable[int], out: Path) -> None:
-    """Run what is not there yet of failures, mixed and two objectives, and of the batches.
+    """Run what is not recorded yet of failures, mixed and two objectives, and of the batches.
 
     Args:
         names: of planners, peers and ours; ``"skopt_ei"`` stands for all of skopt's, and so for every library.
         variants: ours.
         seeds: of each.
-        out: where results are kept.
+        out: folder for the results.
     """
     seeds = list(seeds)
     askers = {name: ASKERS[name] for name in ("random", "skopt_ei", "botorch_logei") if name in names}
     both: dict[str, Asker | Ours] = {**askers, **variants}
     for seed in seeds:
         for case, peers in PEERS.items():
-            wanted = {name: peer for name, peer in peers.items() if _library(name) in {_library(one) for one in names}}
+            chosen_peers = {
+                name: peer for name, peer in peers.items() if _library(name) in {_library(one) for one in names}
+            }
             if case in OURS:
-                wanted |= {name: (planner.version, OURS[case](planner)) for name, planner in variants.items()}
-            for name, (version, run) in wanted.items():
-                _keep(out, case, name, version, seed, run)
+                chosen_peers |= {name: (planner.version, OURS[case](planner)) for name, planner in variants.items()}
+            for name, (version, run) in chosen_peers.items():
+                _record(out, case, name, version, seed, run)
         continuous.run_all(both, [seed], out, (SEQUENTIAL,), "batch", 1)
         continuous.run_all(both, [seed], out, (SEQUENTIAL,), "batch", BATCH)
 
 
 def run_cpu(names: Sequence[str], variants: Mapping[str, Ours], out: Path) -> None:
-    """Measure what is not there yet of processor time."""
+    """Measure what is not recorded yet of processor time."""
     askers = {name: asker for name, asker in ASKERS.items() if name in names and name != "random"}
     timed = {name: (asker.version, asker) for name, asker in askers.items()}
     timed |= {name: (planner.version, ours(planner)) for name, planner in variants.items()}
     for trials in CPU_TRIALS:
         for name, (version, asker) in timed.items():
-            _keep(out, f"cpu_{trials}", name, version, 0, lambda _, a=asker, n=trials: cpu_of(a, n))  # type: ignore[misc]
+            _record(out, f"cpu_{trials}", name, version, 0, lambda _, a=asker, n=trials: cpu_of(a, n))  # type: ignore[misc]
 
 
-def _keep(out: Path, case: str, name: str, version: str, seed: int, run: Run) -> None:
+def _record(out: Path, case: str, name: str, version: str, seed: int, run: Run) -> None:
     records = Records(out, "special", name)
     key = (version, PROTOCOLS[case], case, seed)
     if records.find(*key):
@@ -354,7 +356,7 @@ def _library(name: str) -> str:
 
 
 def results(variants: Mapping[str, Ours], out: Path) -> Found:
-    """Everything that is kept, batches not included."""
+    """Everything that is recorded, batches not included."""
     found: Found = {}
     peers = {name for case in PEERS.values() for name in case} | set(ASKERS)
     for case, protocol in PROTOCOLS.items():

@@ -80,7 +80,7 @@ def test_a_ratio_within_the_spread_of_reruns_is_level() -> None:
     [
         ((1.05, 1.01, 1.09), "level"),
         ((0.93, 0.90, 0.97), "level"),
-        ((1.20, 0.97, 1.30), "not told apart"),
+        ((1.20, 0.97, 1.30), "undecided"),
         ((1.20, 1.05, 1.30), "worse"),
         ((0.80, 0.70, 0.90), "better"),
     ],
