@@ -261,9 +261,9 @@ class Runs:
         self._folder = folder
 
     def __len__(self) -> int:
-        from labwright.journal import closed_runs
+        from labwright.journal import run_files
 
-        return len(closed_runs(self._folder))
+        return len(run_files(self._folder))
 
     def __iter__(self) -> Iterator[Run]:
         from labwright.journal import closed_runs

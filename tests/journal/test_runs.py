@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ophyd.sim import SynGauss, motor
 
-from labwright.journal.runs import RunJournal, closed_runs, decode, encode, read_run, recover
+from labwright.journal.runs import RunJournal, closed_runs, decode, encode, find_run, read_run, recover
 from labwright.model.errors import JournalError
 
 JSON = st.recursive(
@@ -184,3 +184,28 @@ def test_kill_9_loses_nothing_that_was_written(tmp_path: Path) -> None:
     kept = [document["seq_num"] for name, document in read_run(tmp_path / "r1.jsonl") if name == "event"]
     assert kept[: len(told)] == told
     assert recovered.documents == 2 + len(kept)
+
+
+def written(folder: Path, uid: str, time_s: float, scan_id: int) -> Path:
+    path = folder / f"{uid}.jsonl"
+    path.write_bytes(encode("start", {"uid": uid, "time": time_s, "scan_id": scan_id}) + encode("stop", {"uid": "s"}))
+    return path
+
+
+def test_the_order_of_runs_is_that_of_their_start_documents(tmp_path: Path) -> None:
+    """A copy, a restored backup or a checkout gives files other times and another order in the folder."""
+    at = 1_795_716_339.25
+    expected = [written(tmp_path, uid, at + 60 * hour, 1) for hour, uid in enumerate(("c", "a", "d", "b"))]
+    expected += [written(tmp_path, uid, at + 600, number) for number, uid in enumerate(("z", "y", "x"), 1)]
+    for age, path in enumerate(expected):  # the oldest run has the youngest file
+        os.utime(path, (1e9 - age, 1e9 - age))
+    assert closed_runs(tmp_path) == expected
+    assert find_run(tmp_path, "d") == expected[2]
+    (tmp_path / "torn.jsonl").write_bytes(b"no document\n")
+    assert closed_runs(tmp_path) == [tmp_path / "torn.jsonl", *expected], "it is listed, and never the newest"
+
+
+def test_runs_left_open_are_closed_in_their_order(tmp_path: Path) -> None:
+    for age, uid in enumerate(("b", "c", "a")):
+        (tmp_path / f"{uid}.open.jsonl").write_bytes(encode("start", {"uid": uid, "time": 1.0 + age}))
+    assert [one.uid for one in recover(tmp_path)] == ["b", "c", "a"]

@@ -3,7 +3,7 @@
 from labwright.journal.journal import Changes, Command, Journal, LoggedEvent, NewEvent, journal_file
 from labwright.journal.latch import Latch, latching, open_latches, reset_latch
 from labwright.journal.place import check_place
-from labwright.journal.runs import Recovered, RunJournal, closed_runs, find_run, read_run, recover
+from labwright.journal.runs import Recovered, RunJournal, closed_runs, find_run, read_run, recover, run_files
 from labwright.journal.steps import StepJournal, settle, supersede
 from labwright.journal.wake import WakePort
 from labwright.journal.writer import FencedError
@@ -29,6 +29,7 @@ __all__ = [
     "read_run",
     "recover",
     "reset_latch",
+    "run_files",
     "settle",
     "supersede",
 ]

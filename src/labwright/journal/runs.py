@@ -50,7 +50,7 @@ class RunJournal:
         self._broken: dict[str, str] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._numbers = itertools.count(1 + sum(1 for _ in folder.glob("*" + CLOSED)))
+            self._numbers = itertools.count(1 + sum(name.endswith(CLOSED) for name in os.listdir(folder)))
         except OSError as error:
             raise _failed(folder, error) from error
 
@@ -196,9 +196,33 @@ def read_run(path: Path) -> list[Document]:
 
 
 def closed_runs(folder: Path) -> list[Path]:
-    """Files of all closed runs, oldest first."""
-    paths = [path for path in folder.glob("*" + CLOSED) if not path.name.endswith(OPEN)]
-    return sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
+    """Files of all closed runs, oldest first: by the time and the scan id in their start documents.
+
+    A file's own times say nothing: a copy, a restored backup or a checkout has new ones.
+    """
+    return sorted(run_files(folder).values(), key=_begun)
+
+
+def run_files(folder: Path) -> dict[str, Path]:
+    """Files of all closed runs by uid, in no particular order; no file is opened."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+    except FileNotFoundError:
+        return {}
+    return {
+        name.removesuffix(CLOSED): folder / name for name in names if name.endswith(CLOSED) and not name.endswith(OPEN)
+    }
+
+
+def _begun(path: Path) -> tuple[float, int, str]:
+    """Sort key of a run, from its first line alone; a file without a readable start comes first."""
+    try:
+        with path.open("rb") as file:
+            _, start = decode(file.readline())
+        return float(start["time"]), int(start.get("scan_id", 0)), path.name
+    except (OSError, ValueError, KeyError, TypeError):
+        return -math.inf, 0, path.name
 
 
 def find_run(folder: Path, uid: str) -> Path:
@@ -207,7 +231,7 @@ def find_run(folder: Path, uid: str) -> Path:
     Raises:
         ConfigError: none does, or several do.
     """
-    known = {path.name.split(".")[0]: path for path in closed_runs(folder)}
+    known = run_files(folder)
     fitting = [path for name, path in known.items() if name.startswith(uid)]
     if len(fitting) == 1:
         return fitting[0]
@@ -222,7 +246,8 @@ def recover(folder: Path) -> list[Recovered]:
     Raises:
         JournalError: a line in the middle is damaged, or the disk refuses.
     """
-    return [one for path in sorted(folder.glob("*" + OPEN)) if (one := _recover_one(path)) is not None]
+    left_open = sorted(folder.glob("*" + OPEN), key=_begun)
+    return [one for path in left_open if (one := _recover_one(path)) is not None]
 
 
 def _recover_one(path: Path) -> Recovered | None:

@@ -14,7 +14,7 @@ from types import TracebackType
 
 import orjson
 
-from labwright.journal import closed_runs
+from labwright.journal import run_files
 from labwright.model.errors import StoreError
 
 LOG_FILE = "upload.log"
@@ -154,7 +154,7 @@ class Uploader:
 
     def _missing(self) -> list[str]:
         there = {uid for uid, (state, _) in self._states.items() if state in ("uploaded", "already", "failed")}
-        return [uid for path in closed_runs(self._runs) if (uid := path.name.split(".")[0]) not in there]
+        return [uid for uid in run_files(self._runs) if uid not in there]
 
     def _spawn(self) -> None:
         self._lines = queue.SimpleQueue()
