@@ -21,8 +21,8 @@ from bluesky import RunEngine
 from bluesky.plans import count
 from ophyd.sim import SynAxis, SynSignal
 
-from labwright.journal import RunJournal, closed_runs, read_run
-from labwright.store import Uploader, missing, open_store
+from labwright.journal import RunJournal, closed_runs
+from labwright.store import Uploader, verify
 
 EVENTS = 20
 PAUSE_S = 0.3
@@ -82,15 +82,15 @@ def main() -> int:
                 time.sleep(1.0)
             summary = uploader.drain(600)
         print(f"{summary}")
-        with open_store(store) as client:
-            lost = missing(runs, client)
-        documents = sum(len(read_run(path)) for path in closed_runs(runs))
+        found = verify(runs, store)
         made = len(closed_runs(runs))
-        told = f"{made} runs, {documents} documents in the journal, server killed {kills} times"
-        print(f"{told}: {len(lost)} documents missing")
+        print(
+            f"{made} runs, {found.documents} documents in the journal, server killed {kills} times: "
+            f"{len(found.missing)} documents missing, {len(found.different)} different, {len(found.extra)} too many"
+        )
         ratio = statistics.median(took) / statistics.median(alone)
         print(f"a run takes {ratio:.2f} x as long while the server is being killed as without a store at all")
-    return int(bool(lost))
+    return int(not found.same)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ class OpenLab:
         uploader = Uploader(self.data / "runs", self.data / "tiled")
         uploader.start()
         summary = uploader.drain(timeout_s)
-        if summary.missing or summary.failed:
+        if not summary.complete:
             raise StoreError(f"the data store in {self.data / 'tiled'} is not complete: {summary}")
         return summary
 

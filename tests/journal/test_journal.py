@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from labwright.journal import FencedError, Journal, NewEvent, StepJournal, WakePort, schema, settle, supersede
+from labwright.journal import FencedError, Journal, NewEvent, StepJournal, WakePort, database, schema, settle, supersede
 from labwright.journal.database import database_url, open_database
 from labwright.journal.schema import HEAD, metadata
 from labwright.model.errors import JournalError, RefusedError
@@ -350,8 +350,8 @@ def test_a_journal_of_a_newer_labwright_is_refused_in_words(tmp_path: Path) -> N
         Journal(path)
 
 
-def test_a_journal_of_labwright_0_1_is_brought_up_to_date(tmp_path: Path) -> None:
-    path = tmp_path / "journal.sqlite"
+def old_journal(path: Path) -> Path:
+    """A journal of Labwright 0.1 with one event."""
     with sqlite3.connect(path) as connection:
         connection.executescript(
             "CREATE TABLE event (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, campaign VARCHAR(128) NOT NULL, "
@@ -359,7 +359,26 @@ def test_a_journal_of_labwright_0_1_is_brought_up_to_date(tmp_path: Path) -> Non
             "CREATE INDEX ix_event_campaign ON event (campaign);"
         )
         connection.execute("INSERT INTO event VALUES (7, 'c-1', 'started', 1.0, 2.0, ?)", (b'{"kind": "started"}',))
-    with Journal(path) as journal:
+    return path
+
+
+def test_a_journal_lies_where_its_path_says_whatever_characters_that_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a?b #1 100%41 'q' [x]"
+    folder.mkdir()
+    Journal(folder / "new.sqlite").close()
+    migrations = folder / "migrations"  # an installation under such a name
+    migrations.symlink_to(database.MIGRATIONS)
+    monkeypatch.setattr(database, "MIGRATIONS", migrations)
+    with Journal(old_journal(folder / "old.sqlite")) as journal:
+        assert [one.id for one in journal.events("c-1")] == [7]
+    assert {path.name for path in folder.iterdir()} >= {"new.sqlite", "old.sqlite"}
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name], "nothing beside it"
+
+
+def test_a_journal_of_labwright_0_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    with Journal(old_journal(tmp_path / "journal.sqlite")) as journal:
         (found,) = journal.events("c-1")
         assert (found.id, found.payload, found.decisions) == (7, {"kind": "started"}, [])
         journal.control("a test")

@@ -14,7 +14,7 @@ from labwright.journal import Journal, closed_runs, journal_file
 from labwright.lab import Lab, read_lab
 from labwright.lab.classes import resolve
 from labwright.simulation import SimulatedLab
-from labwright.store import Uploader, missing, open_store
+from labwright.store import Uploader, verify
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
 
@@ -50,5 +50,6 @@ def test_a_campaign_does_not_notice_that_its_store_is_killed(tmp_path: Path) -> 
         summary = uploader.drain(120)
     assert (summary.missing, summary.failed) == ((), {})
     assert summary.uploaded + summary.already == len(closed_runs(tmp_path / "runs")) == 8 + 3 * 8
-    with open_store(store) as client:
-        assert missing(tmp_path / "runs", client) == []
+    found = verify(tmp_path / "runs", store)
+    assert found.same, found
+    assert found.documents > 100

@@ -1,5 +1,6 @@
 """The data store: a real Tiled server, killed on purpose, and nothing is missing."""
 
+import copy
 import fcntl
 import os
 import signal
@@ -14,8 +15,9 @@ from bluesky.plans import count
 from ophyd.sim import SynAxis, SynSignal
 
 from labwright.journal import RunJournal, closed_runs, read_run
+from labwright.journal.runs import encode
 from labwright.model.errors import StoreError
-from labwright.store import Uploader, missing, open_store
+from labwright.store import Uploader, open_store, verify
 
 # Third-party deprecations inside Tiled's client and databroker, not ours to mend.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
@@ -84,8 +86,8 @@ def test_nothing_is_missing_after_kills(battered: tuple[Path, Path, Any]) -> Non
     assert summary.missing == ()
     assert summary.failed == {}
     assert summary.uploaded + summary.already == 5
+    assert verify(runs, store).same
     with open_store(store) as client:
-        assert missing(runs, client) == []
         broker = client.v1
         for path in closed_runs(runs):
             documents = read_run(path)
@@ -95,17 +97,52 @@ def test_nothing_is_missing_after_kills(battered: tuple[Path, Path, Any]) -> Non
             names = [name for name, _ in run.documents()]
             assert names[0] == "start"
             assert names[-1] == "stop"
-        # the proof can fail: a run the store does not have is found missing, document by document
-        extra = make_runs(runs, 1)
-        assert len(missing(runs, client)) == len(read_run(extra[0]))
-        extra[0].unlink()
+
+
+def test_the_comparison_finds_what_is_missing_different_and_extra(battered: tuple[Path, Path, Any]) -> None:
+    runs, store, _ = battered
+    (unsent,) = make_runs(runs, 1)
+    found = verify(runs, store)
+    assert len(found.missing) == found.documents - 5 * 5 == len(read_run(unsent)), "document by document"
+    assert not found.different + found.extra + found.unknown_runs
+    unsent.unlink()
+
+    path = closed_runs(runs)[1]
+    whole = path.read_bytes()
+    documents = read_run(path)
+    changes: list[tuple[int, Any, str]] = [  # line, what the journal says instead, what is found
+        (0, lambda document: document["labwright"].update(step="rinse"), "start labwright"),
+        (1, lambda document: document["data_keys"]["sweep_z"].update(units="mOhm"), "descriptor primary sweep_z units"),
+        (2, lambda document: document["data"].update(detector=0.1), "event primary 1 detector"),
+        (
+            2,
+            lambda document: document["data"].update(sweep_z=[1.5, 2.5, 3.2500000000000004]),
+            "event primary 1 sweep_z",
+        ),
+        (3, lambda document: document["data"].update(sweep_note="bad"), "event primary 2 sweep_note"),
+        (3, lambda document: document["timestamps"].update(sweep_z=1.5), "event primary 2 ts_sweep_z"),
+        (4, lambda document: document.update(exit_status="fail"), "stop exit_status"),
+    ]
+    for line, change, words in changes:
+        changed = copy.deepcopy(documents)
+        change(changed[line][1])
+        path.write_bytes(b"".join(encode(*one) for one in changed))
+        found = verify(runs, store)
+        assert [one.removeprefix(f"{path.stem} ").partition(":")[0] for one in found.different] == [words]
+        assert len(found.different) == 1
+        assert not found.missing + found.extra + found.unknown_runs
+    path.write_bytes(b"".join(encode(*one) for one in [*documents[:3], documents[4]]))
+    assert verify(runs, store).extra == [f"{path.stem} event primary row 2"]
+    path.unlink()
+    assert verify(runs, store).unknown_runs == [path.stem]
+    path.write_bytes(whole)
+    assert verify(runs, store).same
 
 
 def test_a_run_that_cannot_be_uploaded_keeps_no_other_waiting(battered: tuple[Path, Path, Any]) -> None:
     runs, store, _ = battered
     empty = runs / "00000000-empty.jsonl"
     empty.write_bytes(b"")
-    os.utime(empty, (1, 1))  # the oldest: the first in the queue
     (extra,) = make_runs(runs, 1)
     uploader = Uploader(runs, store)
     uploader.start()

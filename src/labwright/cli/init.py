@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from labwright.cli.output import console
+from labwright.cli.output import console, quoted
 from labwright.model.errors import ConfigError
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -22,4 +22,4 @@ def make_lab(folder: Path) -> None:
     shutil.copytree(TEMPLATE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     # hatch leaves dot files out of a wheel, so the template carries its .gitignore under another name
     (folder / "gitignore").rename(folder / ".gitignore")
-    console.print(f"A new lab is in {folder}. Next:\n  cd {folder}\n  labwright check\n  pytest", markup=False)
+    console.print(f"A new lab is in {folder}. Next:\n  cd {quoted(folder)}\n  labwright check\n  pytest", markup=False)

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from labwright.cli.output import console, counted, emit, table
+from labwright.cli.output import console, counted, emit, quoted, table
 from labwright.journal import closed_runs, find_run, read_run
 from labwright.model.errors import ConfigError, DeviceError, LabwrightError, StoreError, unknown
 
@@ -158,11 +158,13 @@ def sync_store(data: Path, timeout_s: float, *, json: bool) -> None:
                 "already": summary.already,
                 "failed": summary.failed,
                 "missing": summary.missing,
+                "remade": summary.remade,
+                "reason": summary.trouble,
             }
         )
     else:
         console.print(str(summary), markup=False)
-    if summary.missing or summary.failed:
+    if not summary.complete:
         raise StoreError(f"the data store in {data / 'tiled'} is not complete: {summary}")
 
 
@@ -170,26 +172,46 @@ def verify_store(data: Path, *, json: bool) -> None:
     """Compare the journal with the store.
 
     Raises:
-        StoreError: something is missing, or it cannot be read.
+        StoreError: something is missing, different or too much, or the store cannot be read.
     """
-    from httpx import HTTPError
+    from labwright.store import verify
 
-    from labwright.store import missing, open_store
-
-    try:
-        with open_store(data / "tiled", lambda words: console.print(words, markup=False)) as client:
-            lost = missing(data / "runs", client)
-    except HTTPError as error:
-        raise StoreError(f"the data store in {data / 'tiled'} cannot be read: {error}") from error
-    documents = sum(len(read_run(path)) for path in closed_runs(data / "runs"))
+    store = data / "tiled"
+    found = verify(data / "runs", store, lambda words: console.print(words, markup=False))
     if json:
-        emit({"documents": documents, "missing": lost})
-    else:
-        console.print(f"{documents} documents in the journal, {len(lost)} missing in the data store")
-    if lost:
-        raise StoreError(
-            f"missing in {data / 'tiled'}: {'; '.join(lost[:5])}... Upload them with: labwright store sync"
+        emit(
+            {
+                "documents": found.documents,
+                "missing": found.missing,
+                "different": found.different,
+                "extra": found.extra,
+                "unknown_runs": found.unknown_runs,
+            }
         )
+    else:
+        console.print(
+            f"{found.documents} documents in the journal; in the data store {len(found.missing)} missing, "
+            f"{len(found.different)} different, {len(found.extra)} extra",
+            markup=False,
+        )
+    if found.unknown_runs:
+        raise StoreError(
+            f"{store} holds {counted(len(found.unknown_runs), 'run')} without a file in {data / 'runs'}: "
+            f"{_first(found.unknown_runs)}. The journal is the archive: put these files back from a copy"
+        )
+    if found.different or found.extra:
+        raise StoreError(
+            f"{store} differs from the journal: {_first([*found.different, *found.extra, *found.missing])}. Make it "
+            f"again: rm -r {quoted(store)}, then labwright store sync --data {quoted(data)}"
+        )
+    if found.missing:
+        raise StoreError(
+            f"missing in {store}: {_first(found.missing)}. Upload them with: labwright store sync --data {quoted(data)}"
+        )
+
+
+def _first(lines: list[str], most: int = 5) -> str:
+    return "; ".join(lines[:most]) + (f" and {len(lines) - most} more" if len(lines) > most else "")
 
 
 def diagnose(root: Path, *, json: bool) -> None:

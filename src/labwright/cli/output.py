@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -23,7 +25,8 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-console = _Console(stderr=True, highlight=False, soft_wrap=True)
+# What is printed is text: "[bold]" in a path is no markup, ":100:" in a name is no emoji.
+console = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def emit(value: Any) -> None:
@@ -60,10 +63,16 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
         shown.add_column(column)
     for row in rows:
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    out = Console(highlight=False, markup=False)  # a cell is text: labwright[extra] is no markup
+    out = Console(highlight=False, markup=False, emoji=False)  # a cell is text: labwright[extra] is no markup
     if not out.is_terminal:
         out.width = 200  # nobody wraps a file by hand; a pipe has no width of its own
     out.print(shown)
+
+
+def quoted(path: Path | str) -> str:
+    """A path or name as it is typed in a shell, whatever characters it has."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)  # "-x" would be taken for an option
 
 
 def whoami() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from labwright.cli.output import quoted
 from labwright.model.errors import ConfigError, unknown
 
 
@@ -43,7 +44,7 @@ def kept_data(lab: Path | None, data: Path | None) -> Path:
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}: nothing was run there yet (labwright campaign run)")
     if data is None and not (folder / "runs").is_dir() and (folder / "demo" / "runs").is_dir():
-        raise ConfigError(f"{folder} holds the demo's runs only; look at them with --data {folder / 'demo'}")
+        raise ConfigError(f"{folder} holds the demo's runs only; look at them with --data {quoted(folder / 'demo')}")
     return folder
 
 

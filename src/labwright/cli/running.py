@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.live import Live
 
-from labwright.cli.output import EXIT, console, emitted, whoami
+from labwright.cli.output import EXIT, console, emitted, quoted, whoami
 from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
@@ -265,11 +265,11 @@ def _say_demo(facts: dict[str, Any], campaign: Campaign) -> None:
 def _say_where(data: Path, report: Path | None, stored: str) -> None:
     if report is not None:
         console.print(f"Report           {report}")
-    console.print(f"Runs             {data / 'runs'} (labwright run list --data {data})")
+    console.print(f"Runs             {data / 'runs'} (labwright run list --data {quoted(data)})")
     console.print(f"Events           {data / 'journal.sqlite'}")
     if stored:
-        console.print(f"Data store       {data / 'tiled'}: {stored}", markup=False)
-        console.print(f"                 labwright store verify --data {data} compares it with the journal")
+        console.print(f"Data store       {data / 'tiled'}: {stored}")
+        console.print(f"                 labwright store verify --data {quoted(data)} compares it with the journal")
 
 
 def _watched(
@@ -361,5 +361,8 @@ def _report(data: Path, place: str | Path, campaign: Campaign, world: Any) -> Pa
         return write_report(data, campaign.spec.name, world=world, place=place)
     except OSError as error:
         console.print(f"the report cannot be written: {error}", style="bold yellow", markup=False)
-        console.print(f"write it elsewhere with: labwright report {campaign.spec.name} --out FILE", markup=False)
+        console.print(
+            f"write it elsewhere with: labwright report {quoted(campaign.spec.name)} --data {quoted(data)} --out FILE",
+            markup=False,
+        )
         return None

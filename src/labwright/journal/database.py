@@ -14,6 +14,7 @@ from labwright.model.errors import JournalError
 
 BUSY_MS = 30_000
 CONNECT_S = 5
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 _version = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))
 
@@ -28,7 +29,7 @@ def database_url(place: str | Path) -> sa.URL:
         JournalError: it is neither.
     """
     text = str(place)
-    if "://" not in text:
+    if isinstance(place, Path) or "://" not in text:
         return sa.URL.create("sqlite", database=text)
     try:
         url = sa.make_url(text)
@@ -117,7 +118,8 @@ def _migrate(engine: sa.Engine, connection: sa.Connection, found: str | None) ->
     from alembic.util import CommandError
 
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    # Alembic reads its settings as an INI file, where "%" begins a name to be filled in.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:
         if found is None:  # written before there were revisions
             command.stamp(config, "0001")

@@ -10,12 +10,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from labwright.model.errors import StoreError
 from labwright.store.config import URL_FILE, api_key, catalogue_uri, server_config
 
 START_TIMEOUT_S = 90.0
 """Tiled imports for ten seconds on an idle machine; a busy one takes longer."""
+
+SERVER_LOG = "server.log"
+"""In the store's folder: what the server printed since its last start."""
 
 
 def serve(folder: Path, parent: int) -> None:
@@ -79,8 +83,22 @@ class ServerProcess:
         """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
+    def client(self) -> Any:
+        """A Tiled client of the server, which is started first if it does not run.
+
+        It is on this machine: no proxy that the environment names is asked for it, and the key goes into a header,
+        never into an address that may be logged.
+
+        Raises:
+            StoreError: the server does not come up in time.
+        """
+        from tiled.client import from_uri
+
+        # verify=False: there is no TLS on loopback, and reading the machine's certificates may fail or take long.
+        return from_uri(f"{self.url()}/api/v1", api_key=api_key(self.folder), trust_env=False, verify=False)
+
     def url(self) -> str:
-        """The server's address with its key; started first if it does not run.
+        """The server's address; started first if it does not run.
 
         Raises:
             StoreError: it does not come up in time.
@@ -92,16 +110,21 @@ class ServerProcess:
         assert self._process is not None  # noqa: S101 - just started
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise StoreError(f"the Tiled server ended with code {self._process.returncode} before it answered")
+                raise StoreError(
+                    f"the Tiled server ended with code {self._process.returncode} before it answered"
+                    f"{last_words(self.folder / SERVER_LOG)}"
+                )
             try:
                 url, pid = path.read_text(encoding="ascii").split()
             except (FileNotFoundError, ValueError):
                 time.sleep(0.05)
                 continue
             if int(pid) == self._process.pid:
-                return f"{url}/api/v1?api_key={api_key(self.folder)}"
+                return url
             time.sleep(0.05)
-        raise StoreError(f"the Tiled server did not answer within {START_TIMEOUT_S:g} s")
+        raise StoreError(
+            f"the Tiled server did not answer within {START_TIMEOUT_S:g} s{last_words(self.folder / SERVER_LOG)}"
+        )
 
     def stop(self) -> None:
         """End the process."""
@@ -119,9 +142,19 @@ class ServerProcess:
     def _start(self) -> None:
         self.starts += 1
         (self.folder / URL_FILE).unlink(missing_ok=True)
-        self._process = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
-            [sys.executable, "-m", "labwright.store", "serve", str(self.folder), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL if os.environ.get("LABWRIGHT_STORE_QUIET", "1") == "1" else None,
-        )
+        with (self.folder / SERVER_LOG).open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
+                [sys.executable, "-m", "labwright.store", "serve", str(self.folder.resolve()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+
+def last_words(log: Path, begin: int = 0) -> str:
+    """The last line of a log file after its first `begin` bytes, to be put behind a message; empty if there is none."""
+    try:
+        lines = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return f": {lines[-1].strip()} (more in {log})" if lines else ""

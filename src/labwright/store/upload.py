@@ -1,8 +1,9 @@
 """Uploads closed run journals into Tiled: `python -m labwright.store upload RUNS FOLDER`.
 
-The parent writes the path of every finished run to our standard input; its end means: upload what is left, then exit.
-Uploading twice is harmless: a run whose stop document is there already is left alone, anything less is deleted and
-written again. Tiled is an index that can be rebuilt; the journal is the archive.
+The parent writes the name of every finished run to our standard input, as a JSON string on a line; the end of the input
+means: upload what is left, then exit. Uploading twice is harmless: a run whose stop document is there already is left
+alone, anything less is deleted and written again. Tiled is an index that can be made again from the journal, and is,
+where its catalogue belongs to another folder.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ from typing import Any
 
 import orjson
 
-from labwright.journal import closed_runs, read_run
+from labwright.journal import closed_runs, read_run, run_files
 from labwright.model.errors import JournalError, StoreError
+from labwright.store.catalogue import empty, misplaced, stored_runs
 from labwright.store.server import ServerProcess
 
 RETRY_WAIT_S = 0.5
+
+REFUSED_CODE = 3
+"""Exit code: the store cannot be used as it is; starting again would not change that."""
 
 REFUSED_MOST = 3
 """A run the server has refused so often is left in the journal, and the others go on."""
@@ -47,11 +52,17 @@ def upload(runs: Path, folder: Path, deadline_s: float) -> int:
     lock = (folder / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
     waiting: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(waiting,), daemon=True).start()
+    threading.Thread(target=_listen, args=(runs, waiting), daemon=True).start()
+    try:
+        _make_again_if_misplaced(runs, folder)
+        stored = stored_runs(folder)
+    except StoreError as error:
+        _tell("", "refused", str(error))
+        return REFUSED_CODE
     for path in closed_runs(runs):
         waiting.put(path)
     server = ServerProcess(folder)
-    store = _Store(server)
+    store = _Store(server, stored)
     try:
         return _loop(waiting, store, deadline_s)
     finally:
@@ -60,10 +71,31 @@ def upload(runs: Path, folder: Path, deadline_s: float) -> int:
         lock.close()
 
 
+def _make_again_if_misplaced(runs: Path, folder: Path) -> None:
+    """Empty a store that was made in another folder; what is uploaded next fills it.
+
+    Raises:
+        StoreError: it holds runs that the journal does not have, or cannot be read or emptied.
+    """
+    why = misplaced(folder)
+    if not why:
+        return
+    lost = sorted(set(stored_runs(folder)) - set(run_files(runs)))
+    if lost:
+        raise StoreError(
+            f"the data store in {folder} was moved, copied or restored ({why}) and must be made again, but {len(lost)} "
+            f"of its runs are not in {runs}, {lost[0]} among them. Nothing was deleted. Put their files back there, or "
+            f"move {folder} out of the way, then run labwright store sync"
+        )
+    empty(folder)
+    _tell("", "remade", why)
+
+
 def _loop(waiting: queue.SimpleQueue[Path | None], store: _Store, deadline_s: float) -> int:
     left: dict[str, Path] = {}
     seen: set[str] = set()
     refused: Counter[str] = Counter()
+    said: dict[str, str] = {}
     deadline: float | None = None
     while True:
         try:
@@ -83,6 +115,9 @@ def _loop(waiting: queue.SimpleQueue[Path | None], store: _Store, deadline_s: fl
             if refused[uid] >= REFUSED_MOST:
                 state = "failed"
             _tell(uid, state, reason)
+            if reason and reason != said.get(uid):
+                said[uid] = reason
+                _log(f"{uid} {state}: {reason}")
             if state == "waiting":
                 break  # the server is away; the next would fail alike
             if state != "refused":
@@ -91,15 +126,19 @@ def _loop(waiting: queue.SimpleQueue[Path | None], store: _Store, deadline_s: fl
             if not left:
                 return 0
             if time.monotonic() > deadline:
-                print(f"not uploaded after {deadline_s:g} s: {', '.join(left)}", file=sys.stderr)  # noqa: T201
+                _log(f"not uploaded after {deadline_s:g} s: {', '.join(left)}")
                 return 1
 
 
-def _listen(waiting: queue.SimpleQueue[Path | None]) -> None:
-    for line in sys.stdin:
-        if line.strip():
-            waiting.put(Path(line.strip()))
+def _listen(runs: Path, waiting: queue.SimpleQueue[Path | None]) -> None:
+    for line in sys.stdin.buffer:
+        waiting.put(runs / orjson.loads(line))
     waiting.put(_END)
+
+
+def _log(words: str) -> None:
+    """A line for upload.log."""
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC {words}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _tell(uid: str, state: str, reason: str) -> None:
@@ -111,11 +150,18 @@ def _tell(uid: str, state: str, reason: str) -> None:
         sys.stdout = open(os.devnull, "w")
 
 
+def _reason(error: Exception) -> str:
+    """The first line of an error; Tiled's others are an address of a manual and a number that is new each time."""
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+
+
 class _Store:
     """The connection to the server; made again whenever it breaks."""
 
-    def __init__(self, server: ServerProcess) -> None:
+    def __init__(self, server: ServerProcess, stored: dict[str, str]) -> None:
         self._server = server
+        self._stored = stored
         self._client: Any = None
 
     def put(self, uid: str, path: Path) -> tuple[str, str]:
@@ -134,14 +180,16 @@ class _Store:
             return "failed", str(error)
         if not documents or documents[0][0] != "start" or documents[-1][0] != "stop":
             return "failed", f"{path} holds no whole run"
+        if self._stored.get(uid) == documents[-1][1]["uid"]:
+            return "already", ""
         try:
             return self._put(uid, documents), ""
+        except (ClientError, httpx.HTTPStatusError, ValueError, TypeError, KeyError) as error:
+            self._client = None
+            return "refused", _reason(error)
         except (httpx.HTTPError, StoreError, ConnectionError, TimeoutError) as error:
             self._client = None
-            return "waiting", f"{type(error).__name__}: {error}"
-        except (ClientError, ValueError, TypeError, KeyError) as error:
-            self._client = None
-            return "refused", f"{type(error).__name__}: {error}"
+            return "waiting", _reason(error)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -168,8 +216,6 @@ class _Store:
         return "uploaded"
 
     def _connected(self) -> Any:
-        from tiled.client import from_uri
-
         if self._client is None or not self._server.alive:
-            self._client = from_uri(self._server.url())
+            self._client = self._server.client()
         return self._client

@@ -16,6 +16,11 @@ import orjson
 
 from labwright.journal import run_files
 from labwright.model.errors import StoreError
+from labwright.store.server import last_words
+from labwright.store.upload import REFUSED_CODE
+
+CRASHES_MOST = 3
+"""An uploading process that ends so often in a row without a run more in the store is not started again."""
 
 LOG_FILE = "upload.log"
 """In the store's folder: what the uploading process says of its own troubles."""
@@ -31,6 +36,8 @@ class UploadSummary:
         failed: why, by run, for those that can never be uploaded (a damaged journal).
         missing: runs that are not there yet; a later upload takes them.
         going_on: whether a process is at work on them.
+        remade: why the store was emptied and filled again from the journal; empty if it was not.
+        trouble: why the last run that is missing did not go, or why the store cannot be used; empty if not known.
     """
 
     uploaded: int
@@ -38,16 +45,27 @@ class UploadSummary:
     failed: dict[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     going_on: bool = False
+    remade: str = ""
+    trouble: str = ""
 
     def __str__(self) -> str:
         text = f"{self.uploaded} runs uploaded, {self.already} were there"
+        if self.remade:
+            text = f"made again from the journal ({self.remade}): {text}"
         if self.failed:
             text += "; cannot be uploaded: " + "; ".join(f"{uid}: {why}" for uid, why in self.failed.items())
         if self.missing and self.going_on:
             text += f"; {len(self.missing)} more follow in the background (they are safe in the journal)"
         elif self.missing:
             text += f"; {len(self.missing)} are not there (they are safe in the journal; labwright store sync)"
+        if self.trouble and not self.going_on:
+            text += f"; the reason: {self.trouble}"
         return text
+
+    @property
+    def complete(self) -> bool:
+        """Whether every run of the journal is in the store."""
+        return not (self.missing or self.failed or self.trouble)
 
 
 class Uploader:
@@ -66,6 +84,9 @@ class Uploader:
         self._child: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
         self._left_behind = False
+        self._remade = ""
+        self._refused = ""
+        self._log_began: int | None = None
 
     def __enter__(self) -> Uploader:
         self.start()
@@ -96,11 +117,12 @@ class Uploader:
 
     def notify(self, path: Path) -> None:
         """Say that a run is closed; returns at once, even if the process is stopped or dead."""
-        self._lines.put(str(path))
+        self._lines.put(path.name)
 
     def drain(self, timeout_s: float) -> UploadSummary:
         """Wait until everything is uploaded, at most `timeout_s` wall seconds; a dead process is started again."""
         deadline = time.monotonic() + timeout_s
+        crashes, there = 0, -1
         while (left := deadline - time.monotonic()) > 0:
             child = self._child
             if child is None:
@@ -112,20 +134,28 @@ class Uploader:
             except subprocess.TimeoutExpired:
                 break
             self._reap()
-            if code == 0 and not self._missing():
+            if code == REFUSED_CODE or (code == 0 and not self._missing()):
+                break
+            crashes, before, there = crashes + 1, there, len(self._there())
+            if there > before:
+                crashes = 1
+            if crashes >= CRASHES_MOST:
                 break
         self.stop()
         return self._summary()
 
     def _summary(self) -> UploadSummary:
         states = list(self._states.values())
+        missing = tuple(self._missing())
         failed = {uid: why for uid, (state, why) in self._states.items() if state == "failed"}
         return UploadSummary(
             uploaded=sum(state == "uploaded" for state, _ in states),
             already=sum(state == "already" for state, _ in states),
             failed=failed,
-            missing=tuple(self._missing()),
+            missing=missing,
             going_on=self._left_behind,
+            remade=self._remade,
+            trouble=self._refused or (self._trouble() if missing else ""),
         )
 
     def finish(self, wait_s: float) -> UploadSummary:
@@ -152,15 +182,32 @@ class Uploader:
                 self._child.wait(10)
             self._reap()
 
+    def _there(self) -> set[str]:
+        return {uid for uid, (state, _) in self._states.items() if state in ("uploaded", "already", "failed")}
+
+    def _trouble(self) -> str:
+        """What the process said of the last run that did not go, or else its last words."""
+        reasons = [why for state, why in self._states.values() if state in ("waiting", "refused") and why]
+        return reasons[-1] if reasons else last_words(self._folder / LOG_FILE, self._log_began or 0).removeprefix(": ")
+
     def _missing(self) -> list[str]:
-        there = {uid for uid, (state, _) in self._states.items() if state in ("uploaded", "already", "failed")}
+        there = self._there()
         return [uid for uid in run_files(self._runs) if uid not in there]
 
     def _spawn(self) -> None:
         self._lines = queue.SimpleQueue()
         with (self._folder / LOG_FILE).open("ab") as log:
+            if self._log_began is None:
+                self._log_began = log.tell()
             child = self._child = subprocess.Popen(  # noqa: S603 - our own module in our own interpreter
-                [sys.executable, "-m", "labwright.store", "upload", str(self._runs), str(self._folder)],
+                [
+                    sys.executable,
+                    "-m",
+                    "labwright.store",
+                    "upload",
+                    str(self._runs.resolve()),
+                    str(self._folder.resolve()),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -187,7 +234,7 @@ class Uploader:
         assert child.stdin is not None  # noqa: S101 - opened as a pipe
         try:
             while (line := lines.get()) is not None:
-                child.stdin.write(line.encode() + b"\n")
+                child.stdin.write(orjson.dumps(line) + b"\n")
                 child.stdin.flush()
             child.stdin.close()
         except (BrokenPipeError, OSError):  # the child has died; the next one scans the folder
@@ -197,5 +244,10 @@ class Uploader:
         assert child.stdout is not None  # noqa: S101 - opened as a pipe
         with child.stdout:
             for line in child.stdout:
-                one = orjson.loads(line)
-                self._states[one["uid"]] = (one["state"], one["reason"])
+                report = orjson.loads(line)
+                if report["uid"]:
+                    self._states[report["uid"]] = (report["state"], report["reason"])
+                elif report["state"] == "remade":
+                    self._remade = report["reason"]
+                else:
+                    self._refused = report["reason"]
