@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from labwright.cli.output import console, quoted
+from labwright.cli.output import console
+from labwright.cli.words import quoted
 from labwright.model.errors import ConfigError
 
 TEMPLATE = Path(__file__).parent / "template"

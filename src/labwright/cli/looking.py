@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from labwright.cli.output import console, counted, emit, quoted, table
+from labwright.cli.output import console, counted, emit, table
+from labwright.cli.words import quoted
 from labwright.journal import closed_runs, find_run, read_run
 from labwright.model.errors import ConfigError, DeviceError, LabwrightError, StoreError, unknown
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -67,12 +65,6 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     if not out.is_terminal:
         out.width = 200  # nobody wraps a file by hand; a pipe has no width of its own
     out.print(shown)
-
-
-def quoted(path: Path | str) -> str:
-    """A path or name as it is typed in a shell, whatever characters it has."""
-    text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)  # "-x" would be taken for an option
 
 
 def whoami() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labwright.cli.output import quoted
+from labwright.cli.words import quoted
 from labwright.model.errors import ConfigError, unknown
 
 

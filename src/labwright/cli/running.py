@@ -14,12 +14,13 @@ from typing import Any
 
 from rich.live import Live
 
-from labwright.cli.output import EXIT, console, emitted, quoted, whoami
+from labwright.cli.output import EXIT, console, emitted, whoami
 from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
 from labwright.cli.signals import stopping
 from labwright.cli.simulating import opened
+from labwright.cli.words import quoted
 from labwright.engine import (
     Campaign,
     CampaignCore,

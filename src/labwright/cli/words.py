@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 Payload = Mapping[str, Any]
@@ -60,7 +61,13 @@ def question_words(question: str, text: str, choices: Mapping[str, str]) -> str:
 
 def answer_command(question: str, answer: str = "ANSWER") -> str:
     """What to type to answer a question."""
-    return f"labwright question answer {shlex.quote(question)} {answer} --by NAME --reason TEXT"
+    return f"labwright question answer {quoted(question)} {answer} --by NAME --reason TEXT"
+
+
+def quoted(path: Path | str) -> str:
+    """A path or name as it is typed in a shell, whatever characters it has."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)  # "-x" would be taken for an option
 
 
 def when(wall_s: float) -> str:
