@@ -81,8 +81,8 @@ def test_experiments_of_ones_own_are_taken_too() -> None:
         ({"failed": "broken"}, "failed: no reason 'broken'"),
         ({"failed": "equipment"}, "it has failed (equipment) and still has yield"),
         ({"yeild / %": 1.0}, "no column 'yeild / %'; did you mean 'yield / %'?"),
-        ({"yield / g": 1.0}, "column 'yield / g': yield is told as 'yield / %' here"),
-        ({Y: "much"}, "yield / %: 'much' is no number"),
+        ({"yield / g": 1.0}, "column 'yield / g': expected column 'yield / %'; convert the values to that unit"),
+        ({Y: "much"}, "yield / %: 'much' is not a number"),
         ({Y: float("inf")}, "yield / %: inf is not finite"),
         ({"gas": "He"}, "gas: no level 'He'"),
         ({S: -1.0}, "greater than or equal to 0"),
@@ -150,7 +150,7 @@ def test_it_goes_on_from_a_file(tmp_path: Path) -> None:
     assert again.state == one.state
     pd.testing.assert_frame_equal(again.ask(2), one.ask(2))
     (tmp_path / "oven.json").write_text("{}")
-    with pytest.raises(ConfigError, match="no state of an optimiser: space: Field required"):
+    with pytest.raises(ConfigError, match="no state of an optimiser: space: is missing"):
         labwright.load(tmp_path / "oven.json")
     with pytest.raises(ConfigError, match="No such file"):
         labwright.load(tmp_path / "none.json")
@@ -209,3 +209,251 @@ def test_the_candidates_of_a_campaign_are_found_from_where_its_file_is_found(tmp
     (campaigns / "screen.yaml").symlink_to(elsewhere)
     assert sorted(labwright.optimise(campaigns / "screen.yaml").ask(2)["t / degC"]) == [3.0, 5.0]
     assert sorted(labwright.optimise(campaigns / ".." / "campaigns" / "screen.yaml").ask(2)["t / degC"]) == [3.0, 5.0]
+
+
+OWN = [
+    *("trial", "Trial", " STATUS", "status", "source", "failed", "experiment", "time", "rationale", "predicted"),
+    *("_id", "actions", "y_sem", "Y_SEM", "y sem_sem", "y_expected", "y_expected_sem", "y", "Y", "y / %"),
+]
+
+
+@pytest.mark.parametrize("name", [one for one in OWN if one != "y sem_sem"])
+def test_a_parameter_whose_column_is_another_is_refused_with_its_place(name: str, tmp_path: Path) -> None:
+    goal = {"name": "y", "unit": "%", "goal": "max"}
+    own = {"type": "integer", "name": name, "low": 1, "high": 4}
+    other = {"type": "categorical", "name": "gas", "levels": ["N2", "Ar"]}
+    with pytest.raises(ConfigError, match=r"space\[1\]\.name: .* is also the column of .*; choose another name"):
+        labwright.optimise(space=[other, own], objectives=goal)
+    file = tmp_path / "problem.yaml"
+    file.write_text(
+        f"space:\n  parameters:\n    - {{type: integer, name: '{name}', low: 1, high: 4}}\n"
+        "objective: {name: y, goal: max, unit: '%'}\nplanner: {name: sobol}\n"
+    )
+    with pytest.raises(MistakesError, match=r"problem\.yaml:3:\d+: space\.parameters\.0\.name: .* choose another name"):
+        labwright.optimise(file)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "limits", "says"),
+    [
+        (["y_sem", "y"], [], r"objectives\[0\]\.name: 'y_sem' is also the column of the standard error of 'y'"),
+        (["y", "Y"], [], r"objectives\[1\]\.name: 'Y' is also the column of the outcome 'y'"),
+        (["status"], [], r"objectives\[0\]\.name: 'status' is also the column of how far"),
+        (["y"], ["failed"], r"outcome_limits\[0\]\.name: 'failed' is also"),
+        (["y"], ["y_sem"], r"outcome_limits\[0\]\.name: 'y_sem' is also the column of the standard error"),
+        (["x"], [], r"space\[0\]\.name: 'x' is also the column of the outcome 'x'"),
+        (["y"], ["cost"], r"outcome_limits\[0\]\.name: 'cost' is also the column of the cost"),
+    ],
+)
+def test_outcomes_whose_columns_collide_are_refused(objectives: list[str], limits: list[str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        labwright.optimise(
+            space=[{"type": "integer", "name": "x", "low": 1, "high": 4}],
+            objectives=[{"name": name, "unit": "%", "goal": "max"} for name in objectives],
+            outcome_limits=[{"name": name, "unit": "%", "low": 0} for name in limits],
+            cost={"unit": "EUR", "base": 1},
+        )
+
+
+def test_one_outcome_has_one_unit() -> None:
+    with pytest.raises(ConfigError, match=r"outcome_limits\[0\]\.unit: 'yield' is in '%' above, not in 'g'"):
+        oven(planner="gp", outcome_limits=[{"name": "yield", "unit": "g", "low": 0}])
+
+
+def test_names_that_only_look_alike_are_taken() -> None:
+    one = labwright.optimise(
+        space=[
+            {"type": "real", "name": "T", "unit": "K", "low": 1, "high": 2},
+            {"type": "real", "name": "t", "unit": "s", "low": 1, "high": 2},
+            {"type": "real", "name": "time", "unit": "min", "low": 1, "high": 2},
+            {"type": "real", "name": "cost", "unit": "EUR", "low": 1, "high": 2},
+            {"type": "real", "name": "Li/Na", "unit": "1", "low": 1, "high": 2},
+            {"type": "real", "name": "Li/K", "unit": "1", "low": 1, "high": 2},
+        ],
+        objectives={"name": "y", "unit": "%", "goal": "max"},
+        planner="sobol",
+    )
+    trials = one.ask(2).assign(**{"y / %": [1.0, 2.0]})
+    one.tell(trials)
+    assert all(trial.measured_params is None for trial in one.state.trials)
+    assert len(set(one.table.columns)) == len(one.table.columns)
+
+
+def test_a_state_of_before_with_such_names_says_what_to_rename(tmp_path: Path) -> None:
+    one = oven()
+    one.save(tmp_path / "oven.json")
+    (tmp_path / "oven.json").write_text((tmp_path / "oven.json").read_text().replace('"rinses"', '"trial"'))
+    with pytest.raises(ConfigError, match=r"rename them in it: space\.parameters\.1\.name: 'trial'"):
+        labwright.load(tmp_path / "oven.json")
+
+
+def screened(levels: list[str]) -> Optimiser:
+    return labwright.optimise(
+        space=[
+            {"type": "categorical", "name": "additive", "levels": levels},
+            {"type": "real", "name": "T", "unit": "degC", "low": 300, "high": 900},
+        ],
+        objectives={"name": "y", "unit": "%", "goal": "max"},
+        planner="sobol",
+        seed=3,
+    )
+
+
+LEVELS = [
+    *(["007", "008"], ["1.10", "1.20"], ["1e3", "2e3"], ["1", "2", "3"], ["+1", "-1"], ["0x10", "0x11"]),
+    *(
+        ["True", "False"],
+        ["true", "false"],
+        ["yes", "no"],
+        [" x", "x "],
+        ["a,b", 'a"b'],
+        ["Äther", "水"],
+        ["1-2", "3-4"],
+    ),
+    *(
+        ["2024-01-02", "2024-01-03"],
+        ["1,5", "2,5"],
+        ["1 000", "2 000"],
+        ["inf", "-inf"],
+        ["1_0", "2_0"],
+        ["1e400", "2"],
+    ),
+    *(["a\nb", "c"], ["5 %", "6 %"], ["007", "x"]),
+]
+
+
+@pytest.mark.parametrize("levels", LEVELS, ids=str)
+def test_a_csv_file_in_between_changes_no_level(levels: list[str], tmp_path: Path) -> None:
+    one = screened(levels)
+    trials = one.ask(4).assign(**{"y / %": [1.0, 2.0, 3.0, 4.0]})
+    trials.to_csv(tmp_path / "trials.csv")
+    one.tell(pd.read_csv(tmp_path / "trials.csv"))
+    assert list(one.table["additive"]) == list(trials["additive"])
+    assert all(trial.measured_params is None for trial in one.state.trials)
+
+
+@pytest.mark.parametrize("levels", [*LEVELS, ["None", "VC"], ["NA", "null"], ["nan", "N/A"], ["", "x"]], ids=str)
+def test_read_as_text_every_level_comes_back(levels: list[str], tmp_path: Path) -> None:
+    one = screened(levels)
+    trials = one.ask(4).assign(**{"y / %": [1.0, 2.0, None, 4.0], "failed": ["", None, "infeasible", None]})
+    trials.to_csv(tmp_path / "trials.csv")
+    one.tell(pd.read_csv(tmp_path / "trials.csv", dtype=str, keep_default_na=False))
+    assert list(one.table["additive"]) == list(trials["additive"])
+    assert all(trial.measured_params is None for trial in one.state.trials)
+    assert list(one.table["status"]) == ["done", "done", "failed", "done"]
+
+
+def test_a_level_with_an_empty_cell_beside_it_is_still_read(tmp_path: Path) -> None:
+    one = screened(["1", "2", "3"])
+    trials = one.ask(3).assign(**{"y / %": [1.0, 2.0, 3.0]})
+    asked = list(trials["additive"])
+    trials.loc["2", "additive"] = None
+    trials.to_csv(tmp_path / "trials.csv")
+    one.tell(pd.read_csv(tmp_path / "trials.csv"))
+    assert list(one.table["additive"]) == asked, "an empty cell is as asked, where no level is spelt like one"
+
+
+@pytest.mark.parametrize("level", ["None", "NA", "nan", "null", "N/A", "", "<NA>"])
+def test_an_empty_cell_that_may_be_a_level_is_refused(level: str, tmp_path: Path) -> None:
+    one = screened([level, "VC", "FEC"])
+    trials = one.ask(3).assign(**{"y / %": [1.0, 2.0, 3.0]})
+    trials["additive"] = level
+    trials.to_csv(tmp_path / "trials.csv")
+    with pytest.raises(ConfigError, match=r"an empty cell may be the level .* dtype=str, keep_default_na=False"):
+        one.tell(pd.read_csv(tmp_path / "trials.csv"))
+    own = pd.DataFrame({"additive": [None], "T / degC": [400.0], "y / %": [1.0]})
+    with pytest.raises(ConfigError, match="an empty cell may be the level"):
+        one.tell(own)
+    assert one.table["y / %"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("levels", "cell", "says"),
+    [
+        (["7", "007"], 7, "'7' may be the level '7' or '007'"),
+        (["1.1", "1.10"], 1.1, "may be the level '1.1' or '1.10'"),
+        (["True", "true"], True, "may be the level 'True' or 'true'"),
+        (["12345678901234567", "12345678901234568"], 1.2345678901234568e16, "may be the level"),
+        (["007", "008"], 9, "no level '9'"),
+        (["1.10", "2"], "1,10", "no level '1,10'"),
+    ],
+)
+def test_a_cell_that_may_be_two_levels_or_is_none_is_refused(levels: list[str], cell: Any, says: str) -> None:
+    one = screened(levels)
+    with pytest.raises(ConfigError) as told:
+        one.tell(pd.DataFrame({"additive": [cell], "T / degC": [400.0], "y / %": [1.0]}, dtype=object))
+    assert says in str(told.value)
+
+
+@pytest.mark.parametrize(("cell", "says"), [("1,5", "write the decimal point as '.'"), ("1 500", "without separators")])
+def test_numbers_written_for_people_are_refused_in_words(cell: str, says: str) -> None:
+    one = oven()
+    with pytest.raises(ConfigError, match=says):
+        one.tell(one.ask(1).assign(**{Y: [cell]}))
+
+
+def test_notes_are_ignored_with_a_warning_and_misspelt_columns_are_not() -> None:
+    one = oven()
+    trials = one.ask(1).assign(**{Y: [61.0], "date": ["2024-01-02"], "extra": ["by Ann"]})
+    with pytest.warns(UserWarning, match="ignored, as they are no columns of this problem: 'date', 'extra'"):
+        one.tell(trials)
+    one.tell(one.table)
+    assert one.best().shape[0] == 1
+    one.tell(one.best())
+    trials = one.ask(1)
+    for head in ("Yield/%", "yield", "yield [%]", "yield / percent", "yeild / %", "yield_sm / %"):
+        with pytest.raises(ConfigError, match=r"yield(_sem)? / %"):
+            one.tell(trials.assign(**{head: [1.0]}))
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, True, "2", None])
+def test_fewer_than_one_experiment_cannot_be_asked_for(n: Any) -> None:
+    one = oven()
+    with pytest.raises(ConfigError, match="at least 1"):
+        one.ask(n)
+    assert not one.state.trials
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"space": []}, "space: needs at least 1 entry, not 0"),
+        ({"space": [{"type": "rael", "name": "x"}]}, r"space\[0\]: needs a type, one of 'real', 'integer'"),
+        (
+            {"space": [{"type": "categorical", "name": "x", "levels": [7, "8"]}]},
+            r"space\[0\]\.levels\[0\]: must be text",
+        ),
+        ({"space": [{"type": "categorical", "name": "x", "levels": ["a"]}]}, "levels: needs at least 2 entries, not 1"),
+        ({"objectives": {"name": "y", "goal": "biggest", "unit": "g"}}, r"objectives\[0\]\.goal: must be 'max', 'min'"),
+        ({"objectives": [GOAL, {"name": "y", "goal": "max"}]}, r"objectives\[1\]\.unit: is missing"),
+        ({"outcome_limits": [{"name": "z", "unit": "g"}]}, r"outcome_limits\[0\]: .*give low, high or both"),
+    ],
+)
+def test_what_is_wrong_is_told_by_argument_and_in_plain_words(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as told:
+        oven(**change)
+    for raw in ("Tuple", "validation", "Input", "Field required", "tag"):
+        assert raw not in str(told.value)
+
+
+def test_what_was_learnt_is_printed_as_a_summary() -> None:
+    one = oven(planner="gp")
+    trials = one.ask(6)
+    one.tell(trials.assign(**{Y: [float(value) for value in trials[T]]}))
+    shown = str(one.learnt())
+    assert shown == repr(one.learnt())
+    assert "temperature" in shown
+    assert len(shown.splitlines()) < 20
+
+
+def test_a_dose_far_smaller_than_one_unit_is_kept_as_made() -> None:
+    one = labwright.optimise(
+        space=[{"type": "real", "name": "dose", "unit": "mol", "low": 1e-14, "high": 9e-13}],
+        objectives={"name": "y", "unit": "%", "goal": "max"},
+        planner="sobol",
+    )
+    trials = one.ask(2).assign(**{"y / %": [1.0, 2.0]})
+    trials["dose / mol"] = [2e-13, 8e-13]
+    one.tell(trials)
+    assert [trial.measured_params for trial in one.state.trials] == [{"dose": 2e-13}, {"dose": 8e-13}]
+    assert list(one.table["dose / mol"]) == [2e-13, 8e-13]

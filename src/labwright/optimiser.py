@@ -13,10 +13,14 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
+import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,11 +34,14 @@ from labwright.model.campaign import (
     Source,
     Trial,
 )
+from labwright.model.cells import is_empty, level_of, number_of
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.judging import counts, front
+from labwright.model.names import collisions, column, key_of_head, sem_of
 from labwright.model.parameters import same
 from labwright.model.space import Categorical, Integer, Params, ParamValue, Space
 from labwright.model.spec import CampaignSpec, ProblemSpec
+from labwright.model.words import what_is_wrong
 from labwright.planners import load_planner
 from labwright.planners.protocol import lacking, needs
 
@@ -48,10 +55,7 @@ FAILED = "failed"
 KINDS: tuple[FailKind, ...] = ("infeasible", "equipment")
 """Why an experiment failed: what was asked cannot be made, or something broke; only the first teaches the planner."""
 
-
-def column(name: str, unit: str | None) -> str:
-    """The head of a column: name and unit, as ``temperature / degC``; a pure number has none."""
-    return f"{name} / {unit}" if unit and unit != "1" else name
+_NEARLY = 0.75  # likeness from which a strange column is taken for a misspelt one, and not for somebody's notes
 
 
 def from_keys(problem: Mapping[str, Any]) -> Optimiser:
@@ -63,8 +67,26 @@ def from_keys(problem: Mapping[str, Any]) -> Optimiser:
     try:
         spec = ProblemSpec.model_validate(problem)
     except ValidationError as error:
-        raise ConfigError(f"the problem does not fit together: {_told(error)}") from error
+        raise ConfigError(f"the problem does not fit together: {what_is_wrong(error, _argument)}") from error
+    if found := spec.collisions({}):
+        told = "; ".join(f"{_argument(where)}: {words}" for where, words in found)
+        raise ConfigError(f"the problem does not fit together: {told}")
     return _of(spec, Path.cwd())
+
+
+def _argument(where: Sequence[int | str]) -> str:
+    """A place in a problem as an argument of `labwright.optimise`: ``objectives[1].name``."""
+    steps = [str(one) for one in where]
+    if steps[:1] == ["objective"]:
+        steps[:1] = ["objectives", "0"]
+    elif steps[:1] == ["more_objectives"]:
+        steps[:1] = ["objectives"]
+        steps[1:2] = [str(int(one) + 1) for one in steps[1:2]]
+    elif steps[:2] == ["space", "parameters"]:
+        steps[:2] = ["space"]
+    kinds = ("real", "integer", "ordinal", "categorical")
+    steps = [one for place, one in enumerate(steps) if not (one in kinds and place == 2)]  # a tag of pydantic's
+    return "".join(f"[{one}]" if one.isdigit() else f".{one}" for one in steps).removeprefix(".")
 
 
 def from_file(path: str | Path) -> Optimiser:
@@ -164,11 +186,15 @@ class Optimiser:
             ConfigError: the file cannot be read, or is none.
         """
         try:
-            return cls(CampaignState.model_validate_json(Path(path).read_bytes()))
+            state = CampaignState.model_validate_json(Path(path).read_bytes())
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror or error}") from error
         except ValidationError as error:
-            raise ConfigError(f"{path} is no state of an optimiser: {_told(error)}") from error
+            raise ConfigError(f"{path} is no state of an optimiser: {what_is_wrong(error)}") from error
+        if found := collisions(state.space, state.objectives, state.outcome_limits, state.cost):
+            told = "; ".join(f"{'.'.join(where)}: {words}" for where, words in found)
+            raise ConfigError(f"{path} is of a version that allowed colliding names; rename them in it: {told}")
+        return cls(state)
 
     def save(self, path: str | Path) -> None:
         """Keep the state as JSON; whoever reads the file meanwhile finds a whole one."""
@@ -183,9 +209,12 @@ class Optimiser:
         They count as under way until they are told.
 
         Raises:
+            ConfigError: `n` is not a whole number of at least 1.
             PlannerError: the space holds no further point.
         """
-        asked = self._planner.ask(self.state, n)
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+            raise ConfigError(f"ask({n!r}): ask for a whole number of experiments, at least 1")
+        asked = self._planner.ask(self.state, int(n))
         begun = [
             Trial(
                 id=str(number),
@@ -212,14 +241,15 @@ class Optimiser:
 
         Args:
             frame: columns as ``temperature / degC``, ``yield / %``, ``yield_sem / %``; ``failed`` says why an
-                experiment has no outcome: ``infeasible`` (what was asked cannot be made) or ``equipment``.
+                experiment has no outcome: ``infeasible`` (what was asked cannot be made) or ``equipment``. Others, such
+                as notes, are ignored with a warning; one that is nearly called like one of these is refused.
             source: who chose the rows without an id.
             replace: what was told before is corrected.
 
         Raises:
             ConfigError: every mistake in it.
         """
-        columns, wrong = self._columns(frame)
+        columns, wrong, others = self._columns(frame)
         rows = list(_rows(frame, columns)) if not wrong else []
         old = {one.id: place for place, one in enumerate(self.state.trials)}
         trials, told, number = list(self.state.trials), set[str](), self._next
@@ -244,6 +274,10 @@ class Optimiser:
                 trials[place : place + 1] = [trial]
         if wrong:
             raise ConfigError("\n".join(["nothing was taken:", *(f"  {words}" for words in wrong)]))
+        if others:
+            warnings.warn(
+                f"ignored, as they are no columns of this problem: {', '.join(map(repr, others))}", stacklevel=2
+            )
         self.state = self.state.model_copy(update={"trials": tuple(trials)})
 
     def best(self) -> pd.DataFrame:
@@ -254,7 +288,7 @@ class Optimiser:
         first = self.state.objective
         row = self.table.loc[[found.trial_id]].copy()
         row[column(f"{first.name}_expected", first.unit)] = found.predicted.mean
-        row[column(f"{first.name}_expected_sem", first.unit)] = found.predicted.sem
+        row[column(sem_of(f"{first.name}_expected"), first.unit)] = found.predicted.sem
         return row
 
     def front(self) -> pd.DataFrame:
@@ -292,7 +326,7 @@ class Optimiser:
             for name, unit in self._outcomes.items():
                 found = one.outcomes.get(name)
                 row[column(name, unit)] = found.mean if found else math.nan
-                row[column(f"{name}_sem", unit)] = math.nan if found is None or found.sem is None else found.sem
+                row[column(sem_of(name), unit)] = math.nan if found is None or found.sem is None else found.sem
             rows.append({**row, "status": one.status, FAILED: one.fail_kind or "", "source": one.source})
         return _frame(rows, [one.id for one in self.state.trials])
 
@@ -311,23 +345,30 @@ class Optimiser:
     def _cost(self, params: Params) -> float | None:
         return None if self.state.cost is None else self.state.cost.of(params)
 
-    def _columns(self, frame: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
-        """What each column is, by its head, and what is wrong with them."""
+    def _columns(self, frame: pd.DataFrame) -> tuple[dict[str, str], list[str], list[str]]:
+        """What each column is, by its head; what is wrong with them; those that are not the problem's."""
         known = {self._head(name): name for name in self._parameters}
         for name, unit in self._outcomes.items():
-            known |= {column(name, unit): f"={name}", column(f"{name}_sem", unit): f"±{name}"}
+            known |= {column(name, unit): f"={name}", column(sem_of(name), unit): f"±{name}"}
         if self.state.cost is not None:
             known[column("cost", self.state.cost.unit)] = "cost"
         known |= {FAILED: FAILED, ID: ID}
         heads = [str(one) for one in frame.columns]
         wrong = [f"column {head!r} stands there twice" for head in dict.fromkeys(heads) if heads.count(head) > 1]
+        others = []
         for head in heads:
-            if head not in known:
-                name = head.partition("/")[0].strip()
-                right = next((one for one in known if one.partition("/")[0].strip() == name), None)
-                hint = f"column {head!r}: {name} is told as {right!r} here; convert it" if right else ""
-                wrong.append(hint or unknown("column", head, list(known)))
-        return {head: known[head] for head in heads if head in known}, wrong
+            if head not in known and head not in self._shown_only:
+                words = _misspelt(head, list(known))
+                wrong += [words] if words else []
+                others += [] if words else [head]
+        return {head: known[head] for head in heads if head in known}, wrong, others
+
+    @property
+    def _shown_only(self) -> set[str]:
+        """Columns of `table` and `best` that say nothing new to `tell`."""
+        first = self.state.objective
+        expected = f"{first.name}_expected"
+        return {"status", "source", column(expected, first.unit), column(sem_of(expected), first.unit)}
 
     def _own(self, found: _Found, name: str, cells: Mapping[str, Any], source: Source) -> Trial | None:
         """An experiment that nobody was asked for."""
@@ -348,7 +389,7 @@ class Optimiser:
         """An experiment that was asked for, as it came out."""
         made = {}
         for key in self._parameters:
-            value = self._value(found, key, cells.get(key))
+            value = self._value(found, key, cells[key]) if key in cells else None
             if value is None or same(self._parameters[key], value, trial.params[key]):
                 continue
             if isinstance(value, str):
@@ -375,7 +416,7 @@ class Optimiser:
             cost = (
                 fields.get("cost") if "cost" in fields else (self._cost(fields["params"]) if not found.wrong else None)
             )
-        failed = None if _empty(cells.get(FAILED)) else str(cells[FAILED]).strip()
+        failed = None if is_empty(cells.get(FAILED)) else str(cells[FAILED]).strip()
         if failed is not None and failed not in KINDS:
             found.wrong.append(f"{FAILED}: {unknown('reason', failed, list(KINDS))}")
         elif failed is not None and outcomes:
@@ -391,20 +432,20 @@ class Optimiser:
         try:
             return Trial.model_validate({**fields, **ended, "cost": cost})
         except ValidationError as error:
-            found.wrong.append(_told(error))
+            found.wrong.append(what_is_wrong(error))
             return None
 
     def _value(self, found: _Found, name: str, cell: Any) -> ParamValue | None:
         """A cell as a value of a parameter; None if it is empty."""
         parameter = self._parameters[name]
-        if _empty(cell):
-            return None
         if isinstance(parameter, Categorical):
-            violations = parameter.violations(str(cell))
-            found.wrong += violations
-            return None if violations else str(cell)
-        number = _number(found, self._head(name), cell)
-        return int(number) if number is not None and isinstance(parameter, Integer) and number.is_integer() else number
+            try:
+                return level_of(parameter.levels, cell)
+            except ConfigError as error:
+                found.wrong.append(f"{name}: {error}")
+                return None
+        value = _number(found, self._head(name), cell)
+        return int(value) if value is not None and isinstance(parameter, Integer) and value.is_integer() else value
 
 
 @dataclass
@@ -423,41 +464,45 @@ def _rows(frame: pd.DataFrame, columns: Mapping[str, str]) -> Iterator[tuple[str
     for number, (label, values) in enumerate(
         zip(frame.index, frame.itertuples(index=False, name=None), strict=True), 1
     ):
-        cells = {columns[str(head)]: value for head, value in zip(frame.columns, values, strict=True)}
+        named_cells = zip(map(str, frame.columns), values, strict=True)
+        cells = {columns[head]: value for head, value in named_cells if head in columns}
         name = _id(cells.get(ID, label)) if named else None
         yield (f"row {number}" if name is None else f"trial {name}"), name, cells
 
 
 def _id(cell: Any) -> str | None:
-    if _empty(cell):
+    if is_empty(cell):
         return None
     if isinstance(cell, float) and cell.is_integer():  # a column of numbers with a gap becomes one of floats
         return str(int(cell))
     return str(cell).strip() or None
 
 
-def _empty(cell: Any) -> bool:
-    import pandas as pd
-
-    return cell is None or (isinstance(cell, str) and not cell.strip()) or bool(pd.isna(cell))
-
-
 def _number(found: _Found, head: str, cell: Any) -> float | None:
-    import numpy as np
+    if is_empty(cell):
+        return None
+    try:
+        return number_of(cell)
+    except ConfigError as error:
+        found.wrong.append(f"{head}: {error}")
+        return None
 
-    if _empty(cell):
-        return None
-    if isinstance(cell, bool | np.bool_) or not isinstance(cell, int | float | np.number):
-        found.wrong.append(f"{head}: {cell!r} is no number")
-        return None
-    if not math.isfinite(cell):
-        found.wrong.append(f"{head}: {cell} is not finite")
-        return None
-    return float(cell)
+
+def _misspelt(head: str, known: Sequence[str]) -> str:
+    """Which column was meant by a head that is nearly one of them, in words; empty if none is near."""
+    key, name = key_of_head(head), key_of_head(re.split(r"[/\[(]", head)[0])
+    for right in known:
+        if key == key_of_head(right):
+            return f"column {head!r}: write it as {right!r}"
+    for right in known:
+        if name == key_of_head(right.partition(" / ")[0]):
+            return f"column {head!r}: expected column {right!r}; convert the values to that unit"
+    near = difflib.get_close_matches(head, [one for one in known if one not in (ID, FAILED)], n=1, cutoff=_NEARLY)
+    return unknown("column", head, known) if near else ""
 
 
 def _pair(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (name, f"={name}"), (f"{name}_sem", f"±{name}")
+    return (name, f"={name}"), (sem_of(name), f"±{name}")
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> pd.DataFrame:
@@ -468,10 +513,3 @@ def _frame(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> pd.DataFram
 
 def _pm(one: Outcome) -> str:
     return f"{one.mean:.4g}" if one.sem is None else f"{one.mean:.4g} ± {one.sem:.2g}"
-
-
-def _told(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}".lstrip(": ")
-        for one in error.errors()
-    )

@@ -398,9 +398,15 @@ def test_mistakes_in_the_labs_code_are_told_with_their_place(new_lab: Path, tmp_
             protocol,
             "steps = (StepSpec",
             "steps = ()\n    others = (StepSpec",
-            r"steps: Tuple should have at least 1 item",
+            r"steps: needs at least 1 entry",
         ),
         (protocol, "low=20, high=90", "low=90, high=20", r"low 90 is not below high 20"),
+        (
+            protocol,
+            'ResultSpec(name="glow"',
+            'ResultSpec(name="temperature"',
+            r"protocols/warm_up\.py:\d+: parameter 'temperature' is also the column of the result 'temperature'",
+        ),
         (protocol, 'title = "Warm up and measure"', "", r"AttributeError: .*no attribute 'title'"),
     ):
         edit(path, (old, new))
@@ -415,6 +421,35 @@ def test_mistakes_in_the_labs_code_are_told_with_their_place(new_lab: Path, tmp_
     assert done.returncode == 1
     assert "failed: protocol warm_up promised glow; found glwo" in done.stderr
     assert labwright("report", "first", cwd=lab).returncode == 0
+
+
+def test_a_mistake_in_the_lab_hides_none_in_its_campaigns(new_lab: Path, tmp_path: Path) -> None:
+    lab = tmp_path / "wrong"
+    shutil.copytree(new_lab, lab, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
+    campaign = lab / "lab_config" / "campaigns" / "first.yaml"
+    with (lab / "lab_config" / "inventory.yaml").open("a") as inventory:
+        inventory.write("nonsense: 1\n")
+    text = campaign.read_text()
+    assert "unit: degC" in text
+    campaign.write_text(text.replace("unit: degC", "unit: K"))
+    done = labwright("check", cwd=lab)
+    assert done.returncode == 3
+    assert "unknown key" in done.stderr
+    assert re.search(
+        r"first\.yaml:\d+:\d+: space\.parameters\.0\.unit: temperature is in 'degC', not in 'K'", done.stderr
+    )
+
+
+def test_a_category_in_a_campaign_is_refused_with_what_else_to_do(new_lab: Path, tmp_path: Path) -> None:
+    lab = tmp_path / "wrong"
+    shutil.copytree(new_lab, lab, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
+    campaign = lab / "lab_config" / "campaigns" / "first.yaml"
+    line = next(one for one in campaign.read_text().splitlines() if "type: real" in one)
+    level = line[: line.index("{")] + "{type: categorical, name: temperature, levels: [low, high]}"
+    campaign.write_text(campaign.read_text().replace(line, level))
+    done = labwright("check", cwd=lab)
+    assert done.returncode == 3
+    assert "list the values as type ordinal, or plan without a protocol (labwright.optimise)" in done.stderr
 
 
 def test_wrong_usage_ends_with_2() -> None:

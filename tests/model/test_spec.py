@@ -6,6 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from labwright.model.lab import CrossReferenceError
+from labwright.model.names import protocol_collisions
+from labwright.model.protocol import ParameterSpec, ProtocolSpec, ResultSpec, StepSpec
 from labwright.model.spec import CampaignSpec
 
 SPEC: dict[str, Any] = {
@@ -61,3 +63,45 @@ def test_what_does_not_fit_is_told_with_its_place(changes: dict[str, Any], where
     assert isinstance(error, CrossReferenceError)
     assert [".".join(place) for place, _ in error.problems] == [where]
     assert says in error.problems[0][1]
+
+
+def test_names_that_collide_are_told_of_a_file_and_still_read_from_a_journal() -> None:
+    spec = CampaignSpec.model_validate(
+        {
+            **SPEC,
+            "objective": {"name": "x_sem", "goal": "max", "unit": "%"},
+            "more_objectives": [{"name": "x", "goal": "max", "unit": "%"}],
+            "outcome_limits": [{"name": "Status", "unit": "1", "low": 0}],
+        }
+    )
+    assert CampaignSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert [(".".join(where), words.partition(" is also")[0]) for where, words in spec.collisions({})] == [
+        ("objective.name", "'x_sem'"),
+        ("outcome_limits.0.name", "'Status'"),
+        ("space.parameters.0.name", "'x'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "results", "says"),
+    [
+        (["speed"], ["speed"], ["parameter 'speed' is also the column of the result 'speed'"]),
+        (["y_sem"], ["y"], ["parameter 'y_sem' is also the column of the standard error of 'y'"]),
+        (["Speed"], ["speed"], ["parameter 'Speed' is also the column of the result 'speed'"]),
+        (["trial"], ["status"], ["result 'status' is also", "parameter 'trial' is also"]),
+        ([], ["measured_params"], ["result 'measured_params' is also the column of what was really made"]),
+        (["speed"], ["y", "y_sem"], []),
+    ],
+)
+def test_names_of_a_protocol_that_collide(parameters: list[str], results: list[str], says: list[str]) -> None:
+    spec = ProtocolSpec(
+        name="p",
+        version="1",
+        title="P",
+        parameters=tuple(ParameterSpec(name=name, unit="rpm", low=0, high=1) for name in parameters),
+        results=tuple(ResultSpec(name=name, unit="rpm") for name in results),
+        steps=(StepSpec(name="s", station="t", expected_s=1),),
+    )
+    found = protocol_collisions(spec)
+    assert len(found) == len(says)
+    assert all(one.startswith(words) for one, words in zip(found, says, strict=True))

@@ -163,7 +163,7 @@ def test_a_wrong_option_is_told_whether_or_not_the_library_is_there(monkeypatch:
     monkeypatch.setattr("labwright.planners.protocol.find_spec", lambda module: object())
     with pytest.raises(ConfigError, match="did you mean 'sampler'"):
         load_planner(PlannerSpec(name="optuna", options={"sample": "tpe"}))
-    with pytest.raises(ConfigError, match="acquisition: Input should be 'qLogNEI' or 'qLogEI'"):
+    with pytest.raises(ConfigError, match="acquisition: must be 'qLogNEI' or 'qLogEI'"):
         load_planner(PlannerSpec(name="botorch", options={"acquisition": "UCB"}))
 
 

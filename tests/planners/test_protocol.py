@@ -39,7 +39,7 @@ def test_loads_by_name_and_keeps_the_protocol(name: str) -> None:
         ("gpp", {}, "no planner 'gpp'; did you mean 'gp'?"),
         ("gp", {"n_strat": 5}, "no option of planner 'gp' 'n_strat'; did you mean 'n_start'?"),
         ("random", {"n_start": 5}, "no option of planner 'random' 'n_start' (known: none)"),
-        ("gp", {"n_start": 0}, "n_start: Input should be greater than or equal to 2"),
+        ("gp", {"n_start": 0}, "n_start: input should be greater than or equal to 2"),
     ],
 )
 def test_an_unknown_planner_or_option_is_refused_in_words(name: str, options: dict[str, int], says: str) -> None:

@@ -23,6 +23,7 @@ def check_lab(root: Path, *, json: bool) -> None:
     from labwright.engine import campaign_files
     from labwright.lab import MistakesError, read_lab
 
+    root = root.resolve()
     folder: LabFolder | None = None
     mistakes: list[Mistake] = []
     problems: list[str] = []
@@ -67,6 +68,7 @@ def check_lab(root: Path, *, json: bool) -> None:
 
 def _check_protocols(folder: LabFolder, problems: list[str]) -> dict[str, str]:
     from labwright.engine import make_protocol, protocol_classes
+    from labwright.engine.campaign import check_names
 
     try:
         protocols = protocol_classes(folder)
@@ -75,22 +77,22 @@ def _check_protocols(folder: LabFolder, problems: list[str]) -> dict[str, str]:
         return {}
     for name in protocols:
         try:
-            make_protocol(folder, name)
+            check_names(make_protocol(folder, name), folder.root)
         except ConfigError as error:
             problems.append(str(error))
     return protocols
 
 
 def _check_campaign(root: Path, folder: LabFolder | None, path: Path) -> None:
-    """Hold a campaign against its lab; if that is wrong itself, at least against its own form."""
-    from labwright.engine import campaign_file, load_campaign
-    from labwright.lab import validate
-    from labwright.model.spec import CampaignSpec
+    """Hold a campaign against its lab; if that is wrong itself, at least against its own form and its protocol."""
+    from labwright.engine import load_campaign
+    from labwright.engine.campaign import mistakes_without_lab
+    from labwright.lab import MistakesError
 
     if folder is not None:
         load_campaign(folder, path)
-    else:
-        validate(CampaignSpec, [campaign_file(root.resolve(), path.resolve())])
+    elif mistakes := mistakes_without_lab(root, path):
+        raise MistakesError(mistakes)
 
 
 def print_schema(what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,17 @@ from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
 from labwright.journal import Journal
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
-from labwright.lab.classes import in_words, load_module, resolve
+from labwright.lab.classes import enter, in_words, load_module, resolve
 from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
 from labwright.model.campaign import CampaignState, Earlier, Objective, OutcomeLimit
 from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
 from labwright.model.lab import Broken, LabModel
+from labwright.model.names import protocol_collisions
 from labwright.model.protocol import ParameterSpec
 from labwright.model.space import Categorical, Space
 from labwright.model.spec import CampaignSpec
+from labwright.model.words import what_is_wrong
 from labwright.planners import Planner, load_planner
 from labwright.planners.protocol import lacking, needs
 from labwright.stations import LabProtocol
@@ -93,9 +96,8 @@ def load_campaign(
         try:
             spec = CampaignSpec.model_validate({**spec.model_dump(), **given})
         except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             raise ConfigError(
-                f"campaign {spec.name}: what was asked for instead of the file's does not fit: {told}"
+                f"campaign {spec.name}: what was asked for instead of the file's does not fit: {what_is_wrong(error)}"
             ) from error
     own = path.resolve() == campaign_files(folder.root).get(path.stem)
     if own and "name" not in reading.broken and spec.name != path.stem:
@@ -159,14 +161,44 @@ def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = Fals
     return Campaign(started.spec, protocols, load_planner(started.spec.planner), started.places, started.earlier)
 
 
+def mistakes_without_lab(root: Path, path: Path) -> list[Mistake]:
+    """What is wrong with a campaign as far as it shows while its lab's own files are wrong.
+
+    That is its form, its candidates, and names, units and bounds held against the protocol's class.
+    """
+    try:
+        file = campaign_file(root, path)
+    except MistakesError as error:
+        return list(error.mistakes)
+    reading = examine(CampaignSpec, [file])
+    spec, mistakes = reading.built, list(reading.mistakes)
+    if "space" not in reading.broken and spec.space.pool is not None:
+        spec = _with_pool(root, file, spec, mistakes)
+    if "protocol" in reading.broken:
+        return mistakes
+    try:
+        enter(root)
+        classes = _protocol_classes(root)
+        if spec.protocol not in classes:
+            raise ConfigError(unknown("protocol", spec.protocol, list(classes)))
+        protocol = resolve(classes[spec.protocol])
+    except ConfigError as error:
+        return [*mistakes, file.mistake(["protocol"], f"protocol: {error}")]
+    return [*mistakes, *_space_mistakes(file, spec, protocol, reading.broken)]
+
+
 def protocol_classes(folder: LabFolder) -> dict[str, str]:
     """Class paths of the lab's protocols by name: every subclass of LabProtocol with a name in `protocols/`.
 
     Raises:
         ConfigError: a module there cannot be imported, or two protocols have one name.
     """
+    return _protocol_classes(folder.root)
+
+
+def _protocol_classes(root: Path) -> dict[str, str]:
     found: dict[str, str] = {}
-    for path in sorted((folder.root / "protocols").glob("*.py")):
+    for path in sorted((root / "protocols").glob("*.py")):
         if path.stem == "__init__":
             continue
         module_name = f"protocols.{path.stem}"
@@ -195,10 +227,22 @@ def make_protocol(folder: LabFolder, name: str) -> LabProtocol:
         try:
             protocol.check_fits()
         except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'protocol'}: {one['msg']}" for one in error.errors())
-            raise ConfigError(f"{classes[name]}: {told}") from error
+            raise ConfigError(f"{classes[name]}: {what_is_wrong(error)}") from error
         return protocol
     raise AssertionError("unreachable")
+
+
+def check_names(protocol: LabProtocol, root: Path) -> None:
+    """Refuse a protocol in which a name means two things; apart from `make_protocol`, which old campaigns need as well.
+
+    Raises:
+        ConfigError: every such name, with the file and line of the protocol.
+    """
+    if found := protocol_collisions(protocol.spec):
+        file = Path(inspect.getsourcefile(type(protocol)) or "")
+        line = inspect.getsourcelines(type(protocol))[1]
+        place = f"{file.relative_to(root) if file.is_relative_to(root) else file}:{line}"
+        raise ConfigError("\n".join(f"{place}: {words}" for words in found))
 
 
 def _with_pool(root: Path, file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake]) -> CampaignSpec:
@@ -232,6 +276,7 @@ def _protocols(
     for name, where in places:
         try:
             made[name] = make_protocol(folder, name)
+            check_names(made[name], folder.root)
         except ConfigError as error:
             mistakes.append(file.mistake(where, f"{'.'.join(where)}: {error}"))
     return made
@@ -263,7 +308,9 @@ def _lacking(planner: Planner, spec: CampaignSpec, broken: Broken) -> str:
     return lacking(planner, needs(state))
 
 
-def _space_mistakes(file: YamlFile, spec: CampaignSpec, protocol: LabProtocol, broken: Broken) -> Iterator[Mistake]:
+def _space_mistakes(
+    file: YamlFile, spec: CampaignSpec, protocol: LabProtocol | type[LabProtocol], broken: Broken
+) -> Iterator[Mistake]:
     """What is searched and found held against what the protocol takes and gives: names, units, envelope."""
     known = {one.name: one for one in protocol.parameters}
     if "space" not in broken:
@@ -290,7 +337,11 @@ def _searched_mistakes(
             continue
         allowed = known[parameter.name]
         if isinstance(parameter, Categorical):
-            yield file.mistake(where, f"{label}: {parameter.name} is a number, not a category")
+            words = (
+                f"{parameter.name} is categorical, but a protocol's parameters are numbers; list the values as type "
+                "ordinal, or plan without a protocol (labwright.optimise), where levels are allowed"
+            )
+            yield file.mistake(where, f"{label}: {words}")
             continue
         if parameter.unit != allowed.unit:
             words = f"{parameter.name} is in {allowed.unit!r}, not in {parameter.unit!r}"
@@ -311,7 +362,9 @@ def _fixed_mistakes(
             yield file.mistake(["fixed", name], f"fixed.{name}: {outside}")
 
 
-def _outcome_mistakes(file: YamlFile, spec: CampaignSpec, protocol: LabProtocol, broken: Broken) -> Iterator[Mistake]:
+def _outcome_mistakes(
+    file: YamlFile, spec: CampaignSpec, protocol: LabProtocol | type[LabProtocol], broken: Broken
+) -> Iterator[Mistake]:
     results = {one.name: one for one in protocol.results}
     wanted: list[tuple[list[str | int], Objective | OutcomeLimit]] = []
     if "objective" not in broken:

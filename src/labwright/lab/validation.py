@@ -18,7 +18,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from labwright.lab.yamlfile import Mistake, MistakesError, Where, YamlFile
-from labwright.model.lab import Broken, CrossReferenceError
+from labwright.model.lab import Broken, CrossReferenceError, Problem
+from labwright.model.words import in_words, wrong_entries
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -62,16 +63,16 @@ def examine(model: type[M], files: Sequence[YamlFile]) -> Reading[M]:
             data[key], owner[key] = value, file
     mistakes += [wrong for file in files for wrong in _not_finite(file, file.data, ())]
     try:
-        return Reading(model.model_validate(data), {}, tuple(mistakes))
+        built = model.model_validate(data)
+        mistakes += [_mistake(owner, files, where, what) for where, what in _collisions(built, {})]
+        return Reading(built, {}, tuple(mistakes))
     except ValidationError as error:
         found = [one for one in error.errors() if not isinstance(_cause(one), CrossReferenceError)]
         nested = [one for one in error.errors() if isinstance(_cause(one), CrossReferenceError) and one["loc"]]
     for one in nested:  # those of the model itself are told below, whatever else is broken
         problems = _cause(one).problems
         mistakes += [_mistake(owner, files, (*one["loc"], *where), what) for where, what in problems]
-    # An item that is wrong itself is not counted by pydantic, which then finds its list too short as well.
-    within = {one["loc"][:depth] for one in found for depth in range(len(one["loc"]))}
-    found = [one for one in found if one["type"] != "too_short" or one["loc"] not in within]
+    found = wrong_entries(found)
     misspelt = {
         (*one["loc"][:-1], _nearest(model, one["loc"])) for one in found if one["type"] == "extra_forbidden"
     }  # told once, as unknown and not as missing as well
@@ -85,6 +86,7 @@ def examine(model: type[M], files: Sequence[YamlFile]) -> Reading[M]:
     built, broken = _well_formed(model, _repaired(model, data, found))
     if callable(check := getattr(built, "problems", None)):
         mistakes += [_mistake(owner, files, where, what) for where, what in check(broken)]
+    mistakes += [_mistake(owner, files, where, what) for where, what in _collisions(built, broken)]
     return Reading(built, broken, tuple(mistakes))
 
 
@@ -95,6 +97,12 @@ def validate(model: type[M], files: Sequence[YamlFile]) -> M:
         MistakesError: every mistake in every file.
     """
     return examine(model, files).whole
+
+
+def _collisions(built: BaseModel, broken: Broken) -> list[Problem]:
+    """Names that a file must not have and a journal of before may."""
+    check = getattr(built, "collisions", None)
+    return check(broken) if callable(check) else []
 
 
 def _not_finite(file: YamlFile, value: Any, where: tuple[str | int, ...]) -> Iterator[Mistake]:
@@ -174,17 +182,12 @@ def _mistake(
 
 def _words(model: type[BaseModel], one: Any) -> str:
     """Pydantic's message in the words of a lab, with a did-you-mean for an unknown key."""
-    kind, given = one["type"], one.get("input")
-    if kind == "missing":
-        return "is missing"
-    if kind == "extra_forbidden":
+    if one["type"] == "extra_forbidden":
         known = _known_keys(model, one["loc"][:-1])
         near = _nearest(model, one["loc"])
         hint = f"; did you mean {near!r}?" if near else f" (known here: {', '.join(known)})" if known else ""
         return f"unknown key{hint}"
-    message = one["msg"].removeprefix("Value error, ")
-    shown = repr(given)
-    return f"{message[0].lower()}{message[1:]}, not {shown}" if len(shown) < 60 and kind != "value_error" else message
+    return in_words(one)
 
 
 def _nearest(model: type[BaseModel], where: Where) -> str | None:

@@ -416,6 +416,29 @@ class Explanation(_Frozen):
     calibration: tuple[FiniteFloat, FiniteFloat]
     rmse: FiniteFloat
 
+    def __str__(self) -> str:
+        """A summary for a notebook; all numbers are in the attributes."""
+        width = max(len(one.parameter) for one in self.sensitivities)
+        rows = [
+            f"  {one.parameter:{width}}  {one.share:4.0%}"
+            + (f"   changes over {one.length:.2g} of its range" if one.length is not None else "")
+            for one in self.sensitivities
+        ]
+        half, nine = self.calibration
+        return "\n".join(
+            [
+                self.words,
+                "Total effect of each parameter, of the variance (interactions count for each, so the sum may exceed "
+                "100 %):",
+                *rows,
+                f"Leave-one-out: {half:.0%} of the readings in the 50 % interval, {nine:.0%} in the 90 % interval, "
+                f"rms error {self.rmse:.3g}.",
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return str(self)
+
 
 class StopAdvice(_Frozen):
     """Whether going on is worth it.

@@ -11,6 +11,7 @@ from labwright.model.base import Frozen, Name, Number, Whole
 from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit, PlannerSpec
 from labwright.model.errors import unknown
 from labwright.model.lab import Broken, CrossReferenceError, Problem
+from labwright.model.names import collisions
 from labwright.model.space import Categorical, Space
 
 Positive = Annotated[Number, Field(gt=0)]
@@ -113,6 +114,15 @@ class ProblemSpec(Frozen):
         if self.fidelity is not None:
             found += _fidelity_problems(self.fidelity, self.space)
         return found
+
+    def collisions(self, broken: Broken) -> list[Problem]:
+        """Names that two columns would have; apart from `problems`, since journals of before may have them."""
+        return collisions(
+            None if "space" in broken else self.space,
+            (None if "objective" in broken else self.objective, *(self.more_objectives or ())),
+            self.outcome_limits or (),
+            None if "cost" in broken else self.cost,
+        )
 
     def _named_twice(self, broken: Broken) -> Iterator[Problem]:
         seen: set[str] = set() if "objective" in broken else {self.objective.name}

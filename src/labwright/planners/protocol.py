@@ -19,6 +19,7 @@ from labwright.model.campaign import (
 )
 from labwright.model.errors import ConfigError, PlannerError, unknown
 from labwright.model.space import Params
+from labwright.model.words import what_is_wrong
 
 __all__ = ["BACKENDS", "BUILT_IN", "PLANNERS", "Capability", "Planner", "lacking", "load_planner", "needs"]
 
@@ -124,8 +125,7 @@ def load_planner(spec: PlannerSpec) -> Planner:
     try:
         planner = chosen.model_validate(spec.options)
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
-        raise ConfigError(f"options of planner {spec.name!r}: {reasons}") from error
+        raise ConfigError(f"options of planner {spec.name!r}: {what_is_wrong(error)}") from error
     assert isinstance(planner, Planner)  # noqa: S101 - tells mypy what the classes below are
     return planner
 
