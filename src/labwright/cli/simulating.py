@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from labwright.cli.signals import stopping
 from labwright.clock import LabClock, SteppedClock
 from labwright.hardware.exclusive import ExclusiveLock
 from labwright.model.base import Frozen
-from labwright.model.errors import CommunicationError, ConfigError
+from labwright.model.errors import CommunicationError, ConfigError, LabwrightError, UnreachableError
 from labwright.model.ports import PortAddress
 from labwright.simulation.control import ask
 
@@ -212,12 +212,34 @@ def opened(
     folder = read_lab(root)
     if endpoints is not None:
         clock, addresses = read_endpoints(endpoints, folder)
-        yield folder, Lab(folder, clock, addresses, simulated=True, instruments=str(endpoints.resolve())), None
+        lab = Lab(folder, clock, addresses, simulated=True, instruments=str(endpoints.resolve()))
+        with _simulators_mistakes(lambda: ask(_control_port(endpoints), {"op": "status"}).get("broken", {})):
+            yield folder, lab, None
     elif simulated:
         from labwright.simulation import SimulatedLab
 
         here = SteppedClock() if speed == 0 else LabClock(speed)
-        with SimulatedLab(folder.model, here, resolve, seed=seed) as twin:
+        with SimulatedLab(folder.model, here, resolve, seed=seed) as twin, _simulators_mistakes(twin.broken):
             yield folder, Lab(folder, here, twin.addresses, simulated=True), twin.world
     else:
         yield folder, Lab(folder, LabClock()), None
+
+
+@contextmanager
+def _simulators_mistakes(broken: Callable[[], dict[str, str]]) -> Iterator[None]:
+    """An instrument that does not answer because its simulator is wrong is no matter of power and cables.
+
+    Raises:
+        ConfigError: instead of UnreachableError, where the simulators are wrong.
+    """
+    try:
+        yield
+    except UnreachableError as error:
+        try:
+            found = broken()
+        except LabwrightError:
+            found = {}
+        if not found:
+            raise
+        lines = "\n".join(f"  {name}: {words}" for name, words in found.items())
+        raise ConfigError(f"the lab's own simulators fail, so these instruments do not answer:\n{lines}") from error

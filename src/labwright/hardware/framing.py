@@ -25,21 +25,35 @@ class Lines:
     """One message, one line.
 
     Args:
-        send: what ends a command.
+        send: what ends a command; text, or bytes.
         receive: what ends a reply; blanks and carriage returns before it are cut off.
+
+    Raises:
+        TypeError: a line end is empty, or neither text nor bytes.
     """
 
-    send: str = "\r\n"
-    receive: str = "\n"
+    send: str | bytes = "\r\n"
+    receive: str | bytes = "\n"
+
+    def __post_init__(self) -> None:
+        for name in ("send", "receive"):
+            ending = getattr(self, name)
+            if not isinstance(ending, (str, bytes)) or not ending:
+                raise TypeError(f'Lines({name}={ending!r}): write the line end as text, as in Lines({name}="\\r\\n")')
 
     def encode(self, command: str) -> bytes:
         """The command and its line end, as ASCII."""
-        return (command + self.send).encode("ascii")
+        return command.encode("ascii") + _bytes(self.send)
 
     def split(self, buffer: bytes) -> tuple[str, int] | None:
         """The first whole line."""
-        end = buffer.find(self.receive.encode("ascii"))
+        ending = _bytes(self.receive)
+        end = buffer.find(ending)
         if end < 0:
             return None
         # latin-1 maps every byte, so garbage reaches the parser, which refuses it in words.
-        return buffer[:end].decode("latin-1").rstrip("\r "), end + len(self.receive)
+        return buffer[:end].decode("latin-1").rstrip("\r "), end + len(ending)
+
+
+def _bytes(ending: str | bytes) -> bytes:
+    return ending.encode("latin-1") if isinstance(ending, str) else ending

@@ -20,10 +20,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from labwright.hardware.descriptors import FOR_A_PORT, with_room
 from labwright.hardware.exclusive import ExclusiveLock
 from labwright.hardware.framing import Framing
 from labwright.hardware.transport import Transport, open_transport
-from labwright.model.errors import BadReplyError, CommunicationError
+from labwright.model.errors import BadReplyError, CommunicationError, ConfigError
 from labwright.model.ports import MqttAddress, SerialAddress, TcpAddress, VisaAddress
 
 T = TypeVar("T")
@@ -113,12 +114,20 @@ class Port:
             CommunicationError: it cannot be opened, or another process has it.
         """
         try:
-            self._transport = self._connected()
-        except OSError as error:
-            raise CommunicationError(f"{self} cannot be opened: {_reason(error)}") from error
+            self._transport = with_room(self._connected, FOR_A_PORT, str(self))
+        except (OSError, ConfigError) as error:
+            reason = _reason(error) if isinstance(error, OSError) else str(error)
+            raise CommunicationError(f"{self} cannot be opened: {reason}") from error
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name=f"port:{self.name}", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._work, name=f"port:{self.name}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # "can't start new thread": a limit of the user or of the container
+            self._disconnect()
+            raise CommunicationError(
+                f"{self} cannot be opened: {error}; {threading.active_count()} run already, raise the limit (ulimit -u)"
+            ) from error
+        self._thread = thread
 
     def close(self) -> None:
         """Give up the command on the line, refuse the rest, and give the line back; nothing is sent afterwards."""

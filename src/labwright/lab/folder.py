@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from labwright.hardware import LabDevice
+from labwright.hardware.transport import visa_mistake
 from labwright.lab.classes import FOLDERS, enter, resolve
 from labwright.lab.validation import examine
 from labwright.lab.yamlfile import Mistake, MistakesError, YamlFile
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.lab import LabModel
+from labwright.model.ports import SerialAddress, TcpAddress, VisaAddress
 
 CONFIG = "lab_config"
 FILES = ("lab.yaml", "devices.yaml", "inventory.yaml", "simulation.yaml")
@@ -49,7 +51,11 @@ def read_lab(root: Path) -> LabFolder:
     reading = examine(LabModel, files)
     enter(root)
     by_key = {key: file for file in files for key in file.data}
-    mistakes = [*reading.mistakes, *_class_mistakes(reading.built, by_key)]
+    mistakes = [
+        *reading.mistakes,
+        *_address_mistakes(reading.built, by_key),
+        *_class_mistakes(reading.built, by_key),
+    ]
     if mistakes:
         raise MistakesError(mistakes)
     return LabFolder(root, reading.built, folder_hash(root))
@@ -91,6 +97,19 @@ def _files(root: Path) -> list[YamlFile]:
     return files
 
 
+def _address_mistakes(model: LabModel, by_key: dict[str, YamlFile]) -> Iterator[Mistake]:
+    """Addresses that can never be opened; whether something is there is seen when the lab is opened."""
+    for name, port in model.ports.items():
+        if isinstance(port, VisaAddress) and (words := visa_mistake(port.resource)):
+            yield by_key["ports"].mistake(["ports", name, "resource"], f"ports.{name}.resource: {words}")
+        if isinstance(port, SerialAddress) and not port.path.startswith("/"):
+            words = f"{port.path!r} is no device of this system; write it as /dev/ttyUSB0 or /dev/serial/by-id/NAME"
+            yield by_key["ports"].mistake(["ports", name, "path"], f"ports.{name}.path: {words}")
+        if isinstance(port, TcpAddress) and (not port.host or any(one in port.host for one in " /")):
+            words = f"{port.host!r} is no host; write its name or number alone, as in 10.1.2.3"
+            yield by_key["ports"].mistake(["ports", name, "host"], f"ports.{name}.host: {words}")
+
+
 def _class_mistakes(model: LabModel, by_key: dict[str, YamlFile]) -> Iterator[Mistake]:
     for name, device in model.devices.items():
         where = ["devices", name]
@@ -113,8 +132,12 @@ def _class_mistakes(model: LabModel, by_key: dict[str, YamlFile]) -> Iterator[Mi
     for name, one in spec.devices.items():
         where = ["simulation", "devices", name]
         kind = yield from _settings_mistakes(file, where, "simulator", one.simulator, one.settings)
-        if kind is not None and not hasattr(kind, "add_fault"):  # the layers know no simulation: by what it can
+        if kind is None:
+            continue
+        if not hasattr(kind, "add_fault"):  # the layers know no simulation: by what it can
             yield file.mistake([*where, "simulator"], f"{'.'.join(where)}.simulator: {one.simulator} is no simulator")
+            continue
+        yield from (file.mistake([*where, "simulator"], f"{one.simulator}: {words}") for words in kind.mistakes())
 
 
 def _settings_mistakes(

@@ -10,11 +10,15 @@ from typing import Any
 
 from labwright.clock import LabClock
 from labwright.hardware import EmbeddedBroker, LabDevice, MqttLink, Port
+from labwright.hardware.descriptors import FOR_A_PORT, FOR_A_STATION, make_room
 from labwright.lab.classes import in_words, resolve
 from labwright.lab.folder import LabFolder
 from labwright.model.errors import CommunicationError, ConfigError, DeviceError, UnreachableError
 from labwright.model.lab import DeviceSpec
 from labwright.model.ports import MqttAddress, PortAddress
+
+AT_ONCE = 64
+"""Instruments asked at the same time; those that do not answer take seconds each."""
 
 
 class Lab:
@@ -75,7 +79,8 @@ class Lab:
 
         Raises:
             UnreachableError: all that failed, in one tree; everything else was closed again.
-            ConfigError: a driver refuses its settings, or a simulation lacks a port: real ones are never used instead.
+            ConfigError: a driver refuses its settings, a simulation lacks a port (real ones are never used instead), or
+                the process may not open as many files as the lab needs.
         """
         wanted = {name: spec for name, spec in self.model.devices.items() if only is None or name in only}
         lacking = sorted({spec.port for spec in wanted.values()} - set(self._addresses)) if self.simulated else []
@@ -115,6 +120,10 @@ class Lab:
     def _open(self, wanted: Mapping[str, DeviceSpec], *, undisturbed: bool) -> None:
         failures: dict[str, str] = {}
         behind: dict[str, list[str]] = {}
+        ports, stations = {spec.port for spec in wanted.values()}, self.model.stations
+        make_room(
+            FOR_A_PORT * len(ports) + FOR_A_STATION * len(stations), f"{len(ports)} ports and {len(stations)} stations"
+        )
         for name in dict.fromkeys(spec.port for spec in wanted.values()):
             try:
                 self.ports[name] = self._open_port(name, self._addresses.get(name, self.model.ports[name]))
@@ -165,6 +174,6 @@ class Lab:
                 return str(error)
             return ""
 
-        with ThreadPoolExecutor(max_workers=16, thread_name_prefix="connect") as pool:
+        with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="connect") as pool:
             answers = dict(zip(self.devices, pool.map(ask, self.devices.values()), strict=True))
         return {name: why for name, why in answers.items() if why}

@@ -72,7 +72,11 @@ class UnreachableError(LabwrightError):
         count = len(self.failures) - len(self.behind) + sum(map(len, self.behind.values()))
         head = f"{count} device{'s' if count != 1 else ''} cannot be reached; nothing was moved:"
         advice = (
-            "Check power, cables and addresses (lab_config/devices.yaml), or use simulated instruments (--simulated)."
+            "These instruments are simulated: compare driver (devices/) and simulator (simulators/), and look whether "
+            "a fault is on."
+            if simulated
+            else "Check power, cables and addresses (lab_config/devices.yaml), or use simulated instruments "
+            "(--simulated)."
         )
         super().__init__("\n".join([head, *lines, advice]))
 

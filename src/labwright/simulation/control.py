@@ -61,7 +61,12 @@ class ControlServer:
             if op == "list":
                 return {"ok": True, "faults": {name: one.faults() for name, one in self._host.instruments.items()}}
             if op == "status":
-                return {"ok": True, "lab_time_s": self._host.clock.now(), "unknown": self._host.unknown_commands()}
+                return {
+                    "ok": True,
+                    "lab_time_s": self._host.clock.now(),
+                    "unknown": self._host.unknown_commands(),
+                    "broken": self._host.broken(),
+                }
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValidationError, LabwrightError) as error:
             return {"ok": False, "error": str(error)}
         return {"ok": False, "error": f"no operation {op!r}; there are fault, clear, list and status"}

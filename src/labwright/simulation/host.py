@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from labwright.clock import LabClock
+from labwright.hardware.descriptors import FOR_A_SIMULATED_PORT, with_room
 from labwright.hardware.mqtt import EmbeddedBroker, LoopThread
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.ports import MqttAddress, PortAddress, SerialAddress, TcpAddress, VisaAddress
@@ -187,6 +188,10 @@ class SimHost:
         """Commands no instrument understood, by instrument."""
         return {name: dict(one.unknown) for name, one in self.instruments.items() if one.unknown}
 
+    def broken(self) -> dict[str, str]:
+        """Mistakes of the simulators themselves, by instrument; each was reported when it happened."""
+        return {name: one.broken for name, one in self.instruments.items() if one.broken}
+
     def stop(self) -> None:
         """Close all wires."""
 
@@ -218,7 +223,12 @@ class SimHost:
 
     def _handled(self, instrument: Simulated) -> None:
         """An instrument has done a command: what it keeps is on the disk before its answer leaves."""
-        if instrument.keep():
+        try:
+            changed = instrument.keep()
+        except Exception as error:  # noqa: BLE001 - its author's code: `keeps` names what is not there, or is no JSON
+            instrument.failed(error, "keeping its state")
+            return
+        if changed:
             self._keep_world()
 
     def _keep_world(self) -> None:
@@ -238,13 +248,18 @@ class SimHost:
             await asyncio.sleep(LOOK_S)
             changed = False
             for instrument in list(self.instruments.values()):  # others may just be put on their wires
-                instrument.advance()
-                changed |= instrument.keep()
+                try:
+                    instrument.advance()
+                    changed |= instrument.keep()
+                except Exception as error:  # noqa: BLE001 - its author's code; the others are looked after all the same
+                    instrument.failed(error, "advancing its physics")
             if changed or time.monotonic() - self._world_written_s > WORLD_S:
                 self._keep_world()
 
     def _serve_pty(self, instruments: Sequence[SimInstrument], link: Path | None) -> str:
-        wire = PtyWire(instruments, self._handled, link)
+        wire = with_room(
+            lambda: PtyWire(instruments, self._handled, link), FOR_A_SIMULATED_PORT, f"{len(self._wires) + 1} wires"
+        )
 
         async def start() -> None:
             wire.start(asyncio.get_running_loop())
@@ -254,7 +269,11 @@ class SimHost:
         return wire.path
 
     def _serve_tcp(self, port: str, instruments: Sequence[SimInstrument]) -> int:
-        wire = TcpWire(instruments, self._handled, self.place(port))
+        wire = with_room(
+            lambda: TcpWire(instruments, self._handled, self.place(port)),
+            FOR_A_SIMULATED_PORT,
+            f"{len(self._wires) + 1} wires",
+        )
         self._thread.run(wire.start())
         self._wires.append(wire)
         self.remember_place(port, wire.tcp_port)

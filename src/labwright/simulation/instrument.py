@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from labwright.clock import LabClock
+from labwright.lab.classes import place_of
 from labwright.model.errors import ConfigError, unknown
 from labwright.simulation.faults import WIRE_FAULTS, Fault, WireFaults
 from labwright.simulation.kept import EffectsLog, KeptState
@@ -85,6 +86,8 @@ class Simulated:
         """How often each command came, by its first word."""
         self.unknown: Counter[str] = Counter()
         """Commands nobody understood: the best sign that simulator and driver disagree."""
+        self.broken = ""
+        """The first mistake of the simulator itself: where, and what."""
         self._log: EffectsLog | None = None
         self._state: KeptState | None = None
 
@@ -147,6 +150,25 @@ class Simulated:
         """Count a command this instrument does not know."""
         self.unknown[command] += 1
 
+    def failed(self, error: Exception, doing: str) -> None:
+        """The simulator itself made a mistake: it is reported once, with its place, and the instrument is silent."""
+        if self.broken:
+            return
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = place_of(error) or f"{frame.filename}:{frame.lineno}: "
+        self.broken = f"{place}{type(error).__name__}: {error} ({doing})"
+        _log.error("SIMULATED %s: a mistake in its simulator, it is silent: %s", self.name, self.broken)
+
+    @classmethod
+    def mistakes(cls) -> list[str]:
+        """What is wrong with the simulator itself, as far as its class shows it."""
+        found = [
+            f"{name} is {value!r}; write a list of names, as in {name} = ({value!r},)"
+            for name, value in (("physical_faults", cls.physical_faults), ("keeps", cls.keeps))
+            if isinstance(value, str)
+        ]
+        return found
+
 
 @dataclass(frozen=True)
 class Later:
@@ -173,31 +195,38 @@ class SimInstrument(Simulated):
     Subclasses override `answer`, and where an instrument frames its messages otherwise, `split` and `encode`.
     """
 
-    send_end: ClassVar[bytes] = b"\r\n"
-    """What ends a reply."""
+    send_end: ClassVar[bytes | str] = b"\r\n"
+    """What ends a reply; bytes, or text of which each character is a byte."""
 
-    receive_end: ClassVar[bytes] = b"\n"
-    """What ends a command."""
+    receive_end: ClassVar[bytes | str] = b"\n"
+    """What ends a command; as `send_end`."""
 
     drop_after_s: ClassVar[float | None] = None
     """Wall seconds of silence after which an incomplete command is dropped; None if the instrument waits for ever."""
 
-    def __init__(self, name: str, world: Any) -> None:
-        super().__init__(name, world)
-        self.broken = ""
-        """The first mistake of the simulator itself: where, and what."""
-
     @classmethod
     def split(cls, buffer: bytes) -> tuple[str, int] | None:
         """The first whole command in `buffer` and the bytes it took; None while it is incomplete."""
-        end = buffer.find(cls.receive_end)
+        ending = _bytes(cls.receive_end)
+        end = buffer.find(ending)
         if end < 0:
             return None
-        return buffer[:end].decode("latin-1").strip("\r\n "), end + len(cls.receive_end)
+        return buffer[:end].decode("latin-1").strip("\r\n "), end + len(ending)
 
     def encode(self, reply: str) -> bytes:
         """The bytes that carry `reply`."""
-        return reply.encode("latin-1") + self.send_end
+        return reply.encode("latin-1") + _bytes(self.send_end)
+
+    @classmethod
+    def mistakes(cls) -> list[str]:
+        """What is wrong with the simulator itself, as far as its class shows it."""
+        found = super().mistakes()
+        for name, value in (("send_end", cls.send_end), ("receive_end", cls.receive_end)):
+            if not isinstance(value, (bytes, str)) or not value:
+                found.append(f'{name} is {value!r}; write the line end as text or bytes, as in {name} = "\\r\\n"')
+        if cls.answer is SimInstrument.answer and cls.handle is SimInstrument.handle:
+            found.append("it has no answer(command) that gives its replies")
+        return found
 
     def answer(self, command: str) -> str | Later | None:
         """Do `command`; the reply's text, None to stay silent (not for me, or no reply to this command), or `Later`."""
@@ -216,9 +245,10 @@ class SimInstrument(Simulated):
         try:
             text = reply()
             return text if text is None or isinstance(text, Later) else self.encode(text)
-        except Exception as error:  # noqa: BLE001 - a simulator is somebody's code; its mistake is told once, in words
-            if not self.broken:
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                self.broken = f"{where.filename}:{where.lineno}: {type(error).__name__}: {error}"
-                _log.error("SIMULATED %s fails at %r and is silent: %s", self.name, command, self.broken)
+        except Exception as error:  # noqa: BLE001 - a simulator is its author's code; its mistake is told once, in words
+            self.failed(error, f"at {command!r}")
             return None
+
+
+def _bytes(ending: bytes | str) -> bytes:
+    return ending.encode("latin-1") if isinstance(ending, str) else ending

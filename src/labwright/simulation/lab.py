@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from labwright.clock import LabClock
-from labwright.model.errors import ConfigError
+from labwright.hardware.descriptors import FOR_A_PORT, FOR_A_SIMULATED_PORT, make_room
+from labwright.lab.classes import place_of
+from labwright.model.errors import ConfigError, LabwrightError
 from labwright.model.lab import LabModel
 from labwright.simulation.host import SimHost
 
@@ -25,7 +27,8 @@ class SimulatedLab(SimHost):
         state: folder of what is kept over a restart.
 
     Raises:
-        ConfigError: the lab has no simulated twin, or a simulator refuses its settings.
+        ConfigError: the lab has no simulated twin, a simulator refuses its settings, or the process may not open as
+            many files as the wires need.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class SimulatedLab(SimHost):
     ) -> None:
         if model.simulation is None:
             raise ConfigError(f"lab {model.name} has no simulated twin; describe one in lab_config/simulation.yaml")
+        make_room((FOR_A_SIMULATED_PORT + FOR_A_PORT) * len(model.ports), f"{len(model.ports)} simulated ports")
         super().__init__(clock, effects, state)
         try:
             self.keep_name(model.name)
@@ -54,9 +58,10 @@ class SimulatedLab(SimHost):
                     instruments.append(resolve(spec.simulator)(device, self.world, **spec.settings))
                 if instruments:
                     self.serve(name, port, instruments, None if links is None else links / name)
-        except ConfigError:
+        except LabwrightError:
             self.stop()
             raise
-        except (TypeError, ValueError) as error:
+        except Exception as error:
             self.stop()
-            raise ConfigError(f"the simulated twin of {model.name} refuses its settings: {error}") from error
+            words = f"{place_of(error)}{type(error).__name__}: {error}"
+            raise ConfigError(f"the simulated twin of {model.name} cannot be built: {words}") from error

@@ -318,7 +318,11 @@ class _Client:
             self.instrument.not_understood(raw.decode("latin-1"))
             return
         self.instrument.commands[str(message.get("op") if isinstance(message, dict) else "")] += 1
-        publications = self.instrument.received(message)
+        try:
+            publications = self.instrument.received(message)
+        except Exception as error:  # noqa: BLE001 - a simulator is its author's code; its mistake is told once, in words
+            self.instrument.failed(error, f"at {raw[:60]!r}")
+            return
         self._handled(self.instrument)
         for publication in publications:
             await self._answer(str(message), publication)

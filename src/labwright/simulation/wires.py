@@ -50,11 +50,23 @@ class _Conversation:
             self._waiting.cancel()
 
     def _go_on(self) -> None:
-        while self._waiting is None and (message := self._instruments[0].split(self._buffer)) is not None:
+        while self._waiting is None and (message := self._next()) is not None:
             command, length = message
             self._buffer = self._buffer[length:]
             for instrument in self._instruments:
                 self._done(instrument, command, instrument.handle(command))
+
+    def _next(self) -> tuple[str, int] | None:
+        first = self._instruments[0]
+        try:
+            message = first.split(self._buffer)
+            if message is not None and message[1] < 1:
+                raise ValueError(f"split gave {message!r}; the number of bytes it took must be 1 or more")
+        except Exception as error:  # noqa: BLE001 - its author's code, as `answer`
+            first.failed(error, f"splitting {self._buffer[:60]!r}")
+            self._buffer = b""
+            return None
+        return message
 
     def _done(self, instrument: SimInstrument, command: str, reply: bytes | Later | None) -> None:
         self._handled(instrument)
