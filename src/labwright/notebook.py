@@ -69,9 +69,13 @@ class OpenLab:
         return f"<{simulated}{self.name}: {len(self.devices)} devices open, campaigns {', '.join(self.campaigns)}>"
 
     def close(self) -> None:
-        """Bring every device to its safe state and give the ports back."""
-        self._open.close()
+        """Bring every device to its safe state and give the ports back.
+
+        Raises:
+            UnsafeError: what could not be made safe; look at it now. The ports are given back all the same.
+        """
         self._closed = True
+        self._open.close()
 
     @property
     def campaigns(self) -> list[str]:

@@ -375,7 +375,7 @@ def test_a_campaign_whose_reader_goes_away_goes_on(new_lab: Path, tmp_path: Path
     with one.stderr as stderr:
         text = stderr.read()
     assert one.wait(60) == 0, text
-    assert "nobody reads standard output any more; the campaign goes on" in text
+    assert "no process reads standard output any more; the campaign continues" in text
     assert (tmp_path / "report.html").exists()
 
 

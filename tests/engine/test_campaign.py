@@ -63,7 +63,8 @@ def run(
             react(event, one, twin)
 
         with Journal(journal_file(data)) as journal:
-            one = CampaignRun(lab, campaign, journal, data, watch)
+            one = CampaignRun(lab, campaign, journal, data)
+            one.on_event = watch
             end = one.run()
         assert twin.world.total_g() == pytest.approx(before_g, abs=1e-9)
         assert not twin.world.broken_vials
@@ -294,7 +295,8 @@ def test_a_long_step_on_a_real_clock_is_not_taken_for_a_hung_one(folder: LabFold
             waited.append(one.patience_s())
             one.ask_to_stop("seen enough", now=True)
 
-        one = CampaignRun(lab, load_campaign(folder, SPEC, budget=1), journal, tmp_path, watch)
+        one = CampaignRun(lab, load_campaign(folder, SPEC, budget=1), journal, tmp_path)
+        one.on_event = watch
         one.run()
     assert waited[0] == SILENCE_S
     assert waited[1] == SILENCE_S + 7200.0 / 100.0, "the calibration's steps run, and may take two hours of lab time"

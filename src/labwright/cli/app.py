@@ -26,7 +26,7 @@ from labwright.cli.options import (
 )
 from labwright.cli.places import data_folder, kept_data, lab_root, reference_lab, simulation_file
 from labwright.cli.signals import stopping
-from labwright.model.errors import LabwrightError
+from labwright.model.errors import LabwrightError, UnsafeError
 
 app = typer.Typer(
     name="labwright",
@@ -68,6 +68,10 @@ def main() -> None:
             _tell("stopped", "KeyboardInterrupt", 130)
         raise
     except LabwrightError as error:
+        first = error.__context__
+        if isinstance(error, UnsafeError) and isinstance(first, (LabwrightError, KeyboardInterrupt)):
+            words = str(first) or "stopped"
+            print(f"labwright: {words}", file=sys.stderr)  # noqa: T201 - what is not safe comes last
         _tell(f"{error}", type(error).__name__, error.exit_code)
     except OSError as error:
         if isinstance(error, BrokenPipeError):

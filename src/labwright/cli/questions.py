@@ -113,7 +113,11 @@ def _became(question: dict[str, Any]) -> str:
 def _waiting(journal: Journal, question: dict[str, Any]) -> list[Command]:
     """Answers to a question that no controller has taken yet."""
     waiting = journal.waiting_commands(question["campaign"])
-    return [one for one in waiting if one.kind == "answer" and one.payload.get("question") == question["id"]]
+    return [
+        one
+        for one in waiting
+        if one.kind == "answer" and isinstance(one.payload, dict) and one.payload.get("question") == question["id"]
+    ]
 
 
 def _kept_words(journal: Journal, question: dict[str, Any]) -> str:
@@ -121,7 +125,7 @@ def _kept_words(journal: Journal, question: dict[str, Any]) -> str:
 
 
 def _said(command: Command) -> str:
-    return f"{command.payload['answer']!r} by {command.by} because: {command.because}"
+    return f"{command.payload.get('answer')!r} by {command.by} because: {command.because}"
 
 
 def _asked_s(journal: Journal, question: dict[str, Any]) -> float | None:

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.live import Live
-
-from labwright.cli.output import EXIT, console, emitted, whoami
+from labwright.cli.output import EXIT, console, whoami
 from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
+from labwright.cli.showing import Shown, shown
 from labwright.cli.signals import stopping
 from labwright.cli.simulating import opened
 from labwright.cli.words import quoted
 from labwright.engine import (
     Campaign,
     CampaignCore,
+    CampaignEnd,
     CampaignRun,
     close_unfinished,
     load_campaign,
@@ -31,10 +31,9 @@ from labwright.engine import (
     started,
     unfinished,
 )
-from labwright.engine.events import Event
 from labwright.engine.latch import refuse_while_latched
 from labwright.journal import Journal, check_place, journal_file
-from labwright.model.errors import RefusedError, StoreError
+from labwright.model.errors import RefusedError, StoreError, UnsafeError
 from labwright.report import last_ended
 
 # The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.
@@ -71,6 +70,11 @@ class RunOptions:
 
 def run_campaign(root: Path, name: str, options: RunOptions) -> int:
     """Run a campaign, or go on with one that was cut off; the exit code."""
+    with shown(json=options.json) as display:
+        return _run_campaign(root, name, options, display)
+
+
+def _run_campaign(root: Path, name: str, options: RunOptions, display: Shown) -> int:
     with (
         opened(
             root,
@@ -96,16 +100,17 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
             if world is None and not options.deck_checked:
                 refuse_after_a_broken_one(journal, campaign)
         check_place(options.data, campaign.spec.budget)
-        with lab.opened(undisturbed=cut_off is not None), _store(options) as uploader:
-            end = _watched(lab, campaign, journal, options, uploader, cut_off or "")
-        report = _report(options.data, options.place, campaign, world)
-        stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
+        ran = _run(lab, campaign, journal, options, display, cut_off or "")
+    # The lab is closed and its journal free: whatever hangs from here on holds up nothing but this process.
+    end = ran.end
+    report = _report(options.data, options.place, campaign, world)
     summary = {"campaign": end.campaign, "state": end.state, "reason": end.reason, "data": str(options.data)}
-    if options.json:
-        emitted({**summary, "report": str(report) if report else None})
+    display.summary({**summary, "report": str(report) if report else None})
     style = {"completed": "bold", "stopped": "bold yellow", "failed": "bold red"}[end.state]
     console.print(f"{end.campaign} {end.state}: {end.reason}", style=style, markup=False)
-    _say_where(options.data, report, stored)
+    _say_where(options.data, report, ran.stored())
+    if ran.unsafe is not None:
+        raise ran.unsafe
     return EXIT[end.state]
 
 
@@ -176,6 +181,12 @@ def _journal_says(words: str) -> None:
 def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, store: bool) -> None:
     """The reference lab's campaign on simulated instruments, and how it compares."""
     options = RunOptions(data=data, simulated=True, budget=budget, seed=seed, json=json, store=store)
+    with shown(json=json) as display:
+        _run_demo(root, options, display)
+
+
+def _run_demo(root: Path, options: RunOptions, display: Shown) -> None:
+    data, budget, seed = options.data, options.budget or 2, options.seed or 0
     began = time.monotonic()
     with (
         opened(root, simulated=True, endpoints=None, speed=0, seed=seed) as (folder, lab, world),
@@ -188,18 +199,18 @@ def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, stor
             close_unfinished(journal, cut_off, "its simulated instruments ended with it", whoami())
         campaign = load_campaign(folder, path, budget=budget, seed=seed)
         check_place(data, budget)
-        with lab, _store(options) as uploader:
-            end = _watched(lab, campaign, journal, options, uploader)
-            lab_hours = (lab.clock.now() - lab.clock.started_s) / 3600
-            wall_s = time.monotonic() - began
-            facts = _facts(end.core, campaign, world)
-            report = _report(data, options.place, campaign, world)
-            stored = str(uploader.finish(UPLOAD_WAIT_S)) if uploader else ""
+        ran = _run(lab, campaign, journal, options, display)
+    end = ran.end
+    lab_hours = (lab.clock.now() - lab.clock.started_s) / 3600
+    wall_s = time.monotonic() - began
+    facts = _facts(end.core, campaign, world)
+    report = _report(data, options.place, campaign, world)
     facts |= {"campaign": end.campaign, "state": end.state, "lab_hours": lab_hours, "wall_s": wall_s}
-    if json:
-        emitted({**facts, "report": str(report) if report else None})
+    display.summary({**facts, "report": str(report) if report else None})
     _say_demo(facts, campaign)
-    _say_where(data, report, stored)
+    _say_where(data, report, ran.stored())
+    if ran.unsafe is not None:
+        raise ran.unsafe
     if end.state != "completed":
         raise SystemExit(EXIT[end.state])
 
@@ -273,40 +284,48 @@ def _say_where(data: Path, report: Path | None, stored: str) -> None:
         console.print(f"                 labwright store verify --data {quoted(data)} compares it with the journal")
 
 
-def _watched(
-    lab: Any, campaign: Campaign, journal: Journal, options: RunOptions, uploader: Any, resume: str = ""
-) -> Any:
-    """Run with a live table for people, or JSON lines for programs; Ctrl-C asks to stop, twice stops now."""
-    progress = Progress(campaign, lab.clock.now, simulated=lab.simulated)
-    live = None
-    if not options.json and console.is_terminal:
-        live = Live(progress.table(), console=console, refresh_per_second=4)
-    elif not options.json:
-        console.print(progress.heading(), markup=False)
+@dataclass
+class _Ran:
+    """A campaign that has ended, on a lab that is closed.
 
-    reader_gone = False
+    Attributes:
+        end: how.
+        uploader: into the data store; None if there is none.
+        unsafe: what could not be made safe; told last of all.
+    """
 
-    def watch(event: Event, core: CampaignCore) -> None:
-        nonlocal reader_gone
-        line, note = progress.take(event, core)
-        if options.json:
-            if not reader_gone and not emitted(event.model_dump(mode="json")):
-                reader_gone = True
-                console.print("nobody reads standard output any more; the campaign goes on", style="bold yellow")
-            return
-        if note:
-            console.print(note, markup=False)
-        if live is not None:
-            live.update(progress.table())
-        elif line:
-            console.print(line, markup=False)
+    end: CampaignEnd
+    uploader: Any
+    unsafe: UnsafeError | None = None
 
-    run_closed = uploader.notify if uploader else None
-    run = CampaignRun(lab, campaign, journal, options.data, watch, run_closed, resume=resume, by=options.by or whoami())
-    for one in run.recovered:
-        console.print(f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents kept)")
-    with interrupts(run), live or contextlib.nullcontext():
-        return run.run()
+    def stored(self) -> str:
+        """How far the upload has come, in words; empty without a data store."""
+        return str(self.uploader.finish(UPLOAD_WAIT_S)) if self.uploader else ""
+
+
+def _run(lab: Any, campaign: Campaign, journal: Journal, options: RunOptions, display: Shown, resume: str = "") -> _Ran:
+    """Run on the opened lab, and close it; Ctrl-C asks to stop, twice stops now."""
+    ran: _Ran | None = None
+    with _store(options) as uploader:  # before the lab is open: a disk that hangs must not hang then
+        try:
+            with lab.opened(undisturbed=bool(resume)):
+                run_closed = uploader.notify if uploader else None
+                by = options.by or whoami()
+                run = CampaignRun(lab, campaign, journal, options.data, None, run_closed, resume=resume, by=by)
+                display.begin(run, Progress(campaign, lab.clock.now, simulated=lab.simulated), journal.name)
+                for one in run.recovered:
+                    console.print(
+                        f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents kept)"
+                    )
+                with interrupts(run):
+                    ran = _Ran(run.run(), uploader)
+        except UnsafeError as error:
+            if ran is None:  # something else is on its way, which is told first
+                raise
+            ran.unsafe = error
+        finally:
+            display.finish()
+    return ran
 
 
 @contextlib.contextmanager

@@ -2,51 +2,143 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from typing import Annotated, Any, Self
+
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError, model_validator
 
 from labwright.engine.asking import proposed
 from labwright.engine.campaign import Campaign
 from labwright.engine.events import Answered, DrainAsked, Event, PauseAsked, ResumeAsked, StopAsked, Vetoed
 from labwright.journal import Command
+from labwright.model.base import Frozen
 from labwright.model.campaign import Veto
 from labwright.model.errors import ConfigError, unknown
 
-COMMANDS = ("pause", "resume", "drain", "stop", "answer", "suggest", "veto")
+LONGEST = 10_000
+"""Characters of a name, a reason or an answer; whatever is longer is no command a person has given."""
+
+Text = Annotated[StrictStr, Field(max_length=LONGEST)]
+Number = Annotated[StrictFloat, Field(allow_inf_nan=False)] | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
+Values = Annotated[dict[Text, Number | Text], Field(max_length=LONGEST)]
+
+
+class _Payload(Frozen):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Nothing(_Payload):
+    """Of `pause`, `resume` and `drain`."""
+
+
+class _Stop(_Payload):
+    now: StrictBool = False
+
+
+class _Answer(_Payload):
+    question: Text
+    answer: Text
+
+
+class _Suggest(_Payload):
+    params: Values
+
+
+class _Veto(_Payload):
+    trial: Text = ""
+    params: Values | None = None
+    reach: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.trial) == (self.params is not None):
+            raise ValueError("it names an experiment (trial), or values (params): give one of both")
+        if self.trial and self.reach:
+            raise ValueError("reach is for values, not for an experiment")
+        return self
+
+
+PAYLOADS: dict[str, type[_Payload]] = {
+    "pause": _Nothing,
+    "resume": _Nothing,
+    "drain": _Nothing,
+    "stop": _Stop,
+    "answer": _Answer,
+    "suggest": _Suggest,
+    "veto": _Veto,
+}
+
+
+class _Asked(Frozen):
+    """What every command says."""
+
+    kind: Text
+    by: Text
+    because: Text
 
 
 def event_of(command: Command, campaign: Campaign) -> Event:
     """The event that a command asks of a campaign.
 
     Raises:
-        ConfigError: there is no such command, it says too little, or it suggests what the space does not allow.
+        ConfigError: there is no such command, it is not understood, or it suggests what the space does not allow.
         RefusedError: it suggests what the protocol cannot make.
     """
-    by, because = command.by, command.because
     try:
-        match command.kind:
-            case "pause":
-                return PauseAsked(by=by, because=because)
-            case "resume":
-                return ResumeAsked(by=by, because=because)
-            case "drain":
-                return DrainAsked(by=by, because=because)
-            case "stop":
+        asked = _Asked(kind=command.kind, by=command.by, because=command.because)
+        by, because = asked.by, asked.because
+        match _payload(command):
+            case _Stop(now=now):
                 why = f"stopped by {by}: {because}" if because else f"stopped by {by}"
-                return StopAsked(why=why, now=bool(command.payload.get("now")), by=by)
-            case "answer":
-                return Answered(by=by, because=because, **command.payload)
-            case "suggest":
-                return proposed(campaign, command.payload.get("params", {}), by, because)
-            case "veto" if "trial" in command.payload:
-                if str(command.payload["trial"]).isdecimal():
+                return StopAsked(why=why, now=now, by=by)
+            case _Answer(question=question, answer=answer):
+                return Answered(question=question, answer=answer, by=by, because=because)
+            case _Suggest(params=params):
+                return proposed(campaign, params, by, because)
+            case _Veto(params=None, trial=trial):
+                if trial.isdecimal():
                     raise ConfigError(
-                        f"experiment {command.payload['trial']} has begun, or never will; only a proposal that has not "
-                        "begun can be vetoed, by its id (p1, p2, ...), or a point, by its values (NAME=VALUE)"
+                        f"experiment {trial} has begun, or never will; only a proposal that has not begun can be "
+                        "vetoed, by its id (p1, p2, ...), or a point, by its values (NAME=VALUE)"
                     )
-                return Vetoed(trial=command.payload["trial"], by=by, because=because)
-            case "veto":
-                veto = Veto(by=by, because=because, **command.payload)
-                return Vetoed(veto=veto, by=by, because=because)
-    except (ValidationError, TypeError) as error:
-        raise ConfigError(f"command {command.id} ({command.kind}) is not understood: {error}") from error
-    raise ConfigError(unknown("command", command.kind, COMMANDS))
+                return Vetoed(trial=trial, by=by, because=because)
+            case _Veto(params=params, reach=reach):
+                return Vetoed(veto=Veto(params=params, reach=reach, by=by, because=because), by=by, because=because)
+        if asked.kind == "pause":
+            return PauseAsked(by=by, because=because)
+        if asked.kind == "resume":
+            return ResumeAsked(by=by, because=because)
+        return DrainAsked(by=by, because=because)
+    except ValidationError as error:
+        raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
+
+
+def stop_now_of(command: Command, campaign: Campaign) -> StopAsked | None:
+    """The stop-now that a command asks; None if it asks something else, or is not understood."""
+    if command.kind != "stop":
+        return None
+    try:
+        event = event_of(command, campaign)
+    except ConfigError:
+        return None
+    return event if isinstance(event, StopAsked) and event.now else None
+
+
+def _payload(command: Command) -> _Payload:
+    """What a command says, checked: the table it comes from may have been written by any program.
+
+    Raises:
+        ConfigError: there is no such command, or its payload is no JSON object.
+        ValidationError: it says something else than such a command can.
+    """
+    kind: Any = command.kind
+    if not isinstance(kind, str) or kind not in PAYLOADS:
+        raise ConfigError(unknown("command", str(kind)[:LONGEST], list(PAYLOADS)))
+    if not isinstance(command.payload, dict):
+        raise ConfigError(f"command {command.id} ({kind}) is not understood: its payload is no JSON object")
+    return PAYLOADS[kind].model_validate(command.payload)
+
+
+def _mistakes(error: ValidationError) -> str:
+    """Each mistake with its place; what was given may be huge, and is not repeated."""
+    told = [f"{'.'.join(map(str, one['loc'])) or 'payload'}: {one['msg']}" for one in error.errors(include_input=False)]
+    return "; ".join(word[:200] for word in told[:5]) + (f"; and {len(told) - 5} more" if len(told) > 5 else "")

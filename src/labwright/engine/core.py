@@ -134,6 +134,11 @@ class CampaignCore:
         return self.phase in ("completed", "stopped", "failed")
 
     @property
+    def stop_asked(self) -> bool:
+        """Whether it ends with what is under way given up, not carried out."""
+        return self._stopping
+
+    @property
     def questions(self) -> dict[str, Question]:
         """What waits for a person, by id."""
         return self._asked.open

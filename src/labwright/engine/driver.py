@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
@@ -21,7 +21,7 @@ import orjson
 from labwright.clock import Actor, Mailbox, Repeating
 from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
-from labwright.engine.commands import event_of
+from labwright.engine.commands import event_of, stop_now_of
 from labwright.engine.core import CampaignCore
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import (
@@ -42,14 +42,30 @@ from labwright.engine.events import (
     StopStations,
     decisions,
 )
+from labwright.engine.following import Follow, Follower
 from labwright.engine.latch import refuse_while_latched
 from labwright.engine.recovery import learnt_s, rebuilt, used_so_far
 from labwright.engine.tables import take_changes
-from labwright.journal import Command, Journal, NewEvent, RunJournal, StepJournal, WakePort, recover, settle, supersede
+from labwright.journal import (
+    Command,
+    Journal,
+    LoggedEvent,
+    NewEvent,
+    RunJournal,
+    StepJournal,
+    Teller,
+    WakePort,
+    latching,
+    recover,
+    settle,
+    supersede,
+)
 from labwright.lab import Lab
+from labwright.lab.together import tell_all
 from labwright.model.campaign import CampaignState, Earlier
-from labwright.model.errors import ConfigError, DeviceError, LabwrightError
+from labwright.model.errors import ConfigError, JournalError, LabwrightError, RefusedError
 from labwright.model.material import Used
+from labwright.model.protocol import StepOrder, StepOutcome
 from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.stations import Station, StationLink
 from labwright.stations.uses import Uses
@@ -66,6 +82,9 @@ RESTORE_S = 3600.0
 
 JOIN_S = 30.0
 """Wall seconds a set-point that is being restored may take to be given up."""
+
+WATCHED_S = 5.0
+"""Wall seconds that whoever watches may take to hear of the end; the lab is safe by then."""
 
 _log = logging.getLogger(__name__)
 
@@ -111,10 +130,15 @@ class CampaignRun:
         campaign: fits the lab.
         journal: not controlled by another.
         data: folder of the runs.
-        watch: told every event after it was kept and handled, with the core.
-        run_closed: told the file of every finished run, to upload it; None if nobody does.
+        watch: told every event after it was kept, with the campaign after it, from a thread of its own; the campaign
+            does not wait for it.
+        run_closed: told the file of every finished run, to upload it, from a thread of its own; None if nobody does.
         resume: id of the campaign to go on with; a new one if empty.
         by: who starts it.
+
+    Attributes:
+        on_event: called with every event in the loop itself, before what follows from it is done; for tests, since
+            the lab waits for it.
 
     Raises:
         RefusedError: another controller runs on the journal, or the instruments were stopped and not reset.
@@ -127,7 +151,7 @@ class CampaignRun:
         campaign: Campaign,
         journal: Journal,
         data: Path,
-        watch: Watch = lambda event, core: None,
+        watch: Watch | None = None,
         run_closed: Callable[[Path], None] | None = None,
         *,
         resume: str = "",
@@ -137,39 +161,48 @@ class CampaignRun:
         self._lab = lab
         self._campaign = campaign
         self._journal = journal
-        self._watch = watch
+        self.on_event: Watch = lambda event, core: None
         self._run_closed = run_closed
+        self._teller = Teller("told of finished runs")
         self._resume = resume
         self._by = by
-        self.core = CampaignCore()
-        self._earlier = () if resume else _earlier(campaign, journal)
-        self._actor = lab.clock.actor("engine", busy=True)
-        self._events: Mailbox[Event | _Look] = lab.clock.mailbox(self._actor)
-        self._wake = WakePort(lambda: self._events.put(_Look()))
-        try:
-            self.epoch = journal.control(by, self._wake.number)
-        except LabwrightError:
-            self._wake.close()
-            raise
-        journal.listeners.append(self.note)
-        self._listening = journal.listen(lambda: self._events.put(_Look()))
-        self.runs = RunJournal(data / "runs")
-        self.recovered = recover(data / "runs")
-        self.keeper = StepJournal(journal)
-        self.worker: Worker = PlannerWorker(campaign.spec.planner, advise=campaign.spec.stop.advised)
         self.stations: dict[str, StationLink] = {}
         self._under_way: dict[str, RunStep] = {}
         self._alarms: dict[str, Repeating] = {}
         self._end: Finish | None = None
         self._going = not resume
+        self._stopped_now = ""
+        self._stops_seen: set[int] = set()
         self._ending = threading.Event()
+        self._setting = threading.Lock()
         self._restoring: threading.Thread | None = None
         self._used: dict[str, dict[str, Used]] = {}
-        if resume:
-            self.core = rebuilt(journal, resume)
-            self._used = used_so_far(self.keeper, self.core)
-        else:
-            self._events.put(self._started_event())
+        self._followers: list[Follower] = []
+        self.core = rebuilt(journal, resume) if resume else CampaignCore()
+        self._earlier = () if resume else _earlier(campaign, journal)
+        self._actor = lab.clock.actor("engine", busy=True)
+        self._events: Mailbox[Event | _Look] = lab.clock.mailbox(self._actor)
+        with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
+            taken.callback(self._actor.close)
+            self._wake = WakePort(self._woken)
+            taken.callback(self._wake.close)
+            self.epoch = journal.control(by, self._wake.number)
+            journal.listeners.append(self.note)
+            taken.callback(journal.listeners.remove, self.note)
+            self._listening = journal.listen(self._woken)
+            taken.callback(self._listening.close)
+            self.runs = RunJournal(data / "runs")
+            taken.callback(self.runs.close)
+            self.recovered = recover(data / "runs")
+            self.keeper = StepJournal(journal)
+            if resume:
+                self._used = used_so_far(self.keeper, self.core)
+            self.worker: Worker = PlannerWorker(campaign.spec.planner, advise=campaign.spec.stop.advised)
+            taken.callback(lambda: self.worker.close())
+            self._watching = self.follow(_told(watch)) if watch else None
+            if not resume:
+                self._events.put(self._started_event())
+            self._taken = taken.pop_all()
 
     def run(self) -> CampaignEnd:
         """Run the campaign to its end; the lab is left in its safe state.
@@ -179,6 +212,8 @@ class CampaignRun:
         """
         try:
             self.stations = self._make_stations()
+            if self._stopped_now:
+                self._latch(self._stopped_now)
             if self._resume:
                 self._restoring = threading.Thread(target=self._restore, name="restore", daemon=True)
                 self._restoring.start()
@@ -186,10 +221,16 @@ class CampaignRun:
             while self._end is None:
                 self._step()
         except BaseException:
-            self._stop_stations("the engine ends", now=True)
+            self._latch("the engine ends")
+            self._halt("the engine ends")
             raise
         finally:
             self._close()
+        if self._watching is not None:
+            self._watching.end()
+            self._watching.wait(WATCHED_S)
+            self._watching.close()
+        self._teller.close(WATCHED_S)
         return CampaignEnd(self.core.campaign, self._end.state, self._end.reason, self.core)
 
     def patience_s(self) -> float | None:
@@ -203,10 +244,26 @@ class CampaignRun:
         return SILENCE_S + max((one.timeout_s for one in self._under_way.values()), default=0.0) / self._lab.clock.speed
 
     def ask_to_stop(self, why: str, *, now: bool) -> None:
-        """End the campaign: after the current operations, or now with all devices halted. Callable from anywhere."""
+        """End the campaign: after the current operations, or now with all devices halted. Callable from anywhere.
+
+        Now means now, whatever the driver waits for: a journal that is away must not keep a heater on. When this
+        returns nothing begins any more, and nothing will on these instruments until a person resets the stop.
+        """
+        if now:
+            self._latch(why)
         self._events.put(StopAsked(why=why, now=now, by=self._by))
-        if now:  # at once, whatever the driver waits for: a journal that is away must not keep a heater on
-            self._stop_stations(why, now=True)
+        if now:
+            self._stop_now(why, self._by)
+
+    def follow(self, tell: Follow) -> Follower:
+        """Have every event from now on told from a thread of its own.
+
+        Call the follower's `end`, `wait` and `close` when `run` has returned.
+        """
+        since = self._journal.last_event(self._resume) if self._resume else 0
+        follower = Follower(self._journal, tell, since)
+        self._followers.append(follower)
+        return follower
 
     def note(self, words: str) -> None:
         """Keep something a person should know. Callable from anywhere."""
@@ -236,7 +293,7 @@ class CampaignRun:
         """Set-points that the lab has lost while nobody was there are set again, before any sample goes on."""
         actor = self._lab.clock.actor("restore", busy=True)
         try:
-            held = self.keeper.held(self._resume) if self.core.live else {}
+            held = self.keeper.held(self._resume) if self.core.live and not self.core.stop_asked else {}
             for (name, attr), value in held.items():
                 axis: Any = getattr(self._lab.devices.get(name), attr, None)
                 if axis is not None and getattr(axis, "holds", False) and not self._ending.is_set():
@@ -249,7 +306,10 @@ class CampaignRun:
 
     def _restore_one(self, axis: Any, what: str, value: float, actor: Actor) -> None:
         try:
-            status = axis.set(value)
+            with self._setting:  # between the look and the act no stop comes
+                if self._ending.is_set():
+                    return
+                status = axis.set(value)
             actor.park([status])
             status.wait(RESTORE_S)
             self.note(f"{what} is set to {value:g} again, as before the controller ended")
@@ -259,15 +319,19 @@ class CampaignRun:
 
     def _end_restoring(self) -> None:
         """Set nothing any more; what is being set is given up, and its device halted."""
-        self._ending.set()
+        self._set_nothing()
         thread = self._restoring
         if thread is None or not thread.is_alive():
             return
         for device in self._lab.devices.values():
             device.end_acts("the campaign was told to end")
-            with contextlib.suppress(DeviceError):
-                device.stop_acts()
+        for name, why in tell_all(self._lab.devices, "stop_acts").items():
+            _log.error("%s could not be told to halt: %s", name, why)
         thread.join(JOIN_S)
+
+    def _set_nothing(self) -> None:
+        with self._setting:
+            self._ending.set()
 
     def _step(self) -> None:
         """Wait for something to happen; take all that has, keep it together, and do what follows."""
@@ -290,11 +354,16 @@ class CampaignRun:
                     self._obey(command, kept, seen, instructions)
             elif not self.core.over and not self._out_of_date(one):
                 self._take(one, kept, seen, instructions)
-        # A pause before all else, the commit too: what comes with it must not begin, and a slow disk not delay it.
+        # A stop and a pause before all else, the commit too: a slow disk must not delay them, nor anything begin.
+        for event in seen:
+            if isinstance(event, StopAsked) and event.now and not self._stopped_now:
+                self._stop_now(event.why, event.by)
         if PauseStations(on=True) in instructions:
             self._carry_out(PauseStations(on=True))
         if kept:
             self._journal.record(kept)
+            for follower in self._followers:
+                follower.news(self.core.campaign)
         for event in seen:
             self._seen(event)
         for instruction in last_word_first(instructions):
@@ -373,18 +442,13 @@ class CampaignRun:
             self._under_way.pop(event.outcome.step_id, None)
             if (alarm := self._alarms.pop(event.outcome.step_id, None)) is not None:
                 alarm.cancel()
-            if self._run_closed is not None:
-                for path in map(self.runs.path, event.outcome.run_uids):
-                    if path.exists():
-                        self._told(self._run_closed, path)
-        self._told(self._watch, event, self.core)
+            for path in map(self.runs.path, event.outcome.run_uids):
+                self._teller.tell(self._run_is_closed, path)
+        self.on_event(event, self.core)
 
-    def _told(self, call: Callable[..., None], *args: Any) -> None:
-        """Tell somebody; if he cannot hear it, a lost terminal for one, the lab goes on."""
-        try:
-            call(*args)
-        except Exception:  # noqa: BLE001 - whoever listens is not the engine, and must not end a dispense half way
-            _log.exception("the engine goes on, but somebody could not be told what happened")
+    def _run_is_closed(self, path: Path) -> None:
+        if self._run_closed is not None and path.exists():
+            self._run_closed(path)
 
     def _carry_out(self, instruction: Instruction) -> None:
         match instruction:
@@ -395,12 +459,17 @@ class CampaignRun:
                 late = StepLate(step_id=order.step_id, running_s=late_s, expected_s=order.expected_s)
                 self._under_way[order.step_id] = instruction
                 self._alarms[order.step_id] = self._lab.clock.once(late_s, lambda: self._events.put(late))
-                self.stations[station].start(order, self.epoch)
+                try:
+                    self.stations[station].start(order, self.epoch)
+                except RefusedError as error:
+                    self._events.put(_not_started(order, f"it was not started: {error}", self._lab.clock.now()))
             case PauseStations(on=on):
                 for one in self.stations.values():
                     one.pause(on=on)
-            case StopStations(why=why, now=now):
-                self._stop_stations(why, now=now)
+            case StopStations(why=why, now=False):
+                self._stop_stations(why)
+            case StopStations():
+                pass  # it was done before this was kept
             case Finish():
                 self._end = instruction
 
@@ -414,24 +483,58 @@ class CampaignRun:
 
         self.worker.ask(state, 1, answered)
 
-    def _stop_stations(self, why: str, *, now: bool) -> None:
-        """First none of them begins anything any more, then all are halted at once."""
+    def _stop_stations(self, why: str) -> None:
+        """None of them begins another operation."""
         for station in self.stations.values():
             station.stop(why, now=False)
-        self._ending.set()
-        if now:
-            self._end_restoring()
-            self._at_all_stations(lambda station: station.stop(why, now=True))
+        self._set_nothing()
+
+    def _stop_now(self, why: str, by: str) -> None:
+        """First nothing begins any more, then the stop is written down, then all is halted; no step waits for the next.
+
+        Args:
+            why: for the operations it ends, and for whoever finds the instruments stopped.
+            by: who stops; empty for the controller itself.
+        """
+        self._latch(why)
+        self._stopped_now = self._stopped_now or why
+        try:
+            because = why.removeprefix(f"stopped by {by}").removeprefix(": ") or "no reason was given"
+            work = latching(self._lab.instruments, self.core.campaign, by, because)
+            self._journal.writer.submit(work, "latch").add_done_callback(_kept)
+        except JournalError as error:
+            _log.error("the stop holds in this process only: %s", error)
+        self._halt(why)
+
+    def _latch(self, why: str) -> None:
+        """In this process, without a wire or a file."""
+        self._stopped_now = self._stopped_now or why
+        for station in self.stations.values():
+            station.latch(why)
+
+    def _halt(self, why: str) -> None:
+        self._at_all_stations(lambda station: station.stop(why, now=True))
+        self._end_restoring()
+
+    def _woken(self) -> None:
+        """Somebody has tapped: commands may wait. A stop-now is obeyed here and now, whatever the loop is doing."""
+        self._events.put(_Look())
+        campaign = self.core.campaign
+        if not campaign or self.core.over:
+            return
+        try:
+            waiting = self._journal.waiting_commands(campaign)
+        except JournalError:
+            return  # the loop will find it away, and say so
+        for command in waiting:
+            stop = None if command.id in self._stops_seen else stop_now_of(command, self._campaign)
+            if stop is not None:
+                self._stops_seen.add(command.id)
+                self._stop_now(stop.why, stop.by)
 
     def _close(self) -> None:
         """The lab's safe state first; a second interrupt in the middle of it must not leave a station out."""
-        with contextlib.ExitStack() as stack:
-            stack.callback(self._actor.close)
-            stack.callback(self.runs.close)
-            stack.callback(self._wake.close)
-            stack.callback(self._listening.close)
-            self._journal.listeners.remove(self.note)
-            stack.callback(self.worker.close)
+        with self._taken:
             self._end_restoring()
             self._at_all_stations(lambda station: station.close())
             for alarm in self._alarms.values():
@@ -460,6 +563,26 @@ class CampaignRun:
             )
             for name, spec in lab.model.stations.items()
         }
+
+
+def _not_started(order: StepOrder, why: str, now_s: float) -> StepEnded:
+    """A station that refuses a step has failed it; the controller goes on."""
+    outcome = StepOutcome(
+        step_id=order.step_id, state="failed", fail_kind="equipment", error=why, started_s=now_s, ended_s=now_s
+    )
+    return StepEnded(outcome=outcome)
+
+
+def _told(watch: Watch) -> Follow:
+    def tell(logged: LoggedEvent, event: Event, core: CampaignCore) -> None:
+        watch(event, core)
+
+    return tell
+
+
+def _kept(stop: Future[None]) -> None:
+    if (error := stop.exception()) is not None:
+        _log.error("the stop holds in this process only, it could not be written to the journal: %s", error)
 
 
 def _earlier(campaign: Campaign, journal: Journal) -> tuple[Earlier, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 import math
 import os
 import queue
@@ -28,8 +27,6 @@ from labwright.model.errors import BadReplyError, CommunicationError, ConfigErro
 from labwright.model.ports import MqttAddress, SerialAddress, TcpAddress, VisaAddress
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 RETRIES = 2
 """How often a command that is harmless to repeat is sent again."""
@@ -130,7 +127,11 @@ class Port:
         self._thread = thread
 
     def close(self) -> None:
-        """Give up the command on the line, refuse the rest, and give the line back; nothing is sent afterwards."""
+        """Give up the command on the line, refuse the rest, and give the line back; nothing is sent afterwards.
+
+        Raises:
+            CommunicationError: the line is not given back, since something still uses it.
+        """
         with self._gate:
             thread, self._thread = self._thread, None
             self._closing = True
@@ -138,8 +139,7 @@ class Port:
         if thread is not None:
             thread.join(timeout=CLOSE_S)
             if thread.is_alive():  # it keeps the line: a second controller beside it would garble both
-                _log.error("%s: its worker does not end within %g s; the line stays taken", self, CLOSE_S)
-                return
+                raise CommunicationError(f"{self}: its worker does not end within {CLOSE_S:g} s; the line stays taken")
         self._disconnect()
 
     def cut(self) -> None:

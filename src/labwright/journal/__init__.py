@@ -5,6 +5,7 @@ from labwright.journal.latch import Latch, latching, open_latches, reset_latch
 from labwright.journal.place import check_place
 from labwright.journal.runs import Recovered, RunJournal, closed_runs, find_run, read_run, recover, run_files
 from labwright.journal.steps import StepJournal, settle, supersede
+from labwright.journal.telling import Teller
 from labwright.journal.wake import WakePort
 from labwright.journal.writer import FencedError
 
@@ -19,6 +20,7 @@ __all__ = [
     "Recovered",
     "RunJournal",
     "StepJournal",
+    "Teller",
     "WakePort",
     "check_place",
     "closed_runs",

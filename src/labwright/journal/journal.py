@@ -20,6 +20,7 @@ from labwright.journal import schema
 from labwright.journal.database import gone, named, open_database, refused
 from labwright.journal.lock import controller_lock, take_or_refuse
 from labwright.journal.statements import Statements
+from labwright.journal.telling import Teller
 from labwright.journal.wake import CHANNEL, Listener, wake
 from labwright.journal.writer import Writer
 from labwright.model.errors import JournalError
@@ -30,6 +31,13 @@ Changes = Mapping[tuple[str, str], Row | None]
 
 CHUNK = 1000
 """Events read at a time; a campaign may have more than a memory wants."""
+
+
+PAYLOAD_MOST = 100_000
+"""Characters of a command's payload; what is longer is no command."""
+
+TOLD_S = 1.0
+"""Wall seconds that listeners may take to hear the last words."""
 
 
 def journal_file(data: Path) -> Path:
@@ -79,12 +87,16 @@ class NewEvent:
 
 @dataclass(frozen=True)
 class Command:
-    """What somebody asks the controller to do."""
+    """What somebody asks the controller to do, as it stands in the table: any program may have written it there.
+
+    Attributes:
+        payload: read from JSON; the text itself where it is none, or too long to be a command's.
+    """
 
     id: int
     campaign: str
     kind: str
-    payload: dict[str, Any]
+    payload: Any
     by: str
     because: str
     asked_s: float
@@ -105,7 +117,8 @@ class Journal:
         self._engine = open_database(place)
         self.name = named(self._engine)
         self.listeners: list[Callable[[str], None]] = [say]
-        """Told in words when the database is away and when it is back."""
+        """Told in words when the database is away and when it is back, from a thread of its own."""
+        self._teller = Teller("told of the journal")
         self._lock = controller_lock(self._engine)
         self._writer: Writer | None = None
         self._claimed = False
@@ -255,9 +268,27 @@ class Journal:
     def waiting_commands(self, campaign: str) -> list[Command]:
         """Commands for a campaign that nobody has taken, oldest first."""
         table = schema.command
-        rows = self.rows(table, table.c.campaign == campaign, table.c.taken_s.is_(None), order=table.c.id)
+        waiting = sa.and_(table.c.campaign == campaign, table.c.taken_s.is_(None))
         names = ("id", "campaign", "kind", "by", "because", "asked_s")
-        return [Command(payload=orjson.loads(row["payload"]), **{n: row[n] for n in names}) for row in rows]
+        columns = [table.c[name] for name in names]
+        # Only so much of it: a payload of a gigabyte is no command, and must not fill the controller's memory.
+        payload = sa.func.substr(table.c.payload, 1, PAYLOAD_MOST + 1).label("payload")
+        query = sa.select(*columns, payload).where(waiting).order_by(table.c.id)
+        try:
+            rows = self.read(query)
+        except JournalError:  # SQLite takes bytes that are no text, and then cannot give them back as text
+            ids = [row["id"] for row in self.read(sa.select(table.c.id).where(waiting).order_by(table.c.id))]
+            rows = [self._readable(query.where(table.c.id == key), key, campaign) for key in ids]
+        return [Command(**{**row, "payload": _from_json(row["payload"])}) for row in rows]
+
+    def _readable(self, query: sa.Select[Any], key: int, campaign: str) -> Row:
+        """A command; one that cannot be read is one that nobody understands."""
+        try:
+            return self.read(query)[0]
+        except JournalError as error:
+            return {"id": key, "campaign": campaign, "kind": "", "by": "", "because": "", "asked_s": 0.0} | {
+                "payload": str(error)
+            }
 
     def wake_controller(self) -> None:
         """Tell a controller on this machine to look at its commands; nothing happens where none runs."""
@@ -297,6 +328,12 @@ class Journal:
                 return
             after = rows[-1]["id"]
 
+    def last_event(self, campaign: str) -> int:
+        """Id of the campaign's newest event; 0 if it has none."""
+        table = schema.event
+        (row,) = self.read(sa.select(sa.func.max(table.c.id).label("last")).where(table.c.campaign == campaign))
+        return int(row["last"] or 0)
+
     def campaigns(self) -> list[str]:
         """Ids of all campaigns, the newest last."""
         table = schema.event
@@ -328,6 +365,7 @@ class Journal:
                 self.write_alone(lambda c: c.execute(sa.update(schema.epoch).where(mine).values(ended_s=time.time())))
             except JournalError:
                 pass  # a controller that did not say so is found out by its lock
+        self._teller.close(TOLD_S)
         self._lock.release()
         self._claimed = False
         self._engine.dispose()
@@ -341,7 +379,7 @@ class Journal:
 
     def _tell(self, words: str) -> None:
         for listener in self.listeners:
-            listener(words)
+            self._teller.tell(listener, words)
 
     def _event_row(self, one: NewEvent) -> dict[str, Any]:
         return {
@@ -394,3 +432,13 @@ class Journal:
             if self._writer is not None and gone(self._engine, error):
                 return self._writer.transact(rows, "read")
             raise refused(self._engine, error) from error
+
+
+def _from_json(text: Any) -> Any:
+    """What a command's payload says; the text itself where it is no JSON."""
+    if not isinstance(text, (str, bytes)) or len(text) > PAYLOAD_MOST:
+        return text
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text

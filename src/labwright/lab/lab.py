@@ -13,7 +13,8 @@ from labwright.hardware import EmbeddedBroker, LabDevice, MqttLink, Port
 from labwright.hardware.descriptors import FOR_A_PORT, FOR_A_STATION, make_room
 from labwright.lab.classes import in_words, resolve
 from labwright.lab.folder import LabFolder
-from labwright.model.errors import CommunicationError, ConfigError, DeviceError, UnreachableError
+from labwright.lab.together import tell_all
+from labwright.model.errors import CommunicationError, ConfigError, DeviceError, UnreachableError, UnsafeError
 from labwright.model.lab import DeviceSpec
 from labwright.model.ports import MqttAddress, PortAddress
 
@@ -89,33 +90,44 @@ class Lab:
                 f"the simulation has no port {', '.join(lacking)}, and the real one is not used instead; "
                 "start `labwright simulate` again"
             )
-        opened = False
         try:
             self._open(wanted, undisturbed=undisturbed)
-            opened = True
-        finally:  # whatever ended it, Ctrl-C included
-            if not opened and undisturbed:
+        except BaseException as error:  # Ctrl-C included
+            known = error.failures if isinstance(error, UnreachableError) else {}
+            if undisturbed:
                 self._give_back()  # it was not ours to stop
-            elif not opened:
-                self.close()
+            else:
+                self._close(known)
+            raise
 
     def close(self) -> None:
-        """Bring every device to its safe state and give the ports back."""
-        for device in self.devices.values():
-            try:
-                device.make_safe()
-            except DeviceError:
-                continue  # a lost device cannot be told; its own watchdog acts
-        self._give_back()
+        """Bring every device to its safe state, all at once, and give every port back, whatever one of them does.
 
-    def _give_back(self) -> None:
-        for port in self.ports.values():
-            port.close()
+        Raises:
+            UnsafeError: what could not be made safe, or given back; everything else was.
+        """
+        self._close({})
+
+    def _close(self, known: Mapping[str, str]) -> None:
+        """As `close`; what is known not to answer is tried, but not told once more."""
+        failures: dict[str, str] = {}
+        try:
+            failures |= tell_all(self.devices, "make_safe")
+        finally:
+            failures |= self._give_back()
+        if left := {name: why for name, why in failures.items() if name not in known}:
+            raise UnsafeError(left, simulated=self.simulated)
+
+    def _give_back(self) -> dict[str, str]:
+        """Close ports and broker, whatever one of them raises; what failed, by name."""
+        ports = {f"port {name}": port for name, port in self.ports.items()}
+        broker, self._broker = self._broker, None
         self.devices.clear()
         self.ports.clear()
-        if self._broker is not None:
-            self._broker.stop()
-            self._broker = None
+        failures = tell_all(ports, "close")
+        if broker is not None:
+            failures |= tell_all({"the MQTT broker": broker}, "stop")
+        return failures
 
     def _open(self, wanted: Mapping[str, DeviceSpec], *, undisturbed: bool) -> None:
         failures: dict[str, str] = {}

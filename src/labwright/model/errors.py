@@ -9,6 +9,7 @@ A message says what, where, which value, which limit, and what to do next. Drawn
     ├── RefusedError               5   a limit, an interlock or a permission said no
     │   ├── LimitError             5   a command outside a device's limit; nothing was sent
     │   └── InfeasibleError        5   no dispensing reaches the target composition; carries the nearest that does
+    ├── UnsafeError                1   devices that could not be brought to their safe state; a person must look
     ├── DeviceError                1   an instrument answered, but with a fault
     │   ├── CommunicationError     1   a reply did not come in time, or the line is lost
     │   │   └── BadReplyError      1   a reply came that does not belong to its command or is damaged
@@ -102,6 +103,29 @@ class InfeasibleError(RefusedError):
     def __init__(self, message: str, nearest: Mapping[str, float]) -> None:
         super().__init__(message)
         self.nearest = dict(nearest)
+
+
+class UnsafeError(LabwrightError):
+    """Devices that could not be brought to their safe state, or ports that could not be given back.
+
+    Args:
+        failures: why, by name of the device or port.
+        simulated: whether the instruments are simulated.
+    """
+
+    def __init__(self, failures: Mapping[str, str], *, simulated: bool = False) -> None:
+        self.failures = dict(failures)
+        what = "SIMULATED devices" if simulated else "devices"
+        lines = [f"  {name}: {why}" for name, why in self.failures.items()]
+        super().__init__(
+            "\n".join(
+                [
+                    f"NOT SAFE: {len(lines)} {what} may still move, heat or pump; they could not be made safe:",
+                    *lines,
+                    "Go and look at them now; switch them off by hand where they do not answer.",
+                ]
+            )
+        )
 
 
 class DeviceError(LabwrightError):

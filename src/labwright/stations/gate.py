@@ -27,13 +27,14 @@ class Gate:
 
     Attributes:
         lock: held while an operation begins, so that no stop slips in between.
-        stopped: why, once a stop was asked for.
+        stopped: why, once a stop was asked for; of the step that runs, or for good.
     """
 
     def __init__(self, station: str, clock: LabClock, loop: asyncio.AbstractEventLoop) -> None:
         # Reentrant: who parks lets lab time pass, and an alarm that rings then may look at this gate.
         self.lock = threading.RLock()
         self.stopped: str | None = None
+        self._latched = False
         self._station = station
         self._clock = clock
         self._loop = loop
@@ -42,8 +43,9 @@ class Gate:
         self._held: list[tuple[Actor, asyncio.Event]] = []
 
     def open(self) -> None:
-        """For a new step; the lock is held."""
-        self.stopped = None
+        """For a new step, unless the station was stopped for good; the lock is held."""
+        if not self._latched:
+            self.stopped = None
         self._paused_s, self._since_s = 0.0, self._clock.now()
 
     def pause(self, *, on: bool) -> None:
@@ -64,6 +66,12 @@ class Gate:
     def stop(self, why: str) -> None:
         """Let nothing begin any more in this step; the lock is held."""
         self.stopped = self.stopped or why
+        self._let_go()
+
+    def latch(self, why: str) -> None:
+        """Let nothing begin any more, in this step and in every later one; the lock is held."""
+        if not self._latched:
+            self._latched, self.stopped = True, why
         self._let_go()
 
     def paused_s(self) -> float:

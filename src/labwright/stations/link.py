@@ -26,7 +26,10 @@ class StationLink(Protocol):
         """How a step ended; None while it runs or if it is not known here."""
 
     def stop(self, why: str, *, now: bool) -> None:
-        """End the step that runs: after its current operation, or now with all devices halted."""
+        """End the step that runs after its current operation; or now: devices halted, the station latched."""
+
+    def latch(self, why: str) -> None:
+        """Begin nothing any more, now and later, without a word on a wire; `stop` with `now` does this first."""
 
     def pause(self, *, on: bool) -> None:
         """Let no operation begin any more, or let them begin again; what is under way ends."""

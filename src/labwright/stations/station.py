@@ -8,7 +8,6 @@ import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -17,6 +16,7 @@ from bluesky.utils import FailedStatus, Msg, RunEngineInterrupted
 
 from labwright.clock import Actor, LabClock
 from labwright.lab.classes import place_of
+from labwright.lab.together import tell_all
 from labwright.model.errors import (
     DeviceError,
     InfeasibleError,
@@ -160,16 +160,31 @@ class Station:
             return self._outcomes.get(step_id)
 
     def stop(self, why: str, *, now: bool) -> None:
-        """End the step that runs: after its current operation, or now with all devices halted."""
+        """End the step that runs after its current operation; or now, with all devices halted and the station latched.
+
+        A latched station begins nothing any more, whether a step runs now or not: a step that it is given later ends
+        stopped before its first operation.
+        """
+        if now:
+            self.latch(why)
+            self._halt(why)
+            return
         with self._gate.lock:
-            running = self._order is not None
             if self._timer is not None:
                 self._timer.cut()
             self._gate.stop(why)
-        if now and running:
-            for device in self._all():
-                device.end_acts(why)  # no wire yet: nothing begins any more on any of them
-            self._tell_all("stop")
+
+    def latch(self, why: str) -> None:
+        """Begin nothing any more; no wire is touched, so that it takes no time."""
+        with self._gate.lock:
+            if self._timer is not None:
+                self._timer.cut()
+            self._gate.latch(why)
+
+    def _halt(self, why: str) -> None:
+        for device in [one for one in self._all() if hasattr(one, "end_acts")]:
+            device.end_acts(why)  # no wire yet: nothing begins any more on any of them
+        self._tell("stop", self._all())
 
     def _too_long(self, step_id: str, why: str) -> None:
         """End a step that has used up its time: with the devices it uses, and no others'."""
@@ -191,8 +206,12 @@ class Station:
 
     def close(self) -> None:
         """Stop now and make every device safe; one that cannot be told is logged, and the next is told."""
-        self.stop("the station closes", now=True)
-        self._tell_all("make_safe")
+        with self._gate.lock:
+            running = self._order is not None
+        self.latch("the station closes")
+        if running:
+            self._halt("the station closes")
+        self._tell("make_safe", self._all())
         with self._gate.lock:
             if self._closed:
                 return
@@ -215,21 +234,10 @@ class Station:
         thread.join(JOIN_S)
         self._loop.close()
 
-    def _tell_all(self, what: str) -> None:
-        self._tell(what, self._all())
-
     def _tell(self, what: str, devices: list[Any]) -> None:
         """Tell devices at once: one that does not answer must not keep the next one waiting."""
-
-        def tell(device: Any) -> None:
-            try:
-                getattr(device, what)()
-            except Exception as error:  # noqa: BLE001 - a driver is somebody's code, and the next device must be told
-                _log.error("station %s: %s could not be told to stop: %s", self.name, device.name, error)
-
-        if devices:
-            with ThreadPoolExecutor(len(devices), thread_name_prefix=f"{what} {self.name}") as pool:
-                list(pool.map(tell, devices))
+        for name, why in tell_all({one.name: one for one in devices}, what).items():
+            _log.error("station %s: %s: %s failed: %s", self.name, name, what, why)
 
     def _all(self) -> list[Any]:
         return [*self._devices.values(), *self._monitors]
@@ -251,6 +259,7 @@ class Station:
         watch = TimeLimit(self._gate, self._clock, order.step_id, limit_s, self._too_long)
         self._operations = None
         try:
+            self._gate.check()  # a latched station has not begun this step
             self._operations = StepOperations(order, self._keeper, self._clock, self._actor, self._gate, self._uses)
             self._engine(self._plan(order, found, uids))
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:

@@ -251,9 +251,8 @@ class _Controller:
             self._lab.open(undisturbed=bool(resume))
             if not resume:
                 self._trace.began_at = len(twin.effects())
-            self._run = CampaignRun(
-                self._lab, campaign, self._journal, twin.data, self._watch, resume=resume, by="contract test"
-            )
+            self._run = CampaignRun(self._lab, campaign, self._journal, twin.data, resume=resume, by="contract test")
+            self._run.on_event = self._watch
             # In this process: starting another would take most of the time of a short protocol.
             self._run.worker = _Planner(campaign)
             self._run.keeper = _Keeper(self._journal, self)
