@@ -135,7 +135,9 @@ def endurance(scratch: Path, folder: LabFolder, experiments: int) -> tuple[float
 
     loaded = load_campaign(folder, campaign(folder, budget=experiments, parallel=10))
     with Lab(folder, LabClock()) as lab, Journal(journal_file(data)) as journal:
-        end = CampaignRun(lab, loaded, journal, data, watch).run()
+        run = CampaignRun(lab, loaded, journal, data)
+        run.on_event = watch
+        end = run.run()
     assert end.state == "completed", end.reason
     tenth = experiments // 10
     gaps = [after - before for before, after in zip(when[:-10], when[10:], strict=True)]

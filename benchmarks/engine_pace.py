@@ -89,7 +89,9 @@ def run(folder: LabFolder, data: Path, place: str | Path, *, budget: int, parall
 
     campaign = load_campaign(folder, path)
     with Lab(folder, LabClock()) as lab, Journal(place) as journal:
-        end = CampaignRun(lab, campaign, journal, data, watch).run()
+        run = CampaignRun(lab, campaign, journal, data)
+        run.on_event = watch
+        end = run.run()
     assert end.state == "completed", end.reason
     assert len(ended) == 10 * budget
     return ended

@@ -212,12 +212,12 @@ class Machine(RuleBasedStateMachine):
         else:
             self.feed(Infeasible(suggestion=suggestion, reason="too rich"))
 
-    @precondition(lambda self: self.core.phase in ("running", "paused"))
+    @precondition(lambda self: self.core.phase == "running")
     @rule(x=st.floats(-0.1, 1))
     def person_suggests(self, x: float) -> None:
         core, before = self.core, self.core.snapshot()
         event = Proposed(suggestion=Suggestion(params={"x": x}, rationale="r"), uses_ml={"water": 2.0}, by="Kim")
-        trials, full = len(core.trials), len(core.live) >= core.spec.parallel or core.phase == "paused"
+        trials, full = len(core.trials), len(core.live) >= core.spec.parallel or core.paused
         try:
             self.feed(event)
         except IllegalEventError:
@@ -269,17 +269,17 @@ class Machine(RuleBasedStateMachine):
         answer = data.draw(st.sampled_from(sorted(question.choices)))
         self.feed(Answered(question=question.id, answer=answer, by="Kim", because="looked"))
 
-    @precondition(lambda self: self.core.phase == "running")
+    @precondition(lambda self: not self.core.over and not self.core.paused and not self.core.stop_asked)
     @rule()
     def pause(self) -> None:
         self.feed(PauseAsked(by="Kim"))
 
-    @precondition(lambda self: self.core.phase == "paused")
+    @precondition(lambda self: self.core.paused)
     @rule()
     def resume(self) -> None:
         self.feed(ResumeAsked(by="Kim"))
 
-    @precondition(lambda self: self.core.phase in ("running", "paused"))
+    @precondition(lambda self: self.core.phase == "running" or self.core.paused)
     @rule(sure=st.integers(0, 9))
     def drain(self, sure: int) -> None:
         if sure == 0:
@@ -323,8 +323,8 @@ class Machine(RuleBasedStateMachine):
         return core, tables
 
     @precondition(lambda self: not self.core.over)
-    @rule(which=st.sampled_from(["step", "answer", "started", "suggested", "resume", "veto"]))
-    def nonsense(self, which: Literal["step", "answer", "started", "suggested", "resume", "veto"]) -> None:
+    @rule(which=st.sampled_from(["step", "answer", "started", "suggested", "pause", "resume", "veto"]))
+    def nonsense(self, which: Literal["step", "answer", "started", "suggested", "pause", "resume", "veto"]) -> None:
         """Events that cannot happen are refused and change nothing."""
         before = self.core.snapshot()
         stranger = StepOrder(
@@ -345,7 +345,9 @@ class Machine(RuleBasedStateMachine):
         if not self.core.asking and not self.core.proposals.unwanted:
             events["veto"] = Vetoed(trial="9999", by="Kim")
             events["suggested"] = Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"))
-        if self.core.phase != "paused":
+        if self.core.paused or self.core.stop_asked:
+            events["pause"] = PauseAsked(by="Kim")
+        if not self.core.paused:
             events["resume"] = ResumeAsked(by="Kim")
         if which in events:
             with pytest.raises(IllegalEventError):
@@ -375,7 +377,7 @@ class Machine(RuleBasedStateMachine):
         for _ in range(500):
             if self.core.over:
                 break
-            if self.core.phase == "paused":
+            if self.core.paused:
                 self.resume()
             elif self.running:
                 self.done(self.running.pop(min(self.running)))

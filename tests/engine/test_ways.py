@@ -234,7 +234,7 @@ def test_pause_starts_nothing_and_drain_starts_no_experiment() -> None:
     assert lab.feed(PauseAsked(by="Kim")) == [PauseStations(on=True)]
     assert lab.end("0001/a") == []
     lab.feed(DrainAsked(by="Kim", because="lunch"))
-    assert lab.core.phase == "paused", "only a person lets it go on"
+    assert lab.core.paused, "only a person lets it go on"
     pause, step = lab.feed(ResumeAsked(by="Kim"))
     assert pause == PauseStations(on=False)
     assert isinstance(step, RunStep)

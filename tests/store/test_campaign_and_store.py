@@ -44,7 +44,9 @@ def test_a_campaign_does_not_notice_that_its_store_is_killed(tmp_path: Path) -> 
             Lab(folder, clock, twin.addresses, simulated=True) as lab,
             Journal(journal_file(tmp_path)) as journal,
         ):
-            end = CampaignRun(lab, campaign, journal, tmp_path, watch, uploader.notify).run()
+            run = CampaignRun(lab, campaign, journal, tmp_path, run_closed=uploader.notify)
+            run.on_event = watch
+            end = run.run()
         assert end.state == "completed"
         assert len(killed) == 1
         summary = uploader.drain(120)

@@ -90,6 +90,11 @@ def choose(journal: Journal, name: str) -> dict[str, Any]:
     raise ConfigError(f"{journal.name}: {unknown('campaign', name, known)}")
 
 
+def is_paused(row: dict[str, Any]) -> bool:
+    """Whether a campaign is paused, whatever else it does."""
+    return str(row["state"]).endswith("paused")
+
+
 def go_on_words(row: dict[str, Any]) -> str:
     """What to type where nobody runs a campaign that is not over."""
     return f"go on with: labwright campaign run {row['name']}"
@@ -154,6 +159,7 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
         "name": row["name"],
         "title": row["title"],
         "state": row["state"],
+        "paused": is_paused(row),
         "reason": row["reason"],
         "simulated": bool(row["simulated"]),
         "tried": row["tried"],
@@ -176,7 +182,7 @@ def _waits_for(
     waits = [f"answer to {one}" for one in questions]
     if not running:
         return [*waits, f"a controller: labwright campaign run {row['name']}"]
-    if row["state"] == "paused":
+    if is_paused(row):
         waits.append("labwright campaign resume")
     step, experiment = schema.step, schema.experiment
     steps = journal.rows(step, step.c.campaign == row["id"], step.c.state == "running", order=step.c.step_id)

@@ -97,7 +97,7 @@ class Progress:
         for one in core.live.values():
             running = [f"{run.spec.station}: {run.spec.name}" for run in one.running if run.state == "running"]
             doing = ", ".join(sorted(running)) or ("waits for a person" if one.state == "held" else "waits")
-            if core.phase == "paused":
+            if core.paused:
                 doing = f"paused ({doing})"
             if one.trial is None:
                 blank = [""] * (len(self._columns) - 4)
@@ -107,7 +107,7 @@ class Progress:
         if not core.live:
             blank = [""] * (len(self._columns) - 4)
             number = f"{core.tried + 1}/{self._spec.budget}"
-            yield (number, "planning" if core.asking else core.phase, *blank, self._best(core), self._left())
+            yield (number, "planning" if core.asking else core.status, *blank, self._best(core), self._left())
 
     def _row(self, trial: Trial, number: int, station: str, core: CampaignCore) -> tuple[str, ...]:
         made = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in trial.made.values())

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from labwright.cli.campaigns import OVER, Controller, choose, controller
+from labwright.cli.campaigns import OVER, Controller, choose, controller, is_paused
 from labwright.cli.output import console, emit, whoami
 from labwright.journal import Journal
 from labwright.model.errors import ConfigError, JournalError, RefusedError, unknown
@@ -90,7 +90,7 @@ def _confirmation(row: dict[str, Any], kind: str, payload: Mapping[str, Any], tr
     words = DONE[which].format(id=row["id"], trial=trial, what=payload.get("trial", ""))
     if row["state"] in OVER:
         return f"{words}. It is {row['state']} now: {row['reason']}"
-    if kind == "drain" and row["state"] == "paused":
+    if kind == "drain" and is_paused(row):
         return f"{words}, once it is resumed: labwright campaign resume {row['id']}"
     return words
 
@@ -219,9 +219,9 @@ def _check(row: dict[str, Any], kind: str, here: Controller) -> None:
     campaign, name = row["id"], row["name"]
     if row["state"] in OVER:
         raise RefusedError(f"{campaign} is {row['state']} ({row['reason']}); there is nothing to {kind}")
-    if kind == "pause" and row["state"] == "paused":
+    if kind == "pause" and is_paused(row):
         raise RefusedError(f"{campaign} is already paused; resume it with: labwright campaign resume {campaign}")
-    if kind == "resume" and row["state"] != "paused" and here.runs:
+    if kind == "resume" and not is_paused(row) and here.runs:
         raise RefusedError(f"{campaign} is not paused: it is {row['state']}; there is nothing to resume")
     if here.campaign not in ("", campaign):
         raise RefusedError(

@@ -203,14 +203,14 @@ class View:
         best = (
             "" if core.best is None else f" · best {core.best:.4g} {core.spec.objective.unit.replace('1', '')}".rstrip()
         )
-        state = f"{core.phase.upper()} · {core.tried}/{core.spec.budget} experiments{best}"
-        style = {"running": "bold green", "paused": "bold yellow"}.get(core.phase, "bold")
+        state = f"{core.status.upper()} · {core.tried}/{core.spec.budget} experiments{best}"
+        style = "bold yellow" if core.paused else "bold green" if core.phase == "running" else "bold"
         if core.phase == "draining":
             state += f" · {core.reason}"
         if self._controller is not None and not self._runs(self._controller):
             state, style = f"LEFT WHILE {state}", "bold red"
         lines.append(Text(state, style=style))
-        if core.phase == "paused":
+        if core.paused:
             lines.append(Text("no operation begins any more; go on with: labwright campaign resume", style="yellow"))
         if self._controller is not None:
             if self._runs(self._controller):

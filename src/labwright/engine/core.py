@@ -86,7 +86,8 @@ class CampaignCore:
         self._started: Started | None = None
         self._ending: Ending = "completed"
         self._stopping = False
-        self._drain_later = False
+        self.paused = False
+        """Whether no operation may begin: beside the phase, for something can begin while it is draining too."""
         self._to_prepare: list[str] = []
         self.stopping = Stopping()
         self.durations = Durations()
@@ -132,6 +133,13 @@ class CampaignCore:
     def over(self) -> bool:
         """Whether the campaign has ended."""
         return self.phase in ("completed", "stopped", "failed")
+
+    @property
+    def status(self) -> str:
+        """The phase, and whether it is paused, for people and tables: ``paused`` is a running campaign's."""
+        if not self.paused:
+            return self.phase
+        return "paused" if self.phase == "running" else f"{self.phase}, paused"
 
     @property
     def stop_asked(self) -> bool:
@@ -187,9 +195,9 @@ class CampaignCore:
             return []
         waits = [f"answer to {one.id}" for one in self.open_questions]
         waits += [f"step {run.step_id}" for one in self.live.values() for run in one.running if run.state == "running"]
-        if self.asking or (self.proposals.unwanted and self.phase == "running"):
+        if self.asking or (self.proposals.unwanted and self.phase == "running" and not self.paused):
             waits.append(f"planner {self.spec.planner.name}")
-        if self.phase == "paused":
+        if self.paused:
             waits.append("labwright campaign resume")
         for one in self.live.values():
             for run in one.startable():
@@ -228,17 +236,13 @@ class CampaignCore:
             case StepEnded():
                 self._step_ended(event.outcome)
             case PauseAsked():
-                self._expect(self.phase == "running", event, f"it is {self.phase}")
-                self._become("paused")
-                self._out.append(PauseStations(on=True))
+                self._expect(not self.paused and not self._stopping, event, f"it is {self.status}")
+                self._pause(on=True)
             case ResumeAsked():
-                self._expect(self.phase == "paused", event, f"it is {self.phase}")
-                self._become("running")
-                self._out.append(PauseStations(on=False))
-                if self._drain_later:
-                    self._become("draining")
+                self._expect(self.paused, event, f"it is {self.status}, and not paused")
+                self._pause(on=False)
             case DrainAsked():
-                self._expect(self.phase in ("running", "paused"), event, f"it is {self.phase}")
+                self._expect(self.phase == "running" or self.paused, event, f"it is {self.status}")
                 self._drain("completed", f"drained by {event.by or 'somebody'}: {event.because or 'no reason given'}")
             case StopAsked():
                 self._stop(event)
@@ -275,7 +279,7 @@ class CampaignCore:
 
     def _resumed(self, event: Resumed) -> None:
         """What the last controller left under way is told to the stations again; they know what is done of it."""
-        if self.phase == "paused":
+        if self.paused:
             self._out.append(PauseStations(on=True))
         for one in self.live.values():
             for run in one.running:
@@ -330,7 +334,7 @@ class CampaignCore:
 
     def _propose(self, event: Proposed) -> None:
         """A person's experiment comes next."""
-        self._expect(self.phase in ("running", "paused") and not self._drain_later, event, f"it is {self.phase}")
+        self._expect(self.phase == "running", event, f"it is {self.status}")
         params, space = event.suggestion.params, self.spec.space
         wrong = "; ".join(space.violations(params))
         self._expect(not wrong, event, f"{wrong}; the campaign's space does not allow it")
@@ -518,7 +522,7 @@ class CampaignCore:
         """Whether a sample that was given up stands where others must pass."""
         if one.state == "held" or self._stopping or not one.given_up or one.stands_at in ("", one.place):
             return False
-        ends = self.phase == "draining" and self._ending == "failed" and len(self.live) == 1
+        ends = self.phase == "draining" and not self.paused and self._ending == "failed" and len(self.live) == 1
         return not ends and f"position:{one.stands_at}" in self.resources.reserved
 
     def _hold(self, one: Experiment, question: Question) -> None:
@@ -584,7 +588,13 @@ class CampaignCore:
             now = {part.stock: run.used.get(part.stock, Used()) + settled}
             self.resources.use(one, run, self.campaign, now)
 
+    def _pause(self, *, on: bool) -> None:
+        self.paused = on
+        self.touched.campaign = True
+        self._out.append(PauseStations(on=on))
+
     def _stop(self, event: StopAsked) -> None:
+        self.paused = False  # nothing is left that could begin
         if self.phase != "draining":
             self._stopping = True
             self._drain("stopped", event.why)
@@ -604,16 +614,11 @@ class CampaignCore:
     def _drain(self, ending: Ending, reason: str) -> None:
         """No further experiment; when those under way have ended, so has the campaign."""
         if self.phase == "draining":
-            if ending == "failed" and self._ending == "completed":
+            if ending == "failed" and (self._ending == "completed" or self.paused):
                 self._ending, self.reason = ending, reason
                 self.touched.campaign = True
             return
-        if self.phase == "paused" and not self._stopping:
-            if self._drain_later and ending != "failed":
-                return
-            self._drain_later = True  # a person has paused it, and only a person lets it go on
-        else:
-            self._become("draining")
+        self._become("draining")
         self._ending, self.reason = ending, reason
         self.proposals.forget_ask()
         for index in list(self.proposed):
@@ -631,9 +636,11 @@ class CampaignCore:
                 self._hold(one, self._asked.of_removal(self.campaign, one))
             elif one.over and one.state != "held":
                 self._experiment_over(one)
+        if self.paused:
+            return  # a person has paused it, and only a person lets it continue, to its end too
         if self.phase == "running":
             self._prepare_or_ask()
-        if self.phase != "paused" and not self._stopping:
+        if not self._stopping:
             self._dispatch()
         if self.phase == "draining" and not self.live:
             self._become(self._ending)

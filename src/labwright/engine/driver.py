@@ -237,7 +237,7 @@ class CampaignRun:
         """Wall seconds to wait for the next event; None while only a person can end the wait."""
         if not self._going:
             return None  # set-points are restored, each within its own time
-        if self.core.phase == "paused" or (self.core.questions and not self._under_way and not self.core.asking):
+        if self.core.paused or (self.core.questions and not self._under_way and not self.core.asking):
             return None
         if self._lab.clock.stepped:
             return SILENCE_S
@@ -398,7 +398,7 @@ class CampaignRun:
         """Whether an alarm means nothing: its step has ended, or is late because somebody has paused it."""
         if not isinstance(event, StepLate):
             return False
-        if self.core.phase == "paused":
+        if self.core.paused:
             self._alarms[event.step_id] = self._lab.clock.once(LATE_S, lambda: self._events.put(event))
             return True
         return event.step_id not in self._under_way

@@ -23,6 +23,8 @@ def _broken(core: CampaignCore) -> Iterator[str]:
     if core.phase == "draft":
         return
     spec = core.spec
+    if core.paused and (core.over or core.stop_asked):
+        yield f"it is {core.phase} and paused, though nothing can begin any more"
     if core.over and (core.live or core.asking or core.questions):
         yield f"it is {core.phase}, but something is under way"
     if not core.over and not core.waits_for():

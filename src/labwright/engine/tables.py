@@ -108,7 +108,7 @@ def _campaign(core: CampaignCore) -> Row:
         "id": core.campaign,
         "name": started.spec.name,
         "title": started.spec.title,
-        "state": core.phase,
+        "state": core.status,
         "reason": core.reason,
         "lab": started.lab,
         "lab_sha256": started.lab_sha256,

@@ -2,7 +2,7 @@
 
 ::
 
-    campaign     draft -> queued -> running <-> paused; running | paused -> draining -> completed | stopped | failed
+    campaign     draft -> queued -> running -> draining -> completed | stopped | failed; paused is a flag beside it
     experiment   proposed -> accepted -> active <-> held(question); active -> measured -> complete; any -> abandoned
     step         waiting -> ready -> reserved -> running -> done | failed | skipped; running -> unknown -> done | ready
     intent       prepared -> confirmed | absent | unknown; unknown -> confirmed | absent
@@ -18,7 +18,7 @@ from typing import Literal
 
 from labwright.model.errors import LabwrightError
 
-CampaignPhase = Literal["draft", "queued", "running", "paused", "draining", "completed", "stopped", "failed"]
+CampaignPhase = Literal["draft", "queued", "running", "draining", "completed", "stopped", "failed"]
 ExperimentState = Literal["proposed", "accepted", "active", "held", "measured", "complete", "abandoned"]
 StepState = Literal["waiting", "ready", "reserved", "running", "unknown", "done", "failed", "skipped"]
 IntentState = Literal["prepared", "confirmed", "absent", "unknown"]
@@ -27,8 +27,7 @@ TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
     "campaign": {
         "draft": frozenset({"queued"}),
         "queued": frozenset({"running"}),
-        "running": frozenset({"paused", "draining"}),
-        "paused": frozenset({"running", "draining"}),
+        "running": frozenset({"draining"}),
         "draining": frozenset({"completed", "stopped", "failed"}),
         "completed": frozenset(),
         "stopped": frozenset(),
