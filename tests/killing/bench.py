@@ -173,6 +173,8 @@ class Bench:
         database: started and killed, if the journal is in PostgreSQL.
         kills: who was killed, where.
         asked: questions that were answered, by device.
+        answers: what to answer where it is offered, before what has really happened is looked at.
+        offered: the answers that each question offered, with what each means.
         controller: number of the newest controller's process.
     """
 
@@ -181,11 +183,13 @@ class Bench:
     database: Any = None
     kills: list[tuple[Victim, str]] = field(default_factory=list)
     asked: Counter[str] = field(default_factory=Counter)
+    answers: Sequence[str] = ()
+    offered: dict[str, dict[str, str]] = field(default_factory=dict)
     controller: int | None = None
     _processes: dict[str, Any] = field(default_factory=dict)
 
-    def open(self, seed: int = 1) -> None:
-        """Start broker and simulation."""
+    def open(self, seed: int = 1, ml_per_min: float = 10.0) -> None:
+        """Start broker and simulation, with a pump of this rate."""
         self.lab = self.data / "lab"
         shutil.copytree(LAB, self.lab)
         with socket.socket() as probe:
@@ -193,7 +197,9 @@ class Bench:
             self._tcp_port = probe.getsockname()[1]
         devices = self.lab / "lab_config" / "devices.yaml"
         devices.write_text(
-            devices.read_text().replace("{type: mqtt,", f"{{type: mqtt, host: 127.0.0.1, tcp_port: {self._tcp_port},")
+            devices.read_text()
+            .replace("{type: mqtt,", f"{{type: mqtt, host: 127.0.0.1, tcp_port: {self._tcp_port},")
+            .replace("rate_ml_per_min: 10", f"rate_ml_per_min: {ml_per_min:g}")
         )
         self._seed = seed
         self.start("broker")
@@ -324,8 +330,10 @@ class Bench:
                 if not intents:  # it failed before it had begun anything
                     answer = "again"
                 else:
-                    happened = "done" in json.loads(row["choices"]) and self._happened(journal, intents[-1])
-                    answer = "done" if happened else "again"
+                    choices = self.offered[row["text"]] = json.loads(row["choices"])
+                    happened = "done" in choices and self._happened(journal, intents[-1])
+                    wanted = [answer for answer in self.answers if answer in choices]
+                    answer = wanted[0] if wanted else "done" if happened else "again"
                     self.asked[intents[-1]["device"]] += 1
                 payload = {"question": row["id"], "answer": answer}
                 journal.command(row["campaign"], "answer", payload, by="operator", because="looked at the beaker")
@@ -354,11 +362,13 @@ def _listens(tcp_port: int) -> bool:
 
 
 @contextlib.contextmanager
-def bench(data: Path, place: str = "", database: Any = None, seed: int = 1) -> Iterator[Bench]:
+def bench(
+    data: Path, place: str = "", database: Any = None, seed: int = 1, ml_per_min: float = 10.0
+) -> Iterator[Bench]:
     """A lab, up and running; all of it is killed at the end."""
     data.mkdir(parents=True, exist_ok=True)
     one = Bench(data, place or str(journal_file(data)), database)
-    one.open(seed)
+    one.open(seed, ml_per_min)
     try:
         yield one
     finally:
