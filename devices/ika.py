@@ -150,6 +150,7 @@ class Hotplate(LabDevice):
     def halt(self) -> None:
         """Heater and motor off, both told even if one cannot be; the watchdog is fed no more and sees to the rest."""
         self._unwatch()
+        self._may_have_tripped = True  # nobody feeds the watchdog from now on
         failures = []
         # STOP has no answer that could be checked: each is said twice, and once more is as good as once.
         for channel in (PROBE, SPEED, PROBE, SPEED):

@@ -9,9 +9,15 @@ from labwright.model.protocol import ResultSpec, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext, physical, wait_s
 from protocols.calibration import StandardReading, calibrate
 from protocols.electrolyte_conductivity import sweep
-from protocols.steps import carry
+from protocols.steps import BEFORE_CARRY, BEFORE_CELL, carry
 
 FILLINGS = 4
+
+
+def _move(name: str, *needs: str) -> StepSpec:
+    return StepSpec(
+        name=name, station="transport", needs=needs, expected_s=15, on_failure="ask", before_again=BEFORE_CARRY
+    )
 
 
 class CellCalibrationProtocol(LabProtocol):
@@ -21,15 +27,21 @@ class CellCalibrationProtocol(LabProtocol):
     title = "Cell constant with KCl standards"
     results = (ResultSpec(name="cell_constant", unit="1/cm"), ResultSpec(name="series_resistance", unit="Ohm"))
     steps = (
-        StepSpec(name="warm", station="stirring", expected_s=500),
-        StepSpec(name="weak_to_cell", station="transport", expected_s=15),
-        StepSpec(name="weak", station="impedance", needs=("weak_to_cell", "warm"), expected_s=600),
-        StepSpec(name="weak_back", station="transport", needs=("weak",), expected_s=15),
-        StepSpec(name="strong_to_cell", station="transport", needs=("weak_back",), expected_s=15),
-        StepSpec(name="strong", station="impedance", needs=("strong_to_cell",), expected_s=600),
-        StepSpec(name="strong_back", station="transport", needs=("strong",), expected_s=15),
-        StepSpec(name="evaluate", station="impedance", needs=("strong_back",), expected_s=30),
-    )
+        StepSpec(name="warm", station="stirring", expected_s=500, on_failure="ask"),
+        _move("weak_to_cell"),
+        StepSpec(
+            name="weak", station="impedance", needs=("weak_to_cell", "warm"), expected_s=600,
+            on_failure="ask", before_again=BEFORE_CELL,
+        ),
+        _move("weak_back", "weak"),
+        _move("strong_to_cell", "weak_back"),
+        StepSpec(
+            name="strong", station="impedance", needs=("strong_to_cell",), expected_s=600,
+            on_failure="ask", before_again=BEFORE_CELL,
+        ),
+        _move("strong_back", "strong"),
+        StepSpec(name="evaluate", station="impedance", needs=("strong_back",), expected_s=30, on_failure="ask"),
+    )  # fmt: skip
 
     def constant(self, name: str) -> Any:
         """Something the lab gives this protocol."""

@@ -17,7 +17,7 @@ from labwright.stations import LabProtocol, Plan, StepContext, observe, physical
 from protocols.calibration import CellCalibration
 from protocols.formulation import STOCKS, Composition, composition_of, solve_volumes
 from protocols.impedance import fit_sweep
-from protocols.steps import carry
+from protocols.steps import BEFORE_CARRY, BEFORE_CELL, BEFORE_DOSE, BEFORE_STIR, carry
 
 REPLICATE_WEIGHTS = (0.25, 1.0, 1.0)
 REPEATABILITY = 0.019
@@ -49,16 +49,39 @@ class ElectrolyteConductivity(LabProtocol):
         ResultSpec(name="mass", unit="g"),
     )
     steps = (
-        StepSpec(name="to_balance", station="transport", expected_s=15, moves_to="balance"),
-        StepSpec(name="dose", station="dosing", needs=("to_balance",), expected_s=140),
-        StepSpec(name="to_plate", station="transport", needs=("dose",), expected_s=15, moves_to="plate_1"),
-        StepSpec(name="stir", station="stirring", needs=("to_plate",), expected_s=300, retries=1),
+        StepSpec(
+            name="to_balance", station="transport", expected_s=15, moves_to="balance",
+            on_failure="ask", before_again=BEFORE_CARRY,
+        ),
+        StepSpec(
+            name="dose", station="dosing", needs=("to_balance",), expected_s=140,
+            on_failure="ask", before_again=BEFORE_DOSE,
+        ),
+        StepSpec(
+            name="to_plate", station="transport", needs=("dose",), expected_s=15, moves_to="plate_1",
+            on_failure="ask", before_again=BEFORE_CARRY,
+        ),
+        StepSpec(
+            name="stir", station="stirring", needs=("to_plate",), expected_s=300, retries=1,
+            on_failure="ask", before_again=BEFORE_STIR,
+        ),
         # While the sample is stirred; from then on the cell is kept for it.
-        StepSpec(name="rinse", station="impedance", needs=("to_plate",), expected_s=30, keeps=("cell",)),
-        StepSpec(name="to_cell", station="transport", needs=("stir", "rinse"), expected_s=15, moves_to="cell"),
-        StepSpec(name="measure", station="impedance", needs=("to_cell",), expected_s=250),
-        StepSpec(name="discard", station="transport", needs=("measure",), expected_s=15, leaves=True, always=True),
-    )
+        StepSpec(
+            name="rinse", station="impedance", needs=("to_plate",), expected_s=30, keeps=("cell",), on_failure="ask"
+        ),
+        StepSpec(
+            name="to_cell", station="transport", needs=("stir", "rinse"), expected_s=15, moves_to="cell",
+            on_failure="ask", before_again=BEFORE_CARRY,
+        ),
+        StepSpec(
+            name="measure", station="impedance", needs=("to_cell",), expected_s=250,
+            on_failure="ask", before_again=BEFORE_CELL,
+        ),
+        StepSpec(
+            name="discard", station="transport", needs=("measure",), expected_s=15, leaves=True, always=True,
+            on_failure="ask", before_again=BEFORE_CARRY,
+        ),
+    )  # fmt: skip
 
     def constant(self, name: str) -> float:
         """A number the lab gives this protocol."""
@@ -100,18 +123,19 @@ class ElectrolyteConductivity(LabProtocol):
         volumes_ul = self.volumes_ul(context.order.parameters)
         before_g = yield from self._steady_g(context, balance)
         masses_g: dict[str, float] = {}
+        poured_ul: dict[str, float] = {}
         for stock, volume_ul in volumes_ul.items():
             yield from physical(context, valve.selection, self.lab.stocks[stock].valve_port)
-            yield from physical(context, context.device(stock).volume, volume_ul)
+            poured_ul[stock] = yield from physical(context, context.device(stock).volume, volume_ul)
             after_g = (yield from observe(context, balance, stream="weighing"))[balance.mass.name]
             masses_g[stock] = after_g - before_g
-            self._check_delivery(stock, volume_ul, masses_g[stock])
+            self._check_delivery(stock, poured_ul[stock], masses_g[stock])
             before_g = after_g
         yield from self._steady_g(context, balance)
         made = composition_of(masses_g, self.constant("balance_sd_g"))
         return {
             "masses_g": masses_g,
-            "volumes_ul": volumes_ul,
+            "volumes_ul": poured_ul,
             "mass": sum(masses_g.values()),
             "measured_params": made.as_params(),
             "molality_sd": made.molality_sd,

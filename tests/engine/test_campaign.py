@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from labwright.cli.running import refuse_after_a_broken_one
-from labwright.clock import LabClock, SteppedClock
+from labwright.clock import Actor, LabClock, SteppedClock
 from labwright.engine import CampaignCore, CampaignEnd, CampaignRun, load_campaign
 from labwright.engine.driver import SILENCE_S
-from labwright.engine.events import Event, StepEnded, Suggested
+from labwright.engine.events import Event, Started, StepEnded, Suggested
+from labwright.engine.questions import Question
 from labwright.journal import Journal, closed_runs, journal_file, read_run
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
@@ -69,6 +70,13 @@ def run(
         assert twin.world.total_g() == pytest.approx(before_g, abs=1e-9)
         assert not twin.world.broken_vials
         return Outcome(end, twin.world, events, clock.now() - clock.started_s, twin.unknown_commands())
+
+
+def answer(data: Path, question: Question, word: str) -> None:
+    """As another process would."""
+    with Journal(journal_file(data)) as journal:
+        payload = {"question": question.id, "answer": word}
+        journal.command(question.id.rpartition("?")[0], "answer", payload, by="Kim", because="looked")
 
 
 @pytest.fixture(scope="module")
@@ -186,22 +194,66 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("device", "kind", "value", "words"), FAULTS)
-def test_a_fault_ends_the_campaign_in_a_safe_state_and_keeps_what_was_measured(
+def test_a_fault_asks_a_person_and_the_campaign_continues(
     folder: LabFolder, tmp_path: Path, device: str, kind: str, value: float, words: str
 ) -> None:
+    asked: list[Question] = []
+
     def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
         if isinstance(event, Suggested) and len(campaign.core.trials) == 2:
             for name in [f"pump_{number}" for number in range(1, 9)] if device == "pump_1" else [device]:
                 twin.fault(name, kind, value=value)
+        for question in campaign.core.open_questions:
+            if question not in asked:
+                asked.append(question)
+                twin.clear_faults()
+                actor = twin.clock.actor("Kim", busy=True)  # an hour later: a plate that was too hot has cooled down
+                threading.Thread(
+                    target=later, args=(actor, lambda one=question: answer(tmp_path, one, "again"))
+                ).start()
+
+    def later(actor: Actor, do: Callable[[], None]) -> None:
+        actor.sleep(3600.0)
+        do()
+        actor.close()
+
+    outcome = run(folder, tmp_path, budget=2, react=react)
+    assert outcome.end.state == "completed", outcome.end.reason
+    assert words in asked[0].text
+    assert asked[0].label == "0002"
+    assert "fault is fixed" in asked[0].choices["again"]
+    assert [trial.status for trial in outcome.end.core.trials] == ["done"] * 2, "with the same data and budget"
+    assert outcome.world.thermal.heating is False
+    assert outcome.world.thermal.rpm == 0
+
+
+def test_a_campaign_that_is_stopped_at_a_question_is_left_safe_and_keeps_what_was_measured(
+    folder: LabFolder, tmp_path: Path
+) -> None:
+    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
+        if isinstance(event, Suggested) and len(campaign.core.trials) == 2:
+            twin.fault("lcr", "open_cable")
+        if campaign.core.open_questions:
+            campaign.ask_to_stop("nobody can mend it today", now=False)
+
+    outcome = run(folder, tmp_path, budget=3, react=react)
+    assert (outcome.end.state, outcome.end.reason) == ("stopped", "nobody can mend it today")
+    assert [trial.status for trial in outcome.end.core.trials] == ["done", "abandoned"]
+    assert outcome.world.thermal.heating is False
+    assert outcome.world.thermal.rpm == 0
+
+
+def test_a_preparation_that_is_given_up_ends_the_campaign(folder: LabFolder, tmp_path: Path) -> None:
+    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
+        if isinstance(event, Started):
+            twin.fault("arm", "robot_error")
+        for question in campaign.core.open_questions:
+            answer(tmp_path, question, "abandon")
 
     outcome = run(folder, tmp_path, budget=3, react=react)
     assert outcome.end.state == "failed"
-    assert words in outcome.end.reason
-    first, second = outcome.end.core.trials
-    assert first.status == "done"
-    assert (second.status, second.fail_kind) == ("failed", "equipment")
+    assert "preparation cell_calibration, step weak_to_cell: given up by Kim: looked" in outcome.end.reason
     assert outcome.world.thermal.heating is False
-    assert outcome.world.thermal.rpm == 0
 
 
 def test_bad_lines_do_not_disturb_a_campaign(folder: LabFolder, tmp_path: Path) -> None:
@@ -324,13 +376,13 @@ def test_a_deck_that_a_broken_campaign_left_is_looked_at_first(
             refuse_after_a_broken_one(journal, campaign)
 
     def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
-        if isinstance(event, Suggested):
-            twin.fault("selector", "stuck")
+        if isinstance(event, StepEnded) and event.outcome.step_id.endswith("0001/dose"):
+            campaign.ask_to_stop("enough", now=False)
 
     run(folder, tmp_path, react=react)
     with (
         Journal(journal_file(tmp_path)) as journal,
-        pytest.raises(RefusedError, match=r"did not end well \(failed: experiment 1, step dose.*--deck-checked"),
+        pytest.raises(RefusedError, match=r"did not end well \(stopped: enough.*--deck-checked"),
     ):
         refuse_after_a_broken_one(journal, campaign)
 

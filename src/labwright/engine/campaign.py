@@ -153,7 +153,7 @@ def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = Fals
     protocols = {}
     for spec in started.protocols:
         made = protocols[spec.name] = make_protocol(folder, spec.name)
-        if made.spec != spec:
+        if not made.spec.same_work(spec):
             raise ConfigError(
                 f"protocol {spec.name} has other parameters, results or steps than when {started.campaign} was "
                 "started; put it back as it was, or begin a new campaign"

@@ -560,7 +560,10 @@ class CampaignCore:
         if event.answer == "abandon":
             self._step_lost(one, run)
             one.stands_at = ""
-            self._give_up(one, f"given up by {event.by}: {event.because or question.text}", "equipment")
+            reason = f"given up by {event.by}: {event.because or question.text}"
+            self._give_up(one, reason, "equipment")
+            if one.trial is None:
+                self._drain("failed", f"preparation {one.protocol.name}, step {run.spec.name}: {reason}")
             for other in one.steps.values():
                 if other.state in ("waiting", "ready"):
                     other.become("skipped")

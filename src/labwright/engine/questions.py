@@ -76,7 +76,10 @@ class Questions:
         if outcome.doubt is not None and not outcome.value_lost:
             whole = f", all {_amount(part.asked, part.unit)} of it" if part is not None else ""
             choices["done"] = f"It did happen{whole}; continue after it"
-        choices["abandon"] = f"Give sample {one.sample} up; you have taken its container out of the lab by hand"
+        if one.trial is None:
+            choices["abandon"] = "Give this preparation up and end the campaign; you have put everything back by hand"
+        else:
+            choices["abandon"] = f"Give sample {one.sample} up; you have taken its container out of the lab by hand"
         text = f"{run.step_id}: {outcome.error}"
         if part is not None:
             text += f"\n{_counted(part)}"

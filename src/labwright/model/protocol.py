@@ -174,6 +174,12 @@ class ProtocolSpec(Frozen):
         wanted = before(last)
         return tuple(step.name for step in self.steps if step.name in wanted and first in before(step.name))
 
+    def same_work(self, other: ProtocolSpec) -> bool:
+        """Whether another release of the protocol does the same work; what is done about faults may differ."""
+        policy = {"expected_s", "timeout_s", "retries", "on_failure", "before_again"}
+        mine, others = (one.model_dump(exclude={"title": True, "steps": {"__all__": policy}}) for one in (self, other))
+        return mine == others
+
     def check(self, parameters: Mapping[str, Any]) -> None:
         """Refuse parameters that are unknown, missing, no finite numbers, or outside the envelope.
 
