@@ -36,6 +36,72 @@ def test_a_new_lab_passes_at_every_message_and_boundary(tmp_path: Path) -> None:
     )
 
 
+KINDS = {
+    "two": "more_objectives: [{name: cost_of_heat, goal: min, unit: kJ}]",
+    "three": "more_objectives: [{name: cost_of_heat, goal: min, unit: kJ}, {name: glow_time, goal: max, unit: s}]",
+    "limits": "outcome_limits: [{name: cost_of_heat, unit: kJ, high: 900}]",
+    "cost": "cost: {unit: min, base: 1, per: {temperature: 0.1}}",
+    "costly": "cost: {unit: min, base: 1}\nstop: {cost: 3}",
+    "fidelity": "fidelity: {parameter: hold, target: 60}",
+    "warm": "warm_start: [first]",
+    "parallel": "parallel: 3",
+    "advised": "stop: {advised_for: 2, gain_below_noise_for: 2, regret_below: 0.1, target: 0.5, no_better_for: 3}",
+    "elsewhere": "planner: {name: baybe}",
+}
+"""Campaigns of every kind: what each has besides the first one's lines."""
+
+LIMIT = "{type: linear_le, coefficients: {temperature: 1, hold: 1}, bound: 130}"
+SPACES = {
+    "pool": "{parameters: [TEMPERATURE, HOLD], pool: {file: candidates.csv}}",
+    "constrained": f"{{parameters: [TEMPERATURE, HOLD], constraints: [{LIMIT}]}}",
+    "whole": "{parameters: [TEMPERATURE, {type: integer, name: hold, unit: s, low: 20, high: 60}]}",
+    "listed": "{parameters: [TEMPERATURE, {type: ordinal, name: hold, unit: s, values: [20, 30, 60]}]}",
+}
+REALS = (
+    "{type: real, name: temperature, unit: degC, low: 25, high: 85}",
+    "{type: real, name: hold, unit: s, low: 20, high: 60}",
+)
+
+
+def test_campaigns_of_every_kind_can_be_tested(tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    make_lab(lab)
+    protocol = lab / PROTOCOL
+    text = protocol.read_text()
+    for old, new in (
+        ("high=90),)", 'high=90), ParameterSpec(name="hold", unit="s", low=20, high=60))'),
+        (
+            'unit="1"),)',
+            'unit="1"), ResultSpec(name="cost_of_heat", unit="kJ"), ResultSpec(name="glow_time", unit="s"))',
+        ),
+        ('self.lab.constants["warm_up"]["hold_s"]', 'context.order.parameters["hold"]'),
+        (
+            "heater.glow.name]}",
+            'heater.glow.name], "cost_of_heat": 10.0, "glow_time": context.order.parameters["hold"]}',
+        ),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    protocol.write_text(text)
+    (lab / "candidates.csv").write_text("temperature,hold\n30,20\n50,40\n80,60\n")
+    plain = 'title: A\nprotocol: warm_up\nobjective: {name: glow, goal: max, unit: "1"}\nbudget: 3\nseed: 1\n'
+    for name, more in {**KINDS, **SPACES}.items():
+        space = (SPACES.get(name) or "{parameters: [TEMPERATURE, HOLD]}").replace("TEMPERATURE", REALS[0])
+        space = space.replace("HOLD", REALS[1])
+        lines = f"name: {name}\n{plain}space: {space}\n" + (f"{more}\n" if name in KINDS else "")
+        planner = "" if "planner:" in lines else "planner: {name: gp}\n"
+        (lab / "lab_config" / "campaigns" / f"{name}.yaml").write_text(lines + planner)
+    code = (
+        "from pathlib import Path\n"
+        "from labwright.testing import check_protocol\n"
+        f"for name in {[*KINDS, *SPACES]!r}:\n"
+        f"    print(name, check_protocol(Path({str(lab)!r}), name, every=20))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=lab, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("happened once") == len(KINDS) + len(SPACES)
+
+
 @pytest.mark.slow
 def test_a_lab_with_all_four_ways_passes(tmp_path: Path) -> None:
     done = in_a_process(FOURWAYS, "ways", every=6)  # every one of them: make soak

@@ -70,6 +70,7 @@ def load_campaign(
     seed: int | None = None,
     planner: str | None = None,
     journal: Journal | None = None,
+    any_planner: bool = False,
 ) -> Campaign:
     """Read the campaign at `path` and check that the lab can carry it out.
 
@@ -80,6 +81,8 @@ def load_campaign(
         seed: another seed.
         planner: another planner, by name, with its default options.
         journal: where earlier campaigns are looked up (`warm_start`); without, that is done when the campaign starts.
+
+        any_planner: whether the planner need not take account of all that the campaign asks for.
 
     Raises:
         MistakesError: every mistake in the file, with line and column.
@@ -107,7 +110,7 @@ def load_campaign(
     if spec.protocol in protocols:
         mistakes += _space_mistakes(file, spec, protocols[spec.protocol], reading.broken)
     chosen = load_planner(spec.planner) if planner else _planner(file, spec, mistakes, reading.broken)
-    if chosen is not None and (short := _lacking(chosen, spec, reading.broken)):
+    if chosen is not None and not any_planner and (short := _lacking(chosen, spec, reading.broken)):
         if planner:
             raise ConfigError(f"campaign {spec.name}: {short}")
         mistakes.append(file.mistake(["planner"], f"planner: {short}"))

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,7 +43,8 @@ THREADS_S = 10.0
 """Wall seconds within which the threads of a controller that was cut off must have ended."""
 
 PLANNER = "sobol"
-"""Which experiment it is does not matter, but it must be the same one in each run."""
+"""Which experiment it is does not matter, but it must be the same one in each run. It asks for no objective, so that
+campaigns of any kind can be tested, also with planners that are not installed here."""
 
 
 class CutError(JournalError):
@@ -284,7 +285,10 @@ class _Controller:
     def _campaign(self, resume: str) -> Campaign:
         twin = self._twin
         if not resume:
-            return load_campaign(twin.folder, twin.campaign, budget=1, seed=twin.seed, planner=PLANNER)
+            campaign = load_campaign(
+                twin.folder, twin.campaign, budget=1, seed=twin.seed, planner=PLANNER, any_planner=True
+            )
+            return replace(campaign, earlier=())  # one experiment learns from none
         return resume_campaign(twin.folder, started(self._journal, resume))
 
     def _commit(self, when: str, label: str) -> None:
@@ -470,9 +474,7 @@ class _Planner:
         self._campaign = campaign
 
     def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
-        planner = self._campaign.planner
-        advice = planner.advise_stop(state) if self._campaign.spec.stop.advised else None
-        answered(Answer(tuple(planner.ask(state, n)), advice=advice))
+        answered(Answer(tuple(self._campaign.planner.ask(state, n))))
 
     def close(self) -> None:
         """There is nothing to end."""
