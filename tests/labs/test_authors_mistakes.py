@@ -90,7 +90,7 @@ def test_a_simulator_that_fails_is_told_as_such(lab: Path) -> None:
     edit(lab, SIMULATOR, 'return "HEATER 1.0"', 'return {}["HEATER"]')
     done = labwright(lab, "station", "test", "--simulated")
     assert done.returncode == 3, done.stderr
-    assert re.search(r"heater: simulators/heater.py:\d+: KeyError: 'HEATER' \(at 'ID\?'\)", done.stderr), done.stderr
+    assert re.search(r"heater: simulators/heater.py:\d+: KeyError: 'HEATER'", done.stderr), done.stderr
     assert "Traceback" not in done.stderr
     assert "power" not in done.stderr
 
@@ -136,7 +136,7 @@ def test_every_mistake_of_a_simulator_has_its_place_and_ends_nothing_else(
             time.sleep(0.01)
         expected = "TypeError" if wrong == "keep" else "test_authors_mistakes.py:.*RuntimeError: no idea"
         assert re.search(expected, host.broken()["wrong"])
-        assert len([one for one in caplog.messages if "a mistake in its simulator" in one]) == 1
+        assert len([one for one in caplog.messages if "wrong fails " in one]) == 1
 
 
 def test_a_world_that_cannot_be_built_is_told_with_its_place(tmp_path: Path) -> None:

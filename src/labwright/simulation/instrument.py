@@ -156,8 +156,8 @@ class Simulated:
             return
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = place_of(error) or f"{frame.filename}:{frame.lineno}: "
-        self.broken = f"{place}{type(error).__name__}: {error} ({doing})"
-        _log.error("SIMULATED %s: a mistake in its simulator, it is silent: %s", self.name, self.broken)
+        self.broken = f"{place}{type(error).__name__}: {error}"
+        _log.error("SIMULATED %s fails %s and is silent: %s", self.name, doing, self.broken)
 
     @classmethod
     def mistakes(cls) -> list[str]:
