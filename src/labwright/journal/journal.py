@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from labwright.journal import schema
 from labwright.journal.database import gone, named, open_database, refused
-from labwright.journal.lock import controller_lock, take_or_refuse
+from labwright.journal.lock import controller_lock, is_held, take_or_refuse
 from labwright.journal.statements import Statements
 from labwright.journal.telling import Teller
 from labwright.journal.wake import CHANNEL, Listener, wake
@@ -306,10 +306,7 @@ class Journal:
         """Whether a controller runs now, in this process or another."""
         if self._claimed:  # to try the lock now would be to let go of it
             return True
-        if not self._lock.take():
-            return True
-        self._lock.release()
-        return False
+        return is_held(self._lock, self._engine)
 
     def events(self, campaign: str, after: int = 0) -> Iterator[LoggedEvent]:
         """The campaign's events with ids above `after`, oldest first.

@@ -33,6 +33,9 @@ AWAY_S = 300.0
 LOOK_S = 5.0
 """So often, when something is written, the lock of the journal is looked after."""
 
+LOCK_S = 30.0
+"""Wall seconds the lock may be another's after the server was away: its last session may take a while to end there."""
+
 TRY_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -194,13 +197,20 @@ class Writer:
         raise AssertionError("unreachable")
 
     def _take_again(self) -> None:
-        """A server that was away has let go of our lock; somebody else may have taken it."""
-        try:
-            taken = self._lock.take()
-        except DBAPIError:
-            return  # still away: the next try says so
-        if not taken:
-            raise self._fenced("another controller has taken the journal over while it was away")
+        """A server that was away has let go of our lock; another controller may have taken it.
+
+        Whoever only tried it lets go of it soon; nothing is committed until it is ours again.
+        """
+        deadline = time.monotonic() + LOCK_S
+        for attempt in itertools.count():
+            try:
+                if self._lock.take():
+                    return
+            except DBAPIError:
+                return  # still away: the next try says so
+            if time.monotonic() > deadline:
+                raise self._fenced("another controller has taken the journal over while it was away")
+            time.sleep(TRY_AGAIN_S[min(attempt, len(TRY_AGAIN_S) - 1)])
 
     def _fenced(self, why: str) -> FencedError:
         self._broken = FencedError(f"{why}; this one (epoch {self.epoch}) stops")
