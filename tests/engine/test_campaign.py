@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from labwright.cli.init import make_lab
 from labwright.cli.running import refuse_after_a_broken_one
 from labwright.clock import Actor, LabClock, SteppedClock
 from labwright.engine import CampaignCore, CampaignEnd, CampaignRun, load_campaign
@@ -440,6 +442,27 @@ def test_too_small_a_stock_is_refused_before_anything_moves(folder: LabFolder) -
         ConfigError, match=r"(?s)stocks may not last for 29 experiments.*DMC_EC_70_30: may need 58\.0 ml"
     ):
         load_campaign(folder, SPEC, budget=29)
+
+
+def test_names_that_make_too_long_a_key_are_refused_before_anything_moves(tmp_path: Path) -> None:
+    make_lab(tmp_path / "lab")
+    protocol, campaign = tmp_path / "lab/protocols/warm_up.py", tmp_path / "lab/lab_config/campaigns/first.yaml"
+    text = protocol.read_text().replace('name="warm"', f'name="{"s" * 64}"').replace("def warm(", f"def {'s' * 64}(")
+    protocol.write_text(text.replace('name = "warm_up"', f'name = "{"p" * 64}"').replace('["warm_up"]', '["warm_up"]'))
+    words = campaign.read_text().replace("warm_up", "p" * 64).replace("name: first", "name: " + "c" * 64)
+    long = tmp_path / "long.yaml"
+    code = (
+        "from pathlib import Path; from labwright.engine import load_campaign; from labwright.lab import read_lab\n"
+        f"folder = read_lab(Path({str(tmp_path / 'lab')!r}))\n"
+        f"print(load_campaign(folder, Path({str(long)!r})).spec.name)"
+    )
+    for more, told in (
+        ("", "c" * 64),
+        (f"prepare: [{'p' * 64}]\n", "make a key of 219 characters, the journal holds 200"),
+    ):
+        long.write_text(words + more)
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "lab", capture_output=True, text=True)
+        assert told in done.stdout + done.stderr
 
 
 def test_too_few_vials_are_refused_before_anything_moves(folder: LabFolder) -> None:

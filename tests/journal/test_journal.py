@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from labwright.journal import FencedError, Journal, NewEvent, StepJournal, WakePort, database, schema, settle, supersede
 from labwright.journal.database import database_url, open_database
 from labwright.journal.schema import HEAD, metadata
-from labwright.model.errors import JournalError, RefusedError
+from labwright.model.errors import ConfigError, JournalError, RefusedError
 from labwright.model.records import Intent, Observation
 from labwright.model.states import IllegalTransitionError
 
@@ -252,6 +253,16 @@ def test_a_command_reaches_the_controller_and_its_answer_comes_back(journal: Jou
         assert controller.waiting_commands("c-1") == []
 
 
+def test_a_key_as_long_as_its_column_is_written_and_a_longer_name_is_refused(journal: Journal) -> None:
+    journal.control("a test")
+    keeper = StepJournal(journal)
+    step_id = "a" * 100 + "/" + "ä" * (schema.KEY_LENGTH - 101)
+    keeper.prepare(intent(step_id=step_id))
+    assert len(keeper.recall(step_id).intents) == 1
+    with pytest.raises(ConfigError, match="--by: a name of 201 characters; the journal holds 200"):
+        journal.command("c-1", "stop", {}, by="k" * 201, because="")
+
+
 def test_a_command_from_another_machine_is_heard_and_the_ear_survives_the_server(postgres: Any) -> None:
     place = postgres.fresh_database()
     heard = threading.Semaphore(0)
@@ -417,6 +428,18 @@ def test_two_processes_that_open_a_new_journal_at_once_both_have_it(tmp_path: Pa
     for one in started:
         out, err = one.communicate(timeout=60)
         assert out == "ok\n", err
+
+
+def test_who_opens_a_journal_to_read_it_waits_for_no_writer(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    Journal(path).close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        opened = threading.Thread(target=lambda: Journal(path).close(), daemon=True)
+        opened.start()
+        opened.join(10)
+        assert not opened.is_alive()
+        writer.execute("ROLLBACK")
 
 
 def test_a_reader_never_waits_for_a_writer(tmp_path: Path) -> None:

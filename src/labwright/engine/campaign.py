@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
 from labwright.journal import Journal
+from labwright.journal.schema import KEY_LENGTH
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
 from labwright.lab.classes import enter, in_words, load_module, resolve
 from labwright.lab.folder import CONFIG
@@ -27,6 +28,15 @@ from labwright.model.words import what_is_wrong
 from labwright.planners import Planner, load_planner
 from labwright.planners.protocol import lacking, needs
 from labwright.stations import LabProtocol
+
+CAMPAIGN_TAIL = "-20260101-120000-abcd"
+"""What a campaign's id has after its name."""
+
+EXPERIMENT_LABEL = "00000"
+"""The longest label of an experiment."""
+
+LAST_ROUND = "~100"
+"""What a step's key has at its end in the last round of a loop."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,7 @@ def load_campaign(
         )
     places = _places(folder.model, spec, protocols[spec.protocol].container)
     _check_stocks(folder.model, spec, protocols)
+    _check_keys(spec, protocols)
     return Campaign(spec, protocols, chosen, places, earlier)
 
 
@@ -416,6 +427,19 @@ def _places(lab: LabModel, spec: CampaignSpec, container: str) -> tuple[str, ...
             "budget"
         )
     return places
+
+
+def _check_keys(spec: CampaignSpec, protocols: Mapping[str, LabProtocol]) -> None:
+    """Refuse names that together make a step's key longer than the journal holds."""
+    for name, protocol in protocols.items():
+        label = max(EXPERIMENT_LABEL, name if name in spec.prepare else "", key=len)
+        for step in protocol.steps:
+            most = len(f"{spec.name}{CAMPAIGN_TAIL}/{label}/{step.name}{LAST_ROUND}")
+            if most > KEY_LENGTH:
+                raise ConfigError(
+                    f"campaign {spec.name}: its name, protocol {name} and step {step.name} make a key of {most} "
+                    f"characters, the journal holds {KEY_LENGTH}; shorten one of them by {most - KEY_LENGTH}"
+                )
 
 
 def _check_stocks(lab: LabModel, spec: CampaignSpec, protocols: dict[str, LabProtocol]) -> None:

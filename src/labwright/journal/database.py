@@ -98,9 +98,11 @@ def _postgres(url: sa.URL) -> sa.Engine:
 
 
 def _bring_up_to_date(engine: sa.Engine) -> None:
+    with engine.connect().execution_options(reading=True) as connection:  # a mere reader waits for no writer
+        if _revision(connection)[0] == HEAD:
+            return
     with engine.begin() as connection:
-        known = set(sa.inspect(connection).get_table_names())
-        found = connection.execute(sa.select(_version)).scalar() if _version.name in known else None
+        found, known = _revision(connection)
         if found == HEAD:
             return
         if found is None and "event" not in known:
@@ -109,6 +111,12 @@ def _bring_up_to_date(engine: sa.Engine) -> None:
             connection.execute(sa.insert(_version).values(version_num=HEAD))
             return
         _migrate(engine, connection, found)
+
+
+def _revision(connection: sa.Connection) -> tuple[str | None, set[str]]:
+    """The revision of the tables, None if there is none; and the tables' names."""
+    known = set(sa.inspect(connection).get_table_names())
+    return (connection.execute(sa.select(_version)).scalar() if _version.name in known else None), known
 
 
 def _migrate(engine: sa.Engine, connection: sa.Connection, found: str | None) -> None:

@@ -23,7 +23,7 @@ from labwright.journal.statements import Statements
 from labwright.journal.telling import Teller
 from labwright.journal.wake import CHANNEL, Listener, wake
 from labwright.journal.writer import Writer
-from labwright.model.errors import JournalError
+from labwright.model.errors import ConfigError, JournalError
 
 Row = Mapping[str, Any]
 Changes = Mapping[tuple[str, str], Row | None]
@@ -226,7 +226,14 @@ class Journal:
         self.writer.transact(lambda c: c.execute(statement), "command")
 
     def command(self, campaign: str, kind: str, payload: Mapping[str, Any], *, by: str, because: str) -> int:
-        """Ask the controller, whatever process it is in, to do something; the command's id."""
+        """Ask the controller, whatever process it is in, to do something; the command's id.
+
+        Raises:
+            ConfigError: the name is too long.
+            JournalError: the journal refuses.
+        """
+        if len(by) > schema.KEY_LENGTH:
+            raise ConfigError(f"--by: a name of {len(by)} characters; the journal holds {schema.KEY_LENGTH}")
         row = {
             "campaign": campaign,
             "kind": kind,

@@ -17,8 +17,12 @@ BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """SQLite counts up only what it calls INTEGER."""
 
 
+KEY_LENGTH = 200
+"""Characters of the longest key: PostgreSQL refuses a longer one, and a controller must not find that out half way."""
+
+
 def _key(column: str) -> sa.Column[str]:
-    return sa.Column(column, sa.String(200), primary_key=True)
+    return sa.Column(column, sa.String(KEY_LENGTH), primary_key=True)
 
 
 def _text(column: str) -> sa.Column[str]:
