@@ -74,11 +74,11 @@ def run(
         return Outcome(end, twin.world, events, clock.now() - clock.started_s, twin.unknown_commands())
 
 
-def answer(data: Path, question: Question, word: str) -> None:
+def answer(data: Path, campaign: CampaignRun, question: Question, word: str) -> None:
     """As another process would."""
     with Journal(journal_file(data)) as journal:
         payload = {"question": question.id, "answer": word}
-        journal.command(question.id.rpartition("?")[0], "answer", payload, by="Kim", because="looked")
+        journal.command(campaign.core.campaign, "answer", payload, by="Kim", because="looked")
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,7 @@ def test_a_fault_asks_a_person_and_the_campaign_continues(
                 twin.clear_faults()
                 actor = twin.clock.actor("Kim", busy=True)  # an hour later: a plate that was too hot has cooled down
                 threading.Thread(
-                    target=later, args=(actor, lambda one=question: answer(tmp_path, one, "again"))
+                    target=later, args=(actor, lambda one=question: answer(tmp_path, campaign, one, "again"))
                 ).start()
 
     def later(actor: Actor, do: Callable[[], None]) -> None:
@@ -250,7 +250,7 @@ def test_a_preparation_that_is_given_up_ends_the_campaign(folder: LabFolder, tmp
         if isinstance(event, Started):
             twin.fault("arm", "robot_error")
         for question in campaign.core.open_questions:
-            answer(tmp_path, question, "abandon")
+            answer(tmp_path, campaign, question, "abandon")
 
     outcome = run(folder, tmp_path, budget=3, react=react)
     assert outcome.end.state == "failed"

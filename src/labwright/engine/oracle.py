@@ -29,6 +29,8 @@ def _broken(core: CampaignCore) -> Iterator[str]:
         yield f"it is {core.phase}, but something is under way"
     if not core.over and not core.waits_for():
         yield f"it is {core.phase} and waits for nothing"
+    if _deadlocked(core):
+        yield f"nothing runs and no person is asked; for ever it waits for {', '.join(core.waits_for())}"
     if len([one for one in core.live.values() if one.trial is not None]) > spec.parallel:
         yield f"more samples are on their way than {spec.parallel}"
     if core.tried > spec.budget:
@@ -68,6 +70,13 @@ def _broken_names(core: CampaignCore) -> Iterator[str]:
     for one in core.live.values():
         if one.trial is not None and core.trials[one.trial].id != one.label:
             yield f"experiment {one.label} is trial {core.trials[one.trial].id}"
+
+
+def _deadlocked(core: CampaignCore) -> bool:
+    """Whether nothing can ever happen again: no step runs, no planner thinks, no person is asked or has paused it."""
+    thinking = core.asking or core.proposals.unwanted
+    runs = any(run.state == "running" for one in core.live.values() for run in one.running)
+    return not (core.over or core.paused or thinking or runs or core.questions)
 
 
 def _broken_wishes(core: CampaignCore) -> Iterator[str]:
