@@ -92,11 +92,11 @@ def read_tables(folder: Path, names: Sequence[str] = ()) -> list[Table]:
 
 
 def read_table(file: Path) -> Table:
-    """One table. A numeric column that has the same value in every row is left out.
+    """One table. A column that can have one value only is left out.
 
     Raises:
         ValueError: a line of another length than the header, a cell that is no finite number or none of the options of
-            its column, no column that varies, or a description that is missing or incomplete.
+            its column, no parameter or no outcome that varies, or a description that is missing or incomplete.
     """
     # "utf-8-sig" for the byte order mark of one of them; without it the first column has another name.
     with file.open(encoding="utf-8-sig", newline="") as lines:
@@ -122,12 +122,14 @@ def read_table(file: Path) -> Table:
         outcome = _number(line[form.inputs], f"{file}: line {number}, column {form.header[form.inputs]}")
         grouped.setdefault(key, []).append(outcome)
     every: list[Params] = [dict(zip(columns, key, strict=True)) for key in grouped]
-    varying = [column for column in columns if column in form.options or len({row[column] for row in every}) > 1]
+    varying = [column for column in columns if len(form.options.get(column) or {row[column] for row in every}) > 1]
     if not varying:
         raise ValueError(f"{file}: no parameter varies; there is nothing to choose")
     rows: tuple[Params, ...] = tuple({column: row[column] for column in varying} for row in every)
     parameters = tuple(_parameter(column, form.options.get(column), rows) for column in varying)
     y = np.array([float(np.mean(values)) for values in grouped.values()])
+    if len(set(y.tolist())) < 2:
+        raise ValueError(f"{file}: all {len(y)} distinct rows have the same outcome; there is nothing to find")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
     return Table(_name(file), parameters, rows, encode(parameters, rows), y, form.goal, digest)
 

@@ -155,6 +155,9 @@ def test_a_numeric_column_that_never_changes_is_left_out(tmp_path: Path) -> None
     (tmp_path / "pvlab_P3HT.csv").write_text("a,b,c\n1,7,2\n1,7,4\n")
     with pytest.raises(ValueError, match="no parameter varies"):
         read_table(tmp_path / "pvlab_P3HT.csv")
+    (tmp_path / "pvlab_P3HT.csv").write_text("a,b,c\n1,7,2\n2,8,2\n")
+    with pytest.raises(ValueError, match="all 2 distinct rows have the same outcome"):
+        read_table(tmp_path / "pvlab_P3HT.csv")
 
 
 def test_the_goal_of_a_table_is_never_guessed(tmp_path: Path) -> None:
