@@ -45,8 +45,9 @@ soak: $(STAMP)  ## long proofs: kill matrix, contract tests at every boundary, a
 bench: $(STAMP)  ## ratios against peers and limits; figures in benchmarks/README.md
 	$(BIN)/python -m benchmarks
 
-bench-planners: $(STAMP)  ## the planner against other optimisers; TABLES=FOLDER, see benchmarks/planners/README.md
-	$(BIN)/python -m benchmarks.planners all --tables $(TABLES)
+bench-planners: $(STAMP)  ## the planner against other optimisers on TABLES=FOLDER, and apart on SEALED=FOLDER; see benchmarks/planners/README.md
+	@test -n "$(TABLES)" || { echo "make bench-planners TABLES=FOLDER: which folder holds the tables?"; exit 2; }
+	$(BIN)/python -m benchmarks.planners all --tables "$(TABLES)" $(if $(SEALED),--sealed "$(SEALED)")
 
 clean:  ## delete .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
