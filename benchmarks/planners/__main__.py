@@ -12,12 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from benchmarks.planners import campaigns, continuous, limits, pool_report, pools, special
 from benchmarks.planners.askers import ASKERS, Asker
 from benchmarks.planners.functions import FUNCTIONS
-from benchmarks.planners.libraries import MissingLibraryError, quiet
+from benchmarks.planners.libraries import MissingLibraryError, one_thread, quiet
 from benchmarks.planners.ours import Ours
 from benchmarks.planners.peers import PEERS, Peer
 from benchmarks.planners.sets import DESIGN, read_sets
@@ -38,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "none" in names and len(names) > 1:
         raise SystemExit("--planners: 'none' stands alone; it prints what is recorded and runs nothing")
     quiet()
-    with threadpool_limits(1):
+    with one_thread():
         try:
             results = _run(options, names, variants)
         except (MissingLibraryError, ValueError) as error:

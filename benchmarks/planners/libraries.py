@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from labwright.planners._proposals import derive_seed
 
@@ -17,6 +21,7 @@ _PIP = {
     "optuna": "pip install optuna",
     "skopt": "pip install scikit-optimize",
 }
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _DISTRIBUTIONS = {"skopt": "scikit-optimize"}
 
 
@@ -49,6 +54,22 @@ def version_of(package: str) -> str:
         return version(_DISTRIBUTIONS.get(package, package))
     except PackageNotFoundError:
         return "absent"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread in every numerical library: the loaded ones are switched, others read it when they are loaded."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def quiet() -> None:

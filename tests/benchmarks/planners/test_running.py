@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +99,23 @@ def test_a_missing_library_comes_with_the_line_that_installs_it(monkeypatch: pyt
         library("optuna")
     with pytest.raises(MissingLibraryError, match=r"pip install torch .* && pip install botorch"):
         library("torch")
+
+
+def test_libraries_that_are_loaded_later_have_one_thread_too() -> None:
+    # A process of its own: here they are loaded already.
+    code = (
+        "from benchmarks.planners.libraries import library, one_thread\n"
+        "from threadpoolctl import threadpool_info\n"
+        "with one_thread():\n"
+        "    library('sklearn.cluster')\n"
+        "    print(sorted({one['num_threads'] for one in threadpool_info()}))\n"
+    )
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    printed = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert printed.stdout.strip() == "[1]"
 
 
 def test_functions_have_their_optima() -> None:
