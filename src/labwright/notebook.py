@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from labwright.engine import Campaign, CampaignEnd
     from labwright.hardware import LabDevice
+    from labwright.model.protocol import StepOutcome
     from labwright.store import UploadSummary
 
 
@@ -102,7 +104,9 @@ class OpenLab:
         from labwright.engine import load_campaign
 
         path = find_campaign(self._root, name)
-        found = load_campaign(self._lab.folder, path, budget=budget, seed=seed, planner=planner)
+        found = load_campaign(
+            self._lab.folder, path, budget=budget, seed=seed, planner=planner, simulated=self.simulated
+        )
         return LabCampaign(found, self, self._lab, self._world)
 
     @property
@@ -137,7 +141,34 @@ class OpenLab:
         self.sync()
         return open_store(self.data / "tiled")
 
-    def claim(self, campaign: Campaign) -> None:
+    @property
+    def questions(self) -> list[OpenQuestion]:
+        """What waits for a person in this journal: samples that are held, and a deck that is in doubt."""
+        from labwright.cli.questions import open_questions
+        from labwright.journal import Journal, journal_file
+
+        with Journal(journal_file(self.data)) as journal:
+            return [OpenQuestion(one["id"], one["text"], one["choices"]) for one in open_questions(journal)]
+
+    def answer(self, question: str, answer: str, *, by: str, reason: str) -> None:
+        """Answer a question, as ``labwright question answer`` does; the journal records who and why.
+
+        Args:
+            question: its id.
+            answer: one of its choices.
+            by: the person who answers.
+            reason: what that person has seen or done.
+
+        Raises:
+            ConfigError: there is no such question or answer, or by or reason is empty.
+            RefusedError: it is no longer open.
+        """
+        from labwright.cli.questions import answer_question
+        from labwright.journal import journal_file
+
+        answer_question(journal_file(self.data), question, answer, by=by, because=reason, json=False)
+
+    def refuse_if_used(self) -> None:
         """One campaign after the other, and none on what another has used up.
 
         Raises:
@@ -152,12 +183,34 @@ class OpenLab:
                 f"{self._used_by} runs or has used this lab's containers and stocks; close it, refill it (a simulated "
                 "lab comes back full) and open it again"
             )
+
+    def claim(self, campaign: Campaign) -> None:
+        """The lab is this campaign's, and so are its containers and stocks."""
         self._used_by = campaign.spec.name
 
     def release(self, campaign: Campaign) -> None:
         """Give the lab free after a campaign that uses nothing up."""
         if not campaign.places and not any(one.worst_consumption_ml() for one in campaign.protocols.values()):
             self._used_by = ""
+
+
+@dataclass(frozen=True)
+class OpenQuestion:
+    """Something that only a person can answer.
+
+    Attributes:
+        id: for `OpenLab.answer`.
+        text: what is asked.
+        choices: answers, and what each means.
+    """
+
+    id: str
+    text: str
+    choices: Mapping[str, str]
+
+    def __str__(self) -> str:
+        answers = "".join(f"\n  {answer}: {means}" for answer, means in self.choices.items())
+        return f"{self.id}: {self.text}{answers}"
 
 
 class LabCampaign:
@@ -174,40 +227,87 @@ class LabCampaign:
         spec = self.spec
         return f"<{spec.name}: {spec.budget} experiments, planner {spec.planner.name}, seed {spec.seed}>"
 
-    def run(self, *, deck_checked: bool = False) -> CampaignResult:
+    def run(self, *, new: bool = False, progress: bool = True, deck_checked: bool = False) -> CampaignResult:
         """Run it to its end and write its report; an interrupt (Ctrl-C) ends it after the current operation, twice now.
 
         Args:
-            deck_checked: after a campaign that did not end well: somebody has looked at the deck.
+            new: start another one although one of this name was interrupted on these instruments, which then ends.
+            progress: print a line per experiment to standard error.
+            deck_checked: has no effect any more; see `OpenLab.questions`.
 
         Raises:
-            RefusedError: another campaign has the lab, has used it up, or may have left something on the deck.
+            RefusedError: another campaign has the lab or has used it up, one was interrupted, the instruments were
+                stopped and not reset, or the deck is in doubt (see `OpenLab.questions`); nothing was changed.
+            ConfigError: `deck_checked` was given, or the journal lacks the campaigns it is to learn from.
             NoJournalError: there is no place for a journal; nothing was started.
             JournalError: the journal refuses; everything was stopped, what was measured before is kept.
         """
         from labwright.cli.output import whoami
         from labwright.cli.reporting import write_report
-        from labwright.cli.running import interrupts, refuse_after_a_broken_one
-        from labwright.engine import CampaignRun, close_unfinished, unfinished
-        from labwright.engine.latch import refuse_while_latched
+        from labwright.cli.running import interrupts
+        from labwright.engine import CampaignRun
+        from labwright.engine.earlier import learnt_from
+        from labwright.engine.lifecycle import close, decide, refuse_doubtful_deck
         from labwright.journal import Journal, check_place, journal_file
+        from labwright.model.errors import ConfigError, RefusedError
+        from labwright.report import read_record
 
-        data = self._owner.data
+        if deck_checked:
+            raise ConfigError(
+                "deck_checked starts nothing any more: look at lab.questions, then answer by name with "
+                "lab.answer(ID, 'clear', by=NAME, reason=TEXT)"
+            )
+        data, lab, campaign = self._owner.data, self._lab, self._campaign
+        self._owner.refuse_if_used()
         check_place(data, self.spec.budget)
         with Journal(journal_file(data)) as journal:
             journal.claim()
-            refuse_while_latched(journal, self._lab.instruments)
-            if (cut_off := unfinished(journal)) is not None:
-                close_unfinished(journal, cut_off, "a notebook begins another campaign", whoami())
-            if self._world is None and not deck_checked:
-                refuse_after_a_broken_one(journal, self._campaign)
-            self._owner.claim(self._campaign)
-            run = CampaignRun(self._lab, self._campaign, journal, data, by=whoami())
+            decision = decide(journal, self.spec.name, lab.instruments, new=new)
+            if decision.resume:
+                raise RefusedError(
+                    f"{decision.resume} was interrupted; resume it with: labwright campaign run {self.spec.name}. To "
+                    "end it and start another: run(new=True)"
+                )
+            refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, campaign.places)
+            earlier = learnt_from(journal, campaign.spec, campaign.earlier, simulated=lab.simulated)
+            campaign = replace(campaign, earlier=earlier)
+            close(journal, decision, whoami())
+            self._owner.claim(campaign)
+            run = CampaignRun(
+                lab, campaign, journal, data, _Shown(campaign, lab).take if progress else None, by=whoami()
+            )
             with interrupts(run):
                 end = run.run()
-        self._owner.release(self._campaign)
-        report = write_report(data, self.spec.name, world=self._world)
-        return CampaignResult(self._campaign, end, report, self._lab.simulated)
+            times_s = _times_s(read_record(journal, end.campaign).steps)
+        self._owner.release(campaign)
+        report = write_report(data, end.campaign, world=self._world)
+        return CampaignResult(campaign, end, report, lab.simulated, times_s)
+
+
+class _Shown:
+    """A line per experiment on standard error, while a campaign runs; it is told from a thread of its own."""
+
+    def __init__(self, campaign: Campaign, lab: Any) -> None:
+        from labwright.cli.progress import Progress
+
+        self._progress = Progress(campaign, lab.clock.now, simulated=lab.simulated)
+        self._heading = f"{self._progress.heading()}\n"
+
+    def take(self, event: Any, core: Any) -> None:
+        """Another event."""
+        for words in self._progress.take(event, core):
+            if words:
+                print(f"{self._heading}{words}", file=sys.stderr, flush=True)  # noqa: T201 - what a notebook shows
+                self._heading = ""
+
+
+def _times_s(steps: Mapping[tuple[str, str], StepOutcome]) -> dict[str, tuple[float, float]]:
+    """Lab time of the first step's start and the last one's end, by experiment."""
+    times_s: dict[str, tuple[float, float]] = {}
+    for (label, _), outcome in steps.items():
+        began_s, ended_s = times_s.get(label, (outcome.started_s, outcome.ended_s))
+        times_s[label] = (min(began_s, outcome.started_s), max(ended_s, outcome.ended_s))
+    return times_s
 
 
 @dataclass(frozen=True)
@@ -219,12 +319,14 @@ class CampaignResult:
         end: its state, reason and core.
         report: the HTML report.
         simulated: whether its instruments were.
+        times_s: lab time of the first and the last step of each experiment, by its number.
     """
 
     campaign: Campaign
     end: CampaignEnd
     report: Path
     simulated: bool
+    times_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def best(self) -> Recommendation | None:
@@ -233,7 +335,11 @@ class CampaignResult:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row an experiment: what was made (weighed where it is), and what was found with its standard error."""
+        """One row per experiment, by its number; what has no experiment is called as in the report (``p1``).
+
+        Columns: what was prepared (weighed where it is), results with their standard errors, lab time of the first and
+        the last step, status.
+        """
         import pandas as pd
 
         spec = self.campaign.spec
@@ -245,12 +351,18 @@ class CampaignResult:
                 found = trial.outcomes.get(name)
                 row[column(name, unit)] = found.mean if found else None
                 row[column(f"{name}_sem", unit)] = found.sem if found else None
+            times_s = self.times_s.get(trial.id, (None, None))
+            moments = (None if one is None else pd.Timestamp(one, unit="s", tz="UTC") for one in times_s)
+            row |= dict(zip(("started (UTC)", "ended (UTC)"), moments, strict=True))
             rows.append({**row, "status": trial.status})
-        return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="experiment"))
+        return pd.DataFrame(rows, index=pd.Index([one.id for one in self.end.core.trials], name="experiment"))
 
     def __repr__(self) -> str:
+        from labwright.cli.words import learns_words
+
         simulated = "SIMULATED " if self.simulated else ""
-        return f"<{simulated}{self.end.campaign} {self.end.state}: {self.end.reason}>"
+        learns = learns_words([one.model_dump() for one in self.end.core.started.earlier])
+        return f"<{simulated}{self.end.campaign} {self.end.state}: {self.end.reason}{learns}>"
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from labwright.cli.init import make_lab
-from labwright.cli.running import refuse_after_a_broken_one
 from labwright.clock import Actor, LabClock, SteppedClock
 from labwright.engine import CampaignCore, CampaignEnd, CampaignRun, load_campaign
 from labwright.engine.driver import SILENCE_S
@@ -21,7 +20,7 @@ from labwright.engine.questions import Question
 from labwright.journal import Journal, closed_runs, journal_file, read_run
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
-from labwright.model.errors import ConfigError, JournalError, RefusedError, UnreachableError
+from labwright.model.errors import ConfigError, JournalError, UnreachableError
 from labwright.report import html, newest
 from labwright.simulation import SimulatedLab
 
@@ -367,26 +366,6 @@ def test_a_stop_before_the_beginning_is_kept_until_then(folder: LabFolder, tmp_p
         one.ask_to_stop("changed my mind", now=False)
         end = one.run()
     assert (end.state, end.reason) == ("stopped", "changed my mind")
-
-
-def test_a_deck_that_a_broken_campaign_left_is_looked_at_first(
-    folder: LabFolder, finished: tuple[Outcome, Path], tmp_path: Path
-) -> None:
-    campaign = load_campaign(folder, SPEC, budget=2)
-    for data in (tmp_path, finished[1]):  # nothing was run there yet; and there all ended well
-        with Journal(journal_file(data)) as journal:
-            refuse_after_a_broken_one(journal, campaign)
-
-    def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
-        if isinstance(event, StepEnded) and event.outcome.step_id.endswith("0001/dose"):
-            campaign.ask_to_stop("enough", now=False)
-
-    run(folder, tmp_path, react=react)
-    with (
-        Journal(journal_file(tmp_path)) as journal,
-        pytest.raises(RefusedError, match=r"did not end well \(stopped: enough.*--deck-checked"),
-    ):
-        refuse_after_a_broken_one(journal, campaign)
 
 
 def test_a_simulated_lab_never_opens_a_real_port(folder: LabFolder) -> None:

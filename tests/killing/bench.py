@@ -134,7 +134,6 @@ def _control(
     _Boundaries(kills, harness).install()
     options = RunOptions(
         data=data, endpoints=data / "endpoints.json", store=False, journal=place, by="kill matrix", budget=budget,
-        deck_checked=True,
     )  # fmt: skip
     try:
         code = run_campaign(lab, name, options)

@@ -52,10 +52,10 @@ def campaign_run(
     store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
     deck_checked: Annotated[
         bool,
-        typer.Option("--deck-checked", help="After a campaign that did not end well: somebody has looked at the deck."),
+        typer.Option("--deck-checked", hidden=True, help="Replaced by the question about the deck."),
     ] = False,
     new: Annotated[
-        bool, typer.Option("--new", help="Begin anew, although a campaign of this name was cut off in the middle.")
+        bool, typer.Option("--new", help="Start another, although a campaign of this name was interrupted.")
     ] = False,
     lab_changed: Annotated[
         bool,
@@ -64,9 +64,15 @@ def campaign_run(
     journal: JournalOption = "",
     by: ByOption = "",
 ) -> None:
-    """Run a campaign, or go on with one that was cut off. Ctrl-C ends it after the current operation, twice at once."""
+    """Run a campaign, or resume one that was interrupted. Ctrl-C ends it after the current operation, twice at once."""
     from labwright.cli.running import RunOptions, run_campaign
 
+    if deck_checked:
+        raise typer.BadParameter(
+            "--deck-checked starts nothing any more. Where a campaign left the deck in doubt, `labwright question "
+            "list` shows which containers to look for; look, then answer by name: labwright question answer "
+            "CAMPAIGN:deck clear --by NAME --reason TEXT"
+        )
     root = lab_root(lab)
     options = RunOptions(
         data=data_folder(root, data),
@@ -78,7 +84,6 @@ def campaign_run(
         planner=planner,
         json=json,
         store=store,
-        deck_checked=deck_checked,
         new=new,
         lab_changed=lab_changed,
         journal=journal,

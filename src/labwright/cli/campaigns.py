@@ -63,6 +63,11 @@ def controller(journal: Journal) -> Controller:
     return Controller(rows[0]["campaign"] if rows else "", who)
 
 
+def running_campaign(journal: Journal) -> str:
+    """The campaign that a controller works on; empty if none does."""
+    return controller(journal).campaign
+
+
 def campaign_rows(journal: Journal) -> list[dict[str, Any]]:
     """All campaigns with ``began_s`` and ``last_event``, the one that something happened in last at the end."""
     event = schema.event
@@ -114,6 +119,7 @@ def list_campaigns(place: str | Path, *, json: bool) -> None:
         (
             row["campaign"],
             row["state"],
+            _instruments_words(row),
             f"{row['tried']}/{row['budget']}",
             _best_words(row),
             when(row["began_s"]),
@@ -123,7 +129,12 @@ def list_campaigns(place: str | Path, *, json: bool) -> None:
         for row in rows
     ]
     title = f"{name}: controller {here.who}" if here.runs else f"{name}: no controller runs"
-    table(title, ("campaign", "state", "tried", "best", "began (UTC)", "controller", "waits for"), shown, json=False)
+    table(
+        title,
+        ("campaign", "state", "instruments", "tried", "best", "began (UTC)", "controller", "waits for"),
+        shown,
+        json=False,
+    )
 
 
 def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
@@ -162,6 +173,7 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
         "paused": is_paused(row),
         "reason": row["reason"],
         "simulated": bool(row["simulated"]),
+        "instruments": row["instruments"],
         "tried": row["tried"],
         "budget": row["budget"],
         "best": _best(journal, row["id"], spec),
@@ -171,6 +183,22 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
         "questions": [one["id"] for one in mine],
         "waits_for": _waits_for(journal, row, [one["id"] for one in mine], spec, running=running),
     }
+
+
+def _instruments_words(row: dict[str, Any]) -> str:
+    """On which instruments: those of a simulation are never taken for real ones."""
+    where = "" if row["instruments"] in ("here", "real", "") else f" {row['instruments']}"
+    return f"SIMULATED{where}" if row["simulated"] else "real"
+
+
+def _learns_from(journal: Journal, first: dict[str, Any]) -> list[dict[str, Any]]:
+    """Earlier campaigns that the planner learns from, and whether they were simulated."""
+    known = {row["id"]: bool(row["simulated"]) for row in journal.rows(schema.campaign)} if first.get("earlier") else {}
+    return [{"campaign": one["name"], "simulated": known.get(one["name"])} for one in first.get("earlier", ())]
+
+
+def _kind(earlier: dict[str, Any]) -> str:
+    return {True: "SIMULATED", False: "real", None: "not in this journal"}[earlier["simulated"]]
 
 
 def _waits_for(
@@ -230,6 +258,7 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
     return {
         **_listed(journal, row, here),
         "by": first.payload.get("by", ""),
+        "learns_from": _learns_from(journal, first.payload),
         "lab": row["lab"],
         "experiments": [
             {
@@ -274,12 +303,15 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
     head = [
         ("campaign", f"{facts['campaign']}: {facts['title']}"),
         ("state", facts["state"] + (f": {facts['reason']}" if facts["reason"] else "")),
+        ("instruments", _instruments_words(facts)),
         ("tried", f"{facts['tried']} of {facts['budget']} experiments"),
         ("best", _best_words(facts)),
         ("began (UTC)", f"{when(facts['began_s'])}, by {facts['by'] or 'somebody'}"),
         ("controller", here.who if facts["controller"] else "no controller runs this campaign"),
         ("waits for", "\n".join(facts["waits_for"])),
     ]
+    if facts["learns_from"]:
+        head.append(("learns from", "\n".join(f"{one['campaign']} ({_kind(one)})" for one in facts["learns_from"])))
     table("SIMULATED" if facts["simulated"] else "", ("what", ""), head, json=False)
     samples = [
         (

@@ -33,9 +33,10 @@ def check_lab(root: Path, *, json: bool) -> None:
         mistakes += error.mistakes
     protocols = _check_protocols(folder, problems) if folder else {}
     campaigns = campaign_files(root)
+    learns: list[str] = []
     for path in campaigns.values():
         try:
-            _check_campaign(root, folder, path)
+            learns += _check_campaign(root, folder, path)
         except MistakesError as error:
             mistakes += error.mistakes
         except ConfigError as error:
@@ -55,10 +56,13 @@ def check_lab(root: Path, *, json: bool) -> None:
         "protocols": sorted(protocols),
         "campaigns": sorted(campaigns),
         "sha256": folder.sha256,
+        "notes": learns,
     }
     if json:
         emit(found)
     else:
+        for words in learns:
+            console.print(words, style="bold yellow", markup=False)
         console.print(
             f"{model.title}: {counted(len(model.stations), 'station')}, {counted(len(model.devices), 'device')}, "
             f"protocols {', '.join(sorted(protocols))}, campaigns {', '.join(sorted(campaigns)) or 'none'}. "
@@ -83,16 +87,29 @@ def _check_protocols(folder: LabFolder, problems: list[str]) -> dict[str, str]:
     return protocols
 
 
-def _check_campaign(root: Path, folder: LabFolder | None, path: Path) -> None:
-    """Hold a campaign against its lab; if that is wrong itself, at least against its own form and its protocol."""
+def _check_campaign(root: Path, folder: LabFolder | None, path: Path) -> list[str]:
+    """Hold a campaign against its lab; if that is wrong itself, at least against its own form and its protocol.
+
+    Returns:
+        what a person should know of it: that it learns from simulated instruments, or real ones, whatever it runs on.
+    """
     from labwright.engine import load_campaign
     from labwright.engine.campaign import mistakes_without_lab
+    from labwright.engine.earlier import kind_words
     from labwright.lab import MistakesError
+    from labwright.model.spec import WarmStart
 
-    if folder is not None:
-        load_campaign(folder, path)
-    elif mistakes := mistakes_without_lab(root, path):
-        raise MistakesError(mistakes)
+    if folder is None:
+        if mistakes := mistakes_without_lab(root, path):
+            raise MistakesError(mistakes)
+        return []
+    spec = load_campaign(folder, path).spec
+    return [
+        f"campaign {spec.name} learns from {one.campaign} on {kind_words(one.simulated)}, whatever it runs on itself, "
+        "as its warm_start states"
+        for one in spec.warm_start
+        if isinstance(one, WarmStart)
+    ]
 
 
 def print_schema(what: str) -> None:

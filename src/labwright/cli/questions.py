@@ -8,21 +8,22 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from labwright.cli.campaigns import choose, controller, questions_of
+from labwright.cli.campaigns import choose, controller, questions_of, running_campaign
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.steering import wait
 from labwright.cli.words import answer_command, when
+from labwright.engine.deck import DeckQuestion, answer_deck, deck_questions
+from labwright.engine.latch import instruments_words
 from labwright.journal import Command, Journal, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
 
 
 def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
     """Open questions, or all there were."""
-    table_ = schema.question
     with Journal(place) as journal:
         rows = [
             {**one, "asked_s": _asked_s(journal, one), "kept": _kept_words(journal, one)}
-            for one in questions_of(journal, *([] if everything else [table_.c.state == "open"]))
+            for one in open_questions(journal, everything=everything)
         ]
         name = journal.name
     if json:
@@ -50,6 +51,12 @@ def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
             print(answer_command(one["id"]))  # noqa: T201 - to be copied, so no table may wrap it
 
 
+def open_questions(journal: Journal, *, everything: bool = False) -> list[dict[str, Any]]:
+    """Open questions, about samples and about decks; with `everything` those that were answered or withdrawn too."""
+    rows = questions_of(journal, *([] if everything else [schema.question.c.state == "open"]))
+    return rows + [{**one.row(), "choices": one.choices, "asked_s": one.asked_s} for one in _decks(journal).values()]
+
+
 def answer_question(place: str | Path, question: str, answer: str, *, by: str, because: str, json: bool) -> None:
     """Answer a question; at once where its campaign runs, else when it is gone on with.
 
@@ -61,6 +68,10 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
         raise ConfigError("--by and --reason must say who answers and why: the journal keeps both; nothing was written")
     with Journal(place) as journal:
         asked = _open_question(journal, question)
+        if (deck := _decks(journal).get(question)) is not None:
+            answer_deck(journal, deck, answer, by=by, because=because)
+            _say_deck(deck, answer, json=json)
+            return
         if answer not in asked["choices"]:
             means = "".join(f"\n  {one}: {what}" for one, what in asked["choices"].items())
             raise ConfigError(f"{unknown(f'answer to {question}', answer, list(asked['choices']))}{means}")
@@ -87,6 +98,24 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
         )
 
 
+def _decks(journal: Journal) -> dict[str, DeckQuestion]:
+    """Questions about decks, by id."""
+    return {one.id: one for one in deck_questions(journal, running=running_campaign(journal))}
+
+
+def _say_deck(deck: DeckQuestion, answer: str, *, json: bool) -> None:
+    if json:
+        emit({"question": deck.id, "answer": answer, "campaign": deck.campaign, "taken": True})
+        return
+    given_up = f"{deck.campaign} is given up. " if deck.interrupted else ""
+    console.print(
+        f"{deck.id} is answered and recorded. {given_up}The next campaign on {instruments_words(deck.instruments)} may "
+        "start: labwright campaign run NAME",
+        style="bold",
+        markup=False,
+    )
+
+
 def _open_question(journal: Journal, question: str) -> dict[str, Any]:
     """The open question of this id.
 
@@ -95,6 +124,7 @@ def _open_question(journal: Journal, question: str) -> dict[str, Any]:
         RefusedError: it is open no more.
     """
     all_ = {one["id"]: one for one in questions_of(journal)}
+    all_ |= {name: {**one.row(), "choices": one.choices} for name, one in _decks(journal).items()}
     if question in all_:
         if all_[question]["state"] != "open":
             raise RefusedError(f"{question} is open no more: {_became(all_[question])}; nothing was written")
@@ -130,6 +160,8 @@ def _said(command: Command) -> str:
 
 def _asked_s(journal: Journal, question: dict[str, Any]) -> float | None:
     """Wall time of the event that the question came from."""
+    if "asked_s" in question:
+        return float(question["asked_s"])
     event = schema.event
     decided = orjson.dumps(f"question {question['id']}").decode()
     rows = journal.read(

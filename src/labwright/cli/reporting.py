@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from labwright.cli.output import console
-from labwright.report import html, newest
+from labwright.report import CampaignRecord, html, newest
 
 
 def write_newest(name: str, data: Path, out: Path, journal: str = "") -> None:
     """Write the report of the newest run of a campaign in `data`, or in the journal at a URL."""
     if journal:
         data.mkdir(parents=True, exist_ok=True)  # with a journal elsewhere nothing else may have made it
-    console.print(f"Report           {write_report(data, name, out=out, place=journal)}")
+    path, record = _written(data, name, None, out, journal)
+    simulated = ", SIMULATED" if record.core.started.simulated else ""
+    console.print(f"Report           {path} ({record.campaign}{simulated})", markup=False)
 
 
 def write_report(data: Path, name: str, *, world: Any = None, out: Path | None = None, place: str | Path = "") -> Path:
@@ -26,7 +28,12 @@ def write_report(data: Path, name: str, *, world: Any = None, out: Path | None =
         out: the file; DATA/report.html if None.
         place: URL of the journal, if it is not in `data`.
     """
-    page = html(newest(place if isinstance(place, str) and place else data, name), world)
-    out = out or data / "report.html"
-    out.write_text(page, encoding="utf-8")
+    out, _ = _written(data, name, world, out, place)
     return out
+
+
+def _written(data: Path, name: str, world: Any, out: Path | None, place: str | Path) -> tuple[Path, CampaignRecord]:
+    record = newest(place if isinstance(place, str) and place else data, name)
+    out = out or data / "report.html"
+    out.write_text(html(record, world), encoding="utf-8")
+    return out, record

@@ -25,16 +25,13 @@ from labwright.engine import (
     CampaignCore,
     CampaignEnd,
     CampaignRun,
-    close_unfinished,
     load_campaign,
     resume_campaign,
     started,
-    unfinished,
 )
-from labwright.engine.latch import refuse_while_latched
+from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
 from labwright.journal import Journal, check_place, journal_file
-from labwright.model.errors import RefusedError, StoreError, UnsafeError
-from labwright.report import last_ended
+from labwright.model.errors import StoreError, UnsafeError
 
 # The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.
 logging.getLogger("bluesky").setLevel(logging.CRITICAL)
@@ -56,7 +53,6 @@ class RunOptions:
     planner: str | None = None
     json: bool = False
     store: bool = True
-    deck_checked: bool = False
     new: bool = False
     lab_changed: bool = False
     journal: str = ""
@@ -86,24 +82,14 @@ def _run_campaign(root: Path, name: str, options: RunOptions, display: Shown) ->
         _journal(options) as journal,
     ):
         journal.claim()
-        refuse_while_latched(journal, lab.instruments)
         path = find_campaign(root, name)
-        cut_off = unfinished(journal, path.stem)
-        if cut_off is not None and not _can_go_on(journal, cut_off, lab, options):
-            cut_off = None
-        if cut_off is not None:
-            campaign = _go_on_with(folder, journal, cut_off, options)
-        else:
-            campaign = load_campaign(
-                folder, path, budget=options.budget, seed=options.seed, planner=options.planner, journal=journal
-            )
-            if world is None and not options.deck_checked:
-                refuse_after_a_broken_one(journal, campaign)
+        decision = decide(journal, path.stem, lab.instruments, new=options.new)
+        campaign = _campaign(folder, journal, path, lab, decision, options)
         check_place(options.data, campaign.spec.budget)
-        ran = _run(lab, campaign, journal, options, display, cut_off or "")
+        ran = _run(lab, campaign, journal, options, display, decision)
     # The lab is closed and its journal free: whatever hangs from here on holds up nothing but this process.
     end = ran.end
-    report = _report(options.data, options.place, campaign, world)
+    report = _report(options.data, options.place, end.campaign, world)
     summary = {"campaign": end.campaign, "state": end.state, "reason": end.reason, "data": str(options.data)}
     display.summary({**summary, "report": str(report) if report else None})
     style = {"completed": "bold", "stopped": "bold yellow", "failed": "bold red"}[end.state]
@@ -114,56 +100,31 @@ def _run_campaign(root: Path, name: str, options: RunOptions, display: Shown) ->
     return EXIT[end.state]
 
 
-def _can_go_on(journal: Journal, campaign: str, lab: Any, options: RunOptions) -> bool:
-    """Whether a campaign that was cut off can be gone on with; if it cannot, or is not to be, it is closed.
+def _campaign(folder: Any, journal: Journal, path: Path, lab: Any, decision: Decision, options: RunOptions) -> Campaign:
+    """The campaign to run: the interrupted one as it was started, or the one in the file.
 
     Raises:
-        RefusedError: its samples are at other instruments than those of now.
+        RefusedError: what is resumed was asked to be another one, the lab has changed, or the deck is in doubt.
+        ConfigError: the file has mistakes, or the lab cannot carry it out.
     """
-    was = started(journal, campaign).instruments
-    if was == "here" or options.new:
-        who = options.by or whoami()
-        why = f"{who} begins another" if options.new else "its simulated instruments ended with their process"
-        close_unfinished(journal, campaign, why, who)
-        return False
-    if was != lab.instruments:
-        told = {"real": "the real instruments", "here": "simulated instruments of its own"}
-        raise RefusedError(
-            f"{campaign} was cut off in the middle, and its samples are at {told.get(was, was)}, not at "
-            f"{told.get(lab.instruments, lab.instruments)}; go on with it there, or give it up with --new"
-        )
-    return True
-
-
-def _go_on_with(folder: Any, journal: Journal, campaign: str, options: RunOptions) -> Campaign:
-    """The campaign that was cut off, as it was started.
-
-    Raises:
-        RefusedError: it was asked to be another one, or the lab has changed.
-    """
-    asked = {"--budget": options.budget, "--seed": options.seed, "--planner": options.planner}
-    if given := [name for name, value in asked.items() if value is not None]:
-        raise RefusedError(
-            f"{campaign} was cut off and goes on as it was started; {', '.join(given)} would change it. Leave that "
-            "out, or begin anew with --new"
-        )
-    console.print(f"{campaign} was cut off; going on with it (--new begins another)", markup=False)
-    return resume_campaign(folder, started(journal, campaign), changed=options.lab_changed)
-
-
-def refuse_after_a_broken_one(journal: Journal, campaign: Campaign) -> None:
-    """After a campaign that did not end well nobody knows where its sample is: the arm could drive into it.
-
-    Raises:
-        RefusedError: until a person has looked.
-    """
-    last = last_ended(journal) if campaign.places else None
-    if last is not None and last.core.phase != "completed":
-        how = f"{last.core.phase}: {last.core.reason}" if last.core.over else "cut off in the middle"
-        raise RefusedError(
-            f"the last campaign here, {last.campaign}, did not end well ({how}); a container may stand where it was "
-            "left, or in the gripper. Look, put everything as inventory.yaml says, and run again with --deck-checked"
-        )
+    if decision.resume:
+        asked = {"--budget": options.budget, "--seed": options.seed, "--planner": options.planner}
+        refuse_changes(decision.resume, [name for name, value in asked.items() if value is not None])
+        first = started(journal, decision.resume)
+        campaign = resume_campaign(folder, first, changed=options.lab_changed)
+        console.print(f"{decision.resume} was interrupted; resuming it (--new starts another)", markup=False)
+        return campaign
+    campaign = load_campaign(
+        folder,
+        path,
+        budget=options.budget,
+        seed=options.seed,
+        planner=options.planner,
+        journal=journal,
+        simulated=lab.simulated,
+    )
+    refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, campaign.places)
+    return campaign
 
 
 @contextlib.contextmanager
@@ -193,18 +154,16 @@ def _run_demo(root: Path, options: RunOptions, display: Shown) -> None:
         _journal(options) as journal,
     ):
         journal.claim()
-        refuse_while_latched(journal, lab.instruments)
         path = find_campaign(root, "conductivity")
-        if (cut_off := unfinished(journal, path.stem)) is not None:
-            close_unfinished(journal, cut_off, "its simulated instruments ended with it", whoami())
-        campaign = load_campaign(folder, path, budget=budget, seed=seed)
+        decision = decide(journal, path.stem, lab.instruments)
+        campaign = load_campaign(folder, path, budget=budget, seed=seed, simulated=True)
         check_place(data, budget)
-        ran = _run(lab, campaign, journal, options, display)
+        ran = _run(lab, campaign, journal, options, display, decision)
     end = ran.end
     lab_hours = (lab.clock.now() - lab.clock.started_s) / 3600
     wall_s = time.monotonic() - began
     facts = _facts(end.core, campaign, world)
-    report = _report(data, options.place, campaign, world)
+    report = _report(data, options.place, end.campaign, world)
     facts |= {"campaign": end.campaign, "state": end.state, "lab_hours": lab_hours, "wall_s": wall_s}
     display.summary({**facts, "report": str(report) if report else None})
     _say_demo(facts, campaign)
@@ -303,15 +262,18 @@ class _Ran:
         return str(self.uploader.finish(UPLOAD_WAIT_S)) if self.uploader else ""
 
 
-def _run(lab: Any, campaign: Campaign, journal: Journal, options: RunOptions, display: Shown, resume: str = "") -> _Ran:
+def _run(
+    lab: Any, campaign: Campaign, journal: Journal, options: RunOptions, display: Shown, decision: Decision
+) -> _Ran:
     """Run on the opened lab, and close it; Ctrl-C asks to stop, twice stops now."""
     ran: _Ran | None = None
     with _store(options) as uploader:  # before the lab is open: a disk that hangs must not hang then
         try:
-            with lab.opened(undisturbed=bool(resume)):
+            with lab.opened(undisturbed=bool(decision.resume)):
                 run_closed = uploader.notify if uploader else None
                 by = options.by or whoami()
-                run = CampaignRun(lab, campaign, journal, options.data, None, run_closed, resume=resume, by=by)
+                close(journal, decision, by)
+                run = CampaignRun(lab, campaign, journal, options.data, None, run_closed, resume=decision.resume, by=by)
                 display.begin(run, Progress(campaign, lab.clock.now, simulated=lab.simulated), journal.name)
                 for one in run.recovered:
                     console.print(
@@ -375,14 +337,14 @@ def _store(options: RunOptions) -> Iterator[Any]:
     yield uploader
 
 
-def _report(data: Path, place: str | Path, campaign: Campaign, world: Any) -> Path | None:
+def _report(data: Path, place: str | Path, campaign: str, world: Any) -> Path | None:
     """The report's place; a campaign that has ended well has done so even if its report cannot be written."""
     try:
-        return write_report(data, campaign.spec.name, world=world, place=place)
+        return write_report(data, campaign, world=world, place=place)
     except OSError as error:
         console.print(f"the report cannot be written: {error}", style="bold yellow", markup=False)
         console.print(
-            f"write it elsewhere with: labwright report {quoted(campaign.spec.name)} --data {quoted(data)} --out FILE",
+            f"write it elsewhere with: labwright report {quoted(campaign)} --data {quoted(data)} --out FILE",
             markup=False,
         )
         return None

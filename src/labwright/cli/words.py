@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ def told(event: Payload) -> str:
     """What happened, with who and why."""
     match event["kind"]:
         case "started":
-            return f"started{_by(event)}: {event['spec']['title']}"
+            return f"started{_by(event)}: {event['spec']['title']}{learns_words(event.get('earlier', ()))}"
         case "resumed":
             return f"going on with the campaign (epoch {event['epoch']}){_by(event)}{_because(event)}"
         case "suggested":
@@ -42,9 +42,18 @@ def told(event: Payload) -> str:
             return f"{_DONE[event['kind']]} by {event['by'] or 'somebody'}{_because(event)}"
         case "stop_asked":
             return f"stopping{' now' if event['now'] else ''}: {event['why']}"
+        case "deck_checked":
+            return f"{event['question']} answered by {event['by']}: {event['answer']}{_because(event)}"
         case "answered":
             return f"{event['question']} answered by {event['by']}: {event['answer']}{_because(event)}"
     return str(event["kind"])
+
+
+def learns_words(earlier: Iterable[Payload]) -> str:
+    """From which campaigns the planner learns, and on which kind of instruments those were; empty if from none."""
+    kinds = {True: " (SIMULATED instruments)", False: " (real instruments)", None: ""}
+    named = ", ".join(f"{one['name']}{kinds[one.get('simulated')]}" for one in earlier)
+    return f"; the planner learns from {named}" if named else ""
 
 
 def note(event: Payload) -> str:

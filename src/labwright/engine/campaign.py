@@ -21,7 +21,7 @@ from labwright.model.campaign import CampaignState, Earlier, Objective, OutcomeL
 from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
 from labwright.model.lab import Broken, LabModel
 from labwright.model.names import protocol_collisions
-from labwright.model.protocol import ParameterSpec
+from labwright.model.protocol import ParameterSpec, ProtocolSpec
 from labwright.model.space import Categorical, Space
 from labwright.model.spec import CampaignSpec
 from labwright.model.words import what_is_wrong
@@ -57,6 +57,11 @@ class Campaign:
     places: tuple[str, ...]
     earlier: tuple[Earlier, ...] | None = None
 
+    @property
+    def protocol_specs(self) -> list[ProtocolSpec]:
+        """The protocol and its preparations as data."""
+        return [one.spec for one in self.protocols.values()]
+
 
 def campaign_files(root: Path) -> dict[str, Path]:
     """The campaigns in a lab's folder by name."""
@@ -81,6 +86,7 @@ def load_campaign(
     planner: str | None = None,
     journal: Journal | None = None,
     any_planner: bool = False,
+    simulated: bool = False,
 ) -> Campaign:
     """Read the campaign at `path` and check that the lab can carry it out.
 
@@ -91,6 +97,7 @@ def load_campaign(
         seed: another seed.
         planner: another planner, by name, with its default options.
         journal: where earlier campaigns are looked up (`warm_start`); without, that is done when the campaign starts.
+        simulated: whether it is to run on simulated instruments: it learns from campaigns on such only (`warm_start`).
 
         any_planner: whether the planner need not take account of all that the campaign asks for.
 
@@ -126,7 +133,7 @@ def load_campaign(
         mistakes.append(file.mistake(["planner"], f"planner: {short}"))
     earlier = None
     if journal is not None and not mistakes:
-        earlier, problems = earlier_campaigns(journal, spec)
+        earlier, problems = earlier_campaigns(journal, spec, simulated=simulated)
         mistakes += [
             file.mistake(["warm_start", index], f"warm_start.{index}: {words}") for index, words in problems.items()
         ]

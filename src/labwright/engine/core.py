@@ -17,6 +17,7 @@ from labwright.engine.events import (
     Answered,
     Ask,
     AskPerson,
+    DeckChecked,
     DrainAsked,
     Event,
     Finish,
@@ -90,6 +91,7 @@ class CampaignCore:
         """Whether no operation may begin: beside the phase, for something can begin while it is draining too."""
         self._to_prepare: list[str] = []
         self.stopping = Stopping()
+        self.deck_checked: DeckChecked | None = None
         self.durations = Durations()
         self._out: list[Instruction] = []
 
@@ -211,6 +213,9 @@ class CampaignCore:
         Raises:
             IllegalEventError: the event does not fit the state, which is as before.
         """
+        if self.over and isinstance(event, DeckChecked) and self.deck_checked is None:
+            self.deck_checked = event
+            return []
         if self.over:
             raise IllegalEventError(f"campaign {self.campaign} is {self.phase}; it takes no {event.kind!r} any more")
         if isinstance(event, Started) != (self.phase == "draft"):
@@ -250,6 +255,8 @@ class CampaignCore:
                 self._answered(event)
             case StepLate() | Noted():
                 pass
+            case DeckChecked():
+                self._expect(False, event, f"it is {self.phase}: a deck is looked at when its campaign is over")
         self._go_on()
         return self._out
 

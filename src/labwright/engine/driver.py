@@ -23,7 +23,7 @@ from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
 from labwright.engine.commands import event_of, stop_now_of
 from labwright.engine.core import CampaignCore
-from labwright.engine.earlier import earlier_campaigns
+from labwright.engine.earlier import learnt_from
 from labwright.engine.events import (
     Ask,
     Event,
@@ -62,8 +62,8 @@ from labwright.journal import (
 )
 from labwright.lab import Lab
 from labwright.lab.together import tell_all
-from labwright.model.campaign import CampaignState, Earlier
-from labwright.model.errors import ConfigError, JournalError, LabwrightError, RefusedError
+from labwright.model.campaign import CampaignState
+from labwright.model.errors import JournalError, LabwrightError, RefusedError
 from labwright.model.material import Used
 from labwright.model.protocol import StepOrder, StepOutcome
 from labwright.planners import Answer, PlannerWorker, Worker
@@ -179,7 +179,7 @@ class CampaignRun:
         self._used: dict[str, dict[str, Used]] = {}
         self._followers: list[Follower] = []
         self.core = rebuilt(journal, resume) if resume else CampaignCore()
-        self._earlier = () if resume else _earlier(campaign, journal)
+        self._earlier = () if resume else learnt_from(journal, campaign.spec, campaign.earlier, simulated=lab.simulated)
         self._actor = lab.clock.actor("engine", busy=True)
         self._events: Mailbox[Event | _Look] = lab.clock.mailbox(self._actor)
         with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
@@ -284,7 +284,7 @@ class CampaignRun:
             places=self._campaign.places,
             lots_ml={name: one.volume_ml - one.reserve_ml for name, one in self._lab.model.stocks.items()},
             counted=Uses(self._lab.model).counted(self._lab.devices),
-            learnt_s=learnt_s(self._journal, list(self._campaign.protocols)),
+            learnt_s=learnt_s(self._journal, list(self._campaign.protocols), simulated=self._lab.simulated),
             earlier=self._earlier,
             naming=2,
         )
@@ -583,18 +583,3 @@ def _told(watch: Watch) -> Follow:
 def _kept(stop: Future[None]) -> None:
     if (error := stop.exception()) is not None:
         _log.error("the stop holds in this process only, it could not be written to the journal: %s", error)
-
-
-def _earlier(campaign: Campaign, journal: Journal) -> tuple[Earlier, ...]:
-    """The earlier campaigns it learns from.
-
-    Raises:
-        ConfigError: the journal does not hold them.
-    """
-    if campaign.earlier is not None:
-        return campaign.earlier
-    found, problems = earlier_campaigns(journal, campaign.spec)
-    if problems:
-        told = "; ".join(f"warm_start.{index}: {words}" for index, words in problems.items())
-        raise ConfigError(f"campaign {campaign.spec.name}: {told}")
-    return found

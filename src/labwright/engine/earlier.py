@@ -7,30 +7,80 @@ from labwright.journal import Journal, schema
 from labwright.model.campaign import Earlier, Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.space import Categorical, Params
-from labwright.model.spec import CampaignSpec
+from labwright.model.spec import CampaignSpec, WarmStart, warm_start_name
 
 NAMED = 5
 """Names that are told where a wrong one was given; the journal may hold hundreds."""
 
 
-def earlier_campaigns(journal: Journal, spec: CampaignSpec) -> tuple[tuple[Earlier, ...], dict[int, str]]:
-    """What a campaign learns from, and what is wrong with its `warm_start`, by place in that list."""
+def earlier_campaigns(
+    journal: Journal, spec: CampaignSpec, *, simulated: bool = False
+) -> tuple[tuple[Earlier, ...], dict[int, str]]:
+    """What a campaign learns from, and what is wrong with its `warm_start`, by place in that list.
+
+    Args:
+        journal: that keeps the earlier campaigns.
+        spec: of the new one.
+        simulated: whether the new one runs on simulated instruments; it learns from the other kind only where its file
+            says so.
+    """
     found: list[Earlier] = []
     wrong: dict[int, str] = {}
-    for index, name in enumerate(spec.warm_start):
+    for index, entry in enumerate(spec.warm_start):
         try:
-            found.append(_earlier(journal, spec, name))
+            one = _earlier(journal, spec, entry, simulated=simulated)
+            if any(one.name == other.name for other in found):
+                raise ConfigError(f"{one.name} stands there already")
+            found.append(one)
         except ConfigError as error:
             wrong[index] = str(error)
     return tuple(found), wrong
 
 
-def _earlier(journal: Journal, spec: CampaignSpec, name: str) -> Earlier:
+def learnt_from(
+    journal: Journal, spec: CampaignSpec, known: tuple[Earlier, ...] | None, *, simulated: bool
+) -> tuple[Earlier, ...]:
+    """What a campaign learns from when it starts.
+
+    Args:
+        journal: that keeps the earlier campaigns.
+        spec: of the new one.
+        known: what was found when the campaign was loaded; None if the journal was not looked into then.
+        simulated: whether it runs on simulated instruments.
+
+    Raises:
+        ConfigError: the journal does not hold them, or they are of the other kind and the file does not say so.
+    """
+    if known is None:
+        known, problems = earlier_campaigns(journal, spec, simulated=simulated)
+        if problems:
+            words = "; ".join(f"warm_start.{index}: {problem}" for index, problem in problems.items())
+            raise ConfigError(f"campaign {spec.name}: {words}")
+    for entry, one in zip(spec.warm_start, known, strict=False):
+        if isinstance(entry, str) and one.simulated is not None and one.simulated != simulated:
+            raise ConfigError(
+                f"campaign {spec.name} was loaded to learn from {one.name}, on {kind_words(one.simulated)}, but it "
+                f"runs on {kind_words(simulated)}; load it for these (load_campaign, simulated)"
+            )
+    return known
+
+
+def kind_words(simulated: bool | None) -> str:
+    """On which kind of instruments something was made, for a person."""
+    return "instruments that are not recorded" if simulated is None else f"{_KINDS[simulated]} instruments"
+
+
+_KINDS = {True: "SIMULATED", False: "real"}
+
+
+def _earlier(journal: Journal, spec: CampaignSpec, entry: str | WarmStart, *, simulated: bool) -> Earlier:
     """The experiments of an earlier campaign, with the parameters and outcomes of a new one.
 
     Raises:
         ConfigError: there is none, it measured nothing, or it cannot be understood in the new one's terms.
     """
+    name = warm_start_name(entry)
+    kind = simulated if isinstance(entry, str) else entry.simulated
     table = schema.campaign
     rows = journal.rows(table, (table.c.id == name) | (table.c.name == name))
     if not rows:
@@ -39,7 +89,16 @@ def _earlier(journal: Journal, spec: CampaignSpec, name: str) -> Earlier:
         raise ConfigError(
             f"{unknown('campaign', name, names)} in {journal.name}; only one that was run can be learnt from"
         )
-    campaign = max((str(row["id"]) for row in rows), key=lambda one: one.partition("-")[2])
+    alike = [str(row["id"]) for row in rows if bool(row["simulated"]) == kind]
+    if not alike and isinstance(entry, str):
+        raise ConfigError(
+            f"{name} was carried out on {kind_words(not kind)} only, and this campaign is for {kind_words(kind)}: the "
+            f"ones say nothing about the others. To learn from it all the same, write "
+            f"{{campaign: {name}, simulated: {str(not kind).lower()}}}"
+        )
+    if not alike:
+        raise ConfigError(f"{name} was never carried out on {kind_words(kind)}, only on {kind_words(not kind)}")
+    campaign = max(alike, key=lambda one: one.partition("-")[2])
     core = rebuilt(journal, campaign)
     if problems := _misfits(spec, core.spec):
         raise ConfigError(f"{campaign} cannot be learnt from: {'; '.join(problems)}")
@@ -49,7 +108,7 @@ def _earlier(journal: Journal, spec: CampaignSpec, name: str) -> Earlier:
         raise ConfigError(
             f"{campaign} cannot be learnt from: none of its {len(core.trials)} experiments found {wanted}"
         )
-    return Earlier(name=campaign, trials=tuple(trials))
+    return Earlier(name=campaign, trials=tuple(trials), simulated=kind)
 
 
 def _misfits(spec: CampaignSpec, old: CampaignSpec) -> list[str]:

@@ -207,6 +207,16 @@ class Answered(Frozen):
     because: str
 
 
+class DeckChecked(Frozen):
+    """A person has looked where the containers of a campaign that is over stand, and answers the question about it."""
+
+    kind: Literal["deck_checked"] = "deck_checked"
+    question: str
+    answer: str
+    by: str
+    because: str
+
+
 Event = Annotated[
     Started
     | Resumed
@@ -222,7 +232,8 @@ Event = Annotated[
     | ResumeAsked
     | DrainAsked
     | StopAsked
-    | Answered,
+    | Answered
+    | DeckChecked,
     Field(discriminator="kind"),
 ]
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)

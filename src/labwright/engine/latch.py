@@ -43,13 +43,16 @@ def instruments_words(instruments: str) -> str:
 
 def reset_command(journal: Journal, instruments: str) -> str:
     """What to type to reset the stop of these instruments, from whatever folder."""
-    place = Path(journal.name)
-    if "://" in journal.name:
-        where = f"--journal {shlex.quote(journal.name)}"
-    elif place == journal_file(place.parent):
-        where = f"--data {shlex.quote(str(place.parent.absolute()))}"
-    else:
-        where = f"--journal {shlex.quote(f'sqlite:///{place.absolute()}')}"
     others = any(one.instruments != instruments for one in open_latches(journal))
     which = f" --instruments {shlex.quote(instruments)}" if others else ""
-    return f"labwright reset {where}{which} --by NAME --reason TEXT"
+    return f"labwright reset {place_option(journal)}{which} --by NAME --reason TEXT"
+
+
+def place_option(journal: Journal) -> str:
+    """The option that names this journal on a command line, from whatever folder."""
+    place = Path(journal.name)
+    if "://" in journal.name:
+        return f"--journal {shlex.quote(journal.name)}"
+    if place == journal_file(place.parent):
+        return f"--data {shlex.quote(str(place.parent.absolute()))}"
+    return f"--journal {shlex.quote(f'sqlite:///{place.absolute()}')}"

@@ -25,14 +25,33 @@ HISTORY = 50
 """So many of the newest runs of a step are looked at to learn how long it takes."""
 
 
-def unfinished(journal: Journal, name: str = "") -> str | None:
-    """The newest campaign that has not ended, of that name if one is given; None if all have."""
+def unfinished(journal: Journal, name: str = "", instruments: str = "") -> str | None:
+    """The newest campaign that has not ended; None if all have.
+
+    Args:
+        journal: that keeps them.
+        name: of the campaign; any if empty.
+        instruments: that it is on (`Lab.instruments`); any if empty.
+    """
     table = campaign_table
     query = sa.select(table.c.id).where(table.c.state.not_in(OVER))
     if name:
         query = query.where(table.c.name == name)
+    if instruments:
+        query = query.where(table.c.instruments == instruments)
     rows = journal.read(query)
     return max((str(row["id"]) for row in rows), key=lambda one: one.split("-", 1)[1]) if rows else None
+
+
+def campaigns_on(journal: Journal) -> list[tuple[str, str]]:
+    """All campaigns, the newest last, and the instruments each is on."""
+    known = {row["id"]: str(row["instruments"]) for row in journal.rows(campaign_table)}
+    return [(one, known.get(one) or _instruments(started(journal, one))) for one in journal.campaigns()]
+
+
+def _instruments(first: Started) -> str:
+    """On which instruments a campaign is that was started before the journal named them."""
+    return first.instruments or ("here" if first.simulated else "real")
 
 
 def replayed(
@@ -121,13 +140,20 @@ def used_so_far(steps: StepJournal, core: CampaignCore) -> dict[str, dict[str, U
     return {step_id: used for step_id, used in found.items() if used}
 
 
-def learnt_s(journal: Journal, protocols: list[str]) -> dict[str, float]:
-    """What the steps of protocols took in earlier campaigns: medians, by ``protocol/step``."""
-    table = step_table
+def learnt_s(journal: Journal, protocols: list[str], *, simulated: bool) -> dict[str, float]:
+    """What the steps of protocols took in earlier campaigns: medians, by ``protocol/step``.
+
+    Args:
+        journal: that keeps them.
+        protocols: by name.
+        simulated: of campaigns on simulated instruments, or on real ones; the one says nothing about the other.
+    """
+    table, campaign = step_table, campaign_table
+    alike = sa.select(campaign.c.id).where(campaign.c.simulated == sa.literal(simulated, sa.Boolean))
     took = (table.c.ended_s - table.c.started_s).label("took_s")
     newest = sa.func.row_number().over(partition_by=(table.c.protocol, table.c.name), order_by=table.c.ended_s.desc())
     inner = sa.select(table.c.protocol, table.c.name, took, newest.label("place")).where(
-        table.c.state == "done", table.c.protocol.in_(protocols)
+        table.c.state == "done", table.c.protocol.in_(protocols), table.c.campaign.in_(alike)
     )
     history = inner.subquery()
     rows = journal.read(

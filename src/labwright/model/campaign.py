@@ -224,10 +224,12 @@ class Earlier(_Frozen):
     Args:
         name: of the campaign.
         trials: its experiments; their outcomes are called as in this campaign.
+        simulated: whether they were made on simulated instruments; None where that is not recorded.
     """
 
     name: str = Field(min_length=1)
     trials: tuple[Trial, ...]
+    simulated: bool | None = None
 
 
 class Veto(_Frozen):

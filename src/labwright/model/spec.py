@@ -138,6 +138,23 @@ class ProblemSpec(Frozen):
             limited.add(limit.name)
 
 
+class WarmStart(Frozen):
+    """An earlier campaign to learn from, with the kind of instruments it ran on, which may be another than now.
+
+    Attributes:
+        campaign: its name (the newest of it) or id.
+        simulated: whether it ran on simulated instruments.
+    """
+
+    campaign: Annotated[str, Field(min_length=1)]
+    simulated: bool
+
+
+def warm_start_name(entry: str | WarmStart) -> str:
+    """The campaign that an entry of ``warm_start`` names."""
+    return entry if isinstance(entry, str) else entry.campaign
+
+
 class CampaignSpec(ProblemSpec):
     """A campaign: what is sought, by which protocol, planner, budget, seed, stop rule.
 
@@ -147,7 +164,8 @@ class CampaignSpec(ProblemSpec):
         protocol: carried out for each experiment.
         prepare: protocols carried out once before the first (a calibration).
         fixed: the protocol's other parameters.
-        warm_start: earlier campaigns to learn from, by name (the newest of it) or id.
+        warm_start: earlier campaigns to learn from, by name (the newest of it) or id: real ones for a real campaign,
+            simulated ones for a simulated one, unless a `WarmStart` names the other kind.
         budget: number of experiments.
         parallel: how many samples may be on their way at once.
         stop: when to end earlier.
@@ -159,7 +177,7 @@ class CampaignSpec(ProblemSpec):
     protocol: Name
     prepare: tuple[Name, ...] = ()
     fixed: dict[Name, Number] = {}
-    warm_start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    warm_start: tuple[Annotated[str, Field(min_length=1)] | WarmStart, ...] = ()
     budget: Annotated[Whole, Field(ge=1, le=10_000)]
     parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1
     stop: StopRule = StopRule()
@@ -178,11 +196,11 @@ class CampaignSpec(ProblemSpec):
                 for name in self.fixed
                 if name in self.space.names
             ]
-        earlier = self.warm_start or ()
+        earlier = [] if "warm_start" in broken else list(self.warm_start)
         found += [
-            (("warm_start", str(index)), f"{name!r} stands there twice")
-            for index, name in enumerate(earlier)
-            if name in earlier[:index]
+            (("warm_start", str(index)), f"{warm_start_name(one)!r} stands there twice")
+            for index, one in enumerate(earlier)
+            if one in earlier[:index]
         ]
         return found
 

@@ -2,7 +2,7 @@
 
 from labwright.report.page import html
 from labwright.report.pictures import Bar, best_so_far, differences, nyquist, parity, surrogate_slice, timeline
-from labwright.report.record import CampaignRecord, last_ended, newest, read_record
+from labwright.report.record import CampaignRecord, newest, read_record
 
 __all__ = [
     "Bar",
@@ -10,7 +10,6 @@ __all__ = [
     "best_so_far",
     "differences",
     "html",
-    "last_ended",
     "newest",
     "nyquist",
     "parity",

@@ -102,6 +102,7 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         budget=spec.budget,
         cards=cards,
         trials=record.core.trials,
+        earlier=record.core.started.earlier,
         names=spec.space.names,
     )
 

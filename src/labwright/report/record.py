@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from labwright.engine import CampaignCore, replayed
-from labwright.engine.events import StepEnded
+from labwright.engine.events import DeckChecked, StepEnded
 from labwright.journal import Journal, journal_file
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, unknown
@@ -76,7 +76,8 @@ def read_record(journal: Journal, campaign: str) -> CampaignRecord:
     for logged, event, _, core in replayed(journal, campaign):
         if record is None:
             record = CampaignRecord(campaign, core, started_s=logged.lab_time_s, wall_started_s=logged.wall_time_s)
-        record.ended_s = logged.lab_time_s
+        if not isinstance(event, DeckChecked):  # that comes after its end
+            record.ended_s = logged.lab_time_s
         if isinstance(event, StepEnded):
             _, label, step = event.outcome.step_id.rsplit("/", 2)
             record.steps[label, step.partition("~")[0]] = event.outcome
@@ -102,16 +103,6 @@ def newest(place: str | Path, name: str) -> CampaignRecord:
             known = sorted({one.rsplit("-", 3)[0] for one in ids})
             raise ConfigError(f"{journal.name}: {unknown('campaign', name, known)}")
         return read_record(journal, fitting[-1])
-
-
-def last_ended(journal: Journal) -> CampaignRecord | None:
-    """The record of the last campaign in a journal, whatever its name and end; None if there is none.
-
-    Raises:
-        JournalError: the journal cannot be read.
-    """
-    ids = journal.campaigns()
-    return read_record(journal, ids[-1]) if ids else None
 
 
 def open_journal(place: str | Path) -> Journal:

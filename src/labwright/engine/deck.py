@@ -1,0 +1,285 @@
+"""Where containers stand after a campaign that did not end well: a question that a person answers before the next one.
+
+The journal knows of each container: sample, where it was taken from, where it was seen last, and which step was under
+way. It says nothing of another set of instruments: a simulated deck is not the real one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from labwright.engine.core import CampaignCore
+from labwright.engine.events import DeckChecked, Started
+from labwright.engine.experiment import Experiment
+from labwright.engine.latch import instruments_words
+from labwright.engine.recovery import campaigns_on, close_unfinished, replayed, started
+from labwright.journal import Journal, schema
+from labwright.model.errors import ConfigError, RefusedError, unknown
+from labwright.model.protocol import ProtocolSpec
+
+HERE = "here"
+"""Instruments simulated in the controller's own process: they have ended with it, and their deck with them."""
+
+CLEAR = "clear"
+"""The one answer: the deck is as the lab's files say."""
+
+
+@dataclass(frozen=True)
+class ContainerDoubt:
+    """A container that may not stand where the lab's files say.
+
+    Attributes:
+        sample: in it, or the preparation whose containers these are.
+        taken_from: the position where it stood at the start; empty if the journal does not know.
+        location: where it was last known to stand.
+        why: that is in doubt.
+    """
+
+    sample: str
+    taken_from: str
+    location: str
+    why: str
+
+    def __str__(self) -> str:
+        taken = f", taken from {self.taken_from}" if self.taken_from else ""
+        last = f"; last known location: {self.location}" if self.location else ""
+        return f"{self.sample}{taken}{last}; {self.why}"
+
+
+@dataclass(frozen=True)
+class DeckQuestion:
+    """What has to be looked at before another campaign moves containers on these instruments.
+
+    Attributes:
+        campaign: that left it so.
+        instruments: on which instruments.
+        ended: how the campaign ended.
+        doubts: container by container.
+        look_at: positions.
+        asked_s: wall time of the campaign's last event.
+        interrupted: the campaign has not ended; the answer ends it.
+    """
+
+    campaign: str
+    instruments: str
+    ended: str
+    doubts: tuple[ContainerDoubt, ...]
+    look_at: tuple[str, ...]
+    asked_s: float
+    interrupted: bool = False
+
+    @property
+    def id(self) -> str:
+        """In the journal; it has no meaning for any other campaign."""
+        return f"{self.campaign}:deck"
+
+    @property
+    def text(self) -> str:
+        """What is asked."""
+        lines = [
+            f"campaign {self.campaign} on {instruments_words(self.instruments)} {self.ended}. It is in doubt where "
+            "these containers stand:",
+            *(f"  {one}" for one in self.doubts),
+            f"Look at {', '.join(('the gripper', *self.look_at))}. Put each container back where inventory.yaml says, "
+            "or take it out of the lab.",
+        ]
+        return "\n".join(lines)
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """Answers, and what each means."""
+        means = (
+            "I have looked: the gripper is empty, and each of these containers is where inventory.yaml says or out of "
+            "the lab"
+        )
+        if self.interrupted:
+            means += f"; {self.campaign} is given up and cannot be resumed"
+        return {CLEAR: means}
+
+    def row(self, answered: DeckChecked | None = None) -> dict[str, Any]:
+        """As the table of questions has it."""
+        return {
+            "id": self.id,
+            "campaign": self.campaign,
+            "label": "",
+            "step_id": "",
+            "intent": "",
+            "text": self.text,
+            "choices": orjson.dumps(self.choices).decode(),
+            "state": "answered" if answered else "open",
+            "answer": answered.answer if answered else "",
+            "by": answered.by if answered else "",
+            "because": answered.because if answered else "",
+        }
+
+
+@dataclass
+class _History:
+    """A campaign replayed, with all of its experiments."""
+
+    core: CampaignCore = field(default_factory=CampaignCore)
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    last_s: float = 0.0
+    last_lab_s: float = 0.0
+
+
+def moves_containers(protocols: Iterable[ProtocolSpec], places: Iterable[str] = ()) -> bool:
+    """Whether a campaign moves containers, so that it must know where they stand."""
+    steps = [step for protocol in protocols for step in protocol.steps]
+    return any(places) or any(step.moves_to or step.leaves or step.keeps for step in steps)
+
+
+def deck_question(journal: Journal, instruments: str) -> DeckQuestion | None:
+    """The open question about the deck of these instruments; None if the newest campaign there left nothing in doubt.
+
+    Raises:
+        JournalError: an event of that campaign cannot be understood.
+    """
+    if instruments == HERE:
+        return None
+    for campaign, where in reversed(campaigns_on(journal)):
+        if where == instruments:
+            first = started(journal, campaign)
+            if moves_containers(first.protocols, first.places):
+                return _question(journal, first, instruments)
+    return None
+
+
+def deck_questions(journal: Journal, running: str = "") -> list[DeckQuestion]:
+    """The open questions about all decks that the journal knows.
+
+    Args:
+        journal: that knows them.
+        running: the campaign that a controller works on now; it leaves no deck in doubt yet.
+    """
+    known = dict.fromkeys(where for _, where in campaigns_on(journal))
+    found = [deck_question(journal, one) for one in known]
+    return [one for one in found if one is not None and one.campaign != running]
+
+
+def newer_on_deck(journal: Journal, campaign: str) -> str:
+    """The newest campaign that has moved containers on the same instruments since this one began; empty if none has."""
+    every = campaigns_on(journal)
+    mine = dict(every).get(campaign)
+    for other, where in reversed(every):
+        if other == campaign:
+            return ""
+        if where == mine:
+            first = started(journal, other)
+            if moves_containers(first.protocols, first.places):
+                return other
+    return ""
+
+
+def answer_deck(journal: Journal, question: DeckQuestion, answer: str, *, by: str, because: str) -> None:
+    """Record that a person has looked at the deck; an interrupted campaign is given up with it.
+
+    Raises:
+        ConfigError: there is no such answer.
+        RefusedError: another person has answered meanwhile, or the campaign has been resumed.
+        JournalError: the journal refuses.
+    """
+    if answer not in question.choices:
+        raise ConfigError(unknown(f"answer to {question.id}", answer, list(question.choices)))
+    if question.interrupted:
+        journal.claim()  # no controller may resume it meanwhile
+        still = deck_question(journal, question.instruments)
+        if still is None or still.id != question.id:
+            raise RefusedError(f"{question.id} is no longer open; nothing was recorded")
+        if still.interrupted:
+            close_unfinished(journal, question.campaign, f"given up by {by}, who has looked at the deck: {because}", by)
+    event = DeckChecked(question=question.id, answer=answer, by=by, because=because)
+    last = deck_history(journal, question.campaign)
+    row = {
+        "campaign": question.campaign,
+        "kind": event.kind,
+        "epoch": 0,  # of no controller
+        "lab_time_s": last.last_lab_s,
+        "wall_time_s": time.time(),
+        "payload": event.model_dump_json(),
+        "decisions": "[]",
+    }
+    table = schema.question
+    known = sa.select(table.c.state).where(table.c.id == question.id)
+
+    def work(connection: sa.Connection) -> bool:
+        if connection.execute(known).scalar() == "answered":
+            return False
+        journal.statements.put(connection, "event", [row])
+        journal.statements.put(connection, "question", [question.row(event)])
+        return True
+
+    if not journal.write_alone(work):
+        raise RefusedError(f"{question.id} has been answered by another person meanwhile; nothing was recorded")
+
+
+def deck_history(journal: Journal, campaign: str) -> _History:
+    """A campaign replayed, with all of its experiments, those that are over as well."""
+    history = _History()
+    for logged, _, _, core in replayed(journal, campaign):
+        history.core = core
+        history.experiments.update(core.live)
+        history.last_s, history.last_lab_s = logged.wall_time_s, logged.lab_time_s
+    return history
+
+
+def _question(journal: Journal, first: Started, instruments: str) -> DeckQuestion | None:
+    history = deck_history(journal, first.campaign)
+    core = history.core
+    if core.deck_checked is not None:
+        return None
+    doubts, look_at = [], []
+    for one in history.experiments.values():
+        if (doubt := _doubt(one)) is not None:
+            doubts.append(doubt)
+            look_at += [one.place, one.stands_at, *(run.spec.moves_to for run in _left(one))]
+            if one.trial is None:
+                look_at += [name for step in one.protocol.steps for name in (step.moves_to, *step.keeps)]
+    if not doubts:
+        return None
+    ended = f"{core.phase} ({core.reason})" if core.over else "was interrupted in the middle, and no controller runs it"
+    return DeckQuestion(
+        campaign=first.campaign,
+        instruments=instruments,
+        ended=ended,
+        doubts=tuple(doubts),
+        look_at=tuple(dict.fromkeys(name for name in look_at if name)),
+        asked_s=history.last_s,
+        interrupted=not core.over,
+    )
+
+
+def _doubt(one: Experiment) -> ContainerDoubt | None:
+    """Why it is in doubt where an experiment's container stands; None if it is not."""
+    begun = any(run.state not in ("waiting", "ready", "skipped") for run in one.steps.values())
+    if one.state == "complete" or not begun:
+        return None
+    if one.place and not one.stands_at:
+        return None  # it has left the lab, or a person has taken it out
+    if one.trial is None:
+        why = f"{_why(one)}; the journal does not follow its containers"
+        return ContainerDoubt(f"containers of preparation {one.label}", "", one.stands_at, why)
+    return ContainerDoubt(f"sample {one.sample}", one.place, one.stands_at, _why(one))
+
+
+def _left(one: Experiment) -> list[Any]:
+    """Steps that did not end well, or have not ended."""
+    return [run for run in one.steps.values() if run.state in ("reserved", "running", "unknown", "failed")]
+
+
+def _why(one: Experiment) -> str:
+    words = []
+    for run in _left(one):
+        how = f"failed ({run.error})" if run.state == "failed" else "was under way"
+        moving = run.spec.moves_to or run.spec.leaves
+        where = f", or already at {run.spec.moves_to}" if run.spec.moves_to else ""
+        words.append(f"step {run.spec.name} {how}" + (f": it may be in the gripper{where}" if moving else ""))
+    if not words:
+        words.append(f"it was given up: {one.reason}" if one.given_up else "its next step had not started")
+    return "; ".join(words)

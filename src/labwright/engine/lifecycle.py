@@ -1,0 +1,131 @@
+"""Who may start: what command line, notebook and demo ask before they open or change anything.
+
+Every function here but `close` only reads. All refusals come first; what has to be ended is ended afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from labwright.engine.deck import HERE, DeckQuestion, deck_question, moves_containers, newer_on_deck
+from labwright.engine.latch import instruments_words, place_option, refuse_while_latched
+from labwright.engine.recovery import campaigns_on, close_unfinished, unfinished
+from labwright.journal import Journal
+from labwright.model.errors import RefusedError
+from labwright.model.protocol import ProtocolSpec
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a start means for campaigns that were interrupted.
+
+    Attributes:
+        resume: id of the campaign to resume; empty to start a new one.
+        close: ids of campaigns that end before that, and why.
+    """
+
+    resume: str = ""
+    close: tuple[tuple[str, str], ...] = ()
+
+
+def decide(journal: Journal, name: str, instruments: str, *, new: bool = False) -> Decision:
+    """Whether a campaign is resumed or started; nothing is changed yet.
+
+    Args:
+        journal: claimed by this process, so that none of its campaigns runs.
+        name: of the campaign.
+        instruments: on which it is to run (`Lab.instruments`).
+        new: start another one although one of this name was interrupted on these instruments.
+
+    Raises:
+        RefusedError: the instruments were stopped and not reset; the interrupted campaign is on other instruments, or
+            another has used these instruments since.
+    """
+    refuse_while_latched(journal, instruments)
+    close = []
+    if gone := unfinished(journal, name, HERE):
+        close.append((gone, "its simulated instruments ended with their process"))
+    if instruments == HERE:
+        return Decision(close=tuple(close))
+    mine = unfinished(journal, name, instruments)
+    if mine is not None and new:
+        return Decision(close=(*close, (mine, "another is started in its place")))
+    if mine is not None:
+        if newer := newer_on_deck(journal, mine):
+            raise RefusedError(
+                f"{mine} was interrupted, and cannot be resumed: {newer} has moved containers on "
+                f"{instruments_words(instruments)} since, so its "
+                "samples are not where it left them. Start another with --new"
+            )
+        return Decision(resume=mine, close=tuple(close))
+    if not new and (other := _elsewhere(journal, name)):
+        campaign, where = other
+        raise RefusedError(
+            f"{campaign} was interrupted in the middle, and its samples are at {instruments_words(where)}, not at "
+            f"{instruments_words(instruments)}. Resume it there, or start another here with --new; it can still be "
+            "resumed then"
+        )
+    return Decision(close=tuple(close))
+
+
+def refuse_changes(campaign: str, asked: Iterable[str]) -> None:
+    """A campaign is resumed as it was started.
+
+    Raises:
+        RefusedError: something else was asked for.
+    """
+    if given := ", ".join(asked):
+        raise RefusedError(
+            f"{campaign} was interrupted and is resumed as it was started; {given} would change it. Leave that out, or "
+            "start another with --new"
+        )
+
+
+def refuse_doubtful_deck(
+    journal: Journal, instruments: str, protocols: Sequence[ProtocolSpec], places: Sequence[str] = ()
+) -> None:
+    """Let no campaign move containers while it is in doubt where others stand: the arm could drive into one.
+
+    Args:
+        journal: of the lab; only read.
+        instruments: on which the campaign is to run.
+        protocols: of the campaign, its preparations included.
+        places: positions it takes containers from.
+
+    Raises:
+        RefusedError: with what to look at, and the command that answers.
+    """
+    if not moves_containers(protocols, places):
+        return
+    question = deck_question(journal, instruments)
+    if question is not None:
+        raise RefusedError(deck_refusal(journal, question))
+
+
+def deck_refusal(journal: Journal, question: DeckQuestion) -> str:
+    """Why nothing starts, and what to do, in words for a person."""
+    resume = (
+        f"Resume it with: labwright campaign run {question.campaign.rsplit('-', 3)[0]}. To give it up: "
+        if question.interrupted
+        else "Then "
+    )
+    answer = f"labwright question answer {question.id} clear {place_option(journal)} --by NAME --reason TEXT"
+    return f"{question.text} {resume}answer the question about the deck: {answer}"
+
+
+def close(journal: Journal, decision: Decision, by: str) -> None:
+    """End the campaigns that the decision ends; after all refusals, and once the instruments answer.
+
+    Raises:
+        JournalError: the journal refuses.
+    """
+    for campaign, why in decision.close:
+        close_unfinished(journal, campaign, why, by)
+
+
+def _elsewhere(journal: Journal, name: str) -> tuple[str, str] | None:
+    """An interrupted campaign of this name on other instruments that still exist."""
+    where = dict(campaigns_on(journal))
+    open_ = [one for one in (unfinished(journal, name, there) for there in set(where.values()) - {HERE}) if one]
+    return (open_[0], where[open_[0]]) if open_ else None
