@@ -1,7 +1,7 @@
 """Who may start after a campaign that failed or was interrupted, on real instruments and on simulated ones.
 
-The lab has a station without instruments, so that it is a real lab and can be run here. Campaigns run through the command
-line or a notebook, in processes of their own: one process runs one lab.
+The lab has a station without instruments, so that it is a real lab and can be run here. Campaigns run through the
+command line or a notebook, in processes of their own: one process runs one lab.
 """
 
 from __future__ import annotations
