@@ -2,12 +2,17 @@
 
 Sources: E4980A user's guide, chapter "Remote control" (operation status register, table 8-2: bit 3 list sweep, bit 4
 measuring) and "SCPI commands" (LIST subsystem, FETCh data format); PyMeasure 0.16 `AgilentE4980` uses the same list
-sweep commands.
+sweep commands. Quick reference of the SCPI commands there: AMPLitude:ALC, BIAS, CORRection, FUNCtion:DEV, TRIGger.
+
+What another user, or a person at its screen, has set changes the numbers without a word: a bias, a correction or a
+cable length of another fixture, deviations in place of values. All that is set, and read back before each sweep.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +29,15 @@ TRIGGER = ":TRIG:IMM;:STAT:OPER:COND?"
 POLL_S = 1.0
 SWEEP_TIMEOUT_S = 300.0
 
+CABLES_M = (0, 1, 2, 4)
+CORRECTIONS = ("OPEN", "SHOR", "LOAD")
+
+READ_BACK = (
+    ":FUNC:IMP", ":FUNC:DEV1:MODE", ":FUNC:DEV2:MODE", ":AMPL:ALC", ":VOLT", ":BIAS:STAT", ":CORR:LENG",
+    *(f":CORR:{one}:STAT" for one in CORRECTIONS), ":APER", ":LIST:FREQ",
+)  # fmt: skip
+"""Settings that change the numbers and nothing else."""
+
 STATUS = {-1: "no data in the buffer", 1: "overload", 3: "signal source overloaded", 4: "ALC cannot hold the level"}
 
 _DATA, _FLAG = re.compile(r"[+-]\d\.\d{5}E[+-]\d\d"), re.compile(r"[+-]\d")
@@ -39,6 +53,8 @@ class LcrMeter(LabDevice):
         frequencies_hz: the points of the sweep, 2 to 201 of them, 20 Hz to 2 MHz.
         voltage_v: test signal level.
         aperture: measurement time of a point, ``SHOR``, ``MED`` or ``LONG``.
+        cable_m: length of the cables to the cell, which the instrument corrects: 0, 1, 2 or 4 m.
+        corrections: which of ``OPEN``, ``SHOR`` and ``LOAD`` were measured with this fixture, and are used.
         device: name, port, clock and limits, as for every device.
     """
 
@@ -49,7 +65,14 @@ class LcrMeter(LabDevice):
     reactance = Component(Reading, unit="Ohm", precision=4, value=np.zeros(0), kind="normal")
 
     def __init__(
-        self, *, frequencies_hz: list[float], voltage_v: float = 0.05, aperture: str = "MED", **device: Any
+        self,
+        *,
+        frequencies_hz: list[float],
+        voltage_v: float = 0.05,
+        aperture: str = "MED",
+        cable_m: int = 0,
+        corrections: Sequence[str] = (),
+        **device: Any,
     ) -> None:
         super().__init__(**device)
         frequencies = [float(f"{one:.6E}") for one in frequencies_hz]  # as the instrument will hold them
@@ -61,7 +84,29 @@ class LcrMeter(LabDevice):
             raise DeviceError(f"{self.name}: test level {voltage_v:g} V is outside 0 to 2 V")
         if aperture not in ("SHOR", "MED", "LONG"):
             raise DeviceError(f"{self.name}: aperture {aperture!r} is none of SHOR, MED, LONG")
-        self._settings = (f":VOLT {voltage_v:g}", f":APER {aperture},1")
+        if cable_m not in CABLES_M:
+            raise DeviceError(f"{self.name}: cable_m is one of {CABLES_M}, not {cable_m}")
+        if strange := sorted(set(corrections) - set(CORRECTIONS)):
+            raise DeviceError(f"{self.name}: corrections are of {', '.join(CORRECTIONS)}, not {', '.join(strange)}")
+        self._settings = {
+            ":FORM": "ASC",
+            ":TRIG:SOUR": "BUS",
+            ":TRIG:DEL": "0",
+            ":INIT:CONT": "1",
+            ":FUNC:IMP": "RX",
+            ":FUNC:DEV1:MODE": "OFF",
+            ":FUNC:DEV2:MODE": "OFF",
+            ":FUNC:IMP:RANG:AUTO": "1",
+            ":AMPL:ALC": "0",
+            ":VOLT": f"{voltage_v:g}",
+            ":BIAS:STAT": "0",
+            ":CORR:LENG": f"{cable_m}",
+            **{f":CORR:{one}:STAT": f"{int(one in corrections)}" for one in CORRECTIONS},
+            ":APER": f"{aperture},1",
+            ":DISP:PAGE": "LIST",
+            ":LIST:MODE": "SEQ",
+            ":LIST:FREQ": ",".join(f"{one:.6E}" for one in frequencies),
+        }
         self._frequencies = frequencies
         self.frequency.hold(np.asarray(frequencies))
         for signal in (self.resistance, self.reactance):
@@ -74,20 +119,23 @@ class LcrMeter(LabDevice):
             DeviceError: it is no E4980A, or it refuses a setting.
         """
         self.identify("*IDN?", lambda identity: "E4980" in identity, "a Keysight E4980A")
-        points = ",".join(f"{one:.6E}" for one in self._frequencies)
-        for setting in (
-            "*CLS",
-            ":FORM ASC",
-            ":TRIG:SOUR BUS",
-            ":INIT:CONT ON",
-            ":FUNC:IMP RX",
-            ":FUNC:IMP:RANG:AUTO ON",
-            *self._settings,
-            ":DISP:PAGE LIST",
-            ":LIST:MODE SEQ",
-            f":LIST:FREQ {points}",
-        ):
-            self.set_up(setting)
+        self.set_up("*CLS")
+        self._set_all()
+
+    def _set_all(self) -> None:
+        for setting, value in self._settings.items():
+            self.set_up(f"{setting} {value}")
+        if wrong := self._differs():
+            raise DeviceError(f"{self.name}: it does not take its settings: {wrong}")
+
+    def _differs(self) -> str:
+        """What the instrument has set otherwise, in words; empty if all is as it should be."""
+        wrong = []
+        for setting in READ_BACK:
+            found, wanted = self.query(f"{setting}?", _setting), self._settings[setting]
+            if not _same(found, wanted):
+                wrong.append(f"{setting} is {found}, not {wanted}")
+        return "; ".join(wrong)
 
     def set_up(self, setting: str) -> None:
         """Send a setting and ask for the error queue in one line, so that nothing is refused in silence.
@@ -108,7 +156,10 @@ class LcrMeter(LabDevice):
 
         Raises:
             AlarmError: a point without valid data (overload, level not held).
+            DeviceError: it does not keep its settings.
         """
+        if self._differs():  # somebody used it meanwhile
+            self._set_all()
         try:
             self.command(TRIGGER, _integer)
         except CommunicationError:
@@ -139,6 +190,26 @@ class LcrMeter(LabDevice):
                 why = STATUS.get(int(status), f"status {status:g}")
                 raise AlarmError(f"{self.name}: no valid impedance at {frequency:g} Hz: {why}")
         return points
+
+
+def _setting(text: str) -> str:
+    """A setting as the instrument has it: a word, a number, or several with commas."""
+    if re.fullmatch(r"[+-]?[\w.]+(?:E[+-]?\d+)?(?:,[+-]?[\w.]+(?:E[+-]?\d+)?)*", text.strip(), re.IGNORECASE) is None:
+        raise BadReplyError(f"{text!r} is no setting")
+    return text.strip()
+
+
+def _same(found: str, wanted: str) -> bool:
+    """Whether two settings are the same, however their numbers are written."""
+    here, there = found.upper().split(","), wanted.upper().split(",")
+    return len(here) == len(there) and all(_same_part(a, b) for a, b in zip(here, there, strict=True))
+
+
+def _same_part(found: str, wanted: str) -> bool:
+    try:
+        return math.isclose(float(found), float(wanted), rel_tol=1e-5, abs_tol=1e-9)
+    except ValueError:
+        return found == wanted or (len(wanted) > 2 and found.startswith(wanted))  # the long form of a word
 
 
 def _integer(text: str) -> int:

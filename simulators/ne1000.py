@@ -68,6 +68,7 @@ class SyringePump(SimInstrument):
 
     physical_faults: ClassVar[Sequence[str]] = ("stall",)
     keeps = ("counters", "memory")
+    drop_after_s = 0.5  # manual, page 34: an incomplete packet is dropped half a second after its last byte
 
     def __init__(
         self,
@@ -165,7 +166,8 @@ class SyringePump(SimInstrument):
     def answer(self, command: str) -> str | None:
         """Do `command` if it carries this pump's address (none means 0)."""
         damaged, safe = command.startswith("\x03"), command.startswith("\x02")
-        text = command.lstrip("\x02\x03").replace(" ", "").upper()
+        # "Stripped of all space and control characters, and converted to upper case" (manual, page 33).
+        text = "".join(one for one in command if one.isprintable() and one != " ").upper()
         digits = len(text) - len(text.lstrip("0123456789"))
         if int(text[: min(digits, 2)] or 0) != self.address:
             return None

@@ -418,34 +418,72 @@ def test_the_arm_that_grips_nothing_says_so() -> None:
         arm.gripper.set(1).wait(10)
 
 
+METER_SETTINGS = [
+    ":FORM ASC", ":TRIG:SOUR BUS", ":TRIG:DEL 0", ":INIT:CONT 1", ":FUNC:IMP RX", ":FUNC:DEV1:MODE OFF",
+    ":FUNC:DEV2:MODE OFF", ":FUNC:IMP:RANG:AUTO 1", ":AMPL:ALC 0", ":VOLT 0.02", ":BIAS:STAT 0", ":CORR:LENG 1",
+    ":CORR:OPEN:STAT 1", ":CORR:SHOR:STAT 0", ":CORR:LOAD:STAT 0", ":APER MED,1", ":DISP:PAGE LIST", ":LIST:MODE SEQ",
+    ":LIST:FREQ 1.000000E+03,1.000000E+04",
+]  # fmt: skip
+
+METER_READ_BACK: list[Exchange] = [
+    (b":FUNC:IMP?\n", b"RX\n"),
+    (b":FUNC:DEV1:MODE?\n", b"OFF\n"),
+    (b":FUNC:DEV2:MODE?\n", b"OFF\n"),
+    (b":AMPL:ALC?\n", b"0\n"),
+    (b":VOLT?\n", b"+2.00000E-02\n"),
+    (b":BIAS:STAT?\n", b"0\n"),
+    (b":CORR:LENG?\n", b"1\n"),
+    (b":CORR:OPEN:STAT?\n", b"1\n"),
+    (b":CORR:SHOR:STAT?\n", b"0\n"),
+    (b":CORR:LOAD:STAT?\n", b"0\n"),
+    (b":APER?\n", b"MED,1\n"),
+    (b":LIST:FREQ?\n", b"+1.00000E+03,+1.00000E+04\n"),
+]
+METER = {"frequencies_hz": [1e3, 1e4], "voltage_v": 0.02, "cable_m": 1, "corrections": ["OPEN"]}
+METER_SET = [(f"{one};:SYST:ERR?\n".encode(), b'+0,"No error"\n') for one in METER_SETTINGS]
+SWEPT: list[Exchange] = [
+    (b":TRIG:IMM;:STAT:OPER:COND?\n", b"+24\n"),
+    (b":STAT:OPER:COND?\n", b"+8\n"),
+    (b":STAT:OPER:COND?\n", b"+0\n"),
+    (b":FETC?\n", b"+8.00000E+01,-2.00000E+00,+0,+0,+7.90000E+01,-3.00000E-01,+0,+0\n"),
+]
+
+
 def test_the_meter_sweeps() -> None:
-    ok = b'+0,"No error"\n'
-    settings = [
-        "*CLS", ":FORM ASC", ":TRIG:SOUR BUS", ":INIT:CONT ON", ":FUNC:IMP RX", ":FUNC:IMP:RANG:AUTO ON",
-        ":VOLT 0.02", ":APER MED,1", ":DISP:PAGE LIST", ":LIST:MODE SEQ", ":LIST:FREQ 1.000000E+03,1.000000E+04",
-    ]  # fmt: skip
     exchanges: list[Exchange] = [
         (b"*IDN?\n", b"Keysight Technologies,E4980A,MY46200000,A.07.00\n"),
-        *((f"{one};:SYST:ERR?\n".encode(), ok) for one in settings),
-        (b":TRIG:IMM;:STAT:OPER:COND?\n", b"+24\n"),
-        (b":STAT:OPER:COND?\n", b"+8\n"),
-        (b":STAT:OPER:COND?\n", b"+0\n"),
-        (b":FETC?\n", b"+8.00000E+01,-2.00000E+00,+0,+0,+7.90000E+01,-3.00000E-01,+0,+0\n"),
+        (b"*CLS;:SYST:ERR?\n", b'+0,"No error"\n'),
+        *METER_SET,
+        *METER_READ_BACK,
+        *METER_READ_BACK,
+        *SWEPT,
     ]
-    with talking(LcrMeter, exchanges, "visa", frequencies_hz=[1e3, 1e4], voltage_v=0.02) as meter:
+    with talking(LcrMeter, exchanges, "visa", **METER) as meter:
         meter.connect()
         meter.trigger().wait(10)
         assert np.array_equal(meter.read()["it_resistance"]["value"], [80.0, 79.0])
 
 
+def test_what_was_changed_at_the_meter_is_set_again_before_it_sweeps() -> None:
+    wrong = [(b":BIAS:STAT?\n", b"1\n") if one[0] == b":BIAS:STAT?\n" else one for one in METER_READ_BACK]
+    with talking(LcrMeter, [*wrong, *METER_SET, *METER_READ_BACK, *SWEPT], "visa", **METER) as meter:
+        meter.trigger().wait(10)
+    stubborn = [*wrong, *METER_SET, *wrong, (b":ABOR;:SYST:ERR?\n", b'+0,"No error"\n')]
+    with (
+        talking(LcrMeter, stubborn, "visa", **METER) as meter,
+        pytest.raises(DeviceError, match=r"does not take its settings: :BIAS:STAT is 1, not 0"),
+    ):
+        meter.trigger().wait(10)
+
+
 def test_a_lost_answer_to_the_trigger_starts_no_second_sweep() -> None:
     exchanges: list[Exchange] = [
+        *METER_READ_BACK,
         (b":TRIG:IMM;:STAT:OPER:COND?\n", None),
         (b":STAT:OPER:COND?\n", b"+24\n"),
-        (b":STAT:OPER:COND?\n", b"+0\n"),
-        (b":FETC?\n", b"+8.00000E+01,-2.00000E+00,+0,+0,+7.90000E+01,-3.00000E-01,+0,+0\n"),
+        *SWEPT[2:],
     ]
-    with talking(LcrMeter, exchanges, "visa", frequencies_hz=[1e3, 1e4]) as meter:
+    with talking(LcrMeter, exchanges, "visa", **METER) as meter:
         meter.trigger().wait(10)
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from devices.e4980a import LcrMeter
 from devices.mettler import Balance
 from devices.ne1000 import SyringePump
 from devices.vici import SelectorValve
 from labwright.clock import SteppedClock
 from labwright.hardware import open_port
 from labwright.model.errors import DeviceError, LabwrightError
-from labwright.model.ports import SerialAddress
+from labwright.model.ports import SerialAddress, VisaAddress
 from labwright.simulation import SimHost, World
+from simulators.e4980a import LcrMeter as SimMeter
 from simulators.mettler import Balance as SimBalance
 from simulators.ne1000 import SyringePump as SimPump
 from simulators.vici import SelectorValve as SimValve
@@ -191,3 +193,43 @@ def test_a_valve_in_another_mode_or_with_other_positions_is_refused(positions: i
 def test_a_valve_cannot_have_so_many_positions(positions: int) -> None:
     with pytest.raises(DeviceError, match="2 to 40 positions"):
         SelectorValve(name="valve", port=None, clock=SteppedClock(), positions=positions)
+
+
+class Cell(World):
+    def impedance(self, frequency_hz: float) -> complex:
+        return complex(80.0, -500.0 / frequency_hz)
+
+
+METER_LEFT = {
+    "a bias": {"BIAS:STAT": "1", "BIAS:VOLT": "1.5"},
+    "another cable": {"CORR:LENG": "4"},
+    "an open correction": {"CORR:OPEN:STAT": "1"},
+    "a short correction": {"CORR:SHOR:STAT": "1"},
+    "a load correction": {"CORR:LOAD:STAT": "1"},
+    "deviations": {"FUNC:DEV1:MODE": "PERC", "FUNC:DEV2:MODE": "ABS"},
+    "another function": {"FUNC:IMP": "LPRP"},
+    "other points": {"LIST:FREQ": "1.0E5,2.0E5"},
+    "a delay": {"TRIG:DEL": "999"},
+    "its own trigger": {"TRIG:SOUR": "INT", "DISP:PAGE": "MEAS"},
+}
+
+
+@pytest.mark.parametrize("when", ["before it is connected", "between two sweeps"])
+@pytest.mark.parametrize("left", METER_LEFT.values(), ids=METER_LEFT)
+def test_a_meter_measures_the_cell_whatever_was_set_on_it(left: dict[str, str], when: str) -> None:
+    clock = SteppedClock()
+    before = when.startswith("before")
+    with SimHost(clock) as host:
+        simulated = SimMeter("lcr", Cell(clock, 1), noise=0.0, left=left if before else None)
+        port = open_port("lcr", host.serve("lcr", VisaAddress(type="visa", resource="-"), [simulated]))
+        try:
+            meter = LcrMeter(name="lcr", port=port, clock=clock, frequencies_hz=[1e3, 1e4])
+            meter.connect()
+            if not before and not {"TRIG:DEL", "TRIG:SOUR"} & set(left):  # those are seen otherwise
+                simulated.settings.update(left)
+            meter.trigger().wait(10)
+            assert list(meter.resistance.get()) == pytest.approx([80.0, 80.0])
+            assert list(meter.reactance.get()) == pytest.approx([-0.5, -0.05])
+            assert host.unknown_commands() == {}
+        finally:
+            port.close()
