@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from pydantic import BaseModel
 
 from labwright.cli.output import console, counted, emit
@@ -116,7 +117,7 @@ def print_schema(what: str) -> None:
     """Print a JSON Schema.
 
     Raises:
-        ConfigError: no such schema.
+        typer.BadParameter: no such schema.
     """
     from labwright.model.campaign import CampaignState
     from labwright.model.lab import LabModel
@@ -124,5 +125,5 @@ def print_schema(what: str) -> None:
 
     models: dict[str, type[BaseModel]] = {"lab": LabModel, "campaign": CampaignSpec, "campaign-state": CampaignState}
     if what not in models:
-        raise ConfigError(unknown("schema", what, list(models)))
+        raise typer.BadParameter(unknown("schema", what, list(models)))
     emit(models[what].model_json_schema())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import typer
 
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import quoted
@@ -121,8 +122,12 @@ def export_run(data: Path, uid: str, to: Path) -> None:
     """Write a run as CSV (one line a reading) or as JSON lines (all documents).
 
     Raises:
-        ConfigError: no such run, or an ending this cannot write.
+        typer.BadParameter: an ending this cannot write.
+        ConfigError: no such run.
     """
+    if to.suffix not in (".csv", ".jsonl"):
+        what = to.suffix or "a file without an ending"
+        raise typer.BadParameter(f"{to}: cannot write {what}; give a name in .csv or .jsonl")
     documents = read_run(find_run(data / "runs", uid))
     if to.suffix == ".csv":
         with to.open("w", newline="", encoding="utf-8") as file:
@@ -132,12 +137,8 @@ def export_run(data: Path, uid: str, to: Path) -> None:
                 writer.writerow(
                     (stream, number, key, orjson.dumps(value).decode() if isinstance(value, list) else value, unit)
                 )
-    elif to.suffix == ".jsonl":
-        to.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in documents))
     else:
-        raise ConfigError(
-            f"{to}: cannot write {to.suffix or 'a file without an ending'}; give a name in .csv or .jsonl"
-        )
+        to.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in documents))
     console.print(f"{len(documents)} documents written to {to}")
 
 
@@ -241,16 +242,17 @@ def diagnose(root: Path, *, json: bool) -> None:
         except importlib.metadata.PackageNotFoundError:
             rows.append((package, "missing", "install Labwright again"))
             wrong += 1
-    free_gb = shutil.disk_usage(root).free / 1e9
-    rows.append(("free disk", "ok" if free_gb > 1 else "low", f"{free_gb:.1f} GB at {root}"))
+    there = next(one for one in (root.absolute(), *root.absolute().parents) if one.exists())
+    free_gb = shutil.disk_usage(there).free / 1e9
+    rows.append(("free disk", "ok" if free_gb > 1 else "low", f"{free_gb:.1f} GB at {there}"))
     try:
         folder = read_lab(root)
         rows.append(("lab", "ok", f"{folder.model.title} in {root}"))
         for name, port in folder.model.ports.items():
             path = getattr(port, "path", None)
             if path is not None:
-                there = Path(path).exists()
-                rows.append((f"port {name}", "ok" if there else "absent", f"{path} (a simulation has its own)"))
+                state = "ok" if Path(path).exists() else "absent"
+                rows.append((f"port {name}", state, f"{path} (a simulation has its own)"))
     except LabwrightError as error:
         rows.append(("lab", "wrong", str(error)))
         wrong += 1
