@@ -16,7 +16,7 @@ from labwright.model.space import Params
 from labwright.planners import PLANNERS, Planner, load_planner
 
 SHOWN = 15
-"""Left-out experiments that are told to a person, those foretold worst first; with --json all are."""
+"""Left-out experiments that are shown to a person, those predicted worst first; with --json all are."""
 
 
 def list_planners(*, json: bool) -> None:
@@ -109,16 +109,17 @@ def _print(facts: dict[str, Any], learnt: Explanation, core: CampaignCore) -> No
         (one.parameter, f"{100 * one.share:.0f} %", "" if one.length is None else f"{one.length:.2g}")
         for one in learnt.sensitivities
     ]
-    columns = ("parameter", "share of the variation", "changes over (of its range)")
-    table(f"What matters to {core.spec.objective.name}", columns, matter, json=False)
+    columns = ("parameter", "total effect (of the variance)", "changes over (of its range)")
+    title = f"What matters to {core.spec.objective.name}; an interaction counts for each of its parameters, so the sum "
+    table(f"{title}may exceed 100 %", columns, matter, json=False)
     worst = sorted(learnt.left_out, key=lambda one: -abs(one[1] - one[2]))
     left_out = [
         (trial, f"{measured:.4g}", f"{mean:.4g} ± {sd:.2g}", f"{measured - mean:+.2g}")
         for trial, measured, mean, sd in worst[:SHOWN]
     ]
-    heads = ("experiment", "measured", "foretold when left out", "off by")
+    heads = ("experiment", "measured", "leave-one-out prediction", "off by")
     inside = "" if unit == "1" else f", in {unit}"
-    table(f"Each experiment foretold from the others{inside}; the worst first", heads, left_out, json=False)
+    table(f"Each experiment predicted from the others{inside}; the worst first", heads, left_out, json=False)
     half, nine = learnt.calibration
     console.print(
         f"Of the measured values {100 * half:.0f} % lie in the central 50 %, {100 * nine:.0f} % in the central 90 %; "
@@ -126,7 +127,7 @@ def _print(facts: dict[str, Any], learnt: Explanation, core: CampaignCore) -> No
         markup=False,
     )
     if facts["stop"] is not None:
-        console.print(f"Going on: {facts['stop']['reason']}", markup=False)
+        console.print(f"Whether to continue: {facts['stop']['reason']}", markup=False)
     for word, one in (("Last", facts["last"]), ("Next", facts["next"])):
         if one is not None:
             where = "" if one["params"] is None else f"{_params(one['params'])}: "

@@ -138,7 +138,7 @@ def _words(state: CampaignState, shares: tuple[Sensitivity, ...], inside: tuple[
         over = ""
         if isinstance(parameter, Real) and not parameter.log and one.length is not None and one.length < 1:
             over = f", changing over about {one.length * (parameter.high - parameter.low):.2g} {parameter.unit}"
-        said.append(f"{one.parameter} ({one.share:.0%} of the variance{over.rstrip('1').rstrip()})")
+        said.append(f"{one.parameter} (total effect {one.share:.0%} of the variance{over.rstrip('1').rstrip()})")
     trust = (
         "its intervals are about right"
         if abs(inside[1] - 0.9) <= 0.15

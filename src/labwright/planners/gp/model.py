@@ -254,6 +254,16 @@ def fit(data: Data, measured: int, seed: int, *, far: bool) -> Model:
         seed: of the sampling.
         far: whether it is asked far from what was read, so that few readings do not tell the mean of the space.
     """
+    # The same models are asked for by ask, explain and advise_stop one after the other; a fit takes seconds.
+    key = (measured, seed, far, *(part.tobytes() for part in (data.x, data.groups, data.z, data.known, data.task)))
+    if (found := _FITTED.get(key)) is None:
+        while len(_FITTED) >= _FITTED_AT_MOST:
+            _FITTED.pop(next(iter(_FITTED)), None)
+        found = _FITTED[key] = _fitted(data, measured, seed, far=far)
+    return found
+
+
+def _fitted(data: Data, measured: int, seed: int, *, far: bool) -> Model:
     import numpy as np
 
     known = [data, data.rows(data.task == 0)] if data.earlier else [data]
@@ -299,6 +309,8 @@ def _climbed(data: Data, prior: Prior) -> np.ndarray:
     return _KEPT[key]
 
 
+_FITTED: dict[tuple[object, ...], Model] = {}
+_FITTED_AT_MOST = 4  # a campaign's objectives and limits
 _KEPT: dict[tuple[object, ...], np.ndarray] = {}
 _KEPT_AT_MOST = 8
 
