@@ -15,7 +15,7 @@ import pytest
 
 from labwright.model.campaign import CampaignState, Objective, PlannerSpec
 from labwright.model.errors import ConfigError
-from labwright.model.space import Categorical, Params
+from labwright.model.space import Categorical, Params, Real, Space
 from labwright.planners import load_planner
 from labwright.planners.exchange import BlopPlanner, LabwrightOptimizer, from_blop, to_blop
 from labwright.testing import check_planner
@@ -63,8 +63,8 @@ def test_without_an_id_it_is_a_trial_of_somebody_elses() -> None:
     ("point", "says"),
     [
         ({"_id": "0"}, "outcome 'k' is missing"),
-        ({"_id": "0", "k": float("nan")}, "no finite number; tell a failure by register_failures"),
-        ({"_id": "0", "k": (1.0, float("inf"))}, "no finite number"),
+        ({"_id": "0", "k": float("nan")}, "not a finite number; report a failure with register_failures"),
+        ({"_id": "0", "k": (1.0, float("inf"))}, "not a finite number"),
         ({"k": 1.0, "salt": 1.0}, "parameters missing from .*: carbonate, share"),
     ],
 )
@@ -208,3 +208,46 @@ def test_what_is_not_allowed_is_moved_and_told() -> None:
     (suggestion,) = planner.ask(state, 1)
     assert suggestion.rationale == "chosen by blop, moved to the nearest point that is free"
     assert not state.space.violations(suggestion.params)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"gas": "007", "flow": "1,5"}, "parameter 'flow': '1,5' is not a number; write the decimal point"),
+        ({"gas": 7, "flow": 1e400}, "parameter 'flow': inf is not finite"),
+        ({"gas": None, "flow": 1.0}, "parameter 'gas': it is empty"),
+        ({"gas": 9, "flow": 1.0}, "parameter 'gas': no level '9'"),
+    ],
+)
+def test_points_of_other_programs_are_read_as_cells_of_a_table_are(given: dict[str, Any], says: str) -> None:
+    levelled = labelled()
+    with pytest.raises(ConfigError, match=says):
+        levelled.ingest([{**given, "k": 1.0}])
+    levelled.ingest([{"gas": 7, "flow": "1.5", "k": "2.0"}])
+    assert [(one.params, one.outcomes["k"].mean) for one in levelled.state.trials] == [
+        ({"gas": "007", "flow": 1.5}, 2.0)
+    ]
+    (point,) = levelled.suggest()
+    other = "008" if point["gas"] == "007" else "007"
+    with pytest.raises(ConfigError, match=f"gas was suggested as '{point['gas']}', not '{other}'"):
+        levelled.ingest([{**point, "gas": other, "k": 1.0}])
+
+
+def test_names_that_blop_uses_itself_are_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"space\.parameters\.0\.name: '_id' is also the column of the id of a suggestion"
+    ):
+        labelled(name="_id")
+    with pytest.raises(ConfigError, match="'k' is also the column of the outcome 'k'"):
+        labelled(name="k")
+
+
+def labelled(name: str = "gas") -> LabwrightOptimizer:
+    parameters = (Categorical(name=name, levels=("007", "008")), Real(name="flow", unit="ml/s", low=0.0, high=2.0))
+    state = CampaignState(
+        space=Space(parameters=parameters),
+        objective=Objective(name="k", goal="max", unit="1"),
+        seed=0,
+        planner=PlannerSpec(name="sobol"),
+    )
+    return to_blop(load_planner(state.planner), state)

@@ -231,3 +231,15 @@ def _row(state: CampaignState, place: int) -> Any:
     pool = state.space.pool
     assert isinstance(pool, Pool)
     return pool.params(state.space.parameters, place)
+
+
+def test_names_that_would_be_one_column_twice_are_refused(tmp_path: Path) -> None:
+    space = Space(
+        parameters=(Real(name="-y", low=0.0, high=1.0, unit="1"), Real(name="x", low=0.0, high=1.0, unit="1"))
+    )
+    state = CampaignState(
+        space=space, objective=Objective(name="y", goal="min", unit="1"), seed=0, planner=PlannerSpec(name="sobol")
+    )
+    with pytest.raises(ConfigError, match="two columns would be called '-y'"):
+        write_candidates(state, tmp_path / "candidates.csv")
+    assert not list(tmp_path.iterdir())

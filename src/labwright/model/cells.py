@@ -40,10 +40,10 @@ def number_of(cell: Any) -> float:
     Raises:
         ConfigError: it is none, or not finite.
     """
+    cell = _plain(cell)
     if isinstance(cell, str):
         return number(cell)
-    truth = isinstance(cell, bool) or type(cell).__name__ == "bool"  # numpy's is no subclass
-    if truth or not isinstance(cell, Real):
+    if isinstance(cell, bool) or not isinstance(cell, Real):
         raise ConfigError(f"{cell!r} is not a number")
     if not math.isfinite(value := float(cell)):
         raise ConfigError(f"{value} is not finite")
@@ -56,6 +56,7 @@ def level_of(levels: Sequence[str], cell: Any) -> str | None:
     Raises:
         ConfigError: it is none of them, may be several, or is empty where a level is spelt like an empty cell.
     """
+    cell = _plain(cell)
     if isinstance(cell, str) and cell in levels:
         return cell
     if is_empty(cell):
@@ -65,7 +66,7 @@ def level_of(levels: Sequence[str], cell: Any) -> str | None:
         return None
     text = str(cell).strip()
     found = [level for level in levels if level.strip() == text]
-    if isinstance(cell, bool) or type(cell).__name__ == "bool":
+    if isinstance(cell, bool):
         found = [level for level in levels if level.strip().casefold() == text.casefold()]
     elif not isinstance(cell, str) or not found:
         found = [level for level in levels if _same_number(level, cell)] or found
@@ -74,6 +75,11 @@ def level_of(levels: Sequence[str], cell: Any) -> str | None:
     if not found:
         raise ConfigError(unknown("level", text, list(levels)))
     return found[0]
+
+
+def _plain(cell: Any) -> Any:
+    """A number of numpy's as Python's; its truth values are no bool."""
+    return cell.item() if getattr(cell, "ndim", None) == 0 else cell
 
 
 def _same_number(level: str, cell: Any) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from labwright.model.campaign import Cost, Objective, OutcomeLimit
+from labwright.model.campaign import CampaignState, Cost, Objective, OutcomeLimit
+from labwright.model.errors import ConfigError
 from labwright.model.lab import Problem
 from labwright.model.protocol import ProtocolSpec
 from labwright.model.space import Space
 
-__all__ = ["RESERVED", "collisions", "column", "key_of_head", "protocol_collisions", "sem_of"]
+__all__ = ["RESERVED", "collisions", "column", "key_of_head", "protocol_collisions", "refuse_collisions", "sem_of"]
 
 RESERVED = {
     "trial": "the id of an experiment",
@@ -91,6 +92,16 @@ def collisions(
         found += [(("space", "parameters", str(index), "name"), _refusal(name, words))] if words else []
         heads.setdefault(head, name)
     return found
+
+
+def refuse_collisions(state: CampaignState) -> None:
+    """Refuse a campaign whose names would be two columns in another program's file or table.
+
+    Raises:
+        ConfigError: every such name.
+    """
+    if found := collisions(state.space, state.objectives, state.outcome_limits, state.cost):
+        raise ConfigError("; ".join(f"{'.'.join(where)}: {words}" for where, words in found))
 
 
 def protocol_collisions(spec: ProtocolSpec) -> list[str]:

@@ -11,11 +11,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 
 from labwright.model.campaign import CampaignState, FailKind, Outcome, Source, Suggestion, Trial
-from labwright.model.errors import ConfigError, unknown
+from labwright.model.cells import level_of, number_of
+from labwright.model.errors import ConfigError
+from labwright.model.names import refuse_collisions
 from labwright.model.space import Categorical, Integer, Parameter, Params, ParamValue
+from labwright.model.words import what_is_wrong
 from labwright.planners._proposals import derive_seed, fresh_points, sobol_points
 from labwright.planners.backends._shared import Free, lesson_of, seeded
 from labwright.planners.gp.modelled import ModelledPlanner
@@ -75,6 +78,7 @@ class LabwrightOptimizer:
     def __init__(
         self, planner: Planner, state: CampaignState, checkpoint: Path | None, fail_kind: FailKind, stops: bool
     ) -> None:
+        refuse_collisions(state)
         self._planner = planner
         self._state = state
         self._checkpoint = checkpoint
@@ -191,10 +195,17 @@ class LabwrightOptimizer:
             trial = Trial(id=name, params=_params(state, point), status="done", outcomes=outcomes, source="import")
             return state.model_copy(update={"trials": (*state.trials, trial)})
         trial = state.trials[place]
+        given = {one.name: _value(one, point[one.name]) for one in state.space.parameters if one.name in point}
+        for one in state.space.parameters:
+            if isinstance(one, Categorical) and given.get(one.name, trial.params[one.name]) != trial.params[one.name]:
+                raise ConfigError(
+                    f"trial {trial.id}: {one.name} was suggested as {trial.params[one.name]!r}, not "
+                    f"{given[one.name]!r}; report it without an {ID!r}"
+                )
         made = {
-            one.name: float(point[one.name])
-            for one in state.space.parameters
-            if one.name in point and not isinstance(one, Categorical) and float(point[one.name]) != trial.made[one.name]
+            name: float(value)
+            for name, value in given.items()
+            if not isinstance(value, str) and value != trial.made[name]
         }
         done: dict[str, Any] = {"status": "done", "fail_kind": None, "outcomes": outcomes}
         if made:
@@ -305,10 +316,13 @@ def _wanted(state: CampaignState) -> list[str]:
 
 def _outcome(name: str, given: Any) -> Outcome:
     mean, sem = given if isinstance(given, tuple | list) else (given, None)
-    outcome = Outcome.model_construct(mean=float(mean), sem=None if sem is None else float(sem))
-    if not all(abs(one) < float("inf") for one in (outcome.mean, outcome.sem or 0.0)):
-        raise ConfigError(f"outcome {name!r} is {given!r}, no finite number; tell a failure by register_failures")
-    return Outcome(mean=outcome.mean, sem=outcome.sem)
+    try:
+        return Outcome(mean=number_of(mean), sem=None if sem is None else number_of(sem))
+    except ConfigError as error:
+        words = f"outcome {name!r} is {given!r}, not a finite number; report a failure with register_failures"
+        raise ConfigError(words) from error
+    except ValidationError as error:
+        raise ConfigError(f"outcome {name!r}: {what_is_wrong(error)}") from error
 
 
 def _params(state: CampaignState, point: Mapping[str, Any]) -> Params:
@@ -319,11 +333,14 @@ def _params(state: CampaignState, point: Mapping[str, Any]) -> Params:
 
 
 def _value(parameter: Parameter, given: Any) -> ParamValue:
-    if isinstance(parameter, Categorical):
-        if str(given) not in parameter.levels:
-            raise ConfigError(unknown(f"level of {parameter.name}", str(given), parameter.levels))
-        return str(given)
-    number = float(given)
+    try:
+        if isinstance(parameter, Categorical):
+            if (level := level_of(parameter.levels, given)) is None:
+                raise ConfigError("it is empty")
+            return level
+        number = number_of(given)
+    except ConfigError as error:
+        raise ConfigError(f"parameter {parameter.name!r}: {error}") from error
     return int(number) if isinstance(parameter, Integer) and number.is_integer() else number
 
 

@@ -22,8 +22,9 @@ from pathlib import Path
 
 from labwright.model.campaign import CampaignState, Objective, Outcome, Trial
 from labwright.model.errors import ConfigError
+from labwright.model.names import refuse_collisions
 from labwright.model.numbers import number
-from labwright.model.parameters import same
+from labwright.model.parameters import repeated, same
 from labwright.model.space import Categorical, Integer, Parameter, Params, ParamValue, Pool, Space
 from labwright.planners._candidates import every_point
 from labwright.planners._finite import params_of
@@ -66,8 +67,11 @@ def write_candidates(state: CampaignState, path: Path, *, others: int = 256) -> 
     Raises:
         ConfigError: an objective with a target or a range, which NIMS-OS cannot seek, or with outcome limits.
     """
+    refuse_collisions(state)
     space = state.space
     columns = [_column(one) for one in state.objectives]
+    if twice := repeated([*space.names, *columns]):
+        raise ConfigError(f"two columns would be called {twice[0]!r}; rename the parameter or the objective")
     if state.outcome_limits:
         raise ConfigError("NIMS-OS knows no limits on outcomes; leave outcome_limits out or take another planner")
     finite = every_point(space)
