@@ -381,7 +381,7 @@ def test_a_campaign_whose_reader_goes_away_goes_on(new_lab: Path, tmp_path: Path
 
 def test_a_lab_is_found_from_inside_it(new_lab: Path) -> None:
     done = labwright("check", "--json", cwd=new_lab / "devices")
-    assert json.loads(done.stdout)["lab"] == "mylab"
+    assert json.loads(done.stdout)["lab"] == "mine"
 
 
 def test_mistakes_in_the_labs_code_are_told_with_their_place(new_lab: Path, tmp_path: Path) -> None:
@@ -512,7 +512,7 @@ def a_simulation_is_not_mistaken(lab: Path, endpoints: Path, tmp_path: Path) -> 
     words = ("station", "test", "--endpoints", endpoints)
     other = labwright(*words)
     assert other.returncode == 3
-    assert "is of the lab 'mylab', not of 'electrolyte_lab'" in other.stderr
+    assert "is of the lab 'mine', not of 'electrolyte_lab'" in other.stderr
     changed = tmp_path / "changed"
     shutil.copytree(lab, changed, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
     edit(changed / "lab_config" / "lab.yaml", ("hold_s: 60", "hold_s: 61"))

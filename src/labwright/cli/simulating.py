@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,7 +84,8 @@ def serve(
                 part = endpoints.with_suffix(".part")
                 part.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2))
                 part.replace(endpoints)  # whoever waits for the file finds a whole one
-                emit(written)
+                if not sys.stdout.isatty():  # for programs; a person is told where they are
+                    emit(written)
                 console.print(
                     f"SIMULATED {folder.model.title}: {len(lab.instruments)} instruments, speed {speed:g}. Addresses "
                     f"in {endpoints}. Ctrl-C ends it."
