@@ -149,7 +149,7 @@ def solve_volumes(
         nearest = _nearest(target, stocks, min_volume_ul / total_volume_ul)
         raise InfeasibleError(
             f"{_words(target)} cannot be made as {total_volume_ul:g} µL of {len(stocks)} stocks with at least "
-            f"{min_volume_ul:g} µL of each used; nearest that can: {_words(nearest)}",
+            f"{min_volume_ul:g} µL of each used.",
             nearest.as_params(),
         )
     return volumes

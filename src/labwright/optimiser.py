@@ -36,6 +36,7 @@ from labwright.model.campaign import (
 )
 from labwright.model.cells import is_empty, level_of, number_of
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.figures import measured
 from labwright.model.judging import counts, front
 from labwright.model.names import collisions, column, key_of_head, sem_of
 from labwright.model.parameters import same
@@ -512,4 +513,4 @@ def _frame(rows: Sequence[Mapping[str, Any]], ids: Sequence[str]) -> pd.DataFram
 
 
 def _pm(one: Outcome) -> str:
-    return f"{one.mean:.4g}" if one.sem is None else f"{one.mean:.4g} ± {one.sem:.2g}"
+    return measured(one.mean, one.sem)

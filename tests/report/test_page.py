@@ -1,17 +1,21 @@
 """The report of campaigns whose objective is not simply large or small."""
 
+import re
 from typing import Any
 
 import pytest
 
 from labwright.engine import CampaignCore
 from labwright.engine.events import Ask, Event, RunStep
+from labwright.model.campaign import PlannerSpec
 from labwright.report import html
 from labwright.report.record import CampaignRecord
 from tests.engine.test_core import ended, started, suggested
 
+MOST = {"name": "y", "goal": "max", "unit": "1"}
 
-def record(values: list[dict[str, float]], **changes: Any) -> CampaignRecord:
+
+def record(values: list[dict[str, float]], planner: str = "random", **changes: Any) -> CampaignRecord:
     core = CampaignCore()
     one = CampaignRecord("c-1", core)
     left = list(values)
@@ -22,7 +26,9 @@ def record(values: list[dict[str, float]], **changes: Any) -> CampaignRecord:
             one.steps[label, step] = event.outcome
         return list(core.handle(event))
 
-    pending = take(started(budget=len(values), **changes))
+    first = started(budget=len(values), **changes)
+    spec = first.spec.model_copy(update={"planner": PlannerSpec(name=planner)})
+    pending = take(first.model_copy(update={"spec": spec}))
     while pending:
         now = pending.pop(0)
         if isinstance(now, Ask):
@@ -56,8 +62,8 @@ def test_several_objectives_have_a_front_and_limits_are_kept() -> None:
     )
     assert one.best_so_far() == [None, 4.0, 4.0, 4.0]
     page = html(one)
-    assert "What no other experiment beats" in page
-    assert "No other experiment is better than one of these 2, of 4" in page
+    assert "Pareto front" in page
+    assert "For each of these 2 of 4 experiments" in page
     assert "of those that keep the limits" in page
     assert "z / g" in page
 
@@ -66,3 +72,53 @@ def test_where_nothing_counts_there_is_still_a_report() -> None:
     one = record([{"y": 9.0}, {"y": 8.0}], outcome_limits=[{"name": "y", "unit": "1", "high": 5}])
     assert one.best_so_far() == [None, None]
     assert "Best so far" in html(one)
+
+
+def gp(values: list[dict[str, float]], **changes: Any) -> CampaignRecord:
+    return record(values, planner="gp", **changes)
+
+
+def test_what_is_drawn_as_the_best_is_the_models_estimate_and_the_lucky_mean_is_marked() -> None:
+    """Five readings of the same and one lucky one: the luck is no best."""
+    one = gp([{"y": y, "y_sem": 1.0} for y in (5.0, 5.2, 4.9, 9.0, 5.1, 4.8)], objective=MOST)
+    page = html(one)
+    (line,) = re.findall(r"best so far, by the planner&#x27;s model: ([\d.]+) after 6", page)
+    assert float(line) < 8.5
+    assert "best single means, as measured" in page
+    assert "the luckiest reading, no estimate" in page
+
+
+def test_in_a_simulated_world_the_best_so_far_is_the_true_value() -> None:
+    class World:
+        """Knows the truth, and what cannot be beaten."""
+
+        def truth(self, made: dict[str, float]) -> float:
+            return 5.0
+
+        def best_possible(self, fixed: dict[str, float]) -> tuple[dict[str, float], float]:
+            return {"x": 0.5}, 5.5
+
+        def made(self) -> list[dict[str, float]]:
+            return []
+
+    page = html(gp([{"y": 5.0}, {"y": 9.0}, {"y": 4.0}], objective=MOST), World())
+    assert "true value of the best so far, chosen by the planner&#x27;s model: 5 after 3" in page
+    assert "true optimum 5.5" in page
+
+
+def test_small_numbers_are_numbers_in_the_report() -> None:
+    one = gp([{"y": 1.5e-13, "y_sem": 2e-15}, {"y": 3.14e-13, "y_sem": 2e-15}], objective={**MOST, "unit": "A"})
+    page = html(one)
+    assert "(3.140 ± 0.020)e-13" in page
+    assert not re.search(r"<td>-?0\.0+( ± 0\.0+)?<", page), "nothing is rounded to zero"
+
+
+def test_each_of_several_objectives_has_its_model() -> None:
+    page = html(
+        gp(
+            [{"y": 9.0, "z": 1.0}, {"y": 4.0, "z": 3.0}, {"y": 3.0, "z": 2.0}],
+            more_objectives=[{"name": "z", "goal": "max", "unit": "g"}],
+        )
+    )
+    assert "model of y along x" in page
+    assert "model of z along x" in page

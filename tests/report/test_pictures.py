@@ -48,8 +48,9 @@ def test_differences_take_any_finite_numbers(rows: list[tuple[float, float, floa
 @given(st.tuples(NUMBERS, NUMBERS), st.tuples(NUMBERS, NUMBERS))
 def test_the_same_scale_shows_all_that_was_shown(across: tuple[float, float], up: tuple[float, float]) -> None:
     x, y = Axis.around("x", across), Axis.around("y", up)
-    wide, high = same_scale(x, y)
-    assert (wide.high - wide.low) / (WIDTH - LEFT - RIGHT) == pytest.approx(
+    wide, high, left = same_scale(x, y)
+    assert left >= max(LEFT, high.margin())
+    assert (wide.high - wide.low) / (WIDTH - left - RIGHT) == pytest.approx(
         (high.high - high.low) / (HEIGHT - TOP - BOTTOM)
     )
     assert wide.low <= x.low + 1e-9 * abs(x.low)
@@ -87,3 +88,32 @@ def test_ticks_are_few_round_and_inside(low: float, span: float) -> None:
     assert 2 <= len(ticks) <= 12
     assert all(axis.low - 1e-6 * abs(axis.low) <= tick <= axis.high + 1e-6 * abs(axis.high) for tick in ticks)
     assert ticks == sorted(set(ticks))
+
+
+SMALL = st.floats(1e-13, 1e13)
+
+
+@given(SMALL, st.floats(1e-9, 1e3))
+def test_values_of_any_size_have_ticks_that_differ_and_fit(size: float, span: float) -> None:
+    """A picture in ampere, in pascal, or of what differs late: the labels tell the ticks apart and are not cut."""
+    axis = Axis.around("x / A", [size, size * (1 + span)])
+    ticks = axis.labelled()
+    assert len({label for _, label in ticks}) == len(ticks) >= 2
+    for value, label in ticks:
+        assert float(label) == pytest.approx(value, rel=1e-9, abs=1e-9 * axis.step())
+        assert len(label) * 11 < axis.margin()
+    assert axis.high - axis.low < 2 * size * span, "not a flat line in the middle of nowhere"
+
+
+def test_small_numbers_are_drawn_in_their_size() -> None:
+    root = drawn(best_so_far([("this campaign", [1, 2], [1e-13, 3e-13])], "A", 3.2e-13))
+    words = list(root.itertext())
+    assert {"1e-13", "2e-13", "3e-13"} <= set(words)
+    assert "true optimum 3.2e-13" in words
+
+
+def test_a_long_legend_is_broken_and_a_long_title_pressed() -> None:
+    root = drawn(differences("a_parameter_with_a_very_long_name_indeed", "mol/kg", [1.0, 2.0], [1.0, 2.1], [1.0, 2.0]))
+    words = list(root.itertext())
+    assert max(len(word) for word in words[2:] if word.startswith(("true", "known"))) * 11 < WIDTH - 46
+    assert [one for one in root.iter() if one.get("textLength")]

@@ -329,14 +329,17 @@ def report(
     spec: Annotated[str, typer.Argument(help="A campaign's name, or its file.")],
     lab: LabOption = None,
     data: DataOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The HTML file; DATA/report.html.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="HTML file; DATA/reports/ID.html and DATA/report.html."),
+    ] = None,
     journal: JournalOption = "",
 ) -> None:
     """Write the report of the newest run of a campaign, from the journal alone."""
     from labwright.cli.reporting import write_newest
 
     folder = data_folder(lab_root(lab), data) if journal else kept_data(lab, data)
-    write_newest(Path(spec).stem, folder, out or folder / "report.html", journal)
+    write_newest(Path(spec).stem, folder, out, journal)
 
 
 @app.command("reset")

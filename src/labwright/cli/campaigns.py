@@ -11,12 +11,13 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from labwright.cli.output import emit, table
+from labwright.cli.output import counted, emit, table
 from labwright.cli.words import answer_command, told, valued, when
 from labwright.journal import Journal, schema
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.errors import ConfigError, unknown
-from labwright.model.judging import best_of
+from labwright.model.figures import figure
+from labwright.model.judging import best_of, counts, front
 from labwright.model.records import Intent
 
 OVER = ("completed", "stopped", "failed")
@@ -131,7 +132,7 @@ def list_campaigns(place: str | Path, *, json: bool) -> None:
     title = f"{name}: controller {here.who}" if here.runs else f"{name}: no controller runs"
     table(
         title,
-        ("campaign", "state", "instruments", "tried", "best", "began (UTC)", "controller", "waits for"),
+        ("campaign", "state", "instruments", "tried", "best measured", "began (UTC)", "controller", "waits for"),
         shown,
         json=False,
     )
@@ -176,7 +177,7 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
         "instruments": row["instruments"],
         "tried": row["tried"],
         "budget": row["budget"],
-        "best": _best(journal, row["id"], spec),
+        **_judged(journal, row["id"], spec),
         "objective": spec["objective"],
         "began_s": row["began_s"],
         "controller": running,
@@ -223,19 +224,29 @@ def _waits_for(
     return waits
 
 
-def _best(journal: Journal, campaign: str, spec: dict[str, Any]) -> float | None:
-    """The best mean of the objective so far, of experiments that count."""
+def _judged(journal: Journal, campaign: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """The best mean of the objective, as measured, and how many experiments are on the Pareto front of several."""
     experiment = schema.experiment
     rows = journal.rows(experiment, experiment.c.campaign == campaign, experiment.c.trial != "")
-    objective = Objective.model_validate(spec["objective"])
+    objective, *more = [Objective.model_validate(one) for one in (spec["objective"], *spec.get("more_objectives", ()))]
     limits = [OutcomeLimit.model_validate(one) for one in spec.get("outcome_limits", ())]
     fidelity = Fidelity.model_validate(spec["fidelity"]) if spec.get("fidelity") else None
-    best = best_of(objective, [Trial.model_validate_json(one["trial"]) for one in rows], limits, fidelity)
-    return None if best is None else best.outcomes[objective.name].mean
+    trials = [Trial.model_validate_json(one["trial"]) for one in rows]
+    best = best_of(objective, trials, limits, fidelity)
+    judged = [one for one in trials if counts(one, limits, fidelity)]
+    return {
+        "best": None if best is None else best.outcomes[objective.name].mean,
+        "front": len(front([objective, *more], judged)) if more and judged else None,
+    }
 
 
 def _best_words(row: dict[str, Any]) -> str:
-    return "" if row["best"] is None else valued(row["best"], row["objective"]["unit"])
+    if row["best"] is None:
+        return ""
+    best = valued(row["best"], row["objective"]["unit"])
+    if row["front"] is None:
+        return best
+    return f"{row['objective']['name']} {best}; {counted(row['front'], 'experiment')} on the Pareto front"
 
 
 def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
@@ -305,7 +316,7 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
         ("state", facts["state"] + (f": {facts['reason']}" if facts["reason"] else "")),
         ("instruments", _instruments_words(facts)),
         ("tried", f"{facts['tried']} of {facts['budget']} experiments"),
-        ("best", _best_words(facts)),
+        ("best measured", _best_words(facts)),
         ("began (UTC)", f"{when(facts['began_s'])}, by {facts['by'] or 'somebody'}"),
         ("controller", here.who if facts["controller"] else "no controller runs this campaign"),
         ("waits for", "\n".join(facts["waits_for"])),
@@ -333,7 +344,7 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
         print(answer_command(one["id"]))  # noqa: T201 - to be copied, so no table may wrap it
     held = [(one["resource"], one["state"], one["step_id"] or one["label"]) for one in facts["reservations"]]
     _section("Reserved", ("what", "state", "for"), held)
-    stocks = [(one["name"], f"{one['usable_ml']:.2f}", f"{one['reserved_ml']:.2f}") for one in facts["stocks"]]
+    stocks = [(one["name"], figure(one["usable_ml"]), figure(one["reserved_ml"])) for one in facts["stocks"]]
     _section("Stocks", ("stock", "usable / ml", "reserved / ml"), stocks)
     columns = ("operation", "what", "state", "")
     under_way = [one for one in facts["doubts"] if one["state"] == "prepared" and facts["controller"]]

@@ -18,6 +18,7 @@ from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import quoted
 from labwright.journal import closed_runs, find_run, read_run
 from labwright.model.errors import ConfigError, DeviceError, LabwrightError, StoreError, unknown
+from labwright.model.figures import figure
 
 MEASURE_S = 60.0
 """Wall seconds a device may take for one measurement in `station test`; an impedance sweep is the slowest."""
@@ -113,7 +114,7 @@ def show_run(data: Path, uid: str, *, json: bool) -> None:
     labwright = {key: value for key, value in start.get("labwright", {}).items() if key != "parameters"}
     console.print(f"run {start['uid']}: {stop.get('exit_status')} {stop.get('reason', '')}".rstrip(), markup=False)
     for key, value in {**labwright, **start.get("labwright", {}).get("parameters", {})}.items():
-        console.print(f"  {key}: {value}", markup=False)
+        console.print(f"  {key}: {_short(value)}")
     rows = [(stream, number, key, _short(value), unit) for stream, number, key, value, unit in _values(documents)]
     table("", ("stream", "event", "reading", "value", "unit"), rows, json=False)
 
@@ -276,4 +277,4 @@ def _short(value: Any) -> str:
         value = value.tolist()
     if isinstance(value, list):
         return f"{len(value)} values"
-    return f"{value + 0.0:.6g}" if isinstance(value, float) else str(value)  # no minus zero
+    return figure(value, 6) if isinstance(value, float) else str(value)

@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterator
 
 from rich.table import Table
 
+from labwright.cli.output import counted
 from labwright.cli.words import note, question_words
 from labwright.engine import Campaign, CampaignCore
 from labwright.engine.events import Event, Suggested
 from labwright.model.campaign import Outcome, Trial
+from labwright.model.figures import figure, lasting, measured
+from labwright.model.judging import front
 
 SHOWN = 15
 """Rows of the live table; with the one under way they fit a terminal of 24 lines."""
 
 
 class Progress:
-    """Experiment, station, parameters, result, best so far, time left.
+    """Experiment, state, parameters, results, best measured mean, time left.
 
     Args:
         campaign: that runs.
@@ -32,6 +35,7 @@ class Progress:
         self._expected_s = sum(step.expected_s for step in campaign.protocols[spec.protocol].steps) / spec.parallel
         self._core: CampaignCore | None = None
         self._rows: list[tuple[str, ...]] = []
+        self._done = 0
         self._known = 0
         self._under_way: dict[int, int] = {}
         self._began_s: float | None = None
@@ -39,7 +43,8 @@ class Progress:
         units = [getattr(one, "unit", "1") for one in spec.space.parameters]
         named = zip([*spec.space.names, *spec.outcomes], [*units, *spec.outcomes.values()], strict=True)
         headed = [name if unit in ("", "1") else f"{name} / {unit}" for name, unit in named]
-        self._columns = ("experiment", "station", *headed, "best so far", "lab time left")
+        best = "best measured" if len(spec.objectives) == 1 else "Pareto front"
+        self._columns = ("experiment", "state", *headed, best, "lab time left")
 
     def take(self, event: Event, core: CampaignCore) -> tuple[str, str]:
         """Take an event.
@@ -79,6 +84,7 @@ class Progress:
             trial = core.trials[index]
             if not trial.pending:
                 del self._under_way[index]
+                self._done += 1
                 self._rows.append(self._row(trial, number, trial.status, core))
                 lines.append(self._line(self._rows[-1]))
         return lines
@@ -109,19 +115,23 @@ class Progress:
             number = f"{core.tried + 1}/{self._spec.budget}"
             yield (number, "planning" if core.asking else core.status, *blank, self._best(core), self._left())
 
-    def _row(self, trial: Trial, number: int, station: str, core: CampaignCore) -> tuple[str, ...]:
-        made = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in trial.made.values())
+    def _row(self, trial: Trial, number: int, state: str, core: CampaignCore) -> tuple[str, ...]:
+        made = (figure(value) if isinstance(value, float) else str(value) for value in trial.made.values())
         results = (_result(trial.outcomes.get(name)) for name in self._spec.outcomes)
-        return (f"{number}/{self._spec.budget}", station, *made, *results, self._best(core), self._left())
+        return (f"{number}/{self._spec.budget}", state, *made, *results, self._best(core), self._left())
 
     def _best(self, core: CampaignCore) -> str:
-        return "" if core.best is None else f"{core.best:.2f}"
+        """The best mean as it was measured; what the planner's model makes of it stands in the report."""
+        if len(self._spec.objectives) > 1:
+            return counted(len(front(self._spec.objectives, core.counted)), "experiment") if core.counted else ""
+        return "" if core.best is None else figure(core.best)
 
     def _left(self) -> str:
-        done = len(self._rows)
-        each_s = (self._now() - self._began_s) / done if done and self._began_s is not None else self._expected_s
-        minutes = (self._spec.budget - done) * each_s / 60
-        return f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.0f} min"
+        left = self._spec.budget - self._done
+        if left <= 0:
+            return ""
+        spent_s = 0.0 if self._began_s is None else self._now() - self._began_s
+        return lasting(left * (spent_s / self._done if self._done else self._expected_s))
 
     def _line(self, cells: tuple[str, ...]) -> str:
         widths = [max(len(column), 10) for column in self._columns]
@@ -129,6 +139,4 @@ class Progress:
 
 
 def _result(found: Outcome | None) -> str:
-    if found is None:
-        return ""
-    return f"{found.mean:.2f}" if found.sem is None else f"{found.mean:.2f} ± {found.sem:.2f}"
+    return "" if found is None else measured(found.mean, found.sem)

@@ -9,7 +9,7 @@ from labwright.cli.output import console
 from labwright.report import CampaignRecord, html, newest
 
 
-def write_newest(name: str, data: Path, out: Path, journal: str = "") -> None:
+def write_newest(name: str, data: Path, out: Path | None, journal: str = "") -> None:
     """Write the report of the newest run of a campaign in `data`, or in the journal at a URL."""
     if journal:
         data.mkdir(parents=True, exist_ok=True)  # with a journal elsewhere nothing else may have made it
@@ -23,9 +23,10 @@ def write_report(data: Path, name: str, *, world: Any = None, out: Path | None =
 
     Args:
         data: folder of journal and runs.
-        name: of the campaign.
+        name: of the campaign, or the id of one run of it.
         world: the simulated world, if it still exists, for the truth behind the results.
-        out: the file; DATA/report.html if None.
+        out: the file. If None, DATA/reports/CAMPAIGN-ID.html, and a copy in DATA/report.html, which is that of the last
+            report with results in it.
         place: URL of the journal, if it is not in `data`.
     """
     out, _ = _written(data, name, world, out, place)
@@ -34,6 +35,24 @@ def write_report(data: Path, name: str, *, world: Any = None, out: Path | None =
 
 def _written(data: Path, name: str, world: Any, out: Path | None, place: str | Path) -> tuple[Path, CampaignRecord]:
     record = newest(place if isinstance(place, str) and place else data, name)
-    out = out or data / "report.html"
-    out.write_text(html(record, world), encoding="utf-8")
-    return out, record
+    page = html(record, world)
+    if out is not None:
+        _write(out, page)
+        return out, record
+    own = data / "reports" / f"{record.campaign}.html"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    _write(own, page)
+    last = data / "report.html"
+    if record.done or not last.exists():
+        _write(last, page)
+    return own, record
+
+
+def _write(path: Path, page: str) -> None:
+    """In one move: a reader never sees half a page, and a full disk leaves the old one."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(page, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

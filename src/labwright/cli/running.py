@@ -19,7 +19,7 @@ from labwright.cli.reporting import write_report
 from labwright.cli.showing import Shown, shown
 from labwright.cli.signals import stopping
 from labwright.cli.simulating import opened
-from labwright.cli.words import quoted
+from labwright.cli.words import quoted, valued
 from labwright.engine import (
     Campaign,
     CampaignCore,
@@ -32,6 +32,7 @@ from labwright.engine import (
 from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
 from labwright.journal import Journal, check_place, journal_file
 from labwright.model.errors import StoreError, UnsafeError
+from labwright.model.figures import figure, lasting, measured, with_unit
 
 # The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.
 logging.getLogger("bluesky").setLevel(logging.CRITICAL)
@@ -212,25 +213,25 @@ def _say_demo(facts: dict[str, Any], campaign: Campaign) -> None:
     unit = campaign.spec.objective.unit
 
     def words(where: dict[str, float]) -> str:
-        return ", ".join(f"{name} {value:.3f}" for name, value in where.items())
+        return ", ".join(f"{name} {figure(value)}" for name, value in where.items())
 
+    estimate = measured(facts["best_conductivity"], facts["best_conductivity_sem"])
     console.print()
     console.print("SIMULATED: instruments, samples and results below are a simulation's.", style="bold yellow")
     console.print(
-        f"Best found       {facts['best_true']:.2f} {unit} (true), estimated {facts['best_conductivity']:.2f} ± "
-        f"{facts['best_conductivity_sem'] or 0:.2f}, at {words(facts['best'])}"
+        f"Best found       {valued(facts['best_true'], unit)} (true value), estimated {with_unit(estimate, unit)}, "
+        f"at {words(facts['best'])}"
     )
-    console.print(f"True optimum     {facts['optimum_true']:.2f} {unit} at {words(facts['optimum'])}")
-    console.print(f"Same budget at random  {facts['random_true']:.2f} {unit} (true value of its best)")
+    console.print(f"True optimum     {valued(facts['optimum_true'], unit)} at {words(facts['optimum'])}")
+    console.print(f"Same budget at random  {valued(facts['random_true'], unit)} (true value of its best)")
     compare = campaign.spec.compare
     if compare is not None:
         number, value = compare.best_so_far[-1]
         console.print(
-            f"The {compare.title}: {value:.2f} {unit} in experiment {number} of {compare.experiments} "
-            f"[{compare.source}]",
-            markup=False,
+            f"The {compare.title}: {valued(value, unit)}, its best as measured, in experiment {number} of "
+            f"{compare.experiments} [{compare.source}]"
         )
-    console.print(f"{facts['lab_hours']:.1f} hours of laboratory time in {facts['wall_s']:.0f} s.")
+    console.print(f"{figure(facts['lab_hours'], 3)} hours of laboratory time in {lasting(facts['wall_s'])}.")
 
 
 def _say_where(data: Path, report: Path | None, stored: str) -> None:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from labwright.cli.campaigns import Controller, choose, controller, go_on_words
 from labwright.cli.output import EXIT, console, emitted
-from labwright.cli.words import answer_command, lasting, note, question_words, told, when
+from labwright.cli.words import answer_command, lasting, note, question_words, told, valued, when
 from labwright.engine import CampaignCore, replayed
 from labwright.engine.driver import LATE_S, LATE_TIMES
 from labwright.engine.events import PauseAsked, ResumeAsked, RunStep, StepEnded
@@ -200,9 +200,7 @@ class View:
         if started.simulated:
             lines.append(Text("SIMULATED", style="bold yellow reverse"))
         lines.append(Text(f"{core.campaign}: {started.spec.title}", style="bold"))
-        best = (
-            "" if core.best is None else f" · best {core.best:.4g} {core.spec.objective.unit.replace('1', '')}".rstrip()
-        )
+        best = "" if core.best is None else f" · best measured {valued(core.best, core.spec.objective.unit)}"
         state = f"{core.status.upper()} · {core.tried}/{core.spec.budget} experiments{best}"
         style = "bold yellow" if core.paused else "bold green" if core.phase == "running" else "bold"
         if core.phase == "draining":

@@ -8,6 +8,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from labwright.model.figures import figure, lasting, with_unit
+
+__all__ = ["lasting"]
+
 Payload = Mapping[str, Any]
 
 QUIET = ("started", "suggested")
@@ -86,14 +90,7 @@ def when(wall_s: float) -> str:
 
 def valued(value: float, unit: str) -> str:
     """A number with its unit."""
-    return f"{value:.4g}" if unit in ("", "1") else f"{value:.4g} {unit}"
-
-
-def lasting(seconds: float) -> str:
-    """How long something lasts."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    return with_unit(figure(value), unit)
 
 
 _DONE = {"pause_asked": "paused", "resume_asked": "resumed", "drain_asked": "draining"}
@@ -102,7 +99,7 @@ _DONE = {"pause_asked": "paused", "resume_asked": "resumed", "drain_asked": "dra
 def _step(outcome: Payload) -> str:
     if outcome["state"] != "done":
         return f"{outcome['step_id']} {outcome['state']}: {outcome['error']}"
-    found = ", ".join(f"{k} {v:.4g}" for k, v in outcome["results"].items() if isinstance(v, (int, float)))
+    found = ", ".join(f"{k} {figure(v)}" for k, v in outcome["results"].items() if isinstance(v, (int, float)))
     took = lasting(outcome["ended_s"] - outcome["started_s"])
     return f"{outcome['step_id']} done in {took}" + (f": {found}" if found else "")
 
@@ -116,7 +113,7 @@ def _vetoed(event: Payload) -> str:
 
 def _params(suggestion: Payload) -> str:
     pairs = suggestion["params"].items()
-    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
+    return ", ".join(f"{k} {figure(v)}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
 
 
 def _by(event: Payload) -> str:

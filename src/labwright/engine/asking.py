@@ -7,6 +7,7 @@ from labwright.engine.events import Event, Infeasible, NotSuggested, Proposed, S
 from labwright.lab.classes import in_words
 from labwright.model.campaign import Suggestion
 from labwright.model.errors import ConfigError, InfeasibleError, OutOfRangeError, PlannerError, RefusedError
+from labwright.model.figures import figure
 from labwright.model.space import Params
 from labwright.planners import Answer
 
@@ -25,7 +26,7 @@ def reply(campaign: Campaign, answer: Answer) -> Event:
     except InfeasibleError as error:
         near = _nearest(campaign, suggestion, error)
         if near is None:
-            words = ", ".join(f"{name} {value:.4g}" for name, value in error.nearest.items())
+            words = ", ".join(f"{name} {figure(value, 6)}" for name, value in error.nearest.items())
             return Infeasible(suggestion=suggestion, reason=f"{error} Nearest that can be made: {words}.")
         asked, suggestion = suggestion, near
     except OutOfRangeError as error:
@@ -52,7 +53,7 @@ def proposed(campaign: Campaign, params: Params, by: str, because: str) -> Event
         _check(campaign, suggestion)
         uses_ml = _uses_ml(campaign, suggestion)
     except InfeasibleError as error:
-        words = ", ".join(f"{name}={value:.4g}" for name, value in error.nearest.items())
+        words = ", ".join(f"{name}={figure(value, 6)}" for name, value in error.nearest.items())
         raise RefusedError(f"{error} The nearest that can be made: {words}") from error
     except PlannerError as error:
         raise ConfigError(str(error)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from labwright.model.campaign import Objective
-from labwright.model.judging import front
+from labwright.model.campaign import CampaignState, Objective, Recommendation
+from labwright.model.errors import PlannerError
+from labwright.model.figures import column, figure, measured, with_unit
+from labwright.model.judging import counts, front
 from labwright.model.space import Categorical, Integer, Params
 from labwright.planners import Planner, load_planner
 from labwright.report.pictures import (
@@ -72,10 +74,11 @@ def html(record: CampaignRecord, world: Any = None) -> str:
     best = planner.best(record.core.state()) if record.done else None
     cards = []
     if record.done:
-        cards.append(_best_card(record, world))
+        cards.append(_best_card(record, planner, best, world))
         cards += _front_cards(record)
         if best is not None:
-            cards += _slice_cards(record, planner, {k: float(v) for k, v in best.params.items()})
+            for objective in spec.objectives:
+                cards += _slice_cards(record, planner, best.params, objective)
         cards += _nyquist_cards(record)
         cards += _parity_cards(record, world)
     if record.steps:
@@ -91,11 +94,15 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         wall_started=_moment(record.wall_started_s),
         hours=(record.ended_s - record.started_s) / 3600,
         objective=spec.objective,
+        objectives=spec.objectives,
+        unit="" if spec.objective.unit == "1" else spec.objective.unit,
         outcomes=spec.outcomes,
         compare=spec.compare,
         best=best,
+        figure=figure,
+        measured=measured,
         units={one.name: _unit(one) for one in spec.space.parameters},
-        truth=world.truth({**{k: float(v) for k, v in best.params.items()}, **spec.fixed}) if world and best else None,
+        truth=_truth(world, best.params, spec.fixed) if best else None,
         optimum=world.best_possible(spec.fixed) if world else None,
         planner=spec.planner.name,
         seed=spec.seed,
@@ -107,34 +114,95 @@ def html(record: CampaignRecord, world: Any = None) -> str:
     )
 
 
-def _best_card(record: CampaignRecord, world: Any) -> Card:
+def _best_card(record: CampaignRecord, planner: Planner, best: Recommendation | None, world: Any) -> Card:
+    """The best experiment after each, by the model and not by luck; its true value where a simulation knows it."""
     spec = record.core.spec
-    ours = record.best_so_far()
-    numbers_of = [int(trial.id) for trial in record.done]  # as their vials are labelled: what failed has one too
-    counted = [(float(number), best) for number, best in zip(numbers_of, ours, strict=True) if best is not None]
+    unit, done = spec.objective.unit, record.done
+    estimates = _estimates(record, planner)
+    believed = estimates if estimates is not None else record.values()
+    chosen = _incumbents(record, believed)
+    if best is not None and estimates is not None and chosen and chosen[-1] is not None:
+        chosen[-1] = next((n for n, trial in enumerate(done) if trial.id == best.trial_id), chosen[-1])
+    truths = [_truth(world, trial.made, spec.fixed) for trial in done]
+    known = [truth for truth in truths if truth is not None]
+    if len(known) == len(done):
+        shown = known
+        label = "true value of the best so far" + (", chosen by the planner's model" if estimates is not None else "")
+    else:
+        shown = believed
+        label = "best so far, by the planner's model" if estimates is not None else "best so far, as measured"
+    line = [(float(number), shown[at]) for number, at in enumerate(chosen, 1) if at is not None]
     series: list[Series] = []
-    if counted:
-        series.append(("this campaign", [number for number, _ in counted], [best for _, best in counted]))
+    if line:
+        series.append((label, [number for number, _ in line], [value for _, value in line]))
     if spec.compare is not None:
         numbers = [float(number) for number, _ in spec.compare.best_so_far]
         values = [value for _, value in spec.compare.best_so_far]
-        series.append((spec.compare.title, [*numbers, float(spec.compare.experiments)], [*values, values[-1]]))
+        title = f"{spec.compare.title}, best as measured"
+        series.append((title, [*numbers, float(spec.compare.experiments)], [*values, values[-1]]))
     possible = world.best_possible(spec.fixed) if world else None
     optimum = possible[1] if possible else None
-    values = record.values()
-    rows = [
-        (trial.id, f"{value:.3f}", "" if best is None else f"{best:.3f}")
-        for trial, value, best in zip(record.done, values, ours, strict=True)
-    ]
+    lucky = _records(record) if shown is not believed or estimates is not None else []
+    columns = [column(record.values()), *([column(estimates)] if estimates is not None else [])]
+    columns.append(column([None if at is None else shown[at] for at in chosen]))
+    heads = ["measured", *(["by the model"] if estimates is not None else []), label]
     counting = ", of those that keep the limits" if spec.outcome_limits else ""
     source = f" {spec.compare.title}: {spec.compare.source}." if spec.compare else ""
+    means = (
+        " The best single means are marked: they were lucky, the best of many readings that scatter." if lucky else ""
+    )
     return Card(
         "Best so far",
-        f"{_wanted(spec.objective)}: the best measured mean after each experiment{counting}.{source}",
-        _markup(best_so_far(series, spec.objective.unit, optimum) if series else ""),
-        ("experiment", f"measured / {spec.objective.unit}", f"best so far / {spec.objective.unit}"),
-        rows,
+        f"{_wanted(spec.objective)}: after each experiment the {label}{counting}.{means}{source}",
+        _markup(best_so_far(series, unit, optimum, lucky) if series else ""),
+        ("experiment", *(_with_unit(head, "" if unit == "1" else unit) for head in heads)),
+        [(trial.id, *cells) for trial, *cells in zip(done, *columns, strict=True)],
     )
+
+
+def _truth(world: Any, made: Params, fixed: Mapping[str, Any]) -> float | None:
+    """The true value of what was made, if a simulated world is there and knows it."""
+    if world is None:
+        return None
+    numbers = {name: value if isinstance(value, str) else float(value) for name, value in made.items()}
+    found = world.truth({**numbers, **fixed})
+    return None if found is None else float(found)
+
+
+def _estimates(record: CampaignRecord, planner: Planner, objective: Objective | None = None) -> list[float] | None:
+    """The objective of what each experiment made, by the model that knows all of them; None without a model."""
+    try:
+        found = planner.predict(_state(record, objective), [trial.made for trial in record.done])
+    except PlannerError:
+        return None
+    return [one.mean for one in found]
+
+
+def _state(record: CampaignRecord, objective: Objective | None = None) -> CampaignState:
+    """The campaign as a planner sees it, with one of several objectives alone."""
+    state = record.core.state()
+    return state if objective is None else state.model_copy(update={"objective": objective, "more_objectives": ()})
+
+
+def _incumbents(record: CampaignRecord, values: Sequence[float]) -> list[int | None]:
+    """Which of the experiments so far that count is the best by `values`, after each."""
+    spec = record.core.spec
+    best: int | None = None
+    found: list[int | None] = []
+    for at, (trial, value) in enumerate(zip(record.done, values, strict=True)):
+        if counts(trial, spec.outcome_limits, spec.fidelity) and (
+            best is None or spec.objective.merit(value) > spec.objective.merit(values[best])
+        ):
+            best = at
+        found.append(best)
+    return found
+
+
+def _records(record: CampaignRecord) -> list[tuple[float, float]]:
+    """Number and measured mean of each experiment whose mean was better than all before it."""
+    values = record.values()
+    chosen = _incumbents(record, values)
+    return [(float(at + 1), values[at]) for at in dict.fromkeys(one for one in chosen if one is not None)]
 
 
 def _wanted(objective: Objective) -> str:
@@ -159,9 +227,9 @@ def _front_cards(record: CampaignRecord) -> list[Card]:
     heads = [_with_unit(one.name, "" if one.unit == "1" else one.unit) for one in spec.objectives]
     return [
         Card(
-            "What no other experiment beats",
-            f"{'; '.join(map(_wanted, spec.objectives))}. No other experiment is better than one of these "
-            f"{len(best)}, of {len(record.done)}, without being worse in something.",
+            "Pareto front",
+            f"{'; '.join(map(_wanted, spec.objectives))}. For each of these {len(best)} of {len(record.done)} "
+            "experiments, no other is better in one objective without being worse in another.",
             _markup(front_of(heads[0], heads[1], pairs, chosen)),
             ("experiment", *heads),
             [(one.id, *(f"{one.outcomes[o.name].mean:.3f}" for o in spec.objectives)) for one in best],
@@ -169,11 +237,12 @@ def _front_cards(record: CampaignRecord) -> list[Card]:
     ]
 
 
-def _slice_cards(record: CampaignRecord, planner: Planner, best: dict[str, float]) -> list[Card]:
-    """The planner's model along each parameter through the best point; none if this planner has no model."""
-    from labwright.model.errors import PlannerError
-
-    spec, state = record.core.spec, record.core.state()
+def _slice_cards(record: CampaignRecord, planner: Planner, best: Params, objective: Objective) -> list[Card]:
+    """The planner's model of an objective along each parameter through the best point; none without a model."""
+    spec = record.core.spec
+    several = len(spec.objectives) > 1
+    state = _state(record, objective if several else None)
+    unit = "" if objective.unit == "1" else objective.unit
     cards = []
     for parameter in spec.space.parameters:
         if isinstance(parameter, Categorical):
@@ -189,22 +258,20 @@ def _slice_cards(record: CampaignRecord, planner: Planner, best: dict[str, float
             return []
         means = [one.mean for one in outcomes]
         sds = [one.sem or 0.0 for one in outcomes]
-        measured = [
-            (float(trial.made[parameter.name]), trial.outcomes[spec.objective.name].mean) for trial in record.done
-        ]
-        objective = f"{spec.objective.name} / {spec.objective.unit}"
+        found = [(float(trial.made[parameter.name]), trial.outcomes[objective.name].mean) for trial in record.done]
+        upright = _with_unit(objective.name, unit)
         cards.append(
             Card(
-                f"The planner's model along {parameter.name}",
+                f"The planner's model{f' of {objective.name}' if several else ''} along {parameter.name}",
                 "Posterior of the noise-free value with ±2σ; the other parameters stand at the best point. Points are "
                 "all experiments, so those far from the best point lie off the line.",
-                _markup(surrogate_slice(parameter.name, _unit(parameter), objective, xs, means, sds, measured)),
+                _markup(surrogate_slice(parameter.name, _unit(parameter), upright, xs, means, sds, found)),
                 (
                     _with_unit(parameter.name, _unit(parameter)),
-                    f"mean / {spec.objective.unit}",
-                    f"σ / {spec.objective.unit}",
+                    _with_unit("mean", unit),
+                    _with_unit("σ", unit),
                 ),
-                [(f"{x:.3f}", f"{m:.3f}", f"{s:.3f}") for x, m, s in zip(xs, means, sds, strict=True)],
+                list(zip(column(xs), column(means), [figure(sd, 2) for sd in sds], strict=True)),
             )
         )
     return cards
@@ -220,7 +287,7 @@ def _nyquist_cards(record: CampaignRecord) -> list[Card]:
     best = max(kept, key=lambda results: objective.merit(results[name]))
     one = best["replicates"][-1]
     frequencies = one["frequencies_hz"]
-    measured = [complex(r, x) for r, x in zip(one["z_real_ohm"], one["z_imag_ohm"], strict=True)]
+    swept = [complex(r, x) for r, x in zip(one["z_real_ohm"], one["z_imag_ohm"], strict=True)]
     fitted = [
         one["resistance"] + 1 / (one["cpe_q"] * cmath.exp(one["cpe_n"] * cmath.log(2j * math.pi * frequency)))
         for frequency in frequencies
@@ -228,12 +295,13 @@ def _nyquist_cards(record: CampaignRecord) -> list[Card]:
     return [
         Card(
             "Impedance of the best sample",
-            f"Last replicate: R = {one['resistance']:.2f} ± {one['resistance_sem']:.2f} Ω at {one['celsius']:.1f} °C.",
-            _markup(nyquist(measured, fitted, one["resistance"])),
+            f"Last replicate: R = {measured(one['resistance'], one['resistance_sem'])} Ω "
+            f"at {figure(one['celsius'])} °C.",
+            _markup(nyquist(swept, fitted, one["resistance"])),
             ("frequency / Hz", "Re Z / Ω", "Im Z / Ω", "Re fit / Ω", "Im fit / Ω"),
             [
-                (f"{f:g}", f"{z.real:.3f}", f"{z.imag:.3f}", f"{g.real:.3f}", f"{g.imag:.3f}")
-                for f, z, g in zip(frequencies, measured, fitted, strict=True)
+                (f"{f:g}", figure(z.real), figure(z.imag), figure(g.real), figure(g.imag))
+                for f, z, g in zip(frequencies, swept, fitted, strict=True)
             ],
         )
     ]
@@ -271,7 +339,7 @@ def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
                 _markup(parity(name, unit, nominal, weighed) + differences(name, unit, weighed, nominal, true)),
                 ("experiment", *columns),
                 [
-                    (trial.id, *(f"{value:.4f}" for value in values))
+                    (trial.id, *(figure(value, 5) for value in values))
                     for trial, *values in zip(done, nominal, weighed, *([true] if true else []), strict=True)
                 ],
             )
@@ -284,7 +352,7 @@ def _rms(some: Sequence[float], others: Sequence[float]) -> float:
 
 
 def _amount(value: float, unit: str) -> str:
-    return f"{value:.2g} {unit}".rstrip()
+    return with_unit(figure(value, 2), unit)
 
 
 def _timeline_card(record: CampaignRecord) -> Card:
@@ -307,11 +375,11 @@ def _timeline_card(record: CampaignRecord) -> Card:
     total = max(bar.end_s for bar in bars) or 1.0
     return Card(
         "Timeline of the stations",
-        "One bar a step; a step that did not end well is marked by a word.",
+        "One bar per step; failed and stopped steps are labelled.",
         _markup(timeline(bars)),
         ("station", "steps", "busy / h", "busy / %"),
         [
-            (name, sum(bar.station == name for bar in bars), f"{time_s / 3600:.2f}", f"{100 * time_s / total:.0f}")
+            (name, sum(bar.station == name for bar in bars), figure(time_s / 3600, 3), figure(100 * time_s / total, 2))
             for name, time_s in sorted(busy.items())
         ],
         wide=True,

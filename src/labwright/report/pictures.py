@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from labwright.report.svg import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axis, Picture, same_scale
+from labwright.model.figures import figure, lasting, with_unit
+from labwright.report.svg import BOTTOM, LEFT, LETTER, RIGHT, TOP, WIDTH, Axis, Picture, same_scale
 
 Series = tuple[str, Sequence[float], Sequence[float]]
 """Label, numbers of the experiments, best value after each."""
@@ -26,24 +27,41 @@ class Bar:
     state: str
 
 
-def best_so_far(series: Sequence[Series], unit: str, optimum: float | None = None) -> str:
-    """Best value against number of experiments, one step line per series."""
+def best_so_far(
+    series: Sequence[Series],
+    unit: str,
+    optimum: float | None = None,
+    lucky: Sequence[tuple[float, float]] = (),
+) -> str:
+    """Best value against number of experiments, one step line per series.
+
+    Args:
+        series: what is believed or known to be the best after each experiment, not the luckiest reading.
+        unit: of the values.
+        optimum: true optimum, where a simulated world knows it.
+        lucky: number and measured mean of experiments whose mean was better than all before: marked, not joined.
+    """
     xs = [x for _, numbers, _ in series for x in numbers]
     ys = [y for _, _, values in series for y in values] + ([optimum] if optimum is not None else [])
+    ys += [y for _, y in lucky]
     picture = Picture(
         "Best so far",
-        "; ".join(f"{label}: {values[-1]:.2f} {unit} after {numbers[-1]:g}" for label, numbers, values in series),
+        "; ".join(
+            f"{label}: {with_unit(figure(values[-1]), unit)} after {numbers[-1]:g}" for label, numbers, values in series
+        ),
         Axis("experiments", 0, max(xs) + 1),
-        Axis.around(f"best so far / {unit}", ys),
+        Axis.around(_quantity("best so far", "" if unit == "1" else unit), ys),
     )
     if optimum is not None:
-        picture.level(optimum, f"true optimum {optimum:.2f}")
+        picture.level(optimum, f"true optimum {figure(optimum)}")
     for index, (label, numbers, values) in enumerate(series):
         stairs_x, stairs_y = [numbers[0]], [values[0]]
         for x, y in zip(numbers[1:], values[1:], strict=True):
             stairs_x += [x, x]
             stairs_y += [stairs_y[-1], y]
         picture.line(stairs_x, stairs_y, _COLOURS[index % 5], label, _DASHES[index % 5])
+    if lucky:
+        picture.points([x for x, _ in lucky], [y for _, y in lucky], "c3", "best single means, as measured", "ring")
     return picture.svg()
 
 
@@ -73,15 +91,15 @@ def surrogate_slice(
 
 
 def front_of(across: str, up: str, measured: Sequence[Sequence[float]], best: Sequence[Sequence[float]]) -> str:
-    """Two objectives against each other; those that no other experiment beats are crossed."""
+    """Two objectives against each other; those on the Pareto front are crossed."""
     picture = Picture(
-        "Front",
-        f"{up} against {across}; {len(best)} of {len(measured)} experiments are beaten by no other.",
+        "Pareto front",
+        f"{up} against {across}; {len(best)} of {len(measured)} experiments are on the Pareto front.",
         Axis.around(across, [one[0] for one in measured]),
         Axis.around(up, [one[1] for one in measured]),
     )
     picture.points([one[0] for one in measured], [one[1] for one in measured], "c2", "experiments", "ring")
-    picture.points([one[0] for one in best], [one[1] for one in best], "c1", "beaten by none", "cross")
+    picture.points([one[0] for one in best], [one[1] for one in best], "c1", "Pareto front", "cross")
     return picture.svg()
 
 
@@ -89,14 +107,17 @@ def nyquist(measured: Sequence[complex], fitted: Sequence[complex], resistance_o
     """An impedance sweep in the complex plane, with its fit and the resistance read from it."""
     across = Axis.around("Re Z / Ω", [z.real for z in [*measured, *fitted]] + [resistance_ohm])
     up = Axis.around("-Im Z / Ω", [-z.imag for z in [*measured, *fitted]] + [0.0])
+    wide, high, left = same_scale(across, up)
     picture = Picture(
         "Nyquist plot",
-        f"Impedance of the cell with its fit; the electrolyte and leads together have {resistance_ohm:.2f} Ohm.",
-        *same_scale(across, up),
+        f"Impedance of the cell with its fit; the electrolyte and leads together have {figure(resistance_ohm)} Ohm.",
+        wide,
+        high,
+        left=left,
     )
     picture.line([z.real for z in fitted], [-z.imag for z in fitted], "c1", "fit: R + constant-phase element")
     picture.points([z.real for z in measured], [-z.imag for z in measured], "c2", "measured", "ring")
-    picture.points([resistance_ohm], [0.0], "c3", f"R = {resistance_ohm:.2f} Ω", "cross")
+    picture.points([resistance_ohm], [0.0], "c3", f"R = {figure(resistance_ohm)} Ω", "cross")
     return picture.svg()
 
 
@@ -144,13 +165,13 @@ def timeline(bars: Sequence[Bar]) -> str:
     row = 44
     height = TOP + row * len(stations) + BOTTOM
     axis = Axis("hours of laboratory time", 0, hours * 1.001 or 1.0)
-    left = LEFT + 48
+    left = max(LEFT + 48, 16 + LETTER * max((len(station) for station in stations), default=0))
     scale = (WIDTH - left - RIGHT) / (axis.high - axis.low)
     drawn = []
-    for value in axis.ticks():
+    for value, label in axis.labelled(WIDTH - left - RIGHT):
         x = round(left + value * scale, 2)
         drawn.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{height - BOTTOM}"/>')
-        drawn.append(f'<text x="{x}" y="{height - BOTTOM + 20}" text-anchor="middle">{value:g}</text>')
+        drawn.append(f'<text x="{x}" y="{height - BOTTOM + 20}" text-anchor="middle">{label}</text>')
     for index, station in enumerate(stations):
         y = TOP + row * index
         drawn.append(f'<text x="{left - 8}" y="{y + 27}" text-anchor="end">{escape(station)}</text>')
@@ -162,16 +183,16 @@ def timeline(bars: Sequence[Bar]) -> str:
             good = bar.state == "done"
             drawn.append(
                 f'<rect x="{x}" y="{y + 8}" width="{width}" height="28" fill="var(--{"c1" if good else "c2"})">'
-                f"<title>{escape(f'{bar.label}: {bar.state}, {bar.end_s - bar.start_s:.0f} s')}</title></rect>"
+                f"<title>{escape(f'{bar.label}: {bar.state}, {lasting(bar.end_s - bar.start_s)}')}</title></rect>"
             )
             if not good:
                 drawn.append(f'<text x="{x}" y="{y + 6}">{escape(bar.state)}</text>')
-    label = f'<text x="{(left + WIDTH - RIGHT) / 2}" y="{height - 14}" text-anchor="middle">{axis.label}</text>'
+    title = f'<text x="{(left + WIDTH - RIGHT) / 2}" y="{height - 14}" text-anchor="middle">{axis.label}</text>'
     return (
         f'<svg class="lw" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="timeline-t timeline-d" '
         f'xmlns="http://www.w3.org/2000/svg"><title id="timeline-t">Timeline of the stations</title>'
-        f'<desc id="timeline-d">{len(bars)} steps on {len(stations)} stations in {hours:.1f} hours.</desc>'
-        f"{''.join(drawn)}{label}</svg>"
+        f'<desc id="timeline-d">{len(bars)} steps on {len(stations)} stations in {figure(hours, 3)} hours.</desc>'
+        f"{''.join(drawn)}{title}</svg>"
     )
 
 

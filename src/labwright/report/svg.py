@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from labwright.model.figures import evenly
+
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 88, 20, 20, 58
+LINE = 26
+"""Height of a line of the legend."""
 
-TINY = 1e-9
-"""Smaller than anything a laboratory measures in its units; drawn as zero."""
+TINY = 1e-290
+"""So small that a double has no room for an axis around it; drawn as zero."""
+
+SAME = 1e-13
+"""Values closer than this, relative to their size, differ by rounding only."""
+
+LETTER = 11.4
+"""Width of a letter in the largest type, which small screens get, in units of the board."""
 
 STYLE = """
 .lw{--ink:#1c2733;--grid:#d7dde3;--paper:#fff;--c1:#0b6e99;--c2:#c4511a;--c3:#6a4c93;--c4:#2e7d4f;--c5:#8a6d00}
@@ -51,21 +62,38 @@ class Axis:
         size = max(abs(low), abs(high))
         if size < TINY:
             air = 1.0
-        elif high - low < 1e-9 * size:  # the same number but for rounding
+        elif high - low < SAME * size:
             air = size * margin
         else:
             air = (high - low) * margin
         return cls(label, low - air, high + air)
 
-    def ticks(self) -> list[float]:
-        """About five round numbers inside."""
-        raw = (self.high - self.low) / 5
-        power = 10 ** math.floor(math.log10(raw))
-        step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= raw * 0.999)
+    def step(self, most: int = 5) -> float:
+        """A round distance of ticks, of which about `most` fit."""
+        raw = (self.high - self.low) / most
+        power = 10.0 ** math.floor(math.log10(raw))
+        return next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= raw * 0.999)
+
+    def ticks(self, most: int = 5) -> list[float]:
+        """About `most` round numbers inside."""
+        step = self.step(most)
         first = math.ceil(self.low / step - 1e-9)
-        return [
-            round(first * step + index * step, 12) for index in range(int((self.high - first * step) / step + 1e-9) + 1)
-        ]
+        places = 2 - math.floor(math.log10(step))
+        number = int((self.high - first * step) / step + 1e-9) + 1
+        return [round((first + index) * step, places) for index in range(number)]
+
+    def labelled(self, room: float = math.inf) -> list[tuple[float, str]]:
+        """Ticks and what stands at them, so few that they fit into `room` side by side."""
+        for most in (5, 4, 3, 2):
+            ticks = self.ticks(most)
+            labels = evenly(ticks, self.step(most))
+            if sum(len(label) + 1 for label in labels) * LETTER <= room:
+                break
+        return list(zip(ticks, labels, strict=True))
+
+    def margin(self) -> float:
+        """Room for the labels of this axis and its title, standing upright at the left."""
+        return max(LEFT, 38 + LETTER * max((len(label) for _, label in self.labelled()), default=0))
 
 
 @dataclass
@@ -77,6 +105,7 @@ class Picture:
         description: what is to be seen in it, in a sentence.
         x: horizontal axis.
         y: vertical axis.
+        left: room for the labels of the vertical axis; as much as they need if 0.
     """
 
     title: str
@@ -84,15 +113,19 @@ class Picture:
     x: Axis
     y: Axis
     height: int = HEIGHT
+    left: float = 0.0
     parts: list[str] = field(default_factory=list)
     legend: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.left = self.left or self.y.margin()
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Where a point of the data lies on the board."""
         across = (x - self.x.low) / (self.x.high - self.x.low)
         up = (y - self.y.low) / (self.y.high - self.y.low)
         return (
-            round(LEFT + across * (WIDTH - LEFT - RIGHT), 2),
+            round(self.left + across * (WIDTH - self.left - RIGHT), 2),
             round(self.height - BOTTOM - up * (self.height - TOP - BOTTOM), 2),
         )
 
@@ -134,63 +167,74 @@ class Picture:
     def svg(self) -> str:
         """The picture as an SVG element."""
         name = "".join(one if one.isalnum() else "-" for one in self.title.lower())
+        legend, rows = self._legend()
         return (
-            f'<svg class="lw" viewBox="0 0 {WIDTH} {self.height + 24 * len(self.legend)}" role="img" '
+            f'<svg class="lw" viewBox="0 0 {WIDTH} {self.height + LINE * rows}" role="img" '
             f'aria-labelledby="{name}-t {name}-d" xmlns="http://www.w3.org/2000/svg">'
             f'<title id="{name}-t">{escape(self.title)}</title><desc id="{name}-d">{escape(self.description)}</desc>'
-            f"{self._axes()}{''.join(self.parts)}{self._legend()}</svg>"
+            f"{self._axes()}{''.join(self.parts)}{legend}</svg>"
         )
 
     def _axes(self) -> str:
+        left, bottom = self.left, self.height - BOTTOM
+        wide, high = WIDTH - left - RIGHT, bottom - TOP
         drawn = []
-        for value in self.x.ticks():
+        for value, label in self.x.labelled(wide):
             x, _ = self.place(value, self.y.low)
-            drawn.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{self.height - BOTTOM}"/>')
-            drawn.append(f'<text x="{x}" y="{self.height - BOTTOM + 20}" text-anchor="middle">{value:g}</text>')
-        for value in self.y.ticks():
+            drawn.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}"/>')
+            drawn.append(f'<text x="{x}" y="{bottom + 20}" text-anchor="middle">{label}</text>')
+        for value, label in self.y.labelled():
             _, y = self.place(self.x.low, value)
-            drawn.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-            drawn.append(f'<text x="{LEFT - 8}" y="{y + 5}" text-anchor="end">{value:g}</text>')
-        middle_x, middle_y = (LEFT + WIDTH - RIGHT) / 2, (TOP + self.height - BOTTOM) / 2
+            drawn.append(f'<line class="grid" x1="{left}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
+            drawn.append(f'<text x="{left - 8}" y="{y + 5}" text-anchor="end">{label}</text>')
+        middle_x, middle_y = left + wide / 2, TOP + high / 2
         drawn.append(
-            f'<text x="{middle_x}" y="{self.height - 14}" text-anchor="middle">{escape(self.x.label)}</text>'
-            f'<text x="18" y="{middle_y}" text-anchor="middle" transform="rotate(-90 18 {middle_y})">'
-            f"{escape(self.y.label)}</text>"
-            f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{self.height - BOTTOM}" '
-            f'y2="{self.height - BOTTOM}"/><line class="axis" x1="{LEFT}" x2="{LEFT}" y1="{TOP}" '
-            f'y2="{self.height - BOTTOM}"/>'
+            f'<text x="{middle_x}" y="{self.height - 14}" text-anchor="middle"{_fitted(self.x.label, wide)}>'
+            f"{escape(self.x.label)}</text>"
+            f'<text x="20" y="{middle_y}" text-anchor="middle" transform="rotate(-90 20 {middle_y})"'
+            f"{_fitted(self.y.label, high + TOP)}>{escape(self.y.label)}</text>"
+            f'<line class="axis" x1="{left}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>'
+            f'<line class="axis" x1="{left}" x2="{left}" y1="{TOP}" y2="{bottom}"/>'
         )
         return "".join(drawn)
 
-    def _legend(self) -> str:
-        drawn = []
-        for index, (label, colour, shape) in enumerate(self.legend):
-            y = self.height + 12 + 24 * index
+    def _legend(self) -> tuple[str, int]:
+        """The legend, and how many lines it has; a long entry is broken."""
+        drawn, row = [], 0
+        for label, colour, shape in self.legend:
+            y = self.height + LINE // 2 + LINE * row
             if shape in ("line", "dash"):
                 dash = ' stroke-dasharray="6 4"' if shape == "dash" else ""
                 drawn.append(
-                    f'<line x1="{LEFT}" x2="{LEFT + 28}" y1="{y}" y2="{y}" stroke="var(--{colour})" '
-                    f'stroke-width="2.4"{dash}/>'
+                    f'<line x1="8" x2="36" y1="{y}" y2="{y}" stroke="var(--{colour})" stroke-width="2.4"{dash}/>'
                 )
             elif shape == "area":
-                drawn.append(
-                    f'<rect x="{LEFT}" y="{y - 7}" width="28" height="14" fill="var(--{colour})" opacity="0.3"/>'
-                )
+                drawn.append(f'<rect x="8" y="{y - 7}" width="28" height="14" fill="var(--{colour})" opacity="0.3"/>')
             else:
-                drawn.append(_mark(LEFT + 14, y, colour, shape))
-            drawn.append(f'<text x="{LEFT + 38}" y="{y + 5}">{escape(label)}</text>')
-        return "".join(drawn)
+                drawn.append(_mark(22, y, colour, shape))
+            for text in textwrap.wrap(label, int((WIDTH - 46) / LETTER)) or [""]:
+                drawn.append(f'<text x="46" y="{self.height + LINE // 2 + LINE * row + 5}">{escape(text)}</text>')
+                row += 1
+        return "".join(drawn), row
 
 
-def same_scale(x: Axis, y: Axis, height: int = HEIGHT) -> tuple[Axis, Axis]:
-    """Both axes widened until a unit is as long on one as on the other, as an impedance is drawn."""
-    wide, high = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
-    unit = max((x.high - x.low) / wide, (y.high - y.low) / high)
-    more_x, more_y = unit * wide - (x.high - x.low), unit * high - (y.high - y.low)
-    return (
-        Axis(x.label, x.low - more_x / 2, x.high + more_x / 2),
-        Axis(y.label, y.low - more_y / 2, y.high + more_y / 2),
-    )
+def same_scale(x: Axis, y: Axis, height: int = HEIGHT) -> tuple[Axis, Axis, float]:
+    """Both axes widened until a unit is as long on one as on the other, as an impedance is drawn; and left margin."""
+    left, wide, high = y.margin(), x, y
+    while True:
+        across, up = WIDTH - left - RIGHT, height - TOP - BOTTOM
+        unit = max((x.high - x.low) / across, (y.high - y.low) / up)
+        more_x, more_y = unit * across - (x.high - x.low), unit * up - (y.high - y.low)
+        wide = Axis(x.label, x.low - more_x / 2, x.high + more_x / 2)
+        high = Axis(y.label, y.low - more_y / 2, y.high + more_y / 2)
+        if high.margin() <= left:
+            return wide, high, left
+        left = high.margin()
+
+
+def _fitted(text: str, room: float) -> str:
+    """Pressed together if it is too long for `room`."""
+    return f' textLength="{room:.0f}" lengthAdjust="spacingAndGlyphs"' if len(text) * LETTER > room else ""
 
 
 def _mark(x: float, y: float, colour: str, shape: str) -> str:

@@ -1,0 +1,111 @@
+"""Numbers as people read them: significant digits, whatever the unit makes of the size; never a rounded-away zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+DIGITS = 4
+"""Significant digits of a value that has no standard error to say how many there are."""
+
+MOST_DIGITS = 15
+"""What a double holds for certain."""
+
+SMALLEST_PLAIN, LARGEST_PLAIN = 1e-4, 1e7
+"""Sizes written without a power of ten."""
+
+
+def figure(value: float, digits: int = DIGITS) -> str:
+    """A number with `digits` significant digits; what is whole is written whole."""
+    if isinstance(value, int) or not math.isfinite(value):
+        return str(value)
+    if value == 0:
+        return "0"  # and no "-0"
+    if value == int(value) and abs(value) < LARGEST_PLAIN:
+        return str(int(value))
+    if 10.0**digits <= abs(value) < LARGEST_PLAIN:
+        return f"{value:.0f}"  # an integer part is never filled up with zeros
+    rounded = float(f"{value:.{digits - 1}e}")
+    if SMALLEST_PLAIN <= abs(rounded) < LARGEST_PLAIN:
+        return _plain(rounded, digits - 1 - _power(rounded))
+    return _powered(rounded, digits - 1)
+
+
+def measured(mean: float, sem: float | None) -> str:
+    """A mean with its standard error, both to the place where the error has two digits: ``13.58 ± 0.16``."""
+    if sem is None or not math.isfinite(sem) or not math.isfinite(mean) or sem <= 0:
+        return figure(mean)
+    sem = float(f"{sem:.1e}")
+    size = max(abs(mean), sem)
+    last = _power(sem) - 1  # power of ten of the last digit shown
+    if _power(size) - last >= MOST_DIGITS:  # the error is beyond what a double tells apart
+        return f"{figure(mean, MOST_DIGITS)} ± {figure(sem, 2)}"
+    if SMALLEST_PLAIN <= size < LARGEST_PLAIN and last >= -8:
+        return f"{_zero(f'{mean:.{max(0, -last)}f}')} ± {sem:.{max(0, -last)}f}"
+    power = _power(size)
+    scale, places = 10.0**-power, max(0, power - last)
+    if not math.isfinite(scale):
+        return f"{figure(mean)} ± {figure(sem, 2)}"
+    return f"({_zero(f'{mean * scale:.{places}f}')} ± {sem * scale:.{places}f})e{power:+03d}"
+
+
+def column(values: Sequence[float | None], digits: int = DIGITS) -> list[str]:
+    """Numbers that stand below one another: as many digits as tell them apart; None is empty."""
+    numbers = {float(value) for value in values if value is not None}
+    while digits < MOST_DIGITS and len({figure(one, digits) for one in numbers}) < len(numbers):
+        digits += 1
+    return ["" if value is None else figure(value, digits) for value in values]
+
+
+def evenly(values: Sequence[float], step: float) -> list[str]:
+    """The numbers at an axis, `step` apart: no more digits than the step has, and the same number of places for all."""
+    size = max((abs(one) for one in values), default=0.0)
+    if size == 0:
+        return ["0" for _ in values]
+    places = next((n for n in range(17) if _whole(step * 10.0**n)), 17)
+    if size < LARGEST_PLAIN and (places <= 8 or size >= 1):
+        return [_zero(f"{one:.{places}f}") for one in values]
+    digits = _power(size) - _power(step) + (0 if _whole(step / 10.0 ** _power(step)) else 1)
+    return [
+        "0" if abs(one) < step * 1e-6 else _powered(one, max(0, digits - _power(size) + _power(one))) for one in values
+    ]
+
+
+def with_unit(number: str, unit: str) -> str:
+    """A number and its unit; a pure number has none to show."""
+    return number if unit in ("", "1") else f"{number} {unit}"
+
+
+def lasting(seconds: float) -> str:
+    """How long something lasts, in the unit a person would take."""
+    if seconds < 1:
+        return f"{figure(seconds, 2)} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _power(value: float) -> int:
+    """The power of ten of the first digit, as it is printed."""
+    return int(f"{value:.14e}".partition("e")[2]) if value else 0
+
+
+def _whole(value: float) -> bool:
+    return value > 0.5 and abs(value - round(value)) < 1e-6 * value
+
+
+def _plain(value: float, places: int) -> str:
+    text = f"{value:.{max(0, places)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _powered(value: float, places: int) -> str:
+    mantissa, _, exponent = f"{value:.{places}e}".partition("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{exponent}"
+
+
+def _zero(text: str) -> str:
+    """Without the sign of a zero."""
+    return text[1:] if text.startswith("-") and not text.strip("-0.") else text
