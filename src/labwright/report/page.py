@@ -74,7 +74,7 @@ def html(record: CampaignRecord, world: Any = None) -> str:
     best = planner.best(record.core.state()) if record.done else None
     cards = []
     if record.done:
-        cards.append(_best_card(record, planner, best, world))
+        cards.append(best_card(record, planner, best, world))
         cards += _front_cards(record)
         if best is not None:
             for objective in spec.objectives:
@@ -114,7 +114,7 @@ def html(record: CampaignRecord, world: Any = None) -> str:
     )
 
 
-def _best_card(record: CampaignRecord, planner: Planner, best: Recommendation | None, world: Any) -> Card:
+def best_card(record: CampaignRecord, planner: Planner, best: Recommendation | None, world: Any) -> Card:
     """The best experiment after each, by the model and not by luck; its true value where a simulation knows it."""
     spec = record.core.spec
     unit, done = spec.objective.unit, record.done
@@ -147,7 +147,7 @@ def _best_card(record: CampaignRecord, planner: Planner, best: Recommendation | 
     columns.append(column([None if at is None else shown[at] for at in chosen]))
     heads = ["measured", *(["by the model"] if estimates is not None else []), label]
     counting = ", of those that keep the limits" if spec.outcome_limits else ""
-    source = f" {spec.compare.title}: {spec.compare.source}." if spec.compare else ""
+    source = f" The {spec.compare.title}: {spec.compare.source}." if spec.compare else ""
     means = (
         " The best single means are marked: they were lucky, the best of many readings that scatter." if lucky else ""
     )
