@@ -277,7 +277,7 @@ def test_stocks_are_promised_used_and_never_overdrawn() -> None:
     assert spent["change_ml"] == -3.0
     lab.suggest(water=3.0)
     assert lab.core.phase == "draining"
-    assert "stock water is used up: 3.00 ml are needed, 1.50 ml are left" in lab.core.reason
+    assert "stock water is used up: 3 ml are needed, 1.5 ml are left" in lab.core.reason
 
 
 def test_counted_stocks_are_used_as_operations_confirm_and_promises_are_released() -> None:
@@ -317,7 +317,7 @@ def test_a_campaign_ends_in_time_when_preparations_have_eaten_the_stock() -> Non
     prepared.handle(Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses_ml={"water": 2.0}))
     assert (prepared.phase, prepared.tried) == ("completed", 0)
     assert prepared.reason == (
-        "stock water is used up: 2.00 ml are needed, 1.50 ml are left (5.50 ml were pumped, 1.00 ml may have been); "
+        "stock water is used up: 2 ml are needed, 1.5 ml are left (5.5 ml were pumped, 1 ml may have been); "
         "refill it (inventory.yaml)"
     )
     lab.suggest()  # nothing was declared, and still it was pumped

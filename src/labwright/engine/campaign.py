@@ -19,6 +19,7 @@ from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
 from labwright.model.campaign import CampaignState, Earlier, Objective, OutcomeLimit
 from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
+from labwright.model.figures import figure
 from labwright.model.lab import Broken, LabModel
 from labwright.model.names import protocol_collisions
 from labwright.model.protocol import ParameterSpec, ProtocolSpec
@@ -461,7 +462,7 @@ def _check_stocks(lab: LabModel, spec: CampaignSpec, protocols: dict[str, LabPro
             raise ConfigError(unknown("stock", stock, list(lab.stocks)))
         there = lab.stocks[stock].volume_ml - lab.stocks[stock].reserve_ml
         if volume_ml > there:
-            short.append(f"  {stock}: may need {volume_ml:.1f} ml, {there:.1f} ml can be used")
+            short.append(f"  {stock}: may need {figure(volume_ml)} ml, {figure(there)} ml can be used")
     if short:
         raise ConfigError(
             f"campaign {spec.name}: stocks may not last for {spec.budget} experiments; refill them (inventory.yaml) or "

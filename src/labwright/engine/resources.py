@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.tables import Spent, Touched
+from labwright.model.figures import figure
 from labwright.model.material import NL_PER_ML, Used, nanolitres
 from labwright.model.protocol import StepSpec
 from labwright.model.states import check_transition
@@ -176,7 +177,7 @@ class Resources:
             elif stock in self.lots_ml:
                 free_ml = self.lots_ml[stock] - self.promised_ml.get(stock, 0.0)
                 if volume_ml > free_ml + 1e-9:
-                    return f"stock {stock} is used up: {volume_ml:.2f} ml are needed, {free_ml:.2f} ml are left"
+                    return f"stock {stock} is used up: {figure(volume_ml)} ml are needed, {figure(free_ml)} ml are left"
         for stock in self.used:  # also of what no protocol has promised to take
             if (free_nl := self._free_nl(stock)) < 0:
                 return self._lacks(stock, uses_ml.get(stock, 0.0), free_nl)
@@ -188,12 +189,12 @@ class Resources:
 
     def _lacks(self, stock: str, needed_ml: float, free_nl: int) -> str:
         used = self.used.get(stock, Used())
-        words = [f"{used.nl / NL_PER_ML:.2f} ml were pumped"]
-        words += [f"{used.unknown_nl / NL_PER_ML:.2f} ml may have been"] if used.unknown_nl else []
+        words = [f"{figure(used.nl / NL_PER_ML)} ml were pumped"]
+        words += [f"{figure(used.unknown_nl / NL_PER_ML)} ml may have been"] if used.unknown_nl else []
         if promised_nl := self.promised_nl.get(stock, 0):
-            words.append(f"{promised_nl / NL_PER_ML:.2f} ml are reserved for samples under way")
+            words.append(f"{figure(promised_nl / NL_PER_ML)} ml are reserved for samples under way")
         return (
-            f"stock {stock} is used up: {needed_ml:.2f} ml are needed, {free_nl / NL_PER_ML:.2f} ml are left "
+            f"stock {stock} is used up: {figure(needed_ml)} ml are needed, {figure(free_nl / NL_PER_ML)} ml are left "
             f"({', '.join(words)})"
         )
 
