@@ -417,9 +417,7 @@ def test_opening_a_lab_moves_nothing(folder: LabFolder) -> None:
 
 
 def test_too_small_a_stock_is_refused_before_anything_moves(folder: LabFolder) -> None:
-    with pytest.raises(
-        ConfigError, match=r"(?s)stocks may not last for 29 experiments.*DMC_EC_70_30: may need 58 ml"
-    ):
+    with pytest.raises(ConfigError, match=r"(?s)stocks may not last for 29 experiments.*DMC_EC_70_30: may need 58 ml"):
         load_campaign(folder, SPEC, budget=29)
 
 

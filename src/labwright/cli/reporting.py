@@ -50,6 +50,10 @@ def _written(data: Path, name: str, world: Any, out: Path | None, place: str | P
 
 def _write(path: Path, page: str) -> None:
     """In one move: a reader never sees half a page, and a full disk leaves the old one."""
+    path = path.resolve()  # where a link leads
+    if path.exists() and not path.is_file():  # a pipe, a terminal
+        path.write_text(page, encoding="utf-8")
+        return
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_text(page, encoding="utf-8")
