@@ -15,9 +15,12 @@ from labwright.engine.events import (
     DrainAsked,
     Event,
     Finish,
+    Infeasible,
     Instruction,
+    Noted,
     PauseAsked,
     PauseStations,
+    Proposed,
     ResumeAsked,
     Resumed,
     RunStep,
@@ -25,9 +28,10 @@ from labwright.engine.events import (
     StepEnded,
     StopAsked,
     Suggested,
+    Vetoed,
 )
 from labwright.engine.tables import take_changes
-from labwright.model.campaign import Suggestion
+from labwright.model.campaign import Suggestion, Veto
 from labwright.model.material import Used
 from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOutcome, StepSpec, When
 from labwright.model.spec import StopRule
@@ -366,3 +370,81 @@ def test_preparations_are_no_experiments() -> None:
     core.handle(started(1, 1, StopRule()))
     assert core.tried == 0
     assert core.trials == []
+
+
+def test_what_a_campaign_is_like_is_written_once() -> None:
+    """D15: with a pool of 10,000 candidates the spec is most of a megabyte."""
+    lab = Lab(protocol(STEP, results=("y",)), budget=5)
+    row = take_changes(lab.core)["campaign", "c-1"]
+    assert row is not None
+    assert row["spec"] == lab.core.spec.model_dump_json()
+    lab.suggest()
+    later = take_changes(lab.core)["campaign", "c-1"]
+    assert later == {key: value for key, value in row.items() if key != "spec"} | {"tried": 1}
+
+
+def test_what_tables_were_not_told_changes_nothing_for_a_sample() -> None:
+    """D12: the core keeps its own list of what an event has changed."""
+    lab = Lab(STAYS_BEHIND, budget=2)
+    lab.suggest()
+    lab.end("0001/fetch")
+    lab.end("0001/warm", "failed", kind="infeasible")
+    assert [question.label for question in lab.core.open_questions] == ["0001"]
+    lab.feed(Noted(words="the journal is back"))
+    assert lab.core.live["0001"].state == "held"
+    lab.answer("removed")
+    assert "0001" not in lab.core.live
+
+
+STAYS_BEHIND = protocol(
+    StepSpec(name="fetch", station="arm", expected_s=1, moves_to="bench"),
+    StepSpec(name="warm", station="oven", needs=("fetch",), expected_s=1),
+)
+
+THERE_AND_BACK = protocol(
+    StepSpec(name="to_balance", station="arm", expected_s=1, moves_to="balance"),
+    StepSpec(name="to_plate", station="arm", needs=("to_balance",), expected_s=1, moves_to="plate"),
+    StepSpec(name="stir", station="plate", needs=("to_plate",), expected_s=1),
+    StepSpec(name="weigh_again", station="arm", needs=("stir",), expected_s=1, moves_to="balance"),
+    StepSpec(name="out", station="arm", needs=("weigh_again",), expected_s=1, leaves=True),
+    results=("y",),
+)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="D8: two samples, a protocol that returns to a position: each waits for the place of the other, and only "
+    "the oracle sees it; the dispatcher of the engine's recut reserves a sample's whole way",
+)
+def test_two_samples_whose_ways_cross_do_not_wait_for_each_other_for_ever() -> None:
+    lab = Lab(THERE_AND_BACK, budget=2, parallel=2)
+    lab.suggest()
+    lab.suggest()
+    for _ in range(20):
+        for name in list(lab.running):
+            lab.end(name)
+    assert lab.core.phase == "completed"
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="D14: a proposal, a veto and an infeasible suggestion change no row, so readers of the tables do not see "
+    "them; the engine's recut gives trials and vetoes tables of their own",
+)
+@pytest.mark.parametrize("what", ["proposed", "vetoed", "infeasible"])
+def test_what_is_proposed_vetoed_or_infeasible_is_in_the_tables(what: str) -> None:
+    lab = Lab(protocol(STEP, results=("y",)), budget=5)
+    take_changes(lab.core)
+    point = Suggestion(params={"x": 0.2}, rationale="wanted")
+    events: dict[str, Event] = {
+        "proposed": Proposed(suggestion=point, by="Kim"),
+        "vetoed": Vetoed(veto=Veto(params={"x": 0.9}, reach=0.1, by="Kim"), by="Kim"),
+        "infeasible": Infeasible(suggestion=point, reason="too rich"),
+    }
+    if what != "infeasible":
+        lab.suggest()
+        take_changes(lab.core)
+    lab.feed(events[what])
+    assert take_changes(lab.core), f"no row says what was {what}"

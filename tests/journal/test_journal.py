@@ -72,6 +72,15 @@ def test_an_event_and_what_it_changes_are_kept_together_or_not_at_all(journal: J
     assert len(list(journal.events("c-1"))) == 2
 
 
+def test_a_row_may_leave_out_what_stays_as_it_is(journal: Journal) -> None:
+    row = {"id": "c-1", "name": "c", "state": "running", "simulated": True, "budget": 3, "tried": 0}
+    first = event("started", changes={("campaign", "c-1"): {**row, "spec": "all of it"}})
+    journal.record([first, event("suggested", changes={("campaign", "c-1"): {**row, "tried": 1}})])
+    journal.record([event("step_ended", changes={("campaign", "c-1"): {**row, "tried": 2}})])
+    (kept,) = journal.rows(schema.campaign)
+    assert (kept["tried"], kept["spec"]) == (2, "all of it")
+
+
 def test_many_threads_are_committed_together_and_none_suffers_for_another(journal: Journal) -> None:
     batches: list[str] = []
     journal.writer.on_commit = lambda when, label: batches.append(label) if when == "before" else None

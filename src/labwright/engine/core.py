@@ -268,7 +268,8 @@ class CampaignCore:
         """The whole state as canonical JSON; equal states give equal bytes."""
         hidden = ("touched", "_out", "_started", "_changed")
         state = {name: value for name, value in vars(self).items() if name not in hidden}
-        return orjson.dumps(state, default=_plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        how = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+        return orjson.dumps(state, default=_plain, option=how)
 
     def _start(self, event: Started) -> None:
         self._started = event
@@ -281,6 +282,7 @@ class CampaignCore:
         self._asked = Questions(self.touched, mark=":q" if event.naming > 1 else "?")
         self.phase = "queued"
         self._become("running")
+        self.touched.spec = True
         for name in event.lots_ml:
             self.touched.lots.add(name)
 
@@ -483,7 +485,7 @@ class CampaignCore:
         self.trials[one.trial] = trial
         one.become("measured")
         self._touch(one)
-        self.stopping.take(self.spec, trial, self.counted)
+        self.stopping.take(self.spec, trial, self.trials)
 
     def _fail_experiment(self, one: Experiment, reason: str) -> None:
         """Every step ended well, and still the results are not those the protocol declares."""
@@ -709,7 +711,7 @@ class CampaignCore:
             return
         if self.tried >= self.spec.budget:
             self._drain("completed", f"the budget of {self.spec.budget} experiments is spent")
-        elif reason := self.stopping.reason(self.spec, self.spent):
+        elif reason := self.stopping.reason(self.spec, lambda: self.spent):
             self._drain("completed", reason)
         elif len(self.live) < self.spec.parallel:
             self._out.append(Ask(self.proposals.ask(), self.state()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labwright.model.campaign import StopAdvice, Trial
@@ -26,13 +26,13 @@ class Stopping:
     small_gains: int = 0
     advices: int = 0
 
-    def take(self, spec: CampaignSpec, trial: Trial, counted: Sequence[Trial]) -> None:
+    def take(self, spec: CampaignSpec, trial: Trial, trials: Sequence[Trial]) -> None:
         """Take account of an experiment that was measured.
 
         Args:
             spec: of the campaign.
             trial: the experiment.
-            counted: all that may be called the best, this one included if it may.
+            trials: all of the campaign.
         """
         if not counts(trial, spec.outcome_limits, spec.fidelity):
             self.since_best += self.best is not None
@@ -42,17 +42,21 @@ class Stopping:
         better = best
         if spec.more_objectives:
             mine = merits(spec.objectives, trial)
-            others = (merits(spec.objectives, one) for one in counted if one.id != trial.id)
+            others = (
+                merits(spec.objectives, one)
+                for one in trials
+                if one.id != trial.id and counts(one, spec.outcome_limits, spec.fidelity)
+            )
             better = not any(all(a >= b for a, b in zip(other, mine, strict=True)) for other in others)
         if best:
             self.best = value
         self.since_best = 0 if better else self.since_best + 1
 
-    def reason(self, spec: CampaignSpec, spent: float) -> str:
+    def reason(self, spec: CampaignSpec, spent: Callable[[], float]) -> str:
         """Why no further experiment is to begin, by what was measured and spent; empty if one may."""
         rule, objective = spec.stop, spec.objective
-        if rule.cost is not None and spec.cost is not None and spent >= rule.cost:
-            return f"{spent:.4g} {spec.cost.unit} are spent, of {rule.cost:g} that it may cost"
+        if rule.cost is not None and spec.cost is not None and (sum_ := spent()) >= rule.cost:
+            return f"{sum_:.4g} {spec.cost.unit} are spent, of {rule.cost:g} that it may cost"
         if self.best is None:
             return ""
         if rule.target is not None and objective.merit(self.best) >= objective.merit(rule.target):

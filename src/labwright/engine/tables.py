@@ -59,6 +59,7 @@ class Touched:
     """What has changed since the tables were written last."""
 
     campaign: bool = False
+    spec: bool = False
     experiments: dict[str, Experiment] = field(default_factory=dict)
     steps: dict[str, tuple[Experiment, StepRun]] = field(default_factory=dict)
     resources: set[str] = field(default_factory=set)
@@ -72,7 +73,7 @@ def take_changes(core: CampaignCore) -> Changes:
     """The rows an event has changed, once."""
     touched, changes = core.touched, Changes()
     if touched.campaign or touched.experiments:
-        changes["campaign", core.campaign] = _campaign(core)
+        changes["campaign", core.campaign] = _campaign(core) | ({"spec": _spec(core)} if touched.spec else {})
     for label, one in touched.experiments.items():
         changes["experiment", f"{core.campaign}|{label}"] = _experiment(core, one)
     for step_id, (one, run) in touched.steps.items():
@@ -102,7 +103,12 @@ def take_changes(core: CampaignCore) -> Changes:
     return changes
 
 
-def _campaign(core: CampaignCore) -> Row:
+def _spec(core: CampaignCore) -> str:
+    """Written once: with thousands of candidates it is by far the largest part of a campaign's row."""
+    return core.spec.model_dump_json()
+
+
+def _campaign(core: CampaignCore) -> dict[str, Any]:
     started = core.started
     return {
         "id": core.campaign,
@@ -116,7 +122,6 @@ def _campaign(core: CampaignCore) -> Row:
         "instruments": started.instruments or ("here" if started.simulated else "real"),
         "budget": started.spec.budget,
         "tried": core.tried,
-        "spec": started.spec.model_dump_json(),
     }
 
 

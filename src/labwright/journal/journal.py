@@ -202,7 +202,9 @@ class Journal:
             self.statements.put(connection, "event", [self._event_row(one) for one in events])
             latest: dict[tuple[str, str], Row | None] = {}
             for one in events:
-                latest.update(one.changes)
+                for key, row in one.changes.items():  # a row may leave out columns that stay as they are
+                    before = latest.get(key)
+                    latest[key] = {**before, **row} if before is not None and row is not None else row
             self._project(connection, latest)
             for one in events:
                 if one.also is not None:
@@ -340,8 +342,13 @@ class Journal:
 
     def campaigns(self) -> list[str]:
         """Ids of all campaigns, the newest last."""
-        table = schema.event
-        query = sa.select(table.c.campaign).group_by(table.c.campaign).order_by(sa.func.min(table.c.id))
+        # From one campaign to the next by the index: a year's events are not read.
+        event = schema.event.alias()
+        ids = sa.select(sa.func.min(schema.event.c.campaign).label("campaign")).cte("ids", recursive=True)
+        following = sa.select(sa.func.min(event.c.campaign)).where(event.c.campaign > ids.c.campaign).scalar_subquery()
+        ids = ids.union_all(sa.select(following).where(ids.c.campaign.is_not(None)))
+        first = sa.select(event.c.id).where(event.c.campaign == ids.c.campaign).order_by(event.c.id).limit(1)
+        query = sa.select(ids.c.campaign).where(ids.c.campaign.is_not(None)).order_by(first.scalar_subquery())
         return [row["campaign"] for row in self.read(query)]
 
     def rows(self, table: sa.Table, *where: sa.ColumnElement[bool], order: Any = None) -> list[Row]:
@@ -398,13 +405,13 @@ class Journal:
 
     def _project(self, connection: sa.Connection, changes: Changes) -> None:
         """Bring the tables of states to what the events have made of them."""
-        by_table: dict[str, list[Row]] = {}
+        alike: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
         for (name, key), row in changes.items():
             if row is None:
                 self.statements.delete(connection, name, key)
             else:
-                by_table.setdefault(name, []).append(row)
-        for name, rows in by_table.items():
+                alike.setdefault((name, tuple(row)), []).append(row)
+        for (name, _), rows in alike.items():
             self.statements.put(connection, name, rows)
 
     def write_alone(self, work: Callable[[sa.Connection], Any]) -> Any:
