@@ -311,7 +311,7 @@ def answer(data: Path, question: str, said: str, because: str) -> None:
 def refused_before_anything_is_written(data: Path, question: str) -> None:
     with pytest.raises(ConfigError, match=r"did you mean 'again'\?") as wrong:
         answer(data, question, "agian", "x")
-    assert "abandon: give sample" in str(wrong.value)
+    assert "abandon: Give sample" in str(wrong.value)
     with pytest.raises(ConfigError, match=rf"did you mean '{re.escape(question)}'\?"):
         answer(data, question[:-1], "again", "x")
     with pytest.raises(ConfigError, match="must say who answers and why"):

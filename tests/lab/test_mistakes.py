@@ -1,5 +1,6 @@
 """Mistakes in a lab's files: all at once, at their place, with a hint."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -158,6 +159,14 @@ def test_a_wrong_parameter_is_one_mistake_and_an_impossible_limit_is_one(tmp_pat
         with pytest.raises(MistakesError, match="1 mistake found") as caught:
             validate(CampaignSpec, [YamlFile(path)])
         assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["1_000", "0x10", "0o17", "0b11", "1_0.5", "1e400"])
+def test_a_number_that_is_written_otherwise_is_a_mistake_with_its_place(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f"a: [1, {{b: 2.5, c: {text}}}]\nd: -.5e1\n")
+    with pytest.raises(MistakesError, match=re.escape(f"x.yaml:1:20: {text!r} is ")):
+        YamlFile(path)
 
 
 def test_a_control_character_is_told_with_its_place(tmp_path: Path) -> None:

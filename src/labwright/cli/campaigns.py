@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from labwright.cli.output import counted, emit, table
 from labwright.cli.words import answer_command, told, valued, when
+from labwright.engine.deck import deck_questions
 from labwright.journal import Journal, schema
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.errors import ConfigError, unknown
@@ -287,7 +288,14 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
             }
             for one in journal.rows(experiment, experiment.c.campaign == campaign, order=experiment.c.label)
         ],
-        "questions": questions_of(journal, question.c.campaign == campaign, question.c.state == "open"),
+        "questions": [
+            *questions_of(journal, question.c.campaign == campaign, question.c.state == "open"),
+            *(
+                {**one.row(), "choices": one.choices}
+                for one in deck_questions(journal, running=here.campaign)
+                if one.campaign == campaign
+            ),
+        ],
         "reservations": [
             {key: one[key] for key in ("resource", "state", "label", "step_id")}
             for one in journal.rows(reservation, reservation.c.campaign == campaign, order=reservation.c.resource)

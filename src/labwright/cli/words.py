@@ -106,7 +106,7 @@ def _step(outcome: Payload) -> str:
 
 def _vetoed(event: Payload) -> str:
     if event["trial"]:
-        return f"proposal {event['trial']}"
+        return f"proposal {event['trial']}"  # in journals before each experiment had one number: its place among all
     reach = event["veto"]["reach"]
     return _params(event["veto"]) + (f", and {100 * reach:g} % of each range around it" if reach else "")
 

@@ -230,6 +230,8 @@ def deck_history(journal: Journal, campaign: str) -> _History:
 
 
 def _question(journal: Journal, first: Started, instruments: str) -> DeckQuestion | None:
+    if _nothing_left(journal, first.campaign):
+        return None
     history = deck_history(journal, first.campaign)
     core = history.core
     if core.deck_checked is not None:
@@ -253,6 +255,14 @@ def _question(journal: Journal, first: Started, instruments: str) -> DeckQuestio
         asked_s=history.last_s,
         interrupted=not core.over,
     )
+
+
+def _nothing_left(journal: Journal, campaign: str) -> bool:
+    """Whether the tables say that a campaign has completed every experiment, so that it need not be replayed."""
+    rows = journal.rows(schema.campaign, schema.campaign.c.id == campaign)
+    table = schema.experiment
+    states = {row["state"] for row in journal.rows(table, table.c.campaign == campaign)}
+    return bool(rows) and rows[0]["state"] == "completed" and states <= {"complete"}
 
 
 def _doubt(one: Experiment) -> ContainerDoubt | None:

@@ -10,11 +10,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
 from labwright.model.errors import ConfigError
+from labwright.model.numbers import number
 
 Where = Sequence[str | int]
 
@@ -62,8 +63,10 @@ class YamlFile:
         except (OSError, UnicodeDecodeError) as error:
             raise MistakesError([Mistake(self.path, 1, 1, f"cannot be read: {error}")]) from error
         self.lines = text.splitlines()
+        yaml = YAML(typ="rt")
+        yaml.Constructor = _StrictNumbers
         try:
-            tree = YAML(typ="rt").load(text)
+            tree = yaml.load(text)
         except DuplicateKeyError as error:
             mark = error.problem_mark
             key = re.match(r'found duplicate key "(.*?)"', error.problem)
@@ -77,6 +80,8 @@ class YamlFile:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line, mark.column) if mark else (0, 0)
             raise MistakesError([self._at(line, column, f"no valid YAML: {error.problem}")]) from error
+        if yaml.constructor.wrong:
+            raise MistakesError(self._at(*one) for one in yaml.constructor.wrong)
         if tree is None:
             tree = CommentedMap()
         if not isinstance(tree, CommentedMap):
@@ -103,6 +108,37 @@ class YamlFile:
     def _at(self, line: int, column: int, message: str) -> Mistake:
         source = self.lines[line] if line < len(self.lines) else ""
         return Mistake(self.path, line + 1, column + 1, message, source)
+
+
+class _StrictNumbers(RoundTripConstructor):
+    """Reads numbers as `labwright.model.numbers` does; YAML's own take ``1_000``, ``0x10`` and ``1e400``."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.wrong: list[tuple[int, int, str]] = []
+        """Line, column and message of what is no such number."""
+
+    def construct_yaml_int(self, node: Any) -> Any:
+        """A whole number."""
+        self._check(node)
+        return super().construct_yaml_int(node)
+
+    def construct_yaml_float(self, node: Any) -> Any:
+        """Any other number."""
+        self._check(node)
+        return super().construct_yaml_float(node)
+
+    def _check(self, node: Any) -> None:
+        if node.value.lstrip("+-").lower() in (".nan", ".inf"):
+            return  # the models refuse these, and say of what
+        try:
+            number(node.value)
+        except ConfigError as error:
+            self.wrong.append((node.start_mark.line, node.start_mark.column, str(error)))
+
+
+_StrictNumbers.add_constructor("tag:yaml.org,2002:int", _StrictNumbers.construct_yaml_int)
+_StrictNumbers.add_constructor("tag:yaml.org,2002:float", _StrictNumbers.construct_yaml_float)
 
 
 def _plain(node: Any) -> Any:
