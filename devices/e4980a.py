@@ -38,6 +38,19 @@ READ_BACK = (
 )  # fmt: skip
 """Settings that change the numbers and nothing else."""
 
+OPTIONAL = (
+    ":TRIG:DEL",
+    ":FUNC:DEV1:MODE",
+    ":FUNC:DEV2:MODE",
+    ":AMPL:ALC",
+    ":BIAS:STAT",
+    ":CORR:LENG",
+    ":CORR:LOAD:STAT",
+)
+"""Settings that not every firmware has."""
+
+UNDEFINED_HEADER = "-113"
+
 STATUS = {-1: "no data in the buffer", 1: "overload", 3: "signal source overloaded", 4: "ALC cannot hold the level"}
 
 _DATA, _FLAG = re.compile(r"[+-]\d\.\d{5}E[+-]\d\d"), re.compile(r"[+-]\d")
@@ -123,8 +136,12 @@ class LcrMeter(LabDevice):
         self._set_all()
 
     def _set_all(self) -> None:
-        for setting, value in self._settings.items():
-            self.set_up(f"{setting} {value}")
+        for setting, value in list(self._settings.items()):
+            error = self._sent(f"{setting} {value}")
+            if setting in OPTIONAL and error.startswith(UNDEFINED_HEADER):
+                del self._settings[setting]  # what it does not have, nobody can have set wrong
+            elif error:
+                raise DeviceError(f"{self.name}: {setting + ' ' + value!r} refused: {error}")
         if wrong := self._differs():
             raise DeviceError(f"{self.name}: it does not take its settings: {wrong}")
 
@@ -132,6 +149,8 @@ class LcrMeter(LabDevice):
         """What the instrument has set otherwise, in words; empty if all is as it should be."""
         wrong = []
         for setting in READ_BACK:
+            if setting not in self._settings:
+                continue
             found, wanted = self.query(f"{setting}?", _setting), self._settings[setting]
             if not _same(found, wanted):
                 wrong.append(f"{setting} is {found}, not {wanted}")
@@ -143,9 +162,12 @@ class LcrMeter(LabDevice):
         Raises:
             DeviceError: the instrument's own words.
         """
-        error = self.command(f"{setting};:SYST:ERR?", _error, repeatable=True)
-        if error:
+        if error := self._sent(setting):
             raise DeviceError(f"{self.name}: {setting!r} refused: {error}")
+
+    def _sent(self, setting: str) -> str:
+        """Send a setting; what the instrument has against it."""
+        return self.command(f"{setting};:SYST:ERR?", _error, repeatable=True)
 
     def trigger(self) -> Status:
         """Begin a sweep."""

@@ -30,6 +30,7 @@ POWER_TIMEOUT_S = 30.0
 
 HOME_TIMEOUT_S = 20.0
 NOT_HOMED = "-1021"
+UNKNOWN_COMMAND = "-2805"
 GRIP_S = 1.0
 
 READY = (20, 21)
@@ -218,6 +219,8 @@ class Arm(LabDevice):
     def _hold(self, setting: str, values: list[float]) -> None:
         """Make the controller hold a setting; what it holds already is not sent again.
 
+        A command server that does not know the setting has none that could be wrong.
+
         Raises:
             DeviceError: it holds another one afterwards.
         """
@@ -226,12 +229,16 @@ class Arm(LabDevice):
             numbers = self.query(setting, self._numbers)
             return numbers[len(numbers) - len(values) :]  # an index comes before the values
 
-        if _same(read(), values):
+        found = self.query(setting, self._numbers_if_known)
+        if not found or _same(found[len(found) - len(values) :], values):
             return
         self.command(f"{setting} {' '.join(f'{one:g}' for one in values)}", self._done, repeatable=True)
         found = read()
         if not _same(found, values):
             raise DeviceError(f"{self.name}: {setting} was set to {values}, but the controller has {found}")
+
+    def _numbers_if_known(self, text: str) -> list[float]:
+        return [] if text.split(" ")[0] == UNKNOWN_COMMAND else self._numbers(text)
 
     def _numbers(self, text: str) -> list[float]:
         """The numbers of a reply; True and False of a property are -1 and 0."""

@@ -360,6 +360,20 @@ def test_the_arm_whose_emergency_stop_is_pressed_gets_no_power_and_says_so() -> 
         arm.location.set(7).wait(10)
 
 
+def test_an_arm_whose_server_knows_no_profiles_moves_all_the_same() -> None:
+    unknown = b"-2805 *Unknown command*\r\n"
+    exchanges: list[Exchange] = [
+        *MADE_READY[:2],
+        (b"mspeed\n", unknown),
+        (b"Profile 1\n", unknown),
+        (b"locAngles 7\n", b"0 1 7 1 2 3 4 5 6\r\n"),
+        (b"move 7 1\n", b"0\r\n"),
+        (b"wherej\n", b"0 1 2 3 4 5 6\r\n"),
+    ]
+    with talking(Arm, exchanges, "tcp") as arm:
+        arm.location.set(7).wait(10)
+
+
 def test_a_bare_error_code_of_the_arm_is_put_into_words() -> None:
     exchanges: list[Exchange] = [
         (b"hp\n", b"0 1\r\n"),
@@ -462,6 +476,24 @@ def test_the_meter_sweeps() -> None:
         meter.connect()
         meter.trigger().wait(10)
         assert np.array_equal(meter.read()["it_resistance"]["value"], [80.0, 79.0])
+
+
+def test_a_meter_without_a_setting_is_taken_and_not_asked_for_it_again() -> None:
+    unknown = [
+        (sent, b'-113,"Undefined header"\n' if sent.startswith(b":BIAS") else answer) for sent, answer in METER_SET
+    ]
+    known = [one for one in METER_READ_BACK if not one[0].startswith(b":BIAS")]
+    exchanges: list[Exchange] = [
+        (b"*IDN?\n", b"Keysight Technologies,E4980AL,MY46200000,A.07.00\n"),
+        (b"*CLS;:SYST:ERR?\n", b'+0,"No error"\n'),
+        *unknown,
+        *known,
+        *known,
+        *SWEPT,
+    ]
+    with talking(LcrMeter, exchanges, "visa", **METER) as meter:
+        meter.connect()
+        meter.trigger().wait(10)
 
 
 def test_what_was_changed_at_the_meter_is_set_again_before_it_sweeps() -> None:
