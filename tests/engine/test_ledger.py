@@ -221,3 +221,45 @@ def test_what_a_campaign_took_that_is_never_resumed_is_counted(bench: Bench) -> 
     entries = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
     assert [(row["change_nl"], row["unknown_nl"], row["why"]) for row in entries] == [(0, 1_500_000, "preparation")]
     bench.assert_adds_up()
+
+
+def campaign_file(folder: Path, **changes: str) -> Path:
+    """The reference campaign with other lines."""
+    text = SPEC.read_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    path = folder / "changed.yaml"
+    path.write_text(text)
+    return path
+
+
+FIXED = "fixed: {temperature: 27.0}\n"
+
+
+def test_two_samples_at_once_on_simulated_wires(bench: Bench, tmp_path: Path) -> None:
+    spec = campaign_file(tmp_path, **{FIXED: f"{FIXED}parallel: 2\n"})
+    at_once = []
+    end = bench.run(budget=3, spec=spec, watch=lambda event, one: at_once.append(len(one.core.live)))
+    assert end.state == "completed", end.reason
+    assert max(at_once) == 2
+    assert bench.assert_adds_up()["rinse"] == 9_000_000
+    assert not bench.twin.world.broken_vials
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="D13: two stations share the hotplate, and the second sample heats the first in the cell; devices become "
+    "resources of the dispatcher in the engine's recut",
+)
+def test_two_samples_at_two_temperatures_on_one_hotplate(bench: Bench, tmp_path: Path) -> None:
+    temperature = "    - {type: real, name: temperature, unit: degC, low: 25, high: 60}\n  constraints:"
+    spec = campaign_file(tmp_path, **{FIXED: "parallel: 2\n", "  constraints:": temperature})
+
+    def stop(event: Event, one: CampaignRun) -> None:
+        if one.core.open_questions:
+            one.ask_to_stop("a sample was measured at another's temperature", now=False)
+
+    end = bench.run(budget=4, spec=spec, watch=stop)
+    assert end.state == "completed", end.reason
