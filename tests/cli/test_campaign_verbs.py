@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -422,3 +423,30 @@ def test_a_journal_in_postgresql_is_looked_at_and_steered_too(postgres: Postgres
     assert isinstance(refused.exception, RefusedError)
     assert "no controller runs" in str(refused.exception)
     assert here("question", "list", "--all", "--journal", url, "--json").exit_code == 0
+
+
+def test_a_question_that_nobody_answers_is_seen_and_can_end_an_unattended_run(lab: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "lab"
+    shutil.copytree(lab, broken)
+    protocol = broken / "protocols" / "warm_up.py"
+    smokes = '        if context.order.attempt == 1:\n            raise DeviceError("it smokes")\n'
+    waits, imports = "        yield from wait_s(", "from labwright.model.protocol"
+    text = protocol.read_text().replace(waits, smokes + waits)
+    protocol.write_text(text.replace(imports, f"from labwright.model.errors import DeviceError\n{imports}"))
+    simulated = ("--simulated", "--no-store", "--planner", "random", "--json")
+    command = ("campaign", "run", "first", "--lab", broken, *simulated)
+    done = labwright(*command, "--data", tmp_path / "unattended", "--on-question", "fail")
+    assert done.returncode == 1, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[-1]["state"] == "stopped"
+    assert re.match(r"no person is there to answer question .*: .*it smokes", lines[-1]["reason"])
+
+    data = tmp_path / "attended"
+    with started(*command, "--data", data, "--budget", "1") as run:
+        assert run.stdout is not None
+        asked = next(line for line in map(json.loads, run.stdout) if "question" in line)
+        assert asked["waits_for"] == [f"answer to {asked['question']['id']}"]
+        assert list(asked["question"]["choices"]) == ["again", "abandon"]
+        words = ("--by", "Ann", "--reason", "it is out", "--data", data)
+        assert labwright("question", "answer", asked["question"]["id"], "again", *words).returncode == 0
+        assert json.loads(list(run.stdout)[-1])["state"] == "completed"

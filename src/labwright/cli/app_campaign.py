@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -63,6 +63,12 @@ def campaign_run(
     ] = False,
     journal: JournalOption = "",
     by: ByOption = "",
+    on_question: Annotated[
+        Literal["wait", "fail"],
+        typer.Option(
+            "--on-question", help="wait for a person's answer, or end the campaign (for runs without people)."
+        ),
+    ] = "wait",
 ) -> None:
     """Run a campaign, or resume one that was interrupted. Ctrl-C ends it after the current operation, twice at once."""
     from labwright.cli.running import RunOptions, run_campaign
@@ -88,6 +94,7 @@ def campaign_run(
         lab_changed=lab_changed,
         journal=journal,
         by=by,
+        on_question=on_question,
     )
     raise SystemExit(run_campaign(root, spec, options))
 

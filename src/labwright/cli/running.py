@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from labwright.cli.output import EXIT, console, whoami
 from labwright.cli.places import find_campaign
@@ -21,6 +21,7 @@ from labwright.cli.signals import stopping
 from labwright.cli.simulating import opened
 from labwright.cli.words import quoted, valued
 from labwright.engine import (
+    UNANSWERED,
     Campaign,
     CampaignCore,
     CampaignEnd,
@@ -58,6 +59,7 @@ class RunOptions:
     lab_changed: bool = False
     journal: str = ""
     by: str = ""
+    on_question: Literal["wait", "fail"] = "wait"
 
     @property
     def place(self) -> str | Path:
@@ -98,7 +100,12 @@ def _run_campaign(root: Path, name: str, options: RunOptions, display: Shown) ->
     _say_where(options.data, report, ran.stored())
     if ran.unsafe is not None:
         raise ran.unsafe
-    return EXIT[end.state]
+    return _exit_code(end)
+
+
+def _exit_code(end: CampaignEnd) -> int:
+    """As of its state; a question that no person was there to answer is a failure, and no stop by one."""
+    return EXIT["failed" if end.reason.startswith(UNANSWERED) else end.state]
 
 
 def _campaign(folder: Any, journal: Journal, path: Path, lab: Any, decision: Decision, options: RunOptions) -> Campaign:
@@ -142,7 +149,9 @@ def _journal_says(words: str) -> None:
 
 def run_demo(root: Path, data: Path, budget: int, seed: int, *, json: bool, store: bool) -> None:
     """The reference lab's campaign on simulated instruments, and how it compares."""
-    options = RunOptions(data=data, simulated=True, budget=budget, seed=seed, json=json, store=store)
+    options = RunOptions(
+        data=data, simulated=True, budget=budget, seed=seed, json=json, store=store, on_question="fail"
+    )
     with shown(json=json) as display:
         _run_demo(root, options, display)
 
@@ -172,7 +181,7 @@ def _run_demo(root: Path, options: RunOptions, display: Shown) -> None:
     if ran.unsafe is not None:
         raise ran.unsafe
     if end.state != "completed":
-        raise SystemExit(EXIT[end.state])
+        raise SystemExit(_exit_code(end))
 
 
 def _facts(core: CampaignCore, campaign: Campaign, world: Any) -> dict[str, Any]:
@@ -274,7 +283,10 @@ def _run(
                 run_closed = uploader.notify if uploader else None
                 by = options.by or whoami()
                 close(journal, decision, by)
-                run = CampaignRun(lab, campaign, journal, options.data, None, run_closed, resume=decision.resume, by=by)
+                run = CampaignRun(
+                    lab, campaign, journal, options.data, None, run_closed,
+                    resume=decision.resume, by=by, unattended=options.on_question == "fail",
+                )  # fmt: skip
                 display.begin(run, Progress(campaign, lab.clock.now, simulated=lab.simulated), journal.name)
                 for one in run.recovered:
                     console.print(

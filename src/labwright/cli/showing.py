@@ -14,6 +14,7 @@ from rich.live import Live
 from labwright.cli.output import console, emitted
 from labwright.cli.progress import Progress
 from labwright.cli.relay import Outlet, patiently, real_handle, relayed, silenced
+from labwright.cli.words import question_words
 from labwright.engine import CampaignCore, CampaignRun
 from labwright.engine.events import Event
 from labwright.engine.following import Follower
@@ -112,6 +113,12 @@ class Shown:
 
     def _line(self, logged: LoggedEvent, event: Event, core: CampaignCore) -> bool:
         value = {**logged.payload, "id": logged.id}
+        for decided in logged.decisions:
+            asked = core.questions.get(str(decided).removeprefix("question "))
+            if asked is not None:  # no further line may come before it is answered
+                value["question"] = {"id": asked.id, "text": asked.text, "choices": asked.choices}
+                value["waits_for"] = core.waits_for()
+                console.print(question_words(asked.id, asked.text, asked.choices), style="bold yellow", markup=False)
         if self._outlet is None:
             here = emitted(value)
         else:

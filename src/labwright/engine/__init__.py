@@ -10,11 +10,12 @@ from labwright.engine.campaign import (
     resume_campaign,
 )
 from labwright.engine.core import CampaignCore
-from labwright.engine.driver import CampaignEnd, CampaignRun
+from labwright.engine.driver import UNANSWERED, CampaignEnd, CampaignRun
 from labwright.engine.oracle import validate_state
 from labwright.engine.recovery import close_unfinished, rebuilt, replayed, started, unfinished
 
 __all__ = [
+    "UNANSWERED",
     "Campaign",
     "CampaignCore",
     "CampaignEnd",

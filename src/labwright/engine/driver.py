@@ -26,6 +26,7 @@ from labwright.engine.core import CampaignCore
 from labwright.engine.earlier import learnt_from
 from labwright.engine.events import (
     Ask,
+    AskPerson,
     Event,
     Finish,
     Instruction,
@@ -86,6 +87,9 @@ JOIN_S = 30.0
 WATCHED_S = 5.0
 """Wall seconds that whoever watches may take to hear of the end; the lab is safe by then."""
 
+UNANSWERED = "no person is there to answer question"
+"""How the reason begins of a campaign that a question has ended."""
+
 _log = logging.getLogger(__name__)
 
 Watch = Callable[[Event, CampaignCore], None]
@@ -135,6 +139,7 @@ class CampaignRun:
         run_closed: told the file of every finished run, to upload it, from a thread of its own; None if nobody does.
         resume: id of the campaign to go on with; a new one if empty.
         by: who starts it.
+        unattended: whether no person is there to answer: a question then ends the campaign, instead of holding it up.
 
     Attributes:
         on_event: called with every event in the loop itself, before what follows from it is done; for tests, since
@@ -156,6 +161,7 @@ class CampaignRun:
         *,
         resume: str = "",
         by: str = "",
+        unattended: bool = False,
     ) -> None:
         refuse_while_latched(journal, lab.instruments)
         self._lab = lab
@@ -166,6 +172,7 @@ class CampaignRun:
         self._teller = Teller("told of finished runs")
         self._resume = resume
         self._by = by
+        self._unattended = unattended
         self.stations: dict[str, StationLink] = {}
         self._under_way: dict[str, RunStep] = {}
         self._alarms: dict[str, Repeating] = {}
@@ -438,6 +445,8 @@ class CampaignRun:
         if isinstance(event, Resumed):
             self._going = True
             self._events.put(_Look())
+            for one in self.core.open_questions if self._unattended else ():
+                self._events.put(StopAsked(why=f"{UNANSWERED} {one.id}: {one.text}", by=self._by))
         if isinstance(event, StepEnded):
             self._under_way.pop(event.outcome.step_id, None)
             if (alarm := self._alarms.pop(event.outcome.step_id, None)) is not None:
@@ -470,6 +479,9 @@ class CampaignRun:
                 self._stop_stations(why)
             case StopStations():
                 pass  # it was done before this was kept
+            case AskPerson(question=question, text=text):
+                if self._unattended:
+                    self._events.put(StopAsked(why=f"{UNANSWERED} {question}: {text}", by=self._by))
             case Finish():
                 self._end = instruction
 
