@@ -132,7 +132,7 @@ def _payload(command: Command) -> _Payload:
     """
     kind: Any = command.kind
     if not isinstance(kind, str) or kind not in PAYLOADS:
-        raise ConfigError(unknown("command", str(kind)[:LONGEST], list(PAYLOADS)))
+        raise ConfigError(unknown("command", str(kind)[:100], list(PAYLOADS)))
     if not isinstance(command.payload, dict):
         raise ConfigError(f"command {command.id} ({kind}) is not understood: its payload is no JSON object")
     return PAYLOADS[kind].model_validate(command.payload)

@@ -90,6 +90,9 @@ WATCHED_S = 5.0
 UNANSWERED = "no person is there to answer question"
 """How the reason begins of a campaign that a question has ended."""
 
+ANSWER_MOST = 2000
+"""Characters of a refusal; a suggestion of ten thousand unknown parameters need not be told of each."""
+
 _log = logging.getLogger(__name__)
 
 Watch = Callable[[Event, CampaignCore], None]
@@ -416,7 +419,7 @@ class CampaignRun:
             event = event_of(command, self._campaign)
             self._take(event, kept, seen, instructions, command)
         except LabwrightError as error:
-            self._journal.dismiss(command.id, str(error))
+            self._journal.dismiss(command.id, str(error)[:ANSWER_MOST])
 
     def _commands(self) -> list[Command]:
         waiting = self._journal.waiting_commands(self.core.campaign) if self.core.campaign else []
