@@ -243,6 +243,7 @@ class LabCampaign:
             JournalError: the journal refuses; everything was stopped, what was measured before is kept.
         """
         from labwright.cli.output import whoami
+        from labwright.cli.relay import relayed
         from labwright.cli.reporting import write_report
         from labwright.cli.running import interrupts
         from labwright.engine import CampaignRun
@@ -260,7 +261,7 @@ class LabCampaign:
         data, lab, campaign = self._owner.data, self._lab, self._campaign
         self._owner.refuse_if_used()
         check_place(data, self.spec.budget)
-        with Journal(journal_file(data)) as journal:
+        with relayed(), Journal(journal_file(data)) as journal:
             journal.claim()
             decision = decide(journal, self.spec.name, lab.instruments, new=new)
             if decision.resume:

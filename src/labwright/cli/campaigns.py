@@ -11,10 +11,9 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from labwright.cli.output import counted, emit, table
+from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import answer_command, told, valued, when
-from labwright.engine.deck import deck_questions
-from labwright.journal import Journal, schema
+from labwright.journal import Journal, open_latches, reset_command, schema, stopped_words
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import figure
@@ -113,6 +112,7 @@ def list_campaigns(place: str | Path, *, json: bool) -> None:
     with Journal(place) as journal:
         here = controller(journal)
         rows = [_listed(journal, row, here) for row in campaign_rows(journal)]
+        stops = _stops(journal)
         name = journal.name
     if json:
         for row in rows:
@@ -138,6 +138,16 @@ def list_campaigns(place: str | Path, *, json: bool) -> None:
         shown,
         json=False,
     )
+    for words in stops:
+        console.print(words, style="bold yellow", markup=False)
+
+
+def _stops(journal: Journal) -> list[str]:
+    """Stops that hold, each with the command that resets it."""
+    return [
+        f"{stopped_words(one)}. Nothing starts on them until: {reset_command(journal, one.instruments)}"
+        for one in open_latches(journal)
+    ]
 
 
 def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
@@ -150,10 +160,13 @@ def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
         row = choose(journal, name)
         here = controller(journal)
         facts = _facts(journal, row, here)
+        stops = _stops(journal)
     if json:
         emit(facts)
-    else:
-        _print_facts(facts, here)
+        return
+    _print_facts(facts, here)
+    for words in stops:
+        console.print(words, style="bold yellow", markup=False)
 
 
 def questions_of(journal: Journal, *where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
@@ -253,6 +266,8 @@ def _best_words(row: dict[str, Any]) -> str:
 
 def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
     """All that `show` tells."""
+    from labwright.engine.deck import deck_questions  # takes seconds to import, and `campaign stop` must not wait
+
     campaign = row["id"]
     question, experiment, step = schema.question, schema.experiment, schema.step
     reservation, intent = schema.reservation, schema.intent

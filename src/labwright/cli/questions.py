@@ -13,8 +13,7 @@ from labwright.cli.output import console, counted, emit, table
 from labwright.cli.steering import wait
 from labwright.cli.words import answer_command, when
 from labwright.engine.deck import DeckQuestion, answer_deck, deck_questions
-from labwright.engine.latch import instruments_words
-from labwright.journal import Command, Journal, schema
+from labwright.journal import Command, Journal, instruments_words, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
 
 

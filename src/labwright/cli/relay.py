@@ -29,6 +29,8 @@ SLOW_MOST_S = 60.0
 
 LOOK_S = 0.02
 
+STDERR = 2
+
 PIECE = 4096
 """PIPE_BUF of Linux: a pipe that is ready for writing takes so much at once, or nothing."""
 
@@ -235,9 +237,12 @@ def real_handle(stream: Any) -> int | None:
 
 @contextlib.contextmanager
 def relayed() -> Iterator[None]:
-    """All that is said on standard error meanwhile, by whatever thread or library, waits for no reader."""
-    stream = sys.stderr
-    if isinstance(stream, Relay) or real_handle(stream) is None:
+    """All that is said on standard error meanwhile, by whatever thread or library, waits for no reader.
+
+    A notebook's own stream, or a test's, is left alone: it does not lead to the process's standard error.
+    """
+    stream: Any = sys.stderr  # colorama has wrapped it, wherever Bluesky was imported
+    if real_handle(stream) != STDERR:
         yield
         return
     relay = Relay(stream)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from labwright.cli.campaigns import OVER, choose, controller
 from labwright.cli.output import console, emit
-from labwright.engine.latch import instruments_words, reset_command, stopped_words
-from labwright.journal import Journal, open_latches, reset_latch
+from labwright.journal import Journal, instruments_words, open_latches, reset_command, reset_latch, stopped_words
 from labwright.model.errors import ConfigError, RefusedError, unknown
 
 

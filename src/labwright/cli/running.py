@@ -31,7 +31,7 @@ from labwright.engine import (
     started,
 )
 from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
-from labwright.journal import Journal, check_place, journal_file
+from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
 from labwright.model.errors import StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit
 
@@ -98,6 +98,7 @@ def _run_campaign(root: Path, name: str, options: RunOptions, display: Shown) ->
     style = {"completed": "bold", "stopped": "bold yellow", "failed": "bold red"}[end.state]
     console.print(f"{end.campaign} {end.state}: {end.reason}", style=style, markup=False)
     _say_where(options.data, report, ran.stored())
+    _say_reset(ran)
     if ran.unsafe is not None:
         raise ran.unsafe
     return _exit_code(end)
@@ -178,6 +179,7 @@ def _run_demo(root: Path, options: RunOptions, display: Shown) -> None:
     display.summary({**facts, "report": str(report) if report else None})
     _say_demo(facts, campaign)
     _say_where(data, report, ran.stored())
+    _say_reset(ran)
     if ran.unsafe is not None:
         raise ran.unsafe
     if end.state != "completed":
@@ -243,6 +245,16 @@ def _say_demo(facts: dict[str, Any], campaign: Campaign) -> None:
     console.print(f"{figure(facts['lab_hours'], 3)} hours of laboratory time in {lasting(facts['wall_s'])}.")
 
 
+def _say_reset(ran: _Ran) -> None:
+    if ran.reset:
+        console.print(
+            f"Stopped          nothing starts on {ran.instruments} until a person has looked at them and resets the "
+            f"stop: {ran.reset}",
+            style="bold yellow",
+            markup=False,
+        )
+
+
 def _say_where(data: Path, report: Path | None, stored: str) -> None:
     if report is not None:
         console.print(f"Report           {report}")
@@ -260,11 +272,15 @@ class _Ran:
     Attributes:
         end: how.
         uploader: into the data store; None if there is none.
+        instruments: which, in words.
+        reset: the command without which nothing starts any more; empty unless it was stopped now.
         unsafe: what could not be made safe; told last of all.
     """
 
     end: CampaignEnd
     uploader: Any
+    instruments: str
+    reset: str = ""
     unsafe: UnsafeError | None = None
 
     def stored(self) -> str:
@@ -293,13 +309,15 @@ def _run(
                         f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents kept)"
                     )
                 with interrupts(run):
-                    ran = _Ran(run.run(), uploader)
+                    ran = _Ran(run.run(), uploader, instruments_words(lab.instruments))
         except UnsafeError as error:
             if ran is None:  # something else is on its way, which is told first
                 raise
             ran.unsafe = error
         finally:
             display.finish()
+        if open_latches(journal, lab.instruments):
+            ran.reset = reset_command(journal, lab.instruments)
     return ran
 
 

@@ -33,7 +33,8 @@ DONE = {
     "resume": "{id} is resumed: operations may start again",
     "drain": "Drain recorded: {id} starts no further experiment; those under way are carried out to their end",
     "stop": "Stop recorded: {id} ends after the operations under way, and its samples are given up",
-    "stop now": "Stop recorded: all devices of {id} are halted at once, and its samples are given up",
+    "stop now": "Stop recorded: all devices of {id} are halted at once, and its samples are given up; nothing starts "
+    "on these instruments until a person resets the stop: labwright reset --by NAME --reason TEXT",
     "suggest": "proposal {trial} comes next, before any suggestion of the planner; it gets the number of its "
     "experiment when it starts. Withdraw it with: labwright campaign veto {id} {trial} --by NAME --reason TEXT",
     "suggest started": "experiment {trial} has started with these values",

@@ -17,9 +17,8 @@ import sqlalchemy as sa
 from labwright.engine.core import CampaignCore
 from labwright.engine.events import DeckChecked, Started
 from labwright.engine.experiment import Experiment
-from labwright.engine.latch import instruments_words
 from labwright.engine.recovery import campaigns_on, close_unfinished, replayed, started
-from labwright.journal import Journal, schema
+from labwright.journal import Journal, instruments_words, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.protocol import ProtocolSpec
 

@@ -188,11 +188,13 @@ class CampaignRun:
         self._restoring: threading.Thread | None = None
         self._used: dict[str, dict[str, Used]] = {}
         self._followers: list[Follower] = []
+        self._watching: Follower | None = None
         self.core = rebuilt(journal, resume) if resume else CampaignCore()
         self._earlier = () if resume else learnt_from(journal, campaign.spec, campaign.earlier, simulated=lab.simulated)
         self._actor = lab.clock.actor("engine", busy=True)
         self._events: Mailbox[Event | _Look] = lab.clock.mailbox(self._actor)
         with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
+            taken.callback(self._end_watching)
             taken.callback(self._actor.close)
             self._wake = WakePort(self._woken)
             taken.callback(self._wake.close)
@@ -209,7 +211,8 @@ class CampaignRun:
                 self._used = used_so_far(self.keeper, self.core)
             self.worker: Worker = PlannerWorker(campaign.spec.planner, advise=campaign.spec.stop.advised)
             taken.callback(lambda: self.worker.close())
-            self._watching = self.follow(_told(watch)) if watch else None
+            if watch is not None:
+                self._watching = self.follow(_told(watch))
             if not resume:
                 self._events.put(self._started_event())
             self._taken = taken.pop_all()
@@ -236,11 +239,6 @@ class CampaignRun:
             raise
         finally:
             self._close()
-        if self._watching is not None:
-            self._watching.end()
-            self._watching.wait(WATCHED_S)
-            self._watching.close()
-        self._teller.close(WATCHED_S)
         return CampaignEnd(self.core.campaign, self._end.state, self._end.reason, self.core)
 
     def patience_s(self) -> float | None:
@@ -554,6 +552,14 @@ class CampaignRun:
             self._at_all_stations(lambda station: station.close())
             for alarm in self._alarms.values():
                 alarm.cancel()
+
+    def _end_watching(self) -> None:
+        """Whoever watches hears of the end, if that takes no time; the lab is safe by now."""
+        if self._watching is not None:
+            self._watching.end()
+            self._watching.wait(WATCHED_S)
+            self._watching.close()
+        self._teller.close(WATCHED_S)
 
     def _at_all_stations(self, do: Callable[[StationLink], None]) -> None:
         with ThreadPoolExecutor(max(1, len(self.stations)), thread_name_prefix="stations") as pool:

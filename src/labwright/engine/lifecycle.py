@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from labwright.engine.deck import HERE, DeckQuestion, deck_question, moves_containers, newer_on_deck
-from labwright.engine.latch import instruments_words, place_option, refuse_while_latched
+from labwright.engine.latch import refuse_while_latched
 from labwright.engine.recovery import campaigns_on, close_unfinished, unfinished
-from labwright.journal import Journal
+from labwright.journal import Journal, instruments_words, place_option
 from labwright.model.errors import RefusedError
 from labwright.model.protocol import ProtocolSpec
 

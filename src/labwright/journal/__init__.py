@@ -1,7 +1,16 @@
 """The truth: run documents, events, intents of operations; on the disk before anything is done about them."""
 
 from labwright.journal.journal import Changes, Command, Journal, LoggedEvent, NewEvent, journal_file
-from labwright.journal.latch import Latch, latching, open_latches, reset_latch
+from labwright.journal.latch import (
+    Latch,
+    instruments_words,
+    latching,
+    open_latches,
+    place_option,
+    reset_command,
+    reset_latch,
+    stopped_words,
+)
 from labwright.journal.place import check_place
 from labwright.journal.runs import Recovered, RunJournal, closed_runs, find_run, read_run, recover, run_files
 from labwright.journal.steps import StepJournal, settle, supersede
@@ -25,13 +34,17 @@ __all__ = [
     "check_place",
     "closed_runs",
     "find_run",
+    "instruments_words",
     "journal_file",
     "latching",
     "open_latches",
+    "place_option",
     "read_run",
     "recover",
+    "reset_command",
     "reset_latch",
     "run_files",
     "settle",
+    "stopped_words",
     "supersede",
 ]

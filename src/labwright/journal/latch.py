@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from labwright.journal import schema
-from labwright.journal.journal import Journal
+from labwright.journal.journal import Journal, journal_file
 from labwright.journal.writer import Work
 from labwright.model.errors import RefusedError
 
@@ -85,3 +87,34 @@ def reset_latch(journal: Journal, latch: Latch, *, by: str, because: str) -> Non
     )
     if journal.write_alone(lambda connection: connection.execute(statement).rowcount) != 1:
         raise RefusedError(f"the stop of {latch.campaign} was reset by another person meanwhile; nothing was changed")
+
+
+def stopped_words(latch: Latch) -> str:
+    """Who stopped what, when and why."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(latch.set_s))
+    campaign = f" during campaign {latch.campaign}" if latch.campaign else ""
+    by = latch.by or "the controller"
+    return f"{instruments_words(latch.instruments)} were stopped by {by} at {when} UTC{campaign}: {latch.because}"
+
+
+def instruments_words(instruments: str) -> str:
+    """Which instruments, for a person."""
+    named = {"real": "the real instruments", "here": "the simulated instruments of this journal"}
+    return named.get(instruments, f"the simulated instruments of {instruments}")
+
+
+def reset_command(journal: Journal, instruments: str) -> str:
+    """What to type to reset the stop of these instruments, from whatever folder."""
+    others = any(one.instruments != instruments for one in open_latches(journal))
+    which = f" --instruments {shlex.quote(instruments)}" if others else ""
+    return f"labwright reset {place_option(journal)}{which} --by NAME --reason TEXT"
+
+
+def place_option(journal: Journal) -> str:
+    """The option that names this journal on a command line, from whatever folder."""
+    place = Path(journal.name)
+    if "://" in journal.name:
+        return f"--journal {shlex.quote(journal.name)}"
+    if place == journal_file(place.parent):
+        return f"--data {shlex.quote(str(place.parent.absolute()))}"
+    return f"--journal {shlex.quote(f'sqlite:///{place.absolute()}')}"
