@@ -130,7 +130,7 @@ def test_a_suggestion_says_what_it_expects(eight_done: CampaignState) -> None:
     (suggestion,) = PLANNER.ask(eight_done, 1)
     assert suggestion.predicted is not None
     assert suggestion.predicted == PLANNER.predict(eight_done, [suggestion.params])[0]
-    assert "to come out above the best so far" in suggestion.rationale
+    assert "that it comes out above the best so far" in suggestion.rationale
     assert "mS/cm" in suggestion.rationale
 
 

@@ -231,7 +231,7 @@ def test_advice_says_why_in_words_and_numbers() -> None:
     early = load_planner(state.planner).advise_stop(state)
     assert early is not None
     assert not early.stop
-    assert early.reason.startswith("8 experiments are done, of 12 before the model is believed; ")
+    assert early.reason.startswith("8 of the 12 experiments are done that the advice requires; ")
     state = run(state, 14, lambda params: {"y": hill(params)})
     late = load_planner(state.planner).advise_stop(state)
     assert late is not None
@@ -242,7 +242,7 @@ def test_advice_says_why_in_words_and_numbers() -> None:
     assert late.tolerance == pytest.approx(0.05 * (max(values) - min(values)))
     notable = 0.2 * (late.tolerance or 0)
     assert f"nothing better by more than {notable:.3g} g; the chance that something is better" in late.reason
-    assert f"by more than {late.tolerance:.3g} g is {late.chance:.0%}, no more than even" in late.reason
+    assert f"by more than {late.tolerance:.3g} g is {late.chance:.0%} (limit 50%)" in late.reason
     assert load_planner(state.planner).advise_stop(state) == late
 
 
@@ -253,7 +253,8 @@ def test_advice_waits_while_experiments_bring_something_better() -> None:
     assert advice is not None
     assert not advice.stop
     assert (
-        "only the last 0 experiments brought nothing better by more than 0.13 g, and 5 are waited for" in advice.reason
+        "the last 0 experiments improved the best by no more than 0.13 g; the advice requires 5 in a row"
+        in advice.reason
     )
 
 

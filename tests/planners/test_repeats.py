@@ -40,7 +40,9 @@ def test_two_that_lead_and_scatter_are_told_apart_before_a_new_one_is_tried() ->
     (suggestion,) = asked(seen(0.4))
     assert suggestion.params["a"] in (0.25, 0.75)
     repeated, rival = ("t5", "t15") if suggestion.params["a"] == 0.25 else ("t15", "t5")
-    assert suggestion.rationale.startswith(f"a repeat of trial {repeated}: it may be better than trial {rival} by ")
+    assert suggestion.rationale.startswith(
+        f"a repeat of experiment {repeated}: it may be better than experiment {rival} by "
+    )
     assert " g; expected to add " in suggestion.rationale
     assert suggestion.predicted is not None
     assert asked(seen(0.4)) == [suggestion]
@@ -62,7 +64,7 @@ def test_readings_that_came_out_different_tell_of_scatter_as_well() -> None:
         for place, trial in enumerate(state.trials)
     )  # fmt: skip
     (suggestion,) = asked(state.model_copy(update={"trials": (*state.trials, *again)}))
-    assert suggestion.rationale.startswith("a repeat of trial ")
+    assert suggestion.rationale.startswith("a repeat of experiment ")
 
 
 def test_what_is_vetoed_under_way_or_given_up_is_not_repeated() -> None:

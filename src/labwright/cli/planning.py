@@ -12,6 +12,7 @@ from labwright.engine import CampaignCore, rebuilt
 from labwright.journal import Journal
 from labwright.model.campaign import Explanation, Outcome, PlannerSpec, Suggestion, Trial
 from labwright.model.errors import ConfigError, PlannerError
+from labwright.model.figures import figure, measured
 from labwright.model.space import Params
 from labwright.planners import PLANNERS, Planner, load_planner
 
@@ -114,8 +115,8 @@ def _print(facts: dict[str, Any], learnt: Explanation, core: CampaignCore) -> No
     table(f"{title}may exceed 100 %", columns, matter, json=False)
     worst = sorted(learnt.left_out, key=lambda one: -abs(one[1] - one[2]))
     left_out = [
-        (trial, f"{measured:.4g}", f"{mean:.4g} ± {sd:.2g}", f"{measured - mean:+.2g}")
-        for trial, measured, mean, sd in worst[:SHOWN]
+        (trial, figure(reading), measured(mean, sd), f"{reading - mean:+.2g}")
+        for trial, reading, mean, sd in worst[:SHOWN]
     ]
     heads = ("experiment", "measured", "leave-one-out prediction", "off by")
     inside = "" if unit == "1" else f", in {unit}"

@@ -23,6 +23,6 @@ class SobolPlanner(ModelledPlanner):
         start = len(state.trials)
         points = fresh_points(state, sobol_points(state.space, derive_seed(state.seed, 0, self.name), start), n)
         return [
-            Suggestion(params=params, rationale=f"point {start + place} of a Sobol sequence: an even first look")
+            Suggestion(params=params, rationale=f"Sobol point {start + place}")
             for place, params in enumerate(points, start=1)
         ]

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from labwright.model.campaign import CampaignState, Objective, Outcome, OutcomeLimit, Suggestion, Trial
 from labwright.model.errors import PlannerError
+from labwright.model.figures import measured, with_unit
 from labwright.model.space import Choose, Forbidden, Params, Real, Space
 from labwright.planners._candidates import every_point, linear_system, neighbours, params_at
 from labwright.planners._finite import params_of, spread
@@ -50,13 +51,13 @@ class BackendPlanner(ModelledPlanner, ABC):
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose `n` points, each allowing for the ones before it and for all pending trials; see `Planner.ask`."""
         asked = len(state.trials)
-        measured = sum(trial.status == "done" for trial in state.trials)
+        done = sum(trial.status == "done" for trial in state.trials)
         # As the default planner: two values make a scale, and a campaign that only failed so far goes on scanning.
-        scanning = n if measured < 2 else max(0, min(n, self.n_start - asked))
+        scanning = n if done < 2 else max(0, min(n, self.n_start - asked))
         sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), asked)
         start = fresh_points(state, sequence, scanning) if scanning else []
         suggestions = [
-            Suggestion(params=params, rationale=f"start: point {asked + place} of an even scan")
+            Suggestion(params=params, rationale=f"initial design, Sobol point {asked + place}")
             for place, params in enumerate(start, start=1)
         ]
         if len(suggestions) == n:
@@ -71,8 +72,8 @@ class BackendPlanner(ModelledPlanner, ABC):
         for params, outcome in zip(led, predicted, strict=True):
             told = ""
             if outcome is not None:
-                told = f"; expected {outcome.mean:.4g} ± {outcome.sem or 0.0:.2g} {state.objective.unit} by Labwright's"
-                told += " own model"
+                expected = with_unit(measured(outcome.mean, outcome.sem), state.objective.unit)
+                told = f"; expected {expected} by Labwright's own model"
             rationale = f"chosen by {self._author(state)}{told}"
             suggestions.append(Suggestion(params=params, rationale=rationale, predicted=outcome))
         return suggestions

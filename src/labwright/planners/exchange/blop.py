@@ -270,7 +270,7 @@ class BlopPlanner(ModelledPlanner):
             more = state.model_copy(update={"trials": (*state.trials, *taken)})
             points = sobol_points(space, derive_seed(state.seed, 0, self.name), len(state.trials))
             for params in fresh_points(more, points, n - len(suggestions)):
-                words = f"{self.name} gave {len(given)} of {n}; a point of an even scan"
+                words = f"{self.name} gave {len(given)} of {n}; a Sobol point instead"
                 suggestions.append(Suggestion(params=params, rationale=words))
         return suggestions
 

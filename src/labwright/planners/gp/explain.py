@@ -1,4 +1,4 @@
-"""What a campaign has taught, in words and numbers."""
+"""What a campaign's model has learnt, in words and numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from labwright.model.campaign import CampaignState, Explanation, Sensitivity, Slice
 from labwright.model.errors import PlannerError
+from labwright.model.figures import figure, with_unit
 from labwright.model.space import Categorical, Params, ParamValue, Real
 from labwright.planners._proposals import derive_seed
 from labwright.planners.gp.features import groups_of
@@ -23,7 +24,7 @@ _HALF, _MOST = 0.6745, 1.6449  # standard deviations that hold 50 % and 90 %
 
 
 def explained(state: CampaignState) -> Explanation:
-    """Which parameters matter, slices through the best point, and how well left-out experiments are foretold.
+    """Which parameters matter, slices through the best point, and how good leave-one-out predictions are.
 
     Raises:
         PlannerError: too little was measured yet.
@@ -95,13 +96,13 @@ def _slices(outlook: Outlook) -> list[Slice]:
         else:
             values = list(dict.fromkeys(parameter.from_unit(step / (_ALONG - 1)) for step in range(_ALONG)))
         points: list[Params] = [{**best.made, parameter.name: value} for value in values]
-        told = outlook.predict(points)
+        predicted = outlook.predict(points)
         found.append(
             Slice(
                 parameter=parameter.name,
                 values=tuple(values),
-                mean=tuple(one.mean for one in told),
-                sem=tuple(one.sem or 0.0 for one in told),
+                mean=tuple(one.mean for one in predicted),
+                sem=tuple(one.sem or 0.0 for one in predicted),
             )
         )
     return found
@@ -110,7 +111,7 @@ def _slices(outlook: Outlook) -> list[Slice]:
 def _left_out(
     outlook: Outlook, goal: Goal
 ) -> tuple[tuple[tuple[str, float, float, float], ...], tuple[float, float], float]:
-    """Each reading foretold from the others, in the objective's unit; the hyperparameters have seen it."""
+    """Each reading predicted from the others, in the objective's unit; the hyperparameters have seen it."""
     import numpy as np
 
     count = goal.model.measured
@@ -118,35 +119,36 @@ def _left_out(
     mean, sd = goal.model.mixed([(part[0][:count], part[1][:count]) for part in pairs])
     seen = goal.model.members[0].data.z[:count]
     away = np.abs(seen - mean) / sd
-    told, halves = goal.scale.outcomes(mean, sd)
+    predicted, halves = goal.scale.outcomes(mean, sd)
     name = outlook.state.objective.name
     measured = np.array([trial.outcomes[name].mean for trial in outlook.done])
     rows = tuple(
         (trial.id, float(y), float(m), float(s))
-        for trial, y, m, s in zip(outlook.done, measured, told, halves, strict=True)
+        for trial, y, m, s in zip(outlook.done, measured, predicted, halves, strict=True)
     )
     inside = float((away < _HALF).mean()), float((away < _MOST).mean())
-    return rows, inside, float(np.sqrt(((told - measured) ** 2).mean()))
+    return rows, inside, float(np.sqrt(((predicted - measured) ** 2).mean()))
 
 
 def _words(state: CampaignState, shares: tuple[Sensitivity, ...], inside: tuple[float, float], rmse: float) -> str:
-    unit = "" if state.objective.unit == "1" else f" {state.objective.unit}"
     known = {one.name: one for one in state.space.parameters}
     said = []
     for one in shares[:3]:
         parameter = known[one.parameter]
         over = ""
         if isinstance(parameter, Real) and not parameter.log and one.length is not None and one.length < 1:
-            over = f", changing over about {one.length * (parameter.high - parameter.low):.2g} {parameter.unit}"
-        said.append(f"{one.parameter} (total effect {one.share:.0%} of the variance{over.rstrip('1').rstrip()})")
+            width = f"{one.length * (parameter.high - parameter.low):.2g}"
+            over = f", changing over about {with_unit(width, parameter.unit)}"
+        said.append(f"{one.parameter} (total effect {one.share:.0%} of the variance{over})")
     trust = (
         "its intervals are about right"
         if abs(inside[1] - 0.9) <= 0.15
-        else "its intervals are too narrow: trust it less than it says"
+        else "its intervals are too narrow: expect larger errors"
         if inside[1] < 0.9
         else "its intervals are too wide"
     )
     return (
-        f"{state.objective.name} depends most on {', '.join(said)}. Left-out experiments are foretold within "
-        f"{rmse:.3g}{unit} (root mean square); {inside[1]:.0%} of them lie in the model's 90 % interval, so {trust}."
+        f"{state.objective.name} depends most on {', '.join(said)}. Leave-one-out predictions are off by "
+        f"{with_unit(figure(rmse, 3), state.objective.unit)} (root mean square); {inside[1]:.0%} of the readings lie "
+        f"in the model's 90 % interval, so {trust}."
     )

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from labwright.model.campaign import CampaignState, Outcome, Suggestion
 from labwright.model.errors import PlannerError
+from labwright.model.figures import figure, measured, with_unit
 from labwright.model.space import Params
 from labwright.planners._proposals import derive_seed, fresh_points, key_of, sobol_points, taken, vetoed
 from labwright.planners.gp.features import features
@@ -72,7 +73,7 @@ class GpPlanner(ModelledPlanner):
         scanning = (n if measured < 2 else max(0, min(n, start - asked))) - len(suggestions)
         sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), asked)
         suggestions += [
-            Suggestion(params=params, rationale=f"start: point {asked + place} of an even scan")
+            Suggestion(params=params, rationale=f"initial design, Sobol point {asked + place}")
             for place, params in enumerate(fresh_points(state, sequence, max(0, scanning)), start=1)
         ]
         points = [suggestion.params for suggestion in suggestions]
@@ -117,7 +118,8 @@ def _as_before(planner: ModelledPlanner, state: CampaignState) -> list[Suggestio
     best = planner.best(alone)
     if best is None or state.space.violations(best.params) or vetoed(state, best.params):
         return []
-    words = f"did best in {before.name}: {best.predicted.mean:.4g} {state.objective.unit}".rstrip(" 1")
+    expected = with_unit(measured(best.predicted.mean, best.predicted.sem), state.objective.unit)
+    words = f"did best in {before.name}: {expected} by the model"
     return [Suggestion(params=best.params, rationale=words)]
 
 
@@ -151,12 +153,13 @@ def _explained(outlook: Outlook, weighing: Weighing, params: Params) -> Suggesti
     (predicted,) = outlook.predict([params])
     objective = outlook.state.objective
     sd = predicted.sem or 0.0
-    words = [f"expected {predicted.mean:.4g} ± {sd:.2g} {objective.unit}".rstrip(" 1")]
+    words = [f"expected {with_unit(measured(predicted.mean, sd), objective.unit)}"]
     places = outlook.counting or list(range(len(outlook.done)))
     best = max((outlook.done[place].outcomes[objective.name].mean for place in places), key=objective.merit)
     if objective.goal in ("max", "min") and sd > 0:
         side, sign = ("above", 1) if objective.goal == "max" else ("below", -1)
         chance = 0.5 * math.erfc(-sign * (predicted.mean - best) / sd / math.sqrt(2))
-        words.append(f"{chance:.0%} to come out {side} the best so far, {best:.4g} {objective.unit}".rstrip(" 1"))
+        record = with_unit(figure(best), objective.unit)
+        words.append(f"probability {chance:.0%} that it comes out {side} the best so far, {record}")
     words += weighing.words(params)
     return Suggestion(params=params, rationale="; ".join(words), predicted=predicted)

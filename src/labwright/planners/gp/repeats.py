@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from labwright.model.campaign import CampaignState, Suggestion, Trial
+from labwright.model.figures import figure
 from labwright.model.space import Params
 from labwright.planners._proposals import key_of, vetoed
 from labwright.planners.gp.acquisition import log_expected_improvement
@@ -133,6 +134,7 @@ def _words(state: CampaignState, outlook: Outlook, leaders: Sequence[Trial], pla
     unit = "" if state.objective.unit == "1" else f" {state.objective.unit}"
     by, give, worth, other = (goal.scale.spread * float(one) for one in (better, sd, gains[place], gains[-1]))
     return (
-        f"a repeat of trial {leaders[place].id}: it may be better than trial {leaders[rival].id} by "
-        f"{by:.2g} ± {give:.2g}{unit}; expected to add {worth:.2g}{unit} to the best, a new point {other:.2g}{unit}"
+        f"a repeat of experiment {leaders[place].id}: it may be better than experiment {leaders[rival].id} by "
+        f"{figure(by, 2)} ± {figure(give, 2)}{unit}; expected to add "
+        f"{figure(worth, 2)}{unit} to the best, a new point {figure(other, 2)}{unit}"
     )

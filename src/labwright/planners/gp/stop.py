@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labwright.model.campaign import CampaignState, StopAdvice
+from labwright.model.figures import figure
 from labwright.planners._candidates import every_point, neighbours, scan
 from labwright.planners._proposals import derive_seed
 from labwright.planners.gp.acquisition import log_expected_improvement
@@ -118,25 +119,25 @@ class _Found:
         return self.measured >= self.wanted and self.in_vain >= _IN_VAIN and self.chance <= _EVEN
 
     def words(self, unit: str) -> str:
-        told, notable = [], f"{_NOTABLE * self.tolerance:.3g}{unit}"
+        told, notable = [], f"{figure(_NOTABLE * self.tolerance, 3)}{unit}"
         if self.measured < self.wanted:
-            told.append(f"{self.measured} experiments are done, of {self.wanted} before the model is believed")
+            told.append(f"{self.measured} of the {self.wanted} experiments are done that the advice requires")
         if self.in_vain < _IN_VAIN:
             told.append(
-                f"only the last {self.in_vain} experiments brought nothing better by more than {notable}, "
-                f"and {_IN_VAIN} are waited for"
+                f"the last {self.in_vain} experiments improved the best by no more than {notable}; the advice requires "
+                f"{_IN_VAIN} in a row"
             )
         else:
-            told.append(f"the last {self.in_vain} experiments brought nothing better by more than {notable}")
+            told.append(f"the last {self.in_vain} experiments improved the best by no more than {notable}")
         told.append(
-            f"the chance that something is better than the best so far by more than {self.tolerance:.3g}{unit} is "
-            f"{self.chance:.0%}, {'no more' if self.chance <= _EVEN else 'more'} than even"
+            f"the probability that a point is better than the best so far by more than "
+            f"{figure(self.tolerance, 3)}{unit} is {self.chance:.0%} (limit {_EVEN:.0%})"
         )
         told.append(
-            f"the most any experiment is expected to gain is {self.gain:.3g}{unit}, where a repeat scatters by "
-            f"{self.noise:.3g}{unit}"
+            f"the largest expected improvement is {figure(self.gain, 3)}{unit}, the standard deviation of a repeat "
+            f"{figure(self.noise, 3)}{unit}"
         )
-        told.append(f"with 95 % confidence nothing is better by more than {self.bound:.3g}{unit}")
+        told.append(f"with 95 % confidence no point is better by more than {figure(self.bound, 3)}{unit}")
         return "; ".join(told)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from labwright.model.campaign import CampaignState
+from labwright.model.figures import figure, with_unit
 from labwright.model.space import Categorical, Params
 from labwright.planners._candidates import every_point
 from labwright.planners.gp.acquisition import (
@@ -71,13 +72,14 @@ class Weighing:
         x = features(self.outlook.state.space, [params])
         if self.outlook.success is not None or self.outlook.limits:
             chance = math.exp(float(self.outlook.log_chance(x)[0]))
-            told.append(f"{chance:.0%} to succeed and keep all limits")
+            told.append(f"probability of feasibility {chance:.0%}")
         if self.outlook.state.cost is not None:
-            told.append(f"costs {self.outlook.state.cost.of(params):.4g} {self.outlook.state.cost.unit}")
+            cost = self.outlook.state.cost
+            told.append(f"costs {with_unit(figure(cost.of(params)), cost.unit)}")
         how = {
             "ucb": f"chosen for mean + {self.beta:g} standard deviations",
             "log_ei": "chosen for its expected improvement",
-            "front": "chosen for its expected gain of the front",
+            "front": "chosen for its expected gain of the Pareto front",
         }
         return [*told, how[self.kind]]
 
