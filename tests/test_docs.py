@@ -115,7 +115,7 @@ def test_the_snippets_on_reading_data_run(tmp_path: Path) -> None:
 def test_the_snippets_on_planning_without_a_lab_run(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "how-to" / "plan-without-a-lab.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     (tmp_path / "notebook.csv").write_text("temperature / degC,rinses,yield / %\n450,2,55.5\n")
     for block in blocks:
         done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, timeout=100)

@@ -241,7 +241,7 @@ def test_advice_says_why_in_words_and_numbers() -> None:
     values = [trial.outcomes["y"].mean for trial in state.trials]
     assert late.tolerance == pytest.approx(0.05 * (max(values) - min(values)))
     notable = 0.2 * (late.tolerance or 0)
-    assert f"nothing better by more than {notable:.3g} g; the chance that something is better" in late.reason
+    assert f"improved the best by no more than {notable:.3g} g; the probability that a point is better" in late.reason
     assert f"by more than {late.tolerance:.3g} g is {late.chance:.0%} (limit 50%)" in late.reason
     assert load_planner(state.planner).advise_stop(state) == late
 
