@@ -240,7 +240,7 @@ class LabCampaign:
                 stopped and not reset, or the deck is in doubt (see `OpenLab.questions`); nothing was changed.
             ConfigError: `deck_checked` was given, or the journal lacks the campaigns it is to learn from.
             NoJournalError: there is no place for a journal; nothing was started.
-            JournalError: the journal refuses; everything was stopped, what was measured before is kept.
+            JournalError: the journal refuses; everything was stopped, what was measured before is recorded.
         """
         from labwright.cli.output import whoami
         from labwright.cli.relay import relayed
@@ -286,7 +286,7 @@ class LabCampaign:
 
 
 class _Shown:
-    """A line per experiment on standard error, while a campaign runs; it is told from a thread of its own."""
+    """A line per experiment on standard error, while a campaign runs; called from a thread of its own."""
 
     def __init__(self, campaign: Campaign, lab: Any) -> None:
         from labwright.cli.progress import Progress

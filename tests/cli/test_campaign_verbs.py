@@ -102,7 +102,8 @@ def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_p
         assert (told_["command"], told_["answer"], told_["state"]) == ("pause", "done", "paused")
 
         (listed,) = map(json.loads, here("campaign", "list", "--data", tmp_path, "--json").stdout.splitlines())
-        assert (listed["state"], listed["controller"], listed["tried"]) == ("paused", True, 1)
+        assert (listed["state"], listed["controller"]) == ("paused", True)
+        assert listed["tried"] >= 1, "a slow machine pauses late"
         assert "labwright campaign resume" in listed["waits_for"]
 
         again = labwright("campaign", "pause", "--data", tmp_path)
@@ -135,7 +136,7 @@ def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_p
     assert isinstance(late, RefusedError)
     assert "there is nothing to pause" in str(late)
     shown = here("campaign", "show", "first", "--data", tmp_path).stdout
-    for words in ("SIMULATED", "completed: drained by Bo", "paused by Ann because: the door is open", "1 of 1 done"):
+    for words in ("SIMULATED", "completed: drained by Bo", "paused by Ann, reason: the door is open", "1 of 1 done"):
         assert words in shown
     journal = f"sqlite:///{tmp_path}/journal.sqlite"
     assert here("report", "first", "--journal", journal, "--data", tmp_path / "new").exit_code == 0
@@ -148,7 +149,8 @@ def test_people_suggest_and_veto_in_a_running_campaign(lab: Path, tmp_path: Path
     def told(*words: str | Path) -> subprocess.CompletedProcess[str]:
         return labwright("campaign", *words, *who, "--json")
 
-    with running(lab, tmp_path) as run:
+    # Budget enough for what the planner starts before the pause, on a slow machine.
+    with running(lab, tmp_path, "--simulated", "--speed", "100", "--budget", "12") as run:
         assert told("pause").returncode == 0
         done = told("suggest", "first", "temperature=44")
         assert done.returncode == 0, done.stderr
@@ -169,10 +171,10 @@ def test_people_suggest_and_veto_in_a_running_campaign(lab: Path, tmp_path: Path
         assert "Veto recorded: proposal p1 is withdrawn" in done.stderr
         done = told("veto", "first", "p1")
         assert done.returncode == 5
-        assert "no proposal that has not begun 'p1'; did you mean 'p2'?" in done.stderr
+        assert "no proposal that has not started 'p1'; did you mean 'p2'?" in done.stderr
         done = told("veto", "first", "0001")
         assert done.returncode == 5
-        assert "experiment 0001 has begun" in done.stderr
+        assert "experiment 0001 has started" in done.stderr
         assert told("veto", "first", "temperature=80", "--reach", "0.1").returncode == 0
         done = told("suggest", "first", "temperature=79")
         assert done.returncode == 5
@@ -200,14 +202,14 @@ def test_people_suggest_and_veto_in_a_running_campaign(lab: Path, tmp_path: Path
     with Journal(tmp_path / "journal.sqlite") as journal:
         *_, last = replayed(journal, query(tmp_path, "SELECT id FROM campaign")[0][0])
     core = last[-1]
-    assert [(one.id, one.source, one.status) for one in core.trials[:4]] == [
-        ("0001", "planner", "done"),
-        ("p1", "human", "abandoned"),
-        ("0002", "human", "done"),
-        ("p3", "human", "abandoned"),
-    ]
-    assert core.trials[2].params == {"temperature": 61.5}
-    assert core.trials[2].rationale == "suggested by Ann: a hunch"
+    first, second, third = [one for one in core.trials if one.source == "human"]
+    assert [(one.id, one.status) for one in (first, third)] == [("p1", "abandoned"), ("p3", "abandoned")]
+    assert second.status == "done"
+    assert second.id == next(one.id for one in core.trials[core.trials.index(first) :] if one.id.isdecimal()), (
+        "it is next"
+    )
+    assert second.params == {"temperature": 61.5}
+    assert second.rationale == "suggested by Ann: a hunch"
     shown = here("campaign", "show", "first", "--data", tmp_path).stdout
     assert "location" in shown
     assert here("campaign", "replay", "first", "--data", tmp_path).exit_code == 0
@@ -239,10 +241,13 @@ def test_a_controller_that_was_killed_is_missed(lab: Path, tmp_path: Path) -> No
     assert facts["experiments"][0]["steps"][0]["state"] == "running"
     assert facts["events"][0]["words"].startswith("started")
 
-    for verb, words in (("pause", "labwright campaign run first goes on with it"), ("stop", "first --new gives it up")):
+    for verb, words in (
+        ("pause", "resume it with: labwright campaign run first"),
+        ("stop", "first --new gives it up and starts another"),
+    ):
         done = here("campaign", verb, "--data", tmp_path).exception
         assert isinstance(done, RefusedError)
-        assert f"no controller runs, so nobody can {verb}" in str(done)
+        assert f"so it cannot take {verb!r}" in str(done)
         assert words in str(done)
     assert query(tmp_path, "SELECT * FROM command") == [], "what nobody takes must not take effect later"
 
@@ -251,7 +256,7 @@ def test_a_controller_that_was_killed_is_missed(lab: Path, tmp_path: Path) -> No
         for line in watch.stderr:
             if "no controller runs" in line:
                 break
-        assert "go on with: labwright campaign run first" in line
+        assert "resume it with: labwright campaign run first" in line
         watch.send_signal(signal.SIGINT)
         assert watch.wait() == 130
     replay = here("campaign", "replay", "--data", tmp_path)
@@ -288,20 +293,20 @@ def test_a_question_is_answered_now_or_when_the_campaign_goes_on(
         ask(control, {"op": "clear"})
         answer(data, question, "abandon", "it fell down")
         told_ = capsys.readouterr().err
-        assert "is kept" in told_
+        assert "Answer recorded for" in told_
         assert "labwright campaign run first" in told_
         answer(data, question, "again", "it stands there after all")
         told_ = capsys.readouterr().err
-        assert "the answer 'abandon' by Ann because: it fell down was not taken yet, and is withdrawn" in told_
+        assert "the answer 'abandon' by Ann, reason: it fell down was not taken yet and is withdrawn" in told_
         on = ("--lab", lab, "--data", data, "--no-store", "--endpoints", endpoints)
         done = labwright("campaign", "run", "first", *on)
         assert done.returncode == 0, done.stderr
-        assert f"{question} answered by Ann: again because: it stands there after all" in done.stderr
+        assert f"{question} answered by Ann: again, reason: it stands there after all" in done.stderr
     list_questions(data / "journal.sqlite", everything=True, json=True)
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["state"], first["because"]) == ("answered", "the plug was out")
     assert (second["answer"], second["kept"]) == ("again", "")
-    with pytest.raises(RefusedError, match="is open no more: answered 'again' by Ann"):
+    with pytest.raises(RefusedError, match="is no longer open: answered 'again' by Ann"):
         answer(data, question, "again", "x")
 
 
@@ -315,7 +320,7 @@ def refused_before_anything_is_written(data: Path, question: str) -> None:
     assert "abandon: Give sample" in str(wrong.value)
     with pytest.raises(ConfigError, match=rf"did you mean '{re.escape(question)}'\?"):
         answer(data, question[:-1], "again", "x")
-    with pytest.raises(ConfigError, match="must say who answers and why"):
+    with pytest.raises(ConfigError, match="must name the person and the reason"):
         answer(data, question, "again", " ")
     assert here("question", "answer", question, "again", "--data", data).exit_code == 2, "who, and why?"
     assert query(data, "SELECT * FROM command") == []

@@ -183,7 +183,7 @@ def test_a_person_can_take_it_back_and_a_drain_does() -> None:
     core.handle(suggested())
     core.handle(proposed(0.9))
     core.handle(proposed(0.8))
-    with pytest.raises(IllegalEventError, match="no experiment that has not begun '0001'"):
+    with pytest.raises(IllegalEventError, match="no proposal that has not started '0001'"):
         core.handle(Vetoed(trial="0001", by="Kim"))
     core.handle(Vetoed(trial="0002", by="Kim", because="no gas"))
     assert (core.trials[1].status, core.trials[1].rationale) == ("abandoned", "vetoed by Kim: no gas")

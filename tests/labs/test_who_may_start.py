@@ -222,7 +222,7 @@ def test_a_deck_in_doubt_is_a_question_about_the_deck(lab: Path) -> None:
     assert "Ann" in again.stderr
     assert questions(lab) == []
     shown = json.loads(here(lab, "campaign", "show", failed, "--json").stdout)
-    assert shown["events"][-1]["words"] == f"{failed}:deck answered by Ann: clear because: taken away"
+    assert shown["events"][-1]["words"] == f"{failed}:deck answered by Ann: clear, reason: taken away"
     assert here(lab, "campaign", "replay", failed).returncode == 0
     assert run(lab, "b").returncode == 0
 

@@ -30,7 +30,9 @@ campaign_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-question_app = typer.Typer(help="Answer what only a person can answer.", no_args_is_help=True, rich_markup_mode=None)
+question_app = typer.Typer(
+    help="Answer questions that only a person can answer.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @campaign_app.command("run")
@@ -59,7 +61,7 @@ def campaign_run(
     ] = False,
     lab_changed: Annotated[
         bool,
-        typer.Option("--lab-changed", help="Go on although the lab's files have changed: somebody has looked."),
+        typer.Option("--lab-changed", help="Resume although the lab's files have changed: a person has checked them."),
     ] = False,
     journal: JournalOption = "",
     by: ByOption = "",
@@ -135,7 +137,7 @@ def campaign_pause(
     by: ByOption = "",
     because: ReasonOption = "",
 ) -> None:
-    """Let no operation begin any more; those under way end."""
+    """Start no further operation; those under way run to their end."""
     from labwright.cli.steering import steer
 
     steer(place, campaign, "pause", {}, by=by, because=because, json=json)
@@ -150,7 +152,7 @@ def campaign_resume(
     by: ByOption = "",
     because: ReasonOption = "",
 ) -> None:
-    """Let operations begin again after a pause."""
+    """Let operations start again after a pause."""
     from labwright.cli.steering import steer
 
     steer(place, campaign, "resume", {}, by=by, because=because, json=json)
@@ -165,7 +167,7 @@ def campaign_drain(
     by: ByOption = "",
     because: ReasonOption = "",
 ) -> None:
-    """Begin no further experiment; those under way are carried out to their end."""
+    """Start no further experiment; those under way are carried out to their end."""
     from labwright.cli.steering import steer
 
     steer(place, campaign, "drain", {}, by=by, because=because, json=json)
@@ -194,10 +196,10 @@ def campaign_suggest(
     json: bool,
     campaign: Annotated[str, typer.Argument(metavar="ID|NAME", help="A campaign's id, or its name: the newest of it.")],
     values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Every parameter of its space.")],
-    by: Annotated[str, typer.Option("--by", help="Who wants it; it is kept in the journal.")],
-    because: Annotated[str, typer.Option("--reason", help="Why; it is kept as well.")],
+    by: Annotated[str, typer.Option("--by", help="The person who wants it, for the journal.")],
+    because: Annotated[str, typer.Option("--reason", help="Why, for the journal.")],
 ) -> None:
-    """Have an experiment made before any that the planner suggests."""
+    """Put an experiment before any that the planner suggests."""
     from labwright.cli.steering import suggest
 
     suggest(place, campaign, values, by=by, because=because, json=json)
@@ -212,12 +214,12 @@ def campaign_veto(
     what: Annotated[
         list[str],
         typer.Argument(
-            metavar="EXPERIMENT|NAME=VALUE...",
-            help="A suggested experiment that has not begun, by the number `suggest` told; or values not to be tried.",
+            metavar="PROPOSAL|NAME=VALUE...",
+            help="A proposal that has not started, by the id that `suggest` printed; or values to forbid.",
         ),
     ],
-    by: Annotated[str, typer.Option("--by", help="Who does not want it; it is kept in the journal.")],
-    because: Annotated[str, typer.Option("--reason", help="Why; it is kept as well.")],
+    by: Annotated[str, typer.Option("--by", help="The person who forbids it, for the journal.")],
+    because: Annotated[str, typer.Option("--reason", help="Why, for the journal.")],
     reach: Annotated[
         float,
         typer.Option(
@@ -228,7 +230,7 @@ def campaign_veto(
         ),
     ] = 0.0,
 ) -> None:
-    """Forbid a suggested experiment that has not begun, or all experiments around a point."""
+    """Withdraw a proposal that has not started, or forbid all experiments around a point."""
     from labwright.cli.steering import veto
 
     veto(place, campaign, what, reach, by=by, because=because, json=json)
@@ -263,10 +265,10 @@ def question_answer(
     json: bool,
     question: Annotated[str, typer.Argument(help="The question; `labwright question list` knows them.")],
     answer: Annotated[str, typer.Argument(help="One of its answers.")],
-    by: Annotated[str, typer.Option("--by", help="Who answers; it is kept in the journal.")],
-    because: Annotated[str, typer.Option("--reason", help="What you have seen or done; it is kept as well.")],
+    by: Annotated[str, typer.Option("--by", help="The person who answers, for the journal.")],
+    because: Annotated[str, typer.Option("--reason", help="What you have seen or done, for the journal.")],
 ) -> None:
-    """Answer a question: at once while its campaign runs, else when it is gone on with."""
+    """Answer a question: at once while its campaign runs or if it is about a deck, otherwise when it is resumed."""
     from labwright.cli.questions import answer_question
 
     answer_question(place, question, answer, by=by, because=because, json=json)

@@ -23,7 +23,7 @@ from labwright.model.records import Intent
 OVER = ("completed", "stopped", "failed")
 
 LAST = 12
-"""Events that `show` tells."""
+"""Events that `show` lists."""
 
 
 NAMED = 5
@@ -32,10 +32,10 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Controller:
-    """The process that runs, if one does.
+    """The process that runs the lab, if one does.
 
     Attributes:
-        campaign: that it works on; empty while it has not begun, or if none runs.
+        campaign: that it works on; empty while it has not started, or if none runs.
         who: process, machine, person, since when; empty if none runs.
     """
 
@@ -44,7 +44,7 @@ class Controller:
 
     @property
     def runs(self) -> bool:
-        """Whether one does."""
+        """Whether a controller runs."""
         return bool(self.who)
 
 
@@ -54,7 +54,7 @@ def controller(journal: Journal) -> Controller:
         return Controller()
     newest = journal.controller()
     if newest is None:  # it has the lock, and will write its name next
-        return Controller(who="a process that has just begun")
+        return Controller(who="a process that has just started")
     event = schema.event
     rows = journal.read(
         sa.select(event.c.campaign).where(event.c.epoch == newest["id"]).order_by(event.c.id.desc()).limit(1)
@@ -103,8 +103,8 @@ def is_paused(row: dict[str, Any]) -> bool:
 
 
 def go_on_words(row: dict[str, Any]) -> str:
-    """What to type where nobody runs a campaign that is not over."""
-    return f"go on with: labwright campaign run {row['name']}"
+    """What to type where no controller runs a campaign that is not over."""
+    return f"resume it with: labwright campaign run {row['name']}"
 
 
 def list_campaigns(place: str | Path, *, json: bool) -> None:
@@ -134,7 +134,7 @@ def list_campaigns(place: str | Path, *, json: bool) -> None:
     title = f"{name}: controller {here.who}" if here.runs else f"{name}: no controller runs"
     table(
         title,
-        ("campaign", "state", "instruments", "tried", "best measured", "began (UTC)", "controller", "waits for"),
+        ("campaign", "state", "instruments", "tried", "best measured", "started (UTC)", "controller", "waits for"),
         shown,
         json=False,
     )
@@ -265,7 +265,7 @@ def _best_words(row: dict[str, Any]) -> str:
 
 
 def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
-    """All that `show` tells."""
+    """All that `show` shows."""
     from labwright.engine.deck import deck_questions  # takes seconds to import, and `campaign stop` must not wait
 
     campaign = row["id"]
@@ -341,7 +341,7 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
         ("instruments", _instruments_words(facts)),
         ("tried", f"{facts['tried']} of {facts['budget']} experiments"),
         ("best measured", _best_words(facts)),
-        ("began (UTC)", f"{when(facts['began_s'])}, by {facts['by'] or 'somebody'}"),
+        ("started (UTC)", f"{when(facts['began_s'])}, by {facts['by'] or 'an unnamed person'}"),
         ("controller", here.who if facts["controller"] else "no controller runs this campaign"),
         ("waits for", "\n".join(facts["waits_for"])),
     ]

@@ -1,4 +1,4 @@
-"""`labwright question list` and `answer`: what only a person can say."""
+"""`labwright question list` and `answer`: what only a person can decide."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
         )
         for one in rows
     ]
-    columns = ("question", "asked (UTC)", "what is asked", "answers", "state", "kept answer")
+    columns = ("question", "asked (UTC)", "what is asked", "answers", "state", "recorded answer")
     table(f"{name}: {counted(len(rows), 'question' if everything else 'open question')}", columns, shown, json=False)
     for one in rows:
         if one["state"] == "open":
@@ -57,14 +57,16 @@ def open_questions(journal: Journal, *, everything: bool = False) -> list[dict[s
 
 
 def answer_question(place: str | Path, question: str, answer: str, *, by: str, because: str, json: bool) -> None:
-    """Answer a question; at once where its campaign runs, else when it is gone on with.
+    """Answer a question: at once where its campaign runs or if it is about a deck, otherwise when it is resumed.
 
     Raises:
-        ConfigError: there is no such question or answer, or nobody says who and why.
+        ConfigError: there is no such question or answer, or the person or the reason is not named.
         RefusedError: it was answered before, or the controller refuses.
     """
     if not by.strip() or not because.strip():
-        raise ConfigError("--by and --reason must say who answers and why: the journal keeps both; nothing was written")
+        raise ConfigError(
+            "--by and --reason must name the person and the reason: the journal records both; nothing was recorded"
+        )
     with Journal(place) as journal:
         asked = _open_question(journal, question)
         if (deck := _decks(journal).get(question)) is not None:
@@ -74,24 +76,24 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
         if answer not in asked["choices"]:
             means = "".join(f"\n  {one}: {what}" for one, what in asked["choices"].items())
             raise ConfigError(f"{unknown(f'answer to {question}', answer, list(asked['choices']))}{means}")
-        for old in _waiting(journal, asked):  # whoever has thought better of it must not meet the first answer
-            if journal.withdraw(old.id, f"answered anew by {by}"):
-                console.print(f"the answer {_said(old)} was not taken yet, and is withdrawn", markup=False)
+        for old in _waiting(journal, asked):  # a second thought must not be overtaken by the first
+            if journal.withdraw(old.id, f"answered again by {by}"):
+                console.print(f"the answer {_said(old)} was not taken yet and is withdrawn", markup=False)
         campaign = asked["campaign"]
         number = journal.command(campaign, "answer", {"question": question, "answer": answer}, by=by, because=because)
         here = controller(journal)
         told = wait(journal, campaign, number) if here.runs and here.campaign in ("", campaign) else None
         name = choose(journal, campaign)["name"]
     if told is not None and told != "done":
-        raise RefusedError(f"the answer to {question} is not taken: {told}")
+        raise RefusedError(f"the controller refuses the answer to {question}: {told}")
     if json:
         emit({"question": question, "answer": answer, "campaign": campaign, "taken": told is not None})
     elif told is not None:
         console.print(f"{question} is answered: {asked['choices'][answer]}", style="bold", markup=False)
     else:
         console.print(
-            f"the answer to {question} is kept ({asked['choices'][answer]}). No controller takes it now; it is taken "
-            f"as soon as the campaign is gone on with: labwright campaign run {name}",
+            f"Answer recorded for {question} ({asked['choices'][answer]}). No controller runs this campaign now; the "
+            f"answer takes effect when the campaign is resumed: labwright campaign run {name}",
             style="bold",
             markup=False,
         )
@@ -120,22 +122,22 @@ def _open_question(journal: Journal, question: str) -> dict[str, Any]:
 
     Raises:
         ConfigError: there is none.
-        RefusedError: it is open no more.
+        RefusedError: it is no longer open.
     """
     all_ = {one["id"]: one for one in questions_of(journal)}
     all_ |= {name: {**one.row(), "choices": one.choices} for name, one in _decks(journal).items()}
     if question in all_:
         if all_[question]["state"] != "open":
-            raise RefusedError(f"{question} is open no more: {_became(all_[question])}; nothing was written")
+            raise RefusedError(f"{question} is no longer open: {_became(all_[question])}; nothing was recorded")
         return all_[question]
     known = [name for name, one in all_.items() if one["state"] == "open"]
     raise ConfigError(f"{journal.name}: {unknown('open question', question, known)}")
 
 
 def _became(question: dict[str, Any]) -> str:
-    """What became of a question that is open no more."""
+    """What became of a question that is no longer open."""
     if question["state"] == "answered":
-        return f"answered {question['answer']!r} by {question['by']} because: {question['because']}"
+        return f"answered {question['answer']!r} by {question['by']}, reason: {question['because']}"
     return f"{question['state']}: {question['because']}"
 
 
@@ -150,11 +152,11 @@ def _waiting(journal: Journal, question: dict[str, Any]) -> list[Command]:
 
 
 def _kept_words(journal: Journal, question: dict[str, Any]) -> str:
-    return "\n".join(f"{_said(one)}; taken when the campaign goes on" for one in _waiting(journal, question))
+    return "\n".join(f"{_said(one)}; takes effect when the campaign is resumed" for one in _waiting(journal, question))
 
 
 def _said(command: Command) -> str:
-    return f"{command.payload.get('answer')!r} by {command.by} because: {command.because}"
+    return f"{command.payload.get('answer')!r} by {command.by}, reason: {command.because}"
 
 
 def _asked_s(journal: Journal, question: dict[str, Any]) -> float | None:

@@ -1,4 +1,4 @@
-"""`labwright campaign replay`: decide everything again from the journal, and say where it comes out otherwise."""
+"""`labwright campaign replay`: decide everything again from the journal, and report what differs."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ RELATIVE = 1e-9
 """Two numbers agree to this; a planner's linear algebra may add in another order on another machine."""
 
 SHOWN = 5
-"""Differences told to a person; with --json all are."""
+"""Differences shown to a person; with --json all are."""
 
 
 BROKEN = (LabwrightError, LookupError, ValueError, TypeError, RuntimeError)
-"""What the core may do with an event that somebody has edited."""
+"""What the core may raise on an event that was edited."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that comes out otherwise.
+    """Something that differs.
 
     Attributes:
         event: id.
         kind: of the event.
         field: of it.
-        then: as it is kept.
-        now: as it comes out.
+        then: as the journal has it.
+        now: as it is decided again.
     """
 
     event: int
@@ -58,7 +58,7 @@ class Compared:
 
 
 def replay_campaign(place: str | Path, name: str, *, json: bool) -> int:
-    """Replay a campaign, over or not; 0 if all that was decided is decided again, 1 if not.
+    """Replay a campaign, over or not; 0 if every decision is the same again, 1 if not.
 
     Raises:
         ConfigError: there is no such campaign.

@@ -35,7 +35,7 @@ from labwright.journal import Journal, check_place, instruments_words, journal_f
 from labwright.model.errors import StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit
 
-# The engine tells in words how each step ended; Bluesky's traceback of the same failure helps nobody at a terminal.
+# The engine reports in words how each step ended; Bluesky's traceback of the same failure is no help at a terminal.
 logging.getLogger("bluesky").setLevel(logging.CRITICAL)
 
 UPLOAD_WAIT_S = 5.0
@@ -68,7 +68,7 @@ class RunOptions:
 
 
 def run_campaign(root: Path, name: str, options: RunOptions) -> int:
-    """Run a campaign, or go on with one that was cut off; the exit code."""
+    """Run a campaign, or resume one that was interrupted; the exit code."""
     with shown(json=options.json) as display:
         return _run_campaign(root, name, options, display)
 
@@ -274,7 +274,7 @@ class _Ran:
         uploader: into the data store; None if there is none.
         instruments: which, in words.
         reset: the command without which nothing starts any more; empty unless it was stopped now.
-        unsafe: what could not be made safe; told last of all.
+        unsafe: what could not be made safe; reported last of all.
     """
 
     end: CampaignEnd
@@ -311,7 +311,7 @@ def _run(
                 with interrupts(run):
                     ran = _Ran(run.run(), uploader, instruments_words(lab.instruments))
         except UnsafeError as error:
-            if ran is None:  # something else is on its way, which is told first
+            if ran is None:  # another error is on its way, which is reported first
                 raise
             ran.unsafe = error
         finally:
@@ -362,7 +362,7 @@ def _store(options: RunOptions) -> Iterator[Any]:
     try:
         uploader.start()
     except StoreError as error:  # an index that can be made again later stops no experiment
-        console.print(f"the campaign goes on without a data store: {error}", style="bold yellow", markup=False)
+        console.print(f"the campaign continues without a data store: {error}", style="bold yellow", markup=False)
         yield None
         return
     yield uploader

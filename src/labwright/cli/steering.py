@@ -48,11 +48,11 @@ DONE = {
 def steer(
     place: str | Path, name: str, kind: str, payload: Mapping[str, Any], *, by: str, because: str, json: bool
 ) -> None:
-    """Ask the controller of a campaign to do something, and wait until it has answered.
+    """Ask the controller of a campaign to do something, and wait for its answer.
 
     Raises:
         ConfigError: there is no such campaign.
-        RefusedError: it is over, nobody runs it, or its controller refuses.
+        RefusedError: it is over, no controller runs it, or its controller refuses.
         JournalError: its controller does not answer; the command is taken back.
     """
     with Journal(place) as journal:
@@ -65,7 +65,8 @@ def steer(
             _check(row, kind, controller(journal))
             raise JournalError(
                 f"the controller of {row['id']} has not taken {kind!r} within {DEADLINE_S:g} s; it was withdrawn and "
-                "will not take effect. Look what it does (labwright campaign watch), or press Ctrl-C where it runs"
+                "will not take effect. See what the controller does (labwright campaign watch), or press Ctrl-C "
+                "where it runs"
             )
     if answer.startswith("withdrawn:"):
         raise RefusedError(f"{kind!r} was not taken by the controller of {row['id']}, and will not be: {answer}")
@@ -100,7 +101,7 @@ def suggest(place: str | Path, name: str, values: Sequence[str], *, by: str, bec
     """Ask for an experiment of one's own, as `steer` does.
 
     Raises:
-        ConfigError: nobody says who and why, or these are no values of the campaign's space.
+        ConfigError: the person or the reason is not named, or these are no values of the campaign's space.
     """
     _named(by, because)
     space = _space(place, name)
@@ -113,7 +114,7 @@ def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by:
     """Forbid an experiment that has not begun, or a point and what is around it, as `steer` does.
 
     Raises:
-        ConfigError: nobody says who and why, or these are no values of the campaign's space.
+        ConfigError: the person or the reason is not named, or these are no values of the campaign's space.
     """
     _named(by, because)
     if len(what) == 1 and "=" not in what[0]:
@@ -131,14 +132,14 @@ def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by:
 
 
 def _named(by: str, because: str) -> None:
-    """Refuse what nobody answers for.
+    """Refuse a request without a person and a reason.
 
     Raises:
-        ConfigError: nobody says who, or why.
+        ConfigError: one of them is empty.
     """
     if not by.strip() or not because.strip():
         raise ConfigError(
-            "--by and --reason must name the person and the reason: the journal records both; nothing was asked"
+            "--by and --reason must name the person and the reason: the journal records both; nothing was sent"
         )
 
 
@@ -159,7 +160,7 @@ def _values(space: Space, words: Sequence[str]) -> Params:
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
-            wrong.append(f"{word!r} is no name=value")
+            wrong.append(f"{word!r} is not NAME=VALUE")
         elif key not in known:
             wrong.append(unknown("parameter", key, list(known)))
         elif key in params:
@@ -189,7 +190,7 @@ def wait(journal: Journal, campaign: str, command: int) -> str | None:
             return None
         if now >= tap:
             if not journal.controlled() or choose(journal, campaign)["state"] in OVER:
-                return journal.answer_to(command)  # it may have answered with its last breath
+                return journal.answer_to(command)  # it may have answered just before it ended
             journal.wake_controller()
             tap = now + TAP_S
         time.sleep(LOOK_S)
@@ -201,11 +202,11 @@ def answer_or_withdrawn(journal: Journal, campaign: str, command: int) -> str | 
     try:
         answer = wait(journal, campaign, command)
     except KeyboardInterrupt:
-        journal.withdraw(command, "whoever asked for it has gone")
+        journal.withdraw(command, "the process that asked for it has ended")
         raise
     if answer is not None:
         return answer
-    if journal.withdraw(command, f"nobody took it within {DEADLINE_S:g} s") and journal.controlled():
+    if journal.withdraw(command, f"no controller took it within {DEADLINE_S:g} s") and journal.controlled():
         time.sleep(GRACE_S)
     answer = str(journal.answer_to(command))
     return None if answer.startswith("withdrawn:") else answer
@@ -215,7 +216,7 @@ def _check(row: dict[str, Any], kind: str, here: Controller) -> None:
     """Refuse what no controller can take.
 
     Raises:
-        RefusedError: the campaign is over, or nobody runs it.
+        RefusedError: the campaign is over, or no controller runs it.
     """
     campaign, name = row["id"], row["name"]
     if row["state"] in OVER:
@@ -226,14 +227,14 @@ def _check(row: dict[str, Any], kind: str, here: Controller) -> None:
         raise RefusedError(f"{campaign} is not paused: it is {row['state']}; there is nothing to resume")
     if here.campaign not in ("", campaign):
         raise RefusedError(
-            f"{campaign} is not under way, so nothing was asked of it: the controller ({here.who}) works on "
-            f"{here.campaign}. Name that one, or go on with {campaign} after it: labwright campaign run {name}"
+            f"{campaign} is not under way, so nothing was recorded for it: the controller ({here.who}) works on "
+            f"{here.campaign}. Name that one, or resume {campaign} after it: labwright campaign run {name}"
         )
     if not here.runs:
-        advice = f"labwright campaign run {name} goes on with it"
+        advice = f"resume it with: labwright campaign run {name}"
         if kind == "stop":
-            advice += f"; labwright campaign run {name} --new gives it up and begins another"
+            advice += f"; labwright campaign run {name} --new gives it up and starts another"
         raise RefusedError(
-            f"no controller runs, so nobody can {kind} {campaign}; nothing was asked. It is {row['state']}, and was "
-            f"cut off in the middle: {advice}"
+            f"no controller runs {campaign}, so it cannot take {kind!r}; nothing was recorded. It is {row['state']}, "
+            f"and was interrupted: {advice}"
         )

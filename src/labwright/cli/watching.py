@@ -35,7 +35,7 @@ FASTEST = 150.0
 
 
 def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
-    """Watch until the campaign is over; its exit code, 130 if somebody has seen enough before.
+    """Watch until the campaign is over; its exit code, 130 if it is interrupted before.
 
     Raises:
         ConfigError: there is no such campaign.
@@ -45,7 +45,7 @@ def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
         row = choose(journal, name)
         drawn = not json and console.is_terminal
         view = View(drawn=drawn)
-        # A console of its own: that for lines wraps nothing, and a picture would be cut off at its right.
+        # A console of its own: that for lines wraps nothing, and a picture would be truncated at its right.
         live = Live(console=Console(stderr=True, highlight=False), refresh_per_second=4) if drawn else None
         try:
             with live or contextlib.nullcontext():
@@ -53,9 +53,9 @@ def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
                     if live is not None:
                         live.update(view.shown())
                     elif logged is not None and not _line(logged, core, json=json):
-                        return 1  # whoever read our output has gone
+                        return 1  # the reader of our output has ended
         except KeyboardInterrupt:
-            console.print("no longer watching; the campaign goes on as it is", markup=False)
+            console.print("no longer watching; the campaign continues", markup=False)
             return EXIT["stopped"]
     core = view.core
     if not json:
@@ -84,7 +84,7 @@ def _followed(journal: Journal, campaign: str, view: View) -> Iterator[tuple[Log
 
 
 def _line(logged: LoggedEvent, core: CampaignCore, *, json: bool) -> bool:
-    """An event for a program, or as a line of a log; False if nobody reads any more."""
+    """An event for a program, or as a line of a log; False if no process reads any more."""
     if json:
         times = {"lab_time_s": logged.lab_time_s, "wall_time_s": logged.wall_time_s}
         return emitted({**logged.payload, "id": logged.id, "campaign": logged.campaign, "epoch": logged.epoch, **times})
@@ -110,7 +110,7 @@ class _Running:
 
 
 class _LabNow:
-    """Lab time as the controller has it, told from the two times each of its events carries."""
+    """Lab time as the controller has it, estimated from the two times each of its events carries."""
 
     def __init__(self) -> None:
         self._first: LoggedEvent | None = None
@@ -140,7 +140,7 @@ class View:
     """What is seen of a campaign: who does what since when, what waits for a person, what happened last.
 
     Args:
-        drawn: again and again in a terminal; if not, a controller that has gone is told once, on a line.
+        drawn: again and again in a terminal; if not, a controller that has ended is reported once, on a line.
     """
 
     def __init__(self, *, drawn: bool) -> None:
@@ -166,7 +166,7 @@ class View:
         if isinstance(event, PauseAsked):
             self._paused_s = logged.lab_time_s
         if isinstance(event, ResumeAsked) and self._paused_s is not None:
-            for running in self._running.values():  # a pause makes nobody late
+            for running in self._running.values():  # a pause makes no step late
                 running.since_s += logged.lab_time_s - max(self._paused_s, running.since_s)
             self._paused_s = None
         if words := note(logged.payload):
@@ -183,7 +183,7 @@ class View:
         """All of it, drawn."""
         core = self.core
         if core.phase == "draft":
-            return Text("nothing has happened yet")
+            return Text("no event is recorded yet")
         parts: list[RenderableType] = [self._heading()]  # what matters most first: a small terminal cuts off the end
         for one in core.open_questions:
             parts.append(Text(f"QUESTION {one.id}: {one.text}", style="bold yellow"))
@@ -191,7 +191,7 @@ class View:
             parts.append(Text(f"  {answer_command(one.id)}", style="yellow"))
         parts += [self._stations(), self._samples()]
         parts += [Text(words, overflow="ellipsis", no_wrap=True, style="dim") for words in self._notes]
-        parts.append(Text("Ctrl-C ends watching; the campaign goes on.", style="dim"))
+        parts.append(Text("Ctrl-C ends watching; the campaign continues.", style="dim"))
         return Group(*parts)
 
     def _heading(self) -> RenderableType:
@@ -206,10 +206,10 @@ class View:
         if core.phase == "draining":
             state += f" · {core.reason}"
         if self._controller is not None and not self._runs(self._controller):
-            state, style = f"LEFT WHILE {state}", "bold red"
+            state, style = f"NO CONTROLLER, LEFT {state}", "bold red"
         lines.append(Text(state, style=style))
         if core.paused:
-            lines.append(Text("no operation begins any more; go on with: labwright campaign resume", style="yellow"))
+            lines.append(Text("no operation starts; resume with: labwright campaign resume", style="yellow"))
         if self._controller is not None:
             if self._runs(self._controller):
                 lines.append(Text(f"controller: {self._controller.who}", style="dim"))
@@ -255,7 +255,7 @@ class View:
     def _samples(self) -> RenderableType:
         core = self.core
         if not core.live:
-            return Text("no sample is under way" + (": the planner thinks" if core.asking else ""), style="dim")
+            return Text("no sample is under way" + (": the planner computes" if core.asking else ""), style="dim")
         shown = Table(title_justify="left", expand=False)
         for column in ("sample", "state", "location", "done", "under way", "waits"):
             shown.add_column(column)

@@ -24,7 +24,7 @@ def told(event: Payload) -> str:
         case "started":
             return f"started{_by(event)}: {event['spec']['title']}{learns_words(event.get('earlier', ()))}"
         case "resumed":
-            return f"going on with the campaign (epoch {event['epoch']}){_by(event)}{_because(event)}"
+            return f"resumed (epoch {event['epoch']}){_by(event)}{_because(event)}"
         case "suggested":
             return f"next: {_params(event['suggestion'])} ({event['suggestion']['rationale']})"
         case "proposed":
@@ -43,7 +43,7 @@ def told(event: Payload) -> str:
         case "noted":
             return str(event["words"])
         case "pause_asked" | "resume_asked" | "drain_asked":
-            return f"{_DONE[event['kind']]} by {event['by'] or 'somebody'}{_because(event)}"
+            return f"{_DONE[event['kind']]} by {event['by'] or 'an unnamed person'}{_because(event)}"
         case "stop_asked":
             return f"stopping{' now' if event['now'] else ''}: {event['why']}"
         case "deck_checked":
@@ -121,4 +121,4 @@ def _by(event: Payload) -> str:
 
 
 def _because(event: Payload) -> str:
-    return f" because: {event['because']}" if event.get("because") else ""
+    return f", reason: {event['because']}" if event.get("because") else ""

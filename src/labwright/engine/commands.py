@@ -97,7 +97,7 @@ def event_of(command: Command, campaign: Campaign) -> Event:
             case _Veto(params=None, trial=trial):
                 if trial.isdecimal():
                     raise ConfigError(
-                        f"experiment {trial} has begun, or never will; only a proposal that has not begun can be "
+                        f"experiment {trial} has started, or never will; only a proposal that has not started can be "
                         "vetoed, by its id (p1, p2, ...), or a point, by its values (NAME=VALUE)"
                     )
                 return Vetoed(trial=trial, by=by, because=because)

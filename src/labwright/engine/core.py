@@ -248,7 +248,9 @@ class CampaignCore:
                 self._pause(on=False)
             case DrainAsked():
                 self._expect(self.phase == "running" or self.paused, event, f"it is {self.status}")
-                self._drain("completed", f"drained by {event.by or 'somebody'}: {event.because or 'no reason given'}")
+                self._drain(
+                    "completed", f"drained by {event.by or 'an unnamed person'}: {event.because or 'no reason given'}"
+                )
             case StopAsked():
                 self._stop(event)
             case Answered():
@@ -287,7 +289,7 @@ class CampaignCore:
             self.touched.lots.add(name)
 
     def _resumed(self, event: Resumed) -> None:
-        """What the last controller left under way is told to the stations again; they know what is done of it."""
+        """Stations get the orders again that the last controller left under way; they know what is done of them."""
         if self.paused:
             self._out.append(PauseStations(on=True))
         for one in self.live.values():
@@ -304,7 +306,7 @@ class CampaignCore:
                     self._out.append(self._order(one, run))
             if self._stopping:
                 self._give_up(one, self.reason)
-        self.proposals.unwanted = False  # whoever was asked has died with the controller
+        self.proposals.unwanted = False  # the planner that was asked has ended with the controller
         if self.asking:
             self._out.append(Ask(self.asking, self.state()))
 
@@ -362,8 +364,8 @@ class CampaignCore:
             if index is None:
                 began = self.proposals.became.get(event.trial)
                 known = [self.trials[one].id for one in self.proposed]
-                why = f"proposal {event.trial} has begun: it is experiment {began}" if began else ""
-                raise IllegalEventError(why or unknown("proposal that has not begun", event.trial, known))
+                why = f"proposal {event.trial} has started: it is experiment {began}" if began else ""
+                raise IllegalEventError(why or unknown("proposal that has not started", event.trial, known))
             self.proposals.drop(index, veto_words(event))
             return
         wrong = wrong_veto(event.veto, self.spec.space)
@@ -383,7 +385,7 @@ class CampaignCore:
             self._drain("failed", f"{MAX_INFEASIBLE} suggestions in a row {what}, the last because: {last} {advice}")
 
     def _too_late(self, event: Event) -> bool:
-        """Take the planner's answer; whether nobody wants it any more, because the campaign was told to end meanwhile.
+        """Take the planner's answer; whether it is no longer wanted, because the campaign was told to end meanwhile.
 
         Raises:
             IllegalEventError: the planner was not asked.
@@ -634,7 +636,7 @@ class CampaignCore:
         self._ending, self.reason = ending, reason
         self.proposals.forget_ask()
         for index in list(self.proposed):
-            self.proposals.drop(index, f"it has not begun: {reason}")
+            self.proposals.drop(index, f"it was not started: {reason}")
         self.touched.campaign = True
 
     def _go_on(self) -> None:
@@ -721,7 +723,7 @@ class CampaignCore:
         index = next(iter(self.proposed))
         uses_ml = self.proposed[index]
         if lacking := self.resources.lacking(uses_ml):
-            self.proposals.drop(index, f"it has not begun: {lacking}")
+            self.proposals.drop(index, f"it was not started: {lacking}")
             return
         del self.proposed[index]
         self.proposals.begin(index, self.tried + 1)

@@ -10,7 +10,7 @@ from labwright.model.space import Categorical, Params
 from labwright.model.spec import CampaignSpec, WarmStart, warm_start_name
 
 NAMED = 5
-"""Names that are told where a wrong one was given; the journal may hold hundreds."""
+"""Names that are listed where a wrong one was given; the journal may hold hundreds."""
 
 
 def earlier_campaigns(

@@ -22,7 +22,7 @@ class StepRun:
     attempt: int = 1
     begun: bool = False
     again: bool = False
-    """Whether what is harmless to do again is to be done again, when it is told to its station next."""
+    """Whether what is harmless to do again is to be done again, when its station is ordered to do it next."""
     error: str = ""
     expected_s: float = 0.0
     started_s: float | None = None
@@ -41,7 +41,7 @@ class StepRun:
 
     @property
     def settled(self) -> bool:
-        """Whether those that need it may go on."""
+        """Whether the steps that need it may start."""
         return self.state in ("done", "skipped")
 
     @property
@@ -122,7 +122,7 @@ class Experiment:
         return {key: value for found in self.found.values() for key, value in found.items()}
 
     def order(self, campaign: str, run: StepRun, calibrations: dict[str, dict[str, Any]]) -> StepOrder:
-        """What a step's station is told; with what the campaign's preparations found, by protocol."""
+        """What a step's station is ordered to do; with what the campaign's preparations found, by protocol."""
         return StepOrder.model_construct(  # every part of it was checked when it came
             step_id=run.step_id,
             campaign=campaign,

@@ -27,10 +27,10 @@ class Proposals:
     Attributes:
         trials: all of the campaign, in the order in which they were proposed.
         vetoes: what people do not want to be tried.
-        wanted: experiments that people want and that have not begun: index among the trials, and what each takes of
+        wanted: proposals of people that have not started: index among the trials, and what each takes of
             the stocks in ml; the first comes next.
         asking: number of what the planner is asked; 0 if it is not.
-        unwanted: whether an answer of the planner is still to come that nobody wants any more.
+        unwanted: whether an answer of the planner is still to come that is no longer wanted.
         asks: how often the planner was asked.
         fruitless: suggestions of the planner in a row that came to nothing.
         unnumbered: how many trials began without an experiment.
@@ -63,7 +63,7 @@ class Proposals:
         self.change(index, id=label, status="running")
 
     def waiting(self, name: str, *, by_place: bool = False) -> int | None:
-        """Index of a proposal that has not begun; None if none is called so.
+        """Index of a proposal that has not started; None if none has this id.
 
         Args:
             name: its id.
@@ -102,7 +102,7 @@ class Proposals:
             self.unwanted, self.asking = True, 0
 
     def answered(self) -> bool:
-        """The planner has answered; whether anybody wants it still."""
+        """The planner has answered; whether it is still wanted."""
         wanted, self.asking, self.unwanted = not self.unwanted, 0, False
         return wanted
 
@@ -125,7 +125,7 @@ class Proposals:
         self.change(index, status="abandoned", rationale=reason)
 
     def forbid(self, veto: Veto, space: Space) -> None:
-        """Keep all later experiments away from a point, and those that people want and that have not begun."""
+        """Keep all later experiments, and proposals that have not started, away from a point."""
         self.vetoes.append(veto)
         for index in list(self.wanted):
             if covers(veto, space, self.trials[index].params):
@@ -139,7 +139,7 @@ class Proposals:
 
 def veto_words(veto: Veto | Vetoed) -> str:
     """Who vetoed, and why."""
-    return f"vetoed by {veto.by or 'somebody'}: {veto.because or 'no reason given'}"
+    return f"vetoed by {veto.by or 'an unnamed person'}: {veto.because or 'no reason given'}"
 
 
 def wrong_veto(veto: Veto, space: Space) -> str:

@@ -1,4 +1,4 @@
-"""A campaign rebuilt from its events: to go on with it, to report it, to audit it."""
+"""A campaign rebuilt from its events: to resume it, to report it, to audit it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def replayed(
     Args:
         journal: that keeps them.
         campaign: its id.
-        core: as the event `after` left it, to go on from there; a new one if None.
+        core: as the event `after` left it, to continue from there; a new one if None.
         after: id of the last event it has handled.
 
     Raises:
@@ -104,7 +104,7 @@ def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
 
 
 def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None:
-    """End a campaign that will not be gone on with; what was under way is given up.
+    """End a campaign that will not be resumed; what was under way is given up.
 
     Args:
         journal: claimed by this process.
