@@ -168,7 +168,7 @@ def test_a_fault_waits_for_the_other_station_and_then_fails_the_campaign() -> No
     (finish,) = one.handle(ended(rinse))
     assert isinstance(finish, Finish)
     assert finish.state == "failed"
-    assert "experiment 1, step mix: failed" in finish.reason
+    assert "experiment 0001, step mix: failed" in finish.reason
     assert one.trials[0].fail_kind == "equipment"
 
 

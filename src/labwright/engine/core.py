@@ -432,7 +432,7 @@ class CampaignCore:
             self._ask_person(one, run, outcome)
         else:
             self._step_lost(one, run)
-            where = f"experiment {one.number}" if one.number > 0 else f"preparation {one.protocol.name}"
+            where = f"experiment {one.label}" if one.number > 0 else f"preparation {one.protocol.name}"
             reason = f"{where}, step {run.spec.name}: {outcome.error}"
             self._give_up(one, reason, "equipment")
             if run.spec.on_failure == "stop" or one.trial is None:
