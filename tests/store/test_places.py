@@ -120,6 +120,7 @@ def test_the_store_lies_in_its_folder_whatever_that_is_called_and_no_proxy_sees_
         assert "labwright.store serve" in shown
         assert key not in shown
     assert proxy == []
+    assert not (store / "url").exists(), "the address is there while the server is"
     assert (store / "api_key").stat().st_mode & 0o077 == 0
     for path in (store / "url", store / "upload.log", store / "server.log"):
         assert not path.exists() or key not in path.read_text()

@@ -41,10 +41,7 @@ def serve(folder: Path, parent: int) -> None:
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
     threading.Thread(target=_end_with, args=(server, stopping), daemon=True).start()
     threading.Thread(target=_announce, args=(server, folder, port), daemon=True).start()
-    try:
-        server.run(sockets=[listener])
-    finally:
-        (folder / URL_FILE).unlink(missing_ok=True)
+    server.run(sockets=[listener])
 
 
 def _announce(server: object, folder: Path, port: int) -> None:
@@ -137,6 +134,7 @@ class ServerProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait(10)
+        (self.folder / URL_FILE).unlink(missing_ok=True)  # uvicorn ends with the signal it was sent, before any finally
         self._process = None
 
     def _start(self) -> None:

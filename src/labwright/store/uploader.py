@@ -86,6 +86,7 @@ class Uploader:
         self._left_behind = False
         self._remade = ""
         self._refused = ""
+        self._late = ""
         self._log_began: int | None = None
 
     def __enter__(self) -> Uploader:
@@ -132,6 +133,7 @@ class Uploader:
             try:
                 code = child.wait(left)
             except subprocess.TimeoutExpired:
+                self._late = f"the upload had not ended after {timeout_s:g} s (labwright store sync --timeout)"
                 break
             self._reap()
             if code == REFUSED_CODE or (code == 0 and not self._missing()):
@@ -188,7 +190,9 @@ class Uploader:
     def _trouble(self) -> str:
         """What the process said of the last run that did not go, or else its last words."""
         reasons = [why for state, why in self._states.values() if state in ("waiting", "refused") and why]
-        return reasons[-1] if reasons else last_words(self._folder / LOG_FILE, self._log_began or 0).removeprefix(": ")
+        if reasons:
+            return reasons[-1]
+        return last_words(self._folder / LOG_FILE, self._log_began or 0).removeprefix(": ") or self._late
 
     def _missing(self) -> list[str]:
         there = self._there()
