@@ -149,7 +149,7 @@ def test_a_run_that_cannot_be_uploaded_keeps_no_other_waiting(battered: tuple[Pa
     summary = uploader.drain(150)
     empty.unlink()
     assert summary.uploaded == 1
-    assert "holds no whole run" in summary.failed["00000000-empty"]
+    assert "does not hold a complete run" in summary.failed["00000000-empty"]
     assert summary.missing == ()
     extra.unlink()
 
@@ -167,7 +167,7 @@ def test_a_reader_says_that_it_waits_for_an_upload_to_end(battered: tuple[Path, 
         with open_store(store, told) as client:
             assert len(client) >= 5
     assert len(said) == 1
-    assert "waiting for it to end" in said[0]
+    assert "waiting until it ends" in said[0]
 
 
 def test_a_store_without_a_folder_is_told_in_words(tmp_path: Path) -> None:

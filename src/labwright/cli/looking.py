@@ -38,12 +38,12 @@ def list_stations(root: Path, *, json: bool) -> None:
 
 
 def read_stations(root: Path, name: str | None, *, simulated: bool, endpoints: Path | None, json: bool) -> None:
-    """Connect to the devices of one station or of all, let each measure, and read it.
+    """Connect to the devices of one station or of all, trigger and read each.
 
     Raises:
         ConfigError: no such station.
-        UnreachableError: devices that do not answer.
-        DeviceError: devices that answer, but cannot measure.
+        UnreachableError: devices do not answer.
+        DeviceError: devices answer, but cannot measure.
     """
     from labwright.cli.simulating import opened
     from labwright.lab.classes import in_words
@@ -147,7 +147,7 @@ def sync_store(data: Path, timeout_s: float, *, json: bool) -> None:
     """Upload what is missing, and wait.
 
     Raises:
-        StoreError: not everything is there in time.
+        StoreError: runs are missing in the store when the time is over.
     """
     from labwright.store import Uploader
 
@@ -175,7 +175,7 @@ def verify_store(data: Path, *, json: bool) -> None:
     """Compare the journal with the store.
 
     Raises:
-        StoreError: something is missing, different or too much, or the store cannot be read.
+        StoreError: something is missing, different or extra, or the store cannot be read.
     """
     from labwright.store import verify
 
@@ -209,7 +209,7 @@ def verify_store(data: Path, *, json: bool) -> None:
         )
     if found.missing:
         raise StoreError(
-            f"missing in {store}: {_first(found.missing)}. Upload them with: labwright store sync --data {quoted(data)}"
+            f"missing in {store}: {_first(found.missing)}. Upload it with: labwright store sync --data {quoted(data)}"
         )
 
 
@@ -218,10 +218,10 @@ def _first(lines: list[str], most: int = 5) -> str:
 
 
 def diagnose(root: Path, *, json: bool) -> None:
-    """What this machine has and lacks.
+    """Check what Labwright needs on this machine.
 
     Raises:
-        ConfigError: something is wrong that keeps the lab from running.
+        ConfigError: the lab cannot run because of a failed check.
     """
     from labwright.lab import read_lab
 

@@ -16,10 +16,10 @@ EXIT = {"completed": 0, "failed": 1, "stopped": 130}
 
 
 class _Console(Console):
-    """A console whose reader may go away: `campaign run 2>&1 | head` must not end a campaign."""
+    """A console whose reader may end: `campaign run 2>&1 | head` must not end a campaign."""
 
     def on_broken_pipe(self) -> None:
-        """Say nothing any more, and go on."""
+        """Print nothing more, and continue."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
@@ -36,7 +36,7 @@ def emit(value: Any) -> None:
 
 
 def emitted(value: Any) -> bool:
-    """As `emit`, for what must go on without a reader; False once whoever read our output has gone."""
+    """As `emit`, for what continues without a reader; False once the process that read our output has ended."""
     try:
         emit(value)
     except BrokenPipeError:
@@ -63,12 +63,12 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
     out = Console(highlight=False, markup=False, emoji=False)  # a cell is text: labwright[extra] is no markup
     if not out.is_terminal:
-        out.width = 200  # nobody wraps a file by hand; a pipe has no width of its own
+        out.width = 200  # a pipe or file has no width of its own
     out.print(shown)
 
 
 def whoami() -> str:
-    """Who runs this program, for the journal."""
+    """The user and machine that run this program, for the journal."""
     import getpass
     import socket
 

@@ -15,7 +15,7 @@ def reference_lab() -> Path:
 
 
 def lab_root(lab: Path | None) -> Path:
-    """The lab that is meant: the one named, the one we are in, or the reference lab."""
+    """The lab that was named, else the lab of the current folder, else the reference lab."""
     if lab is not None:
         return lab
     here = Path.cwd()
@@ -23,14 +23,14 @@ def lab_root(lab: Path | None) -> Path:
 
 
 def data_folder(root: Path, data: Path | None) -> Path:
-    """Where a lab's data goes: beside the lab, but not into an installed package."""
+    """The folder of a lab's data: in the lab, but never in an installed package."""
     if data is not None:
         return data
     return Path.cwd() / "var" if root.name == "_reference_lab" else root / "var"
 
 
 def simulation_file(root: Path) -> Path:
-    """Where `labwright simulate` leaves its addresses unless told otherwise."""
+    """The file of addresses that `labwright simulate` writes by default."""
     return data_folder(root, None) / "endpoints.json"
 
 
@@ -42,9 +42,9 @@ def kept_data(lab: Path | None, data: Path | None) -> Path:
     """
     folder = data_folder(lab_root(lab), data)
     if not folder.is_dir():
-        raise ConfigError(f"there is no folder {folder}: nothing was run there yet (labwright campaign run)")
+        raise ConfigError(f"there is no folder {folder}: no campaign was run there yet (labwright campaign run)")
     if data is None and not (folder / "runs").is_dir() and (folder / "demo" / "runs").is_dir():
-        raise ConfigError(f"{folder} holds the demo's runs only; look at them with --data {quoted(folder / 'demo')}")
+        raise ConfigError(f"{folder} has only the runs of the demo; show them with --data {quoted(folder / 'demo')}")
     return folder
 
 
@@ -60,7 +60,7 @@ def journal_place(lab: Path | None, data: Path | None, journal: str) -> str | Pa
         return journal
     folder = kept_data(lab, data)
     if not journal_file(folder).exists():
-        raise ConfigError(f"{folder} holds no journal; run a campaign first (labwright campaign run)")
+        raise ConfigError(f"{folder} has no journal; run a campaign first (labwright campaign run)")
     return journal_file(folder)
 
 

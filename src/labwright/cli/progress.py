@@ -24,7 +24,7 @@ class Progress:
     Args:
         campaign: that runs.
         now: lab time.
-        simulated: said in every heading.
+        simulated: shown in every heading.
     """
 
     def __init__(self, campaign: Campaign, now: Callable[[], float], *, simulated: bool) -> None:
@@ -50,8 +50,8 @@ class Progress:
         """Take an event.
 
         Returns:
-            the line of an experiment that has just ended, and a note on something else a person should know; each may
-            be empty.
+            the line of an experiment that has just ended, and a note on anything else that a person should know; each
+            may be empty.
         """
         self._core = core
         if isinstance(event, Suggested) and self._began_s is None:
@@ -76,7 +76,7 @@ class Progress:
         return shown
 
     def _ended(self, core: CampaignCore) -> list[str]:
-        for one in core.live.values():  # what was never under way, for it could not be made, has no row
+        for one in core.live.values():  # an infeasible suggestion was never under way and has no row
             if one.trial is not None and one.number > self._known:
                 self._under_way[one.trial], self._known = one.number, one.number
         lines = []

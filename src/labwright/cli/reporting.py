@@ -12,7 +12,7 @@ from labwright.report import CampaignRecord, html, newest
 def write_newest(name: str, data: Path, out: Path | None, journal: str = "") -> None:
     """Write the report of the newest run of a campaign in `data`, or in the journal at a URL."""
     if journal:
-        data.mkdir(parents=True, exist_ok=True)  # with a journal elsewhere nothing else may have made it
+        data.mkdir(parents=True, exist_ok=True)  # with a journal elsewhere the folder may not exist yet
     path, record = _written(data, name, None, out, journal)
     simulated = ", SIMULATED" if record.core.started.simulated else ""
     console.print(f"Report           {path} ({record.campaign}{simulated})", markup=False)
@@ -24,7 +24,7 @@ def write_report(data: Path, name: str, *, world: Any = None, out: Path | None =
     Args:
         data: folder of journal and runs.
         name: of the campaign, or the id of one run of it.
-        world: the simulated world, if it still exists, for the truth behind the results.
+        world: the simulated world, if it still exists, for the true values.
         out: the file. If None, DATA/reports/CAMPAIGN-ID.html, and a copy in DATA/report.html, which is that of the last
             report with results in it.
         place: URL of the journal, if it is not in `data`.

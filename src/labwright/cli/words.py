@@ -1,4 +1,4 @@
-"""What happened, when and who did it, as a person reads it; from what the journal keeps, without the engine."""
+"""What happened, when and by whom, in words; from the payloads of the journal, without the engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["lasting"]
 Payload = Mapping[str, Any]
 
 QUIET = ("started", "suggested")
-"""What goes as it should; so does a step that is done."""
+"""Events that are normal; so is the end of a step that is done."""
 
 
 def told(event: Payload) -> str:
@@ -39,7 +39,7 @@ def told(event: Payload) -> str:
             return _step(event["outcome"])
         case "step_late":
             running, expected = lasting(event["running_s"]), lasting(event["expected_s"])
-            return f"{event['step_id']} is late: it has run for {running}, {expected} were expected"
+            return f"{event['step_id']} is late: it has run for {running}, expected were {expected}"
         case "noted":
             return str(event["words"])
         case "pause_asked" | "resume_asked" | "drain_asked":
@@ -61,7 +61,7 @@ def learns_words(earlier: Iterable[Payload]) -> str:
 
 
 def note(event: Payload) -> str:
-    """The same, but empty for what goes as it should."""
+    """The same, but empty for what is normal."""
     quiet = event["kind"] in QUIET or (event["kind"] == "step_ended" and event["outcome"]["state"] == "done")
     return "" if quiet else told(event)
 
@@ -73,7 +73,7 @@ def question_words(question: str, text: str, choices: Mapping[str, str]) -> str:
 
 
 def answer_command(question: str, answer: str = "ANSWER") -> str:
-    """What to type to answer a question."""
+    """The command that answers a question."""
     return f"labwright question answer {quoted(question)} {answer} --by NAME --reason TEXT"
 
 

@@ -1,4 +1,4 @@
-"""The place of a journal, tried before anything moves: no journal, no dosing."""
+"""The folder of a journal, tested before anything moves: without a journal no operation starts."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from labwright.model.errors import NoJournalError
 
 LEAST_BYTES = 20_000_000
 BYTES_PER_EXPERIMENT = 1_000_000
-"""An experiment of the reference lab takes some 60 kB; the rest is for labs that measure more."""
+"""An experiment of the reference lab takes about 60 kB; the margin is for labs that measure more."""
 
 
 def check_place(data: Path, experiments: int) -> None:
-    """Find out that `data` can be written, survives a sync, and has room for a campaign.
+    """Check that `data` can be written and synced, and has room for a campaign.
 
     Args:
-        data: folder of journal, runs and reports; made if it does not exist.
+        data: folder of journal, runs and reports; created if it does not exist.
         experiments: of the campaign.
 
     Raises:
-        NoJournalError: nothing may be started.
+        NoJournalError: the campaign must not start.
     """
     needed = LEAST_BYTES + experiments * BYTES_PER_EXPERIMENT
     probe = data / f".probe-{os.getpid()}"
@@ -31,7 +31,7 @@ def check_place(data: Path, experiments: int) -> None:
         if free < needed:
             raise NoJournalError(
                 f"{data} has {free / 1e6:.1f} MB free, the journal of {experiments} experiments may need "
-                f"{needed / 1e6:.0f} MB; nothing was started. Free the disk, or give another folder with --data"
+                f"{needed / 1e6:.0f} MB; nothing was started. Free disk space, or give another folder with --data"
             )
         with probe.open("wb") as file:
             file.write(b"journal")
@@ -40,6 +40,6 @@ def check_place(data: Path, experiments: int) -> None:
         probe.unlink()
     except OSError as error:
         raise NoJournalError(
-            f"no journal can be kept in {data}: {error}; nothing was started. Mend the disk or its permissions, or "
+            f"cannot write the journal in {data}: {error}; nothing was started. Fix the disk or its permissions, or "
             "give another folder with --data"
         ) from error

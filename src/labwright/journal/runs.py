@@ -1,8 +1,8 @@
-"""The journal of Bluesky runs: one file per run, a checked line per document, on the disk before anything goes on.
+"""The journal of Bluesky runs: one file per run, a checked line per document, on the disk before the run continues.
 
 A line is the CRC-32 of its JSON in eight hex digits, a blank, and the JSON of ``[name, document]``. While the run is
 open its file is called ``<uid>.open.jsonl`` and locked by its writer; closed, it is ``<uid>.jsonl``. NaN and infinity
-are refused: JSON has no word for them, and a reading that is no number is a fault to be seen, not a value to be kept.
+are refused: JSON cannot express them, and a reading that is not a number is a fault to report, not a value to record.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _RECOVERED = uuid.UUID("6f1c1c5e-6c55-5d0e-9d0b-0a6a2c3f5b11")
 
 
 class RunJournal:
-    """A Bluesky subscriber that keeps every document; several RunEngines may share one.
+    """A Bluesky subscriber that records every document; several RunEngines may share one.
 
     Args:
-        folder: where the runs are kept; made if it does not exist.
+        folder: of the runs; created if it does not exist.
 
     Raises:
-        JournalError: the folder cannot be made.
+        JournalError: the folder cannot be created.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,19 +55,19 @@ class RunJournal:
             raise _failed(folder, error) from error
 
     def number(self, metadata: Any = None) -> int:
-        """A scan id no other run of this folder has, for all RunEngines that share the journal."""
+        """A scan id that no other run in this folder has, for all RunEngines that share the journal."""
         return next(self._numbers)
 
     def __call__(self, name: str, document: Mapping[str, Any]) -> None:
-        """Keep one document.
+        """Record one document.
 
         Raises:
             JournalError: it is not safely on the disk; the run must end.
         """
         run = self._run(name, document)
         if run in self._broken:
-            raise JournalError(f"the journal of run {run} is broken and takes no more: {self._broken[run]}")
-        # No lock around the disk: a run is written by its own station alone, and others must not wait for it.
+            raise JournalError(f"the journal of run {run} cannot be written any more: {self._broken[run]}")
+        # No lock while writing: only its own station writes a run, and the other stations must not wait for it.
         try:
             if name == "start":
                 self._open(run)
@@ -80,7 +80,7 @@ class RunJournal:
             raise _failed(self.folder / (run + OPEN), error) from error
 
     def close(self) -> None:
-        """Let go of runs that are still open; they stay on the disk, and `recover` closes them."""
+        """Close the files of runs that are still open; `recover` adds their stop documents."""
         for run in list(self._files):
             self._release(run)
 
@@ -103,7 +103,7 @@ class RunJournal:
         return self._run_of.get(document.get("descriptor", ""), "unknown")
 
     def _open(self, run: str) -> None:
-        # Locked before it has the name that `recover` looks for: another campaign must not take it for a crash's.
+        # Locked before it gets the name that `recover` looks for: another campaign must not take it for a crashed run.
         part = self.folder / (run + ".part")
         file = part.open("xb", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,7 +121,7 @@ class RunJournal:
         os.fsync(file.fileno())
 
     def _close(self, run: str) -> None:
-        # The name need not be synced: whoever finds the old one after a power cut finds all documents, and closes it.
+        # The new name need not be synced: after a power cut `recover` finds the old one, with all documents.
         (self.folder / (run + OPEN)).rename(self.path(run))
         self._release(run)
 
@@ -138,8 +138,8 @@ class Recovered:
 
     Attributes:
         uid: of the run.
-        documents: how many were kept, without the stop that was added.
-        lost_bytes: length of the torn tail that was cut off.
+        documents: how many were recorded, without the stop that was added.
+        lost_bytes: length of the incomplete last line that was removed.
     """
 
     uid: str
@@ -151,13 +151,13 @@ def encode(name: str, document: Mapping[str, Any]) -> bytes:
     """The line of a document.
 
     Raises:
-        JournalError: it holds something that JSON cannot keep, such as NaN.
+        JournalError: it holds something that JSON cannot express, such as NaN.
     """
     _check_finite(name, document)
     try:
         body = orjson.dumps([name, document], option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
     except TypeError as error:
-        raise JournalError(f"a {name} document cannot be kept as JSON: {error}") from error
+        raise JournalError(f"a {name} document cannot be written as JSON: {error}") from error
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
@@ -198,7 +198,7 @@ def read_run(path: Path) -> list[Document]:
 def closed_runs(folder: Path) -> list[Path]:
     """Files of all closed runs, oldest first: by the time and the scan id in their start documents.
 
-    A file's own times say nothing: a copy, a restored backup or a checkout has new ones.
+    The times of the files are not used: a copy, a restored backup or a checkout has new ones.
     """
     return sorted(run_files(folder).values(), key=_begun)
 
@@ -241,7 +241,7 @@ def find_run(folder: Path, uid: str) -> Path:
 
 
 def recover(folder: Path) -> list[Recovered]:
-    """Close the runs a crash left open: cut the torn tail, add a stop that says so. Runs being written are not touched.
+    """Close the runs that a crash left open: remove an incomplete last line, add a stop; skip runs being written.
 
     Raises:
         JournalError: a line in the middle is damaged, or the disk refuses.
@@ -257,7 +257,7 @@ def _recover_one(path: Path) -> Recovered | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return None  # its writer lives
+                return None  # its writer is running
             data = file.read()
             good, documents = 0, []
             for line in data.splitlines(keepends=True):
@@ -272,7 +272,7 @@ def _recover_one(path: Path) -> Recovered | None:
                 good += len(line)
             file.truncate(good)
             if not documents:
-                path.unlink()  # not even its start was kept: nothing was measured
+                path.unlink()  # not even its start document is complete: nothing was measured
                 return Recovered(uid, 0, len(data) - good)
             if documents[-1][0] != "stop":
                 file.seek(good)
@@ -281,7 +281,7 @@ def _recover_one(path: Path) -> Recovered | None:
             path.rename(path.with_name(uid + CLOSED))
         _sync(path.parent)
     except FileNotFoundError:
-        return None  # its writer has closed it meanwhile
+        return None  # its writer has closed it in the meantime
     except OSError as error:
         raise _failed(path, error) from error
     return Recovered(uid, len(documents), len(data) - good)
@@ -307,7 +307,8 @@ def _stop(uid: str, documents: list[Document]) -> dict[str, Any]:
 def _check_finite(name: str, document: Mapping[str, Any]) -> None:
     for where, value in _floats(document, ""):
         if not math.isfinite(value):
-            raise JournalError(f"a {name} document holds {value} at {where.lstrip('.')}; that is no reading to keep")
+            what = f"{where.lstrip('.')} in a {name} document is {value}"
+            raise JournalError(f"{what}; a reading must be a finite number")
 
 
 def _floats(value: Any, where: str) -> Iterator[tuple[str, float]]:
@@ -344,6 +345,6 @@ def _sync(folder: Path) -> None:
 
 def _failed(path: Path, error: OSError) -> JournalError:
     return JournalError(
-        f"the journal cannot write {path}: {error}. Nothing may be dosed without it: "
+        f"the journal cannot write {path}: {error}. No operation starts without it: "
         "free or mount the disk, then run again"
     )

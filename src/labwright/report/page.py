@@ -35,20 +35,20 @@ from labwright.report.svg import STYLE
 SLICE_POINTS = 41
 
 SWEEP_KEYS = ("frequencies_hz", "z_real_ohm", "z_imag_ohm", "resistance", "resistance_sem", "cpe_q", "cpe_n", "celsius")
-"""What a replicate must hold to be drawn as an impedance sweep with its fit."""
+"""Fields of a replicate that is drawn as an impedance sweep with its fit."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """A picture, what it says, and its numbers.
+    """A picture with its title, explanation and numbers.
 
     Attributes:
         title: of the card.
-        subtitle: what to look at.
+        subtitle: explanation.
         picture: SVG.
         columns: of the table.
         rows: of the table.
-        wide: whether it wants the whole page.
+        wide: whether it needs the full width of the page.
     """
 
     title: str
@@ -63,8 +63,8 @@ def html(record: CampaignRecord, world: Any = None) -> str:
     """The whole report.
 
     Args:
-        record: the campaign as it went.
-        world: the simulated world while it exists, for the truth behind the results; None for a real lab.
+        record: of the campaign.
+        world: the simulated world while it exists, for the true values; None for a real lab.
     """
     environment = Environment(
         loader=PackageLoader("labwright.report", "templates"), autoescape=True, undefined=StrictUndefined
@@ -149,7 +149,7 @@ def best_card(record: CampaignRecord, planner: Planner, best: Recommendation | N
     counting = ", of those that keep the limits" if spec.outcome_limits else ""
     source = f" The {spec.compare.title}: {spec.compare.source}." if spec.compare else ""
     means = (
-        " The best single means are marked: they were lucky, the best of many readings that scatter." if lucky else ""
+        " Rings mark the best single means: the luckiest of many readings that scatter, not estimates." if lucky else ""
     )
     return Card(
         "Best so far",
@@ -206,7 +206,7 @@ def _records(record: CampaignRecord) -> list[tuple[float, float]]:
 
 
 def _wanted(objective: Objective) -> str:
-    """What is wanted of an objective, in words."""
+    """The goal of an objective, in words."""
     name, unit = objective.name, "" if objective.unit == "1" else f" {objective.unit}"
     if objective.goal == "target":
         return f"{name} near {objective.target:g}{unit}"
@@ -216,7 +216,7 @@ def _wanted(objective: Objective) -> str:
 
 
 def _front_cards(record: CampaignRecord) -> list[Card]:
-    """With several objectives: which experiments no other beats, and the first two objectives against each other."""
+    """With several objectives: the Pareto front, drawn for the first two."""
     spec = record.core.spec
     counted = record.core.counted
     if len(spec.objectives) < 2 or not counted:
@@ -263,8 +263,8 @@ def _slice_cards(record: CampaignRecord, planner: Planner, best: Params, objecti
         cards.append(
             Card(
                 f"The planner's model{f' of {objective.name}' if several else ''} along {parameter.name}",
-                "Posterior of the noise-free value with ±2σ; the other parameters stand at the best point. Points are "
-                "all experiments, so those far from the best point lie off the line.",
+                "Posterior of the noise-free value with ±2σ; the other parameters are at the best point. Rings are "
+                "all experiments; those far from the best point are off the line.",
                 _markup(surrogate_slice(parameter.name, _unit(parameter), upright, xs, means, sds, found)),
                 (
                     _with_unit(parameter.name, _unit(parameter)),
@@ -278,7 +278,7 @@ def _slice_cards(record: CampaignRecord, planner: Planner, best: Params, objecti
 
 
 def _nyquist_cards(record: CampaignRecord) -> list[Card]:
-    """The last impedance sweep of the best experiment, if the protocol keeps its sweeps."""
+    """The last impedance sweep of the best experiment, if the protocol records its sweeps."""
     objective = record.core.spec.objective
     name = objective.name
     kept = [results for results in record.found_anywhere(name) if _is_sweep(results.get("replicates"))]
@@ -313,7 +313,7 @@ def _is_sweep(replicates: Any) -> bool:
 
 
 def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
-    """What was asked for against what was weighed, for each parameter that is weighed."""
+    """Nominal against weighed value, for each parameter that is weighed."""
     done = [trial for trial in record.done if trial.measured_params]
     made = world.made() if world else None
     truths = made if made is not None and len(made) == len(done) else None
@@ -335,7 +335,7 @@ def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
         cards.append(
             Card(
                 f"Nominal and weighed {name}",
-                f"{words}. The planner learns from what was made, not from what was asked for.",
+                f"{words}. The planner learns from the weighed values.",
                 _markup(parity(name, unit, nominal, weighed) + differences(name, unit, weighed, nominal, true)),
                 ("experiment", *columns),
                 [

@@ -36,7 +36,7 @@ def best_so_far(
     """Best value against number of experiments, one step line per series.
 
     Args:
-        series: what is believed or known to be the best after each experiment, not the luckiest reading.
+        series: estimate or true value of the best after each experiment, not the luckiest reading.
         unit: of the values.
         optimum: true optimum, where a simulated world knows it.
         lucky: number and measured mean of experiments whose mean was better than all before: marked, not joined.
@@ -122,7 +122,7 @@ def nyquist(measured: Sequence[complex], fitted: Sequence[complex], resistance_o
 
 
 def parity(name: str, unit: str, nominal: Sequence[float], weighed: Sequence[float]) -> str:
-    """Weighed against nominal: what the pumps were told, and what was really made."""
+    """Weighed against nominal values: what was made, against what was requested of the pumps."""
     axis = Axis.around(_quantity(f"nominal {name}", unit), [*nominal, *weighed])
     picture = Picture(
         f"Parity of {name}",
@@ -139,7 +139,7 @@ def parity(name: str, unit: str, nominal: Sequence[float], weighed: Sequence[flo
 def differences(
     name: str, unit: str, weighed: Sequence[float], nominal: Sequence[float], true: Sequence[float] | None = None
 ) -> str:
-    """How far the nominal values, and those that only a simulation knows, lie from the weighed ones."""
+    """How far the nominal values, and the true ones that only a simulation knows, are from the weighed ones."""
     series = [(nominal, "c2", "nominal - weighed", "ring")]
     if true is not None:
         series.append((true, "c1", "true - weighed (known because the world is simulated)", "cross"))
@@ -159,7 +159,7 @@ def differences(
 
 
 def timeline(bars: Sequence[Bar]) -> str:
-    """What each station did when; failed and stopped steps are marked by a word."""
+    """The steps of each station over time; failed and stopped steps are labelled."""
     stations = sorted({bar.station for bar in bars})
     hours = max(bar.end_s for bar in bars) / 3600
     row = 44

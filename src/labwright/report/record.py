@@ -109,10 +109,10 @@ def open_journal(place: str | Path) -> Journal:
     """The journal in a data folder or at a URL, to be read.
 
     Raises:
-        ConfigError: nothing was run there yet.
+        ConfigError: no campaign was run there yet.
     """
     if isinstance(place, Path):
         if not journal_file(place).exists():
-            raise ConfigError(f"{place} holds no journal; run a campaign first (labwright campaign run)")
+            raise ConfigError(f"{place} has no journal; run a campaign first (labwright campaign run)")
         return Journal(journal_file(place))
     return Journal(place)

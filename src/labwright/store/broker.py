@@ -16,38 +16,38 @@ from labwright.store.comparing import Comparison, compared
 from labwright.store.server import ServerProcess
 
 LOCK_WAIT_S = 300.0
-"""An upload in the background ends in a minute or two; whoever reads the store waits for it, at most this long."""
+"""An upload in the background takes a minute or two; a reader waits for it at most this long."""
 
 
 @contextmanager
-def open_store(folder: Path, told: Callable[[str], None] = lambda words: None) -> Iterator[Any]:
-    """The catalogue of runs in `folder`, served by a process of our own; `.v1` is a databroker Broker.
+def open_store(folder: Path, report: Callable[[str], None] = lambda words: None) -> Iterator[Any]:
+    """The catalogue of runs in `folder`, served by a process of its own; `.v1` is a databroker Broker.
 
     Args:
         folder: of the store.
-        told: told what is waited for, if another process is at work on the store.
+        report: called with a message if another process uses the store and must be waited for.
 
     Raises:
-        StoreError: the server does not come up, or the other process does not end.
+        StoreError: the store was made in another folder, the server does not start, or the other process does not end.
     """
-    with _alone(folder, told):
+    with _alone(folder, report):
         _belongs(folder)
         yield from _served(folder)
 
 
-def verify(runs: Path, folder: Path, told: Callable[[str], None] = lambda words: None) -> Comparison:
+def verify(runs: Path, folder: Path, report: Callable[[str], None] = lambda words: None) -> Comparison:
     """Compare every document of the journal with the store.
 
     Args:
         runs: folder of the run journals.
         folder: of the store.
-        told: told what is waited for, if another process is at work on the store.
+        report: called with a message if another process uses the store and must be waited for.
 
     Raises:
         StoreError: the store cannot be read, or was made in another folder.
         JournalError: a run journal is damaged.
     """
-    with _alone(folder, told):
+    with _alone(folder, report):
         _belongs(folder)
         return compared(runs, folder)
 
@@ -61,8 +61,8 @@ def _belongs(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path, told: Callable[[str], None]) -> Iterator[None]:
-    """The tables have one writer and one server: an uploader, or a reader."""
+def _alone(folder: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """Hold the store's lock: DuckDB has one writer, so an uploader and a reader exclude each other."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("w")
@@ -77,7 +77,7 @@ def _alone(folder: Path, told: Callable[[str], None]) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if not waited:
-                    told(f"another process is at work on {folder}, an upload perhaps; waiting for it to end")
+                    report(f"another process uses {folder}, perhaps an upload; waiting until it ends")
                     waited = True
                 if time.monotonic() > deadline:
                     raise StoreError(f"{folder} is still in use after {LOCK_WAIT_S:g} s; try again later") from None

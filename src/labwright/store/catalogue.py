@@ -1,4 +1,4 @@
-"""What the catalogue's database says by itself, without a server: which runs are there, and where their data lie."""
+"""What the catalogue's database holds, read without a server: which runs, and the places of their data."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def stored_runs(folder: Path) -> dict[str, str]:
 def misplaced(folder: Path) -> str:
     """Why the catalogue does not belong to this folder, in words; empty if it does.
 
-    Tiled keeps absolute places of tables and arrays. In a folder that was moved, copied or restored they are another
-    store's, or nobody's.
+    Tiled stores absolute paths of tables and arrays. After the folder was moved, copied or restored, these belong to
+    another store, or to none.
 
     Raises:
         StoreError: the catalogue cannot be read.
@@ -50,12 +50,12 @@ def misplaced(folder: Path) -> str:
         elif uri.startswith(arrays + "/"):
             lost += not Path(uri.removeprefix("file://localhost")).exists()
         else:
-            return f"its data lie at {uri}, so it was made in another folder"
+            return f"its data are at {uri}, so it was made in another folder"
     return f"{lost} of its {len(places)} data files are missing" if lost else ""
 
 
 def empty(folder: Path) -> None:
-    """Take catalogue, tables and arrays of this folder away, and nothing that the catalogue only names.
+    """Delete catalogue, tables and arrays of this folder, and nothing outside it that the catalogue names.
 
     Raises:
         StoreError: they cannot be deleted.

@@ -1,4 +1,4 @@
-"""The proof that the data store gives back what the journal holds: every document, and nothing else.
+"""Compares the data store with the journal: every document must be there, the same, and nothing else.
 
 Read through Tiled's own catalogue and adapters, in this process and without HTTP: the requests, not the reading, take
 most of the processor time.

@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"/[\w/. +,@=~-]*")
 """Paths that mean the same inside a URI. Tiled pastes paths into URIs and never decodes them: ``#`` and ``?`` are
 syntax there, ``%`` is syntax in Alembic's settings, line ends are dropped."""
 
-_LINKS = Path("/tmp")  # noqa: S108 - it stands in the catalogue, so it must not depend on TMPDIR; see `_link`
+_LINKS = Path("/tmp")  # noqa: S108 - it is stored in the catalogue, so it must not depend on TMPDIR; see `_link`
 _LONGEST = 900
 """Tiled's catalogue has 1,023 characters for the URI of an array."""
 
@@ -66,7 +66,7 @@ def plain_root(folder: Path) -> Path:
 
 
 def _link(folder: Path) -> Path:
-    """The same link for the same folder, in a folder of our own that nobody else can write."""
+    """The same link for the same folder, in a folder that only this user can write."""
     own = _LINKS / f"labwright-{os.getuid()}"
     own.mkdir(mode=0o700, exist_ok=True)
     found = own.lstat()

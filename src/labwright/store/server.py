@@ -64,7 +64,7 @@ def _end_with(server: object, gone: threading.Event) -> None:
 
 
 class ServerProcess:
-    """Starts the server, tells its address, and notices its death.
+    """Starts the server, gives its address and a client of it, and starts it again after it has died.
 
     Args:
         folder: of the store.
@@ -109,7 +109,7 @@ class ServerProcess:
             if self._process.poll() is not None:
                 raise StoreError(
                     f"the Tiled server ended with code {self._process.returncode} before it answered"
-                    f"{last_words(self.folder / SERVER_LOG)}"
+                    f"{last_line(self.folder / SERVER_LOG)}"
                 )
             try:
                 url, pid = path.read_text(encoding="ascii").split()
@@ -120,7 +120,7 @@ class ServerProcess:
                 return url
             time.sleep(0.05)
         raise StoreError(
-            f"the Tiled server did not answer within {START_TIMEOUT_S:g} s{last_words(self.folder / SERVER_LOG)}"
+            f"the Tiled server did not answer within {START_TIMEOUT_S:g} s{last_line(self.folder / SERVER_LOG)}"
         )
 
     def stop(self) -> None:
@@ -149,7 +149,7 @@ class ServerProcess:
             )
 
 
-def last_words(log: Path, begin: int = 0) -> str:
+def last_line(log: Path, begin: int = 0) -> str:
     """The last line of a log file after its first `begin` bytes, to be put behind a message; empty if there is none."""
     try:
         lines = log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()

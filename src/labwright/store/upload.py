@@ -31,7 +31,7 @@ REFUSED_CODE = 3
 """Exit code: the store cannot be used as it is; starting again would not change that."""
 
 REFUSED_MOST = 3
-"""A run the server has refused so often is left in the journal, and the others go on."""
+"""After so many refusals of a run by the server, the other runs are uploaded without it."""
 
 _END = None
 
@@ -44,7 +44,7 @@ def upload(runs: Path, folder: Path, deadline_s: float) -> int:
         folder: of the store.
         deadline_s: wall seconds after the end of the input.
     """
-    # Tiled's client retries for a minute by itself; we know better what to do when the server is dead.
+    # Tiled's client retries for a minute by itself; here a dead server is started again at once.
     os.environ.setdefault("TILED_RETRY_ATTEMPTS", "1")
     os.environ.setdefault("TILED_RETRY_TIMEOUT", "2")
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def upload(runs: Path, folder: Path, deadline_s: float) -> int:
         _make_again_if_misplaced(runs, folder)
         stored = stored_runs(folder)
     except StoreError as error:
-        _tell("", "refused", str(error))
+        _report("", "refused", str(error))
         return REFUSED_CODE
     for path in closed_runs(runs):
         waiting.put(path)
@@ -88,14 +88,14 @@ def _make_again_if_misplaced(runs: Path, folder: Path) -> None:
             f"move {folder} out of the way, then run labwright store sync"
         )
     empty(folder)
-    _tell("", "remade", why)
+    _report("", "remade", why)
 
 
 def _loop(waiting: queue.SimpleQueue[Path | None], store: _Store, deadline_s: float) -> int:
     left: dict[str, Path] = {}
     seen: set[str] = set()
     refused: Counter[str] = Counter()
-    said: dict[str, str] = {}
+    reported: dict[str, str] = {}
     deadline: float | None = None
     while True:
         try:
@@ -114,12 +114,12 @@ def _loop(waiting: queue.SimpleQueue[Path | None], store: _Store, deadline_s: fl
             refused[uid] += state == "refused"
             if refused[uid] >= REFUSED_MOST:
                 state = "failed"
-            _tell(uid, state, reason)
-            if reason and reason != said.get(uid):
-                said[uid] = reason
+            _report(uid, state, reason)
+            if reason and reason != reported.get(uid):
+                reported[uid] = reason
                 _log(f"{uid} {state}: {reason}")
             if state == "waiting":
-                break  # the server is away; the next would fail alike
+                break  # no server: the next run would fail as well
             if state != "refused":
                 del left[uid]
         if deadline is not None and waiting.empty():
@@ -141,12 +141,12 @@ def _log(words: str) -> None:
     print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC {words}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _tell(uid: str, state: str, reason: str) -> None:
+def _report(uid: str, state: str, reason: str) -> None:
     line = orjson.dumps({"uid": uid, "state": state, "reason": reason}) + b"\n"
     try:
         sys.stdout.buffer.write(line)
         sys.stdout.flush()
-    except BrokenPipeError:  # the parent has gone; the work goes on
+    except BrokenPipeError:  # the parent has ended; the upload continues
         sys.stdout = open(os.devnull, "w")
 
 
@@ -157,7 +157,7 @@ def _reason(error: Exception) -> str:
 
 
 class _Store:
-    """The connection to the server; made again whenever it breaks."""
+    """The connection to the server; opened again after each failure."""
 
     def __init__(self, server: ServerProcess, stored: dict[str, str]) -> None:
         self._server = server
@@ -165,11 +165,11 @@ class _Store:
         self._client: Any = None
 
     def put(self, uid: str, path: Path) -> tuple[str, str]:
-        """Upload one run, and why if it did not go.
+        """Upload one run, and the reason if it was not uploaded.
 
         Returns:
-            ``uploaded``; ``already``; ``waiting``: no server, try again; ``refused``: by the server, perhaps for good;
-            ``failed``: it never will.
+            ``uploaded``; ``already`` there; ``waiting``: no server, try again; ``refused`` by the server, perhaps for
+            good; ``failed``: it cannot be uploaded.
         """
         import httpx
         from tiled.client.utils import ClientError
@@ -179,7 +179,7 @@ class _Store:
         except JournalError as error:
             return "failed", str(error)
         if not documents or documents[0][0] != "start" or documents[-1][0] != "stop":
-            return "failed", f"{path} holds no whole run"
+            return "failed", f"{path} does not hold a complete run"
         if self._stored.get(uid) == documents[-1][1]["uid"]:
             return "already", ""
         try:
@@ -192,7 +192,7 @@ class _Store:
             return "waiting", _reason(error)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._client is not None:
             self._client.context.close()
             self._client = None
@@ -212,7 +212,7 @@ class _Store:
             writer(name, document)
         stop = client[uid].metadata.get("stop") or {}
         if stop.get("uid") != documents[-1][1]["uid"]:
-            raise StoreError(f"run {uid} was written, but its stop document is not there")
+            raise StoreError(f"run {uid} was written, but its stop document is missing")
         return "uploaded"
 
     def _connected(self) -> Any:

@@ -1,4 +1,4 @@
-"""The controller's side of the upload: it writes a line and goes on, whatever the store does."""
+"""The controller's side of the upload: it queues the names of runs, and never waits for the store."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import orjson
 
 from labwright.journal import run_files
 from labwright.model.errors import StoreError
-from labwright.store.server import last_words
+from labwright.store.server import last_line
 from labwright.store.upload import REFUSED_CODE
 
 CRASHES_MOST = 3
 """An uploading process that ends so often in a row without a run more in the store is not started again."""
 
 LOG_FILE = "upload.log"
-"""In the store's folder: what the uploading process says of its own troubles."""
+"""In the store's folder: errors of the uploading process."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class UploadSummary:
 
     Attributes:
         uploaded: runs written now.
-        already: runs that were there.
-        failed: why, by run, for those that can never be uploaded (a damaged journal).
+        already: runs that were there before.
+        failed: reason, by run, for those that cannot be uploaded (a damaged file).
         missing: runs that are not there yet; a later upload takes them.
-        going_on: whether a process is at work on them.
+        going_on: whether a process continues to upload them in the background.
         remade: why the store was emptied and filled again from the journal; empty if it was not.
-        trouble: why the last run that is missing did not go, or why the store cannot be used; empty if not known.
+        trouble: reason why runs are missing or why the store cannot be used; empty if not known.
     """
 
     uploaded: int
@@ -49,17 +49,17 @@ class UploadSummary:
     trouble: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.uploaded} runs uploaded, {self.already} were there"
+        text = f"{self.uploaded} runs uploaded, {self.already} were there before"
         if self.remade:
             text = f"made again from the journal ({self.remade}): {text}"
         if self.failed:
             text += "; cannot be uploaded: " + "; ".join(f"{uid}: {why}" for uid, why in self.failed.items())
         if self.missing and self.going_on:
-            text += f"; {len(self.missing)} more follow in the background (they are safe in the journal)"
+            text += f"; {len(self.missing)} more follow in the background (the journal has them)"
         elif self.missing:
-            text += f"; {len(self.missing)} are not there (they are safe in the journal; labwright store sync)"
+            text += f"; {len(self.missing)} are missing (the journal has them; upload with: labwright store sync)"
         if self.trouble and not self.going_on:
-            text += f"; the reason: {self.trouble}"
+            text += f"; reason: {self.trouble}"
         return text
 
     @property
@@ -69,7 +69,7 @@ class UploadSummary:
 
 
 class Uploader:
-    """A process that uploads, fed by a thread that may block; the caller never does.
+    """A process that uploads, fed by a thread of its own, so that the caller never waits.
 
     Args:
         runs: folder of the run journals.
@@ -107,7 +107,7 @@ class Uploader:
         """Start the process; returns at once.
 
         Raises:
-            StoreError: it has no folder to work in.
+            StoreError: its folder cannot be used.
         """
         try:
             self._runs.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class Uploader:
             raise StoreError(f"the store's folder {self._folder} cannot be used: {error}") from error
 
     def notify(self, path: Path) -> None:
-        """Say that a run is closed; returns at once, even if the process is stopped or dead."""
+        """Queue a closed run; returns at once, even if the process is stopped or dead."""
         self._lines.put(path.name)
 
     def drain(self, timeout_s: float) -> UploadSummary:
@@ -161,20 +161,20 @@ class Uploader:
         )
 
     def finish(self, wait_s: float) -> UploadSummary:
-        """Wait at most `wait_s` wall seconds, then leave the process to finish by itself."""
+        """Wait at most `wait_s` wall seconds; after that the process finishes by itself."""
         self._lines.put(None)
         if self._child is not None:
             try:
                 self._child.wait(wait_s)
             except subprocess.TimeoutExpired:
-                self._child = None  # it has a session of its own, uploads what is left, and ends
+                self._child = None  # it has its own session, uploads the rest, and ends
                 self._left_behind = True
             else:
                 self._reap()
         return self._summary()
 
     def stop(self) -> None:
-        """End the process now; what it has not uploaded stays in the journal."""
+        """End the process now; later uploads take what is missing."""
         if self._child is not None:
             self._child.terminate()
             try:
@@ -188,11 +188,11 @@ class Uploader:
         return {uid for uid, (state, _) in self._states.items() if state in ("uploaded", "already", "failed")}
 
     def _trouble(self) -> str:
-        """What the process said of the last run that did not go, or else its last words."""
+        """Reason reported for the last run that was not uploaded, or else the last line of the log."""
         reasons = [why for state, why in self._states.values() if state in ("waiting", "refused") and why]
         if reasons:
             return reasons[-1]
-        return last_words(self._folder / LOG_FILE, self._log_began or 0).removeprefix(": ") or self._late
+        return last_line(self._folder / LOG_FILE, self._log_began or 0).removeprefix(": ") or self._late
 
     def _missing(self) -> list[str]:
         there = self._there()
@@ -229,7 +229,7 @@ class Uploader:
         for thread in self._threads:
             thread.join(timeout=10)
         if self._child is not None and self._child.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # what was buffered for a dead process
+            with contextlib.suppress(BrokenPipeError):  # buffered lines for a dead process
                 self._child.stdin.close()
         self._child = None
 
@@ -241,7 +241,7 @@ class Uploader:
                 child.stdin.write(orjson.dumps(line) + b"\n")
                 child.stdin.flush()
             child.stdin.close()
-        except (BrokenPipeError, OSError):  # the child has died; the next one scans the folder
+        except (BrokenPipeError, OSError):  # the process has died; the next one reads the folder again
             return
 
     def _read(self, child: subprocess.Popen[bytes]) -> None:
