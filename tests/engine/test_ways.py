@@ -32,7 +32,7 @@ from labwright.engine.events import (
 )
 from labwright.engine.tables import take_changes
 from labwright.model.campaign import Suggestion, Veto
-from labwright.model.material import Used
+from labwright.model.material import Part, Used
 from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOutcome, StepSpec, When
 from labwright.model.spec import StopRule
 from labwright.model.states import IllegalTransitionError
@@ -307,6 +307,31 @@ def test_a_step_that_is_repeated_is_charged_all_it_took() -> None:
     lab.answer("again")
     lab.end("0001/a", used={"water": Used(nl=3_500_000)})
     assert (lab.core.resources.left_ml("water"), lab.core.resources.reserved_ml("water")) == (4.0, 0.0)
+
+
+def test_a_half_dose_is_settled_by_its_count_whatever_the_answer() -> None:
+    step = STEP.model_copy(update={"on_failure": "ask"})
+    part = Part(what="pump.volume", unit="ul", asked=105.2, counted=24.0, stock="water", nl=105_200, counted_nl=24_000)
+    after = {"rest": 24_000, "take": 24_000, "again": 24_000, "abandon": 24_000, "done": 0}
+    for answer, used_nl in after.items():
+        lab = Lab(protocol(step, results=("y",)), counted=("water",))
+        lab.suggest(water=2.0)
+        lab.end("0001/a", "unknown", doubt=3, part=part, used={"water": Used(unknown_nl=105_200)})
+        (question,) = lab.core.open_questions
+        assert list(question.choices) == ["rest", "take", "again", "done", "abandon"]
+        assert "pump.volume: 24 ul of 105.2 ul are counted; 7.500 ml of water are left by the ledger" in question.text
+        settled = [str(one) for one in lab.answer(answer) if isinstance(one, Settle)]
+        follow = {"rest": "24 rest", "again": "24 again"}.get(answer, "24 taken")
+        assert settled == [f"settle c-1/0001/a#3 confirmed{'' if answer == 'done' else f' {follow}'}"]
+        assert lab.core.resources.used["water"].nl == used_nl, answer
+        assert lab.core.resources.used["water"].unknown_nl == (105_200 if answer == "done" else 0)
+    cannot = part.model_copy(update={"no_rest": "pump.volume: 2 ul is outside 5 to 3000 ul; nothing was sent"})
+    lab = Lab(protocol(step, results=("y",)), counted=("water",))
+    lab.suggest()
+    lab.end("0001/a", "failed", doubt=3, part=cannot)
+    (question,) = lab.core.open_questions
+    assert list(question.choices) == ["take", "again", "done", "abandon"]
+    assert "the rest cannot be done by itself: pump.volume: 2 ul is outside 5 to 3000 ul" in question.text
 
 
 def test_a_campaign_ends_in_time_when_preparations_have_eaten_the_stock() -> None:

@@ -427,6 +427,28 @@ def test_the_migrations_lead_to_the_tables_of_today(kind: str, tmp_path: Path, r
     engine.dispose()
 
 
+def test_an_older_ledger_gets_its_nanolitres(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    import labwright.journal.migrations
+
+    place = tmp_path / "j.sqlite"
+    engine = sa.create_engine(database_url(place))
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(Path(labwright.journal.migrations.__file__).parent))
+        command.upgrade(config, "0003")
+        connection.exec_driver_sql(
+            "INSERT INTO ledger (lot, change_ml, why) VALUES ('water', -0.2827993366, 'experiment')"
+        )
+    engine.dispose()
+    with Journal(place) as journal:
+        (entry,) = journal.rows(schema.ledger)
+        assert (entry["change_ml"], entry["change_nl"], entry["unknown_nl"]) == (-0.2827993366, -282_799, 0)
+        assert entry["step_id"] == ""
+
+
 def test_two_processes_that_open_a_new_journal_at_once_both_have_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     program = f"from labwright.journal import Journal; Journal({str(path)!r}).close(); print('ok')"

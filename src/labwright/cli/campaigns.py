@@ -368,8 +368,9 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
         print(answer_command(one["id"]))  # noqa: T201 - to be copied, so no table may wrap it
     held = [(one["resource"], one["state"], one["step_id"] or one["label"]) for one in facts["reservations"]]
     _section("Reserved", ("what", "state", "for"), held)
-    stocks = [(one["name"], figure(one["usable_ml"]), figure(one["reserved_ml"])) for one in facts["stocks"]]
-    _section("Stocks", ("stock", "usable / ml", "reserved / ml"), stocks)
+    amounts = ("usable_ml", "reserved_ml", "unknown_ml")
+    stocks = [(one["name"], *(figure(one[amount]) for amount in amounts)) for one in facts["stocks"]]
+    _section("Stocks", ("stock", "usable / ml", "reserved / ml", "in doubt / ml"), stocks)
     columns = ("operation", "what", "state", "")
     under_way = [one for one in facts["doubts"] if one["state"] == "prepared" and facts["controller"]]
     in_doubt = [one for one in facts["doubts"] if one not in under_way]

@@ -526,7 +526,9 @@ class CampaignCore:
 
     def _ask_person(self, one: Experiment, run: StepRun, outcome: StepOutcome) -> None:
         """The sample waits, and its station with it; everything else goes on."""
-        self._hold(one, self._asked.of_step(self.campaign, one, run, outcome))
+        stock = outcome.part.stock if outcome.part is not None else ""
+        left_ml = self.resources.left_ml(stock) if stock in self.resources.lots_ml else None
+        self._hold(one, self._asked.of_step(self.campaign, one, run, outcome, left_ml))
         self._touch(one, run)
 
     def _left_behind(self, one: Experiment) -> bool:

@@ -68,8 +68,18 @@ class Questions:
     asked: int = 0
     mark: str = ":q"
 
-    def of_step(self, campaign: str, one: Experiment, run: StepRun, outcome: StepOutcome) -> Question:
-        """Ask what is to be done about a step that did not end well."""
+    def of_step(
+        self, campaign: str, one: Experiment, run: StepRun, outcome: StepOutcome, left_ml: float | None = None
+    ) -> Question:
+        """Ask what is to be done about a step that has failed.
+
+        Args:
+            campaign: its id.
+            one: the experiment.
+            run: the step.
+            outcome: how it ended.
+            left_ml: what the ledger has left of the stock that the operation in doubt takes from.
+        """
         part = outcome.part if outcome.doubt is not None else None
         again = "Repeat the operation (it did not happen)" if outcome.doubt is not None else "Repeat the step"
         choices = _part_choices(part) if part is not None else {"again": f"{again}, once the fault is fixed"}
@@ -83,6 +93,7 @@ class Questions:
         text = f"{run.step_id}: {outcome.error}"
         if part is not None:
             text += f"\n{_counted(part)}"
+            text += "" if left_ml is None else f"; {left_ml:.3f} ml of {part.stock} are left by the ledger"
         if run.spec.before_again and outcome.doubt is None:
             text += f"\nBefore you answer 'again': {run.spec.before_again}"
         return self._ask(campaign, one, run.step_id, outcome.doubt, text, choices, part)

@@ -63,6 +63,11 @@ class Gate:
         """Whether nothing may begin now."""
         return self._paused
 
+    @property
+    def latched(self) -> bool:
+        """Whether a person has stopped the station, so that no step will begin any more."""
+        return self._latched
+
     def stop(self, why: str) -> None:
         """Let nothing begin any more in this step; the lock is held."""
         self.stopped = self.stopped or why

@@ -319,6 +319,12 @@ class StepOperations:
             if error is None:
                 self._done(intent, one)
                 return None
+            if isinstance(error, StoppedError) and self._can_be_asked_now(intent, one):
+                # Its step has used up its time, or its device was stopped for another's: how much of it was done?
+                intent = await self._asked(intent, actor, one, f"cut short: {error}")
+                if intent.state == "unknown":
+                    self._doubted(intent, one)
+                return error
             if isinstance(error, StoppedError):
                 self._decide(intent, "unknown", "reply", f"cut short: {error}")
                 if intent.reconcile != "by_state":
@@ -343,6 +349,11 @@ class StepOperations:
             self._record.attempts[intent.n] = intent.attempt
             intent = await self._about_to_begin(intent.n, one, actor, intent.before)
             status = await self._sent(intent, one, actor)
+
+    def _can_be_asked_now(self, intent: Intent, one: _Operation) -> bool:
+        """Whether the device of an operation that was cut short may be asked; after a person's stop it is left alone."""
+        tells = intent.kind == "set" and intent.reconcile in ("by_counter", "by_command_id")
+        return tells and one.find_out is not None and not self._gate.latched
 
     def _done(self, intent: Intent, one: _Operation) -> None:
         if intent.kind == "measure":
