@@ -351,7 +351,7 @@ class StepOperations:
             status = await self._sent(intent, one, actor)
 
     def _can_be_asked_now(self, intent: Intent, one: _Operation) -> bool:
-        """Whether the device of an operation that was cut short may be asked; after a person's stop it is left alone."""
+        """Whether the device of an operation that was cut short may be asked; after a stop it is left alone."""
         tells = intent.kind == "set" and intent.reconcile in ("by_counter", "by_command_id")
         return tells and one.find_out is not None and not self._gate.latched
 
@@ -410,9 +410,11 @@ class StepOperations:
             if problem is None:
                 found: Evidence = status.evidence
                 return self._keep(intent, found.model_copy(update={"words": f"{why}; {found.words}"}))
-            lost = isinstance(problem, CommunicationError)
+            # The halt of a step that took too long ends this question too, if it comes after it.
+            halted = isinstance(problem, StoppedError) and not self._gate.latched
+            lost = isinstance(problem, CommunicationError) and self._gate.stopped is None
             # Who was told to stop does not go on asking: whoever closes the station waits for it.
-            if not lost or self._gate.stopped is not None or time.monotonic() > deadline:
+            if not (lost or halted) or time.monotonic() > deadline:
                 return self._keep(intent, Evidence(state="unknown", words=f"{why}, and asking fails: {problem}"))
             _log.warning("%s: %s; asking again", intent.what, problem)
             await asyncio.sleep(wait_s)
