@@ -139,7 +139,7 @@ class LcrMeter(LabDevice):
         for setting, value in list(self._settings.items()):
             error = self._sent(f"{setting} {value}")
             if setting in OPTIONAL and error.startswith(UNDEFINED_HEADER):
-                del self._settings[setting]  # what it does not have, nobody can have set wrong
+                del self._settings[setting]  # a setting it does not have cannot be wrong
             elif error:
                 raise DeviceError(f"{self.name}: {setting + ' ' + value!r} refused: {error}")
         if wrong := self._differs():
@@ -180,12 +180,12 @@ class LcrMeter(LabDevice):
             AlarmError: a point without valid data (overload, level not held).
             DeviceError: it does not keep its settings.
         """
-        if self._differs():  # somebody used it meanwhile
+        if self._differs():  # another user changed them meanwhile
             self._set_all()
         try:
             self.command(TRIGGER, _integer)
         except CommunicationError:
-            # The reply is lost, not necessarily the trigger: the status tells. Sweeping again would do no harm.
+            # The reply is lost, not necessarily the trigger: the status shows it. Sweeping again would do no harm.
             if not self.query(":STAT:OPER:COND?", _integer) & (SWEEPING | MEASURING):
                 self.command(TRIGGER, _integer)
         for _ in act.poll(POLL_S):

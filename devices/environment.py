@@ -53,7 +53,7 @@ class Environment(LabDevice):
             CommunicationError: the gateway is offline or does not answer.
         """
         self.link.subscribe(f"{self.topic}/status")
-        self._keep(self._ask(again=False))  # a gateway that is not there is told at once
+        self._keep(self._ask(again=False))  # a missing gateway is reported at once
 
     def trigger(self) -> Status:
         """Ask for the present values."""

@@ -111,9 +111,9 @@ class Hotplate(LabDevice):
             self._raise_if_too_hot(safety)
             probe = self.probe_celsius()
             if probe > celsius + OVERSHOOT_CELSIUS and probe > first + OVERSHOOT_CELSIUS:
-                raise AlarmError(f"{self.name}: told to hold {celsius:g} degC, but the probe rose to {probe:.1f} degC")
+                raise AlarmError(f"{self.name}: set to hold {celsius:g} degC, but the probe rose to {probe:.1f} degC")
             if self._value("IN_SP", PROBE) != round(celsius, 1):
-                raise AlarmError(f"{self.name}: its set-point is no longer {celsius:g} degC; somebody turned the knob")
+                raise AlarmError(f"{self.name}: its set-point is no longer {celsius:g} degC; the knob was turned")
             if abs(probe - celsius) > BAND_CELSIUS:
                 steady_since = None
             elif steady_since is None:
@@ -148,9 +148,9 @@ class Hotplate(LabDevice):
                 raise AlarmError(f"{self.name}: set to {rpm:g} rpm, but it turns at {here:g}")
 
     def halt(self) -> None:
-        """Heater and motor off, both told even if one cannot be; the watchdog is fed no more and sees to the rest."""
+        """Heater and motor off, both are sent even if one fails; the watchdog is fed no more and does the rest."""
         self._unwatch()
-        self._may_have_tripped = True  # nobody feeds the watchdog from now on
+        self._may_have_tripped = True  # the watchdog is not fed from now on
         failures = []
         # STOP has no answer that could be checked: each is said twice, and once more is as good as once.
         for channel in (PROBE, SPEED, PROBE, SPEED):
@@ -165,7 +165,7 @@ class Hotplate(LabDevice):
         """Everything off, and the watchdog asleep, so that it does not trip on a plate that rests."""
         self.stop()
         self.query("OUT_WD2@0", _echo_of(0))
-        self._may_have_tripped = True  # before now; it is told to forget that when it is switched on again
+        self._may_have_tripped = True  # before now; it is reset when it is switched on again
 
     def _forget_error(self) -> None:
         """Before it is switched on first: an error it holds, such as a watchdog that tripped, would keep it off.
@@ -193,7 +193,7 @@ class Hotplate(LabDevice):
         self.command(f"OUT_SP_{channel} {value:.1f}", repeatable=True)
         found = self._value("IN_SP", channel)
         if found != round(value, 1):
-            raise DeviceError(f"{self.name}: told to set channel {channel} to {value:.1f}, but it says {found:g}")
+            raise DeviceError(f"{self.name}: channel {channel} was set to {value:.1f}, but reads {found:g}")
 
     def _watch(self) -> None:
         """Arm the watchdog, and feed it from now on."""
@@ -207,7 +207,7 @@ class Hotplate(LabDevice):
             self.query(f"OUT_WD1@{WATCHDOG_S}", _echo_of(WATCHDOG_S))
             self._lost = None
         except CommunicationError as error:
-            # The plate switches itself off now; whoever waits for it must hear why.
+            # The plate switches itself off now; the act that waits for it must report why.
             self._lost = error
 
     def _raise_if_lost(self) -> None:

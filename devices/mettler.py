@@ -68,7 +68,7 @@ class Balance(LabDevice):
         """Reset to the state after switching on, and weigh in grams.
 
         Raises:
-            DeviceError: no MT-SICS balance answers, or it weighs in another unit and cannot be told to weigh in grams.
+            DeviceError: no MT-SICS balance answers, or it weighs in another unit that cannot be changed.
         """
         self.command("@", self._expect("I4 A"), repeatable=True)
         if not self.command("M21 0 0", self._unit_was_set, repeatable=True):

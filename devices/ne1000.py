@@ -38,7 +38,7 @@ its trigger."""
 ALARMS = {
     "R": "power was reset",
     "S": "the motor stalled (blocked line, closed valve or end of the syringe)",
-    "T": "safe mode heard nothing in time and stopped the pump",
+    "T": "safe mode received no command in time and stopped the pump",
     "E": "its pumping program is wrong",
     "O": "its program phase is out of range",
 }
@@ -52,7 +52,7 @@ ERRORS = {
 
 _DISPENSED = re.compile(r"I(\d+\.\d*|\d*\.\d+)W(\d+\.\d*|\d*\.\d+)(UL|ML)")
 _SETTING = re.compile(r"(\d+\.?\d*|\.\d+)?([A-Z]*)")
-"""A setting as the pump tells it: a number, a unit or word, or both."""
+"""A setting as the pump reports it: a number, a unit or word, or both."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class SyringePump(LabDevice):
         try:
             self.ask(safe_mode)  # the reply already comes in the new mode
         except AlarmError:
-            self.ask(safe_mode)  # an alarm of the past is told once, in place of the first answer
+            self.ask(safe_mode)  # a past alarm is reported once, in place of the first answer
         version = self.ask("VER").data  # its CRC is right, so this is no noise
         if not version.startswith("NE"):
             raise DeviceError(f"{self.name}: expected a New Era pump at address {self.address}, got {version!r}")
@@ -159,7 +159,7 @@ class SyringePump(LabDevice):
         if status in MOVING:
             raise DeviceError(f"{self.name}: it is pumping already; wait for it, or stop it first")
         if status != "S":
-            self.ask("STP", errors_allowed=("NA",))  # paused: RUN would go on with the old volume
+            self.ask("STP", errors_allowed=("NA",))  # paused: RUN would resume the old volume
         self._set_up()
         self.ask(f"CLD{self._direction}")
         self._hold("VOL", number(volume_ul / 1000), "ML", phase=1)
@@ -266,8 +266,8 @@ class SyringePump(LabDevice):
     def wake(self) -> str:
         """The pump's status letter, after taking the alarm it may hold.
 
-        A watchdog that tripped and a motor that stalled are told once and mean that it stands. A pump that lost its
-        power is back in basic mode, where nothing it says is understood: it is connected anew.
+        A watchdog that tripped and a motor that stalled are reported once and mean that it stands. A pump that lost its
+        power is back in basic mode, where its answers are not understood: it is connected again.
         """
         try:
             return str(self.ask("").status)
@@ -284,7 +284,7 @@ class SyringePump(LabDevice):
             try:
                 self.ask("STP", urgent=True, errors_allowed=("NA",))
             except AlarmError:
-                # An alarm means that it stands already; the reply that told it has cleared it.
+                # An alarm means that it stands already; the reply that reported it has cleared it.
                 self.ask("STP", urgent=True, errors_allowed=("NA",))
 
     def ask(

@@ -149,7 +149,7 @@ class Arm(LabDevice):
         try:
             homed = self.command(f"move {index} {PROFILE}", self._homed)
         except CommunicationError:
-            # The reply is lost, not necessarily the move; where the arm ends tells.
+            # The reply is lost, not necessarily the move; where the arm ends shows it.
             if not self._moving_to(act, target):
                 raise
             homed = True

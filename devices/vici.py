@@ -54,7 +54,7 @@ class SelectorValve(LabDevice):
     def connect(self) -> None:
         """Silence the replies to moves, and check mode and number of positions, which any user can have changed.
 
-        They are not set here: an actuator whose mode or number has changed must find its positions anew, by hand.
+        They are not set here: an actuator whose mode or number has changed must find its positions again, by hand.
 
         Raises:
             DeviceError: it is no multi-position actuator, or has another number of positions.

@@ -21,7 +21,7 @@ class Hotplate(SimInstrument):
 
     send_end = b" \r\n"
     physical_faults: ClassVar[Sequence[str]] = ("heater_open", "over_temperature")
-    keeps = ("speed_target",)  # the temperature's set-point is in the world's kept heat
+    keeps = ("speed_target",)  # the temperature's set-point is in the world's stored heat
 
     def __init__(self, name: str, world: Any) -> None:
         super().__init__(name, world)
@@ -107,14 +107,14 @@ class Hotplate(SimInstrument):
         self._guard()
 
     def power_cycle(self) -> None:
-        """Everything off; the set-points are kept."""
+        """Everything off; the set-points stay."""
         self.world.advance()
         self.world.thermal.heating = False
         self.world.stir(0.0)
         self.watchdog_s = 0.0
 
     def _guard(self) -> None:
-        """The watchdog and the safety circuit, at the time they act and not when somebody looks."""
+        """The watchdog and the safety circuit, at the time they act and not at the next command."""
         now, thermal = self.clock.now(), self.world.thermal
         thermal.heater_open = "heater_open" in self.flags
         if self.watchdog_s and now > self.heard + self.watchdog_s:

@@ -94,7 +94,7 @@ class SyringePump(SimInstrument):
         if memory is not None:
             self.memory = memory
         self.dispensed = {1: 0.0, -1: 0.0}
-        """Millilitres counted since cleared, by direction; kept over a power cut, as the real one keeps them."""
+        """Millilitres counted since cleared, by direction; they outlast a power cut, as in the real one."""
         self.status = "S"
         self.alarm = "R"
         self.safe_timeout_s = 0
@@ -129,7 +129,7 @@ class SyringePump(SimInstrument):
 
     @property
     def phase(self) -> Phase:
-        """The selected phase; rate, volume, direction and function are set and told of it alone."""
+        """The selected phase; rate, volume, direction and function are set and reported of it alone."""
         return self.phases.setdefault(self.selected, Phase())
 
     @property
@@ -143,7 +143,7 @@ class SyringePump(SimInstrument):
 
     @classmethod
     def split(cls, buffer: bytes) -> tuple[str, int] | None:
-        """A safe mode packet or a basic command, told apart by the first byte."""
+        """A safe mode packet or a basic command; the first byte shows which."""
         if not buffer:
             return None
         if buffer[0] == STX:
@@ -185,7 +185,7 @@ class SyringePump(SimInstrument):
         return self._reply(self._do(text))
 
     def power_cycle(self) -> None:
-        """Back to basic mode, stopped, with the alarm of a reset; the memory and the counters are kept."""
+        """Back to basic mode, stopped, with the alarm of a reset; the memory and the counters stay."""
         self.advance()
         interrupted = self.status in "IWT"
         self.status, self.alarm, self.safe_timeout_s = "S", "R", 0
@@ -344,7 +344,7 @@ class SyringePump(SimInstrument):
         return ""
 
     def advance(self) -> None:
-        """Carry out what the program has done since somebody last looked."""
+        """Carry out what the program has done since the last look."""
         now = self.clock.now()
         until = min(now, self.heard + self.safe_timeout_s) if self.safe_timeout_s else now
         while self.status in RUNNING and self.updated < until:
@@ -382,7 +382,7 @@ class SyringePump(SimInstrument):
             self._begin(self.running + 1)
 
     def _begin(self, number: int) -> None:
-        """Go on with phase `number`, or with what it leads to, until one takes time or the program ends."""
+        """Start phase `number`, or what it leads to, until one takes time or the program ends."""
         for _ in range(1000):  # a program that only jumps would never come to an end
             phase = self.phases.get(number, Phase())
             if number > PHASES or phase.function == "STP":

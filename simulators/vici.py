@@ -45,7 +45,7 @@ class SelectorValve(SimInstrument):
         self.world.valve_position = position
 
     def restored(self) -> None:
-        """A turn that the power cut ended is not gone on with."""
+        """A turn that a power cut ended is not resumed."""
         self.target = self.position
 
     def answer(self, command: str) -> str | None:
@@ -70,7 +70,7 @@ class SelectorValve(SimInstrument):
         return "Bad command"
 
     def power_cycle(self) -> None:
-        """The position is kept by the valve itself; the interface mode is kept in the actuator's memory."""
+        """The valve itself holds its position; the actuator's memory holds its modes."""
 
     def _count(self, argument: str) -> str | None:
         if not argument:

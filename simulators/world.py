@@ -191,7 +191,7 @@ class ElectrolyteWorld(World):
         }
 
     def restore(self, kept: dict[str, Any]) -> None:
-        """Go on from what `kept` has told: everything is where it was, heater and stirrer are off."""
+        """Continue from what `kept` returned: everything is where it was, heater and stirrer are off."""
         for name, value in kept["thermal"].items():
             setattr(self.thermal, name, value)
         self.thermal.heating, self.thermal.rpm, self.thermal.integral_w = False, 0.0, 0.0
@@ -207,7 +207,7 @@ class ElectrolyteWorld(World):
         self.cell = Cell(**{**cell, "content": Liquid(**cell["content"]), "last_flow_s": last_flow_s})
         self.valve_position = kept["valve_position"]
         self.pan_changed_s = kept["pan_changed_s"]
-        self._updated = min(kept["lab_time_s"], self.clock.now())  # a new clock may have begun earlier
+        self._updated = min(kept["lab_time_s"], self.clock.now())  # a new clock may have started earlier
         self.advance()
 
     def advance(self, now: float | None = None) -> None:
@@ -303,7 +303,7 @@ class ElectrolyteWorld(World):
         grams = self.cell.content.grams
         aqueous = {name: grams.get(name, 0.0) / self.cell.content.mass_g for name in KCL}
         organic = 1 - sum(aqueous.values())
-        # A trace of standard stays in the cell for ever, also where nobody has measured it.
+        # A trace of standard stays in the cell for ever, also where it was never measured.
         celsius = min(max(self.cell.celsius, KCL_CELSIUS[0]), KCL_CELSIUS[1])
         kappa = sum(share * kcl_conductivity_ms_per_cm(KCL[name], celsius) for name, share in aqueous.items() if share)
         if organic > 1e-6:
@@ -347,7 +347,7 @@ class ElectrolyteWorld(World):
         self.pan_changed_s = self.clock.now()
 
     def _flow(self, liquid: Liquid, celsius: float, into: Liquid, unmixed: float = 0.0) -> None:
-        """Push `liquid` through the cell; what it displaces goes on."""
+        """Push `liquid` through the cell; what it displaces moves on."""
         cell, now = self.cell, self.clock.now()
         if now - cell.last_flow_s > 5.0:  # a new flush: it wets and replaces in its own way
             cell.wetting = 1 + self._cell_rng.gauss(0, REPEATABILITY)

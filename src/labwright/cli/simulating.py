@@ -56,7 +56,7 @@ def serve(
         speed: lab seconds per second.
         seed: of everything random.
         endpoints: where to write the addresses.
-        state: folder of what instruments, world, clock and ports keep over a restart; nothing is kept without.
+        state: folder of what instruments, world, clock and ports store over a restart; without it nothing is stored.
         effects: file that gets a line for every physical effect.
     """
     from labwright.lab import read_lab
@@ -83,8 +83,8 @@ def serve(
                 }
                 part = endpoints.with_suffix(".part")
                 part.write_bytes(orjson.dumps(written, option=orjson.OPT_INDENT_2))
-                part.replace(endpoints)  # whoever waits for the file finds a whole one
-                if not sys.stdout.isatty():  # for programs; a person is told where they are
+                part.replace(endpoints)  # a program that waits for the file finds a whole one
+                if not sys.stdout.isatty():  # for programs; a person reads where they are
                     emit(written)
                 console.print(
                     f"SIMULATED {folder.model.title}: {len(lab.instruments)} instruments, speed {speed:g}. Addresses "
@@ -97,7 +97,7 @@ def serve(
 
 
 def _lasting_clock(folder: Path, speed: float) -> LabClock:
-    """The clock of the simulation that kept its state there before: whoever was connected still shares it."""
+    """The clock of the simulation that stored its state there before: its clients still share it."""
     from labwright.simulation.kept import KeptState, boot
 
     state, now_on = KeptState(folder), boot()

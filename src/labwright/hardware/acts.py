@@ -53,8 +53,8 @@ class Act:
         self._actor.sleep(seconds)
         self.check()
         if self.elapsed_s() > self._timeout_s:
-            told = "the device was told to halt" if self.moves else "look at the device"
-            raise ActTimeoutError(f"{self.what} did not end within {self._timeout_s:g} s; {told}")
+            advice = "the device was halted" if self.moves else "look at the device"
+            raise ActTimeoutError(f"{self.what} did not end within {self._timeout_s:g} s; {advice}")
 
     def poll(self, every_s: float) -> Iterator[float]:
         """Lab seconds elapsed, again and again with `every_s` between, until the caller breaks out.
@@ -86,7 +86,7 @@ class Act:
             try:
                 work(self)
                 self.check()
-            except Exception as error:  # noqa: BLE001 - whatever it is must end the status, or its waiter waits for ever
+            except Exception as error:  # noqa: BLE001 - any error must end the status, or the caller waits for ever
                 if self.moves and not isinstance(error, StoppedError):
                     _note_failure(error, failed)
                 status.set_exception(error)
@@ -103,4 +103,4 @@ def _note_failure(error: Exception, failed: Callable[[], Any]) -> None:
     try:
         failed()
     except LabwrightError as worse:
-        error.add_note(f"and the device could not be told to halt: {worse}")
+        error.add_note(f"and the device could not be halted: {worse}")

@@ -78,14 +78,14 @@ class LabDevice(Device):
             axes[axis].narrow(low, high)
 
     def connect(self) -> None:
-        """Find out that the right instrument answers, and set up what can be set up while it works.
+        """Check that the right instrument answers, and set up what can be set up while it works.
 
-        Whatever is under way goes on: a controller that comes back after a crash must find a dispense still running.
+        Whatever is under way continues: a controller that comes back after a crash must find a dispense still running.
 
         Raises:
             DeviceError: it does not answer, or it is another one.
         """
-        raise NotImplementedError(f"{type(self).__name__} must say how to find out that its instrument answers")
+        raise NotImplementedError(f"{type(self).__name__} needs a connect() that checks whether its instrument answers")
 
     @classmethod
     def axis_names(cls) -> list[str]:
@@ -112,7 +112,7 @@ class LabDevice(Device):
         return found + measuring_mistakes(cls, LabDevice)
 
     def halt(self) -> None:
-        """Tell the instrument to stop moving, now; called by `stop`, before anything else on the line."""
+        """Make the instrument stop moving, now; called by `stop`, before anything else on the line."""
 
     def make_safe(self) -> None:
         """Bring the instrument to the state it may be left alone in; `stop`, unless a driver knows more."""
@@ -120,10 +120,10 @@ class LabDevice(Device):
 
     def measure_outcome(self, command_id: str) -> Evidence | None:
         """What became of the measurement `command_id`, its readings held again; None while it is under way."""
-        raise NotImplementedError(f"{type(self).__name__} must say how to find out what became of a measurement")
+        raise NotImplementedError(f"{type(self).__name__} has no measure_outcome() to reconcile a measurement")
 
     def find_out_measurement(self, command_id: str) -> EvidenceStatus:
-        """Begin to find out whether a measurement was made whose end nobody saw; see `measuring`.
+        """Start to reconcile a measurement whose end was not seen; see `measuring`.
 
         A CommunicationError ends the status failed; nothing is halted.
         """
@@ -147,7 +147,7 @@ class LabDevice(Device):
         """Ask which instrument answers, and again if the answer is not as expected: a line may carry noise at first.
 
         Args:
-            command: harmless, asks for a name or a setting that tells this instrument from others.
+            command: harmless, asks for a name or a setting that other instruments do not have.
             is_it: whether the answer is the expected one.
             expected: that in words, for the message.
 
@@ -181,7 +181,7 @@ class LabDevice(Device):
     ) -> float:
         """As `query`, for numbers on a line without a checksum, where a lost digit leaves a well-formed number.
 
-        A value further than `jump` from the last one is believed when it is told twice.
+        A value further than `jump` from the last one is believed when it is read twice.
 
         Raises:
             BadReplyError: three answers in a row do not agree.
@@ -194,7 +194,7 @@ class LabDevice(Device):
             if abs(again - value) > jump:
                 value = self.query(command, parse, timeout_s=timeout_s)
                 if abs(again - value) > jump:
-                    raise BadReplyError(f"{self.name}: {command} tells {value:g} and {again:g} one after the other")
+                    raise BadReplyError(f"{self.name}: {command} reads {value:g} and {again:g} one after the other")
         self._told[command] = value
         return value
 
@@ -210,7 +210,7 @@ class LabDevice(Device):
         """Make the instrument do or set something; refused once the act it belongs to was stopped.
 
         Args:
-            command: what to say.
+            command: the text to send.
             parse: checks the reply; None if the instrument gives none.
             repeatable: sending it twice is as good as once (a set-point is, a dispense is not).
             urgent: overtake what waits; for `halt`.
@@ -230,13 +230,13 @@ class LabDevice(Device):
     def act(
         self, work: Callable[..., None], *args: Any, timeout_s: float, join: bool = False, name: str = ""
     ) -> Status:
-        """Begin something that takes lab time.
+        """Start something that takes lab time.
 
         Args:
             work: called as ``work(act, *args)`` in a thread of its own; it waits with `act.sleep` and `act.poll`.
             args: its arguments.
             timeout_s: lab seconds it may take.
-            join: whether whoever asks for the same while it is under way gets its status too; for measurements.
+            join: whether a second call for the same while it is under way gets its status too; for measurements.
             name: what it is called, if not as `work` is.
 
         Returns:
@@ -256,7 +256,7 @@ class LabDevice(Device):
         return status
 
     def find_out(self, work: Callable[[Act], Evidence], what: str, *, timeout_s: float) -> EvidenceStatus:
-        """Begin to find something out; as `act`, but nothing is halted when it fails.
+        """Start to find something out; as `act`, but nothing is halted when it fails.
 
         Args:
             work: called with the act in a thread of its own.
@@ -319,7 +319,7 @@ class LabDevice(Device):
 
 
 class Reading(Signal):
-    """A value the instrument tells.
+    """A value the instrument reports.
 
     Args:
         get: name of the device's method that asks for it; without one it holds what `hold` last gave it, so that
@@ -387,11 +387,11 @@ class Axis(Reading):
             ``by_command_id`` the set method is called as ``method(act, value, command_id, epoch)``.
         ready: name of a method ``method(value)`` that is called before anything is promised: harmless set-up that moves
             nothing.
-        counter: name of a method that tells the cumulative amount since `ready`, in the axis' unit; for ``by_counter``.
+        counter: name of a method that returns the amount since `ready`, in the axis' unit; for ``by_counter``.
         quiet: name of a method ``method(act)`` that waits until the instrument is at rest and no command that was sent
             before can still arrive; for ``by_counter``.
         outcome: name of a method ``method(command_id) -> Evidence | None``, None while the command is under way; for
-            ``by_command_id``. Once it has told that a command is absent, that command must never be taken any more.
+            ``by_command_id``. Once it has reported that a command is absent, it must never carry that command out.
         holds: whether it holds a set-point that a restart may lose and that is harmless to set again.
         tolerance: error of the counter, in the axis' unit.
         ml_per_unit: millilitres that one unit takes of the stock whose pump the device is (`stocks` in inventory.yaml);
@@ -490,8 +490,8 @@ class Axis(Reading):
 
         Args:
             value: in the axis' unit.
-            command_id: of the command, for whoever wants to find out later; he has called `make_ready` himself, and
-                without one the act begins with it.
+            command_id: of the command, to reconcile it later; the caller has called `make_ready`. Without one the act
+                starts with it.
             epoch: of the controller; an instrument with a table of commands refuses an older one than it has heard.
             kwargs: Bluesky's, not used.
         """
@@ -511,7 +511,7 @@ class Axis(Reading):
         return status
 
     def find_out(self, value: float, witness: float | None, command_id: str) -> EvidenceStatus:
-        """Begin to find out whether `set(value)` was done whose end nobody saw.
+        """Start to reconcile a `set(value)` whose end was not seen.
 
         Args:
             value: what was to be set.
@@ -529,7 +529,7 @@ class Axis(Reading):
                 return by_counter(self.parent.name, self.unit, value, counted, self._tolerance)
             if self._reconcile == "by_command_id":
                 return by_table(act, getattr(self.parent, self._outcome), command_id)
-            # A counter that nobody has read before the act tells as little as none.
+            # A counter that was not read before the act shows as little as none.
             return without_asking(self.parent.name, self._reconcile, "setting")
 
         what = f"find_out_{self.attr_name or self.name}({value:g})"
@@ -538,8 +538,8 @@ class Axis(Reading):
 
     def _seconds(self, value: float) -> float:
         """Lab seconds that setting `value` may take."""
-        told = getattr(self.parent, self._timeout_s)(value) if isinstance(self._timeout_s, str) else self._timeout_s
-        return float(told)
+        limit = getattr(self.parent, self._timeout_s)(value) if isinstance(self._timeout_s, str) else self._timeout_s
+        return float(limit)
 
     def stop(self, *, success: bool = False) -> None:
         """Stop what is under way; a RunEngine calls this at the end of every plan, for every axis that was set."""

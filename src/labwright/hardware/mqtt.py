@@ -1,4 +1,4 @@
-"""MQTT: one asyncio loop thread, requests answered by id, last values kept, reconnect by itself."""
+"""MQTT: one asyncio loop thread, requests answered by id, last values stored, reconnects by itself."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class MqttLink:
             self._thread = None
 
     def cut(self) -> None:
-        """Send nothing any more, whoever asks, as if this process had been killed; for tests of what comes after."""
+        """Send nothing any more, as if this process had been killed; for tests of what comes after."""
 
         async def cut() -> None:  # in the loop, where all that is sent is sent
             self._was_cut = True
@@ -304,7 +304,7 @@ class MqttLink:
         with self._lock:
             self._latest[topic] = Message(topic, payload, self._now())
             if isinstance(payload, BadReplyError):
-                # Whose answer it was cannot be read; whoever waits for one here asks again rather than wait in vain.
+                # Whose answer it was cannot be read; a caller that waits for one asks again rather than wait in vain.
                 spoiled = [one for place, one in self._replies.values() if place == topic]
                 self._replies = {key: one for key, one in self._replies.items() if one[0] != topic}
             else:

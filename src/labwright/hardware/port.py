@@ -143,7 +143,7 @@ class Port:
         self._disconnect()
 
     def cut(self) -> None:
-        """Send nothing any more, whoever asks, as if this process had been killed; for tests of what comes after."""
+        """Send nothing any more, as if this process had been killed; for tests of what comes after."""
         with self._wire:
             self._was_cut = True
 
@@ -161,7 +161,7 @@ class Port:
         """Send `command` and return its parsed reply.
 
         Args:
-            command: what to say, without line ends.
+            command: the text to send, without line ends.
             framing: how the instrument frames commands and replies.
             parse: turns the reply into a value and raises BadReplyError if it does not belong to the command;
                 None if the instrument does not answer this command (then None is returned).
@@ -210,7 +210,7 @@ class Port:
                 left.future.set_exception(CommunicationError(f"{self} was closed before {left.command!r} was sent"))
 
     def _failed(self, job: _Job, error: OSError | CommunicationError) -> None:
-        """Say it again, behind what is as urgent: a silent pump must not keep the halt of its neighbours waiting."""
+        """Send it again, behind what is as urgent: a silent pump must not delay the halt of its neighbours."""
         if isinstance(error, OSError):
             self._disconnect()
         job.tries_left -= 1
@@ -221,9 +221,9 @@ class Port:
             return
         kind = BadReplyError if isinstance(error, BadReplyError) else CommunicationError
         again = f" ({job.tries} tries)" if job.tries > 1 else " (sent once; it is not safe to repeat)"
-        told = kind(f"{self}: command {job.command!r}{again}: {error}")
-        told.__cause__ = error
-        job.future.set_exception(told)
+        failure = kind(f"{self}: command {job.command!r}{again}: {error}")
+        failure.__cause__ = error
+        job.future.set_exception(failure)
 
     def _once(self, job: _Job) -> Any:
         self._refuse_if_cut()
@@ -278,7 +278,7 @@ class Port:
             flood += len(stale)
             self.stats.stale_bytes += len(stale)
             if flood > FLOOD_BYTES or time.monotonic() - began > SETTLE_MOST_S:
-                raise OSError(f"flooded with {flood} bytes nobody asked for, the last {stale[-20:]!r}")
+                raise OSError(f"flooded with {flood} unrequested bytes, the last {stale[-20:]!r}")
 
     def _connected(self) -> Transport:
         """The line, locked: by whichever of its names a serial line is opened, it is one line."""
@@ -299,7 +299,7 @@ class Port:
         self._let_go()
 
     def _let_go(self) -> None:
-        """A line that is lost may come back as another, and somebody else's may get its name."""
+        """A disconnected line may come back under another name, and another line may get this one's."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -316,8 +316,8 @@ class Port:
 
 def _reason(error: OSError) -> str:
     """The system's own word for it, without the path and number that pyserial repeats."""
-    told = error.errno is not None and error.errno > 0
-    return os.strerror(error.errno) if told and error.errno else str(error.strerror or error)
+    has_number = error.errno is not None and error.errno > 0
+    return os.strerror(error.errno) if has_number and error.errno else str(error.strerror or error)
 
 
 def _understood(job: _Job, message: Any) -> Any:

@@ -1,6 +1,6 @@
 """Finding out whether an act was done, after the controller that began it has died.
 
-An axis declares how (`Axis(reconcile=...)`), a measurement by `LabDevice.measuring`. Whoever wants to know gets an
+An axis declares how (`Axis(reconcile=...)`), a measurement by `LabDevice.measuring`. The caller gets an
 `EvidenceStatus`; finding out never halts anything, whether it succeeds or not.
 """
 
@@ -31,7 +31,7 @@ class EvidenceStatus(Status):
 
 
 def by_counter(name: str, unit: str, value: float, counted: float, tolerance: float) -> Evidence:
-    """What a counter tells: all of `value`, nothing of it, or something between, which only a person can judge.
+    """What a counter shows: all of `value`, nothing of it, or something between, which only a person can judge.
 
     Args:
         name: of the device.
@@ -50,7 +50,7 @@ def by_counter(name: str, unit: str, value: float, counted: float, tolerance: fl
 
 
 def by_table(act: Act, ask: Callable[[str], Evidence | None], command_id: str) -> Evidence:
-    """What the instrument's own table of commands tells, asked until the command is not under way any more."""
+    """What the instrument's own table of commands reports, asked until the command is not under way any more."""
     for _ in act.poll(OUTCOME_POLL_S):
         evidence = ask(command_id)
         if evidence is not None:

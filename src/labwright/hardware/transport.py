@@ -28,7 +28,7 @@ WRITE_TIMEOUT_S = 2.0
 READ_BYTES = 65_536
 
 DRAIN_BYTES = 1_000_000
-"""A line that goes on sending while it is drained is cut."""
+"""A line that keeps sending while it is drained is cut."""
 
 
 class Transport(Protocol):
@@ -51,7 +51,7 @@ def open_transport(address: SerialAddress | TcpAddress | VisaAddress) -> Transpo
     """Open the line at `address`.
 
     Raises:
-        OSError: it cannot be opened, or somebody else has it.
+        OSError: it cannot be opened, or another process has it.
     """
     if isinstance(address, SerialAddress):
         return SerialTransport(address)
@@ -111,7 +111,7 @@ def _readable(descriptor: int, timeout_s: float) -> bool:
 class SerialTransport:
     """A serial line, opened exclusively and set up by pyserial, read and written here.
 
-    Of the five descriptors that pyserial opens for a port one is kept.
+    Of the five descriptors that pyserial opens for a port, one stays open.
     """
 
     def __init__(self, address: SerialAddress) -> None:
@@ -215,7 +215,7 @@ class VisaTransport:
 
         self._error = pyvisa.errors.VisaIOError
         self._status = StatusCode
-        # One manager serves the whole process, whoever asks for one: closing it would close every other VISA line too.
+        # One manager serves the whole process: closing it would close every other VISA line too.
         manager = pyvisa.ResourceManager("@py")
         try:
             self._resource: Any = manager.open_resource(
@@ -292,5 +292,5 @@ def _drained(line: Transport) -> bytes:
     while data := line.read(0.0):
         stale += data
         if len(stale) > DRAIN_BYTES:
-            raise ConnectionAbortedError(f"flooded with {len(stale)} bytes nobody asked for, the last {stale[-20:]!r}")
+            raise ConnectionAbortedError(f"flooded with {len(stale)} unrequested bytes, the last {stale[-20:]!r}")
     return stale

@@ -76,7 +76,7 @@ def ask(tcp_port: int, request: dict[str, Any]) -> dict[str, Any]:
     """Send one request to the simulation that listens on `tcp_port`, and return its answer.
 
     Raises:
-        CommunicationError: nobody answers.
+        CommunicationError: no answer comes.
         ConfigError: the answer says no: there is no such operation, device or fault.
     """
     try:

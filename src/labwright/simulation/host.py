@@ -26,7 +26,7 @@ from labwright.simulation.wires import PtyWire, TcpWire
 _log = logging.getLogger(__name__)
 
 LOOK_S = 0.05
-"""Wall seconds after which kept state follows physics that nobody has asked about."""
+"""Wall seconds after which the stored state follows physics that no command has asked about."""
 
 WORLD_S = 0.5
 """Wall seconds after which the world is written down although no instrument has changed: heat flows all the time."""
@@ -38,7 +38,7 @@ class SimHost:
     Args:
         clock: the lab clock, shared with the drivers when they live in this process.
         effects: file that gets a line for every physical effect.
-        state: folder of what instruments keep over a restart, of the places of their wires, and of the world.
+        state: folder of what instruments store over a restart, of the places of their wires, and of the world.
     """
 
     def __init__(self, clock: LabClock, effects: Path | None = None, state: Path | None = None) -> None:
@@ -74,7 +74,7 @@ class SimHost:
 
         Args:
             port: the port's name in the lab.
-            address: the real one; kept but for the place (and 7E1, which no pseudo-terminal has).
+            address: the real one; all but the place (and 7E1, which no pseudo-terminal has) stays.
             instruments: those on this wire.
             link: for serial lines, a lasting name.
 
@@ -113,8 +113,8 @@ class SimHost:
                 world.restore(kept)
             except (KeyError, TypeError, AttributeError) as error:
                 raise ConfigError(
-                    f"{self._state.folder}: what was kept there does not fit this world "
-                    f"({type(error).__name__}: {error}); begin with an empty --state folder"
+                    f"{self._state.folder}: the state stored there does not fit this world "
+                    f"({type(error).__name__}: {error}); start with an empty --state folder"
                 ) from error
         self._world = world
         self._keep_world()
@@ -146,7 +146,7 @@ class SimHost:
             except OSError as error:
                 raise ConfigError(
                     f"TCP port {tcp_port}, which {name.strip('_')} had before the restart, cannot be had again: "
-                    f"{error.strerror}; end what listens there, or begin with an empty --state folder"
+                    f"{error.strerror}; end what listens there, or start with an empty --state folder"
                 ) from error
         return tcp_port
 
@@ -243,7 +243,7 @@ class SimHost:
         return looking
 
     async def _look(self) -> None:
-        """Physics is advanced only when somebody asks; a simulation that may be killed must not wait for that."""
+        """Physics is advanced only when a command comes; a simulation that may be killed must not wait for that."""
         while True:
             await asyncio.sleep(LOOK_S)
             changed = False
@@ -294,4 +294,4 @@ class SimHost:
 
 def _tell_why(looking: asyncio.Task[None]) -> None:
     if not looking.cancelled() and (error := looking.exception()) is not None:
-        _log.error("SIMULATED physics is looked after no more, and not kept while nobody asks", exc_info=error)
+        _log.error("SIMULATED physics is no longer advanced or stored between commands", exc_info=error)

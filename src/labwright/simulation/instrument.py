@@ -1,4 +1,4 @@
-"""Base of simulated instruments: bytes in, bytes out, physics advanced only when somebody looks."""
+"""Base of simulated instruments: bytes in, bytes out, physics advanced only when a command comes."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class World:
         return None
 
     def kept(self) -> dict[str, Any] | None:
-        """Matter, places and heat as JSON, for a simulation that is started again; None if this one does not say.
+        """Matter, places and heat as JSON, for a simulation that is started again; None if it is not stored.
 
         The lab time it holds for belongs under ``lab_time_s``.
         """
         return None
 
     def restore(self, kept: dict[str, Any]) -> None:
-        """Go on from what `kept` has told, after a power cut: matter is where it was, no machine runs."""
+        """Continue from what `kept` returned, after a power cut: matter is where it was, no machine runs."""
 
     def rng(self, name: str) -> random.Random:
         """Random numbers of their own for `name`, so that one instrument's draws do not shift another's."""
@@ -85,14 +85,14 @@ class Simulated:
         self.commands: Counter[str] = Counter()
         """How often each command came, by its first word."""
         self.unknown: Counter[str] = Counter()
-        """Commands nobody understood: the best sign that simulator and driver disagree."""
+        """Commands that were not understood: the best sign that simulator and driver disagree."""
         self.broken = ""
         """The first mistake of the simulator itself: where, and what."""
         self._log: EffectsLog | None = None
         self._state: KeptState | None = None
 
     def attach(self, log: EffectsLog | None, state: KeptState | None) -> None:
-        """Log effects and keep state from now on; what was kept before is taken up, as after a power cut."""
+        """Log effects and store state from now on; what was stored before is restored, as after a power cut."""
         self._log, self._state = log, state
         kept = state.read(self.name) if state is not None else None
         if kept is not None:
@@ -108,16 +108,16 @@ class Simulated:
             self._log.write({"device": self.name, "effect": kind, "lab_time_s": self.clock.now(), **data})
 
     def keep(self) -> bool:
-        """Write down what is kept without power, if it has changed; whether it had."""
+        """Store what outlasts a power cut, if it has changed; returns whether it had."""
         if self._state is None or not self.keeps:
             return False
         return self._state.write(self.name, {attribute: getattr(self, attribute) for attribute in self.keeps})
 
     def restored(self) -> None:
-        """Kept attributes have their values again; override to bring the others into line."""
+        """Stored attributes have their values again; override to bring the others into line."""
 
     def advance(self) -> None:
-        """Let the instrument's own physics run up to now; called now and then while state is kept."""
+        """Let the instrument's own physics run up to now; called now and then while state is stored."""
 
     def power_cycle(self) -> None:
         """Forget what a real one forgets when its power is cut and returns."""
@@ -245,7 +245,7 @@ class SimInstrument(Simulated):
         try:
             text = reply()
             return text if text is None or isinstance(text, Later) else self.encode(text)
-        except Exception as error:  # noqa: BLE001 - a simulator is its author's code; its mistake is told once, in words
+        except Exception as error:  # noqa: BLE001 - a simulator is its author's code; its mistake is reported once, in words
             self.failed(error, f"at {command!r}")
             return None
 

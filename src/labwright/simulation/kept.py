@@ -1,6 +1,6 @@
 """What a simulation leaves on disk: a log of physical effects, and what instruments keep without power.
 
-Both are on the disk before an instrument answers, so that a killed simulation has lost nothing it has told of.
+Both are on the disk before an instrument answers, so that a killed simulation has lost nothing it has reported.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class KeptState:
         except FileNotFoundError:
             return None
         except orjson.JSONDecodeError as error:
-            raise ConfigError(f"{path} is damaged ({error}); without this folder the simulation starts anew") from error
+            raise ConfigError(
+                f"{path} is damaged ({error}); without this folder the simulation starts fresh"
+            ) from error
         return found
 
     def write(self, name: str, values: dict[str, Any], *, but: str = "") -> bool:

@@ -24,7 +24,7 @@ class SimulatedLab(SimHost):
         seed: of everything random in the world.
         links: folder for lasting names of the serial lines.
         effects: file that gets a line for every physical effect.
-        state: folder of what is kept over a restart.
+        state: folder of what outlasts a restart.
 
     Raises:
         ConfigError: the lab has no simulated twin, a simulator refuses its settings, or the process may not open as

@@ -63,7 +63,7 @@ class MqttInstrument(Simulated):
 
 
 KEPT_ROWS = 1000
-"""Commands a gateway remembers; whoever asks after so many others has forgotten himself."""
+"""Commands a gateway remembers; a sender that asks after so many others has lost its own record."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a failure of the gateway
@@ -78,8 +78,8 @@ class CommandTable(MqttInstrument):
 
     - a command whose token (the controller's epoch) is below the highest ever heard is ``fenced``;
     - the id is in the table, on the disk, before anything is done; an id that is there is answered from the table;
-    - ``outcome`` (with ``of``, the id asked for) tells ``done``, ``running``, ``absent`` or ``unknown``. An id that was
-      told to be absent is refused for ever: the command may still be on its way, and its sender will send another;
+    - ``outcome`` (with ``of``, the id asked for) reports ``done``, ``running``, ``absent`` or ``unknown``. An id that
+      was reported absent is refused for ever: the command may still be on its way, and its sender will send another;
     - what was under way when the power went, or was stopped, is ``unknown``; a stopped one with how far it came;
     - ``stop`` is everybody's: it needs no token and no id of its own.
 
@@ -99,7 +99,7 @@ class CommandTable(MqttInstrument):
         """Begin a command; the lab seconds it takes.
 
         Raises:
-            Refused: it cannot be done; nothing has begun.
+            Refused: it cannot be done; nothing has started.
         """
         raise NotImplementedError
 
@@ -118,7 +118,7 @@ class CommandTable(MqttInstrument):
         return [(f"{self.topic}/evt", {"id": message["id"], **self._answer(message)}, False)]
 
     def advance(self) -> None:
-        """Let the command under way go on, and end when its time has come."""
+        """Let the command under way continue, and end when its time has come."""
         for row in self.rows.values():
             if row["state"] != "running":
                 continue
@@ -130,11 +130,11 @@ class CommandTable(MqttInstrument):
                 row.update(state="done", result=self.finish(row["message"]))
 
     def restored(self) -> None:
-        """What was under way when the power went will never tell how it ended."""
+        """What was under way when the power went can never report how it ended."""
         self._cut("the power went")  # and with it the memory of how far it came
 
     def power_cycle(self) -> None:
-        """What was under way stops, and nobody knows where."""
+        """What was under way stops, and where is unknown."""
         self.advance()
         self._cut("the power went")
         super().power_cycle()
@@ -165,7 +165,7 @@ class CommandTable(MqttInstrument):
     def _command(self, key: str, message: dict[str, Any]) -> dict[str, Any]:
         if key in self.rows:
             if self.rows[key]["state"] == "absent":
-                return {"error": "too late", "words": f"command {key} was told to be absent; send it with another id"}
+                return {"error": "too late", "words": f"command {key} was reported absent; send it with another id"}
             return self._outcome(key)
         if any(row["state"] == "running" for row in self.rows.values()):
             return {"error": "busy", "words": "another command is under way"}
@@ -320,7 +320,7 @@ class _Client:
         self.instrument.commands[str(message.get("op") if isinstance(message, dict) else "")] += 1
         try:
             publications = self.instrument.received(message)
-        except Exception as error:  # noqa: BLE001 - a simulator is its author's code; its mistake is told once, in words
+        except Exception as error:  # noqa: BLE001 - a simulator is its author's code; its mistake is reported once, in words
             self.instrument.failed(error, f"at {raw[:60]!r}")
             return
         self._handled(self.instrument)

@@ -45,7 +45,7 @@ class _Conversation:
         self._go_on()
 
     def closed(self) -> None:
-        """The client has gone: nobody waits for a reply any more."""
+        """The client has gone: no reply is due any more."""
         if self._waiting is not None:
             self._waiting.cancel()
 
@@ -144,7 +144,7 @@ class PtyWire:
             self._conversation.received(os.read(self._master, 4096))
 
     def _write(self, data: bytes) -> None:
-        with contextlib.suppress(BlockingIOError, OSError):  # nobody reads: a real line loses the bytes as well
+        with contextlib.suppress(BlockingIOError, OSError):  # no reader: a real line loses the bytes as well
             os.write(self._master, data)
 
     def _hang_up(self) -> None:

@@ -1,4 +1,4 @@
-"""A heater that speaks one line at a time: ``T?`` tells the temperature, ``G?`` the glow, ``SP 40.0`` sets, ``OFF``."""
+"""A heater that speaks lines: ``T?`` asks for the temperature, ``G?`` for the glow, ``SP 40.0`` sets, ``OFF``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Heater(LabDevice):
         self.identify("ID?", lambda answer: answer.startswith("HEATER"), "a heater")
 
     def celsius(self) -> float:
-        return self.query_steady("T?", float, jump=2.0)  # no checksum: a jump is believed when told twice
+        return self.query_steady("T?", float, jump=2.0)  # no checksum: a jump is believed when it is read twice
 
     def glow_now(self) -> float:
         return self.query_steady("G?", float, jump=0.1)
