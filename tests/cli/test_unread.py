@@ -148,3 +148,13 @@ def test_a_line_longer_than_a_pipe_comes_whole_to_a_slow_reader() -> None:
     assert outlet.write(b"nobody\n") is False
     assert outlet.gone
     os.close(write)
+
+
+def test_a_campaign_completes_on_a_terminal_that_is_held(lab: Path, tmp_path: Path) -> None:
+    """As with Ctrl-S: both streams are one terminal, which Python and its libraries write to at their end as well."""
+    master, terminal = os.openpty()
+    one = run(lab, tmp_path, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True)
+    os.close(terminal)
+    assert one.wait(110) == 0
+    assert query(tmp_path, "SELECT state FROM campaign") == [("completed",)]
+    os.close(master)

@@ -17,7 +17,7 @@ from labwright.engine import CampaignCore, CampaignEnd, CampaignRun, load_campai
 from labwright.engine.driver import SILENCE_S
 from labwright.engine.events import Event, Started, StepEnded, Suggested
 from labwright.engine.questions import Question
-from labwright.journal import Journal, closed_runs, journal_file, read_run
+from labwright.journal import Journal, closed_runs, journal_file, read_run, schema
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
 from labwright.model.errors import ConfigError, JournalError, UnreachableError
@@ -289,14 +289,22 @@ def test_stop_ends_after_the_operation_and_leaves_the_lab_safe(folder: LabFolder
     assert outcome.end.core.trials[0].status in ("abandoned", "failed")
 
 
-def test_stop_now_halts_a_step_under_way(folder: LabFolder, tmp_path: Path) -> None:
+def test_stop_now_halts_a_step_under_way_and_nothing_begins_afterwards(folder: LabFolder, tmp_path: Path) -> None:
+    begun: list[int] = []
+
+    def stop(campaign: CampaignRun) -> None:
+        campaign.ask_to_stop("twice Ctrl-C", now=True)
+        begun.append(len(campaign._journal.rows(schema.intent)))
+
     def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
         if isinstance(event, StepEnded) and event.outcome.step_id.endswith("cell_calibration/weak_to_cell"):
-            threading.Timer(0.02, lambda: campaign.ask_to_stop("twice Ctrl-C", now=True)).start()
+            threading.Timer(0.02, lambda: stop(campaign)).start()
 
     outcome = run(folder, tmp_path, react=react)
     assert outcome.end.state == "stopped"
     assert outcome.world.thermal.heating is False
+    with Journal(journal_file(tmp_path)) as journal:
+        assert len(journal.rows(schema.intent)) == begun[0], "an operation was begun after stop-now had returned"
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ class Outlet:
         self._handle = handle
         self._pipe = stat.S_ISFIFO(os.fstat(handle).st_mode)
         self._given_up = threading.Event()
+        self._writing = threading.Lock()
         self._cut = False
         self._queued = 0
         self.moved = 0
@@ -61,13 +62,14 @@ class Outlet:
 
     def write(self, line: bytes) -> bool:
         """Write a line, however long that takes; False if its reader has gone, or was given up meanwhile."""
-        if not self._until(lambda: self._fits(len(line))):
-            return False
-        for begin in range(0, len(line), PIECE):
-            if not self._until(self._ready) or not self._put(line[begin : begin + PIECE]):
-                self._cut = begin > 0
+        with self._writing:
+            if not self._until(lambda: self._fits(len(line))):
                 return False
-        return True
+            for begin in range(0, len(line), PIECE):
+                if not self._until(self._ready) or not self._put(line[begin : begin + PIECE]):
+                    self._cut = begin > 0
+                    return False
+            return True
 
     def give_up(self) -> None:
         """Wait for the reader no longer."""
@@ -75,9 +77,14 @@ class Outlet:
 
     def last(self, line: bytes) -> None:
         """Write a short line into the room that is left for it, if there is any."""
-        if not self.gone and self._ready() and len(line) <= PIECE:
-            self._put(b"\n" + line if self._cut else line)
-            self._cut = False
+        if self.gone or not self._writing.acquire(timeout=1.0):
+            return  # the system itself does not come back from a write: a disk that hangs, a terminal that is held
+        try:
+            if self._ready() and len(line) <= PIECE:
+                self._put(b"\n" + line if self._cut else line)
+                self._cut = False
+        finally:
+            self._writing.release()
 
     def _until(self, holds: Callable[[], bool]) -> bool:
         while not self.gone:
@@ -259,6 +266,11 @@ def relayed() -> Iterator[None]:
 
 def silenced(stream: TextIO) -> None:
     """Nobody reads this stream: whoever still writes to it, Python's own end too, must not wait."""
+    unread = os.fstat(stream.fileno())
     null = os.open(os.devnull, os.O_WRONLY)
+    for handle in (1, STDERR):  # both, where both lead to the same terminal or pipe
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(handle), unread):
+                os.dup2(null, handle)
     os.dup2(null, stream.fileno())
     os.close(null)
