@@ -77,9 +77,9 @@ def test_experiments_of_ones_own_are_taken_too() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({Y: None}, "trial 1: yield / % is empty; where there is no result, column 'failed' must say 'infeasible'"),
+        ({Y: None}, "trial 1: yield / % is empty; without a result, column 'failed' must be 'infeasible'"),
         ({"failed": "broken"}, "failed: no reason 'broken'"),
-        ({"failed": "equipment"}, "it has failed (equipment) and still has yield"),
+        ({"failed": "equipment"}, "it failed (equipment) and still has yield"),
         ({"yeild / %": 1.0}, "no column 'yeild / %'; did you mean 'yield / %'?"),
         ({"yield / g": 1.0}, "column 'yield / g': expected column 'yield / %'; convert the values to that unit"),
         ({Y: "much"}, "yield / %: 'much' is not a number"),
@@ -105,12 +105,12 @@ def test_ids_that_are_not_known_lost_or_told_otherwise_are_refused() -> None:
     trials = one.ask(1).assign(**{Y: [61.0]})
     with pytest.raises(ConfigError, match="no trial '9'"):
         one.tell(trials.rename(index={"1": "9"}))
-    with pytest.raises(ConfigError, match="these are the parameters of trial 1, which is awaited"):
+    with pytest.raises(ConfigError, match="these are the parameters of trial 1, which is pending"):
         one.tell(trials.reset_index(drop=True))
     with pytest.raises(ConfigError, match="temperature / degC, rinses, gas is missing"):
         one.tell(trials[[Y]].reset_index(drop=True))
     one.tell(trials)
-    with pytest.raises(ConfigError, match="correct it with replace=True"):
+    with pytest.raises(ConfigError, match="use replace=True"):
         one.tell(trials.assign(**{Y: [62.0]}))
     one.tell(trials.assign(**{Y: [62.0]}), replace=True)
     assert one.table.loc["1", Y] == 62.0

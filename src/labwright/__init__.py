@@ -61,23 +61,23 @@ def optimise(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Optimiser:
-    """Plan experiments that no lab of Labwright's makes: ``ask``, ``tell``, ``best``, ``front``, ``explain``.
+    """Plan experiments that are carried out elsewhere: ``ask``, ``tell``, ``best``, ``front``, ``explain``.
 
     Args:
         file: a YAML file with the rest of these as keys (``objective`` and ``more_objectives`` for the objectives), or
             a lab's campaign; give this or the rest.
         space: parameters, or a whole space with constraints; as objects, or as they stand in YAML.
-        objectives: one or several; the first is the one a single number is told of.
-        outcome_limits: what outcomes must keep for an experiment to count.
+        objectives: one or several; where a single number is shown, it is of the first.
+        outcome_limits: limits that an experiment must keep to count.
         cost: what an experiment costs, known beforehand.
-        fidelity: a parameter that only says how well an experiment is made.
+        fidelity: a parameter that only sets how precise an experiment is.
         planner: by name.
         options: of the planner.
         seed: of everything random in planning.
 
     Raises:
         MistakesError: every mistake in the file.
-        ConfigError: something does not fit together, or the planner does not do.
+        ConfigError: something does not fit together, or the planner cannot be used for it.
     """
     from labwright import optimiser
     from labwright.model.errors import ConfigError
@@ -104,7 +104,7 @@ def optimise(
 
 
 def load(path: str | Path) -> Optimiser:
-    """Go on with experiments that ``optimise(...).save(path)`` has kept.
+    """Continue with experiments that ``optimise(...).save(path)`` has written.
 
     Raises:
         ConfigError: the file cannot be read, or is none.

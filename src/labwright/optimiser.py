@@ -1,4 +1,4 @@
-"""A planner for experiments that no lab of ours makes: ask, tell, best, front, explain, on pandas frames with units.
+"""A planner for experiments carried out elsewhere: ask, tell, best, front, explain, on pandas frames with units.
 
 >>> import labwright
 >>> oven = labwright.optimise(
@@ -56,14 +56,14 @@ FAILED = "failed"
 KINDS: tuple[FailKind, ...] = ("infeasible", "equipment")
 """Why an experiment failed: what was asked cannot be made, or something broke; only the first teaches the planner."""
 
-_NEARLY = 0.75  # likeness from which a strange column is taken for a misspelt one, and not for somebody's notes
+_NEARLY = 0.75  # similarity from which an unknown column is taken for a misspelt one, and not for notes
 
 
 def from_keys(problem: Mapping[str, Any]) -> Optimiser:
     """An optimiser for a problem with the keys of its file; see `labwright.optimise`.
 
     Raises:
-        ConfigError: something does not fit together; all of it is told.
+        ConfigError: something does not fit together; every mistake is listed.
     """
     try:
         spec = ProblemSpec.model_validate(problem)
@@ -108,7 +108,7 @@ def from_file(path: str | Path) -> Optimiser:
     spec = validate(CampaignSpec, [text])
     if spec.warm_start:
         raise ConfigError(
-            f"{path}: warm_start names campaigns in the journal of a lab; run it there, or leave that out"
+            f"{path}: warm_start names campaigns in the journal of a lab; run it there, or leave warm_start out"
         )
     in_lab = file.parent.name == "campaigns" and file.parent.parent.name == CONFIG
     return _of(spec, file.parents[2] if in_lab else file.parent)
@@ -155,7 +155,7 @@ class Why:
     unit: str
 
     def __str__(self) -> str:
-        words = f"trial {self.trial} ({self.source}): {self.rationale or 'nobody said why'}"
+        words = f"trial {self.trial} ({self.source}): {self.rationale or 'no reason recorded'}"
         if self.predicted is not None:
             words += f"; expected then {_pm(self.predicted)} {self.unit}"
         if self.measured:
@@ -181,7 +181,7 @@ class Optimiser:
 
     @classmethod
     def load(cls, path: str | Path) -> Optimiser:
-        """An optimiser as `save` has kept it.
+        """An optimiser from the file that `save` wrote.
 
         Raises:
             ConfigError: the file cannot be read, or is none.
@@ -198,7 +198,7 @@ class Optimiser:
         return cls(state)
 
     def save(self, path: str | Path) -> None:
-        """Keep the state as JSON; whoever reads the file meanwhile finds a whole one."""
+        """Write the state as JSON, whole or not at all."""
         place = Path(path)
         part = place.with_name(f"{place.name}.part")
         part.write_text(self.state.model_dump_json(indent=1), encoding="utf-8")
@@ -207,7 +207,7 @@ class Optimiser:
     def ask(self, n: int = 1) -> pd.DataFrame:
         """The next `n` experiments: a row each, a column a parameter, the trial's id as index.
 
-        They count as under way until they are told.
+        They are pending until their results are reported with `tell`.
 
         Raises:
             ConfigError: `n` is not a whole number of at least 1.
@@ -234,10 +234,10 @@ class Optimiser:
     def tell(
         self, frame: pd.DataFrame, *, source: Literal["human", "import"] = "import", replace: bool = False
     ) -> None:
-        """Take what was measured; all rows or, if anything in them is wrong, none.
+        """Record what was measured: all rows or, if anything in them is wrong, none.
 
         Rows whose index (or column) called ``trial`` has an id are experiments that were asked for. A parameter that
-        came out otherwise than asked is kept as what was really made. Other rows are experiments of one's own, with
+        came out otherwise than asked is recorded as what was really used. Other rows are your own experiments, with
         all parameters.
 
         Args:
@@ -245,7 +245,7 @@ class Optimiser:
                 experiment has no outcome: ``infeasible`` (what was asked cannot be made) or ``equipment``. Others, such
                 as notes, are ignored with a warning; one that is nearly called like one of these is refused.
             source: who chose the rows without an id.
-            replace: what was told before is corrected.
+            replace: correct what was reported before.
 
         Raises:
             ConfigError: every mistake in it.
@@ -261,20 +261,20 @@ class Optimiser:
                 number += 1
                 place = len(trials)
             elif name in told:
-                found.wrong.append("it stands there twice")
+                found.wrong.append("it is there twice")
                 trial, place = None, 0
             elif name in old:
                 place = old[name]
                 trial = self._measured(found, trials[place], cells, replace=replace)
                 told.add(name)
             else:
-                found.wrong.append(f"{unknown('trial', name, list(old))}; leave the id out for one of your own")
+                found.wrong.append(f"{unknown('trial', name, list(old))}; leave the id out for your own experiment")
                 trial, place = None, 0
             wrong += [f"{where}: {words}" for words in found.wrong]
             if trial is not None:
                 trials[place : place + 1] = [trial]
         if wrong:
-            raise ConfigError("\n".join(["nothing was taken:", *(f"  {words}" for words in wrong)]))
+            raise ConfigError("\n".join(["nothing was recorded:", *(f"  {words}" for words in wrong)]))
         if others:
             warnings.warn(
                 f"ignored, as they are no columns of this problem: {', '.join(map(repr, others))}", stacklevel=2
@@ -282,7 +282,7 @@ class Optimiser:
         self.state = self.state.model_copy(update={"trials": tuple(trials)})
 
     def best(self) -> pd.DataFrame:
-        """The best of what was made, by the planner's judgement, as one row; none before any result."""
+        """The best experiment by the planner's model, as one row; none before any result."""
         found = self._planner.best(self.state)
         if found is None:
             return self.table.iloc[:0]
@@ -293,7 +293,7 @@ class Optimiser:
         return row
 
     def front(self) -> pd.DataFrame:
-        """The experiments that count and that no other beats: as good in every objective and better in one."""
+        """The Pareto front: the experiments that count and that no other beats in every objective."""
         counted = [one for one in self.state.trials if counts(one, self.state.outcome_limits, self.state.fidelity)]
         chosen = [one.id for one in front(self.state.objectives, counted)]
         return self.table.loc[chosen]
@@ -311,7 +311,7 @@ class Optimiser:
         return Why(one.id, one.source, one.rationale, one.predicted, one.outcomes, self.state.objective.unit)
 
     def learnt(self) -> Explanation:
-        """What the planner has learnt: which parameters matter, and how well it foretells what it has not seen.
+        """What the planner has learnt: which parameters matter, and how good its leave-one-out predictions are.
 
         Raises:
             PlannerError: too little was measured yet, or this planner has no model.
@@ -320,7 +320,7 @@ class Optimiser:
 
     @property
     def table(self) -> pd.DataFrame:
-        """All experiments: what was made, what came of it, who chose it."""
+        """All experiments: the parameters really used, the results, who chose them."""
         rows = []
         for one in self.state.trials:
             row: dict[str, Any] = {self._head(name): one.made[name] for name in self._parameters}
@@ -355,7 +355,7 @@ class Optimiser:
             known[column("cost", self.state.cost.unit)] = "cost"
         known |= {FAILED: FAILED, ID: ID}
         heads = [str(one) for one in frame.columns]
-        wrong = [f"column {head!r} stands there twice" for head in dict.fromkeys(heads) if heads.count(head) > 1]
+        wrong = [f"column {head!r} is there twice" for head in dict.fromkeys(heads) if heads.count(head) > 1]
         others = []
         for head in heads:
             if head not in known and head not in self._shown_only:
@@ -366,13 +366,13 @@ class Optimiser:
 
     @property
     def _shown_only(self) -> set[str]:
-        """Columns of `table` and `best` that say nothing new to `tell`."""
+        """Columns of `table` and `best` with nothing new for `tell`."""
         first = self.state.objective
         expected = f"{first.name}_expected"
         return {"status", "source", column(expected, first.unit), column(sem_of(expected), first.unit)}
 
     def _own(self, found: _Found, name: str, cells: Mapping[str, Any], source: Source) -> Trial | None:
-        """An experiment that nobody was asked for."""
+        """An experiment that was not asked for."""
         params = {key: self._value(found, key, cells[key]) for key in self._parameters if key in cells}
         if missing := [self._head(key) for key in self._parameters if params.get(key) is None and not found.wrong]:
             found.wrong.append(f"{', '.join(missing)} is missing; an experiment of your own needs all parameters")
@@ -381,7 +381,7 @@ class Optimiser:
             for one in self.state.trials:
                 if one.pending and all(same(self._parameters[key], one.params[key], given[key]) for key in given):
                     found.wrong.append(
-                        f"these are the parameters of trial {one.id}, which is awaited; give its id in an index or "
+                        f"these are the parameters of trial {one.id}, which is pending; give its id in an index or "
                         f"column called {ID!r}"
                     )
         return self._ended(found, {"id": name, "params": given, "source": source}, cells)
@@ -394,7 +394,7 @@ class Optimiser:
             if value is None or same(self._parameters[key], value, trial.params[key]):
                 continue
             if isinstance(value, str):
-                found.wrong.append(f"{key} was asked as {trial.params[key]!r}, not {value!r}; tell it without an id")
+                found.wrong.append(f"{key} was asked as {trial.params[key]!r}, not {value!r}; report it without an id")
             else:
                 made[key] = float(value)
         before = trial.model_dump(exclude={"outcomes", "fail_kind", "status", "measured_params"})
@@ -402,7 +402,7 @@ class Optimiser:
         if told is None or told == trial:
             return told
         if not trial.pending and not replace:
-            found.wrong.append(f"it is {trial.status} already, with another result; correct it with replace=True")
+            found.wrong.append(f"it is {trial.status} already, with another result; to correct it, use replace=True")
         return told
 
     def _ended(self, found: _Found, fields: dict[str, Any], cells: Mapping[str, Any]) -> Trial | None:
@@ -421,11 +421,11 @@ class Optimiser:
         if failed is not None and failed not in KINDS:
             found.wrong.append(f"{FAILED}: {unknown('reason', failed, list(KINDS))}")
         elif failed is not None and outcomes:
-            found.wrong.append(f"it has failed ({failed}) and still has {', '.join(outcomes)}; leave one of both out")
+            found.wrong.append(f"it failed ({failed}) and still has {', '.join(outcomes)}; leave one of the two out")
         elif failed is None and (missing := [column(*one) for one in self._outcomes.items() if one[0] not in outcomes]):
             found.wrong.append(
-                f"{', '.join(missing)} is empty; where there is no result, column {FAILED!r} must say {KINDS[0]!r} "
-                f"(what was asked cannot be made) or {KINDS[1]!r} (something broke)"
+                f"{', '.join(missing)} is empty; without a result, column {FAILED!r} must be {KINDS[0]!r} "
+                f"(the sample cannot be prepared) or {KINDS[1]!r} (something broke)"
             )
         if found.wrong:
             return None

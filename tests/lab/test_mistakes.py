@@ -48,7 +48,7 @@ def mistakes(config: Path) -> str:
             "devices.yaml",
             "baud: 19200",
             "bauds: 19200",
-            "devices.yaml:4:66: ports.pumps.serial.bauds: unknown key; did you mean 'baud'?",
+            "devices.yaml:5:66: ports.pumps.serial.bauds: unknown key; did you mean 'baud'?",
         ),
         (
             "devices.yaml",
@@ -58,7 +58,7 @@ def mistakes(config: Path) -> str:
         ),
         ("devices.yaml", "port: valve,", "port: valv,", "no port 'valv'; did you mean 'valve'?"),
         ("devices.yaml", "address: 2,", "address: 1,", "the same address 1 on port 'pumps' as device 'pump_1'"),
-        ("devices.yaml", "  pump_2: {", "  pump_1: {", "devices.yaml:14:3: the key 'pump_1' stands here a second time"),
+        ("devices.yaml", "  pump_2: {", "  pump_1: {", "devices.yaml:15:3: the key 'pump_1' is here a second time"),
         (
             "devices.yaml",
             "volume: [5, 3000]",
@@ -101,7 +101,7 @@ def test_all_mistakes_come_at_once(config: Path, edit: Edit) -> None:
     text = mistakes(config)
     assert text.startswith("3 mistakes found; nothing was started")
     for part in (
-        "devices.yaml:4",
+        "devices.yaml:5",
         "lab.yaml:3",
         "unknown key; did you mean 'title'?",
         "volume_ml",
@@ -137,7 +137,7 @@ def test_a_mistake_in_the_form_hides_no_mistake_in_the_sense(config: Path, edit:
             "lcr.settings.voltage_v: input should be a finite",
         ),
         ("inventory.yaml", "arm_location: 2,", 'arm_location: "2",', "arm_location: input should be a valid integer"),
-        ("devices.yaml", "timeout_s: 0.5", "timeout_s: true", "timeout_s: input should be a valid number, not True"),
+        ("devices.yaml", "timeout_s: 0.6", "timeout_s: true", "timeout_s: input should be a valid number, not True"),
     ],
 )
 def test_only_numbers_are_numbers(config: Path, edit: Edit, file: str, old: str, new: str, expected: str) -> None:
@@ -152,7 +152,7 @@ def test_a_wrong_parameter_is_one_mistake_and_an_impossible_limit_is_one(tmp_pat
     path = tmp_path / "c.yaml"
     for old, new, expected in (
         ("low: 0.14,", "low: lots,", "space.parameters.0.real.low: input should be a valid number, not 'lots'"),
-        ("bound: 1.49", "bound: -9", "nothing in the space keeps it; the smallest sum is -0.36"),
+        ("bound: 1.49", "bound: -9", "no point of the space keeps it; the smallest sum is -0.36"),
         ("seed: 1", "seed: 99999999999999999999", "seed: input should be less than 4294967296"),
     ):
         path.write_text(text.replace(old, new))

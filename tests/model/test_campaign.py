@@ -58,7 +58,7 @@ def test_only_proposed_and_running_are_pending() -> None:
     ("trials", "says"),
     [
         ([{"id": "1", "params": PARAMS, "status": "failed"}], "infeasible, equipment or aborted"),
-        ([{"id": "1", "params": PARAMS, "status": "running", "fail_kind": "aborted"}], "any other none"),
+        ([{"id": "1", "params": PARAMS, "status": "running", "fail_kind": "aborted"}], "any other has none"),
         ([{"id": "1", "params": PARAMS, "status": "done"}], "'1' is done but has no outcome 'conductivity'"),
         ([{"id": "1", "params": PARAMS, "status": "running"}] * 2, "'1' is there twice"),
         ([{"id": "1", "params": {**PARAMS, "molarity": 1.0}, "status": "running"}], "did you mean 'molality'?"),

@@ -98,7 +98,7 @@ def test_shares_of_a_whole_add_up_and_what_is_off_by_a_millionth_does_not(shares
         ({"type": "linear_eq", "coefficients": {"a": 0.0, "b": 1.0}, "total": 1.0}, "leave out a"),
         (
             {"type": "linear_eq", "coefficients": {"a": 1.0, "b": 1.0}, "total": 3.0},
-            "nothing in the space keeps it; the largest sum is 2",
+            "no point of the space keeps it; the largest sum is 2",
         ),
         ({"type": "linear_eq", "coefficients": {"a": 1.0, "b": 1.0}, "total": -1.0}, "the smallest sum is 0"),
         ({"type": "mixture", "parameters": ["a"]}, "at least 2 items"),
@@ -111,7 +111,7 @@ def test_shares_of_a_whole_add_up_and_what_is_off_by_a_millionth_does_not(shares
         ({"type": "choose", "parameters": ["a", "b"], "at_least": 2, "at_most": 1}, "must not exceed"),
         (
             {"type": "choose", "parameters": ["a", "d"], "at_most": 1},
-            "d cannot be left out, its smallest value is 0.2; let it begin at 0",
+            "d cannot be left out, its smallest value is 0.2; set its low to 0",
         ),
         ({"type": "choose", "parameters": ["a", "b"], "at_most": 1, "least": 1.5}, "a can be at most 1"),
         ({"type": "forbidden", "when": {}}, "at least 1 item"),
@@ -142,11 +142,11 @@ def test_a_limit_that_makes_no_sense_is_refused(bad: dict[str, object], says: st
                 LinearLE(coefficients={"a": 1.0}, bound=0.2),
                 LinearLE(coefficients={"b": 1.0}, bound=0.7),
             ],
-            "nothing in the space keeps these together: a + b = 1; 1*a <= 0.2; 1*b <= 0.7",
+            "no point of the space keeps these together: a + b = 1; 1*a <= 0.2; 1*b <= 0.7",
         ),
         (
             [Mixture(parameters=("e", "f", "g")), Choose(parameters=("e", "f", "g"), at_most=2)],
-            "nothing in the space keeps it together with at most 2 of e, f, g; the largest sum is then 0.8",
+            "no point of the space keeps it together with at most 2 of e, f, g; the largest sum is then 0.8",
         ),
         (
             [Mixture(parameters=("a", "b", "c")), Choose(parameters=("a", "b", "c"), at_least=3, at_most=3, least=0.4)],

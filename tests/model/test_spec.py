@@ -52,7 +52,7 @@ def test_a_spec_of_before_can_still_be_read() -> None:
         ({"fidelity": {"parameter": "gas", "target": 1}}, "fidelity.parameter", "no numeric parameter"),
         ({"fidelity": {"parameter": "x", "target": 3}}, "fidelity.target", "x = 3"),
         ({"stop": {"cost": 10}}, "stop.cost", "has no cost"),
-        ({"warm_start": ["a", "a"]}, "warm_start.1", "stands there twice"),
+        ({"warm_start": ["a", "a"]}, "warm_start.1", "is there twice"),
         ({"fixed": {"x": 1.0}}, "fixed.x", "fix it or search it"),
     ],
 )

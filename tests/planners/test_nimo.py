@@ -135,12 +135,12 @@ def test_a_byte_order_mark_empty_lines_and_nan_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "nothing stands below the header"),
-        ("celsius,rinses,salt,k,cost\n", "nothing stands below the header"),
+        ("", "there is nothing below the header"),
+        ("celsius,rinses,salt,k,cost\n", "there is nothing below the header"),
         ("celsius,salt,rinses,k,cost\n20,0,1,,\n", "c.csv:1: the columns begin with celsius, salt, rinses"),
-        ("celsius,rinses,salt,k\n20,1,0,\n", "c.csv:1: after the parameters stand k; the objectives are k, cost"),
-        ("celsius,rinses,salt,cost,k\n20,1,0,,\n", "c.csv:1: after the parameters stand cost, k"),
-        ("celsius,rinses,salt,k,cost\n20,1,0,\n", "c.csv:2: 4 cells stand under 5 columns"),
+        ("celsius,rinses,salt,k\n20,1,0,\n", "c.csv:1: after the parameters come k; the objectives are k, cost"),
+        ("celsius,rinses,salt,cost,k\n20,1,0,,\n", "c.csv:1: after the parameters come cost, k"),
+        ("celsius,rinses,salt,k,cost\n20,1,0,\n", "c.csv:2: 4 cells under 5 columns"),
         ("celsius,rinses,salt,k,cost\n20,x,0,,\n", "c.csv:2: rinses = 'x' is not a number"),
         ("celsius,rinses,salt,k,cost\n20,,0,,\n", "c.csv:2: rinses is empty"),
         (
@@ -157,7 +157,7 @@ def test_a_byte_order_mark_empty_lines_and_nan_are_read(tmp_path: Path) -> None:
         ("celsius,rinses,salt,k,cost\n20,1,0,1,\n", "c.csv:2: some objectives are empty and some are not"),
         ("celsius,rinses,salt,k,cost\n90,1,0,,\n", "c.csv:2: celsius = 90 degC is outside 20 to 80 degC"),
         ("celsius,rinses,salt,k,cost\n20,1.5,0,,\n", "c.csv:2: rinses = 1.5 is not a whole number"),
-        ("celsius,rinses,salt,k,cost\n20,1,0,,\n20,1,0,,\n", "c.csv:3: this candidate stands in line 2 already"),
+        ("celsius,rinses,salt,k,cost\n20,1,0,,\n20,1,0,,\n", "c.csv:3: this candidate is in line 2 already"),
         ('celsius,rinses,salt,k,cost\n"20,1,0,,\n', "is no CSV"),
     ],
 )
@@ -185,7 +185,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("actions,celsius,rinses,salt\n-1,20,1,0\n", "p.csv:2: action '-1' is no number"),
         ("actions,celsius,rinses,salt\n0,40,1,0\n", "p.csv:2: these are not the parameters of action 0"),
         ("actions,celsius,rinses,salt\n0,20,1,0\n1,20,?,0\n", "p.csv:3: rinses = '?' is not a number"),
-        ("actions,celsius,rinses,salt\n0\n", "p.csv:2: 0 cells stand under 3 columns"),
+        ("actions,celsius,rinses,salt\n0\n", "p.csv:2: 0 cells under 3 columns"),
     ],
 )
 def test_mistakes_in_proposals_are_told(tmp_path: Path, text: str, says: str) -> None:

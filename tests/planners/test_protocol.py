@@ -144,7 +144,7 @@ def test_planners_say_the_same_about_the_same_trials(eight_done: CampaignState) 
     ("wanted", "advice"),
     [
         (frozenset({"more objectives"}), "choose baybe, botorch, optuna"),
-        (frozenset({"more objectives", "cost"}), "no planner does of all that is asked: leave something out"),
+        (frozenset({"more objectives", "cost"}), "no planner takes account of all of it: leave something out"),
     ],
 )
 def test_who_is_refused_is_told_which_planners_would_do(wanted: frozenset[Capability], advice: str) -> None:

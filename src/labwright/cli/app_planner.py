@@ -19,7 +19,7 @@ from labwright.cli.options import (
 from labwright.cli.places import data_folder, lab_root
 
 planner_app = typer.Typer(
-    help="Look at planners, rehearse them against each other, and see what one has learnt.",
+    help="List planners, compare them in rehearsals, and show what one has learnt.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -37,7 +37,8 @@ def planner_list(json: JsonOption = False) -> None:
 def planner_compare(
     spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
     planners: Annotated[
-        str, typer.Option("--planners", help="Names with commas between; the campaign's own, sobol and random.")
+        str,
+        typer.Option("--planners", help="Names, separated by commas. [default: the campaign's own, sobol and random]"),
     ] = "",
     seeds: Annotated[
         int, typer.Option("--seeds", help="Campaigns for each planner.", parser=strict_int(1, 1000), metavar="<int>")
@@ -50,7 +51,7 @@ def planner_compare(
         float | None,
         typer.Option(
             "--target",
-            help="What is to be reached; 1.5 % short of the best that any found.",
+            help="Value to reach. [default: 1.5 % short of the best that any planner found]",
             parser=strict_float(),
             metavar="<float>",
         ),
@@ -70,7 +71,7 @@ def planner_compare(
 @planner_app.command("explain")
 @on_journal
 def planner_explain(place: Place, json: bool, campaign: CampaignArgument = "") -> None:
-    """Say what a campaign's planner has learnt, how well it foretells, and why its last and next experiment."""
+    """Show what a campaign's planner has learnt, how good its predictions are, and why its last and next experiment."""
     from labwright.cli.planning import explain_campaign
 
     explain_campaign(place, campaign, json=json)

@@ -30,7 +30,7 @@ RESAMPLES = 2000
 """Of the seeds, for an interval; more do not move it by a whole experiment."""
 
 BESIDE = ("sobol", "random")
-"""Compared with, where nobody says with which: an even scan, and chance."""
+"""Compared with by default: Sobol points and random ones."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def compare_planners(
     data: Path,
     json: bool,
 ) -> None:
-    """Rehearse a campaign with each planner and as many seeds, and tell how soon each reaches the target.
+    """Rehearse a campaign with each planner and as many seeds, and show how soon each reaches the target.
 
     Raises:
         ConfigError: the campaign or a planner is wrong; nothing was rehearsed.
@@ -134,7 +134,7 @@ def _rehearse(root: Path, path: Path, campaign: Campaign, planner: str, seed: in
     """One campaign on fresh simulated instruments and a stepped clock, with a journal that is thrown away.
 
     Raises:
-        LabwrightError: it did not end well; a rehearsal that failed says nothing.
+        LabwrightError: it failed or was stopped; a rehearsal that failed shows nothing.
     """
     spec = campaign.spec.model_copy(update={"seed": seed, "stop": StopRule()})
     with (

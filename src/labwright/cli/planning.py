@@ -71,7 +71,7 @@ def explain_campaign(place: str | Path, name: str, *, json: bool) -> None:
 
 
 def _last(core: CampaignCore) -> dict[str, Any] | None:
-    """The experiment that was begun last, and why."""
+    """The experiment that was started last, and why."""
     begun: list[Trial] = [one for one in core.trials if one.status in ("running", "done")]
     if not begun:
         return None

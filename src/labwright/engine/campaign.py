@@ -94,7 +94,7 @@ def load_campaign(
     Args:
         folder: the lab.
         path: the campaign's file.
-        budget: another number of experiments than the file says.
+        budget: a number of experiments, instead of the one in the file.
         seed: another seed.
         planner: another planner, by name, with its default options.
         journal: where earlier campaigns are looked up (`warm_start`); without, that is done when the campaign starts.
@@ -155,22 +155,22 @@ def load_campaign(
 
 
 def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = False) -> Campaign:
-    """The campaign as it was started, to go on with it.
+    """The campaign as it was started, to resume it.
 
     Args:
         folder: the lab as it is now.
         started: the campaign's first event.
-        changed: somebody has looked at what has changed in the lab since, and says that it does no harm.
+        changed: the operator has checked what changed in the lab since, and confirms that it does no harm.
 
     Raises:
-        RefusedError: the lab's files have changed since, and nobody has said that it does no harm.
+        RefusedError: the lab's files have changed since, and the operator has not confirmed that it does no harm.
         ConfigError: a protocol is gone, or has other steps than before.
     """
     if folder.sha256 != started.lab_sha256 and not changed:
         raise RefusedError(
             f"the files of lab {folder.model.name} have changed since {started.campaign} was started (sha256 "
             f"{started.lab_sha256[:12]}, now {folder.sha256[:12]}); what was half done may not fit any more. Put them "
-            "back, or say with --lab-changed that it does no harm"
+            "back, or confirm with --lab-changed that the change does no harm"
         )
     protocols = {}
     for spec in started.protocols:
@@ -178,7 +178,7 @@ def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = Fals
         if not made.spec.same_work(spec):
             raise ConfigError(
                 f"protocol {spec.name} has other parameters, results or steps than when {started.campaign} was "
-                "started; put it back as it was, or begin a new campaign"
+                "started; put it back as it was, or start a new campaign"
             )
     return Campaign(started.spec, protocols, load_planner(started.spec.planner), started.places, started.earlier)
 
@@ -268,7 +268,7 @@ def check_names(protocol: LabProtocol, root: Path) -> None:
 
 
 def _with_pool(root: Path, file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake]) -> CampaignSpec:
-    """The campaign with its candidates read; without them where they are wrong, and the mistakes told."""
+    """The campaign with its candidates read; without them where they are wrong, and the mistakes added."""
     pool = spec.space.pool
     assert pool is not None  # noqa: S101 - asked for by its only caller
     if pool.rows or pool.ids:
@@ -283,7 +283,7 @@ def _with_pool(root: Path, file: YamlFile, spec: CampaignSpec, mistakes: list[Mi
     except ConfigError as error:
         mistakes.append(file.mistake(["space", "pool", "file"], f"space.pool.file: {error}"))
         return spec
-    # Built anew, since a space holds its rows against its parameters; what is good in the rest of the file is kept.
+    # Built again, since a space checks its rows against its parameters; the good rest of the file stays.
     space = Space(parameters=spec.space.parameters, constraints=spec.space.constraints, pool=read)
     return spec.model_copy(update={"space": space})
 
@@ -413,14 +413,14 @@ def _outside(value: float, allowed: ParameterSpec) -> str | None:
 
 
 def _check_moves(protocol: LabProtocol) -> None:
-    """Refuse to let several samples on their way while nobody knows where they stand.
+    """Refuse several samples at once where their locations are not known.
 
     Raises:
-        ConfigError: no step says where it brings the sample.
+        ConfigError: no step states where it brings the sample.
     """
     if not any(step.moves_to for step in protocol.steps):
         raise ConfigError(
-            f"parallel: protocol {protocol.name} does not say where its samples stand, so two could meet; give its "
+            f"parallel: protocol {protocol.name} does not state where its samples are, so two could meet; give its "
             "steps moves_to and leaves, or set parallel to 1"
         )
 

@@ -48,12 +48,12 @@ def read_pool(root: Path, space: Space) -> Pool:
             row = tuple(_value(one, cells[header.index(one.name)]) for one in space.parameters)
             found = without.violations(dict(zip(space.names, row, strict=True)))
             if row in rows:
-                found.append(f"this candidate stands in line {rows[row]} already")
+                found.append(f"this candidate is in line {rows[row]} already")
             rows.setdefault(row, line)
         if named and len(cells) == len(header):
             name = cells[header.index(_ID)]
             if not name or name in ids:
-                found.append(f"id {name!r} stands in line {ids[name]} already" if name else "column 'id' is empty")
+                found.append(f"id {name!r} is in line {ids[name]} already" if name else "column 'id' is empty")
             ids.setdefault(name, line)
         mistakes += [Mistake(shown, line, 1, words) for words in found]
     if mistakes:
@@ -70,7 +70,7 @@ def _content(root: Path, pool: Pool) -> bytes:
     digest = hashlib.sha256(content).hexdigest()
     if pool.sha256 and pool.sha256 != digest:
         raise ConfigError(
-            f"{path} is not the file that was meant: its sha256 is {digest}, not {pool.sha256}; put that one back, or "
+            f"{path} is another file than expected: its sha256 is {digest}, not {pool.sha256}; put that one back, or "
             "leave out sha256"
         )
     return content
@@ -102,7 +102,7 @@ def _table(shown: Path, content: bytes) -> list[tuple[int, list[str]]]:
 
 def _header_mistakes(header: Sequence[str], names: Sequence[str]) -> Iterator[str]:
     for twice in repeated(header):
-        yield f"column {twice!r} stands here twice"
+        yield f"column {twice!r} is there twice"
     for column in header:
         if column not in names and column != _ID:
             yield f"{unknown('parameter', column, names)}; leave the column out or search it"
@@ -114,7 +114,7 @@ def _header_mistakes(header: Sequence[str], names: Sequence[str]) -> Iterator[st
 def _row_mistakes(parameters: Sequence[Parameter], header: Sequence[str], cells: Sequence[str]) -> list[str]:
     """Cells that are no values of their columns' parameters; bounds are not looked at."""
     if len(cells) != len(header):
-        return [f"{len(cells)} cells stand under {len(header)} columns"]
+        return [f"{len(cells)} cells under {len(header)} columns"]
     found = []
     for one in parameters:
         cell = cells[header.index(one.name)]

@@ -58,7 +58,7 @@ def examine(model: type[M], files: Sequence[YamlFile]) -> Reading[M]:
     for file in files:
         for key, value in file.data.items():
             if key in owner:
-                mistakes.append(file.mistake([key], f"{key!r} already stands in {owner[key].path}", at_key=True))
+                mistakes.append(file.mistake([key], f"{key!r} is already in {owner[key].path}", at_key=True))
                 continue
             data[key], owner[key] = value, file
     mistakes += [wrong for file in files for wrong in _not_finite(file, file.data, ())]
@@ -69,18 +69,18 @@ def examine(model: type[M], files: Sequence[YamlFile]) -> Reading[M]:
     except ValidationError as error:
         found = [one for one in error.errors() if not isinstance(_cause(one), CrossReferenceError)]
         nested = [one for one in error.errors() if isinstance(_cause(one), CrossReferenceError) and one["loc"]]
-    for one in nested:  # those of the model itself are told below, whatever else is broken
+    for one in nested:  # those of the model itself come below, whatever else is broken
         problems = _cause(one).problems
         mistakes += [_mistake(owner, files, (*one["loc"], *where), what) for where, what in problems]
     found = wrong_entries(found)
     misspelt = {
         (*one["loc"][:-1], _nearest(model, one["loc"])) for one in found if one["type"] == "extra_forbidden"
-    }  # told once, as unknown and not as missing as well
+    }  # listed once, as unknown and not as missing as well
     for one in found:
         if one["type"] == "missing" and one["loc"] in misspelt:
             continue
         if one["type"] == "finite_number":
-            continue  # told already, for these and for values pydantic leaves to others
+            continue  # listed already, for these and for values pydantic leaves to others
         at_key = one["type"] in ("extra_forbidden", "missing")
         mistakes.append(_mistake(owner, files, one["loc"], _words(model, one), at_key=at_key))
     built, broken = _well_formed(model, _repaired(model, data, found))

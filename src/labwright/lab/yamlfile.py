@@ -70,7 +70,7 @@ class YamlFile:
         except DuplicateKeyError as error:
             mark = error.problem_mark
             key = re.match(r'found duplicate key "(.*?)"', error.problem)
-            words = f"the key {key[1] if key else ''!r} stands here a second time"
+            words = f"the key {key[1] if key else ''!r} is here a second time"
             raise MistakesError([self._at(mark.line, mark.column, words)]) from error
         except ReaderError as error:
             before = text[: error.position]

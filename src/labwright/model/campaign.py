@@ -47,7 +47,7 @@ class _Frozen(BaseModel):
 
 
 class Objective(_Frozen):
-    """What is to be made large or small, or to be brought to a value or into a range.
+    """What is to be maximised, minimised, or brought to a value or into a range.
 
     Args:
         name: the outcome's.
@@ -92,7 +92,7 @@ class Objective(_Frozen):
 
 
 class OutcomeLimit(_Frozen):
-    """What an outcome must keep for the experiment to count: measured, and not known beforehand.
+    """A limit on a measured outcome; an experiment that breaks it does not count.
 
     Args:
         name: the outcome's.
@@ -141,7 +141,7 @@ class Cost(_Frozen):
 
 
 class Fidelity(_Frozen):
-    """A parameter that only says how well an experiment is made: what counts is the outcome at its dear end.
+    """A parameter that only sets how precise an experiment is: what counts is the outcome at its expensive end.
 
     Args:
         parameter: a numeric parameter of the space (minutes of annealing, number of readings).
@@ -196,7 +196,7 @@ class Trial(_Frozen):
         if (self.status == "failed") != (self.fail_kind is not None):
             raise ValueError(
                 f"trial {self.id!r}: status {self.status!r} with fail_kind {self.fail_kind!r}; "
-                "a failed trial says infeasible, equipment or aborted, any other none"
+                "a failed trial has one of infeasible, equipment or aborted, any other has none"
             )
         return self
 
@@ -233,12 +233,12 @@ class Earlier(_Frozen):
 
 
 class Veto(_Frozen):
-    """What a person does not want to be tried.
+    """What a person has forbidden.
 
     Args:
         params: where.
         reach: how far around it, as a fraction of each numeric range; categorical parameters must be the same.
-        by: who said so.
+        by: who forbade it.
         because: why.
     """
 
@@ -270,7 +270,7 @@ class CampaignState(_Frozen):
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """All of them; the first is the one a single number is told of."""
+        """All of them; where a single number is shown, it is of the first."""
         return (self.objective, *self.more_objectives)
 
     @model_validator(mode="after")
@@ -443,7 +443,7 @@ class Explanation(_Frozen):
 
 
 class StopAdvice(_Frozen):
-    """Whether going on is worth it.
+    """Whether further experiments are worth it.
 
     Args:
         stop: whether the planner would stop.
@@ -451,7 +451,7 @@ class StopAdvice(_Frozen):
         expected_gain: the largest expected improvement of any point, in the objective's unit.
         noise: standard deviation of a repeat, in the objective's unit.
         regret_bound: how much better than the best so far the optimum may be, with 95 % confidence by the model.
-        tolerance: what is too little to go on for, in the objective's unit; None where a planner does not say.
+        tolerance: a gain too small to continue for, in the objective's unit; None where a planner has none.
         chance: probability by the model that something is better than the best so far by more than `tolerance`.
     """
 

@@ -1,7 +1,7 @@
 """What is known beforehand of the limits between parameters: sums, mixtures, how many are used, what must not meet.
 
-A constraint tells by `violation` in words whether parameters break it. It forgives the rounding of doubles, a part in
-10⁹ of the largest number in the sum; it knows no physical tolerance.
+`violation` of a constraint is None, or states in words how parameters break it. It forgives the rounding of doubles, a
+part in 10⁹ of the largest number in the sum; it has no physical tolerance.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class LinearEQ(FrozenModel):
     @classmethod
     def _matter(cls, coefficients: dict[str, float]) -> dict[str, float]:
         if none := [name for name, factor in coefficients.items() if factor == 0]:
-            raise ValueError(f"a coefficient of 0 says nothing; leave out {', '.join(none)}")
+            raise ValueError(f"a coefficient of 0 has no effect; leave out {', '.join(none)}")
         return coefficients
 
     @property
@@ -165,7 +165,7 @@ class Between(FrozenModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.above is None and self.below is None:
-            raise ValueError("says nothing; give above, below or both")
+            raise ValueError("is an empty condition; give above, below or both")
         if self.above is not None and self.below is not None and not self.above < self.below:
             raise ValueError(f"no number is above {self.above:g} and below {self.below:g}; swap or widen them")
         return self
@@ -217,8 +217,8 @@ class Forbidden(FrozenModel):
         return str(self) if met else None
 
     def __str__(self) -> str:
-        told = " and ".join(_told(name, one) for name, one in self.when.items())
-        return f"{told} is forbidden{f': {self.because}' if self.because else ''}"
+        shown = " and ".join(_told(name, one) for name, one in self.when.items())
+        return f"{shown} is forbidden{f': {self.because}' if self.because else ''}"
 
 
 _KINDS = ("linear_le", "linear_eq", "mixture", "choose", "forbidden")
@@ -244,7 +244,7 @@ Constraint = Annotated[
     Discriminator(_kind),
     BeforeValidator(_known_kind),
 ]
-"""Any of them; one that does not say its `type` is a `LinearLE`."""
+"""Any of them; without a `type` it is a `LinearLE`."""
 
 
 def _over(coefficients: Mapping[str, float], limit: float, params: Mapping[str, ParamValue]) -> float:

@@ -328,7 +328,7 @@ def _bad_descriptors(levels: Sequence[str], descriptors: dict[str, dict[str, flo
     for name in names:
         if len({descriptors[level][name] for level in levels}) == 1:
             found.append(
-                f"{name!r} is {descriptors[levels[0]][name]:g} for every level, which tells them apart by nothing; "
+                f"{name!r} is {descriptors[levels[0]][name]:g} for every level, which does not distinguish them; "
                 "correct it or leave it out"
             )
     seen: dict[tuple[float, ...], str] = {}

@@ -51,7 +51,7 @@ __all__ = [
     "Space",
 ]
 
-_SHOWN = 5  # wrong rows of a pool that are told; a file with the wrong unit has them all wrong
+_SHOWN = 5  # wrong rows of a pool that are listed; a file with the wrong unit has them all wrong
 
 
 class Space(FrozenModel):
@@ -173,7 +173,7 @@ def _misfits(limit: Constraint, known: Mapping[str, Parameter]) -> Iterator[str]
     if isinstance(limit, Choose):
         for one in mine:
             if one.low != 0:
-                yield f"{limit}: {one.name} cannot be left out, its smallest value is {one.low:g}; let it begin at 0"
+                yield f"{limit}: {one.name} cannot be left out, its smallest value is {one.low:g}; set its low to 0"
             elif limit.least is not None and one.high < limit.least * (1 - ROUNDING):
                 yield f"{limit}: {one.name} can be at most {one.high:g}"
 
@@ -202,7 +202,7 @@ def _hopeless(limits: Sequence[Constraint], known: Mapping[str, Parameter]) -> I
             yield ("constraints", str(place)), f"constraint {limit}: {words}"
     met = [name for _, limit in linear for name in limit.names]
     if alone and repeated(met) and not _together([limit for _, limit in linear], bounds):
-        words = f"nothing in the space keeps these together: {'; '.join(str(limit) for _, limit in linear)}"
+        words = f"no point of the space keeps these together: {'; '.join(str(limit) for _, limit in linear)}"
         yield ("constraints", str(linear[-1][0])), f"constraint: {words}; loosen one"
 
 
@@ -214,22 +214,22 @@ def _out_of_reach(
     wanted = limit.bound if isinstance(limit, LinearLE) else limit.total
     slack = ROUNDING * max(abs(wanted), *(abs(end) for pair in ends.values() for end in pair))
     if least > wanted + slack:
-        return f"nothing in the space keeps it; the smallest sum is {least:g}"
+        return f"no point of the space keeps it; the smallest sum is {least:g}"
     if isinstance(limit, LinearLE):
         return None
     if most < wanted - slack:
-        return f"nothing in the space keeps it; the largest sum is {most:g}"
+        return f"no point of the space keeps it; the largest sum is {most:g}"
     for choice in choices:
         shares = sorted((ends[name][1] for name in choice.names if name in ends), reverse=True)
         reach = most - sum(one for one in shares[choice.at_most :] if one > 0)
         if reach < wanted - slack:
-            return f"nothing in the space keeps it together with {choice}; the largest sum is then {reach:g}"
+            return f"no point of the space keeps it together with {choice}; the largest sum is then {reach:g}"
         inside = set(choice.names) <= set(ends) and all(limit.coefficients[name] > 0 for name in choice.names)
         if choice.least is not None and inside:
             amounts = sorted(limit.coefficients[name] * choice.least for name in choice.names)
             floor = least + sum(amounts[: choice.at_least])
             if floor > wanted + slack:
-                return f"nothing in the space keeps it together with {choice}; the smallest sum is then {floor:g}"
+                return f"no point of the space keeps it together with {choice}; the smallest sum is then {floor:g}"
     return None
 
 

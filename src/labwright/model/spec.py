@@ -25,10 +25,10 @@ class StopRule(Frozen):
     Attributes:
         target: the objective has come as far as this value (mean of an experiment); where it is to be brought to a
             value or into a range, as near to it.
-        no_better_for: so many experiments in a row brought no better mean; with several objectives, none that no other
-            beats.
+        no_better_for: patience: so many experiments in a row brought no better mean; with several objectives, none on
+            the Pareto front.
         gain_below_noise_for: so many times in a row the planner expected less of the best point than a repeat scatters.
-        advised_for: so many times in a row the planner advised to stop; its advice says why.
+        advised_for: so many times in a row the planner advised to stop; its advice states why.
         regret_below: by the planner's model, with 95 % confidence, the optimum is better by no more than this; in the
             objective's unit.
         cost: all experiments together have cost this, in the cost's unit.
@@ -43,13 +43,13 @@ class StopRule(Frozen):
 
     @property
     def advised(self) -> bool:
-        """Whether the planner is asked if going on is worth it."""
+        """Whether the planner is asked if further experiments are worth it."""
         rules = (self.gain_below_noise_for, self.advised_for, self.regret_below)
         return any(rule is not None for rule in rules)
 
 
 class Comparison(Frozen):
-    """What somebody else reached on the same problem, shown beside the campaign.
+    """What others reached on the same problem, shown beside the campaign.
 
     Attributes:
         title: who.
@@ -70,10 +70,10 @@ class ProblemSpec(Frozen):
     Attributes:
         space: what the planner may choose.
         objective: which outcome is to be large, small, at a value or in a range.
-        more_objectives: others that are wanted as well; what is sought is then the front none beats.
-        outcome_limits: what outcomes must keep for an experiment to count.
+        more_objectives: further objectives; the campaign then looks for the Pareto front.
+        outcome_limits: limits that an experiment must keep to count.
         cost: what an experiment costs, known beforehand.
-        fidelity: a parameter that only says how well an experiment is made.
+        fidelity: a parameter that only sets how precise an experiment is.
         planner: who chooses.
         seed: of everything random in planning.
     """
@@ -95,7 +95,7 @@ class ProblemSpec(Frozen):
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """All of them; the first is the one a single number is told of."""
+        """All of them; where a single number is shown, it is of the first."""
         return (self.objective, *self.more_objectives)
 
     @property
@@ -169,7 +169,7 @@ class CampaignSpec(ProblemSpec):
         budget: number of experiments.
         parallel: how many samples may be on their way at once.
         stop: when to end earlier.
-        compare: what somebody else reached, for the report.
+        compare: what others reached, for the report.
     """
 
     name: Name
@@ -188,7 +188,7 @@ class CampaignSpec(ProblemSpec):
         found = super().problems(broken)
         if "stop" not in broken and "cost" not in broken and self.stop.cost is not None and self.cost is None:
             found.append(
-                (("stop", "cost"), "the campaign has no cost; say what an experiment costs (cost: unit, base)")
+                (("stop", "cost"), "the campaign has no cost; add what an experiment costs (cost: unit, base)")
             )
         if "space" not in broken:
             found += [
@@ -198,7 +198,7 @@ class CampaignSpec(ProblemSpec):
             ]
         earlier = [] if "warm_start" in broken else list(self.warm_start)
         found += [
-            (("warm_start", str(index)), f"{warm_start_name(one)!r} stands there twice")
+            (("warm_start", str(index)), f"{warm_start_name(one)!r} is there twice")
             for index, one in enumerate(earlier)
             if one in earlier[:index]
         ]

@@ -15,8 +15,8 @@ from labwright.planners.protocol import load_planner
 
 
 def main() -> None:
-    """Answer asks until stdin closes: whoever asked is gone, and nobody would hear the answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine, which says when to end
+    """Answer asks until stdin closes: then the engine is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the engine, which closes stdin
     # A library that prints must not garble the replies; a bare descriptor stays open until the process is really gone.
     replies = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 class _Kept:
-    """The campaign as far as it was told."""
+    """The campaign as far as it was sent."""
 
     def __init__(self) -> None:
         self._campaign: CampaignState | None = None
@@ -37,7 +37,7 @@ class _Kept:
     def answer(self, ask: Ask) -> Reply:
         if ask.campaign is not None:
             self._campaign, self._trials = ask.campaign, []
-        assert self._campaign is not None  # noqa: S101 - the first ask tells everything
+        assert self._campaign is not None  # noqa: S101 - the first ask sends everything
         for place, trial in ask.news.items():
             self._trials[place : place + 1] = [trial]  # the place after the last appends
         # A copy is not validated: every trial was, when it came and when the asking side made its state.

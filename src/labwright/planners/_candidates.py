@@ -69,7 +69,7 @@ def scan(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
 def params_at(space: Space, unit_row: np.ndarray) -> Params | None:
     """The allowed parameters at a position, or near it where that one is not allowed; None if none is found.
 
-    What is allowed comes back as it is. Steps and sums are mended, points beyond a linear limit are moved towards the
+    What is allowed comes back as it is. Steps and sums are repaired, points beyond a linear limit are moved towards the
     middle of the space until they keep it; where that is not enough, the nearest allowed point is taken of all
     there are, or of a cloud around if there are many. Of a pool it is the nearest row.
 

@@ -162,7 +162,7 @@ def _walks(region: Region) -> bool:
 
 
 def _walked(region: Region, unit: np.ndarray, values: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The values with those of all linear limits drawn anew, within these, by walks from their middle."""
+    """The values with those of all linear limits drawn again, within these, by walks from their middle."""
     import numpy as np
 
     columns = np.flatnonzero(_linear(region))
@@ -199,7 +199,7 @@ def _walk(
     ways = np.random.default_rng(0).normal(size=(count, flat.shape[1])) @ flat.T
     limits = np.vstack([a_ub, np.eye(len(moving)), -np.eye(len(moving))])
     ends = np.concatenate([b_ub, np.ones(len(moving)), np.zeros(len(moving))])
-    # A row is as large as its parameters' unit makes it: what is no slope is told by the row itself.
+    # The unit of its parameters makes a row large or small, so what counts as no slope is relative to the row.
     level = 1e-12 * np.maximum(np.abs(limits).max(axis=1, initial=0.0), np.finfo(float).tiny)
     for turn, way in enumerate(ways):
         slopes = limits @ way
@@ -250,7 +250,7 @@ def _in_shares(rows: np.ndarray, ends: np.ndarray, low: np.ndarray, width: np.nd
 
     scaled, rest = rows * width, ends - rows @ low
     largest = np.abs(scaled).max(axis=1, initial=0.0)
-    # Where nothing it speaks of can move, what is left is only rounding or a limit that is broken: told by the terms.
+    # Where nothing it speaks of can move, what is left is only rounding or a broken limit; the terms give its size.
     size = np.where(largest > 0, largest, np.maximum(np.abs(rows * low).max(axis=1, initial=0.0), np.abs(ends)))
     size = np.where(size > 0, size, 1.0)
     return scaled / size[:, None], rest / size

@@ -44,7 +44,7 @@ def taken(state: CampaignState) -> Set[tuple[object, ...]]:
 
 
 def vetoed(state: CampaignState, params: Params) -> bool:
-    """Whether a person does not want `params` to be tried."""
+    """Whether a person has forbidden `params`."""
     return any(covers(veto, state.space, params) for veto in state.vetoes)
 
 
@@ -156,7 +156,7 @@ def _brought_in(region: Region, unit: np.ndarray) -> Iterator[Params | None]:
 
 
 def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list[Params]:
-    """The next `n` points that were never proposed and that nobody has vetoed.
+    """The next `n` points that were never proposed and are not vetoed.
 
     Args:
         state: the campaign so far.

@@ -1,6 +1,6 @@
 """Points near the allowed ones brought onto them: which parameters are used, sums that come out, steps that are kept.
 
-Values are arrays of shape (n, d) in the parameters' units; see `_axes`. A row that cannot be mended comes back as NaN.
+Values are arrays of shape (n, d) in the parameters' units; see `_axes`. A row beyond repair comes back as NaN.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["bounds_of", "onto", "settle"]
 
 _TRACE = 0.01  # of its range: what is taken of a parameter that has to be used and has no smallest amount
 _NONE = 1e-9  # of its range: less than this of a parameter is none of it
-_NEAR = 1e-11  # relative: a sum this near its total is left alone, so that rounding to 12 digits is not mended again
-_EXACT = 1e-13  # relative: what a sum that is mended comes to
+_NEAR = 1e-11  # relative: a sum this near its total is left alone, so that rounding to 12 digits is not repaired again
+_EXACT = 1e-13  # relative: what a repaired sum comes to
 _DUST = 1e-13  # of the range
 _ROUNDS = 40  # of clipping; each one that matters fixes one more parameter at its bound
 _OPTIONS = (0, 1, -1, 2, -2, 3)  # steps from the one below, among which the nearest sum is looked for
@@ -50,7 +50,7 @@ def settle(region: Region, values: np.ndarray) -> np.ndarray:
 
 
 def bounds_of(region: Region, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which parameters each point uses, mended, as bounds: of one that is not used both are 0.
+    """Which parameters each point uses, repaired, as bounds: of one that is not used both are 0.
 
     Returns:
         ``(values, low, high)``, each of shape (n, d); the values between the bounds.

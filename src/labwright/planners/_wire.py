@@ -1,4 +1,4 @@
-"""What a planner's process and the engine say to each other: one JSON object per line."""
+"""Messages between a planner's process and the engine: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Ask(_Message):
     Args:
         planner: who is asked.
         n: how many suggestions.
-        campaign: the campaign without its trials; given when everything is told anew.
+        campaign: the campaign without its trials; given when everything is sent again.
         news: trials that changed, by place among all trials, then those that came after the last.
-        advise: whether to say as well if going on is worth it.
+        advise: whether to answer as well if further experiments are worth it.
     """
 
     planner: PlannerSpec
@@ -45,7 +45,7 @@ def write_line(fd: int, message: Ask | Reply) -> None:
     """Write one message to a pipe, all of it.
 
     Raises:
-        BrokenPipeError: nobody reads it any more.
+        BrokenPipeError: no process reads it any more.
     """
     rest = memoryview(message.model_dump_json().encode() + b"\n")
     while rest:

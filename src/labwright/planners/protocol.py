@@ -1,4 +1,4 @@
-"""What every planner can do, and how one is had by name."""
+"""What every planner can do, and how to load one by name."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class Planner(Protocol):
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose `n` experiments, inside the space and its constraints, none of them tried or pending already.
 
-        One that was measured may be proposed once more where readings tell their standard error or came out different
-        before; the rationale then says that it is a repeat.
+        A measured point may be proposed once more where readings have a standard error or differed before; the
+        rationale then states that it is a repeat.
 
         Raises:
             PlannerError: the space holds no further point.
         """
 
     def predict(self, state: CampaignState, points: Sequence[Params]) -> list[Outcome]:
-        """What is expected at `points`: posterior mean and standard error of the noise-free value.
+        """The prediction at `points`: posterior mean and standard error of the noise-free value.
 
         Raises:
             PlannerError: nothing was measured yet.
@@ -68,14 +68,14 @@ class Planner(Protocol):
         """The best of what was made so far; None while nothing is done."""
 
     def explain(self, state: CampaignState) -> Explanation:
-        """What was learnt so far: which parameters matter, and how well left-out experiments are foretold.
+        """What was learnt so far: which parameters matter, and how good leave-one-out predictions are.
 
         Raises:
             PlannerError: too little was measured yet.
         """
 
     def advise_stop(self, state: CampaignState) -> StopAdvice | None:
-        """Whether going on is worth it; None while too little is known to say."""
+        """Whether further experiments are worth it; None while too little is known."""
 
 
 def needs(state: CampaignState) -> frozenset[Capability]:
@@ -95,14 +95,14 @@ def needs(state: CampaignState) -> frozenset[Capability]:
 
 
 def lacking(planner: Planner, wanted: frozenset[Capability]) -> str:
-    """Why a planner does not do for a campaign, and which would; empty if it does."""
+    """Why a planner cannot be used for a campaign, and which one can; empty if it can."""
     short = sorted(wanted - planner.capabilities)
     if not short:
         return ""
     # Not validated: that would look for the library, and what a planner can do holds before it is installed.
     every: dict[str, Any] = {name: _class_of(name).model_construct() for name in PLANNERS}
     others = [name for name, other in every.items() if wanted <= other.capabilities]
-    advice = f"choose {', '.join(others)}" if others else "no planner does of all that is asked: leave something out"
+    advice = f"choose {', '.join(others)}" if others else "no planner takes account of all of it: leave something out"
     return f"planner {planner.name!r} takes no account of {', '.join(short)}; {advice}"
 
 

@@ -1,4 +1,4 @@
-"""Uniformly random proposals: the yardstick every planner has to beat."""
+"""Uniformly random proposals: the baseline every planner has to beat."""
 
 from __future__ import annotations
 

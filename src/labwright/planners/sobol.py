@@ -10,7 +10,7 @@ __all__ = ["SobolPlanner"]
 
 
 class SobolPlanner(ModelledPlanner):
-    """Follows one scrambled Sobol sequence per campaign, going on where the number of trials says; takes no options."""
+    """Follows one scrambled Sobol sequence per campaign, continuing at the number of trials; takes no options."""
 
     @property
     def name(self) -> str:

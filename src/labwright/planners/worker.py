@@ -1,4 +1,4 @@
-"""A planner in a process of its own: however long it thinks, or dies, the engine's loop goes on."""
+"""A planner in a process of its own: the engine's loop continues, however long it takes or if it dies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Answer:
         suggestions: as many as were asked for; none where there is an error.
         error: why there are none and what to do, in words; empty if all went well.
         seconds: wall time from the ask to its answer.
-        advice: whether going on is worth it, where that was asked and the planner can say.
+        advice: whether further experiments are worth it, where that was asked and the planner has a model.
     """
 
     suggestions: tuple[Suggestion, ...]
@@ -56,14 +56,14 @@ class PlannerWorker:
     """Asks a planner in a worker process, which starts with the first ask.
 
     The process keeps the campaign's state: an ask sends only the trials that are new or changed. One that dies or does
-    not answer in time is started anew and told everything, three tries per ask. The same state and seed give the same
+    not answer in time is started again and sent everything, three tries per ask. The same state and seed give the same
     suggestions as the planner in this process.
 
     Args:
         spec: which planner, with its options.
         deadline_s: wall time for one try.
         idle_s: wall time without an ask after which the process ends; the next ask starts it again.
-        advise: whether every ask also asks if going on is worth it.
+        advise: whether every ask also asks if further experiments are worth it.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class PlannerWorker:
             answered(Answer(reply.suggestions, error, time.monotonic() - began, reply.advice))
 
     def _reply(self, state: CampaignState, n: int) -> Reply:
-        """The planner's reply; after too many tries one that says what happened."""
+        """The planner's reply; after too many tries one that states what happened."""
         happened: list[str] = []
         while len(happened) < _TRIES:
             try:
@@ -200,7 +200,7 @@ class PlannerWorker:
 
 
 class _Child:
-    """One worker process and what it was told."""
+    """One worker process and what it was sent."""
 
     def __init__(self) -> None:
         self.late = False
@@ -237,7 +237,7 @@ class _Child:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def end(self) -> str:
-        """Kill what is left of it and say how it ended."""
+        """Kill what is left of it and return how it ended."""
         self.kill()  # changes nothing about how a process ended that did so by itself
         code = self.process.wait()
         self._stderr.join(1.0)  # longer only if something that left the session keeps the pipe

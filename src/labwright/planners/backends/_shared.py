@@ -38,7 +38,7 @@ class BackendPlanner(ModelledPlanner, ABC):
     """A planner whose proposals another library makes, and whose predictions are Labwright's own, as of all planners.
 
     Args:
-        n_start: experiments before the library has a say, failed ones counted; they follow a Sobol sequence.
+        n_start: size of the initial design, Sobol points, failed experiments counted.
     """
 
     n_start: int = Field(default=6, ge=2, le=1000)
@@ -52,7 +52,7 @@ class BackendPlanner(ModelledPlanner, ABC):
         """Propose `n` points, each allowing for the ones before it and for all pending trials; see `Planner.ask`."""
         asked = len(state.trials)
         done = sum(trial.status == "done" for trial in state.trials)
-        # As the default planner: two values make a scale, and a campaign that only failed so far goes on scanning.
+        # As the default planner: two values make a scale, and with failures only, the initial design goes on.
         scanning = n if done < 2 else max(0, min(n, self.n_start - asked))
         sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), asked)
         start = fresh_points(state, sequence, scanning) if scanning else []
@@ -200,7 +200,7 @@ class Lesson:
 
 
 def lesson_of(state: CampaignState) -> Lesson:
-    """All evidence of a campaign; failures of equipment, stops and abandoned trials say nothing.
+    """All evidence of a campaign; failures of equipment, stops and abandoned trials are no evidence.
 
     Raises:
         PlannerError: nothing was measured yet.

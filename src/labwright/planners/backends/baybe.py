@@ -128,7 +128,7 @@ def _discrete(space: Space, rows: np.ndarray) -> Any:
 
 
 def _target(objective: Objective, place: int) -> Any:
-    """An objective as BayBE's target; of a range what is measured is told as its merit."""
+    """An objective as BayBE's target; of a range it gets the merit."""
     from baybe.targets import NumericalTarget
 
     name = f"y{place}"

@@ -201,7 +201,7 @@ def _fitted(state: CampaignState, lesson: Lesson) -> _Problem:
     try:
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
     except ModelFittingError as error:
-        raise PlannerError(f"BoTorch could not fit its model ({error}); go on with another planner") from error
+        raise PlannerError(f"BoTorch could not fit its model ({error}); continue with another planner") from error
     merits = lesson.merits(state.objectives)
     worst = [
         merits[:, place].min() if one.reference is None else one.merit(one.reference)

@@ -76,7 +76,7 @@ class OptunaPlanner(BackendPlanner):
         return chosen
 
     def _study(self, state: CampaignState, waiting: list[Params], seed: int) -> Any:
-        """A study that was told all of a campaign; what is waiting is running in it."""
+        """A study with all of a campaign; what is waiting is running in it."""
         import optuna
 
         lesson, distributions = lesson_of(state), _distributions(state.space)

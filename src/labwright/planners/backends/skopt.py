@@ -38,7 +38,7 @@ class SkoptPlanner(BackendPlanner):
 
     @property
     def _exactly(self) -> bool:
-        """Its acquisitions ask for an improvement of 0.01, in the unit of what it is told."""
+        """Its acquisitions ask for an improvement of 0.01, in the unit of its data."""
         return True
 
     def _author(self, _: CampaignState) -> str:

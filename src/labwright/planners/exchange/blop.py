@@ -43,7 +43,7 @@ class BlopOptimizer(Protocol):
 
 
 MakeOptimizer = Callable[[CampaignState, int], BlopOptimizer]
-"""From a campaign, of whose trials it may know, and a seed, to an optimiser that was told nothing yet."""
+"""From a campaign, of whose trials it may know, and a seed, to an optimiser without any data yet."""
 
 
 def to_blop(
@@ -58,11 +58,11 @@ def to_blop(
 
     Args:
         planner: who proposes.
-        state: the campaign to begin or to go on with. Parameters are called as blop's actuators, outcomes as what its
+        state: the campaign to start or to resume. Parameters are called as blop's actuators, outcomes as what its
             evaluation function returns.
         checkpoint: file for the campaign's state, in JSON; `CampaignState.model_validate_json` reads it.
-        fail_kind: what it means when a plan breaks off: "equipment" says nothing about the parameters, "infeasible"
-            keeps away from them.
+        fail_kind: what a failed plan means: from "equipment" nothing is learnt about the parameters, "infeasible"
+            avoids them.
         stops: whether the planner's advice ends blop's loop.
 
     Returns:
@@ -133,7 +133,7 @@ class LabwrightOptimizer:
         ]
 
     def register_suggestions(self, suggestions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Take in points that somebody else chose, and give each an ``"_id"``.
+        """Take in points that were chosen elsewhere, and give each an ``"_id"``.
 
         Raises:
             ConfigError: a parameter is missing, or no value of its kind.
@@ -142,7 +142,7 @@ class LabwrightOptimizer:
         return [self._propose(params, "human", "registered") for params in taken]
 
     def register_failures(self, suggestions: Sequence[Mapping[str, Any]]) -> None:
-        """Take note that trials failed, by their ``"_id"``.
+        """Record that trials failed, by their ``"_id"``.
 
         Raises:
             ConfigError: an id that was never given out.
@@ -150,7 +150,7 @@ class LabwrightOptimizer:
         for one in suggestions:
             place = self._place(self._state, one.get(ID))
             if place is None:
-                raise ConfigError(f"no trial has the id {one.get(ID)!r}; failures are told by the id of a suggestion")
+                raise ConfigError(f"no trial has the id {one.get(ID)!r}; report a failure by the id of a suggestion")
             trial = self._state.trials[place]
             failed = Trial.model_validate(
                 {**trial.model_dump(), "status": "failed", "fail_kind": self._fail_kind, "outcomes": {}}
@@ -243,7 +243,7 @@ class BlopPlanner(ModelledPlanner):
         return self.able
 
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
-        """Propose `n` points of a new optimiser that was told the whole campaign; see `Planner.ask`.
+        """Propose `n` points of a new optimiser that was given the whole campaign; see `Planner.ask`.
 
         What it gives too few of is filled up from a Sobol sequence; what is not allowed or was tried already is moved
         to the nearest point that is free.
@@ -275,7 +275,7 @@ class BlopPlanner(ModelledPlanner):
         return suggestions
 
     def _tell(self, optimizer: BlopOptimizer, state: CampaignState) -> None:
-        """All evidence; what is pending is registered where that can be, else told as good as the best so far."""
+        """All evidence; what is pending is registered where possible, else reported as good as the best so far."""
         pending = [trial.params for trial in state.trials if trial.pending]
         points: list[dict[str, Any]] = []
         names = _wanted(state)
@@ -297,12 +297,12 @@ def from_blop(
 ) -> BlopPlanner:
     """An optimiser of blop's as a planner for Labwright's campaigns.
 
-    It is made anew at each ask and told all trials, so the answer depends on the state alone, if the optimiser draws
+    It is made again at each ask and given all trials, so the answer depends on the state alone, if the optimiser draws
     all its chance from the seed, or from Python's, numpy's or torch's common one.
 
     Args:
         make: from the campaign's state, whose space and objectives say how to set it up, and a seed to an optimiser
-            that was told nothing yet. Points come as parameters by name and outcomes by name, in their own units.
+            without any data yet. Points come as parameters by name and outcomes by name, in their own units.
         name: the planner's.
         capabilities: what the optimiser takes account of beyond one objective.
     """

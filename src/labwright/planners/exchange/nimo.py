@@ -37,7 +37,7 @@ _EMPTY = ("", "nan")  # numpy writes the second where the first was
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a file of candidates says, as parts of a campaign's state.
+    """The contents of a file of candidates, as parts of a campaign's state.
 
     Args:
         space: with the candidates as its pool, in the file's order.
@@ -73,7 +73,7 @@ def write_candidates(state: CampaignState, path: Path, *, others: int = 256) -> 
     if twice := repeated([*space.names, *columns]):
         raise ConfigError(f"two columns would be called {twice[0]!r}; rename the parameter or the objective")
     if state.outcome_limits:
-        raise ConfigError("NIMS-OS knows no limits on outcomes; leave outcome_limits out or take another planner")
+        raise ConfigError("NIMS-OS has no limits on outcomes; leave outcome_limits out or use another planner")
     finite = every_point(space)
     measured: dict[tuple[object, ...], list[list[float]]] = {}
     written: dict[tuple[object, ...], Params] = {}
@@ -107,7 +107,7 @@ def write_candidates(state: CampaignState, path: Path, *, others: int = 256) -> 
 
 
 def read_candidates(path: Path, space: Space, objectives: Sequence[Objective]) -> Candidates:
-    """Read a file of candidates, to go on with its campaign here.
+    """Read a file of candidates, to continue its campaign here.
 
     Args:
         path: of the file, as NIMS-OS has it.
@@ -136,7 +136,7 @@ def read_candidates(path: Path, space: Space, objectives: Sequence[Objective]) -
             wrong = plain.violations(params)
             row = tuple(params[name] for name in space.names)
             if row in rows:
-                wrong.append(f"this candidate stands in line {rows[row]} already")
+                wrong.append(f"this candidate is in line {rows[row]} already")
             rows.setdefault(row, line)
             values = cells[len(space.names) :]
             if values and not wrong and not _is_empty(values):
@@ -214,7 +214,7 @@ def read_proposals(path: Path, candidates: Path, space: Space) -> list[Params]:
 def _column(objective: Objective) -> str:
     if objective.goal in ("target", "range"):
         raise ConfigError(
-            f"objective {objective.name!r}: NIMS-OS makes objectives large and cannot seek a {objective.goal}; "
+            f"objective {objective.name!r}: NIMS-OS maximises objectives and cannot seek a {objective.goal}; "
             "choose goal max or min"
         )
     return objective.name if objective.goal == "max" else f"-{objective.name}"
@@ -258,7 +258,7 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
     except csv.Error as error:
         raise ConfigError(f"{path}:{reader.line_num}: is no CSV: {error}") from error
     if len(table) < 2:
-        raise ConfigError(f"{path}: nothing stands below the header")
+        raise ConfigError(f"{path}: there is nothing below the header")
     line, header = table[0]
     if len(header) == 1 and ";" in header[0]:  # a spreadsheet's CSV where ',' is the decimal point
         raise ConfigError(
@@ -295,7 +295,7 @@ def _signs(
         one.removeprefix("-") != name.removeprefix("-") for one, name in zip(columns, wanted, strict=False)
     ):
         raise ConfigError(
-            f"{path}:{line}: after the parameters stand {', '.join(columns) or 'no columns'}; the objectives are "
+            f"{path}:{line}: after the parameters come {', '.join(columns) or 'no columns'}; the objectives are "
             f"{', '.join(wanted)}, each with a minus before its name if the file holds the opposite sign"
         )
     return tuple(1.0 if column == name else -1.0 for column, name in zip(columns, wanted, strict=True))
@@ -304,7 +304,7 @@ def _signs(
 def _bad_cells(space: Space, header: Sequence[str], cells: Sequence[str]) -> Iterator[str]:
     """What is wrong with a line: parameters that are no numbers, and objectives that are there in part."""
     if len(cells) != len(header):
-        yield f"{len(cells)} cells stand under {len(header)} columns"
+        yield f"{len(cells)} cells under {len(header)} columns"
         return
     count = len(space.names)
     for place, (name, cell) in enumerate(zip(header, cells, strict=True)):

@@ -2,8 +2,8 @@
 
 With few experiments the hyperparameters are anybody's guess, and acting on the most likely ones is overconfident. So
 up to 128 rows the posterior is an average over samples of them (slice sampling, Neal, Ann. Stat. 31, 705 (2003)); with
-more the most likely ones do, and past 200 they are fitted anew only after every tenth part more. Two priors are tried,
-for rough and for smooth outcomes, and weighed by how well each foretells left-out readings. Where the search may go far
+more the most likely ones do, and past 200 they are fitted again only after every tenth part more. Two priors are tried,
+for rough and for smooth outcomes, and weighed by how well each predicts left-out readings. Where the search may go far
 from what was read, each is tried also with a mean of the space that need not be that of the readings; where there is an
 earlier campaign, also without it.
 """
@@ -106,7 +106,7 @@ class Member:
         return across @ weights, prior - left.T @ left
 
     def left_out_score(self, rows: int) -> float:
-        """Log density of the first readings, each foretold from all the others."""
+        """Log density of the first readings, each predicted from all the others."""
         import numpy as np
 
         mean, sd = (part[:rows] for part in self.left_out())
@@ -114,7 +114,7 @@ class Member:
         return float(-(0.5 * away**2 + np.log(sd)).sum())
 
     def left_out(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each reading foretold from all others, shape (n,) each.
+        """Mean and standard deviation of each reading predicted from all others, shape (n,) each.
 
         Source: Rasmussen & Williams (2006), eq. 5.12.
         """
@@ -205,7 +205,7 @@ class Model:
         return self.mixed([member(x) for member in self.members])
 
     def mixed(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the average of what each member says, shape (k,) each."""
+        """Mean and standard deviation of the average over the members, shape (k,) each."""
         import numpy as np
 
         means, sds = (np.array(part) for part in zip(*parts, strict=True))
@@ -252,7 +252,7 @@ def fit(data: Data, measured: int, seed: int, *, far: bool) -> Model:
         data: what it learns from; readings of this campaign first.
         measured: how many of the rows those are.
         seed: of the sampling.
-        far: whether it is asked far from what was read, so that few readings do not tell the mean of the space.
+        far: whether it is asked far from what was read, so that few readings do not fix the mean of the space.
     """
     # The same models are asked for by ask, explain and advise_stop one after the other; a fit takes seconds.
     key = (measured, seed, far, *(part.tobytes() for part in (data.x, data.groups, data.z, data.known, data.task)))
@@ -268,7 +268,7 @@ def _fitted(data: Data, measured: int, seed: int, *, far: bool) -> Model:
 
     known = [data, data.rows(data.task == 0)] if data.earlier else [data]
     families = [family for one in known for family in _families(one, seed, far, len(known))]
-    # What foretells this campaign counts: an earlier one that does not is as if it were not known.
+    # What predicts this campaign counts: an earlier one that does not is as if it were not known.
     own = int((data.task == 0).sum())
     sizes = np.array([len(family) for family in families])
     scores = np.array([np.logaddexp.reduce([one.left_out_score(own) for one in family]) for family in families])
@@ -300,7 +300,7 @@ def _milestone(rows: int) -> int:
 
 
 def _climbed(data: Data, prior: Prior) -> np.ndarray:
-    """The most likely hyperparameters; kept, as a campaign asks for the same ones again and again."""
+    """The most likely hyperparameters; cached, as a campaign asks for the same ones again and again."""
     key = (prior, *(part.tobytes() for part in (data.x, data.groups, data.z, data.known, data.task)), data.x.shape[1])
     if key not in _KEPT:
         if len(_KEPT) >= _KEPT_AT_MOST:

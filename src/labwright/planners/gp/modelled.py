@@ -1,4 +1,4 @@
-"""What every planner says of a campaign: predictions, the best, what matters, whether to go on."""
+"""What every planner answers about a campaign: predictions, the best, what matters, whether to continue."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["ModelledPlanner"]
 class ModelledPlanner(BaseModel):
     """A planner whose predictions come from the shared Gaussian process, whoever chose the points.
 
-    So two planners that saw the same trials say the same about them, and differ only in what they propose.
+    So two planners with the same trials give the same answers, and differ only in what they propose.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Nothing beyond one objective, unless a planner says otherwise."""
+        """Nothing beyond one objective, unless a planner overrides it."""
         return frozenset()
 
     def predict(self, state: CampaignState, points: Sequence[Params]) -> list[Outcome]:
@@ -34,7 +34,7 @@ class ModelledPlanner(BaseModel):
         return look(state, limits=False).predict(points) if points else []
 
     def best(self, state: CampaignState) -> Recommendation | None:
-        """The best of what was made and keeps the outcome limits; see `Planner.best`."""
+        """The best experiment that keeps the outcome limits; see `Planner.best`."""
         if not any(trial.status == "done" for trial in state.trials):
             return None
         outlook = look(state, limits=False)
@@ -60,5 +60,5 @@ class ModelledPlanner(BaseModel):
         return explained(state)
 
     def advise_stop(self, state: CampaignState) -> StopAdvice | None:
-        """Whether going on is worth it; see `Planner.advise_stop`."""
+        """Whether further experiments are worth it; see `Planner.advise_stop`."""
         return advice(state)

@@ -1,4 +1,4 @@
-"""What is known of a campaign, ready to be asked: a model for every outcome, and one for whether syntheses succeed."""
+"""What is known of a campaign: a model for every outcome, and one for whether syntheses succeed."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Outlook:
         state: of the campaign.
         goals: one for each objective.
         limits: one for each outcome limit.
-        success: foretells 1 for a synthesis that succeeds and -1 for one that fails; None while none has failed.
+        success: predicts 1 for a synthesis that succeeds and -1 for one that fails; None while none has failed.
         done: the trials measured.
     """
 
@@ -211,7 +211,7 @@ class _Learner:
         return scale, fit(data, len(values), self._seed, far=self._far)
 
     def success(self) -> Model | None:
-        """What foretells whether a synthesis succeeds; None while none has failed."""
+        """What predicts whether a synthesis succeeds; None while none has failed."""
         import numpy as np
 
         if not self._failed:

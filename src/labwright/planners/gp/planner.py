@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GpPlanner"]
 
-_WARM_START = 3  # experiments before the model has a say if there is an earlier campaign
+_WARM_START = 3  # experiments before the model is used if there is an earlier campaign
 _BEST = 5  # points so far around which the search looks as well
 _LOOKED_AT = 20_000  # points that are all taken before the space is called exhausted
 
@@ -35,7 +35,7 @@ class GpPlanner(ModelledPlanner):
     """Gaussian process, averaged over its hyperparameters.
 
     Args:
-        n_start: experiments before the model has a say, failed ones counted; they follow a Sobol sequence.
+        n_start: size of the initial design, Sobol points, failed experiments counted.
         n_candidates: points among which the search for the next experiment begins.
         acquisition: "log_ei", the expected improvement; "ucb", mean plus `beta` standard deviations; "auto": ucb to
             find the best of a finite list and where readings scatter, log_ei elsewhere and where failures, limits,
@@ -68,7 +68,7 @@ class GpPlanner(ModelledPlanner):
         asked = len(state.trials)
         measured = sum(trial.status == "done" for trial in state.trials)
         suggestions = _as_before(self, state)
-        # A model needs two values to know a scale; a campaign that only failed so far goes on scanning.
+        # A model needs two values to know a scale; a campaign with failures only stays in its initial design.
         start = min(_WARM_START, self.n_start) if state.earlier else self.n_start
         scanning = (n if measured < 2 else max(0, min(n, start - asked))) - len(suggestions)
         sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), asked)

@@ -1,7 +1,7 @@
 """Whether to measure again what was measured already.
 
-Where readings scatter the best of them is as much luck as merit, and another look at those that lead may be worth more
-than a point nobody has tried. Both are weighed by what they are expected to add to the largest posterior mean, which is
+Where readings scatter the best of them is as much luck as merit, and another reading of the leading ones may be worth
+more than an untried point. Both are weighed by what they are expected to add to the largest posterior mean, which is
 what a campaign recommends. A repeat is granted one more reading with its scatter, the knowledge gradient (Frazier,
 Powell and Dayanik, INFORMS J. Comput. 21, 599 (2009)); a new point, which can be read again later, is granted to be
 known: its expected improvement. With one reading granted to both there were too many repeats, and worse came of it.
@@ -33,7 +33,7 @@ _NODES = 64  # equally likely readings by which an expectation is taken
 
 
 def repeat(outlook: Outlook, new: Params, waiting: Sequence[Params]) -> Suggestion | None:
-    """A repeat that pays more than a new point; None where none does, or where nothing tells how readings scatter.
+    """A repeat that pays more than a new point; None where none does, or where nothing shows how readings scatter.
 
     Args:
         outlook: what is known of the campaign.
@@ -92,7 +92,7 @@ def _leaders(state: CampaignState, outlook: Outlook) -> list[Trial]:
 
 
 def _told_scatter(model: Model) -> float:
-    """Median variance that readings tell of themselves, as the model sees them; 0 if none does."""
+    """Median variance of readings with a standard error, as the model sees them; 0 if none has one."""
     import numpy as np
 
     told = model.members[0].data.known[: model.measured]

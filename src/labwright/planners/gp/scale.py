@@ -48,8 +48,8 @@ class Scale:
             values: outcomes in their unit.
             goal: what is wanted; targets and ranges have no bad tail to draw in.
             least: how many values there must be for it to be drawn in.
-            beside: other values of the outcome that matter, such as a limit's ends: what tells how large it is where
-                all that was measured is the same.
+            beside: other values of the outcome that matter, such as a limit's ends: they give its size where all
+                that was measured is the same.
         """
         import numpy as np
 
@@ -105,7 +105,7 @@ def spread_of(values: np.ndarray, beside: np.ndarray | Sequence[float] = ()) -> 
     """Standard deviation of values, shape (n,), in their unit; never 0.
 
     Where all are the same but for rounding: the largest distance of one of `beside` from them, else their size, else,
-    where all are 0, 1: no number is told then that has a unit.
+    where all are 0, 1: no number then has a unit.
     """
     import numpy as np
 
@@ -119,7 +119,7 @@ def spread_of(values: np.ndarray, beside: np.ndarray | Sequence[float] = ()) -> 
 
 
 def known_noise(outcomes: Sequence[Outcome]) -> np.ndarray:
-    """Variances of the means, shape (n,): half each outcome's own, half the median of all that tell theirs.
+    """Variances of the means, shape (n,): half each outcome's own, half the median of all that have one.
 
     A standard error from three replicates is itself uncertain by half; three equal readings must not nail the model.
     """

@@ -3,7 +3,7 @@
 A Gaussian process that has seen little believes too soon that there is nothing more to gain, and on a rough table it
 believes it too late. So three things must come together: enough experiments for the number of parameters, some in a row
 that brought nothing better, and a model that thinks it more likely than not that nothing is better by a part of the
-range worth going on for. `benchmarks/planners` measures when that is: `campaigns`.
+range worth continuing for. `benchmarks/planners` measures when that is: `campaigns`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["advice"]
 
-_LEAST = 5  # experiments below which nothing can be said
+_LEAST = 5  # experiments below which there is no advice
 _A_PARAMETER = 6  # experiments for each parameter before which a model that sees nothing to gain is not believed
 _IN_VAIN = 5  # experiments in a row that brought nothing notably better
-_SHARE = 0.05  # of the range measured: a gain too small to go on for
+_SHARE = 0.05  # of the range measured: a gain too small to continue for
 _NOTABLE = 0.2  # of that: on a smooth function every experiment brings something better, by less and less
-_EVEN = 0.5  # chance of a larger gain above which it goes on
+_EVEN = 0.5  # probability of a larger gain above which the advice is to continue
 _CANDIDATES = 1024
 _SURE = 1.645  # standard deviations of a one-sided 95 %
 _LIKELY, _KNOWN = 150, 50  # points that may be the best, and tried ones that may, of which values are drawn together
@@ -99,7 +99,7 @@ class _Found:
         wanted: how many there must be.
         in_vain: how many of those that count came after the first that was notably as good as the best.
         chance: that something untried is better than the best by more than `tolerance`.
-        tolerance: what is too little to go on for.
+        tolerance: a gain too small to continue for.
         gain: largest expected improvement.
         noise: of a repeat.
         bound: on the regret.
@@ -169,7 +169,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def _told_noise(outlook: Outlook) -> float:
-    """Median standard error of the readings that tell theirs; 0 if none does."""
+    """Median standard error of the readings that have one; 0 if none has."""
     import numpy as np
 
     name = outlook.state.objective.name
