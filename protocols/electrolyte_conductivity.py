@@ -65,7 +65,7 @@ class ElectrolyteConductivity(LabProtocol):
             name="stir", station="stirring", needs=("to_plate",), expected_s=300, retries=1,
             on_failure="ask", before_again=BEFORE_STIR,
         ),
-        # While the sample is stirred; from then on the cell is kept for it.
+        # While the sample is stirred; from then on the cell is reserved for it.
         StepSpec(
             name="rinse", station="impedance", needs=("to_plate",), expected_s=30, keeps=("cell",), on_failure="ask"
         ),
@@ -216,12 +216,12 @@ class ElectrolyteConductivity(LabProtocol):
             )
 
     def _check_delivery(self, stock: str, volume_ul: float, mass_g: float) -> None:
-        """A dose far from what was told is a fault (spilled, leaking, wrong vial), not an error to be weighed away."""
+        """A dose far from what was asked is a fault (spilled, leaking, wrong vial), not an error to be weighed away."""
         density = next(one.density_g_per_ml for one in STOCKS if one.name == stock)
-        told_g = volume_ul / 1000 * density
-        if abs(mass_g - told_g) > 0.15 * told_g + 0.02:
+        expected_g = volume_ul / 1000 * density
+        if abs(mass_g - expected_g) > 0.15 * expected_g + 0.02:
             raise DeviceError(
-                f"{stock}: told to dispense {volume_ul:.0f} ul ({told_g:.3f} g), but the balance "
+                f"{stock}: {volume_ul:.0f} ul ({expected_g:.3f} g) were dispensed, but the balance "
                 f"gained {mass_g:.3f} g; look for a leak, an empty syringe or a vial that is not there"
             )
 
@@ -251,7 +251,7 @@ def sweep(context: StepContext, meter: Any, plate: Any, calibration: CellCalibra
 def combine(kappas: list[float]) -> tuple[float, float]:
     """Weighted mean of the replicates in mS/cm, and its standard error.
 
-    Three values tell little of their own scatter, so the error is never taken below the lab's known repeatability.
+    Three values are too few to estimate their scatter, so the error is never taken below the lab's known repeatability.
     """
     weights = REPLICATE_WEIGHTS[: len(kappas)]
     total = sum(weights)

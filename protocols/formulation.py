@@ -136,7 +136,7 @@ def solve_volumes(
         total_volume_ul: sum of the volumes (mixing is taken to be additive; what counts later is the weighed mass).
         stocks: what there is.
         min_volume_ul: the least a pump dispenses well; a stock gives nothing or at least this.
-            With 0, shares down to a millionth of the total are told from none.
+            With 0, shares down to a millionth of the total are distinguished from none.
 
     Raises:
         InfeasibleError: the target cannot be made; `nearest` can, and moves the parameters least (sum of the moves,

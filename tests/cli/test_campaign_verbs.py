@@ -360,7 +360,7 @@ def test_what_was_asked_of_a_dead_controller_is_not_done_by_the_next(cut_off: Pa
         asker.command(campaign, "answer", {"question": f"{campaign}?1", "answer": "again"}, by="Ann", because="looked")
         controller.control("Bo")
         assert [one.kind for one in controller.waiting_commands(campaign)] == ["answer"]
-        assert asker.answer_to(1) == "withdrawn: another controller has begun since"
+        assert asker.answer_to(1) == "withdrawn: another controller has started since"
 
 
 def test_looking_lets_go_of_no_claim(cut_off: Path) -> None:

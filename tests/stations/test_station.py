@@ -223,7 +223,7 @@ def test_a_result_that_is_no_number_is_refused(bench: Bench) -> None:
         ({"answer": True}, "answer = True is no number"),
         ({"answer": None}, "answer = None is no number"),
         ({"answer": 1.0, "answer_sem": -1}, "answer_sem = -1 is no standard error"),
-        ({"answer": object()}, "answer is a object, which JSON cannot keep"),
+        ({"answer": object()}, "answer is a object, which JSON cannot represent"),
         ({"measured_params": 3.0}, "measured_params = 3.0 is no dict"),
         ({"measured_params": {"salt": 1.0}}, "no parameter 'salt'"),
     ],

@@ -66,7 +66,7 @@ class IllegalEventError(LabwrightError):
 
 
 class CampaignCore:
-    """One campaign; its first event, `Started`, says which."""
+    """One campaign; its first event, `Started`, names it."""
 
     def __init__(self) -> None:
         self.campaign = ""
@@ -100,7 +100,7 @@ class CampaignCore:
         """The event it began with.
 
         Raises:
-            IllegalEventError: it has not begun.
+            IllegalEventError: it has not started.
         """
         if self._started is None:
             raise IllegalEventError("the campaign has not been started")
@@ -123,7 +123,7 @@ class CampaignCore:
 
     @property
     def proposed(self) -> dict[int, dict[str, float]]:
-        """Experiments that people want and that have not begun: index among the trials, and use of each stock in ml."""
+        """Proposals of people that have not started: index among the trials, and use of each stock in ml."""
         return self.proposals.wanted
 
     @property
@@ -358,7 +358,7 @@ class CampaignCore:
         self.proposals.want(event.suggestion, event.uses_ml)
 
     def _veto(self, event: Vetoed) -> None:
-        """Give up an experiment that has not begun, or keep all later ones away from a point."""
+        """Withdraw an experiment that has not started, or forbid a point to all later ones."""
         if event.veto is None:
             index = self.proposals.waiting(event.trial, by_place=self.started.naming == 1)
             if index is None:
@@ -385,7 +385,7 @@ class CampaignCore:
             self._drain("failed", f"{MAX_INFEASIBLE} suggestions in a row {what}, the last because: {last} {advice}")
 
     def _too_late(self, event: Event) -> bool:
-        """Take the planner's answer; whether it is no longer wanted, because the campaign was told to end meanwhile.
+        """Take the planner's answer; whether it is no longer wanted, because the campaign was asked to end meanwhile.
 
         Raises:
             IllegalEventError: the planner was not asked.
@@ -453,7 +453,7 @@ class CampaignCore:
             self._touch(one, *one.steps.values())
 
     def _measured(self, one: Experiment) -> None:
-        """All that the protocol promises is found, and no loop will find it anew: the planner may know it."""
+        """All that the protocol promises is found, and no loop will find it again: the planner may learn it."""
         if one.state not in ("active", "held") or one.given_up:
             return
         found = one.results()
@@ -463,11 +463,11 @@ class CampaignCore:
             promised.update(self.spec.outcomes)
         if missing := [name for name in sorted(promised) if name not in found]:
             if not left:
-                told = f"promised {', '.join(missing)}; found {', '.join(found) or 'nothing'}"
-                self._fail_experiment(one, f"protocol {one.protocol.name} {told}")
+                promised_words = f"promised {', '.join(missing)}; found {', '.join(found) or 'nothing'}"
+                self._fail_experiment(one, f"protocol {one.protocol.name} {promised_words}")
             return
         if any(name in left and promised & set(here) for name, here in one.found.items()):
-            return  # another round of a loop will find it anew
+            return  # another round of a loop will find it again
         if one.trial is None:
             one.become("measured")
             self._touch(one)
@@ -497,7 +497,7 @@ class CampaignCore:
     def _give_up(
         self, one: Experiment, reason: str, kind: Literal["infeasible", "equipment", "aborted"] = "aborted"
     ) -> None:
-        """Nothing more is done for this sample but to bring it out of the lab; what was measured is kept."""
+        """Nothing more is done for this sample but to bring it out of the lab; its measurements stay."""
         for run in one.steps.values():
             if run.state in ("waiting", "ready") and (self._stopping or not (one.given_up or run.spec.always)):
                 run.become("skipped")
@@ -525,7 +525,7 @@ class CampaignCore:
         self._touch(one, run)
 
     def _ask_person(self, one: Experiment, run: StepRun, outcome: StepOutcome) -> None:
-        """The sample waits, and its station with it; everything else goes on."""
+        """The sample waits, and its station with it; everything else continues."""
         stock = outcome.part.stock if outcome.part is not None else ""
         left_ml = self.resources.left_ml(stock) if stock in self.resources.lots_ml else None
         self._hold(one, self._asked.of_step(self.campaign, one, run, outcome, left_ml))

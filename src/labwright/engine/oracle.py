@@ -1,4 +1,4 @@
-"""What must hold in every state of the core; for tests, and for whoever doubts a journal."""
+"""What must hold in every state of the core; for tests, and to check a journal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _broken(core: CampaignCore) -> Iterator[str]:
     if not core.over and not core.waits_for():
         yield f"it is {core.phase} and waits for nothing"
     if _deadlocked(core):
-        yield f"nothing runs and no person is asked; for ever it waits for {', '.join(core.waits_for())}"
+        yield f"deadlock: no step runs, no person is asked, and it waits for {', '.join(core.waits_for())}"
     if len([one for one in core.live.values() if one.trial is not None]) > spec.parallel:
         yield f"more samples are on their way than {spec.parallel}"
     if core.tried > spec.budget:
@@ -120,7 +120,7 @@ def _broken_reservations(core: CampaignCore) -> Iterator[str]:
             yield f"step {run.step_id} runs without {resource}"
     for resource in core.resources.reserved:
         if resource.startswith("station:") and resource not in stations:
-            yield f"{resource} is reserved for nobody"
+            yield f"{resource} is reserved without a holder"
     places = [one.stands_at for one in core.live.values() if one.stands_at]
     if len(places) != len(set(places)):
         yield f"two samples stand at one position: {places}"

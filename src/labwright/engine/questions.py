@@ -36,7 +36,7 @@ class Question:
     part: Part | None = None
 
     def row(self, campaign: str, answered: Answered | None = None, withdrawn: str = "") -> Row:
-        """As it is kept."""
+        """The row of the journal's table."""
         return {
             "id": self.id,
             "campaign": campaign,
@@ -57,7 +57,7 @@ class Questions:
     """What waits for a person.
 
     Attributes:
-        touched: told what has changed.
+        touched: collects what has changed.
         open: by id.
         asked: how many there were.
         mark: between the campaign and the number in their ids.

@@ -41,7 +41,7 @@ class Resources:
     Attributes:
         places: positions with an empty container, in the order of their use.
         lots_ml: what can be used of each stock: at the start for those that are counted, now for the others.
-        touched: told what has changed.
+        touched: collects what has changed.
         counted: stocks whose use is counted by confirmed operations.
         reserved: by ``station:name`` or ``position:name``.
         promised_ml: by stock that is not counted.
@@ -98,12 +98,12 @@ class Resources:
         self._release(f"station:{run.spec.station}")
 
     def leave(self, one: Experiment, campaign: str) -> None:
-        """An experiment is over: what it kept is free, but for the place where its container still stands."""
+        """An experiment is over: all it had is free, except the position where its container still stands."""
         for resource, holder in list(self.reserved.items()):
             if holder.label != one.label:
                 continue
             if resource == f"position:{one.stands_at}" and one.given_up:
-                continue  # nobody knows that it is empty
+                continue  # no person has confirmed that it is empty
             self._release(resource)
         for stock, volume_ml in one.uses_ml.items():
             if stock in self.counted:

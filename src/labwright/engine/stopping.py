@@ -66,7 +66,7 @@ class Stopping:
         return ""
 
     def advised(self, spec: CampaignSpec, advice: StopAdvice) -> str:
-        """Why to end by what the planner says of going on; empty if that is worth it."""
+        """Why to end, by the planner's advice; empty if another experiment is worth it."""
         rule, unit = spec.stop, spec.objective.unit
         self.small_gains = self.small_gains + 1 if advice.expected_gain < advice.noise else 0
         self.advices = self.advices + 1 if advice.stop else 0

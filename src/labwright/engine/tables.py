@@ -1,4 +1,4 @@
-"""The core's state as rows of the journal's tables: only what an event has touched is written anew."""
+"""The core's state as rows of the journal's tables: only the rows that an event has changed are written."""
 
 from __future__ import annotations
 

@@ -41,13 +41,13 @@ TOLD_S = 1.0
 
 
 def journal_file(data: Path) -> Path:
-    """Where the journal of a data folder is, unless it is kept elsewhere."""
+    """Where the journal of a data folder is, unless another place is given."""
     return data / "journal.sqlite"
 
 
 @dataclass(frozen=True)
 class LoggedEvent:
-    """An event as it was kept."""
+    """An event as it was recorded."""
 
     id: int
     campaign: str
@@ -61,7 +61,7 @@ class LoggedEvent:
 
 @dataclass(frozen=True)
 class NewEvent:
-    """An event to be kept, with all it changes.
+    """An event to be recorded, with all it changes.
 
     Attributes:
         campaign: its id.
@@ -71,7 +71,7 @@ class NewEvent:
         lab_time_s: when.
         changes: rows of the other tables as they are afterwards.
         command: id of the command that asked for it; taken in the same transaction.
-        answer: what whoever gave the command is told.
+        answer: the reply to the command.
     """
 
     campaign: str
@@ -107,7 +107,7 @@ class Journal:
 
     Args:
         place: a SQLite file, or the URL of a PostgreSQL database.
-        say: told in words when the database is away and when it is back.
+        say: called with words when the database is away and when it is back.
 
     Raises:
         JournalError: it cannot be opened, made, or brought up to date.
@@ -144,7 +144,7 @@ class Journal:
         return self._writer
 
     def claim(self) -> None:
-        """Keep other controllers out, before this one has begun anything.
+        """Keep other controllers out, before this one has started anything.
 
         Raises:
             RefusedError: another controller runs.
@@ -158,7 +158,7 @@ class Journal:
 
         Args:
             by: who has started it.
-            wake_port: UDP port on loopback where it is told that commands wait.
+            wake_port: UDP port on loopback where it hears that commands wait.
 
         Raises:
             RefusedError: another controller runs.
@@ -175,7 +175,7 @@ class Journal:
         # What was asked of one that has died must not take effect by surprise; an answer to a question still holds.
         table = schema.command
         left = sa.update(table).where(table.c.taken_s.is_(None), table.c.kind != "answer")
-        left = left.values(taken_s=time.time(), answer="withdrawn: another controller has begun since")
+        left = left.values(taken_s=time.time(), answer="withdrawn: another controller has started since")
 
         def begin(connection: sa.Connection) -> Any:
             # A transaction of the controller before, if it is still alive, ends before this one or sees it.
@@ -195,7 +195,7 @@ class Journal:
         """Keep events and all they change, in one transaction.
 
         Raises:
-            JournalError: they are not kept.
+            JournalError: they are not recorded.
         """
 
         def work(connection: sa.Connection) -> None:
@@ -219,7 +219,7 @@ class Journal:
         self.writer.transact(work, "event:" + ",".join(one.kind for one in events))
 
     def dismiss(self, command: int, answer: str) -> None:
-        """Take a command that changes nothing, and say why."""
+        """Refuse a command, with the reason."""
         statement = (
             sa.update(schema.command)
             .where(schema.command.c.id == command)
@@ -256,7 +256,7 @@ class Journal:
         return int(key[0])
 
     def withdraw(self, command: int, why: str) -> bool:
-        """Take a command back that nobody has taken yet; whether it could still be."""
+        """Withdraw a command that no controller has taken yet; whether that was possible."""
         table = schema.command
         untaken = (table.c.id == command) & table.c.taken_s.is_(None)
         statement = sa.update(table).where(untaken).values(taken_s=time.time(), answer=f"withdrawn: {why}")
@@ -270,12 +270,12 @@ class Journal:
         return listening
 
     def answer_to(self, command: int) -> str | None:
-        """What became of a command; None while nobody has taken it."""
+        """What became of a command; None while no controller has taken it."""
         row = self.rows(schema.command, schema.command.c.id == command)[0]
         return None if row["taken_s"] is None else str(row["answer"]) or "done"
 
     def waiting_commands(self, campaign: str) -> list[Command]:
-        """Commands for a campaign that nobody has taken, oldest first."""
+        """Commands for a campaign that no controller has taken, oldest first."""
         table = schema.command
         waiting = sa.and_(table.c.campaign == campaign, table.c.taken_s.is_(None))
         names = ("id", "campaign", "kind", "by", "because", "asked_s")
@@ -306,7 +306,7 @@ class Journal:
             wake(int(newest["wake_port"]))
 
     def controller(self) -> Row | None:
-        """The newest controller, if it has not said that it ended; it may have died all the same."""
+        """The newest controller, unless it has recorded its end; it may have died without doing so."""
         table = schema.epoch
         rows = self.rows(table, table.c.id == sa.select(sa.func.max(table.c.id)).scalar_subquery())
         return rows[0] if rows and rows[0]["ended_s"] is None else None
@@ -367,7 +367,7 @@ class Journal:
             writer.close()
 
     def close(self) -> None:
-        """End the writer, say that this controller has ended, let go of the lock."""
+        """End the writer, record that this controller has ended, release the lock."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
@@ -375,7 +375,7 @@ class Journal:
             try:
                 self.write_alone(lambda c: c.execute(sa.update(schema.epoch).where(mine).values(ended_s=time.time())))
             except JournalError:
-                pass  # a controller that did not say so is found out by its lock
+                pass  # a controller that has not recorded its end is recognised by its lock
         self._teller.close(TOLD_S)
         self._lock.release()
         self._claimed = False

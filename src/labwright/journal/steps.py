@@ -1,4 +1,4 @@
-"""What stations keep of a step: intents before the wire, outcomes and observations after it."""
+"""What stations record of a step: intents before the wire, outcomes and observations after it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StepJournal:
         return self._journal.writer.epoch
 
     def recall(self, step_id: str) -> StepRecord:
-        """All that is kept of a step, the newest attempt of each operation."""
+        """All that is recorded of a step, the newest attempt of each operation."""
         table, seen = schema.intent, schema.observation
         rows = self._journal.rows(table, table.c.step_id == step_id, order=table.c.attempt)
         intents = {row["n"]: _intent(row) for row in rows if not row["superseded"]}
@@ -52,10 +52,10 @@ class StepJournal:
         return tuple(map(_intent, self._journal.rows(table, table.c.step_id == step_id, table.c.stock != "")))
 
     def prepare(self, intent: Intent) -> None:
-        """Keep an intent before its first byte reaches the wire.
+        """Record an intent before its first byte reaches the wire.
 
         Raises:
-            JournalError: it is not kept; nothing may be sent.
+            JournalError: it is not recorded; nothing may be sent.
         """
         row = {name: getattr(intent, name) for name in _INTENT}
         self._journal.writer.transact(
@@ -63,7 +63,7 @@ class StepJournal:
         )
 
     def decide(self, intent: Intent, observation: Observation | None = None) -> None:
-        """Keep how an operation came out, and in the same transaction what it measured.
+        """Record how an operation came out, and in the same transaction what it measured.
 
         Args:
             intent: with its new state.
@@ -71,7 +71,7 @@ class StepJournal:
 
         Raises:
             IllegalTransitionError: it was decided otherwise before.
-            JournalError: it is not kept.
+            JournalError: it is not recorded.
         """
 
         def work(connection: sa.Connection) -> None:
@@ -83,7 +83,7 @@ class StepJournal:
         self._journal.writer.transact(work, _label(label, intent))
 
     def observe(self, observation: Observation) -> None:
-        """Keep what a device told."""
+        """Record a reading."""
         self._journal.writer.transact(lambda c: self._keep(c, observation), _label("observation", observation))
 
     def held(self, campaign: str) -> dict[tuple[str, str], float]:
@@ -168,7 +168,7 @@ def settle(
         step_id: of the step.
         n: number of the operation in it.
         state: confirmed or absent.
-        words: why, as the person says.
+        words: the person's reason.
         by: who has answered.
         lab_time_s: when.
         part: what its device has counted, where only that is confirmed.

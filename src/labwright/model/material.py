@@ -21,7 +21,7 @@ class Used(Frozen):
 
     Attributes:
         nl: by operations that are confirmed, nanolitres.
-        unknown_nl: at most, by operations of which nobody knows yet whether they took place, nanolitres.
+        unknown_nl: at most, by operations whose outcome is in doubt, nanolitres.
     """
 
     nl: int = 0

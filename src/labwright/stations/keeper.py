@@ -1,4 +1,4 @@
-"""Where a station keeps what it does: in the journal, wherever that is."""
+"""Where a station records what it does: in the journal, wherever that is."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class StepKeeper(Protocol):
         """Of the controller; device hosts refuse an older one."""
 
     def recall(self, step_id: str) -> StepRecord:
-        """All that is kept of a step."""
+        """All that is recorded of a step."""
 
     def prepare(self, intent: Intent) -> None:
-        """Keep an intent before its first byte reaches the wire.
+        """Record an intent before its first byte reaches the wire.
 
         Raises:
-            JournalError: it is not kept; nothing may be sent.
+            JournalError: it is not recorded; nothing may be sent.
         """
 
     def decide(self, intent: Intent, observation: Observation | None = None) -> None:
-        """Keep how an operation came out, and what it measured, together."""
+        """Record how an operation came out, and what it measured, together."""
 
     def observe(self, observation: Observation) -> None:
-        """Keep what a device told."""
+        """Record a reading."""

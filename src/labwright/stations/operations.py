@@ -1,8 +1,8 @@
-"""Every physical operation once: what a step does is kept before and after, and what was done is not done again.
+"""Every physical operation once: it is recorded before and after, and what was done is not done again.
 
 A station's RunEngine carries out plain Bluesky plans. Its messages `set`, `trigger`, `read` and `sleep` come here
-first: each has a number in its step, and is found again by that number when the step is carried out anew after a
-crash. What was confirmed is not repeated, what was read is read from the journal, what is in doubt is settled by asking
+first: each has a number in its step, and is found by that number when the step is carried out again after a
+crash. What was confirmed is not repeated, what was read is read from the journal, what is in doubt is reconciled with
 the device as its driver declares, and if that leaves a doubt, by a person.
 """
 
@@ -51,7 +51,7 @@ ASK_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class DoubtError(DeviceError):
-    """An operation may or may not have happened, and the device cannot tell.
+    """An operation may or may not have happened, and the device does not know.
 
     Args:
         intent: the operation.
@@ -130,7 +130,7 @@ class StepOperations:
         self._begun: list[Any] = []
         self._under_way: set[asyncio.Task[None]] = set()
         self.off = False
-        """While set, nothing is kept: what is read now must be read anew after a crash (monitors)."""
+        """While set, nothing is recorded: what is read now must be read again after a crash (monitors)."""
         self.doubt: Intent | None = None
         self.part: Part | None = None
         """Of the operation in doubt, where its device has counted some of it."""
@@ -174,7 +174,7 @@ class StepOperations:
         return await command(message._replace(obj=Begun(device, await self._operation(operation))))
 
     async def read(self, message: Any, command: Command) -> Any:
-        """Bluesky's `read`: kept before the plan hears of it; told from the journal if it was read before."""
+        """Bluesky's `read`: recorded before the plan gets it; from the journal if it was read before."""
         device = message.obj
         if self.off or isinstance(device, StepResults):
             return await command(message)
@@ -215,7 +215,7 @@ class StepOperations:
             intent = self._new(n, "wait", "", "", seconds, "by_state", None)
             self._keeper.prepare(intent.model_copy(update={"state": "confirmed", "decided_by": "clock"}))
         elif self._record.last > n:
-            return  # what comes after it was begun: it was waited
+            return  # what comes after it has started: the wait is over
         else:
             # A clock that was set back in between must not make the wait longer than it is.
             seconds = min(max(0.0, known.prepared_s + seconds - self._clock.now()), seconds)
@@ -223,7 +223,7 @@ class StepOperations:
 
     @property
     def begun(self) -> list[Any]:
-        """Devices this step has begun something on."""
+        """Devices on which this step has started something."""
         return list(self._begun)
 
     @property
@@ -232,7 +232,7 @@ class StepOperations:
         return bool(self._under_way or self._measured)
 
     async def finish(self) -> None:
-        """Wait for what the plan has not waited for, and confirm measurements that nobody has read."""
+        """Wait for what the plan has not waited for, and confirm measurements that were not read."""
         while self._under_way:
             self._actor.park()
             await asyncio.wait(self._under_way)
@@ -242,7 +242,7 @@ class StepOperations:
         self._measured.clear()
 
     async def _operation(self, one: _Operation) -> Outcome:
-        """Begin an operation, or find that it has happened; its outcome ends when it is kept."""
+        """Start an operation, or find that it has happened; its outcome ends when that is recorded."""
         n = self._number()
         device, axis = one.names
         outcome = Outcome(one.value)
@@ -269,8 +269,8 @@ class StepOperations:
     async def _about_to_begin(self, n: int, one: _Operation, actor: Actor, before: float) -> Intent:
         """The intent of the next attempt, once the gate is open and the device is ready.
 
-        Making ready takes some exchanges on the wire. Who pauses meanwhile means this operation too, and when it goes
-        on the device may have forgotten what it was told.
+        Making ready takes some exchanges on the wire. A pause that comes meanwhile holds this operation too, and when
+        the campaign resumes the device may have lost its settings.
         """
         while True:
             await self._gate.wait(actor)
@@ -313,7 +313,7 @@ class StepOperations:
         task.add_done_callback(self._under_way.discard)
 
     async def _to_the_end(self, intent: Intent, status: Any, actor: Actor, one: _Operation) -> BaseException | None:
-        """Until its outcome is kept; sent again only if it has certainly not happened."""
+        """Until its outcome is recorded; sent again only if it has certainly not happened."""
         while True:
             error = await _ended(status, actor)
             if error is None:
@@ -340,7 +340,7 @@ class StepOperations:
                 error.add_note(str(doubt))
                 return doubt if lost else error
             if intent.state == "confirmed":
-                lost = lost or isinstance(error, ActTimeoutError)  # nobody saw it end, but it has
+                lost = lost or isinstance(error, ActTimeoutError)  # its end was not seen, but it has ended
                 if lost and intent.kind == "measure":
                     self._found_out[one.thing] = intent.key
                 return None if lost else error
@@ -362,13 +362,13 @@ class StepOperations:
             self._decide(intent, "confirmed", "reply")
 
     async def _recall(self, intent: Intent, one: _Operation) -> None:
-        """A measurement that was found out but not read before the crash: the device tells it once more."""
+        """A measurement that was confirmed but not read before the crash: the device gives it once more."""
         if intent.kind != "measure" or any(seen.intent == intent.key for seen in self._record.observations.values()):
             return
         if intent.decided_by not in ("reply", "evidence"):
             raise DeviceError(
-                f"{intent.what}: {intent.decided_by} says that it has, but its value was not kept and {intent.device} "
-                "cannot tell it again; give the sample up, or let it be measured again"
+                f"{intent.what}: {intent.decided_by} states that it did, but its value was not recorded and "
+                f"{intent.device} cannot give it again; give the sample up, or have it measured again"
             )
         self._found_out[one.thing] = intent.key
         if one.find_out is not None and intent.reconcile == "by_command_id" and intent.epoch != self._keeper.epoch:
@@ -396,7 +396,7 @@ class StepOperations:
             actor.close()
 
     async def _asked(self, intent: Intent, actor: Actor, one: _Operation, why: str) -> Intent:
-        """Ask the device, for a while if it cannot be reached; the intent as it is kept afterwards."""
+        """Ask the device, for a while if it cannot be reached; the intent as it is recorded afterwards."""
         if one.find_out is None:
             return self._keep(intent, Evidence(state="unknown", words=f"{why}, and {intent.device} cannot be asked"))
         deadline = time.monotonic() + REACH_S
@@ -413,7 +413,7 @@ class StepOperations:
             # The halt of a step that took too long ends this question too, if it comes after it.
             halted = isinstance(problem, StoppedError) and not self._gate.latched
             lost = isinstance(problem, CommunicationError) and self._gate.stopped is None
-            # Who was told to stop does not go on asking: whoever closes the station waits for it.
+            # After a stop it is not asked again: closing the station waits for this.
             if not (lost or halted) or time.monotonic() > deadline:
                 return self._keep(intent, Evidence(state="unknown", words=f"{why}, and asking fails: {problem}"))
             _log.warning("%s: %s; asking again", intent.what, problem)
@@ -494,7 +494,7 @@ class StepOperations:
         return n
 
     def _known(self, n: int, kind: OperationKind, device: str, axis: str, value: float | None) -> Intent | None:
-        """The operation with this number as it is kept, if it is.
+        """The operation with this number as it is recorded, if it is.
 
         Raises:
             DivergedError: it was another one.
@@ -520,7 +520,7 @@ class StepOperations:
     def _made_ready(self, n: int, one: _Operation, before: float) -> Intent:
         """The intent of the next attempt; what makes the device ready comes before it, and moves nothing.
 
-        For every attempt anew: a device that was without power meanwhile has forgotten what it was told before.
+        For every attempt: a device that was without power meanwhile has lost its settings.
         """
         witness = None
         value = one.value - before if before and one.value is not None else one.value
@@ -573,7 +573,7 @@ async def _ended(status: Any, actor: Actor) -> BaseException | None:
 
 
 def _value(value: Any, intent: Intent) -> Any:
-    """What an attempt sets: what the plan says, or the rest of it."""
+    """What an attempt sets: the plan's value, or the rest of it."""
     return value if intent.asked is None else intent.value
 
 
@@ -597,7 +597,7 @@ def _can_tell(thing: Any) -> bool:
 
 
 def _ids(thing: Any, intent: Intent) -> dict[str, Any]:
-    """What a driver of ours is told besides the value."""
+    """What a driver of ours takes besides the value."""
     if hasattr(thing, "make_ready") or _way(thing) == "by_command_id":
         return {"command_id": intent.command_id, "epoch": intent.epoch}
     return {}
@@ -612,7 +612,7 @@ def _measures(device: Any) -> bool:
 
 
 def _kept(reading: Any) -> dict[str, dict[str, Any]]:
-    """A reading as it can be kept, numpy's numbers and arrays included."""
+    """A reading as JSON, numpy's numbers and arrays included."""
     return {
         key: {name: part.tolist() if hasattr(part, "tolist") else part for name, part in one.items()}
         for key, one in reading.items()

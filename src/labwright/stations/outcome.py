@@ -1,4 +1,4 @@
-"""What Bluesky is shown instead of a device: one whose operation is begun already, and one that was read before."""
+"""What Bluesky is shown instead of a device: one whose operation has started, and one that was read before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Outcome:
-    """A status that ends when an operation's outcome is kept, and tells its callbacks at once, in the same thread.
+    """A status that ends when an operation's outcome is recorded, and calls its callbacks at once, in the same thread.
 
     Args:
         value: what is set; less once a person has taken a part of it as it is.
@@ -54,7 +54,7 @@ class Outcome:
 
 
 class Begun:
-    """A device whose `set` or `trigger` gives the outcome of what is begun already; all else is the device's own."""
+    """A device whose `set` or `trigger` gives the outcome of what has started; all else is the device's own."""
 
     def __init__(self, thing: Any, outcome: Outcome) -> None:
         self._thing = thing
@@ -79,7 +79,7 @@ class Begun:
 
 
 class Retold:
-    """A device whose `read` tells what is kept; all else is the device's own. One for each device and run."""
+    """A device whose `read` gives the recorded reading; all else is the device's own. One for each device and run."""
 
     def __init__(self, thing: Any) -> None:
         self._thing = thing
@@ -89,5 +89,5 @@ class Retold:
         return getattr(self._thing, name)
 
     def read(self) -> dict[str, Any]:
-        """As it is kept."""
+        """The recorded reading."""
         return self.reading

@@ -26,7 +26,7 @@ class StepContext:
         devices: the station's devices by role.
         lab: the lab as data: positions, stocks, constants.
         clock: the lab clock.
-        checkpoint: raises StoppedError once somebody asked the station to stop.
+        checkpoint: raises StoppedError once the station was asked to stop.
     """
 
     order: StepOrder
@@ -61,7 +61,7 @@ class LabProtocol:
     """Base of protocols: declare the data, and write one generator method for each step.
 
     A plan yields Bluesky messages and returns a dict of what it found, in JSON. Results named in `results` are the
-    protocol's; a key ``measured_params`` says what was really made, by parameter name.
+    protocol's; a key ``measured_params`` gives what was really prepared, by parameter name.
 
     Args:
         lab: the lab it will run in; refuse here what cannot work there.

@@ -20,7 +20,7 @@ def checked_results(values: Any, protocol: ProtocolSpec, step: str) -> dict[str,
         step: its name, for messages.
 
     Raises:
-        DeviceError: something a journal cannot keep or a planner must not learn from; every such place.
+        DeviceError: something a journal cannot record or a planner must not learn from; every such place.
     """
     where = f"protocol {protocol.name}, step {step}"
     if values is None:
@@ -95,7 +95,7 @@ def _json(where: str, value: Any, wrong: list[str]) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         wrong.append(f"{where} = {value} is no finite number")
     elif not isinstance(value, (str, int, float, bool)) and value is not None:
-        wrong.append(f"{where} is a {type(value).__name__}, which JSON cannot keep")
+        wrong.append(f"{where} is a {type(value).__name__}, which JSON cannot represent")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Plan stubs: the words protocols are written in, besides Bluesky's own."""
+"""Plan stubs that protocols use besides Bluesky's own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _groups = itertools.count()
 def physical(context: StepContext, target: Any, value: float) -> Plan:
     """Set `target` to `value` once, wait until it is done, and place a checkpoint.
 
-    The checkpoint right after keeps a deferred pause from repeating it; nothing begins once a stop was asked for.
+    The checkpoint right after prevents a deferred pause from repeating it; nothing starts once a stop was asked for.
 
     Args:
         context: the step's.

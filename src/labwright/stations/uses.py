@@ -15,7 +15,7 @@ class Uses:
     """What setting an axis takes of the lab's stocks.
 
     Args:
-        lab: whose stocks name their pumps. A pump of several stocks is left out: nothing says which of them it takes.
+        lab: whose stocks name their pumps. A pump of several stocks is left out: which of them it takes is not known.
     """
 
     def __init__(self, lab: LabModel) -> None:

@@ -1,4 +1,4 @@
-"""One experiment on a lab's simulated twin, in this process: watched, paused at messages, cut off at boundaries."""
+"""One experiment on a lab's simulated twin, in this process: watched, paused at messages, killed at boundaries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Key = tuple[str, int]
 """Step (``0001/dose``: without the campaign, which has another id in each run) and number in it."""
 
 THREADS_S = 10.0
-"""Wall seconds within which the threads of a controller that was cut off must have ended."""
+"""Wall seconds within which the threads of a killed controller must have ended."""
 
 PLANNER = "sobol"
 """Which experiment it is does not matter, but it must be the same one in each run. It asks for no objective, so that
@@ -48,7 +48,7 @@ campaigns of any kind can be tested, also with planners that are not installed h
 
 
 class CutError(JournalError):
-    """The controller was cut off; nobody in it may notice anything but that."""
+    """The controller was killed; nothing in it may notice anything but that."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,16 @@ class Trace:
     Attributes:
         messages: of the plans, in words, in the order they came.
         boundaries: of the journal, in their order.
-        operations: in the order they were begun, later attempts included.
+        operations: in the order they were started, later attempts included.
         confirmed: operations, as the journal has them.
         undecided: those that are neither confirmed nor known not to have happened.
-        readings: what was read and kept.
+        readings: what was read and recorded.
         effects: the instruments' own log, up to the end of the campaign.
         began_at: so many of them came before the campaign, while the lab was opened.
         questions: that a person was asked: the text, and the operation in doubt if there was one.
         wrong: what was seen to be wrong on the way.
         paused: messages at which it was paused.
-        cut: whether a controller was cut off.
+        cut: whether a controller was killed.
         protocols: by step.
         state: how the campaign ended.
         reason: in words.
@@ -139,10 +139,10 @@ class Twin:
         campaign: the campaign's file.
         data: an empty folder.
         seed: of the twin and of the planner.
-        cut_at: where the first controller is cut off.
+        cut_at: where the first controller is killed.
         pause_at: messages right before which all stations are paused.
         pause_s: lab seconds a pause lasts.
-        away_s: lab seconds between a controller that was cut off and the next.
+        away_s: lab seconds between a controller that was killed and the next.
         happened: whether the effects of an operation have happened, to answer questions by.
     """
 
@@ -204,7 +204,7 @@ class Twin:
             self.host.loop_thread.run(nothing())
 
     def _over(self) -> bool:
-        """Whether the campaign had ended when its controller was cut off."""
+        """Whether the campaign had ended when its controller was killed."""
         with Journal(journal_file(self.data)) as journal:
             for row in journal.rows(schema.campaign, schema.campaign.c.state.in_(OVER)):
                 self.trace.state, self.trace.reason = row["state"], row["reason"]
@@ -227,7 +227,7 @@ class Twin:
 
 
 class _Controller:
-    """One controller, until the campaign is over or it is cut off."""
+    """One controller, until the campaign is over or it is killed."""
 
     def __init__(self, twin: Twin) -> None:
         self._twin = twin
@@ -240,7 +240,7 @@ class _Controller:
         self.ended_at: int | None = None
 
     def run(self) -> CampaignEnd | None:
-        """How the campaign ended; None if this controller was cut off."""
+        """How the campaign ended; None if this controller was killed."""
         twin = self._twin
         before = set(threading.enumerate())
         self._lab = Lab(twin.folder, twin.clock, twin.host.addresses, simulated=True)
@@ -270,7 +270,7 @@ class _Controller:
         return end
 
     def prepared(self, intent: Intent) -> None:
-        """An intent was kept; nothing of it is on the wire yet."""
+        """An intent was recorded; nothing of it is on the wire yet."""
         self._trace.operations.append(Operation(intent, len(self._twin.effects())))
         self.pauses.prepared(intent)
 
@@ -311,7 +311,7 @@ class _Controller:
     def _cut(self) -> None:
         """As if the process had been killed: nothing of it reaches a wire or a file any more, whatever it still does.
 
-        Its lines are cut first, so that neither a command under way nor the halt of whoever notices can be sent. Then
+        Its lines are cut first, so that neither a command under way nor a halt can be sent. Then
         its journal refuses, by which every thread of it ends the way it would end if the disk were gone.
         """
         self._dead = True
@@ -324,7 +324,7 @@ class _Controller:
     def _leave(self) -> None:
         """Close the lab and the journal, or let go of them as a killed process does."""
         if self._dead:
-            self._lab.devices.clear()  # so that nobody is told to be safe
+            self._lab.devices.clear()  # so that no device is made safe
             self._journal.cut()
         self._lab.close()
         self._journal.close()
@@ -411,13 +411,13 @@ class _Pauses:
         thread.start()
 
     def prepared(self, intent: Intent) -> None:
-        """An intent was kept."""
-        # At the very instant of the pause others may have passed their gates already; later nobody may.
+        """An intent was recorded."""
+        # At the very instant of the pause others may have passed their gates already; later none may.
         if self._at is not None and intent.prepared_s > self._since_s:
             late_s = intent.prepared_s - self._since_s
             self._twin.trace.wrong.append(
-                f"step {step_of(intent.step_id)}: {intent.what} was begun {late_s:g} s after all stations were paused "
-                f"({self._here()})"
+                f"step {step_of(intent.step_id)}: {intent.what} was started {late_s:g} s after all stations were "
+                f"paused ({self._here()})"
             )
 
     def wait(self) -> None:
@@ -432,7 +432,8 @@ class _Pauses:
         for effect in self._twin.effects():
             if self._since_s < effect["lab_time_s"] <= clock.now() and effect["device"] not in under_way:
                 trace.wrong.append(
-                    f"{effect['device']}: {effect['effect']} was begun though all stations were paused ({self._here()})"
+                    f"{effect['device']}: {effect['effect']} was started while all stations were paused "
+                    f"({self._here()})"
                 )
         with self._lock:
             trace.paused |= {self._at} if self._at is not None else set()
@@ -452,7 +453,7 @@ class _Pauses:
 
 
 class _Keeper(StepJournal):
-    """The stations' journal, with somebody who looks on."""
+    """The stations' intent log, observed."""
 
     def __init__(self, journal: Journal, controller: _Controller) -> None:
         super().__init__(journal)
@@ -481,7 +482,7 @@ class _Planner:
 
 
 def _words(message: Any) -> str:
-    """A message as it is told to people."""
+    """A message in words for a person."""
     name = getattr(message.obj, "name", "")
     value = f" {message.args[0]:g}" if message.command in ("set", "sleep") and _is_number(message.args) else ""
     return " ".join(part for part in (message.command, name) if part) + value

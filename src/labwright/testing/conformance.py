@@ -106,7 +106,7 @@ def _says_what_it_measures(one: DeviceUnderTest) -> None:
     for key, about in described.items():
         _check(key.startswith(one.device.name), f"{key} does not begin with the device's name")
         _check("units" in about and "precision" in about, f"{key} has no units or no precision")
-        _check(bool(about["source"]), f"{key} does not say where it comes from")
+        _check(bool(about["source"]), f"{key} does not state its source")
     if one.axis:
         about = described[f"{one.device.name}_{one.axis}"]
         _check(about["lower_ctrl_limit"] < about["upper_ctrl_limit"], "the axis has no limits")
@@ -126,7 +126,7 @@ def _refuses_before_the_wire(one: DeviceUnderTest) -> None:
         try:
             _axis(one).set(value)
         except LimitError as error:
-            _check("nothing was sent" in str(error), f"{error} does not say that nothing was sent")
+            _check("nothing was sent" in str(error), f"{error} does not state that nothing was sent")
         else:
             raise AssertionError(f"{one.device.name}.{one.axis} took {value!r}")
     _check(_sent(one) == before, "a refused value reached the wire")
@@ -198,7 +198,7 @@ def _tells_whether_it_was_done(one: DeviceUnderTest) -> None:
     everything = counted is not None and abs(counted - one.good) < 0.02 * abs(one.good)
     _check(evidence.state != "absent" or nothing, f"stopped half way it is absent: {evidence.words}")
     _check(evidence.state != "confirmed" or everything, f"stopped half way it is confirmed: {evidence.words}")
-    _check(bool(evidence.words), "it says nothing for a person to judge by")
+    _check(bool(evidence.words), "it gives no words for a person to judge by")
 
 
 def _notices_a_lost_line_and_recovers(one: DeviceUnderTest) -> None:
@@ -293,7 +293,7 @@ def _found_out(one: DeviceUnderTest, witness: float | None, command_id: str = MI
     status = _axis(one).find_out(one.good, witness, command_id)
     status.wait(WAIT_S)
     if status.evidence is None:
-        raise AssertionError("it found nothing out, not even that it cannot tell")
+        raise AssertionError("reconciling it gave no evidence, not even that it cannot be known")
     return status.evidence
 
 

@@ -7,7 +7,7 @@
 
 It carries out one experiment of a campaign on the lab's simulated twin, preparations included, and then again and
 again: paused right before a message of its plans, and with a controller that dies before or after a commit of its
-journal while the instruments go on. What the instruments have done is compared by their own log (`effect(...)` in a
+journal while the instruments continue. What the instruments have done is compared by their own log (`effect(...)` in a
 simulator), not by what the controller believes.
 """
 
@@ -31,7 +31,7 @@ from labwright.testing._twin import Boundary, Effect, Key, Trace, Twin, chosen, 
 NOT_COMPARED = ("device", "effect", "lab_time_s", "id")
 
 MOST_TOLD = 5
-"""So many things that went wrong are told; the rest follows from them, as a rule."""
+"""So many problems are shown; the rest follows from them, as a rule."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ContractReport:
         operations: counted in each run.
         effects: of the instruments, counted in each run.
         pauses: messages right before which it was paused.
-        kills: boundaries at which a controller was cut off.
+        kills: boundaries at which a controller was killed.
         questions: that a person had to answer, because an instrument cannot be asked.
     """
 
@@ -147,7 +147,7 @@ class _Contract:
             _check(
                 good.of_effect(index) is not None,
                 f"{self._where}, undisturbed: {_told(good.effects[index])} belongs to no operation of a plan, and "
-                "nothing keeps it from happening again. Yield it: yield from physical(context, device.axis, value)",
+                "nothing prevents it from happening again. Yield it: yield from physical(context, device.axis, value)",
             )
         again = self._run()
         for (step, n), words in good.messages.items():
@@ -210,7 +210,7 @@ class _Contract:
             before = self._good.messages.get((step, n), words)
             if (
                 words != "close_run" and step not in told and not self._alike(before, words)
-            ):  # its end is told elsewhere
+            ):  # its end is reported elsewhere
                 told.add(step)
                 yield f"{self._named(step)}: its message {n} was {before!r} undisturbed, and now it was {words!r}"
         for intent in trace.undecided:
@@ -221,7 +221,7 @@ class _Contract:
         for key in trace.confirmed.keys() - self._good.confirmed.keys():
             yield f"{self._place(trace.confirmed[key])}: {trace.confirmed[key].what} was done, undisturbed it was not"
         for step, n in sorted(self._good.readings - trace.readings):
-            yield f"{self._named(step)}: reading {n} was not kept"
+            yield f"{self._named(step)}: reading {n} was not recorded"
 
     def _effect_problems(self, trace: Trace, *, killed: bool) -> Iterator[str]:
         found = self._sorted(trace)
@@ -239,8 +239,8 @@ class _Contract:
                 yield f"{_told(effect)} happened {_times(times)} instead of {_times(meant)}"
             elif killed and states and in_a_row[group] > 0:
                 yield (
-                    f"{told} happened {_times(times)} instead of {_times(meant)}: it is declared by_state, which says "
-                    "that twice is as good as once, but its instrument did it again. Declare by_counter or "
+                    f"{told} happened {_times(times)} instead of {_times(meant)}: it is declared by_state, which "
+                    "states that twice is as good as once, but its instrument did it again. Declare by_counter or "
                     "by_command_id, or leave it to a person (ask)"
                 )
             elif times > meant and not (killed and harmless):
@@ -338,7 +338,7 @@ class _Contract:
 
 @contextlib.contextmanager
 def _quiet(quiet: bool) -> Iterator[None]:
-    """What a controller complains of while it dies would hide what a test has to tell."""
+    """What a dying controller logs would hide the test's own message."""
     before = logging.root.manager.disable
     if quiet:
         logging.disable(logging.CRITICAL)

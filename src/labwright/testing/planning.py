@@ -147,7 +147,7 @@ def _comes_to_an_end_with_a_pool(planner: Planner, _: MakePlanner, __: float) ->
         try:
             (suggestion,) = planner.ask(state, 1)
         except PlannerError as error:
-            yield f"{left} candidates are left, but it says: {error}"
+            yield f"{left} candidates are left, but it raises: {error}"
             return
         yield from _wrong(state, [suggestion], 1)
         trial = Trial(id=f"own {left}", params=suggestion.params, status="done", outcomes={"y": Outcome(mean=0.5)})
@@ -157,7 +157,7 @@ def _comes_to_an_end_with_a_pool(planner: Planner, _: MakePlanner, __: float) ->
             planner.ask(given, n)
         except PlannerError as error:
             if len(str(error).split()) < 4:
-                yield f"it says {str(error)!r} where no candidate is left, which tells nobody what to do"
+                yield f"its message where no candidate is left, {str(error)!r}, names no next step"
         else:
             yield f"asked for {n}, it proposes something though {9 - len(given.trials)} candidates are left"
 
@@ -166,7 +166,7 @@ def _is_saved_in_few_bytes(planner: Planner, _: MakePlanner, __: float) -> Itera
     state = campaigns()["eight done"]
     for suggestion in planner.ask(state, _N):
         if not suggestion.rationale:
-            yield "a suggestion does not say why"
+            yield "a suggestion has no rationale"
         trial = Trial(
             id="0" * 26,
             params=suggestion.params,
@@ -214,7 +214,7 @@ def _known(planner: Planner, state: CampaignState, points: Sequence[Params]) -> 
     else:
         top = max(done, key=lambda name: state.objective.merit(values[name]))
         if state.objective.merit(values[best.observed_trial_id]) < state.objective.merit(values[top]):
-            yield f"best: trial {best.observed_trial_id} is told as best observed, but {top} came out better"
+            yield f"best: trial {best.observed_trial_id} is reported as best observed, but {top} came out better"
         if best.params != done[best.trial_id].made:
             yield "best: the parameters are not those that trial really made"
     try:
@@ -285,7 +285,7 @@ def _wrong(state: CampaignState, suggestions: Sequence[Suggestion], n: int) -> I
 
 
 def _may_be_repeated(trial: Trial, suggestion: Suggestion) -> bool:
-    """Whether the reading of a trial is known to scatter, and the suggestion says that it is a repeat."""
+    """Whether the reading of a trial is known to scatter, and the suggestion is marked as a repeat."""
     scatters = any(outcome.sem for outcome in trial.outcomes.values())
     return trial.status == "done" and scatters and "repeat" in suggestion.rationale
 
