@@ -174,3 +174,27 @@ def test_a_mistake_in_a_constraint_points_to_its_line(tmp_path: Path, limit: str
         validate(CampaignSpec, [YamlFile(path)])
     assert f"mine.yaml:{number + 1}:" in str(caught.value)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("levels", "cells"),
+    [
+        (("007", "1.10"), ("7", "1.1")),  # as a spreadsheet saves them
+        (("None", "NA"), ("None", "NA")),
+        ((" x", "y"), (" x", "y")),
+        (("True", "False"), ("TRUE", "False")),
+    ],
+)
+def test_levels_are_recognised_as_they_are_in_a_file(
+    tmp_path: Path, levels: tuple[str, str], cells: tuple[str, str]
+) -> None:
+    (tmp_path / "candidates.csv").write_text("salt\n" + "\n".join(cells) + "\n")
+    levelled = Space(parameters=(Categorical(name="salt", levels=levels),), pool=Pool(file="candidates.csv"))
+    assert [row[0] for row in read_pool(tmp_path, levelled).rows] == list(levels)
+
+
+def test_a_cell_that_may_be_two_levels_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "candidates.csv").write_text("salt\n1.1\n1.100\n")
+    levelled = Space(parameters=(Categorical(name="salt", levels=("1.10", "01.1")),), pool=Pool(file="candidates.csv"))
+    with pytest.raises(MistakesError, match=r"candidates\.csv:2:1: column 'salt': '1.1' may be the level"):
+        read_pool(tmp_path, levelled)

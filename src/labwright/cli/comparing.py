@@ -19,6 +19,7 @@ from labwright.engine import Campaign, CampaignRun, load_campaign
 from labwright.journal import Journal, journal_file
 from labwright.model.campaign import PlannerSpec, Trial
 from labwright.model.errors import ConfigError, LabwrightError
+from labwright.model.figures import column, figure
 from labwright.model.judging import counts, hypervolume, merits
 from labwright.model.spec import CampaignSpec, StopRule
 from labwright.planners import load_planner
@@ -86,15 +87,16 @@ def compare_planners(
             emit({"campaign": first.name, "target": target_words, **row})
         return
     title = f"SIMULATED {first.name}: {first.budget} experiments, {counted(seeds, 'seed')}; target: {target_words}"
+    ends = column([row["best"] for row in rows])
     shown = [
         (
             row["planner"],
             f"{row['reached']} of {seeds}",
             _number(row["median"], first.budget),
             f"{_number(row['low'], first.budget)} to {_number(row['high'], first.budget)}",
-            f"{row['best']:.4g}" if row["best"] is not None else "none counts",
+            end or "none counts",
         )
-        for row in rows
+        for row, end in zip(rows, ends, strict=True)
     ]
     table(title, ("planner", "reached", "experiments (median)", "90 % interval", _last_head(first)), shown, json=False)
 
@@ -192,7 +194,7 @@ def _target(spec: CampaignSpec, traces: Sequence[Sequence[float]], target: float
     best = max(max(trace) for trace in traces if trace)
     if spec.more_objectives:
         wanted = (1 - SHORT) * best if target is None else target
-        return wanted, f"hypervolume {wanted:.4g}"
+        return wanted, f"hypervolume {figure(wanted)}"
     if target is not None:
         return objective.merit(target), valued(target, objective.unit)
     size = abs(best)

@@ -136,4 +136,4 @@ def _print(facts: dict[str, Any], learnt: Explanation, core: CampaignCore) -> No
 
 
 def _params(params: dict[str, Any]) -> str:
-    return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in params.items())
+    return ", ".join(f"{k} {figure(v)}" if isinstance(v, float) else f"{k} {v}" for k, v in params.items())

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from labwright.lab.yamlfile import Mistake, MistakesError
+from labwright.model.cells import level_of
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.numbers import number
 from labwright.model.parameters import repeated
@@ -120,16 +121,16 @@ def _row_mistakes(parameters: Sequence[Parameter], header: Sequence[str], cells:
         cell = cells[header.index(one.name)]
         if not cell and not (isinstance(one, Categorical) and "" in one.levels):
             found.append(f"column {one.name!r} is empty")
-        elif not isinstance(one, Categorical):
-            try:
-                number(cell)
-            except ConfigError as error:
-                found.append(f"column {one.name!r}: {error}")
+            continue
+        try:
+            level_of(one.levels, cell) if isinstance(one, Categorical) else number(cell)
+        except ConfigError as error:
+            found.append(f"column {one.name!r}: {error}")
     return found
 
 
 def _value(parameter: Parameter, cell: str) -> ParamValue:
     if isinstance(parameter, Categorical):
-        return cell
+        return level_of(parameter.levels, cell) or ""
     value = number(cell)
     return int(value) if isinstance(parameter, Integer) and value.is_integer() else value

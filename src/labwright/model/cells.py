@@ -66,7 +66,7 @@ def level_of(levels: Sequence[str], cell: Any) -> str | None:
         return None
     text = str(cell).strip()
     found = [level for level in levels if level.strip() == text]
-    if isinstance(cell, bool):
+    if isinstance(cell, bool) or (not found and text.casefold() in ("true", "false")):  # a spreadsheet writes TRUE
         found = [level for level in levels if level.strip().casefold() == text.casefold()]
     elif not isinstance(cell, str) or not found:
         found = [level for level in levels if _same_number(level, cell)] or found
