@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labwright.model.figures import column, evenly, figure, measured
+from labwright.model.figures import column, evenly, figure, measured, resolving
 
 SIZES = st.floats(-1e300, 1e300).filter(lambda value: value == 0 or abs(value) > 1e-290)
 
@@ -100,3 +100,11 @@ def test_a_mean_and_its_error_are_never_rounded_away(mean: float, ratio: float) 
 def test_a_column_tells_what_differs_apart(values: list[float]) -> None:
     rounded = [float(f"{value:.14e}") for value in values]
     assert len(set(column(rounded))) == len(set(rounded))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "digits"),
+    [(0.0, 1.0, 4), (300.0, 301.0, 6), (1e6, 1e6 + 0.01, 12), (1e-13, 2e-13, 4), (5.0, 5.0, 4)],
+)
+def test_a_narrow_range_has_more_digits(low: float, high: float, digits: int) -> None:
+    assert resolving(low, high) == digits

@@ -11,8 +11,9 @@ from labwright.cli.words import note, question_words
 from labwright.engine import Campaign, CampaignCore
 from labwright.engine.events import Event, Suggested
 from labwright.model.campaign import Outcome, Trial
-from labwright.model.figures import figure, lasting, measured
+from labwright.model.figures import DIGITS, figure, lasting, measured, resolving
 from labwright.model.judging import front
+from labwright.model.space import Real
 
 SHOWN = 15
 """Rows of the live table; with the one under way they fit a terminal of 24 lines."""
@@ -41,6 +42,9 @@ class Progress:
         self._began_s: float | None = None
         self._asked: set[str] = set()
         units = [getattr(one, "unit", "1") for one in spec.space.parameters]
+        self._digits = {
+            one.name: resolving(one.low, one.high) for one in spec.space.parameters if isinstance(one, Real)
+        }
         named = zip([*spec.space.names, *spec.outcomes], [*units, *spec.outcomes.values()], strict=True)
         headed = [name if unit in ("", "1") else f"{name} / {unit}" for name, unit in named]
         best = "best measured" if len(spec.objectives) == 1 else "Pareto front"
@@ -116,7 +120,10 @@ class Progress:
             yield (number, "planning" if core.asking else core.status, *blank, self._best(core), self._left())
 
     def _row(self, trial: Trial, number: int, state: str, core: CampaignCore) -> tuple[str, ...]:
-        made = (figure(value) if isinstance(value, float) else str(value) for value in trial.made.values())
+        made = (
+            figure(value, self._digits.get(name, DIGITS)) if isinstance(value, float) else str(value)
+            for name, value in trial.made.items()
+        )
         results = (_result(trial.outcomes.get(name)) for name in self._spec.outcomes)
         return (f"{number}/{self._spec.budget}", state, *made, *results, self._best(core), self._left())
 

@@ -113,7 +113,7 @@ def _vetoed(event: Payload) -> str:
 
 def _params(suggestion: Payload) -> str:
     pairs = suggestion["params"].items()
-    return ", ".join(f"{k} {figure(v)}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
+    return ", ".join(f"{k} {figure(v, 6)}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
 
 
 def _by(event: Payload) -> str:

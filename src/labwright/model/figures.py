@@ -57,6 +57,14 @@ def column(values: Sequence[float | None], digits: int = DIGITS) -> list[str]:
     return ["" if value is None else figure(value, digits) for value in values]
 
 
+def resolving(low: float, high: float) -> int:
+    """Significant digits that tell values apart which are a thousandth of the range from each other."""
+    size, span = max(abs(low), abs(high)), abs(high - low)
+    if not span or not math.isfinite(span):
+        return DIGITS
+    return min(MOST_DIGITS, max(DIGITS, _power(size) - _power(span) + DIGITS))
+
+
 def evenly(values: Sequence[float], step: float) -> list[str]:
     """The numbers at an axis, `step` apart: no more digits than the step has, and the same number of places for all."""
     size = max((abs(one) for one in values), default=0.0)

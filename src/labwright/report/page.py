@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from labwright.model.campaign import CampaignState, Objective, Recommendation
 from labwright.model.errors import PlannerError
-from labwright.model.figures import column, figure, measured, with_unit
+from labwright.model.figures import column, figure, measured, resolving, with_unit
 from labwright.model.judging import counts, front
-from labwright.model.space import Categorical, Integer, Params
+from labwright.model.space import Categorical, Integer, Params, Real
 from labwright.planners import Planner, load_planner
 from labwright.report.pictures import (
     Bar,
@@ -109,9 +109,18 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         budget=spec.budget,
         cards=cards,
         trials=record.core.trials,
+        made={name: _cells([trial.made[name] for trial in record.core.trials]) for name in spec.space.names},
+        digits={one.name: resolving(one.low, one.high) for one in spec.space.parameters if isinstance(one, Real)},
         earlier=record.core.started.earlier,
         names=spec.space.names,
     )
+
+
+def _cells(values: Sequence[Any]) -> list[str]:
+    """Values of a parameter below one another."""
+    if all(isinstance(value, (int, float)) for value in values):
+        return column(values, 5)
+    return [str(value) for value in values]
 
 
 def best_card(record: CampaignRecord, planner: Planner, best: Recommendation | None, world: Any) -> Card:
@@ -339,8 +348,10 @@ def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
                 _markup(parity(name, unit, nominal, weighed) + differences(name, unit, weighed, nominal, true)),
                 ("experiment", *columns),
                 [
-                    (trial.id, *(figure(value, 5) for value in values))
-                    for trial, *values in zip(done, nominal, weighed, *([true] if true else []), strict=True)
+                    (trial.id, *values)
+                    for trial, *values in zip(
+                        done, *map(_cells, [nominal, weighed, *([true] if true else [])]), strict=True
+                    )
                 ],
             )
         )
