@@ -50,9 +50,13 @@ def measured(mean: float, sem: float | None) -> str:
 
 
 def column(values: Sequence[float | None], digits: int = DIGITS) -> list[str]:
-    """Numbers that stand below one another: as many digits as tell them apart; None is empty."""
+    """Numbers that stand below one another: as many digits as tell apart what differs by a thousandth of their range.
+
+    What differs by less is rounding, such as a value at a bound; None is empty.
+    """
     numbers = {float(value) for value in values if value is not None}
-    while digits < MOST_DIGITS and len({figure(one, digits) for one in numbers}) < len(numbers):
+    most = resolving(min(numbers), max(numbers)) + 1 if numbers else digits
+    while digits < most and len({figure(one, digits) for one in numbers}) < len(numbers):
         digits += 1
     return ["" if value is None else figure(value, digits) for value in values]
 
