@@ -156,7 +156,7 @@ def test_a_persons_experiment_comes_before_the_planners() -> None:
     core.handle(proposed(0.9))
     core.handle(proposed(0.8))
     assert [(one.status, one.source) for one in core.trials[1:]] == [("proposed", "human")] * 2
-    with pytest.raises(IllegalEventError, match="budget of 3 experiments is spent, or promised"):
+    with pytest.raises(IllegalEventError, match="budget of 3 experiments is spent or promised"):
         core.handle(proposed(0.7))
     with pytest.raises(IllegalEventError, match=r"x = 1\.5"):
         core.handle(proposed(1.5))

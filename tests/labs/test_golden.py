@@ -88,7 +88,7 @@ def test_the_report_names_experiments_as_their_vials_are(data: Path) -> None:
 def test_a_campaign_that_was_interrupted_then_is_resumed(data: Path, lab: Path) -> None:
     question = f"{CUT}?1"
     shown = json.loads(labwright("campaign", "show", "cut", "--data", data, "--json").stdout)
-    assert [one["id"] for one in shown["questions"]] == [question]
+    assert [one["id"] for one in shown["questions"]] == [question, f"{CUT}:deck"]
     done = labwright("campaign", "replay", "cut", "--data", data, "--lab", lab)
     assert done.returncode == 0, done.stderr
     words = ("--data", data, "--by", "Ann", "--reason", "it is tight again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,10 +40,10 @@ DONE = {
     "experiment when it starts. Withdraw it with: labwright campaign veto {id} {trial} --by NAME --reason TEXT",
     "suggest started": "experiment {trial} has started with these values",
     "veto": "Veto recorded: neither planner nor person can start an experiment at these values in {id}",
-    "veto proposal": "Veto recorded: proposal {what} is withdrawn and will not start; the planner of {id} chooses the "
-    "next experiment",
+    "veto proposal": "Veto recorded: proposal {what} is withdrawn and will not start; the next proposal of {id}, or "
+    "what its planner suggests, takes its place",
 }
-"""What a person is told: what has happened, and what happens next."""
+"""Confirmations: what has happened, and what happens next."""
 
 
 def steer(
@@ -71,7 +72,8 @@ def steer(
     if answer.startswith("withdrawn:"):
         raise RefusedError(f"{kind!r} was not taken by the controller of {row['id']}, and will not be: {answer}")
     if answer.startswith("refused:"):
-        raise RefusedError(f"the controller refuses to {kind} {row['id']}: {answer.partition(': ')[2]}")
+        why = re.sub(rf"^{re.escape(row['id'])} takes no '\w+' now: ", "", answer.partition(": ")[2])
+        raise RefusedError(f"the controller refuses to {kind} {row['id']}: {why}")
     answered, _, trial = answer.partition(": ")
     if json:
         named = {"trial": trial} if trial else {}
@@ -111,7 +113,7 @@ def suggest(place: str | Path, name: str, values: Sequence[str], *, by: str, bec
 
 
 def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by: str, because: str, json: bool) -> None:
-    """Forbid an experiment that has not begun, or a point and what is around it, as `steer` does.
+    """Withdraw a proposal that has not started, or forbid a point and what is around it, as `steer` does.
 
     Raises:
         ConfigError: the person or the reason is not named, or these are no values of the campaign's space.

@@ -97,7 +97,7 @@ class CampaignCore:
 
     @property
     def started(self) -> Started:
-        """The event it began with.
+        """The event it started with.
 
         Raises:
             IllegalEventError: it has not started.
@@ -352,7 +352,7 @@ class CampaignCore:
         veto = self.proposals.vetoing(params, space)
         self._expect(veto is None, event, veto_words(veto) if veto else "")
         left = self.spec.budget - self.tried - len(self.proposed)
-        self._expect(left > 0, event, f"the budget of {self.spec.budget} experiments is spent, or promised")
+        self._expect(left > 0, event, f"the budget of {self.spec.budget} experiments is spent or promised")
         lacking = self.resources.lacking(self.proposals.wanted_ml(event.uses_ml))
         self._expect(not lacking, event, f"{lacking}; refill it (inventory.yaml)")
         self.proposals.want(event.suggestion, event.uses_ml)
@@ -787,7 +787,7 @@ class CampaignCore:
 
     def _expect(self, condition: bool, event: Event, why: str) -> None:
         if not condition:
-            raise IllegalEventError(f"event {event.kind!r} cannot happen to {self.campaign!r}: {why}")
+            raise IllegalEventError(f"{self.campaign} takes no {event.kind!r} now: {why}")
 
 
 def _plain(value: Any) -> Any:

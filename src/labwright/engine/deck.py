@@ -79,6 +79,11 @@ class DeckQuestion:
         return f"{self.campaign}:deck"
 
     @property
+    def name(self) -> str:
+        """The campaign's name, as a command line takes it."""
+        return self.campaign.rsplit("-", 3)[0]
+
+    @property
     def text(self) -> str:
         """What is asked."""
         lines = [
@@ -88,6 +93,11 @@ class DeckQuestion:
             f"Look at {', '.join(('the gripper', *self.look_at))}. Put each container back where inventory.yaml says, "
             "or take it out of the lab.",
         ]
+        if self.interrupted:
+            lines[-1] = (
+                f"To resume it, leave the containers alone and this question open: labwright campaign run {self.name}. "
+                f"To give it up: l{lines[-1][1:]}"
+            )
         return "\n".join(lines)
 
     @property

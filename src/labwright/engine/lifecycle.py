@@ -105,13 +105,8 @@ def refuse_doubtful_deck(
 
 def deck_refusal(journal: Journal, question: DeckQuestion) -> str:
     """Why nothing starts, and what to do, in words for a person."""
-    resume = (
-        f"Resume it with: labwright campaign run {question.campaign.rsplit('-', 3)[0]}. To give it up: "
-        if question.interrupted
-        else "Then "
-    )
     answer = f"labwright question answer {question.id} clear {place_option(journal)} --by NAME --reason TEXT"
-    return f"{question.text} {resume}answer the question about the deck: {answer}"
+    return f"{question.text} Then answer the question about the deck: {answer}"
 
 
 def close(journal: Journal, decision: Decision, by: str) -> None:
