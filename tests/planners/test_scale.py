@@ -126,6 +126,14 @@ def test_what_is_said_of_a_campaign_scales_with_its_outcome(kind: str) -> None:
         assert (taught.calibration, taught.rmse) == (learnt.calibration, learnt.rmse * scale)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_squares_that_no_double_can_hold_do_no_harm(scale: float) -> None:
+    planner = load_planner(PlannerSpec(name="gp"))
+    (wanted,) = planner.ask(campaign("noise"), 1)
+    (found,) = planner.ask(campaign("noise", scale), 1)
+    assert found.params == pytest.approx(wanted.params, abs=2e-3)
+
+
 def test_an_offset_a_billion_times_the_variation_is_no_hindrance() -> None:
     planner = load_planner(PlannerSpec(name="gp"))
     (wanted,) = planner.ask(campaign(), 1)

@@ -198,14 +198,15 @@ class _Learner:
         else:
             x = self._x[: len(self._done)]
         known = np.zeros(len(z))
-        known[: len(values)] = known_noise(outcomes) * scale.slope(values) ** 2
+        known[: len(values)] = known_noise(outcomes, scale.size) * (scale.slope(values) * scale.size) ** 2
         parts, targets, knowns, tasks = [x], [z], [known], [np.zeros(len(z), dtype=int)]
         for number, trials in enumerate(self._earlier, start=1):
             before = np.array([trial.outcomes[name].mean for trial in trials])
             own = Scale.of(before, goal, least=1 if scale.bend else math.inf, beside=asked)  # type: ignore[arg-type]
             parts.append(features(self._state.space, [trial.made for trial in trials]))
             targets.append(own.to_model(before))
-            knowns.append(known_noise([trial.outcomes[name] for trial in trials]) * own.slope(before) ** 2)
+            noise = known_noise([trial.outcomes[name] for trial in trials], own.size)
+            knowns.append(noise * (own.slope(before) * own.size) ** 2)
             tasks.append(np.full(len(trials), number))
         data = Data(np.vstack(parts), self._groups, *map(np.concatenate, (targets, knowns, tasks)))
         return scale, fit(data, len(values), self._seed, far=self._far)

@@ -65,6 +65,11 @@ class Scale:
             sign, middle, plain.bend, float(drawn.mean()), spread_of(drawn, sign * np.array(beside, dtype=float))
         )
 
+    @property
+    def size(self) -> float:
+        """The power of two above the spread: a unit in which squares are numbers, and by which nothing is rounded."""
+        return math.ldexp(1.0, min(math.frexp(self.spread)[1], 1023))
+
     def to_model(self, values: np.ndarray) -> np.ndarray:
         """Outcomes in their unit, shape (n,), as the model sees them."""
         import numpy as np
@@ -118,14 +123,14 @@ def spread_of(values: np.ndarray, beside: np.ndarray | Sequence[float] = ()) -> 
     return max((one for one in apart if one > _EQUAL * size), default=size) or 1.0
 
 
-def known_noise(outcomes: Sequence[Outcome]) -> np.ndarray:
-    """Variances of the means, shape (n,): half each outcome's own, half the median of all that have one.
+def known_noise(outcomes: Sequence[Outcome], unit: float) -> np.ndarray:
+    """Variances of the means, shape (n,): half each outcome's own, half the median of all that have one; in `unit` squared.
 
     A standard error from three replicates is itself uncertain by half; three equal readings must not nail the model.
     """
     import numpy as np
 
-    own = np.array([np.nan if outcome.sem is None else outcome.sem**2 for outcome in outcomes])
+    own = np.array([np.nan if outcome.sem is None else (outcome.sem / unit) ** 2 for outcome in outcomes])
     told = ~np.isnan(own)
     if not told.any():
         return np.zeros(len(own))
