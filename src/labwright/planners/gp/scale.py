@@ -124,7 +124,7 @@ def spread_of(values: np.ndarray, beside: np.ndarray | Sequence[float] = ()) -> 
 
 
 def known_noise(outcomes: Sequence[Outcome], unit: float) -> np.ndarray:
-    """Variances of the means, shape (n,): half each outcome's own, half the median of all that have one; in `unit` squared.
+    """Variances of the means, shape (n,): half each outcome's own, half the median of all; in `unit` squared.
 
     A standard error from three replicates is itself uncertain by half; three equal readings must not nail the model.
     """
