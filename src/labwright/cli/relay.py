@@ -1,7 +1,7 @@
 """Output whose reader may stop reading without going away: a thread waits for it, the lab does not.
 
-A pipe that nobody reads is soon full, and a terminal can be held with Ctrl-S; a write would then wait for ever, and
-with it whatever wrote. Here only a thread waits that does nothing else.
+A pipe that is not read is soon full, and a terminal can be held with Ctrl-S; a write would then wait for ever, and its
+caller with it. Here only a thread waits that does nothing else.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ class Outlet:
         if queued[0] < self._queued:
             self.moved += 1
         self._queued = queued[0]
-        return queued[0] == 0 or queued[0] + size + RESERVE <= room or self._nobody()
+        return queued[0] == 0 or queued[0] + size + RESERVE <= room or self._no_reader()
 
-    def _nobody(self) -> bool:
-        """Whether the reader has gone, which the next write finds out."""
+    def _no_reader(self) -> bool:
+        """Whether the reader has gone; the next write then fails."""
         return any(event & (select.POLLERR | select.POLLHUP) for _, event in self._polled())
 
     def _ready(self) -> bool:
@@ -121,7 +121,7 @@ class Outlet:
         try:
             while piece:
                 piece = piece[os.write(self._handle, piece) :]
-        except OSError:  # a closed pipe, a terminal that was lost, a full disk: nobody will read it
+        except OSError:  # a closed pipe, a closed terminal, a full disk: no process will read it
             self.gone = True
             return False
         self.moved += 1
@@ -132,7 +132,7 @@ def patiently(done: Callable[[float], bool], outlet: Outlet | None) -> bool:
     """Wait for what still has to be written, as long as its reader reads; whether all is.
 
     Args:
-        done: waits so many wall seconds, and says whether all is written.
+        done: waits so many wall seconds; whether all is written.
         outlet: where it is written.
     """
     began = moved_s = time.monotonic()
@@ -197,7 +197,7 @@ class Relay(io.TextIOBase):
         """Nothing waits for it."""
 
     def end(self) -> bool:
-        """Wait until all is written, as long as somebody reads; whether all is."""
+        """Wait until all is written, as long as it is read; whether all is."""
 
         def done(wait_s: float) -> bool:
             with self._changed:
@@ -244,7 +244,7 @@ def real_handle(stream: Any) -> int | None:
 
 @contextlib.contextmanager
 def relayed() -> Iterator[None]:
-    """All that is said on standard error meanwhile, by whatever thread or library, waits for no reader.
+    """Nothing printed on standard error meanwhile, by any thread or library, waits for a reader.
 
     A notebook's own stream, or a test's, is left alone: it does not lead to the process's standard error.
     """
@@ -265,7 +265,7 @@ def relayed() -> Iterator[None]:
 
 
 def silenced(stream: TextIO) -> None:
-    """Nobody reads this stream: whoever still writes to it, Python's own end too, must not wait."""
+    """This stream is not read: what is still written to it, by Python's own exit too, must not wait."""
     unread = os.fstat(stream.fileno())
     null = os.open(os.devnull, os.O_WRONLY)
     for handle in (1, STDERR):  # both, where both lead to the same terminal or pipe

@@ -44,7 +44,7 @@ UPLOAD_WAIT_S = 5.0
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line says of a run."""
+    """The options of a run."""
 
     data: Path
     simulated: bool = False
@@ -306,7 +306,7 @@ def _run(
                 display.begin(run, Progress(campaign, lab.clock.now, simulated=lab.simulated), journal.name)
                 for one in run.recovered:
                     console.print(
-                        f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents kept)"
+                        f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents stored)"
                     )
                 with interrupts(run):
                     ran = _Ran(run.run(), uploader, instruments_words(lab.instruments))
@@ -323,7 +323,7 @@ def _run(
 
 @contextlib.contextmanager
 def interrupts(run: CampaignRun) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a lost terminal end the campaign: after the current operation, the second time at once."""
+    """Ctrl-C, SIGTERM and a closed terminal end the campaign: after the current operation, the second time at once."""
     if threading.current_thread() is not threading.main_thread():  # Python gives signals to the main thread only
         yield
         return
@@ -338,7 +338,9 @@ def interrupts(run: CampaignRun) -> Iterator[None]:
     def tell(name: str, now: bool) -> None:
         run.ask_to_stop("Ctrl-C" if name == "SIGINT" else name, now=now)
         console.print(
-            "stopping now: all stations are halted" if now else "stopping after the current operation; again: at once",
+            "stopping now: all stations are halted"
+            if now
+            else "stopping after the current operation; press again to stop at once",
             style="bold yellow",
         )
 
@@ -352,7 +354,7 @@ def interrupts(run: CampaignRun) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _store(options: RunOptions) -> Iterator[Any]:
-    """The uploader into the data store, if one is wanted."""
+    """The uploader into the data store; None without one."""
     if not options.store:
         yield None
         return

@@ -54,7 +54,7 @@ class Shown:
         self._follower = run.follow(self._drawing(progress, self._live))
 
     def finish(self) -> None:
-        """The campaign is over, and its lab is safe: show what is still to be shown, as long as somebody looks."""
+        """The campaign is over, and its lab is safe: show the rest, as long as it is read."""
         if self._finished:
             return
         self._finished = True
@@ -79,7 +79,7 @@ class Shown:
         self._outlet.last(line)
 
     def gap(self) -> None:
-        """Say what is missing on standard output, where its reader has stopped reading; nothing is written after it."""
+        """State what is missing on standard output, where its reader has stopped reading."""
         if self._outlet is None or not self._unread or self._gap_told:
             return
         self._gap_told = True
@@ -105,7 +105,7 @@ class Shown:
         return not self._unread
 
     def close(self) -> None:
-        """Write nothing any more, and let nobody else wait for a reader that does not read."""
+        """Write nothing any more, and let nothing else wait for a reader that does not read."""
         self.finish()
         if self._unread and self._outlet is not None:
             self.gap()
@@ -145,7 +145,7 @@ class Shown:
 
 @contextlib.contextmanager
 def shown(*, json: bool) -> Iterator[Shown]:
-    """What is shown of a campaign; nothing that is said meanwhile waits for a reader."""
+    """What is shown of a campaign; nothing printed meanwhile waits for a reader."""
     with relayed():
         one = Shown(json=json)
         try:

@@ -26,7 +26,7 @@ LOOK_S = 0.25
 """This process only looks; the controller itself waits for nothing but events."""
 
 CONTROLLER_S = 2.0
-"""So often it is asked whether a controller runs: to know that, its lock must be tried."""
+"""Seconds between two looks whether a controller runs."""
 
 NOTES = 5
 

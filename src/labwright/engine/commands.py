@@ -15,7 +15,7 @@ from labwright.model.campaign import Veto
 from labwright.model.errors import ConfigError, unknown
 
 LONGEST = 10_000
-"""Characters of a name, a reason or an answer; whatever is longer is no command a person has given."""
+"""Characters of a name, a reason or an answer; whatever is longer was not typed by a person."""
 
 Text = Annotated[StrictStr, Field(max_length=LONGEST)]
 Number = Annotated[StrictFloat, Field(allow_inf_nan=False)] | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)]
@@ -69,7 +69,7 @@ PAYLOADS: dict[str, type[_Payload]] = {
 
 
 class _Asked(Frozen):
-    """What every command says."""
+    """What every command has."""
 
     kind: Text
     by: Text
@@ -124,11 +124,11 @@ def stop_now_of(command: Command, campaign: Campaign) -> StopAsked | None:
 
 
 def _payload(command: Command) -> _Payload:
-    """What a command says, checked: the table it comes from may have been written by any program.
+    """The payload of a command, checked: any program may have written the table it comes from.
 
     Raises:
         ConfigError: there is no such command, or its payload is no JSON object.
-        ValidationError: it says something else than such a command can.
+        ValidationError: it is not what such a command has.
     """
     kind: Any = command.kind
     if not isinstance(kind, str) or kind not in PAYLOADS:
@@ -140,5 +140,9 @@ def _payload(command: Command) -> _Payload:
 
 def _mistakes(error: ValidationError) -> str:
     """Each mistake with its place; what was given may be huge, and is not repeated."""
-    told = [f"{'.'.join(map(str, one['loc'])) or 'payload'}: {one['msg']}" for one in error.errors(include_input=False)]
-    return "; ".join(word[:200] for word in told[:5]) + (f"; and {len(told) - 5} more" if len(told) > 5 else "")
+    mistakes = [
+        f"{'.'.join(map(str, one['loc'])) or 'payload'}: {one['msg']}" for one in error.errors(include_input=False)
+    ]
+    return "; ".join(word[:200] for word in mistakes[:5]) + (
+        f"; and {len(mistakes) - 5} more" if len(mistakes) > 5 else ""
+    )

@@ -1,6 +1,6 @@
-"""The driver loop: takes what happens, keeps it together with what it changes, and only then does what follows.
+"""The driver loop: takes events, writes each to the journal with all it changes, and only then acts on it.
 
-It sleeps until something happens: a step ends, a planner answers, somebody gives a command, an alarm rings.
+It sleeps until something happens: a step ends, a planner answers, a person gives a command, an alarm rings.
 """
 
 from __future__ import annotations
@@ -85,13 +85,13 @@ JOIN_S = 30.0
 """Wall seconds a set-point that is being restored may take to be given up."""
 
 WATCHED_S = 5.0
-"""Wall seconds that whoever watches may take to hear of the end; the lab is safe by then."""
+"""Wall seconds that the loop waits for its watchers to see the end; the lab is safe by then."""
 
 UNANSWERED = "no person is there to answer question"
 """How the reason begins of a campaign that a question has ended."""
 
 ANSWER_MOST = 2000
-"""Characters of a refusal; a suggestion of ten thousand unknown parameters need not be told of each."""
+"""Characters of a refusal; a suggestion of ten thousand unknown parameters is not answered for each."""
 
 _log = logging.getLogger(__name__)
 
@@ -117,13 +117,13 @@ class CampaignEnd:
 
 @dataclass(frozen=True)
 class _Look:
-    """Somebody has tapped: commands may wait."""
+    """Another process has sent a wake-up: commands may wait."""
 
 
 def last_word_first(instructions: Sequence[Instruction]) -> list[Instruction]:
-    """Of all that was said about pausing at once only the last, and before all else.
+    """Of several instructions to pause or resume only the last, and before all others.
 
-    A campaign that is told to go on and to pause in one breath is paused, and so must its stations be.
+    A campaign that was resumed and paused in one batch of events is paused, and so must its stations be.
     """
     pauses = [one for one in instructions if isinstance(one, PauseStations)]
     return [*pauses[-1:], *(one for one in instructions if not isinstance(one, PauseStations))]
@@ -137,10 +137,10 @@ class CampaignRun:
         campaign: fits the lab.
         journal: not controlled by another.
         data: folder of the runs.
-        watch: told every event after it was kept, with the campaign after it, from a thread of its own; the campaign
-            does not wait for it.
-        run_closed: told the file of every finished run, to upload it, from a thread of its own; None if nobody does.
-        resume: id of the campaign to go on with; a new one if empty.
+        watch: called with every event after it was recorded, and the campaign after it, in a thread of its own; the
+            campaign does not wait for it.
+        run_closed: called with the file of every finished run, to upload it, in a thread of its own; may be None.
+        resume: id of the campaign to resume; a new one if empty.
         by: who starts it.
         unattended: whether no person is there to answer: a question then ends the campaign, instead of holding it up.
 
@@ -172,7 +172,7 @@ class CampaignRun:
         self._journal = journal
         self.on_event: Watch = lambda event, core: None
         self._run_closed = run_closed
-        self._teller = Teller("told of finished runs")
+        self._teller = Teller("the watcher of finished runs")
         self._resume = resume
         self._by = by
         self._unattended = unattended
@@ -221,7 +221,7 @@ class CampaignRun:
         """Run the campaign to its end; the lab is left in its safe state.
 
         Raises:
-            JournalError: the journal refuses; everything was stopped, and what was measured before is kept.
+            JournalError: the journal refuses; everything was stopped, and what was measured before is in the journal.
         """
         try:
             self.stations = self._make_stations()
@@ -264,7 +264,7 @@ class CampaignRun:
             self._stop_now(why, self._by)
 
     def follow(self, tell: Follow) -> Follower:
-        """Have every event from now on told from a thread of its own.
+        """Call `tell` with every event from now on, in a thread of its own.
 
         Call the follower's `end`, `wait` and `close` when `run` has returned.
         """
@@ -298,7 +298,7 @@ class CampaignRun:
         )
 
     def _restore(self) -> None:
-        """Set-points that the lab has lost while nobody was there are set again, before any sample goes on."""
+        """Set the set-points again that were lost while no controller ran, before any sample continues."""
         actor = self._lab.clock.actor("restore", busy=True)
         try:
             held = self.keeper.held(self._resume) if self.core.live and not self.core.stop_asked else {}
@@ -321,7 +321,7 @@ class CampaignRun:
             actor.park([status])
             status.wait(RESTORE_S)
             self.note(f"{what} is set to {value:g} again, as before the controller ended")
-        except Exception as error:  # noqa: BLE001 - a driver is somebody's code; its mistake must not keep all samples waiting
+        except Exception as error:  # noqa: BLE001 - a driver's mistake, whatever it raises, must not keep all samples waiting
             self.note(f"{what} could not be set to {value:g} again: {error}")
         actor.resume()
 
@@ -332,9 +332,9 @@ class CampaignRun:
         if thread is None or not thread.is_alive():
             return
         for device in self._lab.devices.values():
-            device.end_acts("the campaign was told to end")
+            device.end_acts("the campaign ends")
         for name, why in tell_all(self._lab.devices, "stop_acts").items():
-            _log.error("%s could not be told to halt: %s", name, why)
+            _log.error("%s could not be halted: %s", name, why)
         thread.join(JOIN_S)
 
     def _set_nothing(self) -> None:
@@ -342,7 +342,7 @@ class CampaignRun:
             self._ending.set()
 
     def _step(self) -> None:
-        """Wait for something to happen; take all that has, keep it together, and do what follows."""
+        """Wait for events; take all there are, record them together, and act on them."""
         patience_s = self.patience_s()
         try:
             happened = [self._events.get(patience_s), *self._events.more()]
@@ -356,7 +356,7 @@ class CampaignRun:
         for one in happened:
             if isinstance(one, _Look):
                 if looked:
-                    continue  # several taps, one look: what is taken is marked only when all of this is kept
+                    continue  # one look for several wake-ups: commands count as taken only when all of this is recorded
                 looked = True
                 for command in self._commands():
                     self._obey(command, kept, seen, instructions)
@@ -385,7 +385,7 @@ class CampaignRun:
         instructions: list[Instruction],
         command: Command | None = None,
     ) -> None:
-        """Let the core handle an event, and make ready what is to be kept of it."""
+        """Let the core handle an event, and prepare what is to be recorded of it."""
         decided = self.core.handle(event)
         new = NewEvent(
             campaign=self.core.campaign,
@@ -403,7 +403,7 @@ class CampaignRun:
         instructions += decided
 
     def _out_of_date(self, event: Event) -> bool:
-        """Whether an alarm means nothing: its step has ended, or is late because somebody has paused it."""
+        """Whether an alarm means nothing: its step has ended, or is late because it was paused."""
         if not isinstance(event, StepLate):
             return False
         if self.core.paused:
@@ -412,7 +412,7 @@ class CampaignRun:
         return event.step_id not in self._under_way
 
     def _obey(self, command: Command, kept: list[NewEvent], seen: list[Event], instructions: list[Instruction]) -> None:
-        """Do what somebody has asked for, or say why not."""
+        """Carry out a command, or answer why not."""
         try:
             event = event_of(command, self._campaign)
             self._take(event, kept, seen, instructions, command)
@@ -425,7 +425,7 @@ class CampaignRun:
         return waiting if self._going else [one for one in waiting if one.kind == "stop"]
 
     def _also(self, decided: list[Instruction]) -> Callable[[Any], None] | None:
-        """What decisions change in what the stations have kept, in the same transaction."""
+        """What decisions change in the records of the stations, in the same transaction."""
         now = self._lab.clock.now()
         works = [
             settle(one.step_id, one.n, one.state, one.because, one.by, now, one.part, one.follow)
@@ -479,7 +479,7 @@ class CampaignRun:
             case StopStations(why=why, now=False):
                 self._stop_stations(why)
             case StopStations():
-                pass  # it was done before this was kept
+                pass  # it was done before this was recorded
             case AskPerson(question=question, text=text):
                 if self._unattended:
                     self._events.put(StopAsked(why=f"{UNANSWERED} {question}: {text}", by=self._by))
@@ -503,10 +503,10 @@ class CampaignRun:
         self._set_nothing()
 
     def _stop_now(self, why: str, by: str) -> None:
-        """First nothing begins any more, then the stop is written down, then all is halted; no step waits for the next.
+        """Latch first, then write the stop to the journal, then halt; none of the three waits for the one before.
 
         Args:
-            why: for the operations it ends, and for whoever finds the instruments stopped.
+            why: for the operations it ends, and for the person who finds the instruments stopped.
             by: who stops; empty for the controller itself.
         """
         self._latch(why)
@@ -530,7 +530,7 @@ class CampaignRun:
         self._end_restoring()
 
     def _woken(self) -> None:
-        """Somebody has tapped: commands may wait. A stop-now is obeyed here and now, whatever the loop is doing."""
+        """Commands may wait. A stop-now is carried out here and now, whatever the loop is doing."""
         self._events.put(_Look())
         campaign = self.core.campaign
         if not campaign or self.core.over:
@@ -538,7 +538,7 @@ class CampaignRun:
         try:
             waiting = self._journal.waiting_commands(campaign)
         except JournalError:
-            return  # the loop will find it away, and say so
+            return  # the loop meets the same error, and reports it
         for command in waiting:
             stop = None if command.id in self._stops_seen else stop_now_of(command, self._campaign)
             if stop is not None:
@@ -554,7 +554,7 @@ class CampaignRun:
                 alarm.cancel()
 
     def _end_watching(self) -> None:
-        """Whoever watches hears of the end, if that takes no time; the lab is safe by now."""
+        """Let the watchers see the end, if they do not take long; the lab is safe by now."""
         if self._watching is not None:
             self._watching.end()
             self._watching.wait(WATCHED_S)
@@ -587,7 +587,7 @@ class CampaignRun:
 
 
 def _not_started(order: StepOrder, why: str, now_s: float) -> StepEnded:
-    """A station that refuses a step has failed it; the controller goes on."""
+    """A step that its station refuses has failed; the controller continues."""
     outcome = StepOutcome(
         step_id=order.step_id, state="failed", fail_kind="equipment", error=why, started_s=now_s, ended_s=now_s
     )

@@ -18,15 +18,15 @@ Follow = Callable[[LoggedEvent, Event, CampaignCore], bool | None]
 
 
 class Follower:
-    """Tells every event of a campaign, in order, after it was written to the journal.
+    """Calls a function with every event of a campaign, in order, after it was written to the journal.
 
-    It may be told as slowly as it likes: what it has not heard yet waits in the journal, not in this process, and the
+    The function may be as slow as it likes: what it has not seen yet waits in the journal, not in this process, and the
     campaign does not wait. It has a core of its own, which it may look at as long as the call lasts.
 
     Args:
         journal: of the controller; open until `close` is called.
         tell: called with the event as the journal has it, the event, and the campaign after it; False ends it.
-        since: id of an event; those up to it are not told.
+        since: id of an event; those up to it are left out.
     """
 
     def __init__(self, journal: Journal, tell: Follow, since: int = 0) -> None:
@@ -37,7 +37,7 @@ class Follower:
         self._campaign = ""
         self._news = self._ended = self._closed = self._done = False
         self.last = since
-        """Id of the last event that was told."""
+        """Id of the last event that was passed on."""
         self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
         self._thread.start()
 
@@ -54,12 +54,12 @@ class Follower:
             self._changed.notify_all()
 
     def wait(self, wait_s: float) -> bool:
-        """Wait at most `wait_s` wall seconds until all events are told; whether they are."""
+        """Wait at most `wait_s` wall seconds until all events are passed on; whether they are."""
         with self._changed:
             return self._changed.wait_for(lambda: self._done, wait_s)
 
     def close(self) -> None:
-        """Tell nothing any more."""
+        """Pass nothing on any more."""
         self._closed = True
         self.end()
 
@@ -67,7 +67,7 @@ class Follower:
         try:
             self._follow()
         except LabwrightError as error:
-            _log.error("the campaign goes on, but its events can no longer be shown: %s", error)
+            _log.error("the campaign continues, but its events can no longer be shown: %s", error)
         with self._changed:
             self._done = True
             self._changed.notify_all()
@@ -95,5 +95,5 @@ class Follower:
         try:
             return self._tell(logged, event, core) is not False
         except Exception:  # noqa: BLE001 - a watcher is not the engine, and one bad line must not cost it the next
-            _log.exception("the campaign goes on, but event %d could not be shown", logged.id)
+            _log.exception("the campaign continues, but event %d could not be shown", logged.id)
             return True

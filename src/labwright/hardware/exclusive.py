@@ -17,7 +17,7 @@ FOLDERS = (Path("/run/lock"), Path("/var/lock"), Path("/tmp"))  # noqa: S108 - a
 """Where lock files lie: the first that every user may write to, so that all of them choose the same."""
 
 LOOK_AFTER_S = 3600.0
-"""Programs that clean /tmp by age remove what nobody has touched for days; a service runs for weeks."""
+"""Programs that clean /tmp by age remove what was not touched for days; a service runs for weeks."""
 
 TRIES = 5
 """A file may be removed between its opening and its locking; not again and again."""
@@ -87,7 +87,7 @@ class ExclusiveLock:
                     os.ftruncate(handle, 0)
                     os.pwrite(handle, str(os.getpid()).encode(), 0)
                 return handle
-            os.close(handle)  # removed meanwhile: a lock on it would keep nobody out
+            os.close(handle)  # removed meanwhile: a lock on it would keep no process out
         raise OSError(f"its lock file {self.path} is removed again and again")
 
 

@@ -117,8 +117,8 @@ class Journal:
         self._engine = open_database(place)
         self.name = named(self._engine)
         self.listeners: list[Callable[[str], None]] = [say]
-        """Told in words when the database is away and when it is back, from a thread of its own."""
-        self._teller = Teller("told of the journal")
+        """Called with a message when the database is away and when it is back, in a thread of their own."""
+        self._teller = Teller("a listener of the journal")
         self._lock = controller_lock(self._engine)
         self._writer: Writer | None = None
         self._claimed = False

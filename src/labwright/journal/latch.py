@@ -20,7 +20,7 @@ LAB = "lab"
 
 @dataclass(frozen=True)
 class Latch:
-    """A stop that nobody has reset yet.
+    """A stop that was not reset yet.
 
     Attributes:
         id: its number in the journal.

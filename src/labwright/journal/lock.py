@@ -21,7 +21,7 @@ from labwright.journal.database import named, refused
 from labwright.model.errors import RefusedError
 
 LOOKS, LOOK_S = 5, 0.05
-"""A Labwright of before looked at a lock by taking it for a moment; a controller holds it longer."""
+"""Earlier versions of Labwright look at a lock by taking it for a moment; a controller holds it longer."""
 
 _ADVISORY = 0x6C616277  # "labw"; one journal a database
 
@@ -46,7 +46,7 @@ class FileLock:
     """A lock that ends with its process, however it ends.
 
     Two locks on one file: an open-file-description lock, which can be looked at without being taken, and the flock of
-    Labwrights of before, so that none of those runs beside this one.
+    earlier versions of Labwright, so that none of them runs beside this one.
 
     Args:
         path: the journal's file; the lock lies beside it.
@@ -81,7 +81,7 @@ class FileLock:
         try:
             if _seen(handle):
                 return True
-            # A Labwright of before has the flock only, and that can only be tried; one of today has both.
+            # Earlier versions take the flock only, and that can only be tried; this one takes both.
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -107,7 +107,7 @@ def _take_visibly(handle: int) -> None:
 
 
 def _take_after_looks(handle: int) -> None:
-    """Take the flock; whoever looked at it before the other lock was taken lets go of it in a moment.
+    """Take the flock; a watcher that tried it before the other lock was taken releases it in a moment.
 
     Raises:
         BlockingIOError: another process has it.
@@ -142,7 +142,7 @@ class AdvisoryLock:
             try:
                 self._connection.execute(sa.select(1))
             except DBAPIError:
-                self.release()  # the server was away, and has let go of it
+                self.release()  # the server was away, and has released it
             else:
                 return True
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")

@@ -1,4 +1,4 @@
-"""Telling what somebody else's code wants to know, from a thread of its own: it may wait for ever, the lab does not."""
+"""Calling listeners in a thread of their own: they may wait for ever, the lab does not."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class Teller:
                 call, args = self._calls[0]
             try:
                 call(*args)
-            except Exception:  # noqa: BLE001 - whoever listens is not the engine, and must not end a dispense half way
-                _log.exception("the lab goes on, but %s raised an exception", self._name)
+            except Exception:  # noqa: BLE001 - a listener's mistake, whatever it raises, must not end a dispense half way
+                _log.exception("the lab continues, but %s raised an exception", self._name)
             with self._changed:
                 if self._calls:
                     self._calls.popleft()

@@ -31,7 +31,7 @@ AWAY_S = 300.0
 """Wall seconds a server may be away; nothing begins meanwhile, and afterwards the controller stops."""
 
 LOOK_S = 5.0
-"""So often, when something is written, the lock of the journal is looked after."""
+"""So often, when something is written, the lock of the journal is checked."""
 
 LOCK_S = 30.0
 """Wall seconds the lock may be another's after the server was away: its last session may take a while to end there."""
@@ -51,13 +51,13 @@ class _Job:
 
 
 class Writer:
-    """Commits what many threads want to write, in the order they ask.
+    """Commits the transactions of many threads, in the order they are given.
 
     Args:
         engine: of the journal.
         epoch: of this controller; with a newer one in the table nothing is written any more.
         lock: held; taken again when a server was away.
-        say: told in words when the journal is away, and when it is back.
+        say: called with a message when the journal is away, and when it is back.
     """
 
     on_commit: Callable[[str, str], None] = staticmethod(lambda when, label: None)
@@ -85,11 +85,11 @@ class Writer:
         """Do `work` in a transaction, and return when it is on the disk.
 
         Args:
-            work: called with the connection, once or again; it must not keep what it made of a failed try.
+            work: called with the connection, once or again; it must not remember the results of a failed try.
             label: what it is, for tests.
 
         Raises:
-            JournalError: it is not kept: the journal refuses, was away for too long, or belongs to a newer controller.
+            JournalError: not stored: the journal refuses, was away for too long, or belongs to a newer controller.
         """
         try:
             return self.submit(work, label).result(2 * AWAY_S)
@@ -131,12 +131,12 @@ class Writer:
             except queue.Empty:
                 return
             if left is not None:
-                left.future.set_exception(JournalError("the journal was closed before this could be kept"))
+                left.future.set_exception(JournalError("the journal was closed before this could be stored"))
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
-            results = self._kept(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever waits, not to this thread
+            results = self._committed(batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the caller that waits, not to this thread
             if len(batch) > 1 and not isinstance(error, JournalError):
                 for job in batch:  # one of them is wrong; the others must not suffer for it
                     self._commit([job])
@@ -147,13 +147,13 @@ class Writer:
             for job, result in zip(batch, results, strict=True):
                 job.future.set_result(result)
 
-    def _kept(self, batch: list[_Job]) -> list[Any]:
-        """The batch in one transaction; again if the server went away, unless it was kept all the same."""
+    def _committed(self, batch: list[_Job]) -> list[Any]:
+        """The batch in one transaction; again if the server went away, unless it was stored all the same."""
         if self._broken is not None:
             raise self._broken
         if time.monotonic() - self._looked > LOOK_S:
             self._looked = time.monotonic()
-            self._take_again()  # a lock can be lost in silence: with its connection, months after it was taken
+            self._take_again()  # a lock can be lost unnoticed: with its connection, months after it was taken
         self._sequence += 1
         label = " ".join(job.label for job in batch)
         results: list[Any] = []
@@ -182,7 +182,7 @@ class Writer:
                     away_since = now
                     self._say(
                         f"the journal {named(self._engine)} does not answer ({str(error.orig).splitlines()[0]}); "
-                        f"nothing begins until it is back; after {AWAY_S:g} s everything stops"
+                        f"no operation starts until it is back; after {AWAY_S:g} s everything stops"
                     )
                 if now - away_since > AWAY_S:
                     self._broken = refused(self._engine, error)
@@ -197,17 +197,19 @@ class Writer:
         raise AssertionError("unreachable")
 
     def _take_again(self) -> None:
-        """A server that was away has let go of our lock; another controller may have taken it.
+        """A server that was away has released our lock; another controller may have taken it.
 
-        Whoever only tried it lets go of it soon; nothing is committed until it is ours again.
+        A process that only tried it releases it soon; nothing is committed until the lock is ours again.
         """
         deadline = time.monotonic() + LOCK_S
         for attempt in itertools.count():
             try:
                 if self._lock.take():
                     return
+                with self._engine.connect().execution_options(reading=True) as connection:
+                    self._check_fence(connection)  # a newer controller is no watcher: stop at once
             except DBAPIError:
-                return  # still away: the next try says so
+                return  # still away: the next try reports it
             if time.monotonic() > deadline:
                 raise self._fenced("another controller has taken the journal over while it was away")
             time.sleep(TRY_AGAIN_S[min(attempt, len(TRY_AGAIN_S) - 1)])

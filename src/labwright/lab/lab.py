@@ -1,4 +1,4 @@
-"""An open lab: ports taken, devices connected, all failures told at once."""
+"""An open lab: ports taken, devices connected, all failures reported together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Lab:
         clock: the lab clock.
         addresses: where the ports are, if elsewhere than in the files (simulated).
         simulated: whether the instruments are simulated; shown wherever a person looks.
-        instruments: which those are, for the journal: a campaign goes on only where its samples are.
+        instruments: which those are, for the journal: a campaign is resumed only where its samples are.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Lab:
             self.close()
 
     def open(self, only: Collection[str] | None = None, *, undisturbed: bool = False) -> None:
-        """Take the ports, build the devices, find out that each instrument answers, and bring all to rest.
+        """Take the ports, build the devices, check that each instrument answers, and bring all to rest.
 
         Args:
-            only: names of the devices that are wanted, with their ports; all of them if None.
+            only: names of the devices to open, with their ports; all of them if None.
             undisturbed: leave what is under way alone; for a controller that comes back after a crash, and has to find
                 out first what its instruments have done.
 
@@ -109,7 +109,7 @@ class Lab:
         self._close({})
 
     def _close(self, known: Mapping[str, str]) -> None:
-        """As `close`; what is known not to answer is tried, but not told once more."""
+        """As `close`; devices known not to answer are tried, but not reported again."""
         failures: dict[str, str] = {}
         try:
             failures |= tell_all(self.devices, "make_safe")

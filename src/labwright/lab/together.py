@@ -1,4 +1,4 @@
-"""Telling many devices the same at once, whatever one driver does: raises, hangs, or wants to end the program."""
+"""Calling a method of many devices at once, whatever one driver does: raise, hang, or try to end the program."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tell_all(devices: Mapping[str, Any], what: str, deadline_s: float | None = N
         try:
             with in_words(DeviceError, "its driver fails"):
                 getattr(device, what)()
-        except Exception as error:  # noqa: BLE001 - a driver is somebody's code, and the next device must be told
+        except Exception as error:  # noqa: BLE001 - a driver's mistake, whatever it raises, must not keep the other devices from it
             why = str(error) or type(error).__name__
         with lock:
             if not closed:

@@ -1,4 +1,4 @@
-"""What must be open for an operation to begin: nobody has paused the station, or stopped it."""
+"""What must be open for an operation to begin: the station is neither paused nor stopped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Gate:
     """
 
     def __init__(self, station: str, clock: LabClock, loop: asyncio.AbstractEventLoop) -> None:
-        # Reentrant: who parks lets lab time pass, and an alarm that rings then may look at this gate.
+        # Reentrant: a thread that parks lets lab time pass, and an alarm that rings then may look at this gate.
         self.lock = threading.RLock()
         self.stopped: str | None = None
         self._latched = False
@@ -49,7 +49,7 @@ class Gate:
         self._paused_s, self._since_s = 0.0, self._clock.now()
 
     def pause(self, *, on: bool) -> None:
-        """Let nothing begin any more, or let it begin again."""
+        """Let no operation begin, or let them begin again."""
         with self.lock:
             if on and not self._paused:
                 self._paused, self._since_s = True, self._clock.now()
@@ -69,12 +69,12 @@ class Gate:
         return self._latched
 
     def stop(self, why: str) -> None:
-        """Let nothing begin any more in this step; the lock is held."""
+        """Let no operation of this step begin any more; the lock is held."""
         self.stopped = self.stopped or why
         self._let_go()
 
     def latch(self, why: str) -> None:
-        """Let nothing begin any more, in this step and in every later one; the lock is held."""
+        """Let no operation begin any more, in this step and in every later one; the lock is held."""
         if not self._latched:
             self._latched, self.stopped = True, why
         self._let_go()

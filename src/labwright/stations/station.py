@@ -39,10 +39,10 @@ from labwright.stations.uses import Uses
 _log = logging.getLogger(__name__)
 
 JOIN_S = 10.0
-"""How long closing waits for a step that was told to stop, in wall seconds."""
+"""Wall seconds that closing waits for a step that is being stopped."""
 
 REMEMBERED = 100
-"""Outcomes a station tells when it is polled; the journal knows the rest."""
+"""Outcomes that can be polled; the journal has the rest."""
 
 _message: Any = Msg
 """Bluesky's messages carry no types."""
@@ -62,7 +62,7 @@ class Station:
         clock: the lab clock.
         journal: takes every document before anything else does; if it raises, the run ends.
         keeper: of intents, outcomes and observations.
-        finished: told how each step ended, from the station's thread.
+        finished: called with the outcome of each step, from the station's thread.
         scan_id: gives every run a number of its own; each station counts for itself without.
         lab_hash: hash of the lab folder, recorded in every run.
         simulated: recorded in every run.
@@ -162,8 +162,8 @@ class Station:
     def stop(self, why: str, *, now: bool) -> None:
         """End the step that runs after its current operation; or now, with all devices halted and the station latched.
 
-        A latched station begins nothing any more, whether a step runs now or not: a step that it is given later ends
-        stopped before its first operation.
+        A latched station starts nothing any more, whether a step runs now or not: a step that it is given later ends
+        as stopped before its first operation.
         """
         if now:
             self.latch(why)
@@ -205,7 +205,7 @@ class Station:
         self._gate.pause(on=on)
 
     def close(self) -> None:
-        """Stop now and make every device safe; one that cannot be told is logged, and the next is told."""
+        """Stop now and make every device safe, all at once; what fails is logged."""
         with self._gate.lock:
             running = self._order is not None
         self.latch("the station closes")
@@ -235,7 +235,7 @@ class Station:
         self._loop.close()
 
     def _tell(self, what: str, devices: list[Any]) -> None:
-        """Tell devices at once: one that does not answer must not keep the next one waiting."""
+        """Call a method of all devices at once; what fails is logged."""
         for name, why in tell_all({one.name: one for one in devices}, what).items():
             _log.error("station %s: %s: %s failed: %s", self.name, name, what, why)
 
@@ -269,7 +269,7 @@ class Station:
             state, kind = ("stopped", "aborted") if stopped else ("failed", _blame(cause))
             state = "unknown" if isinstance(cause, DoubtError) else state
             error = _words(cause)
-        except Exception as raised:  # noqa: BLE001 - a protocol is somebody's code; whatever it raises ends its step, not the lab
+        except Exception as raised:  # noqa: BLE001 - a protocol's mistake, whatever it raises, ends its step and not the lab
             state, kind, error = "failed", "equipment", f"in the plan, {_words(raised)}"
         watch.cancel()
         if watch.words and state != "done":
@@ -331,7 +331,7 @@ class Station:
             cause = _cause(error)
             status, reason = ("abort" if isinstance(cause, StoppedError) else "fail"), str(cause)
             if isinstance(error, SystemExit):  # it would end Bluesky's loop and leave everybody waiting
-                raise DeviceError(f"{place_of(error)}the plan wanted to end the program") from error
+                raise DeviceError(f"{place_of(error)}the plan tried to end the program") from error
             raise
         finally:
             yield _message("close_run", None, exit_status=status, reason=reason)
@@ -446,7 +446,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _words(cause: BaseException) -> str:
-    """A fault as it was told; a mistake in the lab's code with its place."""
+    """A fault in its own words; a mistake in the lab's code with its place."""
     return f"{cause}" if isinstance(cause, LabwrightError) else f"{place_of(cause)}{type(cause).__name__}: {cause}"
 
 
