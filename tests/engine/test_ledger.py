@@ -15,7 +15,7 @@ from labwright.engine import CampaignCore, CampaignRun, close_unfinished, load_c
 from labwright.engine.driver import CampaignEnd
 from labwright.engine.events import Event
 from labwright.engine.questions import Question
-from labwright.journal import Journal, StepJournal, journal_file, schema
+from labwright.journal import Journal, LoggedEvent, StepJournal, journal_file, schema
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
 from labwright.model.errors import JournalError
@@ -45,6 +45,7 @@ class Bench:
         self.asked: list[Question] = []
         self.core = CampaignCore()
         self.prepared: Callable[[Intent], None] = lambda intent: None
+        self.dosing = ""
 
     def run(
         self,
@@ -87,6 +88,7 @@ class Bench:
         def prepared(intent: Intent) -> None:
             left[0] -= intent.device in DOSES
             if intent.device in DOSES and left[0] == 0:
+                self.dosing = intent.device
                 self.later(seconds, do)
 
         self.prepared = prepared
@@ -110,6 +112,10 @@ class Bench:
     def rows(self, table: Any, *where: Any) -> Any:
         with Journal(journal_file(self.data)) as journal:
             return journal.rows(table, *where)
+
+    def events(self) -> list[LoggedEvent]:
+        with Journal(journal_file(self.data)) as journal:
+            return [event for campaign in journal.campaigns() for event in journal.events(campaign)]
 
     def assert_adds_up(self, filled_ml: float = 58.0) -> dict[str, int]:
         """Intents, ledger, lots and the world's syringes agree; nanolitres taken, by stock."""
@@ -173,6 +179,30 @@ def test_a_given_up_sample_is_charged_what_it_took(bench: Bench) -> None:
     dosed = {stock: nl for stock, nl in taken.items() if stock != "rinse" and nl}
     assert 0 < sum(dosed.values()) < 1_500_000, "of the two millilitres that were planned"
     assert taken["rinse"] == 4_500_000, "it was given up before its own rinse"
+
+
+@pytest.mark.parametrize("word", ["rest", "take"])
+def test_a_dose_that_a_power_cut_ends_half_way_is_completed_or_taken_as_it_is(bench: Bench, word: str) -> None:
+    bench.in_dose(1, lambda: bench.twin.fault(bench.dosing, "power_cycle"), 1.5)
+    end = bench.run(budget=1, answer=lambda question, bench: word)
+    assert end.state == "completed", end.reason
+    bench.assert_adds_up()
+    (question,) = bench.asked
+    part = question.part
+    assert part is not None
+    assert 50 < part.counted < part.asked - 50
+    (found,) = [
+        event.payload["outcome"]["results"]
+        for event in bench.events()
+        if event.kind == "step_ended" and event.payload["outcome"]["step_id"].endswith("/dose")
+        if event.payload["outcome"]["state"] == "done"
+    ]
+    dosed_ul = found["volumes_ul"][part.stock]
+    assert dosed_ul == pytest.approx(part.asked if word == "rest" else part.counted)
+    assert sum(found["volumes_ul"].values()) == pytest.approx(2000.0 - (0 if word == "rest" else part.rest), abs=0.1)
+    (vial,), (trial,) = bench.twin.world.thrown_away, end.core.trials
+    assert trial.measured_params is not None
+    assert trial.measured_params["molality"] == pytest.approx(vial.content.composition()[0], rel=2e-3, abs=5e-4)
 
 
 def test_a_stop_now_leaves_a_dose_unknown_in_the_ledger(bench: Bench) -> None:
