@@ -20,10 +20,7 @@ def report(found: Found, sets: Sets, ours: Sequence[str]) -> None:
             _report_set(found, sets, name, ours)
     if sets.names("related") and sets.names("confirm"):
         print("\n== related and confirm together: all tables named in the project that the design did not use ==")
-        for label in ours:
-            for planner in found.figures:
-                if planner != label:
-                    _report_ratio(label, planner, comparison(found, sets, label, planner, "related", "confirm"))
+        _report_ratios(found, sets, ours, "related", "confirm")
     print("\nall tables: n1 and n5 (experiments to the first of the best 1 %, 5 %), CPU seconds of an ask")
     for planner in found.figures:
         n1, n5 = (np.mean(list(of(found.figures, planner, one).values())) for one in ("n1", "n5"))
@@ -60,22 +57,26 @@ def _report_set(found: Found, sets: Sets, name: SetName, ours: Sequence[str]) ->
             if row:
                 cells = "".join(_cell(row.get(table), least[table], figure) for table in tables)
                 print(f"{planner:<16}{cells}{len(of(found.figures, planner, figure, tables)):>6}")
-    for label in ours:
-        for planner in found.figures:
-            if planner != label:
-                _report_ratio(label, planner, comparison(found, sets, label, planner, name))
+    _report_ratios(found, sets, ours, name)
 
 
 def comparison(found: Found, sets: Sets, label: str, planner: str, *names: SetName) -> Comparison | None:
     """Ours over a peer on all tables of some sets."""
     family_of = {table: sets.family_of[table] for table in sets.names(*names)}
     peer, chance = found.figures.get(planner, {}), found.figures.get(CHANCE, {})
-    return compare(found.reruns.get(label, ()), peer, chance, family_of) if label in found.reruns else None
+    return compare(found.reruns[label], peer, chance, family_of) if label in found.reruns else None
+
+
+def _report_ratios(found: Found, sets: Sets, ours: Sequence[str], *names: SetName) -> None:
+    for label in ours:
+        for planner in found.figures:
+            if planner != label and label in found.reruns:
+                _report_ratio(label, planner, comparison(found, sets, label, planner, *names))
 
 
 def _report_ratio(label: str, planner: str, whole: Comparison | None) -> None:
     if whole is None:
-        print(f"\n{label} / {planner}: no runs in common, or none of {CHANCE}")
+        print(f"\n{label} / {planner}: no run of a table that both and {CHANCE} have")
         return
     few, many = whole.seeds
     seeds = f"{few} seeds" if few == many else f"{few} to {many} seeds"
