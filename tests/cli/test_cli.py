@@ -630,3 +630,16 @@ def test_a_signal_that_it_was_told_to_ignore_ends_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")
+
+
+def test_the_old_name_of_reason_still_works_with_a_warning(tmp_path: Path) -> None:
+    place = ("--data", str(tmp_path))
+    old = CliRunner().invoke(app, ["campaign", "pause", "--because", "the door is open", *place])
+    new = CliRunner().invoke(app, ["campaign", "pause", "--reason=the door is open", *place])
+    assert old.stderr.count("--because is deprecated: write --reason instead") == 1
+    assert "deprecated" not in new.stderr
+    assert str(old.exception) == str(new.exception)
+    assert "holds no campaign" in str(new.exception), "both were understood"
+    shown = CliRunner().invoke(app, ["campaign", "pause", "--help"]).output
+    assert "--reason" in shown
+    assert "--because" not in shown
