@@ -130,10 +130,12 @@ def bad_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_lab(folder)
     driver = folder / "devices" / "heater.py"
     bad = (
-        "\n    _opened = 0\n\n    def make_safe(self) -> None:\n        self._opened += 1\n"
-        "        if self._opened > 1:\n            {}['no such key']\n        super().make_safe()\n"
+        "    _opened = 0\n\n    def make_safe(self) -> None:\n        self._opened += 1\n"
+        "        if self._opened > 1:\n            {}['no such key']\n        super().make_safe()\n\n"
     )
-    driver.write_text(driver.read_text() + bad)
+    text, connect = driver.read_text(), "    def connect(self)"
+    assert connect in text
+    driver.write_text(text.replace(connect, bad + connect))
     return folder
 
 
