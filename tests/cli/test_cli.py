@@ -639,7 +639,7 @@ def test_the_old_name_of_reason_still_works_with_a_warning(tmp_path: Path) -> No
     assert old.stderr.count("--because is deprecated: write --reason instead") == 1
     assert "deprecated" not in new.stderr
     assert str(old.exception) == str(new.exception)
-    assert "holds no campaign" in str(new.exception), "both were understood"
+    assert "run a campaign first" in str(new.exception), "both were understood"
     shown = CliRunner().invoke(app, ["campaign", "pause", "--help"]).output
     assert "--reason" in shown
     assert "--because" not in shown
