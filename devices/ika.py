@@ -99,7 +99,7 @@ class Hotplate(LabDevice):
         if celsius > safety - 50:
             raise DeviceError(
                 f"{self.name}: {celsius:g} degC needs a safety temperature of at least {celsius + 50:g} degC; the "
-                f"screw on the plate stands at {safety:g} degC"
+                f"screw on the plate is set to {safety:g} degC"
             )
         self._forget_error()
         self._set(PROBE, celsius)

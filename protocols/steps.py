@@ -21,7 +21,7 @@ BEFORE_CELL = "leave the sample at the cell; what was drawn before the fault cou
 
 
 def carry(context: StepContext, arm: Any, start: str, end: str) -> Plan:
-    """Take what stands at `start` to `end`; made again after a fault, the empty gripper is opened first."""
+    """Carry the container at `start` to `end`; repeated after a fault, the empty gripper is opened first."""
     if context.order.attempt > 1:
         yield from physical(context, arm.gripper, OPEN)
     for place, grip in ((start, CLOSED), (end, OPEN)):

@@ -75,7 +75,7 @@ def main() -> None:
         _tell(f"{error}", type(error).__name__, error.exit_code)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
-            # whoever read our output has gone; Python's own flush at exit would complain once more
+            # the reader of our output has gone; Python's own flush at exit would complain once more
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None
         _tell(f"{error.filename or 'the system'}: {error.strerror or error}", type(error).__name__, 1)
@@ -97,7 +97,7 @@ def _was_interrupted(error: BaseException | None) -> bool:
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:
-    for one in stopping():  # once is enough: a second must not cut short what the first has begun
+    for one in stopping():  # once is enough: a second must not cut short what the first has started
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 

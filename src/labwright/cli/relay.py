@@ -42,7 +42,7 @@ WAITING_MOST = 1_000_000
 
 
 class Outlet:
-    """A file descriptor, written line by line; a line is begun only where it fits.
+    """A file descriptor, written line by line; a line is started only if it fits.
 
     Args:
         handle: of the file.

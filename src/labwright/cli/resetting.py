@@ -39,7 +39,7 @@ def reset_stop(place: str | Path, instruments: str, *, by: str, reason: str, jso
         here = controller(journal)
         if here.runs and (not here.campaign or choose(journal, here.campaign)["state"] not in OVER):
             what = (
-                f"campaign {here.campaign} is still being stopped" if here.campaign else "a controller has just begun"
+                f"campaign {here.campaign} is still being stopped" if here.campaign else "a controller has just started"
             )
             raise RefusedError(f"{what} by {here.who}; nothing was reset. Wait until that process has ended")
         for one in latched:

@@ -39,7 +39,7 @@ from labwright.model.figures import figure, lasting, measured, with_unit
 logging.getLogger("bluesky").setLevel(logging.CRITICAL)
 
 UPLOAD_WAIT_S = 5.0
-"""Nobody waits for the data store: what is not there by then follows in the background."""
+"""Seconds a run waits for the data store at its end; the rest is uploaded in the background."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
 
 
 def _followed(journal: Journal, campaign: str, view: View) -> Iterator[tuple[LoggedEvent | None, CampaignCore]]:
-    """Each event, and None between them whenever it is time to draw anew; ends when the campaign is over."""
+    """Each event, and None between them when it is time to redraw; ends when the campaign is over."""
     core, last, looked_s = view.core, 0, 0.0
     here: Controller | None = None
     while True:

@@ -100,9 +100,7 @@ class Questions:
 
     def of_removal(self, campaign: str, one: Experiment) -> Question:
         """Ask for a sample that was given up to be taken out of the way of others."""
-        text = (
-            f"sample {one.sample} was given up ({one.given_up}) and stands at {one.stands_at}, where others must pass"
-        )
+        text = f"sample {one.sample} was given up ({one.given_up}) and is at {one.stands_at}, where others must pass"
         choices = {"removed": f"its container was taken out of {one.stands_at}"}
         return self._ask(campaign, one, "", None, text, choices)
 

@@ -57,10 +57,10 @@ class ExclusiveLock:
             os.close(handle)
 
     def look_after(self) -> None:
-        """Show that the file is in use; where it was removed all the same, lock it anew.
+        """Show that the file is in use; where it was removed all the same, lock it again.
 
         Raises:
-            OSError: another process has locked it anew before.
+            OSError: another process has locked it before.
         """
         handle = self._file
         if handle is None:

@@ -26,7 +26,7 @@ class Lines:
 
     Args:
         send: what ends a command; text, or bytes.
-        receive: what ends a reply; blanks and carriage returns before it are cut off.
+        receive: what ends a reply; blanks and carriage returns before it are removed.
 
     Raises:
         TypeError: a line end is empty, or neither text nor bytes.

@@ -87,7 +87,7 @@ class NewEvent:
 
 @dataclass(frozen=True)
 class Command:
-    """What somebody asks the controller to do, as it stands in the table: any program may have written it there.
+    """What the controller is asked to do, as it is in the table: any program may have written it there.
 
     Attributes:
         payload: read from JSON; the text itself where it is none, or too long to be a command's.
@@ -291,7 +291,7 @@ class Journal:
         return [Command(**{**row, "payload": _from_json(row["payload"])}) for row in rows]
 
     def _readable(self, query: sa.Select[Any], key: int, campaign: str) -> Row:
-        """A command; one that cannot be read is one that nobody understands."""
+        """A command; one that cannot be read is refused like one that is not known."""
         try:
             return self.read(query)[0]
         except JournalError as error:

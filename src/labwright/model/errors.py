@@ -141,7 +141,7 @@ class BadReplyError(CommunicationError):
 
 
 class ActTimeoutError(DeviceError):
-    """An act of a device did not end in its time; the device was told to halt."""
+    """An act of a device did not end in time; the device was halted."""
 
 
 class AlarmError(DeviceError):

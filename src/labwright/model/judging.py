@@ -83,7 +83,7 @@ def covers(veto: Veto, space: Space, params: Params) -> bool:
 
 def _as_wanted(made: float, target: float) -> bool:
     if float(made).is_integer() and float(target).is_integer():
-        return made == target  # whole numbers far from 0 are told apart too
+        return made == target  # whole numbers far from 0 are distinguished too
     return math.isclose(made, target, rel_tol=_ROUNDING)
 
 

@@ -15,10 +15,10 @@ counts what it did; ``by_state``: saying it again is harmless; ``ask``: only a p
 
 
 class Evidence(Frozen):
-    """What was found out about an operation whose end nobody saw.
+    """What is known about an operation whose end was not recorded.
 
     Attributes:
-        state: it was done, it was not (and will not be), or that cannot be told.
+        state: it was done, it was not (and will not be), or neither is known.
         words: what was found, for a person.
         result: in JSON; for a measurement the readings the instrument kept, by attribute name.
         counted: how much of it was done, in the axis' unit, by the instrument's own counter; None without one.

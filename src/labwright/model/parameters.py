@@ -142,7 +142,7 @@ class Integer(_Bounded):
         self._ordered(self.name, self.low, self.high)
         if max(abs(self.low), abs(self.high)) > _WHOLE:
             raise ValueError(
-                f"parameter {self.name!r}: whole numbers beyond {_WHOLE} cannot be told apart; shift or rescale it"
+                f"parameter {self.name!r}: whole numbers beyond {_WHOLE} cannot be distinguished; shift or rescale it"
             )
         return self
 

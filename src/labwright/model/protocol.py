@@ -99,12 +99,12 @@ class StepSpec(Frozen):
         needs: steps that must be done (or skipped) before.
         expected_s: how long it usually takes, lab seconds; what was seen in earlier campaigns counts more.
         timeout_s: how long it may take at most, lab seconds.
-        moves_to: the position the sample stands at afterwards; it must be free, and is reserved with the station.
+        moves_to: the sample's location afterwards; the position must be free, and is reserved with the station.
         leaves: the sample leaves the lab, and its position is free.
         keeps: positions that are kept free for this sample from this step on, until it stands there or has left.
         when: done only if this holds, else skipped.
         repeat: a loop that ends with this step.
-        retries: how often it is tried again by itself after a fault, if nothing is in doubt.
+        retries: how often it is retried automatically after a fault, if nothing is in doubt.
         on_failure: then: a person is asked, the sample is given up, or the campaign ends.
         before_again: what a person must see to before the step is repeated, in words; shown with the question.
         always: done also for a sample that was given up, to bring it out of the lab.
@@ -201,7 +201,7 @@ class ProtocolSpec(Frozen):
 
 
 class StepOrder(Frozen):
-    """What a station is told to do.
+    """The order for a station.
 
     Attributes:
         step_id: unique; starting it twice is refused.
@@ -209,13 +209,13 @@ class StepOrder(Frozen):
         experiment: number of the experiment, 0 for a preparation.
         label: the experiment's in the journal.
         sample: id of the sample.
-        place: where the sample's container stands at the start of the experiment.
-        stands_at: where it stands now.
+        place: position of the sample's container at the start of the experiment.
+        stands_at: its location now.
         protocol: the protocol's name.
         step: the step's name.
         round: of a loop, from 1.
         attempt: 1, and one more for each retry after a fault.
-        resumed: whether it was begun before: what is kept of it must be looked up first.
+        resumed: whether it was started before: its records must be looked up first.
         expected_s: how long it should take, lab seconds.
         parameters: of the experiment, by name.
         results: what earlier steps found, by step.
@@ -250,7 +250,7 @@ class StepOutcome(Frozen):
         fail_kind: whose fault a failure is.
         error: what happened, in words.
         doubt: number of the operation that may or may not have happened whole; None if nothing is in doubt.
-        value_lost: whether it is a measurement: that it has happened helps nobody, for its value was not kept.
+        value_lost: whether it is a measurement whose value was not recorded: knowing that it ran is no use.
         run_uids: Bluesky runs that belong to it.
         used: what the step has taken of the stocks so far, in all its attempts, by stock.
         part: of the operation in doubt, where its device could say how much of it was done.

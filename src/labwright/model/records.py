@@ -96,12 +96,12 @@ class Intent(Frozen):
 
 
 class Observation(Frozen):
-    """What a device told: kept before the plan hears of it.
+    """What a device reported: recorded before the plan receives it.
 
     Attributes:
         step_id: the step it belongs to.
         n: its number among the step's messages that are kept.
-        device: who told it.
+        device: which one.
         intent: key of the measurement that made it; empty for a plain reading.
         reading: value and timestamp by data key, as Bluesky has it.
         lab_time_s: when.

@@ -69,7 +69,7 @@ TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
 
 
 class IllegalTransitionError(LabwrightError):
-    """A change of state that is not drawn above: a bug, or a journal somebody has edited."""
+    """A change of state that is not drawn above: a bug, or a journal that was edited by hand."""
 
 
 def check_transition(kind: str, who: str, old: str, new: str) -> None:

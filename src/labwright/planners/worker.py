@@ -43,13 +43,13 @@ class Answer:
 
 
 class Worker(Protocol):
-    """Whoever has the planner think for the engine."""
+    """What lets the planner think for the engine."""
 
     def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
         """Ask for `n` suggestions; `answered` is called exactly once, from this thread or another."""
 
     def close(self) -> None:
-        """Nobody asks any more."""
+        """End it; nothing is asked after this."""
 
 
 class PlannerWorker:
@@ -159,7 +159,7 @@ class PlannerWorker:
             end = self._reap()
             happened.append(f"it did not answer within {self._deadline_s:g} s" if child.late else end)
         return Reply(
-            refused=f"no answer in {_TRIES} tries: {'; '.join(dict.fromkeys(happened))}. Go on with another planner "
+            refused=f"no answer in {_TRIES} tries: {'; '.join(dict.fromkeys(happened))}. Use another planner "
             "(sobol and random need no model), or look at this machine's memory and load and resume the campaign"
         )
 

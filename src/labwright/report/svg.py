@@ -83,7 +83,7 @@ class Axis:
         return [round((first + index) * step, places) for index in range(number)]
 
     def labelled(self, room: float = math.inf) -> list[tuple[float, str]]:
-        """Ticks and what stands at them, so few that they fit into `room` side by side."""
+        """Ticks and their labels, so few that they fit into `room` side by side."""
         for most in (5, 4, 3, 2):
             ticks = self.ticks(most)
             labels = evenly(ticks, self.step(most))

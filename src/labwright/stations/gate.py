@@ -90,11 +90,11 @@ class Gate:
             raise StoppedError(f"station {self._station} was asked to stop: {self.stopped}")
 
     def begin(self, work: Callable[[], T]) -> T:
-        """Begin something, unless the station was paused or stopped.
+        """Start something, unless the station was paused or stopped.
 
         Raises:
-            StoppedError: a stop was asked for; nothing has begun.
-            PausedError: it is paused; nothing has begun.
+            StoppedError: a stop was asked for; nothing was started.
+            PausedError: it is paused; nothing was started.
         """
         with self.lock:
             self.check()

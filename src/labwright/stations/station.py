@@ -259,7 +259,7 @@ class Station:
         watch = TimeLimit(self._gate, self._clock, order.step_id, limit_s, self._too_long)
         self._operations = None
         try:
-            self._gate.check()  # a latched station has not begun this step
+            self._gate.check()  # a latched station has not started this step
             self._operations = StepOperations(order, self._keeper, self._clock, self._actor, self._gate, self._uses)
             self._engine(self._plan(order, found, uids))
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
@@ -314,7 +314,7 @@ class Station:
         uids.append((yield _message("open_run", None, labwright=labwright, sample=order.sample)))
         status, reason = "fail", ""
         try:
-            if self._monitors:  # read anew after a crash, too: what they tell must be true now
+            if self._monitors:  # read again after a crash, too: what they report must be true now
                 self._operations_now.off = True
                 yield from bps.trigger_and_read(self._monitors, name="environment")
                 self._operations_now.off = False
@@ -343,7 +343,7 @@ class Station:
         return self._operations
 
     def _all_ended(self) -> Plan:
-        """Wait for operations that the plan has begun and not waited for."""
+        """Wait for operations that the plan has started and not waited for."""
         if self._operations_now.pending:
             yield _message("wait_for", None, [self._operations_now.finish])
 

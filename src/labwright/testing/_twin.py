@@ -298,7 +298,7 @@ class _Controller:
             for name in names.split(","):
                 self._boundary(when, f"{family}:{name}")
         if self._dead:
-            raise CutError("the controller was cut off")
+            raise CutError("the controller was interrupted")
 
     def _boundary(self, when: str, what: str) -> None:
         nth = self._passed[when, what] = self._passed.get((when, what), 0) + 1
@@ -318,8 +318,8 @@ class _Controller:
         for port in self._lab.ports.values():
             port.cut()
         self._run.runs.close()
-        self._run.runs.folder = self._twin.data / "cut off"
-        self._run.ask_to_stop("cut off", now=True)
+        self._run.runs.folder = self._twin.data / "interrupted"
+        self._run.ask_to_stop("interrupted", now=True)
 
     def _leave(self) -> None:
         """Close the lab and the journal, or let go of them as a killed process does."""

@@ -153,7 +153,7 @@ def _measurements(state: CampaignState) -> pd.DataFrame:
 
 
 def _table(space: Space, points: list[Params]) -> pd.DataFrame:
-    """Points as BayBE has them; what was weighed slightly outside its bounds stands at them."""
+    """Points as BayBE has them; what was weighed slightly outside its bounds is moved to them."""
     return _frame(space, np.clip([space.to_unit(params) for params in points], 0.0, 1.0))
 
 

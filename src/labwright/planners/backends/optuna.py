@@ -134,7 +134,7 @@ def _distributions(space: Space) -> dict[str, Any]:
 
 
 def _asked(space: Space, params: Params) -> dict[str, Any]:
-    """Parameters as Optuna has them; what was weighed slightly outside its bounds stands at them."""
+    """Parameters as Optuna has them; what was weighed slightly outside its bounds is moved to them."""
     return {
         one.name: params[one.name]
         if isinstance(one, Categorical)

@@ -88,7 +88,7 @@ class SkoptPlanner(BackendPlanner):
 
 
 def _asked(state: CampaignState, params: Params) -> list[Any]:
-    """A point as skopt has it; what was weighed slightly outside its bounds stands at them."""
+    """A point as skopt has it; what was weighed slightly outside its bounds is moved to them."""
     return [
         params[one.name] if isinstance(one, Categorical) else min(max(float(one.to_unit(params[one.name])), 0.0), 1.0)
         for one in state.space.parameters

@@ -17,7 +17,7 @@ __all__ = ["ModelledPlanner"]
 
 
 class ModelledPlanner(BaseModel):
-    """A planner whose predictions come from the shared Gaussian process, whoever chose the points.
+    """A planner whose predictions come from the shared Gaussian process, whichever planner chose the points.
 
     So two planners with the same trials give the same answers, and differ only in what they propose.
     """

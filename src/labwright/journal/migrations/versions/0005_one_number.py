@@ -29,7 +29,7 @@ def _text(name: str) -> sa.Column[str]:
 
 
 def _experiments() -> None:
-    """``told`` is called complete; a trial is called as its experiment is, not by its place among the suggestions."""
+    """Name the state of a finished experiment `complete`; give a trial the number of its experiment."""
     names = ("campaign", "label", "state", "trial")
     table = sa.table("experiment", *(sa.column(name) for name in names))
     connection = op.get_bind()
