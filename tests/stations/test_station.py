@@ -244,7 +244,7 @@ def test_numpys_numbers_and_arrays_become_json() -> None:
 def test_a_plan_that_wants_to_end_the_program_ends_its_step(bench: Bench) -> None:
     outcome = bench.do("exit")
     assert outcome.state == "failed"
-    assert "the plan wanted to end the program" in outcome.error
+    assert "the plan tried to end the program" in outcome.error
     assert bench.do("quick").state == "done"
 
 

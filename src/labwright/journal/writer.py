@@ -30,9 +30,6 @@ TOGETHER = 256
 AWAY_S = 300.0
 """Wall seconds a server may be away; nothing begins meanwhile, and afterwards the controller stops."""
 
-LOOK_S = 5.0
-"""So often, when something is written, the lock of the journal is checked."""
-
 LOCK_S = 30.0
 """Wall seconds the lock may be another's after the server was away: its last session may take a while to end there."""
 
@@ -70,7 +67,6 @@ class Writer:
         self._say = say
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._sequence = 0
-        self._looked = time.monotonic()
         self._broken: JournalError | None = None
         self._newest = sa.select(sa.func.max(epoch_table.c.id))
         self._mark = (
@@ -151,9 +147,8 @@ class Writer:
         """The batch in one transaction; again if the server went away, unless it was stored all the same."""
         if self._broken is not None:
             raise self._broken
-        if time.monotonic() - self._looked > LOOK_S:
-            self._looked = time.monotonic()
-            self._take_again()  # a lock can be lost unnoticed: with its connection, months after it was taken
+        # Before each commit: a lock is lost with its connection, and the pool may replace others without an error.
+        self._take_again()
         self._sequence += 1
         label = " ".join(job.label for job in batch)
         results: list[Any] = []
