@@ -54,6 +54,12 @@ _DISPENSED = re.compile(r"I(\d+\.\d*|\d*\.\d+)W(\d+\.\d*|\d*\.\d+)(UL|ML)")
 _SETTING = re.compile(r"(\d+\.?\d*|\.\d+)?([A-Z]*)")
 """A setting as the pump reports it: a number, a unit or word, or both."""
 
+_BASIC = re.compile(rb"\x02(\d\d[IWSPTUXA][ -~]*)\x03")
+"""A reply in basic mode. As a safe mode packet it would be 48 bytes long or more, as no reply of this pump is."""
+
+BASIC = "in basic mode: "
+"""Marks such a reply for the parser."""
+
 
 @dataclass(frozen=True)
 class SafePackets:
@@ -68,6 +74,8 @@ class SafePackets:
         """The first whole packet, its CRC checked."""
         if buffer and buffer[0] != STX:
             raise BadReplyError(f"reply {buffer!r} does not start with STX")
+        if (basic := _BASIC.match(buffer)) is not None:
+            return BASIC + basic[1].decode("ascii"), basic.end()
         if len(buffer) < 2 or len(buffer) < buffer[1] + 1:
             return None
         length = buffer[1]
@@ -127,16 +135,19 @@ class SyringePump(LabDevice):
         Raises:
             DeviceError: it does not answer, it is no NE-1000, or its memory does not take a setting.
         """
-        safe_mode = f"SAF{SAFE_TIMEOUT_S}"
-        try:
-            self.ask(safe_mode)  # the reply already comes in the new mode
-        except AlarmError:
-            self.ask(safe_mode)  # a past alarm is reported once, in place of the first answer
+        self._safe_mode()
         version = self.ask("VER").data  # its CRC is right, so this is no noise
         if not version.startswith("NE"):
             raise DeviceError(f"{self.name}: expected a New Era pump at address {self.address}, got {version!r}")
         if self.ask("").status not in MOVING:
             self._set_up()
+
+    def _safe_mode(self, *, urgent: bool = False) -> None:
+        safe_mode = f"SAF{SAFE_TIMEOUT_S}"
+        try:
+            self.ask(safe_mode, urgent=urgent)  # the reply already comes in the new mode
+        except AlarmError:
+            self.ask(safe_mode, urgent=urgent)  # a past alarm is reported once, in place of the first answer
 
     def pump_timeout_s(self, volume_ul: float) -> float:
         """Lab seconds the act may take: twice the time at the set rate, and ten for the talking."""
@@ -267,7 +278,7 @@ class SyringePump(LabDevice):
         """The pump's status letter, after taking the alarm it may hold.
 
         A watchdog that tripped and a motor that stalled are reported once and mean that it stands. A pump that lost its
-        power is back in basic mode, where its answers are not understood: it is connected again.
+        power may be back in basic mode: it is connected again.
         """
         try:
             return str(self.ask("").status)
@@ -279,13 +290,23 @@ class SyringePump(LabDevice):
         return str(self.ask("").status)
 
     def halt(self) -> None:
-        """Stop pumping: the first STP pauses, the second ends the program."""
+        """Stop pumping: the first STP pauses, the second ends the program.
+
+        Raises:
+            DeviceError: it pumps all the same.
+        """
+        status = ""
         for _ in range(2):
             try:
-                self.ask("STP", urgent=True, errors_allowed=("NA",))
-            except AlarmError:
-                # An alarm means that it stands already; the reply that reported it has cleared it.
-                self.ask("STP", urgent=True, errors_allowed=("NA",))
+                status = self.ask("STP", urgent=True, errors_allowed=("NA",)).status
+            except AlarmError as alarm:
+                # The reply that reported the alarm has cleared it, and has stopped nothing. A pump that lost its power
+                # may be in basic mode, and may have started its program again by itself.
+                if ALARMS["R"] in str(alarm):
+                    self._safe_mode(urgent=True)
+                status = self.ask("STP", urgent=True, errors_allowed=("NA",)).status
+        if status in MOVING:
+            raise DeviceError(f"{self.name}: its status is still {status} after STP was sent twice; it may be pumping")
 
     def ask(
         self, command: str, *, parse: Any = None, errors_allowed: tuple[str, ...] = (), urgent: bool = False
@@ -302,9 +323,12 @@ class SyringePump(LabDevice):
 
     def _parse(self, errors_allowed: tuple[str, ...] = ()) -> Any:
         def parse(text: str) -> Answer:
+            basic, text = text.startswith(BASIC), text.removeprefix(BASIC)
             if len(text) < 3 or text[:2] != f"{self.address:02d}" or text[2] not in "IWSPTUXA":
                 raise BadReplyError(f"{text!r} is no reply of pump {self.address}")
             status, data = text[2], text[3:]
+            if basic:
+                raise AlarmError(f"{self.name}: alarm ?R: {ALARMS['R']}; it replied {text!r} in basic mode")
             if status == "A":
                 raise AlarmError(f"{self.name}: alarm {data}: {ALARMS.get(data[1:], 'unknown')}")
             if data.startswith("?") and data[1:] == "COM":

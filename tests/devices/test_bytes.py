@@ -544,3 +544,34 @@ def test_a_conversation_notices_what_was_never_said() -> None:
         talking(SelectorValve, [(b"CP\r", b"CP01\r")], positions=10),
     ):
         pass
+
+
+def basic(data: str) -> bytes:
+    return b"\x02" + data.encode() + b"\x03"
+
+
+@pytest.mark.parametrize(
+    ("replies", "restarted"),
+    [
+        ([basic("03A?R"), packet("03S"), packet("03S?NA"), packet("03S?NA")], False),
+        ([basic("03S?NA"), packet("03S"), packet("03S?NA"), packet("03S?NA")], False),
+        ([packet("03A?R"), packet("03S"), packet("03S?NA"), packet("03S?NA")], False),
+        ([basic("03A?R"), packet("03A?R"), packet("03S"), packet("03S?NA"), packet("03S?NA")], False),
+        ([basic("03I"), packet("03I"), packet("03P"), packet("03S")], True),
+    ],
+)
+def test_a_pump_that_lost_its_power_is_halted(replies: list[bytes], restarted: bool) -> None:
+    """In basic mode or not, and pumping again or not: it is brought back to safe mode, and stands at the end."""
+    wake = [packet("03SAF60")] * (len(replies) - 3)
+    commands = [packet("03STP"), *wake, packet("03STP"), packet("03STP")]
+    with talking(SyringePump, list(zip(commands, replies, strict=True)), **PUMP) as pump:
+        pump.make_safe()
+        assert pump.port.stats.bad_replies == pump.port.stats.timeouts == 0
+
+
+def test_a_pump_that_pumps_after_two_stops_is_not_safe() -> None:
+    with (
+        talking(SyringePump, [(packet("03STP"), packet("03I?NA"))] * 2, **PUMP) as pump,
+        pytest.raises(DeviceError, match="status is still I after STP was sent twice"),
+    ):
+        pump.make_safe()

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from labwright.cli.app import app
 from labwright.engine.recovery import learnt_s
-from labwright.journal import Journal
+from labwright.journal import Journal, latching, open_latches
 
 LAB = {
     "lab_config/lab.yaml": """\
@@ -279,6 +279,26 @@ with labwright.open(sys.argv[1]) as lab:
     assert states(lab)[interrupted] == before[interrupted]
     assert run(lab, "a").returncode == 0
     assert states(lab)[interrupted] == "completed"
+
+
+def test_a_stopped_campaign_does_not_continue_after_a_reset(lab: Path) -> None:
+    """Its controller latched the instruments, and died before it recorded that the campaign was asked to stop."""
+    assert run(lab, "a", broken="die").returncode == 9
+    (stopped,) = states(lab)
+    with Journal(lab / "var" / "journal.sqlite") as journal:
+        journal.control("a test")
+        journal.writer.transact(latching("real", stopped, "Ann", "it smells"))
+    refused = run(lab, "a")
+    assert refused.returncode == 5
+    assert here(lab, "reset", "--by", "Bo", "--reason", "aired").returncode == 0
+    ended = run(lab, "a")
+    assert (ended.returncode, states(lab)) == (130, {stopped: "stopped"}), ended.stderr
+    shown = json.loads(here(lab, "campaign", "show", stopped, "--json").stdout)
+    assert shown["reason"] == "stopped by Ann: it smells"
+    (asked,) = questions(lab)
+    assert asked["id"] == f"{stopped}:deck"
+    with Journal(lab / "var" / "journal.sqlite") as journal:
+        assert open_latches(journal) == [], "it is the stop that was reset, and no second one"
 
 
 def test_who_answers_for_the_deck_gives_the_interrupted_campaign_up(lab: Path) -> None:

@@ -56,6 +56,7 @@ from labwright.journal import (
     StepJournal,
     Teller,
     WakePort,
+    latch_of,
     latching,
     recover,
     settle,
@@ -228,6 +229,7 @@ class CampaignRun:
             if self._stopped_now:
                 self._latch(self._stopped_now)
             if self._resume:
+                self._stop_again()
                 self._restoring = threading.Thread(target=self._restore, name="restore", daemon=True)
                 self._restoring.start()
             self._events.put(_Look())
@@ -296,6 +298,17 @@ class CampaignRun:
             earlier=self._earlier,
             naming=2,
         )
+
+    def _stop_again(self) -> None:
+        """End a campaign whose stop latched the instruments, but whose controller died before it recorded the rest.
+
+        A person has reset the latch since, which lets the instruments move again, not the stopped campaign.
+        """
+        latch = latch_of(self._journal, self._resume)
+        if latch is not None and not self.core.stop_asked and not self.core.over:
+            self._set_nothing()
+            by = latch.by or "the controller"
+            self._events.put(StopAsked(why=f"stopped by {by}: {latch.because}", by=latch.by))
 
     def _restore(self) -> None:
         """Set the set-points again that were lost while no controller ran, before any sample continues."""

@@ -4,6 +4,7 @@ from labwright.journal.journal import Changes, Command, Journal, LoggedEvent, Ne
 from labwright.journal.latch import (
     Latch,
     instruments_words,
+    latch_of,
     latching,
     open_latches,
     place_option,
@@ -36,6 +37,7 @@ __all__ = [
     "find_run",
     "instruments_words",
     "journal_file",
+    "latch_of",
     "latching",
     "open_latches",
     "place_option",

@@ -52,6 +52,13 @@ def open_latches(journal: Journal, instruments: str | None = None) -> list[Latch
     return [Latch(**{name: row[name] for name in names}) for row in journal.rows(table, *where, order=table.c.id)]
 
 
+def latch_of(journal: Journal, campaign: str) -> Latch | None:
+    """The newest stop of a campaign, reset or not; None if it was never stopped."""
+    table, names = schema.latch, Latch.__dataclass_fields__
+    rows = journal.rows(table, table.c.campaign == campaign, order=table.c.id)
+    return Latch(**{name: rows[-1][name] for name in names}) if rows else None
+
+
 def latching(instruments: str, campaign: str, by: str, because: str) -> Work:
     """For a transaction of the controller: set the latch, unless these instruments are latched already."""
     table, set_s = schema.latch, time.time()
