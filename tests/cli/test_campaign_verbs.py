@@ -28,13 +28,8 @@ from labwright.journal import Journal, schema
 from labwright.model.errors import ConfigError, JournalError, RefusedError
 from labwright.simulation.control import ask
 from tests.cli.test_replay import first_events
+from tests.forks import labwright
 from tests.postgres import PostgresServer
-
-
-def labwright(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "labwright", *map(str, words)], capture_output=True, text=True, timeout=60
-    )
 
 
 def here(*words: str | Path) -> Result:

@@ -20,14 +20,9 @@ from typer.testing import CliRunner
 
 from labwright.cli.app import app
 from labwright.simulation.control import ask
+from tests.forks import labwright
 
 ROOT = Path(__file__).parents[2]
-
-
-def labwright(*words: str | Path, cwd: Path = ROOT, timeout: float = 90) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "labwright", *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=timeout
-    )
 
 
 def verbs(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

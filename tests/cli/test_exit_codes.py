@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.forks import labwright
 
 MANUAL = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 NOWHERE = "/nonexistent/lab"
@@ -39,9 +39,7 @@ NOWHERE = "/nonexistent/lab"
 )
 def test_the_exit_code_says_whose_mistake_it_was(words: str, code: int, tmp_path: Path) -> None:
     arguments = [str(tmp_path) if word == "DATA" else word for word in words.split()]
-    done = subprocess.run(
-        [sys.executable, "-m", "labwright", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = labwright(*arguments)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert re.search(rf"^\| {code} \|", MANUAL.read_text(), re.M), "the manual says what it means"

@@ -3,8 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from labwright.model.campaign import Objective, PlannerSpec, Suggestion
 from labwright.model.protocol import ParameterSpec, ProtocolSpec, ResultSpec, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
+from tests.forks import labwright
 
 
 def first_events(journal: Journal, campaign: str = "first-20260101-000000-0001") -> None:
@@ -59,7 +58,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("labs")
     make_lab(folder / "mine")
     words = ("campaign", "run", "first", "--simulated", "--no-store", "--lab", folder / "mine", "--data", folder)
-    done = subprocess.run([sys.executable, "-m", "labwright", *map(str, words)], capture_output=True, text=True)
+    done = labwright(*words)
     assert done.returncode == 0, done.stderr
     return folder / "journal.sqlite"
 

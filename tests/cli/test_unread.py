@@ -16,7 +16,8 @@ import pytest
 
 from labwright.cli.init import make_lab
 from labwright.cli.relay import Outlet, Relay
-from tests.cli.test_campaign_verbs import labwright, query
+from tests.cli.test_campaign_verbs import query
+from tests.forks import labwright
 
 
 @pytest.fixture(scope="module")

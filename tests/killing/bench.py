@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -29,15 +28,11 @@ import orjson
 from labwright.engine.recovery import unfinished
 from labwright.journal import Journal, journal_file, schema
 from labwright.model.errors import JournalError
+from tests.forks import forks
 
 LAB = Path(__file__).parents[1] / "labs" / "fourways"
 SPEED = 20.0
 START_S = 30.0
-
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(
-    ["labwright.cli.running", "labwright.cli.simulating", "labwright.simulation", "labwright.store", "amqtt.broker"]
-)
 
 Victim = str
 """controller, simulation, broker, database; or the clock, which only jumps."""
@@ -215,12 +210,12 @@ class Bench:
             self.database.start()
             return
         if name == "broker":
-            process = _forks.Process(target=_broker, args=(self.data, self._tcp_port), daemon=True)
+            process = forks.Process(target=_broker, args=(self.data, self._tcp_port), daemon=True)
             process.start()
             until(lambda: _listens(self._tcp_port), "the broker listens")
         else:
             (self.data / "endpoints.json").unlink(missing_ok=True)
-            process = _forks.Process(target=_simulate, args=(self.lab, self.data, self._seed), daemon=True)
+            process = forks.Process(target=_simulate, args=(self.lab, self.data, self._seed), daemon=True)
             process.start()
             until((self.data / "endpoints.json").exists, "the simulation has written its addresses")
         self._processes[name] = process
@@ -253,10 +248,10 @@ class Bench:
 
     def run(self, *kills: Kill, budget: int | None = None, name: str = "ways") -> int:
         """A controller, until it has ended or was killed; the exit code, negative for a signal."""
-        here, there = _forks.Pipe()
+        here, there = forks.Pipe()
         cut_off = self.cut_off()
         wanted = None if cut_off else budget
-        process = _forks.Process(
+        process = forks.Process(
             target=_control, args=(self.lab, self.data, self.place, name, wanted, kills, there), daemon=True
         )
         process.start()
@@ -279,10 +274,10 @@ class Bench:
 
     def zombie(self) -> tuple[int, str]:
         """A second controller beside the first: exit code, and what it said."""
-        here, there = _forks.Pipe()
+        here, there = forks.Pipe()
         (self.data / "zombie").mkdir(exist_ok=True)
         shutil.copy(self.data / "endpoints.json", self.data / "zombie" / "endpoints.json")
-        process = _forks.Process(
+        process = forks.Process(
             target=_control, args=(self.lab, self.data / "zombie", self.place, "ways", None, (), there), daemon=True
         )
         process.start()

@@ -6,7 +6,6 @@ import contextlib
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from labwright.lab import read_lab
 from labwright.model.errors import CommunicationError, ConfigError
 from labwright.model.ports import SerialAddress
 from labwright.simulation import SimHost, SimInstrument, SimulatedLab, World
+from tests import forks
 
 TEMPLATE = Path(__file__).parents[2] / "src" / "labwright" / "cli" / "template"
 
@@ -26,9 +26,7 @@ DEVICES, SIMULATOR, DRIVER = "lab_config/devices.yaml", "simulators/heater.py", 
 
 
 def labwright(lab: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "labwright", *words], cwd=lab, capture_output=True, text=True, timeout=60
-    )
+    return forks.labwright(*words, cwd=lab)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from labwright.engine import rebuilt, replayed
 from labwright.engine.events import decisions
 from labwright.journal import Journal, schema
 from labwright.report import html, newest
+from tests import forks
 
 GOLDEN = Path(__file__).parent / "golden"
 WHOLE, CUT = "whole-20261126-180833-296c", "cut-20261126-180838-4f3a"
@@ -36,8 +36,7 @@ def lab(tmp_path: Path) -> Path:
 
 def labwright(*words: str | Path) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if name != "LABWRIGHT_JOURNAL"}
-    line = [sys.executable, "-m", "labwright", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, env=env)
+    return forks.labwright(*words, env=env)
 
 
 def test_every_decision_is_the_same(data: Path) -> None:

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from labwright.cli.app import app
 from labwright.engine.recovery import learnt_s
 from labwright.journal import Journal, latching, open_latches
+from tests import forks
 
 LAB = {
     "lab_config/lab.yaml": """\
@@ -136,9 +137,7 @@ def python(lab: Path, code: str) -> subprocess.CompletedProcess[str]:
 
 
 def labwright(lab: Path, *words: str, broken: str = "") -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "BREAK": broken}
-    line = [sys.executable, "-m", "labwright", *words, "--lab", str(lab)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, env=env, cwd=lab)
+    return forks.labwright(*words, "--lab", lab, cwd=lab, env={**os.environ, "BREAK": broken})
 
 
 def here(lab: Path, *words: str) -> subprocess.CompletedProcess[str]:
