@@ -32,6 +32,7 @@ from labwright.model.space import (
     Space,
 )
 from labwright.model.spec import CampaignSpec, StopRule
+from tests.forks import labwright
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "src" / "labwright" / "cli" / "template"
@@ -121,6 +122,24 @@ def test_the_snippets_on_planning_without_a_lab_run(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, timeout=100)
         assert done.returncode == 0, done.stderr
         assert "temperature / degC" in done.stdout
+
+
+def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
+    lab = tmp_path / "mylab"
+    make_lab(lab)
+    text = (ROOT / "docs" / "tutorials" / "first-lab.md").read_text(encoding="utf-8")
+    (new_class,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (new_space,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    protocol, campaign = lab / "protocols" / "warm_up.py", lab / "lab_config" / "campaigns" / "first.yaml"
+    head, _, _ = protocol.read_text(encoding="utf-8").partition("class WarmUp")
+    protocol.write_text(head + new_class, encoding="utf-8")
+    assert "hold" in labwright("check", "--lab", lab).stderr
+    old = campaign.read_text(encoding="utf-8")
+    campaign.write_text(re.sub(r"space:\n(  .*\n)+", new_space, old), encoding="utf-8")
+    done = labwright("check", "--lab", lab)
+    assert done.returncode == 0, done.stderr
+    done = labwright("campaign", "run", "first", "--simulated", "--no-store", "--lab", lab, "--data", tmp_path / "data")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_goals_in_the_reference_are_understood() -> None:

@@ -163,9 +163,7 @@ def simulate(
     ] = 1.0,
     seed: Annotated[
         int,
-        typer.Option(
-            "--seed", help="Of everything random in the simulated world.", parser=strict_int(), metavar="<int>"
-        ),
+        typer.Option("--seed", help="Random seed for the simulation.", parser=strict_int(), metavar="<int>"),
     ] = 0,
     endpoints: Annotated[Path | None, typer.Option("--endpoints", help="Where to write the addresses.")] = None,
     state: Annotated[
