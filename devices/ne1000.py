@@ -295,18 +295,29 @@ class SyringePump(LabDevice):
         Raises:
             DeviceError: it pumps all the same.
         """
-        status = ""
         for _ in range(2):
-            try:
-                status = self.ask("STP", urgent=True, errors_allowed=("NA",)).status
-            except AlarmError as alarm:
-                # The reply that reported the alarm has cleared it, and has stopped nothing. A pump that lost its power
-                # may be in basic mode, and may have started its program again by itself.
-                if ALARMS["R"] in str(alarm):
-                    self._safe_mode(urgent=True)
-                status = self.ask("STP", urgent=True, errors_allowed=("NA",)).status
+            status = self._stp()
         if status in MOVING:
             raise DeviceError(f"{self.name}: its status is still {status} after STP was sent twice; it may be pumping")
+
+    def _stp(self) -> str:
+        """Send STP; the status afterwards.
+
+        The reply that reports an alarm has cleared it, but has stopped nothing. A pump that lost its power may be in
+        basic mode, and may have started its program again by itself. All other alarms mean that it stands.
+        """
+        try:
+            return str(self.ask("STP", urgent=True, errors_allowed=("NA",)).status)
+        except AlarmError as alarm:
+            if ALARMS["R"] in str(alarm):
+                self._safe_mode(urgent=True)
+        try:
+            return str(self.ask("STP", urgent=True, errors_allowed=("NA",)).status)
+        except AlarmError as alarm:
+            # On a slow line the watchdog trips again between two packets.
+            if ALARMS["R"] in str(alarm):
+                raise
+            return "S"
 
     def ask(
         self, command: str, *, parse: Any = None, errors_allowed: tuple[str, ...] = (), urgent: bool = False

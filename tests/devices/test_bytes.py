@@ -569,6 +569,11 @@ def test_a_pump_that_lost_its_power_is_halted(replies: list[bytes], restarted: b
         assert pump.port.stats.bad_replies == pump.port.stats.timeouts == 0
 
 
+def test_a_watchdog_that_trips_at_each_packet_of_a_slow_line_means_that_the_pump_stands() -> None:
+    with talking(SyringePump, [(packet("03STP"), packet("03A?T"))] * 4, **PUMP) as pump:
+        pump.make_safe()
+
+
 def test_a_pump_that_pumps_after_two_stops_is_not_safe() -> None:
     with (
         talking(SyringePump, [(packet("03STP"), packet("03I?NA"))] * 2, **PUMP) as pump,

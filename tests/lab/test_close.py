@@ -76,7 +76,7 @@ def test_what_one_driver_raises_keeps_no_other_device_from_being_made_safe(
     assert unsafe.value.exit_code == 1
     assert set(unsafe.value.failures) == {"pump_3"}
     assert words in unsafe.value.failures["pump_3"]
-    assert str(unsafe.value).startswith("NOT SAFE: 1 SIMULATED device")
+    assert str(unsafe.value).startswith("NOT SAFE: 1 SIMULATED device may")
     assert set(done) == devices - {"pump_3"}
     assert (lab.devices, lab.ports, lab._broker) == ({}, {}, None)
     for port in ports:
@@ -152,7 +152,7 @@ def test_what_is_not_safe_is_told_last_with_exit_code_1(bad_lab: Path, tmp_path:
     )
     assert done.returncode == 1, done.stderr
     *_, head, device, advice = done.stderr.splitlines()
-    assert head.startswith("labwright: NOT SAFE: 1 SIMULATED device")
+    assert head.startswith("labwright: NOT SAFE: 1 SIMULATED device may")
     assert "devices/heater.py" in device
     assert "KeyError: 'no such key'" in device
     assert "look at them now" in advice

@@ -69,7 +69,7 @@ class UnreachableError(LabwrightError):
             if name in self.behind:
                 lines += [f"  {why}", *(f"    {device}" for device in self.behind[name])]
             else:
-                lines.append(f"  {name}: {why}")
+                lines.append(_line(name, why))
         count = len(self.failures) - len(self.behind) + sum(map(len, self.behind.values()))
         head = f"{count} device{'s' if count != 1 else ''} cannot be reached; nothing was moved:"
         advice = (
@@ -80,6 +80,11 @@ class UnreachableError(LabwrightError):
             "(--simulated)."
         )
         super().__init__("\n".join([head, *lines, advice]))
+
+
+def _line(name: str, why: str) -> str:
+    """A device's failure; what its driver raises often begins with its name."""
+    return f"  {name}: {why.removeprefix(f'{name}: ')}"
 
 
 class RefusedError(LabwrightError):
@@ -115,8 +120,8 @@ class UnsafeError(LabwrightError):
 
     def __init__(self, failures: Mapping[str, str], *, simulated: bool = False) -> None:
         self.failures = dict(failures)
-        what = "SIMULATED devices" if simulated else "devices"
-        lines = [f"  {name}: {why}" for name, why in self.failures.items()]
+        what = f"{'SIMULATED ' if simulated else ''}device{'s' if len(self.failures) != 1 else ''}"
+        lines = [_line(name, why) for name, why in self.failures.items()]
         super().__init__(
             "\n".join(
                 [
