@@ -70,5 +70,5 @@ def test_nothing_is_reset_while_the_controller_still_stops(tmp_path: Path) -> No
     latched(place, "here")
     with Journal(place) as journal:
         journal.control("a test")
-        with pytest.raises(RefusedError, match="a controller has just begun"):
+        with pytest.raises(RefusedError, match="a controller has just started"):
             reset_stop(place, "", by="Bo", reason="aired", json=False)

@@ -258,7 +258,7 @@ def test_whole_numbers_far_from_zero_are_told_apart() -> None:
     assert not covers(Veto(params={"n": far}), wide, {"n": far + 1})
     trial = Trial(id="1", params={"n": far + 1}, status="done", outcomes={"y": Outcome(mean=1.0)})
     assert not counts(trial, (), Fidelity(parameter="n", target=far))
-    with pytest.raises(ValueError, match="cannot be told apart"):
+    with pytest.raises(ValueError, match="cannot be distinguished"):
         Integer(name="n", low=0, high=2**60)
 
 

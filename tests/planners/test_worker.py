@@ -158,7 +158,7 @@ def test_one_that_always_dies_is_given_up_in_words(make: Make, monkeypatch: pyte
     answer = asked(worker, new_state("sobol"))
     assert answer.suggestions == ()
     assert answer.error.startswith("planner 'sobol': no answer in 3 tries: its process was killed by SIGKILL")
-    assert "Go on with another planner" in answer.error
+    assert "Use another planner" in answer.error
     assert wire.starts() == 3
     wire.then = lambda pid: None
     assert asked(worker, new_state("sobol")).error == "", "the next ask is a new beginning"
@@ -184,7 +184,7 @@ def test_one_that_hangs_is_killed_and_asked_again(make: Make, monkeypatch: pytes
 
 def test_one_that_always_hangs_is_given_up_in_words(make: Make) -> None:
     error = asked(make(deadline_s=0.01), new_state()).error
-    assert "no answer in 3 tries: it did not answer within 0.01 s. Go on" in error
+    assert "no answer in 3 tries: it did not answer within 0.01 s. Use another" in error
 
 
 def test_what_a_planner_refuses_is_told_at_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
