@@ -132,6 +132,8 @@ def test_squares_that_no_double_can_hold_do_no_harm(scale: float) -> None:
     (wanted,) = planner.ask(campaign("noise"), 1)
     (found,) = planner.ask(campaign("noise", scale), 1)
     assert found.params == pytest.approx(wanted.params, abs=2e-3)
+    learnt = planner.explain(campaign("noise", scale))
+    assert learnt.rmse == pytest.approx(planner.explain(campaign("noise")).rmse * scale, rel=1e-6)
 
 
 def test_an_offset_a_billion_times_the_variation_is_no_hindrance() -> None:

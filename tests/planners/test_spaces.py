@@ -17,6 +17,7 @@ from labwright.model.campaign import CampaignState, Objective, PlannerSpec
 from labwright.model.errors import PlannerError
 from labwright.model.space import Categorical, Integer, LinearEQ, Mixture, Ordinal, Params, Pool, Real, Space
 from labwright.planners import BUILT_IN, load_planner
+from labwright.planners._axes import spelt
 from labwright.planners._candidates import every_point, linear_system, neighbours, params_at, scan
 from labwright.planners._proposals import random_points, sobol_points
 from tests.planners.conftest import with_trial
@@ -235,6 +236,26 @@ def test_all_of_a_finite_space_is_asked_once_and_then_no_more(name: str, planner
     assert {tuple(trial.params.values()) for trial in state.trials} == everything
     with pytest.raises(PlannerError, match=r"exhausted|every point of the space"):
         chooser.ask(state, 1)
+
+
+@pytest.mark.parametrize("planner", BUILT_IN)
+@pytest.mark.parametrize("values", [[1e-9, 1e-6, 1e-3, 1.0], [1e-15, 1e-10, 1e-5, 1.0], [1e-12, 1.0, 1e12]])
+def test_values_that_lie_close_beside_others_are_asked_as_well(planner: str, values: list[float]) -> None:
+    state = new_state(Space(parameters=(Ordinal(name="dose", unit="mol", values=tuple(values)),)), planner)
+    for number in range(len(values)):
+        [one] = load_planner(state.planner).ask(state, 1)
+        state = with_trial(state, params=one.params, status="done", outcomes={"k": {"mean": float(number)}})
+    assert sorted(float(trial.params["dose"]) for trial in state.trials) == values
+    with pytest.raises(PlannerError):
+        load_planner(state.planner).ask(state, 1)
+
+
+def test_a_small_value_on_a_log_scale_is_not_rounded_to_its_lower_end() -> None:
+    parameter = Real(name="K", unit="mol/L", low=1e-15, high=1e3, log=True)
+    wide = Space(parameters=(parameter,))
+    assert spelt(wide, np.array([2.5e-14])) == {"K": 2.5e-14}
+    points = as_params(wide, np.linspace(0.0, 1.0, 19)[:, None])
+    assert [round(math.log10(float(one["K"]))) for one in points] == list(range(-15, 4))
 
 
 def test_an_unread_pool_is_told() -> None:

@@ -113,6 +113,17 @@ def test_small_numbers_are_numbers_in_the_report() -> None:
     assert not re.search(r"<td>-?0\.0+( ± 0\.0+)?<", page), "nothing is rounded to zero"
 
 
+def test_small_numbers_are_numbers_on_the_pareto_front() -> None:
+    one = record(
+        [{"y": 9.5e-13, "z": 1.25e-10}, {"y": 4e-13, "z": 3.5e-10}],
+        objective={**MOST, "unit": "A"},
+        more_objectives=[{"name": "z", "goal": "max", "unit": "F"}],
+    )
+    front = html(one).partition("Pareto front")[2].partition("</table>")[0]
+    for shown in ("9.5e-13", "1.25e-10", "4e-13", "3.5e-10"):
+        assert f"<td>{shown}</td>" in front
+
+
 def test_each_of_several_objectives_has_its_model() -> None:
     page = html(
         gp(

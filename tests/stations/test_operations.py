@@ -18,8 +18,10 @@ from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
 from labwright.model.errors import JournalError
 from labwright.model.protocol import StepOrder, StepOutcome, StepSpec
+from labwright.model.records import Intent
 from labwright.simulation import SimulatedLab
 from labwright.stations import LabProtocol, Plan, Station, StepContext, observe, physical, wait_s
+from labwright.stations.operations import _done
 
 ROOT = Path(__file__).parents[2]
 
@@ -241,6 +243,15 @@ def test_a_plan_that_takes_another_way_than_before_is_found_out(setup: Setup) ->
         in outcome.error
     )
     assert setup.pumped_ul() == pytest.approx(350, rel=0.05)
+
+
+def test_what_is_done_of_a_small_amount_is_compared_with_that_amount() -> None:
+    part = Intent(
+        step_id="s", n=0, kind="set", device="source", axis="current", value=2e-10, asked=5e-10, before=1e-10,
+        epoch=1, state="confirmed", prepared_s=0.0,
+    )  # fmt: skip
+    assert _done(part, 5e-10) == pytest.approx(3e-10, rel=1e-9)
+    assert _done(part, part.before + 2e-10) == part.before + 2e-10
 
 
 def test_plain_bluesky_plans_are_kept_as_well(setup: Setup) -> None:

@@ -55,7 +55,9 @@ class Grid:
 
         slack = 1e-9 * (self.high - self.low)
         if self.listed:
-            index = np.searchsorted(np.array(self.listed), values + slack, side="right") - 1
+            listed = np.array(self.listed)
+            hair = np.minimum(slack, 0.25 * np.diff(listed, prepend=-np.inf))  # values may lie closer than the slack
+            index = np.searchsorted(listed - hair, values, side="right") - 1
         else:
             index = np.floor((values - self.low) / self.step + 1e-9)
             index = np.where(values >= self.high - slack, self.count - 1, np.minimum(index, self.count - 2))
@@ -134,6 +136,6 @@ def _value(parameter: Parameter, number: float) -> ParamValue:
         return min(max(round(number), parameter.low), parameter.high)
     if isinstance(parameter, Ordinal):
         return min(parameter.values, key=lambda one: abs(one - number))
-    if abs(number) < 1e-13 * (parameter.high - parameter.low):
-        number = 0.0  # what is left over from a subtraction
+    if not parameter.log and abs(number) < 1e-13 * (parameter.high - parameter.low):
+        number = 0.0  # what is left over from a subtraction; on a log scale there is none, and this may be its middle
     return min(max(float(f"{number:.{digits_of(parameter)}g}"), parameter.low), parameter.high)

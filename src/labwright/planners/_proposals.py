@@ -14,7 +14,7 @@ from labwright.model.judging import covers
 from labwright.model.space import Params, Space
 from labwright.planners._axes import spelt
 from labwright.planners._drawing import dimensions, draw, plain
-from labwright.planners._finite import listed, params_of, spread
+from labwright.planners._finite import every_point, listed, params_of, spread
 from labwright.planners._region import Region, region_of
 
 if TYPE_CHECKING:
@@ -175,12 +175,20 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
         if key in known or key in fresh or vetoed(state, params):
             repeats += 1
             if repeats > _PATIENCE:
-                raise PlannerError(f"no point untried{besides} found after {repeats} draws; the space seems exhausted")
+                break
             continue
         repeats = 0
         fresh[key] = params
         if len(fresh) == n:
             break
+    if len(fresh) < n and repeats > _PATIENCE:
+        if (rest := every_point(state.space)) is None:
+            raise PlannerError(f"no point untried{besides} found after {repeats} draws; the space seems exhausted")
+        # Draws hardly ever hit a value that lies close beside another, as 1e-9 and 1e-6 do in a range up to 1.
+        for place, point in enumerate(rest):
+            params = params_of(state.space, point, place)
+            if len(fresh) < n and key_of(state.space, params) not in known and not vetoed(state, params):
+                fresh.setdefault(key_of(state.space, params), params)
     if len(fresh) < n:
         raise PlannerError(
             f"{len(fresh)} points untried{besides} are left, not {n}; the space is exhausted: "

@@ -233,6 +233,7 @@ def _front_cards(record: CampaignRecord) -> list[Card]:
     best = front(spec.objectives, counted)
     pairs = [[(one.outcomes[o.name].mean) for o in spec.objectives[:2]] for one in record.done]
     chosen = [[(one.outcomes[o.name].mean) for o in spec.objectives[:2]] for one in best]
+    shown = [[one.outcomes[o.name].mean for one in best] for o in spec.objectives]
     heads = [_with_unit(one.name, "" if one.unit == "1" else one.unit) for one in spec.objectives]
     return [
         Card(
@@ -241,7 +242,7 @@ def _front_cards(record: CampaignRecord) -> list[Card]:
             "experiments, no other is better in one objective without being worse in another.",
             _markup(front_of(heads[0], heads[1], pairs, chosen)),
             ("experiment", *heads),
-            [(one.id, *(f"{one.outcomes[o.name].mean:.3f}" for o in spec.objectives)) for one in best],
+            list(zip([one.id for one in best], *(column(found) for found in shown), strict=True)),
         )
     ]
 

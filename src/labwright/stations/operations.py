@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ from labwright.stations.results import StepResults
 from labwright.stations.uses import Uses
 
 _log = logging.getLogger(__name__)
+
+_ROUNDING = 1e-9  # relative: what a sum of parts may be off from the whole
 
 Command = Callable[[Any], Awaitable[Any]]
 
@@ -505,7 +508,7 @@ class StepOperations:
                 self._same(n, f"{self._record.observations[n].device} was read", f"{device}.{axis} {kind}", False)
             return None
         same = (known.kind, known.device, known.axis) == (kind, device, axis) and (
-            value is None or known.whole is None or abs(known.whole - value) <= 1e-9 * max(1.0, abs(value))
+            value is None or known.whole is None or math.isclose(known.whole, value, rel_tol=_ROUNDING)
         )
         self._same(n, known.what, f"{device}.{axis} {kind} {value}", same)
         return None if known.state == "absent" else known
@@ -582,7 +585,7 @@ def _done(intent: Intent, value: float | None) -> float | None:
     if intent.asked is None or intent.value is None:
         return value
     done = intent.before + intent.value
-    return value if value is not None and abs(done - value) <= 1e-9 * max(1.0, abs(value)) else done
+    return value if value is not None and math.isclose(done, value, rel_tol=_ROUNDING) else done
 
 
 def _way(thing: Any) -> Reconcile:

@@ -127,7 +127,9 @@ def _left_out(
         for trial, y, m, s in zip(outlook.done, measured, predicted, halves, strict=True)
     )
     inside = float((away < _HALF).mean()), float((away < _MOST).mean())
-    return rows, inside, float(np.sqrt(((predicted - measured) ** 2).mean()))
+    apart = predicted - measured
+    size = float(np.abs(apart).max()) or 1.0  # squares of very large numbers are none
+    return rows, inside, size * float(np.sqrt(((apart / size) ** 2).mean()))
 
 
 def _words(state: CampaignState, shares: tuple[Sensitivity, ...], inside: tuple[float, float], rmse: float) -> str:
