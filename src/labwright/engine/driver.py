@@ -366,7 +366,8 @@ class CampaignRun:
         seen: list[Event] = []
         instructions: list[Instruction] = []
         looked = False
-        for one in happened:
+        # A wake-up may be lost, and a program that writes into the table itself sends none: look at each event too.
+        for one in [*happened, _Look()]:
             if isinstance(one, _Look):
                 if looked:
                     continue  # one look for several wake-ups: commands count as taken only when all of this is recorded
