@@ -1,5 +1,6 @@
 """`labwright.optimise`: a planner without a lab, on pandas frames with units."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,29 @@ LEVELS = [
     ),
     *(["a\nb", "c"], ["5 %", "6 %"], ["007", "x"]),
 ]
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_a_file_with_another_separator_is_told_as_such(mark: str, tmp_path: Path) -> None:
+    one = screened(["x", "y"])
+    one.ask(2).assign(**{"y / %": [1.5, 2.5]}).to_csv(tmp_path / "trials.csv", sep=mark, decimal=",")
+    with pytest.raises(ConfigError, match=re.escape(f"read it with pandas.read_csv(path, sep={mark!r})")):
+        one.tell(pd.read_csv(tmp_path / "trials.csv"))
+    one.tell(pd.read_csv(tmp_path / "trials.csv", sep=mark, decimal=","))
+    assert list(one.table["y / %"]) == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("given", [None, [1.0], {"y / %": [1.0]}, pd.Series({"y / %": 1.0})])
+def test_what_is_no_table_is_refused_in_words(given: Any) -> None:
+    with pytest.raises(ConfigError, match="tell needs a pandas DataFrame, not "):
+        screened(["x", "y"]).tell(given)
+
+
+def test_a_result_that_is_no_number_is_not_called_empty_as_well() -> None:
+    one = screened(["x", "y"])
+    with pytest.raises(ConfigError) as caught:
+        one.tell(one.ask(1).assign(**{"y / %": ["<0.1"]}))
+    assert str(caught.value).splitlines()[1:] == ["  trial 1: y / %: '<0.1' is not a number"]
 
 
 @pytest.mark.parametrize("levels", LEVELS, ids=str)

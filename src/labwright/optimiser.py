@@ -250,6 +250,12 @@ class Optimiser:
         Raises:
             ConfigError: every mistake in it.
         """
+        import pandas as pd
+
+        if not isinstance(frame, pd.DataFrame):
+            raise ConfigError(
+                f"tell needs a pandas DataFrame, not {type(frame).__name__}; for one row: DataFrame([row])"
+            )
         columns, wrong, others = self._columns(frame)
         rows = list(_rows(frame, columns)) if not wrong else []
         old = {one.id: place for place, one in enumerate(self.state.trials)}
@@ -355,6 +361,8 @@ class Optimiser:
             known[column("cost", self.state.cost.unit)] = "cost"
         known |= {FAILED: FAILED, ID: ID}
         heads = [str(one) for one in frame.columns]
+        if len(heads) == 1 and heads[0] not in known and (words := _unseparated(heads[0])):
+            return {}, [words], []
         wrong = [f"column {head!r} is there twice" for head in dict.fromkeys(heads) if heads.count(head) > 1]
         others = []
         for head in heads:
@@ -422,7 +430,13 @@ class Optimiser:
             found.wrong.append(f"{FAILED}: {unknown('reason', failed, list(KINDS))}")
         elif failed is not None and outcomes:
             found.wrong.append(f"it failed ({failed}) and still has {', '.join(outcomes)}; leave one of the two out")
-        elif failed is None and (missing := [column(*one) for one in self._outcomes.items() if one[0] not in outcomes]):
+        elif failed is None and (
+            missing := [
+                head
+                for name, unit in self._outcomes.items()
+                if is_empty(cells.get(f"={name}")) and (head := column(name, unit))
+            ]
+        ):
             found.wrong.append(
                 f"{', '.join(missing)} is empty; without a result, column {FAILED!r} must be {KINDS[0]!r} "
                 f"(the sample cannot be prepared) or {KINDS[1]!r} (something broke)"
@@ -457,6 +471,17 @@ class _Found:
 
     def __post_init__(self) -> None:
         self.wrong: list[str] = []
+
+
+def _unseparated(head: str) -> str:
+    """What is wrong with the only column of a table whose file has another separator than it was read with."""
+    for mark in (";", "\t", "|", ","):
+        if mark in head:
+            return (
+                f"the table has only one column, {head!r}; if its file has {mark!r} between the columns, read it with "
+                f"pandas.read_csv(path, sep={mark!r})"
+            )
+    return ""
 
 
 def _rows(frame: pd.DataFrame, columns: Mapping[str, str]) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
