@@ -79,6 +79,15 @@ def test_small_numbers_are_numbers_in_the_live_table_and_the_log() -> None:
     assert len(lines[1]) == 5, "no time is left when all is done"
 
 
+def test_large_numbers_that_hardly_differ_are_told_apart_in_the_live_table() -> None:
+    _, lines = rows(
+        [{"y": 10_000_123.0}, {"y": 10_000_171.0}, {"y": 10_000_150.0}],
+        objective={"name": "y", "goal": "max", "unit": "Hz"},
+    )
+    assert [line[3].strip() for line in lines[1:]] == ["10000171", "10000150"]
+    assert [line[4].strip() for line in lines[1:]] == ["10000171", "10000171"]
+
+
 def test_with_several_objectives_the_pareto_front_is_counted() -> None:
     heading, lines = rows(
         [{"y": 1.0, "z": 1.0}, {"y": 2.0, "z": 2.0}, {"y": 3.0, "z": 0.0}],

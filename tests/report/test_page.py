@@ -124,6 +124,13 @@ def test_small_numbers_are_numbers_on_the_pareto_front() -> None:
         assert f"<td>{shown}</td>" in front
 
 
+def test_large_numbers_that_hardly_differ_are_told_apart_in_the_report() -> None:
+    page = html(record([{"y": 10_000_123.0}, {"y": 10_000_171.0}], objective={**MOST, "unit": "Hz"}))
+    every = page.partition("<h2>Every experiment")[2]
+    assert "<td>10000123</td>" in every
+    assert "<td>10000171</td>" in every
+
+
 def test_each_of_several_objectives_has_its_model() -> None:
     page = html(
         gp(

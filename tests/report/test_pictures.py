@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labwright.report import Bar, best_so_far, differences, nyquist, parity, surrogate_slice, timeline
-from labwright.report.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, same_scale
+from labwright.report.svg import BOTTOM, HEIGHT, LEFT, LETTER, RIGHT, TOP, WIDTH, Axis, same_scale
 
 SVG = "{http://www.w3.org/2000/svg}"
 NUMBERS = st.floats(-1e9, 1e9)
@@ -110,6 +110,13 @@ def test_small_numbers_are_drawn_in_their_size() -> None:
     words = list(root.itertext())
     assert {"1e-13", "2e-13", "3e-13"} <= set(words)
     assert "true optimum 3.2e-13" in words
+
+
+def test_the_last_label_of_an_axis_is_not_cut_off() -> None:
+    root = drawn(parity("leak", "A", [2.1e-14, 9.98e-14], [2.1e-14, 9.98e-14]))
+    labels = [one for one in root.iter() if one.get("text-anchor") == "middle" and "e-" in (one.text or "")]
+    assert labels
+    assert all(float(one.get("x", "nan")) + LETTER * len(one.text or "") / 2 <= WIDTH + 0.01 for one in labels)
 
 
 def test_a_long_legend_is_broken_and_a_long_title_pressed() -> None:

@@ -41,6 +41,7 @@ class Progress:
         self._under_way: dict[int, int] = {}
         self._began_s: float | None = None
         self._asked: set[str] = set()
+        self._seen: dict[str, tuple[float, float]] = {}  # smallest and largest mean, by outcome
         units = [getattr(one, "unit", "1") for one in spec.space.parameters]
         self._digits = {
             one.name: resolving(one.low, one.high) for one in spec.space.parameters if isinstance(one, Real)
@@ -124,14 +125,15 @@ class Progress:
             figure(value, self._digits.get(name, DIGITS)) if isinstance(value, float) else str(value)
             for name, value in trial.made.items()
         )
-        results = (_result(trial.outcomes.get(name)) for name in self._spec.outcomes)
+        results = [self._result(name, trial.outcomes.get(name)) for name in self._spec.outcomes]
         return (f"{number}/{self._spec.budget}", state, *made, *results, self._best(core), self._left())
 
     def _best(self, core: CampaignCore) -> str:
         """The best mean as it was measured; what the planner's model makes of it stands in the report."""
         if len(self._spec.objectives) > 1:
             return counted(len(front(self._spec.objectives, core.counted)), "experiment") if core.counted else ""
-        return "" if core.best is None else figure(core.best)
+        name = self._spec.objective.name
+        return "" if core.best is None else self._result(name, Outcome(mean=core.best))
 
     def _left(self) -> str:
         left = self._spec.budget - self._done
@@ -140,10 +142,16 @@ class Progress:
         spent_s = 0.0 if self._began_s is None else self._now() - self._began_s
         return lasting(left * (spent_s / self._done if self._done else self._expected_s))
 
+    def _result(self, name: str, found: Outcome | None) -> str:
+        """A mean: where no standard error says to which place, with the digits that tell it from those before it."""
+        if found is None:
+            return ""
+        if found.sem:
+            return measured(found.mean, found.sem)
+        low, high = self._seen.get(name, (found.mean, found.mean))
+        self._seen[name] = low, high = min(low, found.mean), max(high, found.mean)
+        return figure(found.mean, max(DIGITS, resolving(low, high) - 1))
+
     def _line(self, cells: tuple[str, ...]) -> str:
         widths = [max(len(column), 10) for column in self._columns]
         return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def _result(found: Outcome | None) -> str:
-    return "" if found is None else measured(found.mean, found.sem)

@@ -21,12 +21,12 @@ def figure(value: float, digits: int = DIGITS) -> str:
         return str(value)
     if value == 0:
         return "0"  # and no "-0"
-    if value == int(value) and abs(value) < LARGEST_PLAIN:
+    if value == int(value) and abs(value) < max(LARGEST_PLAIN, 10.0**digits):
         return str(int(value))
     if 10.0**digits <= abs(value) < LARGEST_PLAIN:
         return f"{value:.0f}"  # an integer part is never filled up with zeros
     rounded = float(f"{value:.{digits - 1}e}")
-    if SMALLEST_PLAIN <= abs(rounded) < LARGEST_PLAIN:
+    if SMALLEST_PLAIN <= abs(rounded) < max(LARGEST_PLAIN, 10.0**digits):
         return _plain(rounded, digits - 1 - _power(rounded))
     return _powered(rounded, digits - 1)
 
@@ -59,6 +59,14 @@ def column(values: Sequence[float | None], digits: int = DIGITS) -> list[str]:
     while digits < most and len({figure(one, digits) for one in numbers}) < len(numbers):
         digits += 1
     return ["" if value is None else figure(value, digits) for value in values]
+
+
+def means(found: Sequence[tuple[float, float | None] | None]) -> list[str]:
+    """Means that stand below one another: with their standard errors, else with the digits that tell them apart."""
+    values = [None if one is None or one[1] else one[0] for one in found]
+    numbers = [value for value in values if value is not None]
+    bare = column(values, max(DIGITS, resolving(min(numbers), max(numbers)) - 1) if numbers else DIGITS)
+    return [measured(*one) if one is not None and one[1] else text for one, text in zip(found, bare, strict=True)]
 
 
 def resolving(low: float, high: float) -> int:

@@ -12,9 +12,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from labwright.model.campaign import CampaignState, Objective, Recommendation
+from labwright.model.campaign import CampaignState, Objective, Recommendation, Trial
 from labwright.model.errors import PlannerError
-from labwright.model.figures import column, figure, measured, resolving, with_unit
+from labwright.model.figures import column, figure, means, measured, resolving, with_unit
 from labwright.model.judging import counts, front
 from labwright.model.space import Categorical, Integer, Params, Real
 from labwright.planners import Planner, load_planner
@@ -111,9 +111,16 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         trials=record.core.trials,
         made={name: _cells([trial.made[name] for trial in record.core.trials]) for name in spec.space.names},
         digits={one.name: resolving(one.low, one.high) for one in spec.space.parameters if isinstance(one, Real)},
+        found={name: means(_found(record.core.trials, name)) for name in spec.outcomes},
         earlier=record.core.started.earlier,
         names=spec.space.names,
     )
+
+
+def _found(trials: Sequence[Trial], name: str) -> list[tuple[float, float | None] | None]:
+    """Mean and standard error of an outcome in each trial; None in those without."""
+    found = [one.outcomes.get(name) if one.status == "done" else None for one in trials]
+    return [None if one is None else (one.mean, one.sem) for one in found]
 
 
 def _cells(values: Sequence[Any]) -> list[str]:

@@ -21,7 +21,7 @@ TINY = 1e-290
 SAME = 1e-13
 """Values closer than this, relative to their size, differ by rounding only."""
 
-LETTER = 11.4
+LETTER = 12.6
 """Width of a letter in the largest type, which small screens get, in units of the board."""
 
 STYLE = """
@@ -182,7 +182,8 @@ class Picture:
         for value, label in self.x.labelled(wide):
             x, _ = self.place(value, self.y.low)
             drawn.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}"/>')
-            drawn.append(f'<text x="{x}" y="{bottom + 20}" text-anchor="middle">{label}</text>')
+            inside = min(x, round(WIDTH - LETTER * len(label) / 2, 2))  # the last label would reach beyond the edge
+            drawn.append(f'<text x="{inside}" y="{bottom + 20}" text-anchor="middle">{label}</text>')
         for value, label in self.y.labelled():
             _, y = self.place(self.x.low, value)
             drawn.append(f'<line class="grid" x1="{left}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
