@@ -214,6 +214,7 @@ def test_a_campaign_is_stopped_now_and_so_says_whoever_watches(lab: Path, tmp_pa
     with running(lab, tmp_path) as run, started("campaign", "watch", "--data", tmp_path) as watch:
         done = labwright("campaign", "stop", "--now", "--data", tmp_path, "--by", "Ann", "--reason", "it smells")
         assert done.returncode == 0, done.stderr
+        assert f"labwright reset --data {tmp_path} --by NAME --reason TEXT" in done.stderr
         run.communicate(timeout=30)
         assert run.returncode == 130
         _, text = watch.communicate(timeout=10)

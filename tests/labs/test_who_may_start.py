@@ -213,6 +213,8 @@ def test_a_deck_in_doubt_is_a_question_about_the_deck(lab: Path) -> None:
     listed = here(lab, "campaign", "list", "--json").stdout.splitlines()
     assert [json.loads(line)["instruments"] for line in listed] == ["real", "here", "real"]
 
+    shown = here(lab, "question", "list").stdout.splitlines()[-1]
+    assert shown.replace("ANSWER", "clear") == f"labwright {answer[1]} --by NAME --reason TEXT"
     assert here(lab, *answer[1].split(), "--by", "Ann").returncode == 2, "and why?"
     assert here(lab, *answer[1].split(), "--by", " ", "--reason", "x").returncode == 3
     done = here(lab, *answer[1].split(), "--by", "Ann", "--reason", "taken away")

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import answer_command, told, valued, when
-from labwright.journal import Journal, open_latches, reset_command, schema, stopped_words
+from labwright.journal import Journal, open_latches, place_option, reset_command, schema, stopped_words
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import figure
@@ -160,11 +160,11 @@ def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
         row = choose(journal, name)
         here = controller(journal)
         facts = _facts(journal, row, here)
-        stops = _stops(journal)
+        stops, option = _stops(journal), place_option(journal)
     if json:
         emit(facts)
         return
-    _print_facts(facts, here)
+    _print_facts(facts, here, option)
     for words in stops:
         console.print(words, style="bold yellow", markup=False)
 
@@ -334,7 +334,7 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
     }
 
 
-def _print_facts(facts: dict[str, Any], here: Controller) -> None:
+def _print_facts(facts: dict[str, Any], here: Controller, option: str) -> None:
     head = [
         ("campaign", f"{facts['campaign']}: {facts['title']}"),
         ("state", facts["state"] + (f": {facts['reason']}" if facts["reason"] else "")),
@@ -365,7 +365,7 @@ def _print_facts(facts: dict[str, Any], here: Controller) -> None:
     ]
     _section("Open questions", ("question", "what is asked", "answers"), asked)
     for one in facts["questions"]:
-        print(answer_command(one["id"]))  # noqa: T201 - to be copied, so no table may wrap it
+        print(answer_command(one["id"], option))  # noqa: T201 - to be copied, so no table may wrap it
     held = [(one["resource"], one["state"], one["step_id"] or one["label"]) for one in facts["reservations"]]
     _section("Reserved", ("what", "state", "for"), held)
     amounts = ("usable_ml", "reserved_ml", "unknown_ml")

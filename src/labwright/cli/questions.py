@@ -13,7 +13,7 @@ from labwright.cli.output import console, counted, emit, table
 from labwright.cli.steering import wait
 from labwright.cli.words import answer_command, when
 from labwright.engine.deck import DeckQuestion, answer_deck, deck_questions
-from labwright.journal import Command, Journal, instruments_words, schema
+from labwright.journal import Command, Journal, instruments_words, place_option, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
 
 
@@ -24,7 +24,7 @@ def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
             {**one, "asked_s": _asked_s(journal, one), "kept": _kept_words(journal, one)}
             for one in open_questions(journal, everything=everything)
         ]
-        name = journal.name
+        name, option = journal.name, place_option(journal)
     if json:
         for one in rows:
             emit(one)
@@ -47,7 +47,7 @@ def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
     table(f"{name}: {counted(len(rows), 'question' if everything else 'open question')}", columns, shown, json=False)
     for one in rows:
         if one["state"] == "open":
-            print(answer_command(one["id"]))  # noqa: T201 - to be copied, so no table may wrap it
+            print(answer_command(one["id"], option))  # noqa: T201 - to be copied, so no table may wrap it
 
 
 def open_questions(journal: Journal, *, everything: bool = False) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import orjson
 
 from labwright.cli.campaigns import OVER, Controller, choose, controller, is_paused
 from labwright.cli.output import console, emit, whoami
-from labwright.journal import Journal
+from labwright.journal import Journal, reset_command
 from labwright.model.errors import ConfigError, JournalError, RefusedError, unknown
 from labwright.model.numbers import number
 from labwright.model.space import Categorical, Integer, Params, Space
@@ -35,7 +35,7 @@ DONE = {
     "drain": "Drain recorded: {id} starts no further experiment; those under way are carried out to their end",
     "stop": "Stop recorded: {id} ends after the operations under way, and its samples are given up",
     "stop now": "Stop recorded: all devices of {id} are halted at once, and its samples are given up; nothing starts "
-    "on these instruments until a person resets the stop: labwright reset --by NAME --reason TEXT",
+    "on these instruments until a person resets the stop: {reset}",
     "suggest": "proposal {trial} comes next, before any suggestion of the planner; it gets the number of its "
     "experiment when it starts. Withdraw it with: labwright campaign veto {id} {trial} --by NAME --reason TEXT",
     "suggest started": "experiment {trial} has started with these values",
@@ -69,6 +69,7 @@ def steer(
                 "will not take effect. See what the controller does (labwright campaign watch), or press Ctrl-C "
                 "where it runs"
             )
+        reset = reset_command(journal, row["instruments"])
     if answer.startswith("withdrawn:"):
         raise RefusedError(f"{kind!r} was not taken by the controller of {row['id']}, and will not be: {answer}")
     if answer.startswith("refused:"):
@@ -79,10 +80,10 @@ def steer(
         named = {"trial": trial} if trial else {}
         emit({"campaign": row["id"], "command": kind, "answer": answered, "state": row["state"], **named})
         return
-    console.print(_confirmation(row, kind, payload, trial), style="bold", markup=False)
+    console.print(_confirmation(row, kind, payload, trial, reset), style="bold", markup=False)
 
 
-def _confirmation(row: dict[str, Any], kind: str, payload: Mapping[str, Any], trial: str) -> str:
+def _confirmation(row: dict[str, Any], kind: str, payload: Mapping[str, Any], trial: str, reset: str) -> str:
     """What has happened, and what happens next."""
     which = kind
     if payload.get("now"):
@@ -91,7 +92,7 @@ def _confirmation(row: dict[str, Any], kind: str, payload: Mapping[str, Any], tr
         which = "suggest started"
     elif "trial" in payload:
         which = "veto proposal"
-    words = DONE[which].format(id=row["id"], trial=trial, what=payload.get("trial", ""))
+    words = DONE[which].format(id=row["id"], trial=trial, what=payload.get("trial", ""), reset=reset)
     if row["state"] in OVER:
         return f"{words}. It is {row['state']} now: {row['reason']}"
     if kind == "drain" and is_paused(row):

@@ -72,9 +72,11 @@ def question_words(question: str, text: str, choices: Mapping[str, str]) -> str:
     return "\n".join([*lines, f"  {answer_command(question)}"])
 
 
-def answer_command(question: str, answer: str = "ANSWER") -> str:
-    """The command that answers a question."""
-    return f"labwright question answer {quoted(question)} {answer} --by NAME --reason TEXT"
+def answer_command(question: str, place: str = "") -> str:
+    """The command that answers a question; `place` is the option that names its journal."""
+    return " ".join(
+        filter(None, ("labwright question answer", quoted(question), "ANSWER", place, "--by NAME --reason TEXT"))
+    )
 
 
 def quoted(path: Path | str) -> str:
