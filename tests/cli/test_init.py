@@ -42,6 +42,14 @@ def test_a_lab_has_the_name_of_its_folder(
     assert "labwright campaign run first --simulated" in told
 
 
+def test_a_folder_that_begins_like_an_option_is_entered_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_lab(Path("-lab"))
+    assert "cd ./-lab\n" in capsys.readouterr().err
+
+
 def test_here_needs_no_cd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     make_lab(Path())

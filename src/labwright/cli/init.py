@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 from pathlib import Path
 
 from labwright.cli.output import console
+from labwright.cli.words import quoted
 from labwright.model.errors import ConfigError
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -39,7 +39,7 @@ def make_lab(folder: Path) -> None:
         "title: My laboratory", f"title: {json.dumps(title, ensure_ascii=False)}", 1
     )
     described.write_text(text, encoding="utf-8")
-    enter = "" if folder.resolve() == Path.cwd() else f"  cd {shlex.quote(str(folder))}\n"
+    enter = "" if folder.resolve() == Path.cwd() else f"  cd {quoted(folder)}\n"
     console.print(
         f"The new lab {name!r} is in {folder}. Next:\n{enter}  labwright check\n"
         "  labwright campaign run first --simulated\n  pytest",
