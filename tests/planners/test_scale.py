@@ -143,7 +143,9 @@ def test_an_offset_a_billion_times_the_variation_is_no_hindrance() -> None:
     assert found.params == pytest.approx(wanted.params, abs=1e-2)
 
 
-@pytest.mark.parametrize("name", ["botorch", "optuna", "baybe", "skopt"])
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(name, marks=pytest.mark.backends) for name in ("botorch", "optuna", "baybe")), "skopt"]
+)
 @pytest.mark.parametrize("kind", ["max", "target", "two", "limit"])
 def test_other_libraries_see_outcomes_of_one_size(name: str, kind: str) -> None:
     pytest.importorskip({"skopt": "skopt", "optuna": "optuna"}.get(name, name))
