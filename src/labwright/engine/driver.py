@@ -91,6 +91,9 @@ WATCHED_S = 5.0
 UNANSWERED = "no person is there to answer question"
 """How the reason begins of a campaign that a question has ended."""
 
+LOOK_S = 0.1
+"""Wall seconds between two looks at the commands while events come, for those that were written without a wake-up."""
+
 ANSWER_MOST = 2000
 """Characters of a refusal; a suggestion of ten thousand unknown parameters is not answered for each."""
 
@@ -184,6 +187,7 @@ class CampaignRun:
         self._going = not resume
         self._stopped_now = ""
         self._stops_seen: set[int] = set()
+        self._looked_s = time.monotonic()
         self._ending = threading.Event()
         self._setting = threading.Lock()
         self._restoring: threading.Thread | None = None
@@ -366,12 +370,14 @@ class CampaignRun:
         seen: list[Event] = []
         instructions: list[Instruction] = []
         looked = False
-        # A wake-up may be lost, and a program that writes into the table itself sends none: look at each event too.
-        for one in [*happened, _Look()]:
+        # A wake-up may be lost, and a program that writes into the table itself sends none.
+        if time.monotonic() - self._looked_s > LOOK_S:
+            happened.append(_Look())
+        for one in happened:
             if isinstance(one, _Look):
                 if looked:
                     continue  # one look for several wake-ups: commands count as taken only when all of this is recorded
-                looked = True
+                looked, self._looked_s = True, time.monotonic()
                 for command in self._commands():
                     self._obey(command, kept, seen, instructions)
             elif not self.core.over and not self._out_of_date(one):
