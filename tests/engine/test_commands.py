@@ -112,6 +112,29 @@ INSERT_TEXT = INSERT.replace("?, ?, ?, ?, ?", "?, ?, CAST(? AS TEXT), ?, ?")
 """Bytes as text: SQLite keeps what it is given, and cannot give it back as text."""
 
 
+def test_a_command_without_a_wake_up_is_seen_while_nothing_happens(folder: LabFolder, tmp_path: Path) -> None:
+    with campaign(folder, tmp_path, budget=1) as (run, journal, _):
+
+        missed = threading.Timer(20, lambda: run.ask_to_stop("it was not seen", now=False))
+
+        def stop() -> None:
+            deadline = time.monotonic() + 60
+            while run._under_way and time.monotonic() < deadline:  # until the paused campaign is quiet
+                time.sleep(0.02)
+            with sqlite3.connect(tmp_path / "journal.sqlite", timeout=30) as connection:
+                connection.execute(INSERT, (run.core.campaign, "stop", "{}", "kim", "lunch"))
+            missed.start()
+
+        def pause() -> None:
+            journal.command(run.core.campaign, "pause", {}, by="kim", because="")
+            threading.Thread(target=stop).start()
+
+        run.on_event = when("cell_calibration/weak_to_cell", pause)
+        end = run.run()
+        missed.cancel()
+    assert (end.state, end.reason) == ("stopped", "stopped by kim: lunch")
+
+
 def test_a_running_controller_refuses_what_any_program_writes_into_its_table(folder: LabFolder, tmp_path: Path) -> None:
     with campaign(folder, tmp_path, budget=1) as (run, _, _):
 
@@ -120,7 +143,7 @@ def test_a_running_controller_refuses_what_any_program_writes_into_its_table(fol
                 for kind, payload, by, because in ROWS:
                     row = (run.core.campaign, kind, payload, by, because)
                     connection.execute(INSERT_TEXT if isinstance(payload, bytes) else INSERT, row)
-            # Without a wake-up, which no program but our own sends: the controller looks at its next event.
+            # Without a wake-up, which no program but our own sends.
 
         answered: list[str] = []
 

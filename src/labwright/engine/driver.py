@@ -91,9 +91,6 @@ WATCHED_S = 5.0
 UNANSWERED = "no person is there to answer question"
 """How the reason begins of a campaign that a question has ended."""
 
-LOOK_S = 0.1
-"""Wall seconds between two looks at the commands while events come, for those that were written without a wake-up."""
-
 ANSWER_MOST = 2000
 """Characters of a refusal; a suggestion of ten thousand unknown parameters is not answered for each."""
 
@@ -187,7 +184,6 @@ class CampaignRun:
         self._going = not resume
         self._stopped_now = ""
         self._stops_seen: set[int] = set()
-        self._looked_s = time.monotonic()
         self._ending = threading.Event()
         self._setting = threading.Lock()
         self._restoring: threading.Thread | None = None
@@ -201,7 +197,7 @@ class CampaignRun:
         with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
             taken.callback(self._end_watching)
             taken.callback(self._actor.close)
-            self._wake = WakePort(self._woken)
+            self._wake = WakePort(self._woken, self._idle)
             taken.callback(self._wake.close)
             self.epoch = journal.control(by, self._wake.number)
             journal.listeners.append(self.note)
@@ -370,14 +366,11 @@ class CampaignRun:
         seen: list[Event] = []
         instructions: list[Instruction] = []
         looked = False
-        # A wake-up may be lost, and a program that writes into the table itself sends none.
-        if time.monotonic() - self._looked_s > LOOK_S:
-            happened.append(_Look())
         for one in happened:
             if isinstance(one, _Look):
                 if looked:
                     continue  # one look for several wake-ups: commands count as taken only when all of this is recorded
-                looked, self._looked_s = True, time.monotonic()
+                looked = True
                 for command in self._commands():
                     self._obey(command, kept, seen, instructions)
             elif not self.core.over and not self._out_of_date(one):
@@ -564,6 +557,15 @@ class CampaignRun:
             if stop is not None:
                 self._stops_seen.add(command.id)
                 self._stop_now(stop.why, stop.by)
+
+    def _idle(self) -> None:
+        """Look for commands that came without a wake-up; finding none is no event, or a hang would go unseen."""
+        campaign = self.core.campaign
+        if not campaign or self.core.over:
+            return
+        with contextlib.suppress(JournalError):  # the loop meets the same error, and reports it
+            if any(command.id not in self._stops_seen for command in self._journal.waiting_commands(campaign)):
+                self._woken()
 
     def _close(self) -> None:
         """The lab's safe state first; a second interrupt in the middle of it must not leave a station out."""

@@ -16,6 +16,9 @@ import sqlalchemy as sa
 
 CHANNEL = "labwright_command"
 AGAIN_S = 1.0
+IDLE_S = 1.0
+"""Wall seconds without a wake-up after which commands are looked for all the same: one may be lost, or never sent."""
+
 LOOK_S = 30.0
 
 
@@ -24,12 +27,15 @@ class WakePort:
 
     Args:
         woken: called in a thread of its own; it means only that there may be a command to read.
+        idle: called in the same thread whenever no datagram has come for `IDLE_S`.
     """
 
-    def __init__(self, woken: Callable[[], None]) -> None:
+    def __init__(self, woken: Callable[[], None], idle: Callable[[], None] = lambda: None) -> None:
         self._woken = woken
+        self._idle = idle
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(IDLE_S)
         self.number: int = self._socket.getsockname()[1]
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="wake", daemon=True)
@@ -51,9 +57,13 @@ class WakePort:
 
     def _run(self) -> None:
         while not self._closed:
-            self._socket.recv(16)
+            call = self._woken
+            try:
+                self._socket.recv(16)
+            except TimeoutError:
+                call = self._idle
             if not self._closed:
-                self._woken()
+                call()
 
 
 class Listener:
