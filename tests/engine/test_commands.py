@@ -114,7 +114,6 @@ INSERT_TEXT = INSERT.replace("?, ?, ?, ?, ?", "?, ?, CAST(? AS TEXT), ?, ?")
 
 def test_a_command_without_a_wake_up_is_seen_while_nothing_happens(folder: LabFolder, tmp_path: Path) -> None:
     with campaign(folder, tmp_path, budget=1) as (run, journal, _):
-
         missed = threading.Timer(20, lambda: run.ask_to_stop("it was not seen", now=False))
 
         def stop() -> None:
