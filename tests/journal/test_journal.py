@@ -352,6 +352,7 @@ def test_a_lock_that_is_lost_in_silence_is_missed(postgres: Any, monkeypatch: py
             ours = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
             connection.exec_driver_sql(ours)
         other.claim()
+        journal.writer._looked = 0.0
         with pytest.raises(FencedError, match="another controller has taken the journal over"):
             journal.record([event("started")])
 

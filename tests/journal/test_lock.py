@@ -65,6 +65,7 @@ def test_no_watcher_costs_a_controller_its_lock_while_the_server_starts_again(po
 def test_a_lock_that_the_server_gives_back_late_is_waited_for(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writer, "LOOK_S", 0.0)
     place = postgres.fresh_database()
     with Journal(place) as journal:
         journal.control("Ann")

@@ -30,6 +30,9 @@ TOGETHER = 256
 AWAY_S = 300.0
 """Wall seconds a server may be away; nothing begins meanwhile, and afterwards the controller stops."""
 
+LOOK_S = 5.0
+"""So often, when something is written, the lock of the journal is checked."""
+
 LOCK_S = 30.0
 """Wall seconds the lock may be another's after the server was away: its last session may take a while to end there."""
 
@@ -68,6 +71,10 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._sequence = 0
         self._broken: JournalError | None = None
+        self._looked = time.monotonic()
+        self._reconnected = False
+        """Whether the pool has opened a connection since the lock was checked: the server may have been away."""
+        sa.event.listen(engine, "connect", self._connected)
         self._newest = sa.select(sa.func.max(epoch_table.c.id))
         self._mark = (
             sa.update(epoch_table)
@@ -104,6 +111,7 @@ class Writer:
         """Commit what waits, and end."""
         self._jobs.put(None)
         self._thread.join(AWAY_S)
+        sa.event.remove(self._engine, "connect", self._connected)
 
     def _run(self) -> None:
         while (first := self._jobs.get()) is not None:
@@ -147,15 +155,20 @@ class Writer:
         """The batch in one transaction; again if the server went away, unless it was stored all the same."""
         if self._broken is not None:
             raise self._broken
-        # Before each commit: a lock is lost with its connection, and the pool may replace others without an error.
-        self._take_again()
+        if time.monotonic() - self._looked > LOOK_S:
+            self._reconnected = True  # a lock can be lost unnoticed: with its connection, months after it was taken
         self._sequence += 1
         label = " ".join(job.label for job in batch)
         results: list[Any] = []
         away_since: float | None = None
         for attempt in itertools.count():
+            if self._reconnected:
+                self._take_again()
+                self._reconnected, self._looked = False, time.monotonic()
             try:
                 with self._engine.begin() as connection:
+                    if self._reconnected:
+                        continue  # the pool has replaced a connection without an error: the server was away
                     # First of all, and only once: the row's lock waits for a commit of ours that is still on its way.
                     mine = connection.execute(self._mark, {"number": self._sequence}).rowcount == 1
                     self._check_fence(connection)
@@ -184,12 +197,15 @@ class Writer:
                     raise self._broken from error
                 self._engine.dispose()
                 time.sleep(TRY_AGAIN_S[min(attempt, len(TRY_AGAIN_S) - 1)])
-                self._take_again()
+                self._reconnected = True
             else:
                 if away_since is not None:
                     self._say(f"the journal is back after {time.monotonic() - away_since:.1f} s; nothing was lost")
                 return results
         raise AssertionError("unreachable")
+
+    def _connected(self, connection: Any, record: Any) -> None:
+        self._reconnected = True
 
     def _take_again(self) -> None:
         """A server that was away has released our lock; another controller may have taken it.
