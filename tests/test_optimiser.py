@@ -11,7 +11,7 @@ import labwright
 from labwright.lab import MistakesError
 from labwright.model.errors import ConfigError
 from labwright.optimiser import Optimiser
-from labwright.planners import protocol
+from labwright.planners import load_planner
 
 SPACE: list[dict[str, Any]] = [
     {"type": "real", "name": "temperature", "unit": "degC", "low": 300, "high": 900},
@@ -191,7 +191,7 @@ def test_a_planner_that_takes_no_account_of_it_is_refused() -> None:
 def _can(name: str) -> frozenset[str]:
     from labwright.model.campaign import PlannerSpec
 
-    return frozenset(protocol.load_planner(PlannerSpec(name=name)).capabilities)
+    return frozenset(load_planner(PlannerSpec(name=name)).capabilities)
 
 
 def test_the_candidates_of_a_campaign_are_found_from_where_its_file_is_found(tmp_path: Path) -> None:

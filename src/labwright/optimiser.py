@@ -44,7 +44,8 @@ from labwright.model.space import Categorical, Integer, Params, ParamValue, Spac
 from labwright.model.spec import CampaignSpec, ProblemSpec
 from labwright.model.words import what_is_wrong
 from labwright.planners import load_planner
-from labwright.planners.protocol import lacking, needs
+from labwright.planners.protocol import needs
+from labwright.planners.registry import lacking
 
 if TYPE_CHECKING:
     import pandas as pd

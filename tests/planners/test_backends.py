@@ -14,7 +14,8 @@ import pytest
 from labwright.model.campaign import CampaignState, Objective, PlannerSpec
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.planners import BACKENDS, Planner, load_planner
-from labwright.planners.protocol import lacking, needs
+from labwright.planners.protocol import needs
+from labwright.planners.registry import lacking
 from labwright.testing import check_planner
 from labwright.testing._campaigns import campaigns, needing
 from tests.planners.conftest import new_state, run, value, with_trial
@@ -145,7 +146,7 @@ def test_common_chance_and_settings_are_left_as_they_were(variant: str) -> None:
 
 @pytest.mark.parametrize("name", list(BACKENDS))
 def test_a_missing_library_is_told_with_the_line_that_installs_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labwright.planners.protocol.find_spec", lambda module: None)
+    monkeypatch.setattr("labwright.planners.extras.find_spec", lambda module: None)
     with pytest.raises(PlannerError) as caught:
         load_planner(PlannerSpec(name=name))
     assert f"pip install 'labwright[{name}]'" in str(caught.value)
@@ -153,14 +154,14 @@ def test_a_missing_library_is_told_with_the_line_that_installs_it(name: str, mon
 
 
 def test_the_tree_estimator_does_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labwright.planners.protocol.find_spec", lambda module: None if module == "torch" else object())
+    monkeypatch.setattr("labwright.planners.extras.find_spec", lambda module: None if module == "torch" else object())
     assert load_planner(PlannerSpec(name="optuna", options={"sampler": "tpe"})).name == "optuna"
     with pytest.raises(PlannerError, match="needs the package torch"):
         load_planner(PlannerSpec(name="optuna"))
 
 
 def test_a_wrong_option_is_told_whether_or_not_the_library_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labwright.planners.protocol.find_spec", lambda module: object())
+    monkeypatch.setattr("labwright.planners.extras.find_spec", lambda module: object())
     with pytest.raises(ConfigError, match="did you mean 'sampler'"):
         load_planner(PlannerSpec(name="optuna", options={"sample": "tpe"}))
     with pytest.raises(ConfigError, match="acquisition: must be 'qLogNEI' or 'qLogEI'"):
@@ -168,15 +169,15 @@ def test_a_wrong_option_is_told_whether_or_not_the_library_is_there(monkeypatch:
 
 
 def test_the_start_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labwright.planners.protocol.find_spec", lambda module: object())
+    monkeypatch.setattr("labwright.planners.extras.find_spec", lambda module: object())
     code = (
         "import sys\n"
-        "import labwright.planners.protocol as protocol\n"
-        "protocol.find_spec = lambda module: object()\n"
+        "from labwright.planners import extras, registry\n"
+        "extras.find_spec = lambda module: object()\n"
         "from labwright.model.campaign import CampaignState, PlannerSpec\n"
         "state = CampaignState.model_validate_json(sys.stdin.read())\n"
-        "for name in protocol.BACKENDS:\n"
-        "    protocol.load_planner(PlannerSpec(name=name)).ask(state, 2)\n"
+        "for name in registry.BACKENDS:\n"
+        "    registry.load_planner(PlannerSpec(name=name)).ask(state, 2)\n"
         "print({'torch', 'botorch', 'optuna', 'baybe'} & set(sys.modules))\n"
     )
     given = new_state("sobol").model_dump_json()
@@ -185,7 +186,7 @@ def test_the_start_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_they_lack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labwright.planners.protocol.find_spec", lambda module: object())
+    monkeypatch.setattr("labwright.planners.extras.find_spec", lambda module: object())
     state = needing()["outcome limits"]
     assert "takes no account of outcome limits" in lacking(load_planner(PlannerSpec(name="baybe")), needs(state))
     assert lacking(load_planner(PlannerSpec(name="botorch")), needs(state)) == ""

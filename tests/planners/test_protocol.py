@@ -13,7 +13,8 @@ from labwright.model.campaign import CampaignState, PlannerSpec
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.model.space import Categorical, Integer, LinearLE, Real, Space
 from labwright.planners import BUILT_IN, Planner, load_planner
-from labwright.planners.protocol import Capability, lacking
+from labwright.planners.protocol import Capability
+from labwright.planners.registry import lacking
 from tests.planners.conftest import new_state, run, with_trial
 
 every_planner = pytest.mark.parametrize("name", BUILT_IN)

@@ -27,7 +27,8 @@ from labwright.model.space import Categorical, Space
 from labwright.model.spec import CampaignSpec
 from labwright.model.words import what_is_wrong
 from labwright.planners import Planner, load_planner
-from labwright.planners.protocol import lacking, needs
+from labwright.planners.protocol import needs
+from labwright.planners.registry import lacking
 from labwright.stations import LabProtocol
 
 CAMPAIGN_TAIL = "-20260101-120000-abcd"

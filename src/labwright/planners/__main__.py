@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from labwright.model.campaign import CampaignState, Trial
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.planners._wire import Ask, Reply, write_line
-from labwright.planners.protocol import load_planner
+from labwright.planners.registry import load_planner
 
 
 def main() -> None:

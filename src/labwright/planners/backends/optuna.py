@@ -13,7 +13,8 @@ from labwright.model.campaign import CampaignState, OutcomeLimit
 from labwright.model.space import Categorical, Params, Space
 from labwright.planners._proposals import derive_seed
 from labwright.planners.backends._shared import BackendPlanner, Free, lesson_of, seeded
-from labwright.planners.protocol import Capability, require
+from labwright.planners.extras import require
+from labwright.planners.protocol import Capability
 
 if TYPE_CHECKING:
     import numpy as np
