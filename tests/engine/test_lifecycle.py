@@ -15,8 +15,9 @@ from labwright.engine.events import Ask, Event, Instruction, RunStep, decisions
 from labwright.engine.lifecycle import Decision, close, decide, refuse_doubtful_deck
 from labwright.engine.tables import take_changes
 from labwright.journal import Journal, NewEvent
-from labwright.model.errors import RefusedError
+from labwright.model.errors import ConfigError, RefusedError
 from labwright.model.protocol import ProtocolSpec, StepSpec
+from labwright.report import newest
 from tests.engine.test_core import PREPARE, PROTOCOL, ended, started, suggested
 
 MOVES = PROTOCOL.model_copy(
@@ -48,6 +49,7 @@ def write(
     failed: str = "",
     protocol: ProtocolSpec = MOVES,
     prepare: tuple[str, ...] = (),
+    name: str = "",
 ) -> None:
     """A campaign of one experiment, to its end, or `until` a step is under way; its step `failed` fails."""
     core = CampaignCore()
@@ -61,7 +63,7 @@ def write(
 
     first = started(campaign, budget=1, prepare=prepare)
     update: dict[str, Any] = {
-        "spec": first.spec.model_copy(update={"name": campaign.partition("-")[0]}),
+        "spec": first.spec.model_copy(update={"name": name or campaign.partition("-")[0]}),
         "instruments": instruments,
     }
     if protocol is not MOVES:
@@ -112,6 +114,23 @@ def test_a_container_on_its_way_is_in_doubt(journal: Journal, until: str, words:
     assert words in question.text
     assert "given up and cannot be resumed" in question.choices["clear"]
     assert deck_questions(journal, running=A) == [], "a controller works on it"
+
+
+def test_a_campaign_is_known_by_the_name_it_was_started_with_whatever_its_id_is(
+    journal: Journal, tmp_path: Path
+) -> None:
+    write(journal, "k9", name="cells", failed="measure")
+    write(journal, "k10", name="cells", until="measure")
+    question = deck_question(journal, "real")
+    assert question is not None
+    assert (question.campaign, question.name) == ("k10", "cells")
+    assert question.text.endswith(f"labwright campaign run cells. To give it up: l{question.text.rpartition(': l')[2]}")
+    assert decide(journal, "cells", "real") == Decision(resume="k10")
+    write(journal, "k1", name="cells", until="measure")
+    assert unfinished(journal, "cells") == "k1", "the newest by what the journal has, not by its letters"
+    assert newest(tmp_path, "cells").campaign == "k1"
+    with pytest.raises(ConfigError, match=r"no campaign 'cell'; did you mean 'cells'"):
+        newest(tmp_path, "cell")
 
 
 def test_containers_of_a_preparation_are_in_doubt_too(journal: Journal) -> None:

@@ -57,6 +57,7 @@ class DeckQuestion:
 
     Attributes:
         campaign: that left it so.
+        name: of that campaign, as a command line takes it.
         instruments: on which instruments.
         ended: how the campaign ended.
         doubts: container by container.
@@ -66,6 +67,7 @@ class DeckQuestion:
     """
 
     campaign: str
+    name: str
     instruments: str
     ended: str
     doubts: tuple[ContainerDoubt, ...]
@@ -77,11 +79,6 @@ class DeckQuestion:
     def id(self) -> str:
         """In the journal; it has no meaning for any other campaign."""
         return f"{self.campaign}:deck"
-
-    @property
-    def name(self) -> str:
-        """The campaign's name, as a command line takes it."""
-        return self.campaign.rsplit("-", 3)[0]
 
     @property
     def text(self) -> str:
@@ -257,6 +254,7 @@ def _question(journal: Journal, first: Started, instruments: str) -> DeckQuestio
     ended = f"{core.phase} ({core.reason})" if core.over else "was interrupted in the middle, and no controller runs it"
     return DeckQuestion(
         campaign=first.campaign,
+        name=first.spec.name,
         instruments=instruments,
         ended=ended,
         doubts=tuple(doubts),

@@ -98,7 +98,7 @@ def _earlier(journal: Journal, spec: CampaignSpec, entry: str | WarmStart, *, si
         )
     if not alike:
         raise ConfigError(f"{name} was never carried out on {kind_words(kind)}, only on {kind_words(not kind)}")
-    campaign = max(alike, key=lambda one: one.partition("-")[2])
+    campaign = next(one for one in reversed(journal.campaigns()) if one in alike)
     core = rebuilt(journal, campaign)
     if problems := _misfits(spec, core.spec):
         raise ConfigError(f"{campaign} cannot be learnt from: {'; '.join(problems)}")

@@ -39,8 +39,9 @@ def unfinished(journal: Journal, name: str = "", instruments: str = "") -> str |
         query = query.where(table.c.name == name)
     if instruments:
         query = query.where(table.c.instruments == instruments)
-    rows = journal.read(query)
-    return max((str(row["id"]) for row in rows), key=lambda one: one.split("-", 1)[1]) if rows else None
+    if not (found := {str(row["id"]) for row in journal.read(query)}):
+        return None
+    return next((one for one in reversed(journal.campaigns()) if one in found), None)
 
 
 def campaigns_on(journal: Journal) -> list[tuple[str, str]]:

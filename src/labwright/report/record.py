@@ -8,7 +8,7 @@ from typing import Any
 
 from labwright.engine import CampaignCore, replayed
 from labwright.engine.events import DeckChecked, StepEnded
-from labwright.journal import Journal, journal_file
+from labwright.journal import Journal, journal_file, schema
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.judging import counts
@@ -97,11 +97,10 @@ def newest(place: str | Path, name: str) -> CampaignRecord:
         JournalError: the journal cannot be read.
     """
     with open_journal(place) as journal:
-        ids = journal.campaigns()
-        fitting = [one for one in ids if name in (one, one.rsplit("-", 3)[0])]
+        names = {str(row["id"]): str(row["name"]) for row in journal.rows(schema.campaign)}
+        fitting = [one for one in journal.campaigns() if name in (one, names.get(one))]
         if not fitting:
-            known = sorted({one.rsplit("-", 3)[0] for one in ids})
-            raise ConfigError(f"{journal.name}: {unknown('campaign', name, known)}")
+            raise ConfigError(f"{journal.name}: {unknown('campaign', name, sorted(set(names.values())))}")
         return read_record(journal, fitting[-1])
 
 
