@@ -52,6 +52,9 @@ def test_a_number_has_its_significant_digits(value: float, shown: str) -> None:
         (5.0, None, "5"),
         (5.0, 0.0, "5"),
         (5.0, math.nan, "5"),
+        (1e-310, 2.5e-311, "1e-310 ± 2.5e-311"),
+        (1e-310, 0.5, "0.00 ± 0.50"),
+        (1.7e308, 1.797e308, "1.7e+308 ± 1.797e+308"),
     ],
 )
 def test_a_mean_is_shown_to_the_place_of_its_error(mean: float, sem: float | None, shown: str) -> None:
@@ -83,6 +86,12 @@ def test_an_axis_has_the_digits_of_its_step(values: list[float], step: float, sh
 @given(SIZES)
 def test_nothing_but_zero_is_shown_as_zero(value: float) -> None:
     assert float(figure(value)) == pytest.approx(value, rel=1e-3, abs=0)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(0, allow_infinity=False))
+def test_every_double_can_be_shown(mean: float, sem: float) -> None:
+    for text in (figure(mean), figure(mean, 2), *measured(mean, sem).split(" ± ")):
+        assert math.isfinite(float(text.strip("()").partition(")")[0]))
 
 
 @given(SIZES, st.floats(1e-8, 1e8))

@@ -22,7 +22,7 @@ from labwright.model.campaign import (
     Trial,
     Veto,
 )
-from labwright.model.errors import ConfigError
+from labwright.model.errors import ConfigError, PlannerError
 from labwright.model.judging import counts, covers
 from labwright.model.parameters import digits_of, same
 from labwright.model.space import Categorical, Forbidden, Integer, LinearEQ, LinearLE, Mixture, Ordinal, Real, Space
@@ -134,6 +134,47 @@ def test_squares_that_no_double_can_hold_do_no_harm(scale: float) -> None:
     assert found.params == pytest.approx(wanted.params, abs=2e-3)
     learnt = planner.explain(campaign("noise", scale))
     assert learnt.rmse == pytest.approx(planner.explain(campaign("noise")).rmse * scale, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["gp", "random", "skopt"])
+@pytest.mark.parametrize(
+    ("values", "sem"),
+    [
+        ([1e-310] * 8, None),
+        ([(1 + 7 * at % 8) * 1e-310 for at in range(8)], 1e-311),
+        ([0.0] * 8, 5e-324),
+        ([float(7 * at % 8) for at in range(8)], 1e200),
+        ([-1e270, *(at * 1e-270 for at in range(7))], None),
+        ([1e-310, 1e279, -1e279, 0.0, 1.0, 2.0, 3.0, 4.0], 1e279),
+    ],
+)
+def test_readings_at_the_ends_of_what_a_double_holds_do_no_harm(
+    name: str, values: list[float], sem: float | None
+) -> None:
+    state, planner = with_readings(values, sem, name), load_planner(PlannerSpec(name=name))
+    (found,) = planner.ask(state, 1)
+    assert not state.space.violations(found.params)
+    best = planner.best(state)
+    assert best is not None
+    assert planner.explain(state).rmse >= 0
+    planner.advise_stop(state)
+
+
+@pytest.mark.parametrize("name", ["gp", "skopt"])
+def test_a_reading_too_large_to_compute_with_is_refused_in_words(name: str) -> None:
+    words = r"experiment 3: y = 1.7e\+308 A is beyond 1e\+280, .* correct the reading, or state y in a larger unit"
+    with pytest.raises(PlannerError, match=words):
+        load_planner(PlannerSpec(name=name)).ask(with_readings([1, 2, 3, 1.7e308, -1.7e308, 4, 5, 6], None, name), 1)
+
+
+def with_readings(values: list[float], sem: float | None, planner: str) -> CampaignState:
+    """Eight experiments that found these values."""
+    state = campaign(planner=planner)
+    trials = [
+        one.model_copy(update={"outcomes": {"y": Outcome(mean=value, sem=sem)}})
+        for one, value in zip(state.trials, values, strict=True)
+    ]
+    return state.model_copy(update={"trials": tuple(trials)})
 
 
 def test_an_offset_a_billion_times_the_variation_is_no_hindrance() -> None:

@@ -14,6 +14,9 @@ MOST_DIGITS = 15
 SMALLEST_PLAIN, LARGEST_PLAIN = 1e-4, 1e7
 """Sizes written without a power of ten."""
 
+LARGEST_POWER = 307
+"""Of ten: the inverse of such a power is an exact enough double."""
+
 
 def figure(value: float, digits: int = DIGITS) -> str:
     """A number with `digits` significant digits; what is whole is written whole."""
@@ -26,6 +29,8 @@ def figure(value: float, digits: int = DIGITS) -> str:
     if 10.0**digits <= abs(value) < LARGEST_PLAIN:
         return f"{value:.0f}"  # an integer part is never filled up with zeros
     rounded = float(f"{value:.{digits - 1}e}")
+    if math.isinf(rounded):  # the largest doubles, rounded up
+        return _powered(value, MOST_DIGITS + 1)
     if SMALLEST_PLAIN <= abs(rounded) < max(LARGEST_PLAIN, 10.0**digits):
         return _plain(rounded, digits - 1 - _power(rounded))
     return _powered(rounded, digits - 1)
@@ -35,6 +40,8 @@ def measured(mean: float, sem: float | None) -> str:
     """A mean with its standard error, both to the place where the error has two digits: ``13.58 ± 0.16``."""
     if sem is None or not math.isfinite(sem) or not math.isfinite(mean) or sem <= 0:
         return figure(mean)
+    if abs(_power(max(abs(mean), sem))) > LARGEST_POWER:  # what scales it would be no number
+        return f"{figure(mean)} ± {figure(sem, 2)}"
     sem = float(f"{sem:.1e}")
     size = max(abs(mean), sem)
     last = _power(sem) - 1  # power of ten of the last digit shown
@@ -44,8 +51,6 @@ def measured(mean: float, sem: float | None) -> str:
         return f"{_zero(f'{mean:.{max(0, -last)}f}')} ± {sem:.{max(0, -last)}f}"
     power = _power(size)
     scale, places = 10.0**-power, max(0, power - last)
-    if not math.isfinite(scale):
-        return f"{figure(mean)} ± {figure(sem, 2)}"
     return f"({_zero(f'{mean * scale:.{places}f}')} ± {sem * scale:.{places}f})e{power:+03d}"
 
 

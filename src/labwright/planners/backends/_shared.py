@@ -22,7 +22,7 @@ from labwright.planners._candidates import every_point, linear_system, neighbour
 from labwright.planners._finite import params_of, spread
 from labwright.planners._proposals import derive_seed, fresh_points, key_of, sobol_points, taken, vetoed
 from labwright.planners.gp.modelled import ModelledPlanner
-from labwright.planners.gp.scale import spread_of
+from labwright.planners.gp.scale import refuse_too_large, spread_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -228,9 +228,13 @@ def of_one_size(state: CampaignState, *, exactly: bool) -> CampaignState:
     Args:
         state: the campaign.
         exactly: a spread of 1; else of 0.5 to 1, in a unit that is a power of two, by which nothing is rounded.
+
+    Raises:
+        PlannerError: a reading is too large to compute with.
     """
     import numpy as np
 
+    refuse_too_large(state)
     done = [trial for trial in state.trials if trial.status == "done"]
     asked: dict[str, list[float | None]] = {
         one.name: [one.target, one.low, one.high, one.reference] for one in state.objectives

@@ -16,7 +16,7 @@ from labwright.planners._proposals import derive_seed
 from labwright.planners.gp.features import expand, features, groups_of
 from labwright.planners.gp.kernel import Data
 from labwright.planners.gp.model import Model, fit
-from labwright.planners.gp.scale import Scale, known_noise
+from labwright.planners.gp.scale import Scale, known_noise, refuse_too_large
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,8 +147,9 @@ def look(state: CampaignState, *, limits: bool = True) -> Outlook:
         limits: whether more than the objectives is needed.
 
     Raises:
-        PlannerError: nothing was measured yet.
+        PlannerError: nothing was measured yet, or a reading is too large to compute with.
     """
+    refuse_too_large(state)
     done = [trial for trial in state.trials if trial.status == "done"]
     failed = [trial for trial in state.trials if trial.fail_kind == "infeasible"]
     if not done:

@@ -7,16 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labwright.model.campaign import Goal, Outcome
+from labwright.model.campaign import CampaignState, Goal, Outcome
+from labwright.model.errors import PlannerError
+from labwright.model.figures import figure, with_unit
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Scale", "known_noise", "spread_of"]
+__all__ = ["LARGEST", "Scale", "known_noise", "refuse_too_large", "spread_of"]
+
+LARGEST = 1e280
+"""Of an outcome and its standard error: predictions can lie 1e21 times further out, and are numbers all the same."""
 
 _DRAWN_IN, _UPPER = 0.65, 0.85  # quantiles: below the first values are drawn in, over the width up to the second
 
 _EQUAL = 1e-13  # relative: values nearer to each other than this differ by rounding
+
+_SMALLEST = 2.0**-1022  # of a spread: the inverse of a smaller one is no number
+
+_FAR_BELOW = math.expm1(50.0)  # bends below the middle: far beyond any outcome
+
+_SAYS_NOTHING = 1e30  # spreads: a reading with such an error; the square of it is still a number
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ class Scale:
 
         signed = self.sign * values
         if self.bend:
-            below = np.maximum(self.middle - signed, 0.0)
+            below = np.minimum(np.maximum(self.middle - signed, 0.0), self.bend * _FAR_BELOW)
             signed = np.where(signed < self.middle, self.middle - self.bend * np.log1p(below / self.bend), signed)
         return np.asarray((signed - self.centre) / self.spread)
 
@@ -86,7 +97,7 @@ class Scale:
 
         signed = self.centre + self.spread * seen
         if self.bend:
-            below = np.minimum(np.maximum(self.middle - signed, 0.0) / self.bend, 50.0)  # e^50: far beyond any outcome
+            below = np.minimum(np.maximum(self.middle - signed, 0.0) / self.bend, 50.0)  # see _FAR_BELOW
             signed = np.where(signed < self.middle, self.middle - self.bend * np.expm1(below), signed)
         return np.asarray(self.sign * signed)
 
@@ -107,7 +118,7 @@ class Scale:
 
 
 def spread_of(values: np.ndarray, beside: np.ndarray | Sequence[float] = ()) -> float:
-    """Standard deviation of values, shape (n,), in their unit; never 0.
+    """Standard deviation of values, shape (n,), in their unit; never 0, nor so small that its inverse is no number.
 
     Where all are the same but for rounding: the largest distance of one of `beside` from them, else their size, else,
     where all are 0, 1: no number then has a unit.
@@ -118,9 +129,10 @@ def spread_of(values: np.ndarray, beside: np.ndarray | Sequence[float] = ()) -> 
     power = math.frexp(size)[1]  # squares of very small or large numbers are none; by a power of two nothing is rounded
     spread = math.ldexp(float(np.ldexp(values, -power).std()), power)
     if spread > _EQUAL * size:
-        return spread
+        return max(spread, _SMALLEST)
     apart = [abs(one - float(values.mean())) for one in np.asarray(beside, dtype=float)]
-    return max((one for one in apart if one > _EQUAL * size), default=size) or 1.0
+    apart_most = max((one for one in apart if one > _EQUAL * size), default=size)
+    return max(apart_most, _SMALLEST) if apart_most else 1.0
 
 
 def known_noise(outcomes: Sequence[Outcome], unit: float) -> np.ndarray:
@@ -130,8 +142,27 @@ def known_noise(outcomes: Sequence[Outcome], unit: float) -> np.ndarray:
     """
     import numpy as np
 
-    own = np.array([np.nan if outcome.sem is None else (outcome.sem / unit) ** 2 for outcome in outcomes])
+    errors = [None if outcome.sem is None else min(outcome.sem / unit, _SAYS_NOTHING) for outcome in outcomes]
+    own = np.array([np.nan if error is None else error**2 for error in errors])
     told = ~np.isnan(own)
     if not told.any():
         return np.zeros(len(own))
     return np.where(told, 0.5 * own + 0.5 * float(np.median(own[told])), 0.0)
+
+
+def refuse_too_large(state: CampaignState) -> None:
+    """Refuse readings whose differences and predictions would be no numbers.
+
+    Raises:
+        PlannerError: with the experiment, the outcome, its value and the limit.
+    """
+    units = {one.name: one.unit for one in state.objectives} | {one.name: one.unit for one in state.outcome_limits}
+    for trial in (*(one for earlier in state.earlier for one in earlier.trials), *state.trials):
+        for name, outcome in trial.outcomes.items():
+            if name in units and max(abs(outcome.mean), outcome.sem or 0.0) > LARGEST:
+                error = "" if outcome.sem is None else f" with a standard error of {figure(outcome.sem)}"
+                raise PlannerError(
+                    f"experiment {trial.id}: {name} = {with_unit(figure(outcome.mean), units[name])}{error} is beyond "
+                    f"{LARGEST:g}, up to which a planner can compute; correct the reading, or state {name} in a larger "
+                    "unit"
+                )
