@@ -400,8 +400,8 @@ def test_looking_whether_a_controller_runs_keeps_none_out(cut_off: Path) -> None
 
 def test_the_view_marks_what_is_late(cut_off: Path) -> None:
     with Journal(cut_off) as journal:
-        view = View(drawn=True)
-        for logged, event, instructions, _ in replayed(journal, "first-20260101-000000-0001", view.core):
+        view = View("first-20260101-000000-0001", drawn=True)
+        for logged, event, instructions, _ in replayed(journal, "first-20260101-000000-0001", view.lab):
             view.take(logged, event, instructions)
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(view.shown())

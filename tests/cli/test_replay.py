@@ -11,14 +11,13 @@ import pytest
 
 from labwright.cli.init import make_lab
 from labwright.cli.replaying import replay_campaign
-from labwright.engine.core import CampaignCore
 from labwright.engine.events import Event, Started, Suggested, decisions
-from labwright.engine.tables import take_changes
 from labwright.journal import Journal, NewEvent
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion
 from labwright.model.protocol import ParameterSpec, ProtocolSpec, ResultSpec, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
+from tests.engine.alone import Alone
 from tests.forks import labwright
 
 
@@ -41,7 +40,7 @@ def first_events(journal: Journal, campaign: str = "first-20260101-000000-0001")
         planner=PlannerSpec(name="random"),
         budget=4,
     )
-    core = CampaignCore()
+    core = Alone()
     events: list[Event] = [
         Started(campaign=campaign, spec=spec, protocols=(protocol,), by="Bo"),
         Suggested(suggestion=Suggestion(params={"temperature": 40.0}, rationale="somewhere")),
@@ -49,7 +48,7 @@ def first_events(journal: Journal, campaign: str = "first-20260101-000000-0001")
     for event in events:
         decided = orjson.dumps(decisions(core.handle(event)))
         payload = event.model_dump_json().encode()
-        journal.record([NewEvent(campaign, event.kind, payload, decided, 1_767_225_600.0, take_changes(core))])
+        journal.record([NewEvent(campaign, event.kind, payload, decided, 1_767_225_600.0, core.changes())])
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
 from labwright.cli.words import quoted
-from labwright.engine import CampaignCore
 from labwright.engine.events import Ask, RunStep, Started
 from labwright.journal import Journal, NewEvent, journal_file
+from tests.engine.alone import Alone
 from tests.engine.test_core import ended, started, suggested
 
 GOLDEN = Path(__file__).parents[1] / "labs" / "golden" / "main-5f4c93a.sqlite"
@@ -38,7 +38,7 @@ def test_a_campaign_without_results_leaves_the_report_of_another_alone(tmp_path:
 
 def rows(values: list[dict[str, float]], **changes: Any) -> tuple[str, list[list[str]]]:
     """The heading and the cells of every line that is printed of a campaign."""
-    core = CampaignCore()
+    core = Alone()
     first: Started = started(budget=len(values), **changes)
     campaign: Any = SimpleNamespace(
         spec=first.spec, protocols={first.spec.protocol: SimpleNamespace(steps=[SimpleNamespace(expected_s=60.0)])}
@@ -50,7 +50,7 @@ def rows(values: list[dict[str, float]], **changes: Any) -> tuple[str, list[list
 
     def take(event: Any) -> list[Any]:
         instructions = list(core.handle(event))
-        printed.extend(line for line in progress.take(event, core)[0].splitlines() if line)
+        printed.extend(line for line in progress.take(event, core.core)[0].splitlines() if line)
         return instructions
 
     pending = take(first)

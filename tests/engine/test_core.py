@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pytest
 
-from labwright.engine.core import CampaignCore, IllegalEventError
+from labwright.engine.core import IllegalEventError
 from labwright.engine.events import (
     EVENTS,
     Ask,
@@ -24,6 +24,7 @@ from labwright.model.campaign import FailKind, Objective, PlannerSpec, Suggestio
 from labwright.model.protocol import ParameterSpec, ProtocolSpec, ResultSpec, StepOutcome, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec, StopRule
+from tests.engine.alone import Alone
 
 PROTOCOL = ProtocolSpec(
     name="p",
@@ -86,7 +87,7 @@ def ended(instruction: RunStep, state: State = "done", **results: Any) -> StepEn
     return StepEnded(outcome=outcome)
 
 
-def run_through(one: CampaignCore, values: list[float], **changes: Any) -> tuple[list[Event], list[Instruction]]:
+def run_through(one: Alone, values: list[float], **changes: Any) -> tuple[list[Event], list[Instruction]]:
     """Drive a campaign whose every step succeeds; events fed and last instructions."""
     fed: list[Event] = [started(**changes)]
     pending = list(one.handle(fed[0]))
@@ -108,7 +109,7 @@ def run_through(one: CampaignCore, values: list[float], **changes: Any) -> tuple
 
 
 def test_steps_start_when_their_needs_are_done_and_their_station_is_free() -> None:
-    one = CampaignCore()
+    one = Alone()
     (ask,) = one.handle(started())
     assert isinstance(ask, Ask)
     mix, rinse = one.handle(suggested())
@@ -123,7 +124,7 @@ def test_steps_start_when_their_needs_are_done_and_their_station_is_free() -> No
 
 
 def test_the_budget_ends_it_and_the_trials_carry_the_outcomes() -> None:
-    one = CampaignCore()
+    one = Alone()
     _, last = run_through(one, [1.0, 2.0])
     assert last == [Finish("completed", "the budget of 2 experiments is spent")]
     assert [trial.outcomes["y"].mean for trial in one.trials] == [1.0, 2.0]
@@ -138,7 +139,7 @@ def test_the_budget_ends_it_and_the_trials_carry_the_outcomes() -> None:
     ],
 )
 def test_stop_rules(rule: StopRule, values: list[float], reason: str) -> None:
-    one = CampaignCore()
+    one = Alone()
     _, (finish,) = run_through(one, values, budget=9, stop=rule)
     assert isinstance(finish, Finish)
     assert finish.state == "completed"
@@ -147,7 +148,7 @@ def test_stop_rules(rule: StopRule, values: list[float], reason: str) -> None:
 
 
 def test_preparations_come_first_and_their_results_reach_every_step() -> None:
-    one = CampaignCore()
+    one = Alone()
     (cal,) = one.handle(started(prepare=("calibrate",), budget=1))
     assert isinstance(cal, RunStep)
     assert cal.order.experiment == 0
@@ -159,7 +160,7 @@ def test_preparations_come_first_and_their_results_reach_every_step() -> None:
 
 
 def test_a_fault_waits_for_the_other_station_and_then_fails_the_campaign() -> None:
-    one = CampaignCore()
+    one = Alone()
     one.handle(started())
     mix, rinse = one.handle(suggested())
     assert isinstance(mix, RunStep)
@@ -173,7 +174,7 @@ def test_a_fault_waits_for_the_other_station_and_then_fails_the_campaign() -> No
 
 
 def test_stop_lets_the_running_step_end_and_starts_no_other() -> None:
-    one = CampaignCore()
+    one = Alone()
     one.handle(started())
     mix, rinse = one.handle(suggested())
     assert isinstance(mix, RunStep)
@@ -185,7 +186,7 @@ def test_stop_lets_the_running_step_end_and_starts_no_other() -> None:
 
 
 def test_what_cannot_be_made_is_recorded_and_not_counted() -> None:
-    one = CampaignCore()
+    one = Alone()
     one.handle(started(budget=1))
     suggestion = Suggestion(params={"x": 0.1}, rationale="r")
     (again,) = one.handle(Infeasible(suggestion=suggestion, reason="too rich"))
@@ -195,7 +196,7 @@ def test_what_cannot_be_made_is_recorded_and_not_counted() -> None:
 
 
 def test_a_planner_that_never_suggests_the_feasible_ends_it() -> None:
-    one = CampaignCore()
+    one = Alone()
     one.handle(started(budget=1))
     suggestion = Suggestion(params={"x": 0.1}, rationale="r")
     last: list[Instruction] = []
@@ -206,7 +207,7 @@ def test_a_planner_that_never_suggests_the_feasible_ends_it() -> None:
 
 
 def test_a_protocol_that_breaks_its_promise_fails_the_campaign_and_its_journal_can_still_be_replayed() -> None:
-    one, again = CampaignCore(), CampaignCore()
+    one, again = Alone(), Alone()
     events, (finish,) = run_through(one, [])
     assert finish == Finish("failed", "protocol p promised y; found nothing")
     assert (one.trials[0].status, one.trials[0].fail_kind) == ("failed", "equipment")
@@ -216,7 +217,7 @@ def test_a_protocol_that_breaks_its_promise_fails_the_campaign_and_its_journal_c
 
 
 def test_no_suggestion_ends_it_in_words() -> None:
-    one = CampaignCore()
+    one = Alone()
     one.handle(started())
     assert one.handle(NotSuggested(reason="space exhausted")) == [
         Finish("failed", "no further suggestion: space exhausted")
@@ -224,7 +225,7 @@ def test_no_suggestion_ends_it_in_words() -> None:
 
 
 def test_replaying_the_events_as_json_gives_the_same_state() -> None:
-    one, again = CampaignCore(), CampaignCore()
+    one, again = Alone(), Alone()
     events, _ = run_through(one, [1.0, 2.0])
     for event in events:
         again.handle(EVENTS.validate_json(event.model_dump_json()))
@@ -232,7 +233,7 @@ def test_replaying_the_events_as_json_gives_the_same_state() -> None:
 
 
 def test_events_that_cannot_happen_are_refused() -> None:
-    one = CampaignCore()
+    one = Alone()
     with pytest.raises(IllegalEventError, match="phase 'draft'"):
         one.handle(suggested())
     one.handle(started())
@@ -245,6 +246,6 @@ def test_events_that_cannot_happen_are_refused() -> None:
     one.handle(ended(mix))
     with pytest.raises(IllegalEventError, match="does not run"):
         one.handle(ended(mix))
-    run_through(ready := CampaignCore(), [1.0, 2.0])
+    run_through(ready := Alone(), [1.0, 2.0])
     with pytest.raises(IllegalEventError, match="completed"):
         ready.handle(StopAsked(why="late"))

@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 import pytest
 
-from labwright.engine import CampaignCore, campaign, load_campaign
+from labwright.engine import campaign, load_campaign
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Event, RunStep, Started, decisions
-from labwright.engine.tables import take_changes
 from labwright.journal import Journal, NewEvent
 from labwright.lab import MistakesError, read_lab
 from labwright.model.spec import CampaignSpec
+from tests.engine.alone import Alone
 from tests.engine.test_core import ended, started, suggested
 
 ID = "old-20260101-000000-0001"
@@ -31,7 +31,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
 
 
 def write(journal: Journal, name: str, values: list[float]) -> None:
-    core = CampaignCore()
+    core = Alone()
     begin = started(campaign=name, fixed={"t": 27.0})
     begin = begin.model_copy(update={"spec": begin.spec.model_copy(update={"name": name.partition("-")[0]})})
     left = list(values)
@@ -39,7 +39,7 @@ def write(journal: Journal, name: str, values: list[float]) -> None:
     def take(event: Event) -> list[Any]:
         instructions = core.handle(event)
         kept = orjson.dumps(decisions(instructions))
-        new = NewEvent(name, event.kind, event.model_dump_json().encode(), kept, 0.0, take_changes(core))
+        new = NewEvent(name, event.kind, event.model_dump_json().encode(), kept, 0.0, core.changes())
         journal.record([new])
         return instructions
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_learnt_from_is_told(journal: Journal, changes: dict[str,
 
 def test_the_planner_sees_them_and_they_are_kept_with_the_start(journal: Journal) -> None:
     earlier, _ = earlier_campaigns(journal, spec())
-    core = CampaignCore()
+    core = Alone()
     event = Started.model_validate_json(started().model_copy(update={"earlier": earlier}).model_dump_json())
     (ask,) = core.handle(event)
     assert ask.state.earlier == earlier  # type: ignore[union-attr]  # the only instruction is an ask

@@ -4,18 +4,19 @@ from typing import Any
 
 import pytest
 
-from labwright.engine.core import CampaignCore, IllegalEventError
+from labwright.engine.core import IllegalEventError
 from labwright.engine.events import EVENTS, Ask, DrainAsked, Event, Instruction, Proposed, RunStep, Suggested, Vetoed
 from labwright.engine.oracle import validate_state
 from labwright.model.campaign import Objective, Outcome, StopAdvice, Suggestion, Veto
 from labwright.model.spec import StopRule
+from tests.engine.alone import Alone
 from tests.engine.test_core import ended, run_through, started, suggested
 
 NEAR: dict[str, Any] = {"name": "y", "goal": "target", "target": 5.0, "unit": "1"}
 
 
-def begun(**changes: Any) -> CampaignCore:
-    one = CampaignCore()
+def begun(**changes: Any) -> Alone:
+    one = Alone()
     one.handle(started(**changes))
     return one
 
@@ -30,14 +31,14 @@ def proposed(x: float, **more: Any) -> Proposed:
     return Proposed(suggestion=words, by="Kim", because="a hunch", **more)
 
 
-def carry_out(core: CampaignCore, instructions: list[Instruction], **results: Any) -> list[Instruction]:
+def carry_out(core: Alone, instructions: list[Instruction], **results: Any) -> list[Instruction]:
     """Let every step end well; what is to be done after the last."""
     pending = list(instructions)
     while pending and isinstance(pending[0], RunStep):
         step = pending.pop(0)
         assert isinstance(step, RunStep)
         pending += core.handle(ended(step, "done", **(results if step.order.step == "measure" else {})))
-        validate_state(core)
+        validate_state(core.lab)
     return pending
 
 
@@ -95,7 +96,7 @@ def test_an_outcome_that_is_asked_for_and_not_found_fails_the_campaign() -> None
 def test_stop_rules_go_by_merit_and_by_what_counts(
     changes: dict[str, Any], values: list[float], reason: str, best: float
 ) -> None:
-    core = CampaignCore()
+    core = Alone()
     run_through(core, values, budget=6, **changes)
     assert core.phase == "completed"
     assert reason in core.reason
@@ -141,7 +142,7 @@ def test_the_planners_own_advice_ends_it_where_it_is_asked_for() -> None:
 
 def test_a_small_regret_ends_it_and_replay_comes_out_the_same() -> None:
     events: list[Event] = [started(stop={"regret_below": 0.3}), advised(1.0, regret=0.2)]
-    core, again = CampaignCore(), CampaignCore()
+    core, again = Alone(), Alone()
     for event in events:
         core.handle(event)
         again.handle(EVENTS.validate_json(event.model_dump_json()))
@@ -191,7 +192,7 @@ def test_a_person_can_take_it_back_and_a_drain_does() -> None:
     assert core.trials[2].status == "abandoned"
     with pytest.raises(IllegalEventError, match="draining"):
         core.handle(proposed(0.7))
-    validate_state(core)
+    validate_state(core.lab)
 
 
 def test_what_is_vetoed_is_not_tried_whoever_wants_it() -> None:
@@ -230,7 +231,7 @@ def test_old_events_are_still_understood() -> None:
     for key in ("gain_below_noise_for", "advised_for", "regret_below", "cost"):
         del old["spec"]["stop"][key]
     del old["earlier"]
-    core = CampaignCore()
+    core = Alone()
     core.handle(EVENTS.validate_python(old))
     assert core.spec.stop == StopRule()
     assert core.spec.objectives == (Objective(name="y", goal="max", unit="1"),)

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from labwright.clock import SteppedClock
-from labwright.engine import CampaignCore, CampaignRun, close_unfinished, load_campaign, resume_campaign, started
+from labwright.engine import (
+    CampaignCore,
+    CampaignRun,
+    LabCore,
+    close_unfinished,
+    load_campaign,
+    resume_campaign,
+    started,
+)
 from labwright.engine.driver import CampaignEnd
 from labwright.engine.events import Event
 from labwright.engine.questions import Question
@@ -43,7 +51,7 @@ class Bench:
     def __init__(self, folder: LabFolder, data: Path, twin: SimulatedLab, clock: SteppedClock) -> None:
         self.folder, self.data, self.twin, self.clock = folder, data, twin, clock
         self.asked: list[Question] = []
-        self.core = CampaignCore()
+        self.core = LabCore().campaign("")
         self.prepared: Callable[[Intent], None] = lambda intent: None
         self.dosing = ""
 

@@ -9,15 +9,15 @@ from typing import Any
 import orjson
 import pytest
 
-from labwright.engine import CampaignCore, unfinished
+from labwright.engine import unfinished
 from labwright.engine.deck import HERE, answer_deck, deck_question, deck_questions
 from labwright.engine.events import Ask, Event, Instruction, RunStep, decisions
 from labwright.engine.lifecycle import Decision, close, decide, refuse_doubtful_deck
-from labwright.engine.tables import take_changes
 from labwright.journal import Journal, NewEvent
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.model.protocol import ProtocolSpec, StepSpec
 from labwright.report import newest
+from tests.engine.alone import Alone
 from tests.engine.test_core import PREPARE, PROTOCOL, ended, started, suggested
 
 MOVES = PROTOCOL.model_copy(
@@ -52,12 +52,12 @@ def write(
     name: str = "",
 ) -> None:
     """A campaign of one experiment, to its end, or `until` a step is under way; its step `failed` fails."""
-    core = CampaignCore()
+    core = Alone()
 
     def take(event: Event) -> list[Instruction]:
         instructions = core.handle(event)
         kept = orjson.dumps(decisions(instructions))
-        new = NewEvent(campaign, event.kind, event.model_dump_json().encode(), kept, 0.0, take_changes(core))
+        new = NewEvent(campaign, event.kind, event.model_dump_json().encode(), kept, 0.0, core.changes())
         journal.record([new])
         return instructions
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from labwright.engine import CampaignCore, validate_state
+from labwright.engine import validate_state
 from labwright.engine.core import IllegalEventError
 from labwright.engine.events import (
     EVENTS,
@@ -34,7 +34,6 @@ from labwright.engine.events import (
     Suggested,
     Vetoed,
 )
-from labwright.engine.tables import take_changes
 from labwright.model.campaign import (
     Cost,
     Objective,
@@ -57,6 +56,7 @@ from labwright.model.protocol import (
 )
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec, StopRule
+from tests.engine.alone import Alone
 
 PROTOCOL = ProtocolSpec(
     name="p",
@@ -165,7 +165,7 @@ class Machine(RuleBasedStateMachine):
         self, parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec, two: bool, seldom: bool
     ) -> None:
         self.seldom = seldom
-        self.core = CampaignCore()
+        self.core = Alone()
         self.log: list[bytes] = []
         self.tables: dict[tuple[str, str], Any] = {}
         self.running: dict[str, StepOrder] = {}
@@ -182,10 +182,10 @@ class Machine(RuleBasedStateMachine):
         self.take(instructions)
         return instructions
 
-    def write(self, core: CampaignCore, tables: dict[tuple[str, str], Any], events: int) -> None:
+    def write(self, core: Alone, tables: dict[tuple[str, str], Any], events: int) -> None:
         """Bring the tables up to date; some controllers do that only after several events."""
         if not self.seldom or events % 3 == 0:
-            tables.update(take_changes(core))
+            tables.update(core.changes())
 
     def take(self, instructions: list[Instruction]) -> None:
         for one in instructions:
@@ -331,8 +331,8 @@ class Machine(RuleBasedStateMachine):
         self.take([one for one in instructions if not isinstance(one, PauseStations)])
         self.paused = paused
 
-    def replayed(self) -> tuple[CampaignCore, dict[tuple[str, str], Any]]:
-        core = CampaignCore()
+    def replayed(self) -> tuple[Alone, dict[tuple[str, str], Any]]:
+        core = Alone()
         tables: dict[tuple[str, str], Any] = {}
         for number, raw in enumerate(self.log, start=1):
             core.handle(EVENTS.validate_json(raw))
@@ -385,7 +385,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def all_is_well(self) -> None:
         if hasattr(self, "core"):
-            validate_state(self.core)
+            validate_state(self.core.lab)
 
     def teardown(self) -> None:
         """Whatever has happened: with patience and a person, the campaign ends."""
@@ -407,14 +407,14 @@ class Machine(RuleBasedStateMachine):
                 question = next(iter(self.core.questions.values()))
                 answer = "again" if "again" in question.choices else next(iter(question.choices))
                 self.feed(Answered(question=question.id, answer=answer, by="Kim", because=""))
-            validate_state(self.core)
+            validate_state(self.core.lab)
         assert self.core.over, f"it waits for {self.core.waits_for()}"
         assert self.finished is not None
-        self.tables.update(take_changes(self.core))
+        self.tables.update(self.core.changes())
         assert not any(key[0] == "reservation" and "|station:" in key[1] and row for key, row in self.tables.items())
         core, tables = self.replayed()
         assert core.snapshot() == self.core.snapshot()
-        tables.update(take_changes(core))
+        tables.update(core.changes())
         assert tables == self.tables
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labwright.engine import CampaignCore, validate_state
+from labwright.engine import validate_state
 from labwright.engine.core import IllegalEventError
 from labwright.engine.events import (
     Answered,
@@ -30,12 +30,12 @@ from labwright.engine.events import (
     Suggested,
     Vetoed,
 )
-from labwright.engine.tables import take_changes
 from labwright.model.campaign import Suggestion, Veto
 from labwright.model.material import Part, Used
 from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOutcome, StepSpec, When
 from labwright.model.spec import StopRule
 from labwright.model.states import IllegalTransitionError
+from tests.engine.alone import Alone
 from tests.engine.test_machine import PREPARE, PROTOCOL, started
 
 
@@ -50,14 +50,14 @@ class Lab:
     def __init__(self, spec: ProtocolSpec, *, budget: int = 2, parallel: int = 1, **more: Any) -> None:
         first = started(parallel, budget, StopRule(), spec)
         campaign = first.spec.model_copy(update={"prepare": ()})
-        self.core = CampaignCore()
+        self.core = Alone()
         self.running: dict[str, RunStep] = {}
         self.last: list[Instruction] = []
         self.feed(first.model_copy(update={"spec": campaign, **more}))
 
     def feed(self, event: Event) -> list[Instruction]:
         self.last = self.core.handle(event)
-        validate_state(self.core)
+        validate_state(self.core.lab)
         for one in self.last:
             if isinstance(one, RunStep):
                 self.running[one.order.step_id.rsplit("/", 1)[0][-4:] + "/" + one.order.step_id.rsplit("/", 1)[1]] = one
@@ -270,9 +270,9 @@ def test_stocks_are_promised_used_and_never_overdrawn() -> None:
     lab = Lab(protocol(STEP), budget=9, parallel=2)
     lab.suggest(water=3.0)
     lab.suggest(water=3.0)
-    take_changes(lab.core)
+    lab.core.changes()
     lab.end("0001/a")
-    changes = take_changes(lab.core)
+    changes = lab.core.changes()
     lot = changes["lot", f"{lab.core.campaign}|water"]
     assert lot is not None
     assert (lot["usable_ml"], lot["reserved_ml"]) == (4.5, 3.0)
@@ -286,13 +286,13 @@ def test_stocks_are_promised_used_and_never_overdrawn() -> None:
 
 def test_counted_stocks_are_used_as_operations_confirm_and_promises_are_released() -> None:
     lab = Lab(protocol(STEP, results=("y",)), budget=3, counted=("water",))
-    resources = lab.core.resources
+    resources = lab.core.material
     lab.suggest(water=2.0)
     assert (resources.left_ml("water"), resources.reserved_ml("water")) == (7.5, 2.0)
     lab.end("0001/a", "failed", used={"water": Used(nl=500_000, unknown_nl=1_000_000)})
     assert (resources.left_ml("water"), resources.reserved_ml("water")) == (7.0, 0.0), "it is over: charged what came"
     assert resources.used["water"] == Used(nl=500_000, unknown_nl=1_000_000)
-    entries = [row for key, row in take_changes(lab.core).items() if key[0] == "ledger" and row]
+    entries = [row for key, row in lab.core.changes().items() if key[0] == "ledger" and row]
     assert [(row["change_nl"], row["unknown_nl"], row["step_id"]) for row in entries] == [
         (-500_000, 1_000_000, "c-1/0001/a")
     ]
@@ -303,10 +303,10 @@ def test_a_step_that_is_repeated_is_charged_all_it_took() -> None:
     lab = Lab(protocol(step, results=("y",)), counted=("water",))
     lab.suggest(water=2.0)
     lab.end("0001/a", "failed", used={"water": Used(nl=1_500_000)})
-    assert lab.core.resources.reserved_ml("water") == 0.5
+    assert lab.core.material.reserved_ml("water") == 0.5
     lab.answer("again")
     lab.end("0001/a", used={"water": Used(nl=3_500_000)})
-    assert (lab.core.resources.left_ml("water"), lab.core.resources.reserved_ml("water")) == (4.0, 0.0)
+    assert (lab.core.material.left_ml("water"), lab.core.material.reserved_ml("water")) == (4.0, 0.0)
 
 
 def test_a_half_dose_is_settled_by_its_count_whatever_the_answer() -> None:
@@ -323,8 +323,8 @@ def test_a_half_dose_is_settled_by_its_count_whatever_the_answer() -> None:
         settled = [str(one) for one in lab.answer(answer) if isinstance(one, Settle)]
         follow = {"rest": "24 rest", "again": "24 again"}.get(answer, "24 taken")
         assert settled == [f"settle c-1/0001/a#3 confirmed{'' if answer == 'done' else f' {follow}'}"]
-        assert lab.core.resources.used["water"].nl == used_nl, answer
-        assert lab.core.resources.used["water"].unknown_nl == (105_200 if answer == "done" else 0)
+        assert lab.core.material.used["water"].nl == used_nl, answer
+        assert lab.core.material.used["water"].unknown_nl == (105_200 if answer == "done" else 0)
     cannot = part.model_copy(update={"no_rest": "pump.volume: 2 ul is outside 5 to 3000 ul; nothing was sent"})
     lab = Lab(protocol(step, results=("y",)), counted=("water",))
     lab.suggest()
@@ -336,7 +336,7 @@ def test_a_half_dose_is_settled_by_its_count_whatever_the_answer() -> None:
 
 def test_a_campaign_ends_in_time_when_preparations_have_eaten_the_stock() -> None:
     lab = Lab(protocol(STEP, results=("y",)), budget=3, counted=("water",), lots_ml={"water": 8.0})
-    prepared = CampaignCore()
+    prepared = Alone()
     first = started(1, 3, StopRule(), protocol(STEP, results=("y",)))
     prepared.handle(first.model_copy(update={"counted": ("water",), "lots_ml": {"water": 8.0}}))
     (order,) = [run for one in prepared.live.values() for run in one.running]
@@ -360,7 +360,7 @@ def test_campaigns_of_earlier_releases_use_what_was_promised() -> None:
     lab = Lab(protocol(STEP, results=("y",)))
     lab.suggest(water=2.0)
     lab.end("0001/a", used={"water": Used(nl=500_000)})
-    assert lab.core.resources.left_ml("water") == 5.5
+    assert lab.core.material.left_ml("water") == 5.5
 
 
 def test_what_a_step_takes_is_learnt() -> None:
@@ -391,7 +391,7 @@ def test_a_change_of_state_that_is_not_drawn_is_refused() -> None:
 
 def test_preparations_are_no_experiments() -> None:
     assert PREPARE.name == "calibrate"
-    core = CampaignCore()
+    core = Alone()
     core.handle(started(1, 1, StopRule()))
     assert core.tried == 0
     assert core.trials == []
@@ -400,11 +400,11 @@ def test_preparations_are_no_experiments() -> None:
 def test_what_a_campaign_is_like_is_written_once() -> None:
     """D15: with a pool of 10,000 candidates the spec is most of a megabyte."""
     lab = Lab(protocol(STEP, results=("y",)), budget=5)
-    row = take_changes(lab.core)["campaign", "c-1"]
+    row = lab.core.changes()["campaign", "c-1"]
     assert row is not None
     assert row["spec"] == lab.core.spec.model_dump_json()
     lab.suggest()
-    later = take_changes(lab.core)["campaign", "c-1"]
+    later = lab.core.changes()["campaign", "c-1"]
     assert later == {key: value for key, value in row.items() if key != "spec"} | {"tried": 1}
 
 
@@ -461,7 +461,7 @@ def test_two_samples_whose_ways_cross_do_not_wait_for_each_other_for_ever() -> N
 @pytest.mark.parametrize("what", ["proposed", "vetoed", "infeasible"])
 def test_what_is_proposed_vetoed_or_infeasible_is_in_the_tables(what: str) -> None:
     lab = Lab(protocol(STEP, results=("y",)), budget=5)
-    take_changes(lab.core)
+    lab.core.changes()
     point = Suggestion(params={"x": 0.2}, rationale="wanted")
     events: dict[str, Event] = {
         "proposed": Proposed(suggestion=point, by="Kim"),
@@ -470,6 +470,6 @@ def test_what_is_proposed_vetoed_or_infeasible_is_in_the_tables(what: str) -> No
     }
     if what != "infeasible":
         lab.suggest()
-        take_changes(lab.core)
+        lab.core.changes()
     lab.feed(events[what])
-    assert take_changes(lab.core), f"no row says what was {what}"
+    assert lab.core.changes(), f"no row says what was {what}"

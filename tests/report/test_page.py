@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from labwright.engine import CampaignCore
 from labwright.engine.events import Ask, Event, RunStep
 from labwright.model.campaign import PlannerSpec
 from labwright.report import html
 from labwright.report.record import CampaignRecord
+from tests.engine.alone import Alone
 from tests.engine.test_core import ended, started, suggested
 
 MOST = {"name": "y", "goal": "max", "unit": "1"}
 
 
 def record(values: list[dict[str, float]], planner: str = "random", **changes: Any) -> CampaignRecord:
-    core = CampaignCore()
-    one = CampaignRecord("c-1", core)
+    core = Alone()
+    one = CampaignRecord("c-1", core.core)
     left = list(values)
 
     def take(event: Event) -> list[Any]:

@@ -82,8 +82,9 @@ class Progress:
 
     def _ended(self, core: CampaignCore) -> list[str]:
         for one in core.live.values():  # an infeasible suggestion was never under way and has no row
-            if one.trial is not None and one.number > self._known:
-                self._under_way[one.trial], self._known = one.number, one.number
+            place = core.trial_of(one)
+            if place is not None and one.number > self._known:
+                self._under_way[place], self._known = one.number, one.number
         lines = []
         for index, number in list(self._under_way.items()):
             trial = core.trials[index]
@@ -110,11 +111,12 @@ class Progress:
             doing = ", ".join(sorted(running)) or ("waits for a person" if one.state == "held" else "waits")
             if core.paused:
                 doing = f"paused ({doing})"
-            if one.trial is None:
+            trial = core.trial_of(one)
+            if trial is None:
                 blank = [""] * (len(self._columns) - 4)
                 yield ("preparing", doing, *blank, self._best(core), self._left())
             else:
-                yield self._row(core.trials[one.trial], one.number, doing, core)
+                yield self._row(core.trials[trial], one.number, doing, core)
         if not core.live:
             blank = [""] * (len(self._columns) - 4)
             number = f"{core.tried + 1}/{self._spec.budget}"

@@ -17,7 +17,7 @@ from rich.text import Text
 from labwright.cli.campaigns import Controller, choose, controller, go_on_words
 from labwright.cli.output import EXIT, console, emitted
 from labwright.cli.words import answer_command, lasting, note, question_words, told, valued, when
-from labwright.engine import CampaignCore, replayed
+from labwright.engine import CampaignCore, LabCore, replayed
 from labwright.engine.driver import LATE_S, LATE_TIMES
 from labwright.engine.events import PauseAsked, ResumeAsked, RunStep, StepEnded
 from labwright.journal import Journal, LoggedEvent
@@ -44,7 +44,7 @@ def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
     with Journal(place) as journal:
         row = choose(journal, name)
         drawn = not json and console.is_terminal
-        view = View(drawn=drawn)
+        view = View(str(row["id"]), drawn=drawn)
         # A console of its own: that for lines wraps nothing, and a picture would be truncated at its right.
         live = Live(console=Console(stderr=True, highlight=False), refresh_per_second=4) if drawn else None
         try:
@@ -71,7 +71,7 @@ def _followed(journal: Journal, campaign: str, view: View) -> Iterator[tuple[Log
         if look := time.monotonic() - looked_s > CONTROLLER_S:
             looked_s = time.monotonic()
             here = controller(journal)  # before the events: one that has ended has written them all
-        for logged, event, instructions, _ in replayed(journal, campaign, core, last):
+        for logged, event, instructions, _ in replayed(journal, campaign, view.lab, last):
             last = logged.id
             view.take(logged, event, instructions)
             yield logged, core
@@ -140,12 +140,14 @@ class View:
     """What is seen of a campaign: who does what since when, what waits for a person, what happened last.
 
     Args:
+        campaign: its id.
         drawn: again and again in a terminal; if not, a controller that has ended is reported once, on a line.
     """
 
-    def __init__(self, *, drawn: bool) -> None:
+    def __init__(self, campaign: str, *, drawn: bool) -> None:
         self._drawn = drawn
-        self.core = CampaignCore()
+        self.lab = LabCore()
+        self.core = self.lab.campaign(campaign)
         self._now = _LabNow()
         self._running: dict[str, _Running] = {}
         self._paused_s: float | None = None

@@ -11,6 +11,7 @@ from labwright.engine.campaign import (
 )
 from labwright.engine.core import CampaignCore
 from labwright.engine.driver import UNANSWERED, CampaignEnd, CampaignRun
+from labwright.engine.lab import LabCore
 from labwright.engine.oracle import validate_state
 from labwright.engine.recovery import close_unfinished, rebuilt, replayed, started, unfinished
 
@@ -20,6 +21,7 @@ __all__ = [
     "CampaignCore",
     "CampaignEnd",
     "CampaignRun",
+    "LabCore",
     "campaign_file",
     "campaign_files",
     "close_unfinished",

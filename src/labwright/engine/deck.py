@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from labwright.engine.core import CampaignCore
 from labwright.engine.events import DeckChecked, Started
 from labwright.engine.experiment import Experiment
+from labwright.engine.lab import LabCore
 from labwright.engine.recovery import campaigns_on, close_unfinished, replayed, started
 from labwright.journal import Journal, instruments_words, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
@@ -129,7 +130,7 @@ class DeckQuestion:
 class _History:
     """A campaign replayed, with all of its experiments."""
 
-    core: CampaignCore = field(default_factory=CampaignCore)
+    core: CampaignCore
     experiments: dict[str, Experiment] = field(default_factory=dict)
     last_s: float = 0.0
     last_lab_s: float = 0.0
@@ -227,9 +228,9 @@ def answer_deck(journal: Journal, question: DeckQuestion, answer: str, *, by: st
 
 def deck_history(journal: Journal, campaign: str) -> _History:
     """A campaign replayed, with all of its experiments, those that are over as well."""
-    history = _History()
-    for logged, _, _, core in replayed(journal, campaign):
-        history.core = core
+    lab = LabCore()
+    history = _History(lab.campaign(campaign))
+    for logged, _, _, core in replayed(journal, campaign, lab):
         history.experiments.update(core.live)
         history.last_s, history.last_lab_s = logged.wall_time_s, logged.lab_time_s
     return history
@@ -247,7 +248,7 @@ def _question(journal: Journal, first: Started, instruments: str) -> DeckQuestio
         if (doubt := _doubt(one)) is not None:
             doubts.append(doubt)
             look_at += [one.place, one.stands_at, *(run.spec.moves_to for run in _left(one))]
-            if one.trial is None:
+            if one.preparation:
                 look_at += [name for step in one.protocol.steps for name in (step.moves_to, *step.keeps)]
     if not doubts:
         return None
@@ -279,7 +280,7 @@ def _doubt(one: Experiment) -> ContainerDoubt | None:
         return None
     if one.place and not one.stands_at:
         return None  # it has left the lab, or a person has taken it out
-    if one.trial is None:
+    if one.preparation:
         why = f"{_why(one)}; the journal does not follow its containers"
         return ContainerDoubt(f"containers of preparation {one.label}", "", one.stands_at, why)
     return ContainerDoubt(f"sample {one.sample}", one.place, one.stands_at, _why(one))

@@ -44,8 +44,9 @@ from labwright.engine.events import (
     decisions,
 )
 from labwright.engine.following import Follow, Follower
+from labwright.engine.lab import LabCore
 from labwright.engine.latch import refuse_while_latched
-from labwright.engine.recovery import learnt_s, rebuilt, used_so_far
+from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.tables import take_changes
 from labwright.journal import (
     Command,
@@ -190,7 +191,8 @@ class CampaignRun:
         self._used: dict[str, dict[str, Used]] = {}
         self._followers: list[Follower] = []
         self._watching: Follower | None = None
-        self.core = rebuilt(journal, resume) if resume else CampaignCore()
+        self._id = resume or _new_id(campaign.spec.name)
+        self._lab_core = rebuilt_lab(journal, resume) if resume else LabCore()
         self._earlier = () if resume else learnt_from(journal, campaign.spec, campaign.earlier, simulated=lab.simulated)
         self._actor = lab.clock.actor("engine", busy=True)
         self._events: Mailbox[Event | _Look] = lab.clock.mailbox(self._actor)
@@ -243,6 +245,11 @@ class CampaignRun:
             self._close()
         return CampaignEnd(self.core.campaign, self._end.state, self._end.reason, self.core)
 
+    @property
+    def core(self) -> CampaignCore:
+        """The campaign."""
+        return self._lab_core.campaign(self._id)
+
     def patience_s(self) -> float | None:
         """Wall seconds to wait for the next event; None while only a person can end the wait."""
         if not self._going:
@@ -281,9 +288,8 @@ class CampaignRun:
 
     def _started_event(self) -> Started:
         spec = self._campaign.spec
-        tail = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.time_ns() % 0xFFFF:04x}"
         return Started(
-            campaign=f"{spec.name}-{tail}",
+            campaign=self._id,
             spec=spec,
             protocols=tuple(one.spec for one in self._campaign.protocols.values()),
             lab=self._lab.model.name,
@@ -399,14 +405,15 @@ class CampaignRun:
         command: Command | None = None,
     ) -> None:
         """Let the core handle an event, and prepare what is to be recorded of it."""
-        decided = self.core.handle(event)
+        now_s = self._lab.clock.now()
+        decided = self._lab_core.handle(self._id, event, now_s)
         new = NewEvent(
             campaign=self.core.campaign,
             kind=event.kind,
             payload=event.model_dump_json().encode(),
             decisions=orjson.dumps(decisions(decided)),
-            lab_time_s=self._lab.clock.now(),
-            changes=take_changes(self.core),
+            lab_time_s=now_s,
+            changes=take_changes(self._lab_core, self._id),
             also=self._also(decided),
             command=command.id if command else 0,
             answer=f"done: {self.core.trials[-1].id}" if isinstance(event, Proposed) else "done",
@@ -606,6 +613,11 @@ class CampaignRun:
             )
             for name, spec in lab.model.stations.items()
         }
+
+
+def _new_id(name: str) -> str:
+    """Unique among all campaigns, and in the order of time among those of its name."""
+    return f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.time_ns() % 0xFFFF:04x}"
 
 
 def _not_started(order: StepOrder, why: str, now_s: float) -> StepEnded:

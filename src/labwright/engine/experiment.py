@@ -52,20 +52,23 @@ class StepRun:
 
 @dataclass
 class Experiment:
-    """A protocol on its way; preparations are experiments without a trial.
+    """A protocol on its way; preparations are experiments too.
 
     Attributes:
+        owner: id of the campaign that wants it.
         label: ``0007``, or the preparation's protocol.
         number: of the experiment, 0 for a preparation.
         sample: its id.
         place: where its container stood at the start.
         stands_at: where it stands now; empty if it has none, or it has left the lab.
-        trial: index among the campaign's trials; None for a preparation.
+        wanted: names of the results without which it is not measured.
+        uses_ml: what it was promised of each stock.
         found: results by step, of the newest round.
         given_up: why, once only its way out of the lab is left.
         used: what its steps have taken of the stocks so far, in all rounds.
     """
 
+    owner: str
     label: str
     number: int
     sample: str
@@ -73,14 +76,26 @@ class Experiment:
     stands_at: str
     protocol: ProtocolSpec
     parameters: dict[str, float]
-    trial: int | None
+    wanted: frozenset[str] = frozenset()
     uses_ml: dict[str, float] = field(default_factory=dict)
     state: ExperimentState = "accepted"
     reason: str = ""
     steps: dict[str, StepRun] = field(default_factory=dict)
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     given_up: str = ""
+    measured: bool = False
+    """Whether all that is wanted of it was found, and its campaign has taken it."""
     used: dict[str, Used] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Unique in the lab."""
+        return f"{self.owner}/{self.label}"
+
+    @property
+    def preparation(self) -> bool:
+        """Whether it prepares the lab for the experiments that count."""
+        return self.number == 0
 
     def become(self, state: ExperimentState) -> None:
         """Change the state.
@@ -91,17 +106,17 @@ class Experiment:
         check_transition("experiment", self.sample, self.state, state)
         self.state = state
 
-    def begin(self, campaign: str, expected_s: dict[str, float]) -> None:
+    def begin(self, expected_s: dict[str, float]) -> None:
         """Make the first round of every step."""
         for spec in self.protocol.steps:
-            self.steps[spec.name] = self._run(campaign, spec, 1, expected_s)
+            self.steps[spec.name] = self._run(spec, 1, expected_s)
 
-    def again(self, campaign: str, spec: StepSpec, expected_s: dict[str, float]) -> None:
+    def again(self, spec: StepSpec, expected_s: dict[str, float]) -> None:
         """Make another round of the loop that `spec` ends."""
         assert spec.repeat is not None  # noqa: S101 - the caller has looked
         for name in self.protocol.between(spec.repeat.back_to, spec.name):
             old = self.steps[name]
-            self.steps[name] = self._run(campaign, old.spec, old.round + 1, expected_s)
+            self.steps[name] = self._run(old.spec, old.round + 1, expected_s)
 
     def startable(self) -> Iterator[StepRun]:
         """Steps that wait, and whose needs are done; in the protocol's order."""
@@ -121,11 +136,11 @@ class Experiment:
         """All that was found, by name."""
         return {key: value for found in self.found.values() for key, value in found.items()}
 
-    def order(self, campaign: str, run: StepRun, calibrations: dict[str, dict[str, Any]]) -> StepOrder:
+    def order(self, run: StepRun, calibrations: dict[str, dict[str, Any]]) -> StepOrder:
         """What a step's station is ordered to do; with what the campaign's preparations found, by protocol."""
         return StepOrder.model_construct(  # every part of it was checked when it came
             step_id=run.step_id,
-            campaign=campaign,
+            campaign=self.owner,
             experiment=self.number,
             label=self.label,
             sample=self.sample,
@@ -161,7 +176,7 @@ class Experiment:
         """Steps at a station, those in doubt included."""
         return [run for run in self.steps.values() if run.active]
 
-    def _run(self, campaign: str, spec: StepSpec, number: int, expected_s: dict[str, float]) -> StepRun:
+    def _run(self, spec: StepSpec, number: int, expected_s: dict[str, float]) -> StepRun:
         tail = f"~{number}" if number > 1 else ""
-        step_id = f"{campaign}/{self.label}/{spec.name}{tail}"
+        step_id = f"{self.id}/{spec.name}{tail}"
         return StepRun(spec, step_id, number, expected_s=expected_s.get(spec.name, spec.expected_s))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from labwright.engine.core import CampaignCore
 from labwright.engine.events import Event
+from labwright.engine.lab import LabCore
 from labwright.engine.recovery import replayed
 from labwright.journal import Journal, LoggedEvent
 from labwright.model.errors import LabwrightError
@@ -73,14 +74,14 @@ class Follower:
             self._changed.notify_all()
 
     def _follow(self) -> None:
-        core, read = CampaignCore(), 0
+        lab, read = LabCore(), 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._news or self._ended)
                 campaign, self._news, ended = self._campaign, False, self._ended
             if not campaign:
                 return
-            for logged, event, _, _ in replayed(self._journal, campaign, core, read):
+            for logged, event, _, core in replayed(self._journal, campaign, lab, read):
                 read = logged.id
                 if self._closed:
                     return

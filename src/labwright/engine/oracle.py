@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labwright.engine.core import CampaignCore
+from labwright.engine.lab import LabCore
 from labwright.engine.proposals import experiment_label
 from labwright.model.judging import covers
 
 
-def validate_state(core: CampaignCore) -> None:
+def validate_state(lab: LabCore) -> None:
     """Check all that must hold.
 
     Raises:
         AssertionError: every rule that is broken.
     """
-    if broken := list(_broken(core)):
-        raise AssertionError(f"campaign {core.campaign}: " + "; ".join(broken))
+    broken = list(_broken_reservations(lab))
+    for core in lab.campaigns.values():
+        broken += [f"campaign {core.campaign}: {words}" for words in _broken(core)]
+    if broken:
+        raise AssertionError("; ".join(broken))
 
 
 def _broken(core: CampaignCore) -> Iterator[str]:
@@ -31,26 +35,26 @@ def _broken(core: CampaignCore) -> Iterator[str]:
         yield f"it is {core.phase} and waits for nothing"
     if _deadlocked(core):
         yield f"deadlock: no step runs, no person is asked, and it waits for {', '.join(core.waits_for())}"
-    if len([one for one in core.live.values() if one.trial is not None]) > spec.parallel:
+    if len([experiment for experiment in core.live.values() if not experiment.preparation]) > spec.parallel:
         yield f"more samples are on their way than {spec.parallel}"
     if core.tried > spec.budget:
         yield f"{core.tried} experiments of {spec.budget}"
     yield from _broken_steps(core)
-    yield from _broken_reservations(core)
     for question in core.questions.values():
-        one = core.live.get(question.label)
-        if one is None or one.state != "held":
+        experiment = core.live.get(question.label)
+        if experiment is None or experiment.state != "held":
             yield f"question {question.id} is open, but its experiment is not held"
-    for one in core.live.values():
-        asked = any(question.label == one.label for question in core.questions.values())
-        if (one.state == "held") != asked:
-            yield f"experiment {one.label} is {one.state}, with {'a' if asked else 'no'} question"
-        if one.trial is not None and not one.given_up:
-            trial = core.trials[one.trial]
-            if (trial.status == "done") != (
-                one.state in ("measured", "complete") or (one.state == "held" and not trial.pending)
-            ):
-                yield f"experiment {one.label} is {one.state}, its trial {trial.status}"
+    for experiment in core.live.values():
+        asked = any(question.label == experiment.label for question in core.questions.values())
+        if (experiment.state == "held") != asked:
+            yield f"experiment {experiment.label} is {experiment.state}, with {'a' if asked else 'no'} question"
+        trial = core.trial_of(experiment)
+        if trial is not None and not experiment.given_up:
+            status = core.trials[trial].status
+            if (status == "done") != experiment.measured:
+                yield f"experiment {experiment.label}: measured is {experiment.measured}, its trial is {status}"
+            if experiment.state != "held" and experiment.measured != (experiment.state in ("measured", "complete")):
+                yield f"experiment {experiment.label} is {experiment.state}, its trial {status}"
     running = [trial for trial in core.trials if trial.status == "running"]
     if len(running) > len(core.live):
         yield f"{len(running)} trials are running, {len(core.live)} experiments are under way"
@@ -67,9 +71,10 @@ def _broken_names(core: CampaignCore) -> Iterator[str]:
     others = [name for name in names if not name.isdecimal()]
     if len(set(others)) != len(others) or not all(name.startswith("p") for name in others):
         yield f"what has no experiment is called {others}"
-    for one in core.live.values():
-        if one.trial is not None and core.trials[one.trial].id != one.label:
-            yield f"experiment {one.label} is trial {core.trials[one.trial].id}"
+    for experiment in core.live.values():
+        trial = core.trial_of(experiment)
+        if trial is not None and core.trials[trial].id != experiment.label:
+            yield f"experiment {experiment.label} is trial {core.trials[trial].id}"
 
 
 def _deadlocked(core: CampaignCore) -> bool:
@@ -93,9 +98,10 @@ def _broken_wishes(core: CampaignCore) -> Iterator[str]:
     for index in core.proposed:
         if any(covers(veto, core.spec.space, core.trials[index].params) for veto in core.vetoes):
             yield f"trial {core.trials[index].id} is proposed and vetoed"
-    for one in core.live.values():
-        if one.trial is not None and core.spec.cost is not None and core.trials[one.trial].cost is None:
-            yield f"experiment {one.label} costs nothing"
+    for experiment in core.live.values():
+        trial = core.trial_of(experiment)
+        if trial is not None and core.spec.cost is not None and core.trials[trial].cost is None:
+            yield f"experiment {experiment.label} costs nothing"
 
 
 def _broken_steps(core: CampaignCore) -> Iterator[str]:
@@ -109,20 +115,22 @@ def _broken_steps(core: CampaignCore) -> Iterator[str]:
             yield f"experiment {one.label} is over and still there"
 
 
-def _broken_reservations(core: CampaignCore) -> Iterator[str]:
-    stations = {f"station:{run.spec.station}": run for one in core.live.values() for run in one.running}
-    count = sum(len(one.running) for one in core.live.values())
-    if count != len(stations):
+def _broken_reservations(lab: LabCore) -> Iterator[str]:
+    """What samples of all campaigns share."""
+    live = [experiment for experiments in lab.work.live.values() for experiment in experiments.values()]
+    taken = lab.reservations.taken
+    stations = {f"station:{run.spec.station}": run for experiment in live for run in experiment.running}
+    if sum(len(experiment.running) for experiment in live) != len(stations):
         yield "two steps are at one station"
     for resource, run in stations.items():
-        holder = core.resources.reserved.get(resource)
+        holder = taken.get(resource)
         if holder is None or holder.step_id != run.step_id:
             yield f"step {run.step_id} runs without {resource}"
-    for resource in core.resources.reserved:
+    for resource in taken:
         if resource.startswith("station:") and resource not in stations:
             yield f"{resource} is reserved without a holder"
-    places = [one.stands_at for one in core.live.values() if one.stands_at]
+    places = [experiment.stands_at for experiment in live if experiment.stands_at]
     if len(places) != len(set(places)):
         yield f"two samples stand at one position: {places}"
-    if any(value < -1e-9 for value in core.resources.promised_ml.values()):
+    if any(value < -1e-9 for value in lab.material.promised_ml.values()):
         yield "a stock is promised less than nothing"

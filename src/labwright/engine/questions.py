@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from labwright.engine.dirty import DirtyRows, Row
 from labwright.engine.events import Answered
 from labwright.engine.experiment import Experiment, StepRun
-from labwright.engine.tables import Row, Touched
 from labwright.model.material import Part
 from labwright.model.protocol import StepOutcome
 
@@ -19,6 +19,7 @@ class Question:
 
     Attributes:
         id: in the journal.
+        owner: id of the campaign.
         label: of the experiment.
         step_id: the step that waits for it.
         doubt: number of the operation in doubt; None if none is.
@@ -28,6 +29,7 @@ class Question:
     """
 
     id: str
+    owner: str
     label: str
     step_id: str
     doubt: int | None
@@ -35,11 +37,15 @@ class Question:
     choices: dict[str, str]
     part: Part | None = None
 
-    def row(self, campaign: str, answered: Answered | None = None, withdrawn: str = "") -> Row:
+    def about(self, experiment: Experiment) -> bool:
+        """Whether it parks this experiment."""
+        return self.label == experiment.label and self.owner == experiment.owner
+
+    def row(self, answered: Answered | None = None, withdrawn: str = "") -> Row:
         """The row of the journal's table."""
         return {
             "id": self.id,
-            "campaign": campaign,
+            "campaign": self.owner,
             "label": self.label,
             "step_id": self.step_id,
             "intent": "" if self.doubt is None else f"{self.step_id}#{self.doubt}",
@@ -57,25 +63,24 @@ class Questions:
     """What waits for a person.
 
     Attributes:
-        touched: collects what has changed.
+        dirty: collects what has changed.
         open: by id.
-        asked: how many there were.
-        mark: between the campaign and the number in their ids.
+        asked: how many there were, by campaign.
+        marks: what stands between a campaign's id and the number, where it is not ``:q``.
     """
 
-    touched: Touched = field(default_factory=Touched)
+    dirty: DirtyRows
     open: dict[str, Question] = field(default_factory=dict)
-    asked: int = 0
-    mark: str = ":q"
+    asked: dict[str, int] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
 
     def of_step(
-        self, campaign: str, one: Experiment, run: StepRun, outcome: StepOutcome, left_ml: float | None = None
+        self, experiment: Experiment, run: StepRun, outcome: StepOutcome, left_ml: float | None = None
     ) -> Question:
         """Ask what is to be done about a step that has failed.
 
         Args:
-            campaign: its id.
-            one: the experiment.
+            experiment: the step's.
             run: the step.
             outcome: how it ended.
             left_ml: what the ledger has left of the stock that the operation in doubt takes from.
@@ -86,51 +91,54 @@ class Questions:
         if outcome.doubt is not None and not outcome.value_lost:
             whole = f", all {_amount(part.asked, part.unit)} of it" if part is not None else ""
             choices["done"] = f"It did happen{whole}; continue after it"
-        if one.trial is None:
+        if experiment.preparation:
             choices["abandon"] = "Give this preparation up and end the campaign; you have put everything back by hand"
         else:
-            choices["abandon"] = f"Give sample {one.sample} up; you have taken its container out of the lab by hand"
+            choices["abandon"] = (
+                f"Give sample {experiment.sample} up; you have taken its container out of the lab by hand"
+            )
         text = f"{run.step_id}: {outcome.error}"
         if part is not None:
             text += f"\n{_counted(part)}"
             text += "" if left_ml is None else f"; {left_ml:.3f} ml of {part.stock} are left by the ledger"
         if run.spec.before_again and outcome.doubt is None:
             text += f"\nBefore you answer 'again': {run.spec.before_again}"
-        return self._ask(campaign, one, run.step_id, outcome.doubt, text, choices, part)
+        return self._ask(experiment, run.step_id, outcome.doubt, text, choices, part)
 
-    def of_removal(self, campaign: str, one: Experiment) -> Question:
+    def of_removal(self, experiment: Experiment) -> Question:
         """Ask for a sample that was given up to be taken out of the way of others."""
-        text = f"sample {one.sample} was given up ({one.given_up}) and is at {one.stands_at}, where others must pass"
-        choices = {"removed": f"its container was taken out of {one.stands_at}"}
-        return self._ask(campaign, one, "", None, text, choices)
+        at = experiment.stands_at
+        text = f"sample {experiment.sample} was given up ({experiment.given_up}) and is at {at}, where others must pass"
+        return self._ask(experiment, "", None, text, {"removed": f"its container was taken out of {at}"})
 
-    def answered(self, campaign: str, event: Answered) -> None:
+    def answered(self, event: Answered) -> None:
         """A question is open no more."""
-        self.touched.questions[event.question] = self.open.pop(event.question).row(campaign, event)
+        self.dirty.questions[event.question] = self.open.pop(event.question).row(event)
 
-    def withdraw(self, campaign: str, one: Experiment, why: str) -> None:
+    def withdraw(self, experiment: Experiment, why: str) -> None:
         """Ask nothing about a sample any more."""
-        for key in [key for key, question in self.open.items() if question.label == one.label]:
-            self.touched.questions[key] = self.open.pop(key).row(campaign, withdrawn=why)
+        for key in [key for key, question in self.open.items() if question.about(experiment)]:
+            self.dirty.questions[key] = self.open.pop(key).row(withdrawn=why)
 
-    def about(self, one: Experiment) -> bool:
+    def about(self, experiment: Experiment) -> bool:
         """Whether a sample waits for a person."""
-        return any(question.label == one.label for question in self.open.values())
+        return any(question.about(experiment) for question in self.open.values())
 
     def _ask(
         self,
-        campaign: str,
-        one: Experiment,
+        experiment: Experiment,
         step_id: str,
         doubt: int | None,
         text: str,
         choices: dict[str, str],
         part: Part | None = None,
     ) -> Question:
-        self.asked += 1
-        question = Question(f"{campaign}{self.mark}{self.asked}", one.label, step_id, doubt, text, choices, part)
-        self.open[question.id] = question
-        self.touched.questions[question.id] = question.row(campaign)
+        owner = experiment.owner
+        number = self.asked[owner] = self.asked.get(owner, 0) + 1
+        key = f"{owner}{self.marks.get(owner, ':q')}{number}"
+        question = Question(key, owner, experiment.label, step_id, doubt, text, choices, part)
+        self.open[key] = question
+        self.dirty.questions[key] = question.row()
         return question
 
 

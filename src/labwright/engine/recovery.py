@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from labwright.engine.core import CampaignCore
 from labwright.engine.events import EVENTS, Event, Instruction, Resumed, Started, StopAsked, decisions
+from labwright.engine.lab import LabCore
 from labwright.engine.tables import take_changes
 from labwright.journal import Journal, LoggedEvent, NewEvent, StepJournal
 from labwright.journal.schema import campaign as campaign_table
@@ -56,21 +57,22 @@ def _instruments(first: Started) -> str:
 
 
 def replayed(
-    journal: Journal, campaign: str, core: CampaignCore | None = None, after: int = 0
+    journal: Journal, campaign: str, lab: LabCore | None = None, after: int = 0
 ) -> Iterator[tuple[LoggedEvent, Event, list[Instruction], CampaignCore]]:
     """A campaign's events one by one, what the core decides on each, and the core after it.
 
     Args:
         journal: that keeps them.
         campaign: its id.
-        core: as the event `after` left it, to continue from there; a new one if None.
+        lab: as the event `after` left it, to continue from there; a new one if None.
         after: id of the last event it has handled.
 
     Raises:
         ConfigError: there is no such campaign.
         JournalError: an event cannot be understood.
     """
-    core = core or CampaignCore()
+    lab = lab or LabCore()
+    core = lab.campaign(campaign)
     for logged in journal.events(campaign, after):
         try:
             event: Event = EVENTS.validate_python(logged.payload)
@@ -79,8 +81,8 @@ def replayed(
                 f"{journal.name}: event {logged.id} ({logged.kind}) of {campaign} cannot be understood; was it written "
                 f"by another version of Labwright? {error.errors()[0]['msg']}"
             ) from error
-        instructions = core.handle(event)
-        core.forget_changes()
+        instructions = lab.handle(campaign, event, logged.lab_time_s)
+        lab.dirty.clear()
         yield logged, event, instructions, core
     if core.phase == "draft":
         raise ConfigError(f"{journal.name}: {unknown('campaign', campaign, journal.campaigns())}")
@@ -99,9 +101,14 @@ def started(journal: Journal, campaign: str) -> Started:
 
 def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
     """The core of a campaign as its last event left it."""
-    last = deque(replayed(journal, campaign), maxlen=1)
-    _, _, _, core = last[0]
-    return core
+    return rebuilt_lab(journal, campaign).campaign(campaign)
+
+
+def rebuilt_lab(journal: Journal, campaign: str) -> LabCore:
+    """The core of a lab as the last event of a campaign left it."""
+    lab = LabCore()
+    deque(replayed(journal, campaign, lab), maxlen=0)
+    return lab
 
 
 def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None:
@@ -113,22 +120,24 @@ def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None
         why: in words.
         by: who ends it.
     """
-    core = rebuilt(journal, campaign)
+    lab = rebuilt_lab(journal, campaign)
+    core = lab.campaign(campaign)
     epoch = journal.control(by)
     used = used_so_far(StepJournal(journal), core)
     events: list[Event] = [StopAsked(why=why, now=True, by=by), Resumed(epoch=epoch, by=by, because=why, used=used)]
     kept = []
     for event in events:
         if not core.over:
-            decided = decisions(core.handle(event))
+            now_s = time.time()
+            decided = decisions(lab.handle(campaign, event, now_s))
             kept.append(
                 NewEvent(
                     campaign=campaign,
                     kind=event.kind,
                     payload=event.model_dump_json().encode(),
                     decisions=orjson.dumps(decided),
-                    lab_time_s=time.time(),
-                    changes=take_changes(core),
+                    lab_time_s=now_s,
+                    changes=take_changes(lab, campaign),
                 )
             )
     journal.record(kept)

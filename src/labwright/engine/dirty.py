@@ -1,0 +1,85 @@
+"""What an event has changed: the rows of the journal's tables that are to be written with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from labwright.engine.experiment import Experiment, StepRun
+
+Row = Mapping[str, Any]
+Changes = dict[tuple[str, str], Row | None]
+"""By table and primary key (joined by ``|``): the row as it is now, None where it is gone."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """An entry of the ledger: what a step, or a whole experiment whose steps are not counted, has taken of a stock.
+
+    Attributes:
+        number: of the entry in its campaign, from 1.
+        stock: its name.
+        campaign: its id.
+        label: of the experiment.
+        step_id: of the step; empty for a whole experiment, by what its protocol promised.
+        change_nl: what is known to be gone, below 0; nanolitres.
+        unknown_nl: by how much more (or less) may be gone than before, nanolitres.
+        change_ml: as `change_nl`, in millilitres.
+        preparation: whether the experiment is a preparation.
+    """
+
+    number: int
+    stock: str
+    campaign: str
+    label: str
+    step_id: str
+    change_nl: int
+    unknown_nl: int
+    change_ml: float
+    preparation: bool
+
+    def row(self) -> Row:
+        """As it is written to the journal."""
+        return {
+            "lot": self.stock,
+            "campaign": self.campaign,
+            "label": self.label,
+            "change_ml": self.change_ml,
+            "why": "preparation" if self.preparation else "experiment",
+            "step_id": self.step_id,
+            "change_nl": self.change_nl,
+            "unknown_nl": self.unknown_nl,
+        }
+
+
+@dataclass
+class DirtyRows:
+    """What has changed since the tables were written last.
+
+    Attributes:
+        campaigns: ids of those whose row has.
+        specs: ids of those whose spec is to be written, which is done once.
+        experiments: by id.
+        steps: by id.
+        resources: ``station:name`` or ``position:name``.
+        questions: rows by id.
+        lots: stocks by name.
+        spent: new entries of the ledger.
+        positions: what positions hold now.
+    """
+
+    campaigns: set[str] = field(default_factory=set)
+    specs: set[str] = field(default_factory=set)
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    steps: dict[str, tuple[Experiment, StepRun]] = field(default_factory=dict)
+    resources: set[str] = field(default_factory=set)
+    questions: dict[str, Row] = field(default_factory=dict)
+    lots: set[str] = field(default_factory=set)
+    spent: list[Spent] = field(default_factory=list)
+    positions: dict[str, str] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """All of it is written."""
+        for collected in vars(self).values():
+            collected.clear()

@@ -1,0 +1,112 @@
+"""What a step needs for itself alone: its station and the positions of its sample.
+
+All of it is taken together or none; a sample's position stays taken until the sample has left it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from labwright.engine.dirty import DirtyRows
+from labwright.engine.experiment import Experiment, StepRun
+from labwright.model.protocol import StepSpec
+from labwright.model.states import check_transition
+
+
+@dataclass
+class Reservation:
+    """Who has a resource: a step has a station, a sample has a position."""
+
+    owner: str
+    label: str
+    step_id: str = ""
+    state: str = "requested"
+
+    def become(self, resource: str, state: str) -> None:
+        """Change the state.
+
+        Raises:
+            IllegalTransitionError: there is no such way.
+        """
+        check_transition("reservation", resource, self.state, state)
+        self.state = state
+
+    def of(self, experiment: Experiment) -> bool:
+        """Whether it is an experiment's."""
+        return self.label == experiment.label and self.owner == experiment.owner
+
+    def holder(self, asks: Experiment) -> str:
+        """Who has it, in words for the one that waits."""
+        experiment = self.label if self.owner == asks.owner else f"{self.owner}/{self.label}"
+        return self.step_id or experiment
+
+
+@dataclass
+class Reservations:
+    """Stations and positions that are taken.
+
+    Attributes:
+        dirty: collects what has changed.
+        taken: by ``station:name`` or ``position:name``.
+    """
+
+    dirty: DirtyRows
+    taken: dict[str, Reservation] = field(default_factory=dict)
+
+    def obstacle(self, experiment: Experiment, spec: StepSpec) -> str:
+        """Why the step cannot start: a resource that another has; empty if it can."""
+        for resource in _needed(spec):
+            holder = self.taken.get(resource)
+            if holder is not None and (resource.startswith("station:") or not holder.of(experiment)):
+                return f"{resource.replace(':', ' ')}, which {holder.holder(experiment)} has"
+        return ""
+
+    def take(self, experiment: Experiment, run: StepRun) -> bool:
+        """Reserve all that a step needs, or nothing; whether it has it now."""
+        if self.obstacle(experiment, run.spec):
+            return False
+        wanted = _needed(run.spec)
+        if experiment.stands_at:
+            wanted.append(f"position:{experiment.stands_at}")
+        for resource in wanted:
+            here = self.taken.get(resource)
+            if here is None:
+                here = self.taken[resource] = Reservation(experiment.owner, experiment.label)
+                here.become(resource, "held")
+            if here.state == "held":
+                here.become(resource, "active")
+            if resource.startswith("station:"):
+                here.step_id = run.step_id
+            self.dirty.resources.add(resource)
+        return True
+
+    def done(self, experiment: Experiment, run: StepRun) -> None:
+        """A step is done: its station is free, and so is the position its sample is about to leave."""
+        self.release_station(run)
+        left = experiment.stands_at
+        if (run.spec.moves_to or run.spec.leaves) and left and left != run.spec.moves_to:
+            self._release(f"position:{left}")
+
+    def release_station(self, run: StepRun) -> None:
+        """The station is free."""
+        self._release(f"station:{run.spec.station}")
+
+    def leave(self, experiment: Experiment) -> None:
+        """An experiment is over: all it had is free, except the position where its container still stands."""
+        for resource, holder in list(self.taken.items()):
+            if not holder.of(experiment):
+                continue
+            if resource == f"position:{experiment.stands_at}" and experiment.given_up:
+                continue  # no person has confirmed that it is empty
+            self._release(resource)
+
+    def _release(self, resource: str) -> None:
+        holder = self.taken.pop(resource, None)
+        if holder is not None:
+            holder.become(resource, "released")
+            self.dirty.resources.add(resource)
+
+
+def _needed(spec: StepSpec) -> list[str]:
+    positions = dict.fromkeys([*([spec.moves_to] if spec.moves_to else []), *spec.keeps])
+    return [f"station:{spec.station}", *(f"position:{name}" for name in positions)]

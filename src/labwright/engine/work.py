@@ -1,0 +1,440 @@
+"""Samples on their way through the lab: steps, loops, skips, what is given up, and what only a person can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from labwright.engine.dirty import DirtyRows
+from labwright.engine.events import Answered, AskPerson, Instruction, RunStep, Settle
+from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.material import Material
+from labwright.engine.questions import Question, Questions
+from labwright.engine.reservations import Reservations
+from labwright.model.errors import LabwrightError, unknown
+from labwright.model.material import Used
+from labwright.model.protocol import FailKind, ProtocolSpec, StepOutcome
+from labwright.model.records import Follow
+
+
+class IllegalEventError(LabwrightError):
+    """An event that cannot happen in the present state: a bug, a journal of another campaign, or a late command."""
+
+
+class Owner(Protocol):
+    """Whoever wants experiments carried out: what the work asks it, and what it is told."""
+
+    @property
+    def campaign(self) -> str:
+        """Its id."""
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether what is under way is given up, not carried out."""
+
+    @property
+    def reason(self) -> str:
+        """Why it ends, in words."""
+
+    def expected_s(self, protocol: ProtocolSpec) -> dict[str, float]:
+        """What the steps of a protocol take, lab seconds, by name."""
+
+    def calibrations_of(self, experiment: Experiment) -> dict[str, dict[str, Any]]:
+        """What its preparations found, by protocol."""
+
+    def step_done(self, experiment: Experiment, run: StepRun) -> None:
+        """A step has ended well."""
+
+    def measured(self, experiment: Experiment) -> str:
+        """All that is wanted of an experiment is found; why it cannot be used, empty if it is taken."""
+
+    def gave_up(self, experiment: Experiment, kind: FailKind, reason: str) -> None:
+        """Nothing more is done for an experiment but to bring its sample out of the lab."""
+
+    def fail(self, reason: str) -> None:
+        """It cannot continue: what is under way is carried out, and nothing more begins."""
+
+    def stopped(self, why: str) -> list[Instruction]:
+        """A station was stopped from elsewhere."""
+
+    def leaves_behind(self, experiment: Experiment) -> bool:
+        """Whether a sample that was given up may stay where it is, since nothing will pass there."""
+
+    def ended(self, experiment: Experiment) -> None:
+        """Nothing is left to be done for an experiment."""
+
+
+@dataclass
+class Work:
+    """All experiments under way in a lab, by owner and label.
+
+    Attributes:
+        dirty: collects what has changed.
+        reservations: of stations and positions.
+        material: containers and stocks.
+        questions: what waits for a person.
+        live: experiments under way, by owner and label, in the order in which they began.
+        look: ids of those that something has happened to, or that wait for what another has.
+    """
+
+    dirty: DirtyRows
+    reservations: Reservations
+    material: Material
+    questions: Questions
+    live: dict[str, dict[str, Experiment]] = field(default_factory=dict)
+    look: set[str] = field(default_factory=set)
+    _changed: dict[str, Experiment] = field(default_factory=dict)
+    _at: dict[str, tuple[Experiment, StepRun]] = field(default_factory=dict)
+    """Steps that stations carry out, by id."""
+
+    def of(self, owner: str) -> dict[str, Experiment]:
+        """An owner's experiments under way, by label."""
+        return self.live.get(owner, {})
+
+    def begin(self, experiment: Experiment, owner: Owner) -> None:
+        """An experiment begins."""
+        experiment.begin(owner.expected_s(experiment.protocol))
+        self.live.setdefault(experiment.owner, {})[experiment.label] = experiment
+        self._touch(experiment, *experiment.steps.values())
+
+    def find(self, step_id: str) -> tuple[Experiment, StepRun]:
+        """The experiment and the step that a station carries out.
+
+        Raises:
+            IllegalEventError: it carries out no such step.
+        """
+        found = self._at.get(step_id)
+        if found is None:
+            raise IllegalEventError(
+                f"step {step_id} ended, but it does not run; {unknown('running step', step_id, list(self._at))}"
+            )
+        return found
+
+    def start(self, experiment: Experiment, run: StepRun, owner: Owner) -> RunStep:
+        """A step begins, which has all that it needs."""
+        if run.state == "waiting":
+            run.become("ready")
+        run.become("reserved")
+        run.become("running")
+        if experiment.state == "accepted":
+            experiment.become("active")
+        self._at[run.step_id] = experiment, run
+        self.dirty.experiments[experiment.id] = experiment
+        self.dirty.steps[run.step_id] = experiment, run
+        return self.order(experiment, run, owner)
+
+    def order(self, experiment: Experiment, run: StepRun, owner: Owner) -> RunStep:
+        """What the station of a step is told."""
+        again, order = run.again, experiment.order(run, owner.calibrations_of(experiment))
+        run.begun, run.again = True, False
+        return RunStep(run.spec.station, order, run.spec.timeout_s, again=again)
+
+    def ended(self, outcome: StepOutcome, owner: Owner) -> list[Instruction]:
+        """A station has ended a step.
+
+        Raises:
+            IllegalEventError: it carries out no such step.
+        """
+        experiment, run = self.find(outcome.step_id)
+        del self._at[run.step_id]
+        run.ended_s = outcome.ended_s
+        run.error = outcome.error
+        self.material.use(experiment, run, outcome.used)
+        if outcome.state == "done":
+            self._done(experiment, run, outcome, owner)
+            return []
+        run.become("unknown")
+        self._touch(experiment, run)
+        if outcome.state == "stopped" and not owner.stop_asked:
+            return owner.stopped(outcome.error)
+        if owner.stop_asked:
+            self._lost(experiment, run)
+            self.give_up(experiment, owner, owner.reason)
+        elif outcome.state == "unknown":
+            return self._ask(experiment, run, outcome)
+        elif outcome.fail_kind == "infeasible":
+            self._lost(experiment, run)
+            self.give_up(experiment, owner, f"step {run.spec.name}: {outcome.error}", "infeasible")
+        elif run.attempt <= run.spec.retries and outcome.doubt is None:
+            self._again(experiment, run)
+        elif run.spec.on_failure == "ask":
+            return self._ask(experiment, run, outcome)
+        else:
+            self._lost(experiment, run)
+            what = "preparation" if experiment.preparation else "experiment"
+            reason = f"{what} {experiment.label}, step {run.spec.name}: {outcome.error}"
+            self.give_up(experiment, owner, reason, "equipment")
+            if run.spec.on_failure == "stop" or experiment.preparation:
+                owner.fail(reason)
+        return []
+
+    def answered(self, event: Answered, owner: Owner) -> list[Instruction]:
+        """A person has answered a question.
+
+        Raises:
+            IllegalEventError: there is no such question or answer.
+        """
+        question = self.questions.open.get(event.question)
+        if question is None or question.owner != owner.campaign:
+            mine = [key for key, one in self.questions.open.items() if one.owner == owner.campaign]
+            raise IllegalEventError(unknown("open question", event.question, mine))
+        if event.answer not in question.choices:
+            raise IllegalEventError(unknown(f"answer to {event.question}", event.answer, list(question.choices)))
+        self.questions.answered(event)
+        experiment = self.live[question.owner][question.label]
+        settled: list[Instruction] = []
+        if question.step_id:
+            settled = self._step_answered(experiment, question, event, owner)
+        else:
+            experiment.stands_at = ""
+        self._let_go(experiment)
+        return settled
+
+    def stop(self, owner: Owner) -> bool:
+        """Give up all of an owner's samples; whether a station still works on one."""
+        for experiment in list(self.of(owner.campaign).values()):
+            for run in experiment.running:
+                if run.state == "unknown":
+                    self._lost(experiment, run)
+            self.questions.withdraw(experiment, owner.reason)
+            self._let_go(experiment)
+            self.give_up(experiment, owner, owner.reason)
+        return any(experiment.running for experiment in self.of(owner.campaign).values())
+
+    def resumed(self, owner: Owner, used: Mapping[str, Mapping[str, Used]]) -> list[Instruction]:
+        """Stations get the orders again that the last controller left under way; they know what is done of them."""
+        orders: list[Instruction] = []
+        for experiment in self.of(owner.campaign).values():
+            for run in experiment.running:
+                if run.state != "running":
+                    continue
+                self.material.use(experiment, run, used.get(run.step_id, {}))
+                if owner.stop_asked:
+                    run.become("failed")
+                    run.error = "the controller ended while it was being stopped"
+                    self._off(run)
+                    self._touch(experiment, run)
+                else:
+                    orders.append(self.order(experiment, run, owner))
+            if owner.stop_asked:
+                self.give_up(experiment, owner, owner.reason)
+        return orders
+
+    def give_up(self, experiment: Experiment, owner: Owner, reason: str, kind: FailKind = "aborted") -> None:
+        """Nothing more is done for this sample but to bring it out of the lab; its measurements stay."""
+        for run in experiment.steps.values():
+            if run.state in ("waiting", "ready") and (owner.stop_asked or not (experiment.given_up or run.spec.always)):
+                run.become("skipped")
+                self._touch(experiment, run)
+        self._touch(experiment)
+        if experiment.given_up:
+            return
+        experiment.given_up = experiment.reason = reason
+        owner.gave_up(experiment, kind, reason)
+
+    def settle(self, owners: Mapping[str, Owner]) -> list[Instruction]:
+        """What follows from what has changed: steps are skipped, experiments end, or wait to be taken away."""
+        asked: list[Instruction] = []
+        while self._changed:
+            changed, self._changed = self._changed, {}
+            for experiment in changed.values():
+                if self.of(experiment.owner).get(experiment.label) is not experiment:
+                    continue
+                owner = owners[experiment.owner]
+                self._skip(experiment, owner)
+                if not experiment.over:
+                    continue
+                if self._left_behind(experiment, owner):
+                    asked += self._hold(experiment, self.questions.of_removal(experiment))
+                elif experiment.state != "held":
+                    self._over(experiment, owner)
+        return asked
+
+    def _done(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, owner: Owner) -> None:
+        run.become("done")
+        self.reservations.done(experiment, run)
+        experiment.take(run, outcome)
+        owner.step_done(experiment, run)
+        self._touch(experiment, run)
+        if experiment.given_up == "":
+            self._loop(experiment, run, owner)
+            self._measured(experiment, owner)
+
+    def _loop(self, experiment: Experiment, run: StepRun, owner: Owner) -> None:
+        """Another round, if the loop that ends here has not reached what it is for."""
+        repeat = run.spec.repeat
+        if repeat is None or run.round >= repeat.at_most:
+            return
+        try:
+            reached = repeat.until.holds(experiment.found)
+        except KeyError as error:
+            words = f"protocol {experiment.protocol.name}, step {run.spec.name}: repeat: {error.args[0]}"
+            self._fail(experiment, owner, words)
+            return
+        if not reached:
+            experiment.again(run.spec, owner.expected_s(experiment.protocol))
+            self._touch(experiment, *experiment.steps.values())
+
+    def _measured(self, experiment: Experiment, owner: Owner) -> None:
+        """All that is wanted of it is found, and no loop will find it again: its owner may learn it."""
+        if experiment.state not in ("active", "held") or experiment.given_up or experiment.measured:
+            return
+        found = experiment.results()
+        left = {run.spec.name for run in experiment.steps.values() if run.state not in ("done", "skipped", "failed")}
+        if missing := [name for name in sorted(experiment.wanted) if name not in found]:
+            if not left:
+                words = f"promised {', '.join(missing)}; found {', '.join(found) or 'nothing'}"
+                self._fail(experiment, owner, f"protocol {experiment.protocol.name} {words}")
+            return
+        if any(name in left and experiment.wanted & set(here) for name, here in experiment.found.items()):
+            return  # another round of a loop will find it again
+        if refused := owner.measured(experiment):
+            self._fail(experiment, owner, f"protocol {experiment.protocol.name} {refused}")
+            return
+        experiment.measured = True
+        if experiment.state == "active":
+            experiment.become("measured")
+        self._touch(experiment)
+
+    def _fail(self, experiment: Experiment, owner: Owner, reason: str) -> None:
+        """Every step ended well, and still the results are not those the protocol declares."""
+        self.give_up(experiment, owner, reason, "equipment")
+        owner.fail(reason)
+
+    def _skip(self, experiment: Experiment, owner: Owner) -> None:
+        """Skip steps whose condition does not hold; one may let another be skipped."""
+        again = True
+        while again:
+            again = False
+            for run in list(experiment.startable()):
+                condition = run.spec.when
+                if condition is None or run.state != "waiting":
+                    continue
+                try:
+                    holds = condition.holds(experiment.found)
+                except KeyError as error:
+                    words = f"protocol {experiment.protocol.name}, step {run.spec.name}: {error.args[0]}"
+                    self._fail(experiment, owner, words)
+                    return
+                if not holds:
+                    run.become("skipped")
+                    self._touch(experiment, run)
+                    self._measured(experiment, owner)
+                    again = True
+
+    def _over(self, experiment: Experiment, owner: Owner) -> None:
+        if not experiment.given_up:
+            if experiment.state == "accepted":
+                experiment.become("active")
+            self._measured(experiment, owner)  # what every step has skipped past
+        if experiment.given_up:
+            experiment.become("abandoned")
+        else:
+            if experiment.state == "active":
+                experiment.become("measured")
+            experiment.become("complete")
+        self.reservations.leave(experiment)
+        self.material.close(experiment)
+        self.dirty.experiments[experiment.id] = experiment
+        self._changed.pop(experiment.id, None)
+        self.look.discard(experiment.id)
+        del self.live[experiment.owner][experiment.label]
+        owner.ended(experiment)
+
+    def _ask(self, experiment: Experiment, run: StepRun, outcome: StepOutcome) -> list[Instruction]:
+        """The sample waits, and its station with it; everything else continues."""
+        stock = outcome.part.stock if outcome.part is not None else ""
+        left_ml = self.material.left_ml(stock) if stock in self.material.lots_ml else None
+        asked = self._hold(experiment, self.questions.of_step(experiment, run, outcome, left_ml))
+        self._touch(experiment, run)
+        return asked
+
+    def _left_behind(self, experiment: Experiment, owner: Owner) -> bool:
+        """Whether a sample that was given up stands where others must pass."""
+        if experiment.state == "held" or owner.stop_asked or not experiment.given_up:
+            return False
+        if experiment.stands_at in ("", experiment.place) or owner.leaves_behind(experiment):
+            return False
+        return f"position:{experiment.stands_at}" in self.reservations.taken
+
+    def _hold(self, experiment: Experiment, question: Question) -> list[Instruction]:
+        """Hold a sample until a person has answered."""
+        if experiment.state != "held":
+            experiment.become("held")
+        self._touch(experiment)
+        return [AskPerson(question.id, question.text)]
+
+    def _let_go(self, experiment: Experiment) -> None:
+        """Hold a sample no longer, once no question about it is open."""
+        if experiment.state == "held" and not self.questions.about(experiment):
+            experiment.become("measured" if experiment.measured else "active")
+            self._touch(experiment)
+
+    def _step_answered(
+        self, experiment: Experiment, question: Question, event: Answered, owner: Owner
+    ) -> list[Instruction]:
+        run = next(run for run in experiment.steps.values() if run.step_id == question.step_id)
+        settled: list[Instruction] = []
+        if question.doubt is not None:
+            settled = self._settle(experiment, run, question, question.doubt, event)
+        if event.answer == "abandon":
+            self._lost(experiment, run)
+            experiment.stands_at = ""
+            reason = f"given up by {event.by}: {event.because or question.text}"
+            self.give_up(experiment, owner, reason, "equipment")
+            if experiment.preparation:
+                owner.fail(f"preparation {experiment.protocol.name}, step {run.spec.name}: {reason}")
+            for other in experiment.steps.values():
+                if other.state in ("waiting", "ready"):
+                    other.become("skipped")
+                    self._touch(experiment, other)
+        elif question.doubt is None:
+            self._again(experiment, run)
+        else:
+            self._ready(experiment, run)
+        return settled
+
+    def _settle(
+        self, experiment: Experiment, run: StepRun, question: Question, doubt: int, event: Answered
+    ) -> list[Instruction]:
+        """Write down what becomes of an operation in doubt."""
+        part, confirmed = question.part, event.answer == "done"
+        if part is None or confirmed:
+            if event.answer == "abandon":
+                return []
+            state: Literal["confirmed", "absent"] = "confirmed" if confirmed else "absent"
+            return [Settle(run.step_id, doubt, state, event.by, event.because)]
+        follow: Follow = "rest" if event.answer == "rest" else "again" if event.answer == "again" else ""
+        if part.stock:
+            settled = Used(nl=part.counted_nl, unknown_nl=-part.nl)
+            now = {part.stock: run.used.get(part.stock, Used()) + settled}
+            self.material.use(experiment, run, now)
+        return [Settle(run.step_id, doubt, "confirmed", event.by, event.because, part, follow)]
+
+    def _lost(self, experiment: Experiment, run: StepRun) -> None:
+        run.become("failed")
+        self._off(run)
+        self._touch(experiment, run)
+
+    def _again(self, experiment: Experiment, run: StepRun) -> None:
+        run.attempt += 1
+        run.again = True
+        self._ready(experiment, run)
+
+    def _ready(self, experiment: Experiment, run: StepRun) -> None:
+        run.become("ready")
+        self._off(run)
+        self._touch(experiment, run)
+
+    def _off(self, run: StepRun) -> None:
+        """Its station carries it out no longer."""
+        self._at.pop(run.step_id, None)
+        self.reservations.release_station(run)
+
+    def _touch(self, experiment: Experiment, *runs: StepRun) -> None:
+        self.dirty.experiments[experiment.id] = experiment
+        self._changed[experiment.id] = experiment
+        self.look.add(experiment.id)
+        for run in runs:
+            self.dirty.steps[run.step_id] = (experiment, run)

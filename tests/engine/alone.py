@@ -1,0 +1,33 @@
+"""A campaign alone in a lab, for tests of what one campaign does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labwright.engine import CampaignCore, LabCore
+from labwright.engine.dirty import Changes
+from labwright.engine.events import Event, Instruction, Started
+from labwright.engine.tables import take_changes
+
+
+class Alone:
+    """The core of a lab with one campaign, whose attributes are this one's too."""
+
+    def __init__(self) -> None:
+        self.lab = LabCore()
+        self.core: CampaignCore = self.lab.campaign("c-1")
+
+    def handle(self, event: Event, at_s: float = 0.0) -> list[Instruction]:
+        if isinstance(event, Started) and self.core.phase == "draft":
+            self.core.campaign = event.campaign
+            self.lab.campaigns = {event.campaign: self.core}
+        return self.lab.handle(self.core.campaign, event, at_s)
+
+    def changes(self) -> Changes:
+        return take_changes(self.lab, self.core.campaign)
+
+    def snapshot(self) -> bytes:
+        return self.lab.snapshot()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.core, name)
