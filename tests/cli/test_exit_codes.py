@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,13 @@ def test_the_exit_code_says_whose_mistake_it_was(words: str, code: int, tmp_path
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert re.search(rf"^\| {code} \|", MANUAL.read_text(), re.M), "the manual says what it means"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_closed_standard_stream_changes_no_exit_code(closed: str) -> None:
+    verb = f"{sys.executable} -m labwright run list --data {NOWHERE} --json {closed}"
+    done = subprocess.run(["sh", "-c", verb], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert bool(done.stdout) == (" >&-" not in f" {closed}"), "where it is not closed it is written"
+    assert bool(done.stderr) == ("2>&-" not in closed)

@@ -105,6 +105,9 @@ def test_a_stop_now_is_obeyed_though_nobody_reads(lab: Path, tmp_path: Path) -> 
     again = labwright("campaign", "run", "long", "--lab", lab, "--data", tmp_path, "--simulated", "--no-store")
     assert again.returncode == 5
     assert "stopped by Ann" in again.stderr
+    assert run(lab, tmp_path, "--json", stdout=write, stderr=write).wait(60) == 5, (
+        "a refusal waits for no reader either"
+    )
     next_command = re.search(r"labwright (reset .* --by) NAME --reason TEXT", again.stderr)
     assert next_command is not None
     reset = labwright(*next_command[1].split(), "Bo", "--reason", "aired the room", "--json")

@@ -57,6 +57,7 @@ def main() -> None:
     """Run the command line; every error Labwright knows ends in words and an exit code of its own."""
     # ophyd looks for an EPICS installation at import, which a lab of serial lines does not have.
     os.environ.setdefault("OPHYD_CONTROL_LAYER", "dummy")
+    _no_stream_is_closed()
     heeded = stopping()
     for number in heeded:
         if number != signal.SIGINT:
@@ -71,7 +72,7 @@ def main() -> None:
         first = error.__context__
         if isinstance(error, UnsafeError) and isinstance(first, (LabwrightError, KeyboardInterrupt)):
             words = str(first) or "stopped"
-            print(f"labwright: {words}", file=sys.stderr)  # noqa: T201 - what is not safe comes last
+            _say(words)  # what is not safe comes last
         _tell(f"{error}", type(error).__name__, error.exit_code)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -90,6 +91,13 @@ def main() -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
+def _no_stream_is_closed() -> None:
+    """Where a shell has closed a standard stream (``>&-``) Python has None, and the next file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+
+
 def _was_interrupted(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
@@ -104,12 +112,22 @@ def _as_ctrl_c(number: int, frame: object) -> None:
 
 def _tell(message: str, kind: str, exit_code: int) -> NoReturn:
     """Say what went wrong: to a person on stderr, and with --json to a program as well."""
-    print(f"labwright: {message}", file=sys.stderr)  # noqa: T201 - before any console exists
+    _say(message)
     if "--json" in sys.argv:
         from labwright.cli.output import emitted
+        from labwright.cli.relay import relayed
 
-        emitted({"error": kind, "exit_code": exit_code, "message": message})
+        with relayed("stdout"):
+            emitted({"error": kind, "exit_code": exit_code, "message": message})
     raise SystemExit(exit_code) from None
+
+
+def _say(message: str) -> None:
+    """Words on stderr; a reader that stays and does not read is not waited for, or no exit code would ever come."""
+    from labwright.cli.relay import relayed
+
+    with relayed():
+        print(f"labwright: {message}", file=sys.stderr)  # noqa: T201 - before any console exists
 
 
 def _say_version(wanted: bool) -> None:

@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 UNREAD_S = 5.0
 """Wall seconds without a byte read after which the end of a verb no longer waits for its reader."""
@@ -29,7 +29,7 @@ SLOW_MOST_S = 60.0
 
 LOOK_S = 0.02
 
-STDERR = 2
+HANDLES = {"stdout": 1, "stderr": 2}
 
 PIECE = 4096
 """PIPE_BUF of Linux: a pipe that is ready for writing takes so much at once, or nothing."""
@@ -243,23 +243,23 @@ def real_handle(stream: Any) -> int | None:
 
 
 @contextlib.contextmanager
-def relayed() -> Iterator[None]:
-    """Nothing printed on standard error meanwhile, by any thread or library, waits for a reader.
+def relayed(name: Literal["stdout", "stderr"] = "stderr") -> Iterator[None]:
+    """Nothing printed on a standard stream meanwhile, by any thread or library, waits for a reader.
 
-    A notebook's own stream, or a test's, is left alone: it does not lead to the process's standard error.
+    A notebook's own stream, or a test's, is left alone: it does not lead to the process's standard stream.
     """
-    stream: Any = sys.stderr  # colorama has wrapped it, wherever Bluesky was imported
-    if real_handle(stream) != STDERR:
+    stream: Any = getattr(sys, name)  # colorama has wrapped it, wherever Bluesky was imported
+    if real_handle(stream) != HANDLES[name]:
         yield
         return
     relay = Relay(stream)
-    sys.stderr = relay
+    setattr(sys, name, relay)
     try:
         yield
     finally:
         written = relay.end()
-        if sys.stderr is relay:
-            sys.stderr = stream
+        if getattr(sys, name) is relay:
+            setattr(sys, name, stream)
         if not written:
             silenced(stream)
 
@@ -268,7 +268,7 @@ def silenced(stream: TextIO) -> None:
     """This stream is not read: what is still written to it, by Python's own exit too, must not wait."""
     unread = os.fstat(stream.fileno())
     null = os.open(os.devnull, os.O_WRONLY)
-    for handle in (1, STDERR):  # both, where both lead to the same terminal or pipe
+    for handle in HANDLES.values():  # both, where both lead to the same terminal or pipe
         with contextlib.suppress(OSError):
             if os.path.samestat(os.fstat(handle), unread):
                 os.dup2(null, handle)
