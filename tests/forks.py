@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,9 +60,22 @@ def labwright(
         return subprocess.CompletedProcess(line, process.exitcode, out.read_text(), error.read_text())
 
 
+def begin(*words: str | Path, log: Path, cwd: Path = ROOT) -> Any:
+    """Begin ``labwright WORDS`` in `cwd`: the process, to be joined or killed.
+
+    Args:
+        words: of the command line.
+        log: what it says on both standard streams, after what is there.
+        cwd: the folder it is started in.
+    """
+    process = forks.Process(target=_run, args=([*map(str, words)], cwd, dict(os.environ), log, log), daemon=True)
+    process.start()
+    return process
+
+
 def _run(line: list[str], cwd: Path, env: dict[str, str], out: Path, error: Path) -> None:
     for number, path in ((1, out), (2, error)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, number)
         os.close(file)
     os.chdir(cwd)

@@ -1,0 +1,1 @@
+"""Part of the lab whose journals are kept."""

@@ -1,0 +1,83 @@
+"""What the engine of this version makes of a journal: decisions and rows, event by event.
+
+Nothing else in these tests knows how an engine is fed: whoever renames its insides changes this file, and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from labwright.engine.events import EVENTS, decisions
+from labwright.engine.lab import LabCore
+from labwright.engine.tables import take_changes
+from labwright.journal import Journal, LoggedEvent, schema
+
+Rows = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
+
+PROJECTED = ("campaign", "experiment", "step", "reservation", "question", "lot", "ledger", "position")
+"""Tables that follow from the events alone."""
+
+IN_JSON = ("spec", "trial", "choices")
+"""Columns that are compared as what they say: another version may write the same otherwise."""
+
+
+def replay(journal: Journal, campaign: str, rows: Rows) -> Iterator[tuple[LoggedEvent, list[Any]]]:
+    """Each event of a campaign, and what this version decides on it; `rows` become what it writes meanwhile."""
+    lab = LabCore()
+    for logged in journal.events(campaign):
+        event = EVENTS.validate_python(logged.payload)
+        decided = decisions(lab.handle(campaign, event, logged.lab_time_s))
+        for (table, key), row in take_changes(lab, campaign).items():
+            place = _place(table, key)
+            if row is None:
+                rows[table].pop(place, None)
+            else:
+                rows[table][place] = rows[table].get(place, {}) | dict(row)
+        yield logged, decided
+
+
+def empty() -> Rows:
+    """No rows in any table."""
+    return {table: {} for table in PROJECTED}
+
+
+def stored(journal: Journal) -> Rows:
+    """The rows that the journal holds; a row of the ledger is known by its number in its campaign."""
+    found = empty()
+    for table in PROJECTED:
+        primary = [column.name for column in schema.metadata.tables[table].primary_key]
+        for row in journal.rows(schema.metadata.tables[table]):
+            if table == "question" and row["id"].endswith(":deck"):
+                continue  # written when it was answered, by whoever asked
+            place = tuple(row[name] for name in primary)
+            if table == "ledger":
+                place = (row["campaign"], 1 + sum(1 for one in found[table] if one[0] == row["campaign"]))
+            found[table][tuple(map(str, place))] = dict(row)
+    return found
+
+
+def differences(expected: Rows, found: Rows) -> list[str]:
+    """Every value in which `found` differs from what is stored, `expected`, in words."""
+    words = []
+    for table in PROJECTED:
+        words += [f"{table} {place}: not written" for place in expected[table].keys() - found[table].keys()]
+        words += [f"{table} {place}: not in the journal" for place in found[table].keys() - expected[table].keys()]
+        for place in expected[table].keys() & found[table].keys():
+            then = expected[table][place]
+            for column, now in found[table][place].items():
+                if not _same(column, then[column], now):
+                    words.append(f"{table} {place}: {column} was {then[column]!r}, is now {now!r}")
+    return words
+
+
+def _place(table: str, key: str) -> tuple[str, ...]:
+    return (key,) if table in ("campaign", "step", "question") else tuple(key.split("|", 1))
+
+
+def _same(column: str, then: Any, now: Any) -> bool:
+    if column in IN_JSON and then and now:
+        return bool(orjson.loads(then) == orjson.loads(now))
+    return bool(then == now)
