@@ -86,7 +86,7 @@ def differences(place: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, l
 def test_what_was_decided_is_decided_again(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found, summary = differences(ran, capsys)
     assert (code, found) == (0, [])
-    assert (summary["events"], summary["suggestions"]) == (9, 4)
+    assert (summary["events"], summary["suggestions"]) == (13, 4)
     assert replay_campaign(ran, "first", json=False) == 0
     assert "all agree" in capsys.readouterr().err
 
@@ -104,21 +104,21 @@ def test_an_edited_suggestion_is_found(ran: Path, tmp_path: Path, capsys: pytest
 def test_an_edited_result_changes_what_the_planner_says(
     ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    copy = edited(ran, tmp_path, 3, lambda one: one["outcome"]["results"].update(glow=0.99))
+    copy = edited(ran, tmp_path, 4, lambda one: one["outcome"]["results"].update(glow=0.99))
     code, found, _ = differences(copy, capsys)
     assert code == 1
-    assert found[0]["event"] == 6, "the first suggestion that comes of a model"
+    assert found[0]["event"] == 8, "the first suggestion that comes of a model"
     assert replay_campaign(copy, "", json=False) == 1
     text = capsys.readouterr().err
-    assert "event 6 (suggested), suggestion." in text
+    assert "event 8 (suggested), suggestion." in text
     assert "then: " in text
 
 
 def test_an_edited_decision_is_found(ran: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    copy = edited(ran, tmp_path, 9, lambda one: one.append("ask 5"), "decisions")
+    copy = edited(ran, tmp_path, 13, lambda one: one.append("ask 5"), "decisions")
     code, found, _ = differences(copy, capsys)
     assert code == 1
-    assert found == [{"campaign": found[0]["campaign"], "event": 9, "kind": "step_ended", "field": "decision 2",
+    assert found == [{"campaign": found[0]["campaign"], "event": 13, "kind": "step_ended", "field": "decision 2",
                       "then": "ask 5", "now": "nothing"}]  # fmt: skip
 
 
@@ -130,9 +130,9 @@ def test_an_edited_decision_is_found(ran: Path, tmp_path: Path, capsys: pytest.C
 def test_an_event_that_cannot_have_happened_is_named(
     ran: Path, tmp_path: Path, change: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, found, summary = differences(edited(ran, tmp_path, 5, change), capsys)
-    assert (code, found[-1]["event"], found[-1]["field"]) == (1, 5, "the event itself")
-    assert summary["events"] == 4
+    code, found, summary = differences(edited(ran, tmp_path, 4, change), capsys)
+    assert (code, found[-1]["event"], found[-1]["field"]) == (1, 4, "the event itself")
+    assert summary["events"] == 3
 
 
 def test_a_campaign_under_way_can_be_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,20 @@ class Alone:
     def __init__(self) -> None:
         self.lab = LabCore()
         self.core: CampaignCore = self.lab.campaign("c-1")
+        self.events: list[Event] = []
+        """All that it has handled."""
 
     def handle(self, event: Event, at_s: float = 0.0) -> list[Instruction]:
+        """Take an event, and what the lab lets the campaign do then."""
+        decided = self.take(event, at_s)
+        self.events.append(event)
+        for grant in self.lab.grant():
+            self.events.append(grant.event)
+            decided += grant.instructions
+        return decided
+
+    def take(self, event: Event, at_s: float = 0.0) -> list[Instruction]:
+        """Take an event as it is in the journal, where what the lab grants is an event too."""
         if isinstance(event, Started) and self.core.phase == "draft":
             self.core.campaign = event.campaign
             self.lab.campaigns = {event.campaign: self.core}

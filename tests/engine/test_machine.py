@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from labwright.engine import validate_state
 from labwright.engine.core import IllegalEventError
 from labwright.engine.events import (
+    ENGINE,
     EVENTS,
     Answered,
     Ask,
@@ -104,7 +105,13 @@ PREPARE = ProtocolSpec(
 
 
 def started(
-    parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec = PROTOCOL, *, two: bool = False
+    parallel: int,
+    budget: int,
+    stop: StopRule,
+    protocol: ProtocolSpec = PROTOCOL,
+    *,
+    two: bool = False,
+    engine: int = ENGINE,
 ) -> Started:
     spec = CampaignSpec(
         name="c",
@@ -122,7 +129,14 @@ def started(
         stop=stop,
     )
     places = tuple(f"rack_{number}" for number in range(1, budget + 1))
-    return Started(campaign="c-1", spec=spec, protocols=(protocol, PREPARE), places=places, lots_ml={"water": 7.5})
+    return Started(
+        campaign="c-1",
+        spec=spec,
+        protocols=(protocol, PREPARE),
+        places=places,
+        lots_ml={"water": 7.5},
+        engine=engine,
+    )
 
 
 def outcome(order: StepOrder, state: Any = "done", results: dict[str, Any] | None = None, **more: Any) -> StepEnded:
@@ -138,6 +152,13 @@ def outcome(order: StepOrder, state: Any = "done", results: dict[str, Any] | Non
         **more,
     )
     return StepEnded(outcome=found)
+
+
+def written(tables: dict[tuple[str, str], Any], core: Alone) -> None:
+    """Bring the tables up to date, as the journal does: a row may leave out columns that stay as they are."""
+    for key, row in core.changes().items():
+        before = tables.get(key)
+        tables[key] = {**before, **row} if before is not None and row is not None else row
 
 
 class Machine(RuleBasedStateMachine):
@@ -160,9 +181,10 @@ class Machine(RuleBasedStateMachine):
         protocol=st.sampled_from([PROTOCOL, STAYS]),
         two=st.booleans(),
         seldom=st.booleans(),
+        engine=st.sampled_from([1, ENGINE]),
     )
     def begin(
-        self, parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec, two: bool, seldom: bool
+        self, parallel: int, budget: int, stop: StopRule, protocol: ProtocolSpec, two: bool, seldom: bool, engine: int
     ) -> None:
         self.seldom = seldom
         self.core = Alone()
@@ -173,19 +195,24 @@ class Machine(RuleBasedStateMachine):
         """The station of each step that runs."""
         self.paused = False
         self.finished: Finish | None = None
-        self.feed(started(parallel, budget, stop, protocol, two=two))
+        self.feed(started(parallel, budget, stop, protocol, two=two, engine=engine))
 
     def feed(self, event: Event) -> list[Instruction]:
+        handled = len(self.core.events)
         instructions = self.core.handle(event)
-        self.log.append(event.model_dump_json().encode())
-        self.write(self.core, self.tables, len(self.log))
+        self.keep(handled)
         self.take(instructions)
         return instructions
+
+    def keep(self, handled: int) -> None:
+        """Log the events from the one of this number on, and what they have changed."""
+        self.log += [event.model_dump_json().encode() for event in self.core.events[handled:]]
+        self.write(self.core, self.tables, len(self.log))
 
     def write(self, core: Alone, tables: dict[tuple[str, str], Any], events: int) -> None:
         """Bring the tables up to date; some controllers do that only after several events."""
         if not self.seldom or events % 3 == 0:
-            tables.update(core.changes())
+            written(tables, core)
 
     def take(self, instructions: list[Instruction]) -> None:
         for one in instructions:
@@ -313,13 +340,13 @@ class Machine(RuleBasedStateMachine):
         """The controller dies; another rebuilds the state from the log, and tells the stations what runs."""
         again, tables = self.replayed()
         assert again.snapshot() == self.core.snapshot()
+        written(tables, again)
+        written(self.tables, self.core)
         assert tables == self.tables
         self.core, before, self.running, self.at = again, self.running, {}, {}
         paused, self.paused = self.paused, False
-        event = Resumed(epoch=len(self.log))
-        instructions = self.core.handle(event)
-        self.log.append(event.model_dump_json().encode())
-        self.write(self.core, self.tables, len(self.log))
+        instructions = self.core.handle(Resumed(epoch=len(self.log), engine=ENGINE))
+        self.keep(0)
         told = [one for one in instructions if isinstance(one, RunStep)]
         self.paused = paused
         if not self.core.over and self.core.phase != "draining":
@@ -335,7 +362,7 @@ class Machine(RuleBasedStateMachine):
         core = Alone()
         tables: dict[tuple[str, str], Any] = {}
         for number, raw in enumerate(self.log, start=1):
-            core.handle(EVENTS.validate_json(raw))
+            core.take(EVENTS.validate_json(raw))
             self.write(core, tables, number)
         return core, tables
 
@@ -410,11 +437,11 @@ class Machine(RuleBasedStateMachine):
             validate_state(self.core.lab)
         assert self.core.over, f"it waits for {self.core.waits_for()}"
         assert self.finished is not None
-        self.tables.update(self.core.changes())
+        written(self.tables, self.core)
         assert not any(key[0] == "reservation" and "|station:" in key[1] and row for key, row in self.tables.items())
         core, tables = self.replayed()
         assert core.snapshot() == self.core.snapshot()
-        tables.update(core.changes())
+        written(tables, core)
         assert tables == self.tables
 
 

@@ -14,7 +14,7 @@ __all__ = ["lasting"]
 
 Payload = Mapping[str, Any]
 
-QUIET = ("started", "suggested")
+QUIET = ("started", "suggested", "granted")
 """Events that are normal; so is the end of a step that is done."""
 
 
@@ -25,6 +25,8 @@ def told(event: Payload) -> str:
             return f"started{_by(event)}: {event['spec']['title']}{learns_words(event.get('earlier', ()))}"
         case "resumed":
             return f"resumed (epoch {event['epoch']}){_by(event)}{_because(event)}"
+        case "granted":
+            return _granted(event)
         case "suggested":
             return f"next: {_params(event['suggestion'])} ({event['suggestion']['rationale']})"
         case "proposed":
@@ -96,6 +98,12 @@ def valued(value: float, unit: str) -> str:
 
 
 _DONE = {"pause_asked": "paused", "resume_asked": "resumed", "drain_asked": "draining"}
+
+
+def _granted(event: Payload) -> str:
+    lacking = [begun["lacking"] for begun in event["begins"] if begun["lacking"]]
+    steps = [f"starts {', '.join(event['steps'])}"] if event["steps"] else []
+    return "; ".join([*lacking, *steps]) or "an experiment begins"
 
 
 def _step(outcome: Payload) -> str:

@@ -6,6 +6,7 @@ It wants experiments, and the lab's work carries them out (`labwright.engine.wor
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -15,10 +16,12 @@ from labwright.engine.durations import Durations
 from labwright.engine.events import (
     Answered,
     Ask,
+    Begun,
     DeckChecked,
     DrainAsked,
     Event,
     Finish,
+    Granted,
     Infeasible,
     Instruction,
     Noted,
@@ -57,6 +60,19 @@ MAX_INFEASIBLE = 20
 Ending = Literal["completed", "stopped", "failed"]
 
 
+@dataclass(frozen=True)
+class Wish:
+    """An experiment that is to begin.
+
+    Attributes:
+        proposal: id of a person's proposal; empty for the planner's suggestion.
+        uses_ml: what it takes of each stock.
+    """
+
+    proposal: str
+    uses_ml: dict[str, float]
+
+
 class CampaignCore:
     """One campaign of a lab; a draft until `Started`.
 
@@ -69,6 +85,8 @@ class CampaignCore:
         self.campaign = campaign
         self.phase: CampaignPhase = "draft"
         self.reason = ""
+        self.engine = 1
+        """Version of the engine that decides for it now."""
         self.proposals = Proposals()
         self.calibrations: dict[str, dict[str, Any]] = {}
         self.tried = 0
@@ -234,6 +252,9 @@ class CampaignCore:
                 self._start(event)
             case Resumed():
                 return self._resumed(event)
+            case Granted():
+                for begun in event.begins:
+                    self.begin(begun)
             case Suggested():
                 self._suggested(event)
             case Infeasible():
@@ -268,17 +289,37 @@ class CampaignCore:
                 self._expect(False, event, f"it is {self.phase}: a deck is looked at when its campaign is over")
         return []
 
-    def begin(self) -> None:
-        """Begin the experiments that are wanted and for which there is room, as far as the lab's material lasts."""
-        if self._next is not None and self.phase == "running":
-            (suggestion, uses_ml), self._next = self._next, None
-            if lacking := self.material.lacking(uses_ml):
-                self._drain("completed", f"{lacking}; refill it (inventory.yaml)")
-            else:
-                index = self.proposals.add_experiment(self.tried + 1, suggestion)
-                self._begin_trial(index, uses_ml)
-        while self._may_begin and self.proposed and len(self.live) < self.spec.parallel:
-            self._begin_proposed()
+    def wishes(self) -> Wish | None:
+        """The experiment that is to begin next, if there is room for one."""
+        if self.phase != "running":
+            return None
+        if self._next is not None:
+            return Wish("", self._next[1])
+        if self.paused or self._to_prepare or not self.proposed or len(self.live) >= self.spec.parallel:
+            return None
+        index = next(iter(self.proposed))
+        return Wish(self.trials[index].id, self.proposed[index])
+
+    def begin(self, begun: Begun) -> None:
+        """Begin the experiment that is to begin next, or learn why it cannot.
+
+        Raises:
+            IllegalEventError: another one is to begin next.
+        """
+        wish = self.wishes()
+        if wish is None or wish.proposal != begun.proposal:
+            raise IllegalEventError(
+                f"{self.campaign}: experiment {begun.proposal or '(suggested)'} is not next to begin"
+            )
+        if wish.proposal:
+            self._begin_proposed(begun, wish.uses_ml)
+            return
+        assert self._next is not None  # noqa: S101 - it is the wish
+        (suggestion, uses_ml), self._next = self._next, None
+        if begun.lacking:
+            self._drain("completed", f"{begun.lacking}; refill it (inventory.yaml)")
+            return
+        self._begin_trial(self.proposals.add_experiment(self.tried + 1, suggestion), uses_ml, begun.place)
 
     def advance(self) -> list[Instruction]:
         """Prepare, ask the planner for what comes next, or come to an end."""
@@ -291,7 +332,7 @@ class CampaignCore:
                 wanted = frozenset(spec.name for spec in protocol.results)
                 self.work.begin(Experiment(self.campaign, protocol.name, 0, sample, "", "", protocol, {}, wanted), self)
             return []
-        if self.proposed or self.asking or self.proposals.unwanted:
+        if self._next is not None or self.proposed or self.asking or self.proposals.unwanted:
             return []
         if self.tried >= self.spec.budget:
             self._drain("completed", f"the budget of {self.spec.budget} experiments is spent")
@@ -372,6 +413,7 @@ class CampaignCore:
 
     def _start(self, event: Started) -> None:
         self._started = event
+        self.engine = event.engine
         self._to_prepare = list(event.spec.prepare)
         self.durations = Durations(event.learnt_s)
         if event.naming == 1:
@@ -381,6 +423,7 @@ class CampaignCore:
         self.work.dirty.specs.add(self.campaign)
 
     def _resumed(self, event: Resumed) -> list[Instruction]:
+        self.engine = max(self.engine, event.engine)
         orders: list[Instruction] = [PauseStations(on=True)] if self.paused else []
         orders += self.work.resumed(self, event.used)
         self.proposals.unwanted = False  # the planner that was asked has ended with the controller
@@ -401,14 +444,14 @@ class CampaignCore:
         self.proposals.fruitless = 0
         self._next = event.suggestion, event.uses_ml
 
-    def _begin_trial(self, index: int, uses_ml: dict[str, float]) -> None:
+    def _begin_trial(self, index: int, uses_ml: dict[str, float], place: str) -> None:
         """Begin the experiment of a trial that is running by now."""
         self.tried += 1
         params, spec = self.trials[index].params, self.spec
         if spec.cost is not None:
             self.proposals.change(index, cost=spec.cost.of(params))
         parameters = {**{k: float(v) for k, v in params.items()}, **spec.fixed}
-        place = self.material.next_place()
+        self.material.take_place(place)
         protocol = self._protocol(spec.protocol)
         label = self.trials[index].id
         wanted = frozenset(result.name for result in protocol.results).union(spec.outcomes)
@@ -500,20 +543,15 @@ class CampaignCore:
         for index in list(self.proposed):
             self.proposals.drop(index, f"it was not started: {reason}")
 
-    def _begin_proposed(self) -> None:
+    def _begin_proposed(self, begun: Begun, uses_ml: dict[str, float]) -> None:
         """Begin the next experiment that a person wants, if the stocks still last."""
         index = next(iter(self.proposed))
-        uses_ml = self.proposed[index]
-        if lacking := self.material.lacking(uses_ml):
-            self.proposals.drop(index, f"it was not started: {lacking}")
+        if begun.lacking:
+            self.proposals.drop(index, f"it was not started: {begun.lacking}")
             return
         del self.proposed[index]
         self.proposals.begin(index, self.tried + 1)
-        self._begin_trial(index, uses_ml)
-
-    @property
-    def _may_begin(self) -> bool:
-        return self.phase == "running" and not self.paused and not self._to_prepare
+        self._begin_trial(index, uses_ml, begun.place)
 
     def _become(self, phase: CampaignPhase) -> None:
         check_transition("campaign", self.campaign, self.phase, phase)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from labwright.engine.experiment import Experiment, StepRun
-from labwright.engine.work import Work
+from labwright.engine.work import IllegalEventError, Work
 
 
 @dataclass
@@ -34,6 +34,22 @@ class Dispatcher:
                     blocked = True
             if not blocked:
                 self.work.look.discard(experiment.id)
+
+    def taken(self, owner: str, step_id: str) -> tuple[Experiment, StepRun]:
+        """A step that begins, as was decided; what it needs is reserved.
+
+        Raises:
+            IllegalEventError: it cannot begin: a bug, or a journal that was edited by hand.
+        """
+        for experiment in self.work.of(owner).values():
+            for run in experiment.startable():
+                if run.step_id == step_id:
+                    if self.work.reservations.take(experiment, run):
+                        return experiment, run
+                    raise IllegalEventError(
+                        f"step {step_id} cannot begin: {self.work.reservations.obstacle(experiment, run.spec)}"
+                    )
+        raise IllegalEventError(f"step {step_id} cannot begin: it is not ready")
 
     def waits(self, owner: str) -> list[str]:
         """What an owner's samples wait for that others have, in words."""

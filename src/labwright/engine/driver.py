@@ -25,6 +25,7 @@ from labwright.engine.commands import event_of, stop_now_of
 from labwright.engine.core import CampaignCore
 from labwright.engine.earlier import learnt_from
 from labwright.engine.events import (
+    ENGINE,
     Ask,
     AskPerson,
     Event,
@@ -303,6 +304,7 @@ class CampaignRun:
             learnt_s=learnt_s(self._journal, list(self._campaign.protocols), simulated=self._lab.simulated),
             earlier=self._earlier,
             naming=2,
+            engine=ENGINE,
         )
 
     def _stop_again(self) -> None:
@@ -328,7 +330,7 @@ class CampaignRun:
         except LabwrightError as error:
             self._events.put(StopAsked(why=f"set-points could not be restored: {error}", now=True))
         finally:
-            self._events.put(Resumed(epoch=self.epoch, by=self._by, used=self._used))
+            self._events.put(Resumed(epoch=self.epoch, by=self._by, used=self._used, engine=ENGINE))
             actor.close()
 
     def _restore_one(self, axis: Any, what: str, value: float, actor: Actor) -> None:
@@ -387,6 +389,9 @@ class CampaignRun:
                 self._stop_now(event.why, event.by)
         if PauseStations(on=True) in instructions:
             self._carry_out(PauseStations(on=True))
+        for grant in self._lab_core.grant() if self._going else ():
+            self._keep(grant.event, grant.instructions, self._lab.clock.now(), kept, seen)
+            instructions += grant.instructions
         if kept:
             self._journal.record(kept)
             for follower in self._followers:
@@ -407,6 +412,18 @@ class CampaignRun:
         """Let the core handle an event, and prepare what is to be recorded of it."""
         now_s = self._lab.clock.now()
         decided = self._lab_core.handle(self._id, event, now_s)
+        self._keep(event, decided, now_s, kept, seen, command)
+        instructions += decided
+
+    def _keep(
+        self,
+        event: Event,
+        decided: list[Instruction],
+        now_s: float,
+        kept: list[NewEvent],
+        seen: list[Event],
+        command: Command | None = None,
+    ) -> None:
         new = NewEvent(
             campaign=self.core.campaign,
             kind=event.kind,
@@ -420,7 +437,6 @@ class CampaignRun:
         )
         kept.append(new)
         seen.append(event)
-        instructions += decided
 
     def _out_of_date(self, event: Event) -> bool:
         """Whether an alarm means nothing: its step has ended, or is late because it was paused."""

@@ -14,6 +14,9 @@ from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
 from labwright.model.spec import CampaignSpec
 
+ENGINE = 2
+"""Version of the engine's decisions: from 2 on, what the lab decides for a campaign is an event, `Granted`."""
+
 
 class Started(Frozen):
     """The campaign begins; with all that is needed to read its journal without its lab.
@@ -35,6 +38,7 @@ class Started(Frozen):
         earlier: experiments of earlier campaigns that the planner learns from, as the journal had them then.
         naming: how things are called in its events: 1 where a question is ``CAMPAIGN?1`` and a veto counts all
             suggestions (``0007``), 2 where they are ``CAMPAIGN:q1`` and ``p3``.
+        engine: version of the engine that has started it.
     """
 
     kind: Literal["started"] = "started"
@@ -52,6 +56,7 @@ class Started(Frozen):
     learnt_s: dict[str, float] = {}
     earlier: tuple[Earlier, ...] = ()
     naming: Literal[1, 2] = 1
+    engine: int = 1
 
 
 class Resumed(Frozen):
@@ -62,6 +67,7 @@ class Resumed(Frozen):
         by: who started it.
         because: why.
         used: what the steps that were under way have taken of the stocks so far, by step and stock.
+        engine: version of the engine that resumes it.
     """
 
     kind: Literal["resumed"] = "resumed"
@@ -69,6 +75,34 @@ class Resumed(Frozen):
     by: str = ""
     because: str = ""
     used: dict[str, dict[str, Used]] = {}
+    engine: int = 1
+
+
+class Begun(Frozen):
+    """What the lab decides about an experiment that a campaign wants.
+
+    Attributes:
+        proposal: id of a person's proposal (``p3``); empty for the planner's suggestion.
+        place: position of its empty container; empty where the lab handles none.
+        lacking: which stock does not last for it, in words; empty if it begins.
+    """
+
+    proposal: str = ""
+    place: str = ""
+    lacking: str = ""
+
+
+class Granted(Frozen):
+    """What the lab lets a campaign do now.
+
+    Attributes:
+        begins: experiments that begin, or cannot.
+        steps: ids of steps that begin, each with its station and positions.
+    """
+
+    kind: Literal["granted"] = "granted"
+    begins: tuple[Begun, ...] = ()
+    steps: tuple[str, ...] = ()
 
 
 class Suggested(Frozen):
@@ -220,6 +254,7 @@ class DeckChecked(Frozen):
 Event = Annotated[
     Started
     | Resumed
+    | Granted
     | Suggested
     | NotSuggested
     | Infeasible

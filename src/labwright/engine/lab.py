@@ -8,6 +8,8 @@ virtual clock rehearses a lab, and fed with journalled events it rebuilds its st
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,11 +17,27 @@ import orjson
 from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.dispatch import Dispatcher
-from labwright.engine.events import Event, Instruction, Started
+from labwright.engine.events import Begun, Event, Granted, Instruction, Started
+from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.material import Material
 from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
 from labwright.engine.work import Work
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the lab decides for a campaign, to be recorded as an event of it.
+
+    Attributes:
+        campaign: its id.
+        event: what it may do.
+        instructions: what is to be done for it.
+    """
+
+    campaign: str
+    event: Granted
+    instructions: list[Instruction]
 
 
 class LabCore:
@@ -71,21 +89,44 @@ class LabCore:
         if isinstance(event, Started):
             self._stock(event)
         decided += self.work.settle(self.campaigns)
-        core.begin()
-        decided += self.work.settle(self.campaigns)
+        if core.engine == 1:
+            self._begin(core)
+            decided += self.work.settle(self.campaigns)
         decided += core.advance()
-        decided += self._dispatch()
+        if core.engine == 1:
+            decided += [self._start(experiment, run) for experiment, run in self._ready()]
+        if isinstance(event, Granted):
+            taken = [self.dispatcher.taken(campaign, step_id) for step_id in event.steps]
+            decided += [self._start(experiment, run) for experiment, run in taken]
         return decided + core.finish()
+
+    def grant(self) -> list[Grant]:
+        """What the lab lets its campaigns do now, after all that has happened; done already, as if it were handled.
+
+        Campaigns whose newest controller was of engine 1 are left out: they decide when they handle an event.
+        """
+        begins: dict[str, list[Begun]] = {}
+        decided: dict[str, list[Instruction]] = {}
+        for core in self.campaigns.values():
+            if core.engine > 1 and (begun := self._begin(core)):
+                begins[core.campaign] = begun
+                decided[core.campaign] = self.work.settle(self.campaigns) + core.advance()
+        steps: dict[str, list[str]] = {}
+        for experiment, run in self._ready():
+            steps.setdefault(experiment.owner, []).append(run.step_id)
+            decided.setdefault(experiment.owner, []).append(self._start(experiment, run))
+        granted = []
+        for campaign, instructions in decided.items():
+            event = Granted(begins=tuple(begins.get(campaign, ())), steps=tuple(steps.get(campaign, ())))
+            granted.append(Grant(campaign, event, instructions + self.campaigns[campaign].finish()))
+        return granted
 
     def snapshot(self) -> bytes:
         """The whole state as canonical JSON; equal states give equal bytes."""
         how = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
-        state = {
-            "campaigns": self.campaigns,
-            "work": {
-                name: value for name, value in vars(self.work).items() if name not in ("dirty", "_changed", "_at")
-            },
-        }
+        derived = ("dirty", "look", "_changed", "_at")
+        work = {name: value for name, value in vars(self.work).items() if name not in derived}
+        state = {"campaigns": self.campaigns, "work": work}
         return orjson.dumps(state, default=_plain, option=how)
 
     def _stock(self, event: Started) -> None:
@@ -95,12 +136,23 @@ class LabCore:
         self.material.counted = frozenset(event.counted)
         self.dirty.lots.update(event.lots_ml)
 
-    def _dispatch(self) -> list[Instruction]:
+    def _begin(self, core: CampaignCore) -> list[Begun]:
+        """Begin the experiments that a campaign wants and for which there is room, as far as the material lasts."""
+        begun = []
+        while (wish := core.wishes()) is not None:
+            lacking = self.material.lacking(wish.uses_ml)
+            begun.append(
+                Begun(proposal=wish.proposal, place="" if lacking else self.material.next_place(), lacking=lacking)
+            )
+            core.begin(begun[-1])
+        return begun
+
+    def _ready(self) -> Iterator[tuple[Experiment, StepRun]]:
         held = [core.campaign for core in self.campaigns.values() if core.paused or core.stop_asked]
-        return [
-            self.work.start(experiment, run, self.campaigns[experiment.owner])
-            for experiment, run in self.dispatcher.ready(held)
-        ]
+        return self.dispatcher.ready(held)
+
+    def _start(self, experiment: Experiment, run: StepRun) -> Instruction:
+        return self.work.start(experiment, run, self.campaigns[experiment.owner])
 
 
 def _plain(value: Any) -> Any:

@@ -91,11 +91,14 @@ class Material:
 
     def next_place(self) -> str:
         """The next position with an empty container; empty where the lab handles none."""
-        if not self.places:
-            return ""
-        place = self.places.pop(0)
-        self.dirty.positions[place] = ""
-        return place
+        return self.places[0] if self.places else ""
+
+    def take_place(self, place: str) -> None:
+        """A container is taken from its position."""
+        if place in self.places:
+            self.places.remove(place)
+        if place:
+            self.dirty.positions[place] = ""
 
     def lacking(self, uses_ml: dict[str, float]) -> str:
         """Which stock does not last for one more experiment, in words; empty if all do."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from labwright.engine.core import CampaignCore
-from labwright.engine.events import EVENTS, Event, Instruction, Resumed, Started, StopAsked, decisions
+from labwright.engine.events import ENGINE, EVENTS, Event, Instruction, Resumed, Started, StopAsked, decisions
 from labwright.engine.lab import LabCore
 from labwright.engine.tables import take_changes
 from labwright.journal import Journal, LoggedEvent, NewEvent, StepJournal
@@ -124,7 +124,10 @@ def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None
     core = lab.campaign(campaign)
     epoch = journal.control(by)
     used = used_so_far(StepJournal(journal), core)
-    events: list[Event] = [StopAsked(why=why, now=True, by=by), Resumed(epoch=epoch, by=by, because=why, used=used)]
+    events: list[Event] = [
+        StopAsked(why=why, now=True, by=by),
+        Resumed(epoch=epoch, by=by, because=why, used=used, engine=ENGINE),
+    ]
     kept = []
     for event in events:
         if not core.over:
