@@ -22,6 +22,7 @@ from labwright.journal import Journal, NewEvent, StepJournal, journal_file, open
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
 from labwright.model.errors import RefusedError
+from labwright.model.latch import WHOLE_LAB
 from labwright.simulation import SimulatedLab
 
 ROOT = Path(__file__).parents[2]
@@ -181,7 +182,7 @@ def test_a_stop_at_once_is_kept_by_a_station_that_is_idle(folder: LabFolder, tmp
                 steps.append(instruction.order.step_id)
                 if len(steps) == 3:
                     for station in run.stations.values():
-                        station.latch("told while idle")
+                        station.latch(WHOLE_LAB, "told while idle")
             start(self, instruction)
 
         run._carry_out = carry_out.__get__(run)  # type: ignore[method-assign]

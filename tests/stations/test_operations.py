@@ -74,12 +74,12 @@ class Setup:
                 self.folder.model.stations["dosing"].model_copy(update={"monitors": ()}),
                 devices=lab.devices,
                 lab=lab.model,
-                protocols={"bench": protocol},
                 clock=self.clock,
                 journal=lambda name, document: self.documents.append((name, dict(document))),
                 keeper=StepJournal(journal),
                 finished=finished,
             )
+            station.know("c", {"bench": protocol})
             self.documents: list[tuple[str, dict[str, Any]]] = []
             self.station = station
             order = StepOrder(
@@ -167,7 +167,7 @@ def test_a_wait_goes_on_where_it_was(setup: Setup) -> None:
 
     def cut_the_wait(station: Station, hold: Actor) -> None:
         hold.sleep(100)
-        station.stop("cut", now=True)
+        station.stop(None, "cut", now=True, epoch=1)
 
     assert setup.run(plan, during=cut_the_wait).state == "stopped"
     began = setup.clock.now()
@@ -199,7 +199,7 @@ def test_half_a_dose_is_a_doubt_that_only_a_person_settles(setup: Setup) -> None
 
     def stop_half_way(station: Station, hold: Actor) -> None:
         hold.sleep(1.0)
-        station.stop("half way", now=True)
+        station.stop(None, "half way", now=True, epoch=1)
 
     setup.twin.world.valve_position = 1
     assert setup.run(plan, during=stop_half_way).state == "stopped"
@@ -279,11 +279,11 @@ def test_a_paused_station_begins_nothing_and_ends_what_runs(setup: Setup) -> Non
         return {}
 
     def pause(station: Station, hold: Actor) -> None:
-        station.pause(on=True)
+        station.pause("c", on=True, epoch=1)
         for _ in range(3):
             hold.sleep(700)  # longer than the step may take, were the pause to count
             seen.append(len(setup.intents()))
-        station.pause(on=False)
+        station.pause("c", on=False, epoch=1)
 
     outcome = setup.run(plan, during=pause)
     assert outcome.state == "done", outcome.error
@@ -294,9 +294,9 @@ def test_a_paused_station_begins_nothing_and_ends_what_runs(setup: Setup) -> Non
 
 def test_a_stop_reaches_a_paused_station(setup: Setup) -> None:
     def pause_and_stop(station: Station, hold: Actor) -> None:
-        station.pause(on=True)
+        station.pause("c", on=True, epoch=1)
         hold.sleep(10)
-        station.stop("enough", now=False)
+        station.stop(None, "enough", now=False, epoch=1)
 
     outcome = setup.run(dose, during=pause_and_stop)
     assert outcome.state == "stopped"

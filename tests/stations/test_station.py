@@ -70,7 +70,7 @@ class Kitchen(LabProtocol):
 
     def careless(self, context: StepContext) -> Plan:
         yield from bps.null()
-        self.bench.station.stop("a person said so", now=False)
+        self.bench.station.stop(None, "a person said so", now=False, epoch=1)
         yield from bps.mv(self.bench.axis, 1.0)
 
     def far(self, context: StepContext) -> Plan:
@@ -130,12 +130,12 @@ class Bench:
             StationSpec(title="Bench", devices={}),
             devices={},
             lab=lab,
-            protocols={"kitchen": kitchen},
             clock=clock,
             journal=lambda name, document: self.documents.append((name, document)),
             keeper=StepJournal(self.journal),
             finished=self.take,
         )
+        self.station.know("c", {"kitchen": kitchen})
 
     def take(self, outcome: StepOutcome) -> None:
         self.outcomes.append(outcome)
@@ -177,8 +177,7 @@ def test_results_go_into_the_outcome_and_the_run(bench: Bench) -> None:
     assert descriptor["data_keys"]["result_answer"]["units"] == "mS/cm"
     assert event["data"]["result_list"] == [1.0, 2.0]
     assert stop["exit_status"] == "success"
-    assert bench.station.poll("c/0001/quick") == outcome
-    assert bench.station.poll("c/0002/quick") is None
+    assert [one.outcome for one in bench.station.outcomes()] == [outcome]
 
 
 def test_lab_time_passes_while_a_plan_sleeps(bench: Bench) -> None:
@@ -254,20 +253,98 @@ def test_a_wait_that_is_no_time_is_refused(seconds: float) -> None:
         next(wait_s(seconds))
 
 
-def test_a_step_is_not_started_twice_nor_beside_another(bench: Bench) -> None:
-    bench.do("quick")
-    with pytest.raises(RefusedError, match="already done"):
-        bench.station.start(bench.order("quick"), 1)
+def test_a_step_is_not_started_twice_nor_by_an_older_controller(bench: Bench) -> None:
+    done = bench.do("quick")
+    documents = len(bench.documents)
+    assert bench.do("quick") == done, "it has ended, and its outcome is reported again"
+    assert len(bench.documents) == documents, "nothing was done"
+    bench.station.start(bench.order("quick", 2), 2)
+    assert bench.ended.acquire(timeout=10)
+    reported = bench.station.outcomes()
+    with pytest.raises(RefusedError, match=r"newer controller \(epoch 2, not 1\)"):
+        bench.station.start(bench.order("quick", 3), 1)
+    assert bench.station.outcomes() == reported, "the newer controller hears nothing of it"
     with pytest.raises(RefusedError, match="newer controller"):
-        bench.station.start(bench.order("quick", 2), 0)
+        bench.station.stop(None, "too late", now=True, epoch=1)
+    with pytest.raises(RefusedError, match="newer controller"):
+        bench.station.pause("c", on=True, epoch=1)
+    bench.station.start(bench.order("quick", 4), 2)
+    assert bench.ended.acquire(timeout=10)
+    assert bench.outcomes[-1].state == "done", "neither stopped nor paused"
+
+
+def test_outcomes_have_numbers_and_can_be_asked_for_again(bench: Bench) -> None:
+    for number in (1, 2, 3):
+        bench.do("quick", number)
+    numbered = bench.station.outcomes()
+    assert [(one.n, one.epoch, one.outcome.step_id) for one in numbered] == [
+        (1, 1, "c/0001/quick"),
+        (2, 1, "c/0002/quick"),
+        (3, 1, "c/0003/quick"),
+    ]
+    assert bench.station.outcomes(after=2) == numbered[2:]
+    assert bench.station.outcomes(after=2) == numbered[2:], "once more if the answer was lost"
+    assert bench.station.outcomes(after=3) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"campaign": "d"}, "station bench: no campaign with protocols here 'd'"),
+        ({"protocol": "kitchens"}, "campaign c: no protocol 'kitchens'; did you mean 'kitchen'"),
+        ({"step": "slow"}, "protocol kitchen: no step 'slow'"),
+    ],
+)
+def test_a_start_that_cannot_be_is_an_outcome(bench: Bench, changed: dict[str, str], words: str) -> None:
+    bench.station.start(bench.order("quick").model_copy(update=changed), 1)
+    (refused,) = bench.outcomes
+    assert (refused.state, refused.fail_kind, refused.doubt) == ("failed", "equipment", None)
+    assert refused.error.startswith(f"it was not started: {words}")
+    assert [one.outcome for one in bench.station.outcomes()] == [refused]
+    bench.ended.acquire()
+    assert bench.do("quick").state == "done", "the station goes on, and a refusal is no end of the step"
+
+
+def test_trouble_in_the_run_engine_is_an_outcome(bench: Bench) -> None:
+    bench.station._engine._state = "panicked"
+    for number in (1, 2):
+        outcome = bench.do("quick", number)
+        assert (outcome.state, outcome.fail_kind) == ("failed", "equipment")
+        assert "panicked" in outcome.error
+
+
+def test_each_campaign_has_its_own_protocols() -> None:
+    class Newer(Kitchen):
+        version = "2"
+
+        def quick(self, context: StepContext) -> Plan:
+            yield from bps.null()
+            return {"answer": 2.0}
+
+    bench = Bench(SteppedClock())
+    bench.station.know("d", {"kitchen": Newer(LAB)})
+    assert bench.do("quick").results["answer"] == 42.0
+    other = bench.order("quick").model_copy(update={"step_id": "d/0001/quick", "campaign": "d"})
+    bench.station.start(other, 1)
+    assert bench.ended.acquire(timeout=10)
+    assert bench.outcomes[-1].results["answer"] == 2.0
+    starts = [document["labwright"]["campaign"] for name, document in bench.documents if name == "start"]
+    assert starts == ["c", "d"]
+    bench.station.forget("d")
+    bench.station.start(other.model_copy(update={"step_id": "d/0002/quick"}), 1)
+    assert "no campaign with protocols here 'd'" in bench.outcomes[-1].error
+    bench.close()
 
 
 def test_stop_ends_the_step_that_runs() -> None:
     bench = Bench(LabClock())
     bench.station.start(bench.order("endless"), 1)
-    with pytest.raises(RefusedError, match="is busy with c/0001/endless"):
-        bench.station.start(bench.order("quick"), 1)
-    bench.station.stop("a person said so", now=True)
+    bench.station.start(bench.order("endless"), 1)
+    assert bench.outcomes == [], "said twice; it runs"
+    bench.station.start(bench.order("quick"), 1)
+    assert bench.ended.acquire(timeout=5)
+    assert bench.outcomes.pop().error == "it was not started: station bench is busy with c/0001/endless"
+    bench.station.stop(None, "a person said so", now=True, epoch=1)
     assert bench.ended.acquire(timeout=5)
     assert bench.outcomes[0].state == "stopped"
     assert "a person said so" in bench.outcomes[0].error
@@ -280,7 +357,7 @@ def test_a_long_wait_is_cut_short_by_a_stop_and_does_not_pass_for_done(now: bool
     bench.station.start(bench.order("long"), 1)
     while not any(name == "start" for name, _ in bench.documents):
         pass
-    bench.station.stop("a person said so", now=now)
+    bench.station.stop(None, "a person said so", now=now, epoch=1)
     assert bench.ended.acquire(timeout=5)
     assert (bench.outcomes[0].state, bench.outcomes[0].results) == ("stopped", {})
     assert bench.documents[-1][1]["exit_status"] == "abort"
@@ -300,8 +377,8 @@ def test_a_closed_station_leaves_no_thread_and_takes_no_order() -> None:
     bench.close()
     bench.station.close()
     assert threading.active_count() == before
-    with pytest.raises(RefusedError, match="is closed"):
-        bench.station.start(bench.order("quick", 2), 1)
+    bench.station.start(bench.order("quick", 2), 1)
+    assert bench.outcomes[-1].error == "it was not started: station bench is closed"
 
 
 def test_who_was_told_to_stop_does_not_go_on_asking_a_lost_device() -> None:
@@ -309,7 +386,7 @@ def test_who_was_told_to_stop_does_not_go_on_asking_a_lost_device() -> None:
     bench.far.lost = True
     bench.station.start(bench.order("far"), 1)
     assert bench.far.asked.wait(5)
-    bench.station.stop("a person said so", now=False)
+    bench.station.stop(None, "a person said so", now=False, epoch=1)
     assert bench.ended.acquire(timeout=10), "it goes on asking for a minute"
     assert bench.outcomes[0].state == "unknown"
     assert "asking fails: no reply" in bench.outcomes[0].error
@@ -321,7 +398,7 @@ def test_a_pause_while_a_device_is_made_ready_means_that_operation_too() -> None
 
     def pause() -> None:
         if not paused.is_set():
-            one.station.pause(on=True)
+            one.station.pause("c", on=True, epoch=1)
             paused.set()
 
     one = Bench(LabClock())
@@ -329,7 +406,7 @@ def test_a_pause_while_a_device_is_made_ready_means_that_operation_too() -> None
     one.station.start(one.order("far"), 1)
     assert paused.wait(5)
     assert not one.journal.rows(schema.intent), "nothing is promised in a pause"
-    one.station.pause(on=False)
+    one.station.pause("c", on=False, epoch=1)
     assert one.ended.acquire(timeout=5)
     assert one.outcomes[0].state == "done"
     assert one.far.made_ready == 2, "after a pause it is made ready anew"

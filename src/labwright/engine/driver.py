@@ -68,6 +68,7 @@ from labwright.lab import Lab
 from labwright.lab.together import tell_all
 from labwright.model.campaign import CampaignState
 from labwright.model.errors import JournalError, LabwrightError, RefusedError
+from labwright.model.latch import WHOLE_LAB
 from labwright.model.material import Used
 from labwright.model.protocol import StepOrder, StepOutcome
 from labwright.planners import Answer, PlannerWorker, Worker
@@ -511,7 +512,7 @@ class CampaignRun:
                     self._events.put(_not_started(order, f"it was not started: {error}", self._lab.clock.now()))
             case PauseStations(on=on):
                 for one in self.stations.values():
-                    one.pause(on=on)
+                    one.pause(self.core.campaign, on=on, epoch=self.epoch)
             case StopStations(why=why, now=False):
                 self._stop_stations(why)
             case StopStations():
@@ -535,7 +536,7 @@ class CampaignRun:
     def _stop_stations(self, why: str) -> None:
         """None of them begins another operation."""
         for station in self.stations.values():
-            station.stop(why, now=False)
+            station.stop(None, why, now=False, epoch=self.epoch)
         self._set_nothing()
 
     def _stop_now(self, why: str, by: str) -> None:
@@ -559,10 +560,10 @@ class CampaignRun:
         """In this process, without a wire or a file."""
         self._stopped_now = self._stopped_now or why
         for station in self.stations.values():
-            station.latch(why)
+            station.latch(WHOLE_LAB, why)
 
     def _halt(self, why: str) -> None:
-        self._at_all_stations(lambda station: station.stop(why, now=True))
+        self._at_all_stations(lambda station: station.stop(None, why, now=True, epoch=self.epoch))
         self._end_restoring()
 
     def _woken(self) -> None:
@@ -612,13 +613,12 @@ class CampaignRun:
 
     def _make_stations(self) -> dict[str, StationLink]:
         lab = self._lab
-        return {
+        stations = {
             name: Station(
                 name,
                 spec,
                 devices=lab.devices,
                 lab=lab.model,
-                protocols=self._campaign.protocols,
                 clock=lab.clock,
                 journal=self.runs,
                 keeper=self.keeper,
@@ -629,6 +629,9 @@ class CampaignRun:
             )
             for name, spec in lab.model.stations.items()
         }
+        for station in stations.values():
+            station.know(self._id, self._campaign.protocols)
+        return dict(stations)
 
 
 def _new_id(name: str) -> str:

@@ -1,8 +1,18 @@
 """Stations: a RunEngine each, and what protocols are written with."""
 
-from labwright.stations.link import StationLink
+from labwright.stations.link import NumberedOutcome, StationLink
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.station import Station
 from labwright.stations.stubs import observe, physical, wait_s
 
-__all__ = ["LabProtocol", "Plan", "Station", "StationLink", "StepContext", "observe", "physical", "wait_s"]
+__all__ = [
+    "LabProtocol",
+    "NumberedOutcome",
+    "Plan",
+    "Station",
+    "StationLink",
+    "StepContext",
+    "observe",
+    "physical",
+    "wait_s",
+]

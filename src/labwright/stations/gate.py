@@ -1,4 +1,4 @@
-"""What must be open for an operation to begin: the station is neither paused nor stopped."""
+"""What must be open for an operation to start: its step is neither stopped nor latched, its campaign not paused."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any, TypeVar
 
 from labwright.clock import Actor, LabClock, Repeating
 from labwright.model.errors import LabwrightError, StoppedError
+from labwright.model.latch import LatchScope
 
 T = TypeVar("T")
 
 
 class PausedError(LabwrightError):
-    """The station is paused: not now, but perhaps later."""
+    """The campaign is paused: not now, but perhaps later."""
 
 
 class Gate:
-    """The gate of a station.
+    """The gate of a station: for the step that runs there, and for every later one.
 
     Args:
         station: its name.
@@ -27,70 +28,106 @@ class Gate:
 
     Attributes:
         lock: held while an operation begins, so that no stop slips in between.
-        stopped: why, once a stop was asked for; of the step that runs, or for good.
     """
 
     def __init__(self, station: str, clock: LabClock, loop: asyncio.AbstractEventLoop) -> None:
         # Reentrant: a thread that parks lets lab time pass, and an alarm that rings then may look at this gate.
         self.lock = threading.RLock()
-        self.stopped: str | None = None
-        self._latched = False
         self._station = station
         self._clock = clock
         self._loop = loop
-        self._paused = False
+        self._latches: dict[LatchScope, str] = {}
+        self._paused_campaigns: set[str] = set()
+        self._campaign = self._label = ""
+        self._stopped: str | None = None
+        self._latched = False
         self._since_s = self._paused_s = 0.0
         self._held: list[tuple[Actor, asyncio.Event]] = []
 
-    def open(self) -> None:
-        """For a new step, unless the station was stopped for good; the lock is held."""
-        if not self._latched:
-            self.stopped = None
+    def open(self, campaign: str, label: str) -> None:
+        """For a new step of this sample, unless a latch holds it; the lock is held."""
+        self._campaign, self._label = campaign, label
+        self._stopped = self._held_by_latch()
+        self._latched = self._stopped is not None
         self._paused_s, self._since_s = 0.0, self._clock.now()
 
-    def pause(self, *, on: bool) -> None:
-        """Let no operation begin, or let them begin again."""
+    def pause(self, campaign: str, *, on: bool) -> None:
+        """Let no operation of a campaign begin, or let them begin again."""
         with self.lock:
-            if on and not self._paused:
-                self._paused, self._since_s = True, self._clock.now()
-            elif not on and self._paused:
+            was = self.paused
+            if on:
+                self._paused_campaigns.add(campaign)
+            else:
+                self._paused_campaigns.discard(campaign)
+            if self.paused and not was:
+                self._since_s = self._clock.now()
+            elif was and not self.paused:
                 self._paused_s += self._clock.now() - self._since_s
-                self._paused = False
                 self._let_go()
 
     @property
     def paused(self) -> bool:
-        """Whether nothing may begin now."""
-        return self._paused
+        """Whether the step that runs may begin nothing now, because its campaign is paused."""
+        return self._campaign in self._paused_campaigns
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the step that runs begins nothing any more; None while it may."""
+        return self._stopped
 
     @property
     def latched(self) -> bool:
-        """Whether a person has stopped the station, so that no step will begin any more."""
+        """Whether it was a latch that has stopped the step that runs."""
         return self._latched
+
+    @property
+    def wholly_latched(self) -> bool:
+        """Whether a latch holds whatever is started here."""
+        return any(scope.whole_station for scope in self._latches)
 
     def stop(self, why: str) -> None:
         """Let no operation of this step begin any more; the lock is held."""
-        self.stopped = self.stopped or why
+        if self._stopped is None:
+            self._stopped = why
         self._let_go()
 
-    def latch(self, why: str) -> None:
-        """Let no operation begin any more, in this step and in every later one; the lock is held."""
+    def latch(self, scope: LatchScope, why: str) -> bool:
+        """Let nothing of a scope begin any more, in this step and in every later one; the lock is held.
+
+        Returns:
+            Whether it holds the step that runs, or ran last. That one is over even if the latch is reset at once.
+        """
+        if scope.station not in ("", self._station):
+            return False
+        self._latches.setdefault(scope, why)
+        if not scope.holds(self._station, self._campaign, self._label):
+            return False
         if not self._latched:
-            self._latched, self.stopped = True, why
+            self._latched, self._stopped = True, why
         self._let_go()
+        return True
+
+    def reset(self, scope: LatchScope) -> None:
+        """Let what this very scope has held start again, unless another latch holds it; the lock is held."""
+        self._latches.pop(scope, None)
+
+    def _held_by_latch(self) -> str | None:
+        """Why the present sample is latched here."""
+        sample = self._station, self._campaign, self._label
+        return next((why for scope, why in self._latches.items() if scope.holds(*sample)), None)
 
     def paused_s(self) -> float:
         """Lab seconds this step has been paused so far."""
         with self.lock:
-            return self._paused_s + (self._clock.now() - self._since_s if self._paused else 0.0)
+            return self._paused_s + (self._clock.now() - self._since_s if self.paused else 0.0)
 
     def check(self) -> None:
         """Raise StoppedError once a stop was asked for."""
-        if self.stopped is not None:
-            raise StoppedError(f"station {self._station} was asked to stop: {self.stopped}")
+        if self._stopped is not None:
+            raise StoppedError(f"station {self._station} was asked to stop: {self._stopped}")
 
     def begin(self, work: Callable[[], T]) -> T:
-        """Start something, unless the station was paused or stopped.
+        """Start something, unless the step was paused or stopped.
 
         Raises:
             StoppedError: a stop was asked for; nothing was started.
@@ -98,12 +135,12 @@ class Gate:
         """
         with self.lock:
             self.check()
-            if self._paused:
-                raise PausedError(f"station {self._station} is paused")
+            if self.paused:
+                raise PausedError(f"station {self._station}: campaign {self._campaign} is paused")
             return work()
 
     async def wait(self, actor: Actor) -> None:
-        """Wait while the station is paused; lab time may pass meanwhile.
+        """Wait while the step's campaign is paused; lab time may pass meanwhile.
 
         Raises:
             StoppedError: a stop was asked for.
@@ -111,7 +148,7 @@ class Gate:
         while True:
             with self.lock:
                 self.check()
-                if not self._paused:
+                if not self.paused:
                     return
                 again = asyncio.Event()
                 self._held.append((actor, again))

@@ -2,37 +2,149 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
+from labwright.model.errors import RefusedError
+from labwright.model.latch import LatchScope
 from labwright.model.protocol import StepOrder, StepOutcome
 
 Finished = Callable[[StepOutcome], None]
 
+REMEMBERED = 100
+"""Outcomes that a station can report again; the journal has the rest."""
+
+
+@dataclass(frozen=True)
+class NumberedOutcome:
+    """An outcome in the order in which a station reported it.
+
+    Attributes:
+        n: 1, and one more for each outcome that this station has reported.
+        epoch: of the controller that had ordered the step.
+        outcome: how it ended, or why it was not started.
+    """
+
+    n: int
+    epoch: int
+    outcome: StepOutcome
+
 
 class StationLink(Protocol):
-    """A station, in this process or another, keyed by step id."""
+    """A station, in this process or another, that several campaigns may share.
+
+    A controller that is not the newest is refused everything but a latch and closing: it must end, and what it orders
+    must not reach the newer one's eyes. Everything else that keeps a step from starting is an outcome.
+    """
 
     name: str
 
     def start(self, order: StepOrder, epoch: int) -> None:
-        """Start a step; its end goes to the `Finished` that the link was created with.
+        """Start a step; its end, or why it was not started, is an outcome.
+
+        A step that runs here already is not started twice; one that has ended here reports its outcome again.
 
         Raises:
-            RefusedError: the station is busy, or knows a newer controller than `epoch`.
+            RefusedError: the station knows a newer controller than `epoch`.
         """
 
-    def poll(self, step_id: str) -> StepOutcome | None:
-        """How a step ended; None while it runs or if it is not known here."""
+    def stop(self, step_id: str | None, why: str, *, now: bool, epoch: int) -> None:
+        """End a step after its current operation; or now, with its devices halted.
 
-    def stop(self, why: str, *, now: bool) -> None:
-        """End the step that runs after its current operation; or now: devices halted, the station latched."""
+        Args:
+            step_id: the step; nothing happens if it does not run here. None for whatever runs here; with `now` all
+                devices of the station are halted then, and it is latched.
+            why: in words, for the outcome.
+            now: halt devices.
+            epoch: of the controller.
 
-    def latch(self, why: str) -> None:
-        """Begin nothing any more, now and later, without a word on a wire; `stop` with `now` does this first."""
+        Raises:
+            RefusedError: the station knows a newer controller than `epoch`.
+        """
 
-    def pause(self, *, on: bool) -> None:
-        """Let no operation begin any more, or let them begin again; what is under way ends."""
+    def pause(self, campaign: str, *, on: bool, epoch: int) -> None:
+        """Let no operation of a campaign's steps begin any more, or let them begin again; what is under way ends.
+
+        Raises:
+            RefusedError: the station knows a newer controller than `epoch`.
+        """
+
+    def latch(self, scope: LatchScope, why: str) -> None:
+        """Begin nothing of a scope any more, now and later, without a word on a wire or to a disk."""
+
+    def reset(self, scope: LatchScope) -> None:
+        """Let what `latch` has held with this very scope start again; a step that it has ended stays ended."""
+
+    def outcomes(self, after: int = 0) -> list[NumberedOutcome]:
+        """What was reported after outcome number `after`, oldest first; the same again if asked again.
+
+        The oldest are forgotten after a while; a number that is missing between `after` and the first says so.
+        """
 
     def close(self) -> None:
         """Stop, and bring every device to its safe state."""
+
+
+class OutcomeLog:
+    """The outcomes that a station has reported, to be asked for again.
+
+    Args:
+        finished: called with each, after it can be asked for.
+    """
+
+    def __init__(self, finished: Finished) -> None:
+        self._finished = finished
+        self._lock = threading.Lock()
+        self._numbered: deque[NumberedOutcome] = deque(maxlen=REMEMBERED)
+        self._n = 0
+
+    def add(self, outcome: StepOutcome, epoch: int) -> None:
+        """Report an outcome."""
+        with self._lock:
+            self._n += 1
+            self._numbered.append(NumberedOutcome(self._n, epoch, outcome))
+        self._finished(outcome)
+
+    def after(self, n: int) -> list[NumberedOutcome]:
+        """Those with a greater number, oldest first."""
+        with self._lock:
+            return [one for one in self._numbered if one.n > n]
+
+
+class Fence:
+    """Refuses a controller that is older than the newest seen.
+
+    Args:
+        station: whose fence it is.
+    """
+
+    def __init__(self, station: str) -> None:
+        self._station = station
+        self._newest = 0
+
+    def check(self, epoch: int) -> None:
+        """Remember a controller.
+
+        Raises:
+            RefusedError: a newer one has been here.
+        """
+        if epoch < self._newest:
+            raise RefusedError(
+                f"station {self._station} belongs to a newer controller (epoch {self._newest}, not {epoch})"
+            )
+        self._newest = epoch
+
+
+def not_started(order: StepOrder, why: str, at_s: float) -> StepOutcome:
+    """The outcome of a step that its station has refused; `at_s` is the lab time."""
+    return StepOutcome(
+        step_id=order.step_id,
+        state="failed",
+        fail_kind="equipment",
+        error=f"it was not started: {why}",
+        started_s=at_s,
+        ended_s=at_s,
+    )

@@ -226,7 +226,7 @@ class StepOperations:
 
     @property
     def begun(self) -> list[Any]:
-        """Devices on which this step has started something."""
+        """Devices on which this step has started something, before a crash or since."""
         return list(self._begun)
 
     @property
@@ -252,6 +252,8 @@ class StepOperations:
         known = self._known(n, one.kind, device, axis, one.value)
         kept = self._record.intents.get(n)
         before = 0.0 if kept is None else kept.before  # an attempt at the rest that did not happen is tried again
+        if known is not None:
+            self._use(one.device)
         if known is not None and known.state in ("prepared", "unknown"):
             known = await self._settled(known, one)
             if known.state == "unknown":
@@ -285,8 +287,7 @@ class StepOperations:
         """Keep the intent, and let its command go out; not before a pause that came meanwhile is over."""
         self._keeper.prepare(intent)
         self._note(intent)
-        if one.device not in self._begun:
-            self._begun.append(one.device)
+        self._use(one.device)
         try:
             while True:
                 try:
@@ -297,6 +298,10 @@ class StepOperations:
         except LabwrightError as error:
             self._decide(intent, "absent", "reply", f"nothing was sent: {error}")
             raise
+
+    def _use(self, device: Any) -> None:
+        if device not in self._begun:
+            self._begun.append(device)
 
     def _follow(self, intent: Intent, status: Any, outcome: Outcome, one: _Operation) -> None:
         """Keep how it ends, in a task of its own; the plan meanwhile may begin something else."""

@@ -8,6 +8,7 @@ import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -18,18 +19,21 @@ from labwright.clock import Actor, LabClock
 from labwright.lab.classes import place_of
 from labwright.lab.together import tell_all
 from labwright.model.errors import (
+    ConfigError,
     DeviceError,
     InfeasibleError,
     LabwrightError,
     OutOfRangeError,
     RefusedError,
     StoppedError,
+    unknown,
 )
 from labwright.model.lab import LabModel, StationSpec
+from labwright.model.latch import LatchScope, latch_station
 from labwright.model.protocol import FailKind, StepOrder, StepOutcome
 from labwright.stations.gate import Gate, TimeLimit
 from labwright.stations.keeper import StepKeeper
-from labwright.stations.link import Finished
+from labwright.stations.link import REMEMBERED, Fence, Finished, NumberedOutcome, OutcomeLog, not_started
 from labwright.stations.operations import DoubtError, StepOperations
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.results import StepResults, checked_results
@@ -41,28 +45,35 @@ _log = logging.getLogger(__name__)
 JOIN_S = 10.0
 """Wall seconds that closing waits for a step that is being stopped."""
 
-REMEMBERED = 100
-"""Outcomes that can be polled; the journal has the rest."""
-
 _message: Any = Msg
 """Bluesky's messages carry no types."""
 
 Journal = Callable[[str, dict[str, Any]], None]
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A step that was accepted, with the protocol of its campaign."""
+
+    order: StepOrder
+    protocol: LabProtocol
+    timeout_s: float
+    epoch: int
+
+
 class Station:
-    """The in-process `StationLink`.
+    """The in-process `StationLink`; `know` gives it the protocols of each campaign that uses it.
 
     Args:
         name: of the station.
         spec: its devices by role.
         devices: all open devices of the lab.
         lab: the lab as data.
-        protocols: by name.
         clock: the lab clock.
         journal: takes every document before anything else does; if it raises, the run ends.
         keeper: of intents, outcomes and observations.
-        finished: called with the outcome of each step, from the station's thread.
+        finished: called with the outcome of each step, from the station's thread; with that of a step that was not
+            started from the caller's.
         scan_id: gives every run a number of its own; each station counts for itself without.
         lab_hash: hash of the lab folder, recorded in every run.
         simulated: recorded in every run.
@@ -75,7 +86,6 @@ class Station:
         *,
         devices: Mapping[str, Any],
         lab: LabModel,
-        protocols: Mapping[str, LabProtocol],
         clock: LabClock,
         journal: Journal,
         keeper: StepKeeper,
@@ -88,21 +98,23 @@ class Station:
         self.title = spec.title
         self._devices = {role: devices[one] for role, one in spec.devices.items()}
         self._monitors = [devices[one] for one in spec.monitors]
+        others = {one for key, other in lab.stations.items() if key != name for one in _device_names(other)}
+        self._own = [devices[one] for one in dict.fromkeys(_device_names(spec)) if one not in others]
         self._lab = lab
-        self._protocols = protocols
+        self._protocols: dict[str, Mapping[str, LabProtocol]] = {}
         self._clock = clock
-        self._finished = finished
+        self._reported = OutcomeLog(finished)
         self._record = {"lab": lab.name, "lab_sha256": lab_hash, "simulated": simulated, "station": name}
         self._keeper = keeper
         self._uses = Uses(lab)
-        self._epoch = 0
+        self._fence = Fence(name)
         self._outcomes: OrderedDict[str, StepOutcome] = OrderedDict()
         self._operations: StepOperations | None = None
-        self._order: StepOrder | None = None
+        self._running: _Running | None = None
         self._timer: _Timer | None = None
         self._closed = False
         self._runner: threading.Thread | None = None
-        self._orders: queue.SimpleQueue[StepOrder | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[_Running | None] = queue.SimpleQueue()
         self._actor: Actor = clock.actor(f"station {name}")
         check_once_a_shape()
         # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
@@ -129,88 +141,163 @@ class Station:
     def messages(self, hook: Any) -> None:
         self._engine.msg_hook = hook
 
+    def know(self, campaign: str, protocols: Mapping[str, LabProtocol]) -> None:
+        """From now on steps of this campaign are carried out by these protocols, by name.
+
+        Two campaigns may have protocols of the same name and different versions.
+        """
+        with self._gate.lock:
+            self._protocols[campaign] = dict(protocols)
+
+    def forget(self, campaign: str) -> None:
+        """A campaign has ended: none of its steps comes any more. Its latches stay."""
+        with self._gate.lock:
+            self._protocols.pop(campaign, None)
+            self._gate.pause(campaign, on=False)
+
     def start(self, order: StepOrder, epoch: int) -> None:
-        """Begin a step.
+        """Begin a step, or report why not.
 
         Raises:
-            RefusedError: the station is closed or busy, knows the step already, or knows a newer controller.
+            RefusedError: the station knows a newer controller.
         """
+        ended: StepOutcome | None = None
         with self._gate.lock:
-            if self._closed:
-                raise RefusedError(f"station {self.name} is closed")
-            if epoch < self._epoch:
-                raise RefusedError(
-                    f"station {self.name} belongs to a newer controller (epoch {self._epoch}, not {epoch})"
-                )
-            if self._order is not None:
-                raise RefusedError(f"station {self.name} is busy with {self._order.step_id}")
-            if order.step_id in self._outcomes and not order.resumed:
-                raise RefusedError(f"station {self.name} has already done {order.step_id}; it is not done twice")
-            self._epoch, self._order = epoch, order
-            self._gate.open()
-        self._actor.resume()  # before the caller can wait, so that lab time cannot pass in between
-        if self._runner is None:
+            self._fence.check(epoch)
+            if self._running is not None and self._running.order.step_id == order.step_id:
+                return  # said twice: it runs, and its outcome will come
+            if not order.resumed:
+                ended = self._outcomes.get(order.step_id)
+            if ended is None:
+                try:
+                    self._accept(order, epoch)
+                    return
+                except LabwrightError as error:
+                    ended = not_started(order, str(error), self._clock.now())
+                except RuntimeError as error:  # the system gives no thread
+                    ended = not_started(order, f"station {self.name}: {error}", self._clock.now())
+        self._reported.add(ended, epoch)
+
+    def _accept(self, order: StepOrder, epoch: int) -> None:
+        """Hand a step to the station's thread; the lock is held.
+
+        Raises:
+            RefusedError: the station is closed or busy.
+            ConfigError: the campaign has no such protocol here, or the protocol no such step.
+            RuntimeError: no thread can be started.
+        """
+        if self._closed:
+            raise RefusedError(f"station {self.name} is closed")
+        if self._running is not None:
+            raise RefusedError(f"station {self.name} is busy with {self._running.order.step_id}")
+        running = self._of_campaign(order, epoch)
+        if self._runner is None or not self._runner.is_alive():
             self._runner = threading.Thread(target=self._work, name=f"station:{self.name}", daemon=True)
             self._runner.start()
-        self._orders.put(order)
+        self._gate.open(order.campaign, order.label)
+        self._running = running
+        self._actor.resume()  # before the caller can wait, so that lab time cannot pass in between
+        self._orders.put(running)
 
-    def poll(self, step_id: str) -> StepOutcome | None:
-        """How a step ended; None while it runs or if it is not known here."""
-        with self._gate.lock:
-            return self._outcomes.get(step_id)
+    def _of_campaign(self, order: StepOrder, epoch: int) -> _Running:
+        protocols = self._protocols.get(order.campaign)
+        if protocols is None:
+            raise ConfigError(
+                f"station {self.name}: {unknown('campaign with protocols here', order.campaign, list(self._protocols))}"
+            )
+        protocol = protocols.get(order.protocol)
+        if protocol is None:
+            raise ConfigError(f"campaign {order.campaign}: {unknown('protocol', order.protocol, list(protocols))}")
+        limits_s = {step.name: step.timeout_s for step in protocol.steps}
+        if order.step not in limits_s:
+            raise ConfigError(f"protocol {order.protocol}: {unknown('step', order.step, list(limits_s))}")
+        return _Running(order, protocol, limits_s[order.step], epoch)
 
-    def stop(self, why: str, *, now: bool) -> None:
-        """End the step that runs after its current operation; or now, with all devices halted and the station latched.
+    def outcomes(self, after: int = 0) -> list[NumberedOutcome]:
+        """What was reported after outcome number `after`, oldest first."""
+        return self._reported.after(after)
 
-        A latched station starts nothing any more, whether a step runs now or not: a step that it is given later ends
-        as stopped before its first operation.
+    def stop(self, step_id: str | None, why: str, *, now: bool, epoch: int) -> None:
+        """End a step after its current operation; or now, with its devices halted.
+
+        Args:
+            step_id: halted are the devices it has used, and those no other station has. None: whatever runs here, all
+                devices, and the station is latched.
+            why: for its outcome.
+            now: halt devices.
+            epoch: of the controller.
+
+        Raises:
+            RefusedError: the station knows a newer controller.
         """
-        if now:
-            self.latch(why)
-            self._halt(why)
-            return
         with self._gate.lock:
-            if self._timer is not None:
-                self._timer.cut()
+            self._fence.check(epoch)
+            if step_id is None and now and not self._gate.wholly_latched:
+                self.latch(latch_station(self.name), why)
+            if step_id is not None and not self._runs(step_id):
+                return
+            self._cut()
             self._gate.stop(why)
+            devices = self._all() if step_id is None else self._of_the_step()
+        if now:
+            self._halt(devices, why)
 
-    def latch(self, why: str) -> None:
-        """Begin nothing any more; no wire is touched, so that it takes no time."""
+    def latch(self, scope: LatchScope, why: str) -> None:
+        """Begin nothing of a scope any more; no wire is touched, so that it takes no time."""
         with self._gate.lock:
-            if self._timer is not None:
-                self._timer.cut()
-            self._gate.latch(why)
+            if self._gate.latch(scope, why):
+                self._cut()
 
-    def _halt(self, why: str) -> None:
-        for device in [one for one in self._all() if hasattr(one, "end_acts")]:
+    def reset(self, scope: LatchScope) -> None:
+        """Let what `latch` has held with this very scope start again; a step that it has ended stays ended."""
+        with self._gate.lock:
+            self._gate.reset(scope)
+
+    def _cut(self) -> None:
+        """End the wait of the step that runs; the lock is held."""
+        if self._timer is not None:
+            self._timer.cut()
+
+    def _runs(self, step_id: str) -> bool:
+        return self._running is not None and self._running.order.step_id == step_id
+
+    def _of_the_step(self) -> list[Any]:
+        """Devices that the step that runs has used, and those that no other station has."""
+        used = self._operations.begun if self._operations is not None else []
+        return [*used, *(one for one in self._own if one not in used)]
+
+    def _halt(self, devices: list[Any], why: str) -> None:
+        for device in [one for one in devices if hasattr(one, "end_acts")]:
             device.end_acts(why)  # no wire yet: nothing begins any more on any of them
-        self._tell("stop", self._all())
+        self._tell("stop", devices)
 
     def _too_long(self, step_id: str, why: str) -> None:
         """End a step that has used up its time: with the devices it uses, and no others'."""
         with self._gate.lock:
-            if self._order is None or self._order.step_id != step_id:
+            if not self._runs(step_id):
                 return  # it has ended meanwhile
-            if self._timer is not None:
-                self._timer.cut()
+            self._cut()
             self._gate.stop(why)
             begun = self._operations.begun if self._operations is not None else []
-        devices = [one for one in begun if hasattr(one, "end_acts")]
-        for device in devices:
-            device.end_acts(why)
-        self._tell("stop", devices)
+        self._halt([one for one in begun if hasattr(one, "end_acts")], why)
 
-    def pause(self, *, on: bool) -> None:
-        """Let no operation begin any more, or let them begin again; what is under way ends."""
-        self._gate.pause(on=on)
+    def pause(self, campaign: str, *, on: bool, epoch: int) -> None:
+        """Let no operation of a campaign's steps begin any more, or let them begin again; what is under way ends.
+
+        Raises:
+            RefusedError: the station knows a newer controller.
+        """
+        with self._gate.lock:
+            self._fence.check(epoch)
+            self._gate.pause(campaign, on=on)
 
     def close(self) -> None:
         """Stop now and make every device safe, all at once; what fails is logged."""
         with self._gate.lock:
-            running = self._order is not None
-        self.latch("the station closes")
+            running = self._running is not None
+        self.latch(latch_station(self.name), "the station closes")
         if running:
-            self._halt("the station closes")
+            self._halt(self._all(), "the station closes")
         self._tell("make_safe", self._all())
         with self._gate.lock:
             if self._closed:
@@ -244,10 +331,11 @@ class Station:
 
     def _work(self) -> None:
         """The station's thread: one for all steps, for a new one has to wait its turn before it can begin."""
-        while (order := self._orders.get()) is not None:
-            self._run(order)
+        while (running := self._orders.get()) is not None:
+            self._run(running)
 
-    def _run(self, order: StepOrder) -> None:
+    def _run(self, running: _Running) -> None:
+        order = running.order
         started_s = self._clock.now()
         found: dict[str, Any] = {}
         state: Any = "done"
@@ -255,13 +343,12 @@ class Station:
         uids: list[str] = []
         doubt: int | None = None
         value_lost = False
-        limit_s = next(step.timeout_s for step in self._protocols[order.protocol].steps if step.name == order.step)
-        watch = TimeLimit(self._gate, self._clock, order.step_id, limit_s, self._too_long)
+        watch = TimeLimit(self._gate, self._clock, order.step_id, running.timeout_s, self._too_long)
         self._operations = None
         try:
             self._gate.check()  # a latched station has not started this step
             self._operations = StepOperations(order, self._keeper, self._clock, self._actor, self._gate, self._uses)
-            self._engine(self._plan(order, found, uids))
+            self._engine(self._plan(order, running.protocol, found, uids))
         except (LabwrightError, FailedStatus, RunEngineInterrupted) as raised:
             cause = _cause(raised)
             # Stopped from elsewhere, a device has failed this step; only a stop of this station is one of the step.
@@ -295,15 +382,14 @@ class Station:
             self._outcomes[order.step_id] = outcome
             while len(self._outcomes) > REMEMBERED:
                 self._outcomes.popitem(last=False)
-            self._order = None
+            self._running = None
         try:
-            self._finished(outcome)
+            self._reported.add(outcome, running.epoch)
         finally:
             self._actor.park()
 
-    def _plan(self, order: StepOrder, found: dict[str, Any], uids: list[str]) -> Plan:
+    def _plan(self, order: StepOrder, protocol: LabProtocol, found: dict[str, Any], uids: list[str]) -> Plan:
         """Open a run, read the monitors, do the step, put its results into the run, close it."""
-        protocol = self._protocols[order.protocol]
         context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check)
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
         # What has its default is left out: Bluesky checks every key of every start document against a schema.
@@ -398,6 +484,10 @@ class Station:
             self._timer = None
         if status.was_cut:
             self._gate.check()  # into the plan, so that half a stir does not pass for a whole one
+
+
+def _device_names(spec: StationSpec) -> tuple[str, ...]:
+    return (*spec.devices.values(), *spec.monitors)
 
 
 class _Timer:

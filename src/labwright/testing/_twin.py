@@ -340,8 +340,9 @@ class _Controller:
     def _watch(self, event: Event, core: CampaignCore) -> None:
         if not self._watching:
             self._watching = True
+            self.pauses.campaign, self.pauses.epoch = core.campaign, self._run.epoch
             for name, station in self._run.stations.items():
-                self.pauses.stations[name] = station
+                self.pauses.stations[name] = cast(Station, station)
                 cast(Station, station).messages = self._hook()
         if core.over and self.ended_at is None:
             self.ended_at = len(self._twin.effects())
@@ -389,7 +390,8 @@ class _Pauses:
 
     def __init__(self, twin: Twin) -> None:
         self._twin = twin
-        self.stations: dict[str, Any] = {}
+        self.stations: dict[str, Station] = {}
+        self.campaign, self.epoch = "", 0
         self._left = set(twin.pause_at)
         self._lock = threading.Lock()
         self._at: Key | None = None
@@ -404,7 +406,7 @@ class _Pauses:
             self._left.discard(key)
             self._at, self._since_s = key, self._twin.clock.now()
         for station in self.stations.values():
-            station.pause(on=True)
+            station.pause(self.campaign, on=True, epoch=self.epoch)
         actor = self._twin.clock.actor("pause", busy=True)  # lab time passes only as far as the pause is long
         thread = threading.Thread(target=self._last, args=(actor,), name="pause", daemon=True)
         self._threads.append(thread)
@@ -439,7 +441,7 @@ class _Pauses:
             trace.paused |= {self._at} if self._at is not None else set()
             self._at = None
         for station in self.stations.values():
-            station.pause(on=False)
+            station.pause(self.campaign, on=False, epoch=self.epoch)
         actor.close()
 
     def _here(self) -> str:
