@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from labwright.model.protocol import ResultSpec, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext, physical, wait_s
@@ -25,6 +25,8 @@ class CellCalibrationProtocol(LabProtocol):
 
     name = "cell_calibration"
     title = "Cell constant with KCl standards"
+    # 6 ml each, and a calibration draws 4.5: the second would draw air.
+    uses_up: ClassVar[tuple[str, ...]] = ("standard_weak", "standard_strong")
     results = (ResultSpec(name="cell_constant", unit="1/cm"), ResultSpec(name="series_resistance", unit="Ohm"))
     steps = (
         StepSpec(name="warm", station="stirring", expected_s=500, on_failure="ask"),

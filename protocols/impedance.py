@@ -171,7 +171,7 @@ def _check_fit(fit: SweepFit) -> None:
     if fit.residual > _WORST_RESIDUAL:
         raise DeviceError(
             f"the sweep is not that of a conductivity cell: it misses resistance and electrodes in series by "
-            f"{fit.residual:.0%} (limit {_WORST_RESIDUAL:.0%}); check the leads and repeat it"
+            f"{fit.residual:.0%} (limit {_WORST_RESIDUAL:.0%}); check that the cell is full, and the leads; then repeat"
         )
     if not (fit.resistance_ohm > 0 and fit.resistance_sem_ohm < _WORST_SEM * fit.resistance_ohm):
         raise DeviceError(

@@ -49,6 +49,7 @@ def write(
     failed: str = "",
     protocol: ProtocolSpec = MOVES,
     prepare: tuple[str, ...] = (),
+    preparation: ProtocolSpec = PREPARE,
     name: str = "",
 ) -> None:
     """A campaign of one experiment, to its end, or `until` a step is under way; its step `failed` fails."""
@@ -68,7 +69,7 @@ def write(
     }
     if protocol is not MOVES:
         update["places"] = ()
-    update |= {"simulated": instruments != "real", "protocols": (protocol, PREPARE), "naming": 2}
+    update |= {"simulated": instruments != "real", "protocols": (protocol, preparation), "naming": 2}
     pending = take(first.model_copy(update=update))
     while pending:
         one = pending.pop(0)
@@ -138,6 +139,35 @@ def test_containers_of_a_preparation_are_in_doubt_too(journal: Journal) -> None:
     question = deck_question(journal, "real")
     assert question is not None
     assert "containers of preparation calibrate" in question.text
+
+
+def test_what_a_preparation_has_used_up_is_asked_for_before_the_next_campaign_moves(journal: Journal) -> None:
+    standards = PREPARE.model_copy(update={"uses_up": ("standard_weak", "standard_strong")})
+    write(journal, A, prepare=("calibrate",), preparation=standards)
+    question = deck_question(journal, "real")
+    assert question is not None
+    assert (question.doubts, question.interrupted) == ((), False)
+    assert "used up: standard_weak (for calibrate), standard_strong (for calibrate). Replace it" in question.text
+    assert "in doubt" not in question.text
+    assert question.choices["clear"].endswith("; what was used up is replaced")
+    with pytest.raises(RefusedError, match=r"completed \(the budget of 1 .*\s.* used up: standard_weak"):
+        refuse_doubtful_deck(journal, "real", [MOVES])
+    refuse_doubtful_deck(journal, "real", [PREPARE])  # moves nothing
+    assert deck_question(journal, THERE) is None
+    answer_deck(journal, question, "clear", by="Ann", because="fresh standards")
+    refuse_doubtful_deck(journal, "real", [MOVES])
+    write(journal, B, preparation=standards)  # known to the campaign, but not made by it
+    assert deck_question(journal, "real") is None
+
+
+def test_an_interrupted_campaign_that_used_something_up_can_be_resumed(journal: Journal) -> None:
+    standards = PREPARE.model_copy(update={"uses_up": ("standard_weak",)})
+    write(journal, A, prepare=("calibrate",), preparation=standards, until="fetch")
+    question = deck_question(journal, "real")
+    assert question is not None
+    assert "To give it up: look at the gripper, rack_1, balance" in question.text
+    assert "used up: standard_weak (for calibrate)" in question.text
+    assert decide(journal, "a", "real") == Decision(resume=A)
 
 
 def test_what_moved_nothing_asks_nothing_and_answers_nothing(journal: Journal) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labwright.lab import read_lab
 from labwright.model.errors import ConfigError, OutOfRangeError
 from protocols.calibration import StandardReading, calibrate, kcl_conductivity_ms_per_cm
+from protocols.cell_calibration import FILLINGS, CellCalibrationProtocol
 
 
 def reading(molality: float, celsius: float, constant: float, series: float) -> StandardReading:
@@ -99,3 +103,21 @@ def test_a_short_circuit_is_no_conductivity(resistance: float) -> None:
 def test_a_temperature_beyond_the_table_is_refused() -> None:
     with pytest.raises(OutOfRangeError, match=r"from 0 to 50 °C, not 50\.1 °C"):
         kcl_conductivity_ms_per_cm(0.01, 50.1)
+
+
+def test_what_a_second_calibration_would_draw_dry_is_declared_as_used_up() -> None:
+    lab = read_lab(Path(__file__).parents[2]).model
+    assert lab.simulation is not None
+    drawn_ml = (FILLINGS + 1) * lab.constants["cell_calibration"]["draw_ul"] / 1000
+    for standard in lab.constants["cell_calibration"]["standards"]:
+        there_ml = lab.simulation.settings["vials"][standard]["volume_ml"]
+        assert drawn_ml <= there_ml
+        assert (2 * drawn_ml <= there_ml) == (standard not in CellCalibrationProtocol.uses_up)
+
+
+def test_a_position_that_the_lab_does_not_have_is_refused() -> None:
+    class Wrong(CellCalibrationProtocol):
+        uses_up: ClassVar[tuple[str, ...]] = ("standard_week",)
+
+    with pytest.raises(ConfigError, match="no position 'standard_week'; did you mean 'standard_weak'"):
+        Wrong(read_lab(Path(__file__).parents[2]).model).check_fits()

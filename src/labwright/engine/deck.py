@@ -62,6 +62,7 @@ class DeckQuestion:
         instruments: on which instruments.
         ended: how the campaign ended.
         doubts: container by container.
+        used_up: positions whose containers have served, and the protocol that took what was in them.
         look_at: positions.
         asked_s: wall time of the campaign's last event.
         interrupted: the campaign has not ended; the answer ends it.
@@ -72,6 +73,7 @@ class DeckQuestion:
     instruments: str
     ended: str
     doubts: tuple[ContainerDoubt, ...]
+    used_up: tuple[tuple[str, str], ...]
     look_at: tuple[str, ...]
     asked_s: float
     interrupted: bool = False
@@ -84,18 +86,27 @@ class DeckQuestion:
     @property
     def text(self) -> str:
         """What is asked."""
-        lines = [
-            f"campaign {self.campaign} on {instruments_words(self.instruments)} {self.ended}. It is in doubt where "
-            "these containers stand:",
-            *(f"  {one}" for one in self.doubts),
-            f"Look at {', '.join(('the gripper', *self.look_at))}. Put each container back where inventory.yaml says, "
-            "or take it out of the lab.",
-        ]
-        if self.interrupted:
-            lines[-1] = (
-                f"To resume it, leave the containers alone and this question open: labwright campaign run {self.name}. "
-                f"To give it up: l{lines[-1][1:]}"
+        lines = [f"campaign {self.campaign} on {instruments_words(self.instruments)} {self.ended}."]
+        acts = []
+        if self.doubts:
+            lines[0] += " It is in doubt where these containers stand:"
+            lines += [f"  {one}" for one in self.doubts]
+            acts.append(
+                f"Look at {', '.join(('the gripper', *self.look_at))}. Put each container back where inventory.yaml "
+                "says, or take it out of the lab."
             )
+        if self.used_up:
+            served = ", ".join(f"{position} (for {protocol})" for position, protocol in self.used_up)
+            acts.append(
+                f"What stood at these positions has served and is used up: {served}. Replace it, and set up the "
+                "deck as inventory.yaml says; if the instruments are simulated, start labwright simulate anew."
+            )
+        if self.interrupted:
+            acts[0] = (
+                f"To resume it, leave the containers alone and this question open: labwright campaign run {self.name}. "
+                f"To give it up: {acts[0][0].lower()}{acts[0][1:]}"
+            )
+        lines += acts
         return "\n".join(lines)
 
     @property
@@ -105,6 +116,8 @@ class DeckQuestion:
             "I have looked: the gripper is empty, and each of these containers is where inventory.yaml says or out of "
             "the lab"
         )
+        if self.used_up:
+            means += "; what was used up is replaced"
         if self.interrupted:
             means += f"; {self.campaign} is given up and cannot be resumed"
         return {CLEAR: means}
@@ -238,19 +251,21 @@ def deck_history(journal: Journal, campaign: str) -> _History:
 
 def _question(journal: Journal, first: Started, instruments: str) -> DeckQuestion | None:
     if _nothing_left(journal, first.campaign):
-        return None
+        return _used_up_alone(journal, first, instruments)
     history = deck_history(journal, first.campaign)
     core = history.core
     if core.deck_checked is not None:
         return None
-    doubts, look_at = [], []
+    doubts, look_at, used_up = [], [], dict[str, str]()
     for one in history.experiments.values():
+        if _begun(one):
+            used_up |= dict.fromkeys(one.protocol.uses_up, one.protocol.name)
         if (doubt := _doubt(one)) is not None:
             doubts.append(doubt)
             look_at += [one.place, one.stands_at, *(run.spec.moves_to for run in _left(one))]
             if one.preparation:
                 look_at += [name for step in one.protocol.steps for name in (step.moves_to, *step.keeps)]
-    if not doubts:
+    if not doubts and not used_up:
         return None
     ended = f"{core.phase} ({core.reason})" if core.over else "was interrupted in the middle, and no controller runs it"
     return DeckQuestion(
@@ -259,9 +274,33 @@ def _question(journal: Journal, first: Started, instruments: str) -> DeckQuestio
         instruments=instruments,
         ended=ended,
         doubts=tuple(doubts),
+        used_up=tuple(used_up.items()),
         look_at=tuple(dict.fromkeys(name for name in look_at if name)),
         asked_s=history.last_s,
         interrupted=not core.over,
+    )
+
+
+def _used_up_alone(journal: Journal, first: Started, instruments: str) -> DeckQuestion | None:
+    """The question about a deck whose containers are all where they should be; nothing is replayed for it."""
+    carried_out = (*first.spec.prepare, first.spec.protocol)
+    used_up = {place: one.name for one in first.protocols if one.name in carried_out for place in one.uses_up}
+    event, asked = schema.event, schema.question
+    if not used_up or journal.rows(asked, asked.c.id == f"{first.campaign}:deck", asked.c.state == "answered"):
+        return None
+    (row,) = journal.rows(schema.campaign, schema.campaign.c.id == first.campaign)
+    (last,) = journal.read(
+        sa.select(event.c.wall_time_s).where(event.c.campaign == first.campaign).order_by(event.c.id.desc()).limit(1)
+    )
+    return DeckQuestion(
+        campaign=first.campaign,
+        name=first.spec.name,
+        instruments=instruments,
+        ended=f"{row['state']} ({row['reason']})",
+        doubts=(),
+        used_up=tuple(used_up.items()),
+        look_at=(),
+        asked_s=float(last["wall_time_s"]),
     )
 
 
@@ -275,8 +314,7 @@ def _nothing_left(journal: Journal, campaign: str) -> bool:
 
 def _doubt(one: Experiment) -> ContainerDoubt | None:
     """Why it is in doubt where an experiment's container stands; None if it is not."""
-    begun = any(run.state not in ("waiting", "ready", "skipped") for run in one.steps.values())
-    if one.state == "complete" or not begun:
+    if one.state == "complete" or not _begun(one):
         return None
     if one.place and not one.stands_at:
         return None  # it has left the lab, or a person has taken it out
@@ -284,6 +322,10 @@ def _doubt(one: Experiment) -> ContainerDoubt | None:
         why = f"{_why(one)}; the journal does not follow its containers"
         return ContainerDoubt(f"containers of preparation {one.label}", "", one.stands_at, why)
     return ContainerDoubt(f"sample {one.sample}", one.place, one.stands_at, _why(one))
+
+
+def _begun(one: Experiment) -> bool:
+    return any(run.state not in ("waiting", "ready", "skipped") for run in one.steps.values())
 
 
 def _left(one: Experiment) -> list[Any]:

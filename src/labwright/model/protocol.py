@@ -127,7 +127,17 @@ class StepSpec(Frozen):
 
 
 class ProtocolSpec(Frozen):
-    """A protocol as data."""
+    """A protocol as data.
+
+    Attributes:
+        name: in campaigns' files.
+        version: of it.
+        title: for people.
+        parameters: that it takes.
+        results: that it finds.
+        steps: in an order in which each comes after those it needs.
+        uses_up: positions whose containers serve it once, such as a standard solution: a person replaces them.
+    """
 
     name: Name
     version: str
@@ -135,6 +145,7 @@ class ProtocolSpec(Frozen):
     parameters: tuple[ParameterSpec, ...]
     results: tuple[ResultSpec, ...]
     steps: Annotated[tuple[StepSpec, ...], Field(min_length=1)]
+    uses_up: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -75,6 +75,8 @@ class LabProtocol:
     steps: ClassVar[tuple[StepSpec, ...]]
     container: ClassVar[str] = ""
     """What each sample is made in: the kind of empty container that positions `hold`; empty if none is handled."""
+    uses_up: ClassVar[tuple[str, ...]] = ()
+    """Positions whose containers serve this protocol once: no campaign follows until a person has replaced them."""
 
     def __init__(self, lab: LabModel) -> None:
         self.lab = lab
@@ -89,6 +91,7 @@ class LabProtocol:
             parameters=self.parameters,
             results=self.results,
             steps=self.steps,
+            uses_up=self.uses_up,
         )
 
     def check(self, parameters: Mapping[str, float]) -> None:
@@ -129,6 +132,11 @@ class LabProtocol:
                         f"protocol {self.name}, step {step.name}: "
                         + unknown("position", position, list(self.lab.positions))
                     )
+        for position in self.uses_up:
+            if position not in self.lab.positions:
+                raise ConfigError(
+                    f"protocol {self.name}, uses_up: " + unknown("position", position, list(self.lab.positions))
+                )
 
     def plan(self, context: StepContext) -> Plan:
         """The plan of the step `context` orders."""
