@@ -8,12 +8,15 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +40,90 @@ forks.set_forkserver_preload(
         "amqtt.broker",
     ]
 )
+
+
+class Started:
+    """A running ``labwright WORDS``: as `subprocess.Popen` with pipes for text, as far as tests need it.
+
+    Attributes:
+        pid: of the process.
+        stdout: what it writes there; None where it writes to a handle of the test's.
+        stderr: the same.
+    """
+
+    def __init__(self, words: Sequence[str | Path], cwd: Path, stdout: int | None, stderr: int | None) -> None:
+        self._line = [*map(str, words)]
+        readers, given = [], []
+        for handle in (stdout, stderr):
+            reader, writer = (None, os.dup(handle)) if handle is not None else os.pipe()
+            readers.append(None if reader is None else os.fdopen(reader, encoding="utf-8"))
+            given.append(Connection(writer, readable=False))  # multiprocessing passes it on
+        self.stdout, self.stderr = readers
+        self._process = forks.Process(target=_run_on, args=(self._line, cwd, dict(os.environ), *given))
+        self._process.start()
+        for one in given:
+            one.close()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative for the signal that ended it; None while it runs."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """The same."""
+        return self.returncode
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs.
+        """
+        self._process.join(timeout_s)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self._line, timeout_s or 0.0)
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Read all it writes until its end; its streams are closed then.
+
+        Raises:
+            subprocess.TimeoutExpired: it still runs.
+        """
+        told = ["", ""]
+
+        def read(place: int, stream: TextIO) -> None:
+            with stream:
+                told[place] = stream.read()
+
+        streams = [(place, one) for place, one in enumerate((self.stdout, self.stderr)) if one and not one.closed]
+        readers = [threading.Thread(target=read, args=one, daemon=True) for one in streams]
+        for reader in readers:
+            reader.start()
+        self.wait(timeout)
+        for reader in readers:
+            reader.join(timeout)
+        return told[0], told[1]
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it, if it still runs."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """End it, if it still runs."""
+        self.send_signal(signal.SIGTERM)
+
+
+def start(*words: str | Path, cwd: Path = ROOT, stdout: int | None = None, stderr: int | None = None) -> Started:
+    """Start ``labwright WORDS`` in `cwd`; to pipes that are read by their lines, or to handles of the test's own."""
+    return Started(words, cwd, stdout, stderr)
 
 
 def labwright(
@@ -74,10 +161,21 @@ def begin(*words: str | Path, log: Path, cwd: Path = ROOT) -> Any:
 
 
 def _run(line: list[str], cwd: Path, env: dict[str, str], out: Path, error: Path) -> None:
-    for number, path in ((1, out), (2, error)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(file, number)
-        os.close(file)
+    handles = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in (out, error)]
+    _verb(line, cwd, env, *handles)
+
+
+def _run_on(line: list[str], cwd: Path, env: dict[str, str], out: Connection, error: Connection) -> None:
+    handles = [os.dup(one.fileno()) for one in (out, error)]
+    out.close()
+    error.close()
+    _verb(line, cwd, env, *handles)
+
+
+def _verb(line: list[str], cwd: Path, env: dict[str, str], out: int, error: int) -> None:
+    for number, handle in ((1, out), (2, error)):
+        os.dup2(handle, number)
+        os.close(handle)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

@@ -104,8 +104,9 @@ def test_the_snippets_on_reading_data_run(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    run("-m", "labwright", "campaign", "run", "first", "--simulated", "--budget", "2", "--no-store")
-    run("-m", "labwright", "store", "sync")
+    for verb in ("campaign run first --simulated --budget 2 --no-store", "store sync"):
+        done = labwright(*verb.split(), cwd=tmp_path / "mylab")
+        assert done.returncode == 0, done.stderr
     text = (ROOT / "docs" / "how-to" / "read-the-data.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 3

@@ -28,7 +28,7 @@ from labwright.journal import Journal, schema
 from labwright.model.errors import ConfigError, JournalError, RefusedError
 from labwright.simulation.control import ask
 from tests.cli.test_replay import first_events
-from tests.forks import labwright
+from tests.forks import Started, labwright, start
 from tests.postgres import PostgresServer
 
 
@@ -38,13 +38,8 @@ def here(*words: str | Path) -> Result:
 
 
 @contextmanager
-def started(*words: str | Path) -> Iterator[subprocess.Popen[str]]:
-    one = subprocess.Popen(
-        [sys.executable, "-m", "labwright", *map(str, words)],
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+def started(*words: str | Path) -> Iterator[Started]:
+    one = start(*words)
     try:
         yield one
     finally:
@@ -53,7 +48,7 @@ def started(*words: str | Path) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def running(lab: Path, data: Path, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
+def running(lab: Path, data: Path, *words: str | Path) -> Iterator[Started]:
     """A controller, once its first experiment is under way."""
     on = words or ("--simulated", "--speed", "100")
     with started(

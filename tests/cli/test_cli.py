@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from labwright.cli.app import app
 from labwright.simulation.control import ask
-from tests.forks import labwright
+from tests.forks import labwright, start
 
 ROOT = Path(__file__).parents[2]
 
@@ -493,13 +493,6 @@ def test_the_report_can_be_written_again(demo: tuple[Path, subprocess.CompletedP
     done = labwright("report", "conductivity", "--data", data, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "SIMULATED" in out.read_text()
-
-
-def start(*words: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "labwright", *map(str, words)], cwd=ROOT, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
 
 
 def a_simulation_is_not_mistaken(lab: Path, endpoints: Path, tmp_path: Path) -> None:

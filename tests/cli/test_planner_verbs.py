@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from labwright.model.campaign import CampaignState, Explanation, Outcome, Sensit
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.planners import PLANNERS
 from tests.cli.test_replay import first_events
+from tests.forks import labwright as process
 
 
 def labwright(*words: str | Path) -> Result:
@@ -55,8 +54,7 @@ def test_one_that_is_not_installed_is_told_how(monkeypatch: pytest.MonkeyPatch) 
 def test_planners_are_rehearsed_on_the_simulator(tmp_path: Path) -> None:
     make_lab(tmp_path / "mine")
     words = ("first", "--planners", "sobol,random", "--seeds", "2", "--budget", "2", "--lab", tmp_path / "mine")
-    command = [sys.executable, "-m", "labwright", "planner", "compare", *map(str, words), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)  # a process runs one lab
+    done = process("planner", "compare", *words, "--json")  # a process runs one lab
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["planner"] for one in rows] == ["sobol", "random"]
@@ -133,8 +131,7 @@ def test_a_real_planner_explains_a_real_campaign(tmp_path: Path) -> None:
     lab, data = tmp_path / "mine", tmp_path / "data"
     make_lab(lab)
     words = ("campaign", "run", "first", "--simulated", "--no-store", "--budget", "6", "--lab", lab, "--data", data)
-    command = [sys.executable, "-m", "labwright", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    done = process(*words)
     assert done.returncode == 0, done.stderr
     facts = json.loads(labwright("planner", "explain", "--data", data, "--json").stdout)
     assert [one["parameter"] for one in facts["sensitivities"]] == ["temperature"]

@@ -10,14 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from labwright.cli.init import make_lab
 from labwright.cli.relay import Outlet, Relay
 from tests.cli.test_campaign_verbs import query
-from tests.forks import labwright
+from tests.forks import Started, labwright, start
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +31,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(lab: Path, data: Path, *more: str, **streams: Any) -> subprocess.Popen[bytes]:
-    words = ("campaign", "run", "long", "--lab", str(lab), "--data", str(data), "--simulated", "--no-store")
-    return subprocess.Popen(
-        [sys.executable, "-m", "labwright", *words, "--planner", "random", *more],
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
-    )
+def campaign(lab: Path, data: Path) -> tuple[str, ...]:
+    words = ("campaign", "run", "long", "--lab", str(lab), "--data", str(data))
+    return (*words, "--simulated", "--no-store", "--planner", "random")
+
+
+def run(lab: Path, data: Path, *more: str, stdout: int | None = None, stderr: int | None = None) -> Started:
+    return start(*campaign(lab, data), *more, stdout=stdout, stderr=stderr)
 
 
 def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
@@ -56,7 +56,7 @@ def events(data: Path) -> list[int]:
 
 def test_a_campaign_completes_though_nobody_reads_its_output(lab: Path, tmp_path: Path) -> None:
     with (tmp_path / "stderr").open("wb") as stderr:
-        one = run(lab, tmp_path, "--json", stderr=stderr)
+        one = run(lab, tmp_path, "--json", stderr=stderr.fileno())
     assert one.stdout is not None
     with one.stdout as stdout:
         assert one.wait(110) == 0
@@ -157,7 +157,10 @@ def test_a_line_longer_than_a_pipe_comes_whole_to_a_slow_reader() -> None:
 def test_a_campaign_completes_on_a_terminal_that_is_held(lab: Path, tmp_path: Path) -> None:
     """As with Ctrl-S: both streams are one terminal, which Python and its libraries write to at their end as well."""
     master, terminal = os.openpty()
-    one = run(lab, tmp_path, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True)
+    one = subprocess.Popen(
+        [sys.executable, "-m", "labwright", *campaign(lab, tmp_path)],
+        stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
+    )  # fmt: skip
     os.close(terminal)
     assert one.wait(110) == 0
     assert query(tmp_path, "SELECT state FROM campaign") == [("completed",)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ from labwright.lab import Lab, read_lab, together
 from labwright.lab.classes import resolve
 from labwright.model.errors import CommunicationError, RefusedError, UnsafeError
 from labwright.simulation import SimulatedLab
+from tests.forks import labwright as process
 
 ROOT = Path(__file__).parents[2]
 FOLDER = read_lab(ROOT)
@@ -144,12 +143,7 @@ def bad_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_what_is_not_safe_is_told_last_with_exit_code_1(bad_lab: Path, tmp_path: Path, verb: tuple[str, ...]) -> None:
     data = ("--data", str(tmp_path)) if verb[0] == "campaign" else ()
-    done = subprocess.run(
-        [sys.executable, "-m", "labwright", *verb, "--lab", str(bad_lab), "--simulated", *data],
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    done = process(*verb, "--lab", bad_lab, "--simulated", *data)
     assert done.returncode == 1, done.stderr
     *_, head, device, advice = done.stderr.splitlines()
     assert head.startswith("labwright: NOT SAFE: 1 SIMULATED device may")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import labwright
+
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "tests" / "labs" / "fourways"
 
@@ -29,7 +31,7 @@ def run(*words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
 
 
 def test_it_has_no_mistakes() -> None:
-    done = run("labwright", "check", "--lab", LAB)
+    done = labwright("check", "--lab", LAB)
     assert done.returncode == 0, done.stderr
 
 
@@ -49,7 +51,7 @@ def test_a_gateway_with_a_command_table_passes_the_suite_for_drivers() -> None:
 @pytest.mark.slow
 def test_its_campaign_runs(tmp_path: Path) -> None:
     words = ("--lab", LAB, "--simulated", "--speed", "20", "--no-store", "--data", tmp_path, "--json")
-    done = run("labwright", "campaign", "run", "ways", *words)
+    done = labwright("campaign", "run", "ways", *words)
     assert done.returncode == 0, done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert told[-1]["state"] == "completed"

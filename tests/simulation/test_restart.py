@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,21 +17,19 @@ from labwright.clock import LabClock
 from labwright.hardware import MqttLink, open_port
 from labwright.model.errors import CommunicationError
 from labwright.model.ports import MqttAddress, SerialAddress
+from tests.forks import Started, labwright, start
 
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "tests" / "labs" / "fourways"
 
 
 @contextmanager
-def simulation(folder: Path, speed: float = 5.0) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    words = [
-        "simulate", "--lab", LAB, "--speed", speed, "--endpoints", folder / "endpoints.json",
+def simulation(folder: Path, speed: float = 5.0) -> Iterator[tuple[Started, dict[str, Any]]]:
+    words: list[str | Path] = [
+        "simulate", "--lab", LAB, "--speed", str(speed), "--endpoints", folder / "endpoints.json",
         "--state", folder / "state", "--effects", folder / "effects",
     ]  # fmt: skip
-    process = subprocess.Popen(
-        [sys.executable, "-m", "labwright", *map(str, words)],
-        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = start(*words)
     try:
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
@@ -66,9 +62,7 @@ def test_a_killed_simulation_goes_on_as_after_a_power_cut(tmp_path: Path) -> Non
             return link.request("lab/doser/cmd", message, "lab/doser/evt", idempotent=True, key=key)
 
         elsewhere = ("simulate", "--lab", LAB, "--endpoints", tmp_path / "other.json", "--state", tmp_path / "state")
-        twice = subprocess.run(
-            [sys.executable, "-m", "labwright", *map(str, elsewhere)], capture_output=True, text=True, timeout=60
-        )
+        twice = labwright(*elsewhere)
         assert twice.returncode == 3, "one folder, one simulation"
         ask("short", "dose", volume_ul=10.0, token=2)
         deadline = time.monotonic() + 10
