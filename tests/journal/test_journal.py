@@ -22,6 +22,7 @@ from labwright.journal import (
     StepJournal,
     WakePort,
     database,
+    open_latches,
     schema,
     settle,
     supersede,
@@ -30,6 +31,7 @@ from labwright.journal import (
 from labwright.journal.database import database_url, open_database
 from labwright.journal.schema import HEAD, metadata
 from labwright.model.errors import ConfigError, JournalError, RefusedError
+from labwright.model.latch import WHOLE_LAB
 from labwright.model.records import Intent, Observation
 from labwright.model.states import IllegalTransitionError
 
@@ -439,7 +441,7 @@ def test_the_migrations_lead_to_the_tables_of_today(kind: str, tmp_path: Path, r
     engine.dispose()
 
 
-def test_an_older_ledger_gets_its_nanolitres(tmp_path: Path) -> None:
+def test_an_older_ledger_gets_its_nanolitres_and_an_older_stop_still_holds(tmp_path: Path) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -454,11 +456,17 @@ def test_an_older_ledger_gets_its_nanolitres(tmp_path: Path) -> None:
         connection.exec_driver_sql(
             "INSERT INTO ledger (lot, change_ml, why) VALUES ('water', -0.2827993366, 'experiment')"
         )
+        connection.exec_driver_sql(
+            'INSERT INTO latch (scope, instruments, campaign, "by", because, set_s) '
+            "VALUES ('lab', 'real', 'c-1', 'Ann', 'it smells', 1.0)"
+        )
     engine.dispose()
     with Journal(place) as journal:
         (entry,) = journal.rows(schema.ledger)
         assert (entry["change_ml"], entry["change_nl"], entry["unknown_nl"]) == (-0.2827993366, -282_799, 0)
         assert entry["step_id"] == ""
+        (latch,) = open_latches(journal, "real")
+        assert (latch.scope, latch.campaign, latch.by) == (WHOLE_LAB, "c-1", "Ann"), "an older stop holds as it did"
 
 
 def test_two_processes_that_open_a_new_journal_at_once_both_have_it(tmp_path: Path) -> None:

@@ -365,6 +365,10 @@ def reset(
     json: bool,
     by: Annotated[str, typer.Option("--by", help="Who resets the stop; recorded in the journal.")],
     reason: Annotated[str, typer.Option("--reason", help="What you have seen and done; recorded as well.")],
+    station: Annotated[str, typer.Option("--station", help="Only the stop of this station.")] = "",
+    campaign: Annotated[str, typer.Option("--campaign", help="Only the stop of this campaign, by its id.")] = "",
+    sample: Annotated[str, typer.Option("--sample", help="Only the stop of this sample, as CAMPAIGN/LABEL.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every stop that holds, of whatever.")] = False,
     instruments: Annotated[
         str,
         typer.Option(
@@ -373,10 +377,11 @@ def reset(
         ),
     ] = "",
 ) -> None:
-    """Let instruments move again after a stop-now; nothing starts on them before."""
-    from labwright.cli.resetting import reset_stop
+    """Let instruments move again after a stop-now of the lab, or of what is named; nothing starts on them before."""
+    from labwright.cli.resetting import Reset, reset_stop
 
-    reset_stop(place, instruments, by=by, reason=reason, json=json)
+    which = Reset(station=station, campaign=campaign, sample=sample, everything=everything)
+    reset_stop(place, instruments, by=by, reason=reason, json=json, which=which)
 
 
 @app.command()

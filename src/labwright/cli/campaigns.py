@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import answer_command, told, valued, when
-from labwright.journal import Journal, open_latches, place_option, reset_command, schema, stopped_words
+from labwright.journal import Journal, open_latches, place_option, schema, waiting_words
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import figure
@@ -144,10 +144,7 @@ def list_campaigns(place: str | Path, *, json: bool) -> None:
 
 def _stops(journal: Journal) -> list[str]:
     """Stops that hold, each with the command that resets it."""
-    return [
-        f"{stopped_words(one)}. Nothing starts on them until: {reset_command(journal, one.instruments)}"
-        for one in open_latches(journal)
-    ]
+    return [waiting_words(journal, one) for one in open_latches(journal)]
 
 
 def show_campaign(place: str | Path, name: str, *, json: bool) -> None:

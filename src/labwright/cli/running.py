@@ -30,10 +30,12 @@ from labwright.engine import (
     resume_campaign,
     started,
 )
+from labwright.engine.latch import what_waits
 from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
 from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
 from labwright.model.errors import StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit
+from labwright.model.latch import WHOLE_LAB
 
 # The engine reports in words how each step ended; Bluesky's traceback of the same failure is no help at a terminal.
 logging.getLogger("bluesky").setLevel(logging.CRITICAL)
@@ -308,6 +310,8 @@ def _run(
                     console.print(
                         f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents stored)"
                     )
+                for words in what_waits(journal, lab.instruments):
+                    console.print(words, style="bold yellow", markup=False)
                 with interrupts(run):
                     ran = _Ran(run.run(), uploader, instruments_words(lab.instruments))
         except UnsafeError as error:
@@ -316,7 +320,7 @@ def _run(
             ran.unsafe = error
         finally:
             display.finish()
-        if open_latches(journal, lab.instruments):
+        if any(one.scope == WHOLE_LAB for one in open_latches(journal, lab.instruments)):
             ran.reset = reset_command(journal, lab.instruments)
     return ran
 

@@ -60,8 +60,10 @@ from labwright.journal import (
     WakePort,
     latch_of,
     latching,
+    open_latches,
     recover,
     settle,
+    stopped_words,
     supersede,
 )
 from labwright.lab import Lab
@@ -631,6 +633,8 @@ class CampaignRun:
         }
         for station in stations.values():
             station.know(self._id, self._campaign.protocols)
+            for latch in open_latches(self._journal, lab.instruments):
+                station.latch(latch.scope, stopped_words(latch))
         return dict(stations)
 
 

@@ -11,6 +11,7 @@ from labwright.journal.latch import (
     reset_command,
     reset_latch,
     stopped_words,
+    waiting_words,
 )
 from labwright.journal.place import check_place
 from labwright.journal.runs import Recovered, RunJournal, closed_runs, find_run, read_run, recover, run_files
@@ -49,4 +50,5 @@ __all__ = [
     "settle",
     "stopped_words",
     "supersede",
+    "waiting_words",
 ]

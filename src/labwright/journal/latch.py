@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,9 +15,10 @@ from labwright.journal import schema
 from labwright.journal.journal import Journal, journal_file
 from labwright.journal.writer import Work
 from labwright.model.errors import RefusedError
+from labwright.model.latch import WHOLE_LAB, LatchScope
 
-LAB = "lab"
-"""The scope of a stop that holds for the whole lab."""
+_STOPS_A_CAMPAIGN = ("lab", "campaign")
+"""Kinds of stops after which the campaign that they name does not continue; of others only some steps wait."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +27,17 @@ class Latch:
 
     Attributes:
         id: its number in the journal.
-        scope: what is stopped; the whole lab is ``lab``.
+        scope: what is stopped.
         instruments: on which instruments: ``real``, ``here`` (simulated in the controller's process), or the file that
             `labwright simulate` wrote.
-        campaign: that was stopped.
+        campaign: that was stopped, or during which its station or lab was; may be empty.
         by: who stopped it.
         because: why.
         set_s: when, seconds since the epoch.
     """
 
     id: int
-    scope: str
+    scope: LatchScope
     instruments: str
     campaign: str
     by: str
@@ -43,34 +46,37 @@ class Latch:
 
 
 def open_latches(journal: Journal, instruments: str | None = None) -> list[Latch]:
-    """Stops that are not reset, oldest first; of these instruments, or of all."""
+    """Stops that are not reset, of all scopes, oldest first; of these instruments, or of all."""
     table = schema.latch
     where: list[sa.ColumnElement[bool]] = [table.c.reset_s.is_(None)]
     if instruments is not None:
         where.append(table.c.instruments == instruments)
-    names = Latch.__dataclass_fields__
-    return [Latch(**{name: row[name] for name in names}) for row in journal.rows(table, *where, order=table.c.id)]
+    return [_latch(row) for row in journal.rows(table, *where, order=table.c.id)]
 
 
 def latch_of(journal: Journal, campaign: str) -> Latch | None:
-    """The newest stop of a campaign, reset or not; None if it was never stopped."""
-    table, names = schema.latch, Latch.__dataclass_fields__
-    rows = journal.rows(table, table.c.campaign == campaign, order=table.c.id)
-    return Latch(**{name: rows[-1][name] for name in names}) if rows else None
+    """The newest stop of a campaign, or of the lab during it, reset or not; None if it was never stopped."""
+    table = schema.latch
+    rows = journal.rows(table, table.c.campaign == campaign, table.c.scope.in_(_STOPS_A_CAMPAIGN), order=table.c.id)
+    return _latch(rows[-1]) if rows else None
 
 
-def latching(instruments: str, campaign: str, by: str, because: str) -> Work:
-    """For a transaction of the controller: set the latch, unless these instruments are latched already."""
+def _latch(row: Mapping[str, Any]) -> Latch:
+    own = row["campaign"] if row["scope"] in ("campaign", "sample") else ""
+    scope = LatchScope(row["scope"], station=row["station"], campaign=own, label=row["label"])
+    names = [name for name in Latch.__dataclass_fields__ if name != "scope"]
+    return Latch(scope=scope, **{name: row[name] for name in names})
+
+
+def latching(instruments: str, campaign: str, by: str, because: str, scope: LatchScope = WHOLE_LAB) -> Work:
+    """For a transaction of the controller: set the latch, unless this scope of these instruments is latched already."""
     table, set_s = schema.latch, time.time()
-    row = {
-        "scope": LAB,
-        "instruments": instruments,
-        "campaign": campaign,
-        "by": by,
-        "because": because,
-        "set_s": set_s,
-    }
-    known = sa.select(table.c.id).where(table.c.instruments == instruments, table.c.reset_s.is_(None)).limit(1)
+    key = {"scope": scope.kind, "instruments": instruments, "station": scope.station, "label": scope.label}
+    if scope.campaign:
+        key["campaign"] = scope.campaign
+    row = {"campaign": campaign, **key, "by": by, "because": because, "set_s": set_s}
+    same = [table.c[name] == value for name, value in key.items()]
+    known = sa.select(table.c.id).where(*same, table.c.reset_s.is_(None)).limit(1)
 
     def work(connection: sa.Connection) -> None:
         if connection.execute(known).scalar() is None:
@@ -93,15 +99,29 @@ def reset_latch(journal: Journal, latch: Latch, *, by: str, because: str) -> Non
         .values(reset_by=by, reset_because=because, reset_s=time.time())
     )
     if journal.write_alone(lambda connection: connection.execute(statement).rowcount) != 1:
-        raise RefusedError(f"the stop of {latch.campaign} was reset by another person meanwhile; nothing was changed")
+        raise RefusedError(
+            f"the stop of {latch.scope.words} was reset by another person meanwhile; nothing was changed"
+        )
 
 
 def stopped_words(latch: Latch) -> str:
     """Who stopped what, when and why."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(latch.set_s))
-    campaign = f" during campaign {latch.campaign}" if latch.campaign else ""
-    by = latch.by or "the controller"
-    return f"{instruments_words(latch.instruments)} were stopped by {by} at {when} UTC{campaign}: {latch.because}"
+    by, instruments = latch.by or "the controller", instruments_words(latch.instruments)
+    stopped = f"{instruments} were" if latch.scope == WHOLE_LAB else f"{latch.scope.words}, on {instruments}, was"
+    campaign = f" during campaign {latch.campaign}" if latch.campaign and not latch.scope.campaign else ""
+    return f"{stopped} stopped by {by} at {when} UTC{campaign}: {latch.because}"
+
+
+def waiting_words(journal: Journal, latch: Latch) -> str:
+    """What a stop that holds keeps from starting, and the command that resets it."""
+    waits = {
+        "lab": "Nothing starts on them",
+        "station": "No step starts there",
+        "campaign": "None of its steps starts",
+        "sample": "None of its steps starts",
+    }[latch.scope.kind]
+    return f"{stopped_words(latch)}. {waits} until: {reset_command(journal, latch.instruments, latch.scope)}"
 
 
 def instruments_words(instruments: str) -> str:
@@ -110,11 +130,17 @@ def instruments_words(instruments: str) -> str:
     return named.get(instruments, f"the simulated instruments of {instruments}")
 
 
-def reset_command(journal: Journal, instruments: str) -> str:
-    """What to type to reset the stop of these instruments, from whatever folder."""
+def reset_command(journal: Journal, instruments: str, scope: LatchScope = WHOLE_LAB) -> str:
+    """What to type to reset a stop of these instruments, from whatever folder."""
     others = any(one.instruments != instruments for one in open_latches(journal))
     which = f" --instruments {shlex.quote(instruments)}" if others else ""
-    return f"labwright reset {place_option(journal)}{which} --by NAME --reason TEXT"
+    what = {
+        "lab": "",
+        "station": f" --station {shlex.quote(scope.station)}",
+        "campaign": f" --campaign {shlex.quote(scope.campaign)}",
+        "sample": f" --sample {shlex.quote(f'{scope.campaign}/{scope.label}')}",
+    }[scope.kind]
+    return f"labwright reset {place_option(journal)}{what}{which} --by NAME --reason TEXT"
 
 
 def place_option(journal: Journal) -> str:

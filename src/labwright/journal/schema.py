@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0005"
+HEAD = "0006"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -227,6 +227,8 @@ latch = sa.Table(
     sa.Column("scope", sa.String(16), nullable=False),
     _text("instruments"),
     _text("campaign"),
+    _text("station"),
+    _text("label"),
     _text("by"),
     _text("because"),
     sa.Column("set_s", sa.Float, nullable=False),
