@@ -23,7 +23,7 @@ class Alone:
         """Take an event, and what the lab lets the campaign do then."""
         decided = self.take(event, at_s)
         self.events.append(event)
-        for grant in self.lab.grant():
+        for grant in self.lab.grant(at_s):
             self.events.append(grant.event)
             decided += grant.instructions
         return decided
@@ -31,12 +31,12 @@ class Alone:
     def take(self, event: Event, at_s: float = 0.0) -> list[Instruction]:
         """Take an event as it is in the journal, where what the lab grants is an event too."""
         if isinstance(event, Started) and self.core.phase == "draft":
-            self.core.campaign = event.campaign
+            self.core.campaign = self.core.proposals.campaign = event.campaign
             self.lab.campaigns = {event.campaign: self.core}
         return self.lab.handle(self.core.campaign, event, at_s)
 
     def changes(self) -> Changes:
-        return take_changes(self.lab, self.core.campaign)
+        return take_changes(self.lab)
 
     def snapshot(self) -> bytes:
         return self.lab.snapshot()

@@ -105,14 +105,14 @@ def test_nothing_begins_once_stop_now_has_returned_even_while_a_steps_end_is_com
     with campaign(folder, tmp_path) as (run, journal, twin):
         record = journal.record
 
-        def recording(events: Any) -> None:
+        def recording(events: Any, snapshot: Any = None) -> None:
             if not returned and any(b"cell_calibration/weak_to_cell" in one.payload for one in events):
                 thread = threading.Thread(target=run.ask_to_stop, args=("an operator",), kwargs={"now": True})
                 thread.start()
                 thread.join()
                 begun.append(len(journal.rows(schema.intent)))
                 returned.append(time.monotonic())
-            record(events)
+            record(events, snapshot)
 
         journal.record = recording  # type: ignore[method-assign]
         end = run.run()

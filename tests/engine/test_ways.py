@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labwright.engine import validate_state
+from labwright.engine import LabCore, validate_state
 from labwright.engine.core import IllegalEventError
 from labwright.engine.events import (
     Answered,
@@ -30,7 +30,8 @@ from labwright.engine.events import (
     Suggested,
     Vetoed,
 )
-from labwright.model.campaign import Suggestion, Veto
+from labwright.engine.tables import take_changes
+from labwright.model.campaign import Suggestion, Trial, Veto
 from labwright.model.material import Part, Used
 from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOutcome, StepSpec, When
 from labwright.model.spec import StopRule
@@ -273,10 +274,10 @@ def test_stocks_are_promised_used_and_never_overdrawn() -> None:
     lab.core.changes()
     lab.end("0001/a")
     changes = lab.core.changes()
-    lot = changes["lot", f"{lab.core.campaign}|water"]
+    lot = changes["lot", "real", "water"]
     assert lot is not None
     assert (lot["usable_ml"], lot["reserved_ml"]) == (4.5, 3.0)
-    spent = next(row for (table, _), row in changes.items() if table == "ledger")
+    spent = next(row for (table, *_), row in changes.items() if table == "ledger")
     assert spent is not None
     assert spent["change_ml"] == -3.0
     lab.suggest(water=3.0)
@@ -400,12 +401,14 @@ def test_preparations_are_no_experiments() -> None:
 def test_what_a_campaign_is_like_is_written_once() -> None:
     """D15: with a pool of 10,000 candidates the spec is most of a megabyte."""
     lab = Lab(protocol(STEP, results=("y",)), budget=5)
-    row = lab.core.changes()["campaign", "c-1"]
+    changes = lab.core.changes()
+    spec, row = changes["campaign_spec", "c-1"], changes["campaign", "c-1"]
+    assert spec == {"campaign": "c-1", "spec": lab.core.spec.model_dump_json()}
     assert row is not None
-    assert row["spec"] == lab.core.spec.model_dump_json()
     lab.suggest()
-    later = lab.core.changes()["campaign", "c-1"]
-    assert later == {key: value for key, value in row.items() if key != "spec"} | {"tried": 1}
+    later = lab.core.changes()
+    assert later["campaign", "c-1"] == {**row, "tried": 1}
+    assert not any(table == "campaign_spec" for table, *_ in later)
 
 
 def test_what_tables_were_not_told_changes_nothing_for_a_sample() -> None:
@@ -452,12 +455,6 @@ def test_two_samples_whose_ways_cross_do_not_wait_for_each_other_for_ever() -> N
     assert lab.core.phase == "completed"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="D14: a proposal, a veto and an infeasible suggestion change no row, so readers of the tables do not see "
-    "them; the engine's recut gives trials and vetoes tables of their own",
-)
 @pytest.mark.parametrize("what", ["proposed", "vetoed", "infeasible"])
 def test_what_is_proposed_vetoed_or_infeasible_is_in_the_tables(what: str) -> None:
     lab = Lab(protocol(STEP, results=("y",)), budget=5)
@@ -472,4 +469,82 @@ def test_what_is_proposed_vetoed_or_infeasible_is_in_the_tables(what: str) -> No
         lab.suggest()
         lab.core.changes()
     lab.feed(events[what])
-    assert lab.core.changes(), f"no row says what was {what}"
+    changes = lab.core.changes()
+    if what == "vetoed":
+        row = changes["veto", "c-1", 1]
+        assert row == {"campaign": "c-1", "n": 1, "params": '{"x":0.9}', "reach": 0.1, "by": "Kim", "because": ""}
+        return
+    n, status = (2, "proposed") if what == "proposed" else (1, "failed")
+    trial = changes["trial", "c-1", n]
+    assert trial is not None
+    assert (trial["id"], trial["status"], trial["label"]) == (f"p{n - 1 or 1}", status, "")
+    assert trial["source"] == ("human" if what == "proposed" else "planner")
+    assert Trial.model_validate_json(trial["trial"]) == lab.core.trials[n - 1]
+
+
+def test_a_proposal_that_begins_is_called_by_its_experiment_in_the_tables_too() -> None:
+    lab = Lab(protocol(STEP, results=("y",)), budget=5)
+    lab.suggest()
+    lab.feed(Proposed(suggestion=Suggestion(params={"x": 0.2}, rationale="wanted"), by="Kim"))
+    lab.core.changes()
+    lab.end("0001/a")
+    changes = lab.core.changes()
+    first, second = changes["trial", "c-1", 1], changes["trial", "c-1", 2]
+    assert first is not None
+    assert second is not None
+    assert (first["id"], first["status"], first["label"]) == ("0001", "done", "0001")
+    assert (second["id"], second["status"], second["label"]) == ("0002", "running", "0002")
+    assert {row[:2] for row in changes if row[0] == "trial"} == {("trial", "c-1")}
+
+
+def test_the_cost_of_an_event_in_rows_does_not_grow_with_the_campaign() -> None:
+    """D15: as many rows at the hundredth experiment as at the third, whatever was tried before."""
+    lab = Lab(protocol(STEP, results=("y",)), budget=100)
+    written = []
+    for number in range(1, 100):
+        lab.suggest()
+        lab.end(f"{number:04d}/a")
+        written.append(sorted(key[0] for key in lab.core.changes()))
+    assert written[2] == written[-1]
+
+
+def test_a_resumed_campaign_writes_all_its_trials_anew() -> None:
+    """A journal of an earlier release holds those only that had an experiment."""
+    lab = Lab(protocol(STEP, results=("y",)), budget=5)
+    lab.feed(Infeasible(suggestion=Suggestion(params={"x": 0.2}, rationale="r"), reason="too rich"))
+    lab.suggest()
+    lab.core.changes()
+    lab.feed(Resumed(epoch=2))
+    assert {key[2] for key in lab.core.changes() if key[0] == "trial"} == {1, 2}
+
+
+def test_campaigns_in_one_lab_get_each_their_own_rows() -> None:
+    lab = LabCore()
+    for name in ("c-1", "d-1"):
+        first = started(1, 3, StopRule(), protocol(STEP, results=("y",)))
+        spec = first.spec.model_copy(update={"prepare": (), "name": name[0]})
+        lab.handle(name, first.model_copy(update={"campaign": name, "spec": spec, "lots_ml": {"water": 7.5}}), 5.0)
+    assert lab.instruments == "real"
+    for name in ("c-1", "d-1"):
+        lab.handle(name, Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r")), 6.0)
+    lab.grant(6.0)
+    changes = take_changes(lab)
+    for name in ("c-1", "d-1"):
+        row, trial, step = changes["campaign", name], changes["trial", name, 1], changes["step", f"{name}/0001/a"]
+        assert row is not None
+        assert (row["id"], row["name"], row["tried"], row["began_s"], row["ended_s"]) == (name, name[0], 1, 5.0, None)
+        assert row["planner"] == "random"
+        assert trial is not None
+        assert trial["campaign"] == name
+        assert step is not None
+        assert (step["campaign"], step["state"]) == (name, "running" if name == "c-1" else "waiting")
+        assert ("campaign_spec", name) in changes
+    station = changes["reservation", "real", "station:s"]
+    assert station is not None
+    assert (station["campaign"], station["label"], station["step_id"]) == ("c-1", "0001", "c-1/0001/a")
+    lab.handle("d-1", StopAsked(why="enough"), 7.0)
+    ended = take_changes(lab)
+    assert ("campaign", "c-1") not in ended
+    row = ended["campaign", "d-1"]
+    assert row is not None
+    assert (row["state"], row["ended_s"]) == ("stopped", 7.0)

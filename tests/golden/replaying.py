@@ -10,17 +10,29 @@ from typing import Any
 
 import orjson
 
-from labwright.engine.events import EVENTS, decisions
+from labwright.engine.events import EVENTS, Started, decisions
 from labwright.engine.lab import LabCore
 from labwright.engine.tables import take_changes
 from labwright.journal import Journal, LoggedEvent, schema
 
 Rows = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
 
-PROJECTED = ("campaign", "experiment", "step", "reservation", "question", "lot", "ledger", "position")
+PROJECTED = (
+    "campaign",
+    "campaign_spec",
+    "trial",
+    "veto",
+    "experiment",
+    "step",
+    "reservation",
+    "question",
+    "lot",
+    "ledger",
+    "position",
+)
 """Tables that follow from the events alone."""
 
-IN_JSON = ("spec", "trial", "choices")
+IN_JSON = ("spec", "trial", "choices", "params")
 """Columns that are compared as what they say: another version may write the same otherwise."""
 
 
@@ -30,13 +42,21 @@ def replay(journal: Journal, campaign: str, rows: Rows) -> Iterator[tuple[Logged
     for logged in journal.events(campaign):
         event = EVENTS.validate_python(logged.payload)
         decided = decisions(lab.handle(campaign, event, logged.lab_time_s))
-        for (table, key), row in take_changes(lab, campaign).items():
-            place = _place(table, key)
+        if isinstance(event, Started):
+            _forget(rows, event.deck)
+        for (table, *key), row in take_changes(lab).items():
+            place = tuple(map(str, key[1:] if table == "ledger" else key))
             if row is None:
-                rows[table].pop(place, None)
+                rows[str(table)].pop(place, None)
             else:
-                rows[table][place] = rows[table].get(place, {}) | dict(row)
+                rows[str(table)][place] = rows[str(table)].get(place, {}) | dict(row)
         yield logged, decided
+
+
+def _forget(rows: Rows, deck: str) -> None:
+    """Another campaign begins on a deck: a journal of an earlier version keeps what is on it of the newest alone."""
+    for table in ("reservation", "lot", "position"):
+        rows[table] = {place: row for place, row in rows[table].items() if row["instruments"] != deck}
 
 
 def empty() -> Rows:
@@ -62,6 +82,7 @@ def stored(journal: Journal) -> Rows:
 def differences(expected: Rows, found: Rows) -> list[str]:
     """Every value in which `found` differs from what is stored, `expected`, in words."""
     words = []
+    expected, found = _as_then(expected), _as_then(found)
     for table in PROJECTED:
         words += [f"{table} {place}: not written" for place in expected[table].keys() - found[table].keys()]
         words += [f"{table} {place}: not in the journal" for place in found[table].keys() - expected[table].keys()]
@@ -73,8 +94,18 @@ def differences(expected: Rows, found: Rows) -> list[str]:
     return words
 
 
-def _place(table: str, key: str) -> tuple[str, ...]:
-    return (key,) if table in ("campaign", "step", "question") else tuple(key.split("|", 1))
+def _as_then(rows: Rows) -> Rows:
+    """Trials by their experiment: of an earlier version's campaign those that had none are in its events alone."""
+    kept = {
+        (str(row["campaign"]), str(row["label"])): {name: value for name, value in row.items() if name != "n"}
+        for row in rows["trial"].values()
+        if row["label"]
+    }
+    places = {  # and whose container stood somewhere, is in them alone too
+        place: {name: value for name, value in row.items() if name != "label"}
+        for place, row in rows["position"].items()
+    }
+    return {**rows, "trial": kept, "position": places}
 
 
 def _same(column: str, then: Any, now: Any) -> bool:

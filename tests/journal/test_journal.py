@@ -71,27 +71,29 @@ def test_events_come_back_in_their_order_with_what_was_decided(journal: Journal,
 
 
 def test_an_event_and_what_it_changes_are_kept_together_or_not_at_all(journal: Journal) -> None:
-    lot = {"campaign": "c-1", "name": "water", "usable_ml": 5.0, "reserved_ml": 1.0, "unknown_ml": 0.25}
-    journal.record([event("started", changes={("lot", "c-1|water"): lot})])
-    journal.record([event("step_ended", changes={("lot", "c-1|water"): {**lot, "usable_ml": 4.0}})])
+    lot = {"instruments": "real", "name": "water", "usable_ml": 5.0, "reserved_ml": 1.0, "unknown_ml": 0.25}
+    journal.record([event("started", changes={("lot", "real", "water"): lot})])
+    journal.record([event("step_ended", changes={("lot", "real", "water"): {**lot, "usable_ml": 4.0}})])
     assert [dict(row) for row in journal.rows(schema.lot)] == [{**lot, "usable_ml": 4.0}]
 
     def broken(connection: Any) -> None:
         raise IllegalTransitionError("a bug")
 
     with pytest.raises(IllegalTransitionError):
-        journal.record([event("step_ended", changes={("lot", "c-1|water"): {**lot, "usable_ml": 3.0}}, also=broken)])
+        journal.record(
+            [event("step_ended", changes={("lot", "real", "water"): {**lot, "usable_ml": 3.0}}, also=broken)]
+        )
     assert journal.rows(schema.lot)[0]["usable_ml"] == 4.0
     assert len(list(journal.events("c-1"))) == 2
 
 
 def test_a_row_may_leave_out_what_stays_as_it_is(journal: Journal) -> None:
     row = {"id": "c-1", "name": "c", "state": "running", "simulated": True, "budget": 3, "tried": 0}
-    first = event("started", changes={("campaign", "c-1"): {**row, "spec": "all of it"}})
+    first = event("started", changes={("campaign", "c-1"): {**row, "title": "all of it"}})
     journal.record([first, event("suggested", changes={("campaign", "c-1"): {**row, "tried": 1}})])
     journal.record([event("step_ended", changes={("campaign", "c-1"): {**row, "tried": 2}})])
     (kept,) = journal.rows(schema.campaign)
-    assert (kept["tried"], kept["spec"]) == (2, "all of it")
+    assert (kept["tried"], kept["title"]) == (2, "all of it")
 
 
 def test_many_threads_are_committed_together_and_none_suffers_for_another(journal: Journal) -> None:
@@ -154,6 +156,9 @@ def test_an_old_controller_writes_nothing_once_there_is_a_newer_one(journal: Jou
     assert list(journal.events("c-1")) == []
 
 
+MINE = {"step_id": "c-1/0001/dose", "campaign": "c-1", "label": "0001", "step": "dose"}
+
+
 def intent(n: int = 0, **changes: Any) -> Intent:
     given: dict[str, Any] = {
         "device": "pump",
@@ -162,14 +167,12 @@ def intent(n: int = 0, **changes: Any) -> Intent:
         "reconcile": "by_counter",
         "witness": 0.0,
     }
-    return Intent(
-        **{"step_id": "c-1/0001/dose", "n": n, "kind": "set", "epoch": 1, "prepared_s": 1.0, **given, **changes}
-    )
+    return Intent(**{**MINE, "n": n, "kind": "set", "epoch": 1, "prepared_s": 1.0, **given, **changes})
 
 
 def reading(n: int, value: float = 1.0, **changes: Any) -> Observation:
     given = {"device": "scale", "reading": {"mass": {"value": value, "timestamp": 2.0}}, "lab_time_s": 2.0}
-    return Observation(**{"step_id": "c-1/0001/dose", "n": n, **given, **changes})
+    return Observation(**{**MINE, "n": n, **given, **changes})
 
 
 def decided(one: Intent, state: Any, **changes: Any) -> Intent:

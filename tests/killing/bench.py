@@ -384,6 +384,7 @@ def assert_once(one: Bench, *, exact: bool = True) -> int:
         intents = journal.rows(schema.intent)
         seen = schema.observation
         readings = [orjson.loads(row["reading"]) for row in journal.rows(seen, seen.c.superseded.is_(False))]
+        measured = journal.rows(schema.trial, schema.trial.c.status == "done")
     left = [dict(row) for row in intents if row["state"] not in ("confirmed", "absent")]
     assert not left, left
     effects = Counter(effect["effect"] for effect in one.effects())
@@ -404,6 +405,6 @@ def assert_once(one: Bench, *, exact: bool = True) -> int:
         if exact:
             assert given[device] >= wanted_ul - 2.0 * count, f"{device} gave only {given[device]:g} of {wanted_ul:g} ul"
     found = sorted(one["meter_y"]["value"] for one in readings if "meter_y" in one)
-    trials = sorted(json.loads(row["trial"])["outcomes"]["y"]["mean"] for row in told)
+    trials = sorted(json.loads(row["trial"])["outcomes"]["y"]["mean"] for row in measured)
     assert found == trials, "a reading was lost"
     return count

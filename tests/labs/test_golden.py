@@ -51,7 +51,11 @@ def test_each_experiment_has_the_number_on_its_vial(data: Path) -> None:
         core = rebuilt(journal, WHOLE)
         rows = journal.rows(schema.experiment, schema.experiment.c.campaign == WHOLE)
         assert {one["state"] for one in rows} == {"complete"}
-        stored = {one["label"]: json.loads(one["trial"]) for one in rows}
+        stored = {
+            one["label"]: json.loads(one["trial"])
+            for one in journal.rows(schema.trial, schema.trial.c.campaign == WHOLE)
+        }
+        assert set(stored) == {one["label"] for one in rows}
     x = {one.id: round(float(one.params["x"]), 3) for one in core.trials}
     assert x == {  # then 0001 to 0009 in this order; the veto named 0005
         "0001": 0.054,

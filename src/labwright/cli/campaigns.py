@@ -70,13 +70,13 @@ def running_campaign(journal: Journal) -> str:
 
 
 def campaign_rows(journal: Journal) -> list[dict[str, Any]]:
-    """All campaigns with ``began_s`` and ``last_event``, the one that something happened in last at the end."""
+    """All campaigns with ``last_event`` and the wall time of their first (``wall_began_s``), the most recent last."""
     event, campaign = schema.event, schema.campaign
     mine = event.c.campaign == campaign.c.id
     # By the index: of a year's events only the first and the last of each campaign are read.
     began = sa.select(event.c.wall_time_s).where(mine).order_by(event.c.id).limit(1).scalar_subquery()
     last = sa.select(event.c.id).where(mine).order_by(event.c.id.desc()).limit(1).scalar_subquery()
-    query = sa.select(campaign, began.label("began_s"), last.label("last_event"))
+    query = sa.select(campaign, began.label("wall_began_s"), last.label("last_event"))
     rows = [dict(row) for row in journal.read(query) if row["last_event"] is not None]
     return sorted(rows, key=lambda row: int(row["last_event"]))
 
@@ -95,6 +95,13 @@ def choose(journal: Journal, name: str) -> dict[str, Any]:
         raise ConfigError(f"the journal {journal.name} holds no campaign; run one first (labwright campaign run)")
     known = [*dict.fromkeys(row["name"] for row in rows), *(row["id"] for row in rows[-NAMED:])]
     raise ConfigError(f"{journal.name}: {unknown('campaign', name, known)}")
+
+
+def spec_of(journal: Journal, campaign: str) -> dict[str, Any]:
+    """What a campaign carries out, as it was started."""
+    table = schema.campaign_spec
+    found: dict[str, Any] = orjson.loads(journal.rows(table, table.c.campaign == campaign)[0]["spec"])
+    return found
 
 
 def is_paused(row: dict[str, Any]) -> bool:
@@ -174,7 +181,7 @@ def questions_of(journal: Journal, *where: sa.ColumnElement[bool]) -> list[dict[
 
 def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
     """A campaign as `list` has it."""
-    spec = orjson.loads(row["spec"])
+    spec = spec_of(journal, row["id"])
     question = schema.question
     mine = questions_of(journal, question.c.campaign == row["id"], question.c.state == "open")
     running = here.campaign == row["id"] and row["state"] not in OVER
@@ -191,7 +198,7 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
         "budget": row["budget"],
         **_judged(journal, row["id"], spec),
         "objective": spec["objective"],
-        "began_s": row["began_s"],
+        "began_s": row["wall_began_s"],
         "controller": running,
         "questions": [one["id"] for one in mine],
         "waits_for": _waits_for(journal, row, [one["id"] for one in mine], spec, running=running),
@@ -238,8 +245,8 @@ def _waits_for(
 
 def _judged(journal: Journal, campaign: str, spec: dict[str, Any]) -> dict[str, Any]:
     """The best mean of the objective, as measured, and how many experiments are on the Pareto front of several."""
-    experiment = schema.experiment
-    rows = journal.rows(experiment, experiment.c.campaign == campaign, experiment.c.trial != "")
+    table = schema.trial
+    rows = journal.rows(table, table.c.campaign == campaign, table.c.status == "done", order=table.c.n)
     objective, *more = [Objective.model_validate(one) for one in (spec["objective"], *spec.get("more_objectives", ()))]
     limits = [OutcomeLimit.model_validate(one) for one in spec.get("outcome_limits", ())]
     fidelity = Fidelity.model_validate(spec["fidelity"]) if spec.get("fidelity") else None
@@ -250,6 +257,12 @@ def _judged(journal: Journal, campaign: str, spec: dict[str, Any]) -> dict[str, 
         "best": None if best is None else best.outcomes[objective.name].mean,
         "front": len(front([objective, *more], judged)) if more and judged else None,
     }
+
+
+def _stocks(journal: Journal, instruments: str) -> list[dict[str, Any]]:
+    """What is left of the stocks of these instruments."""
+    lot = schema.lot
+    return [dict(one) for one in journal.rows(lot, lot.c.instruments == instruments, order=lot.c.name)]
 
 
 def _best_words(row: dict[str, Any]) -> str:
@@ -274,7 +287,7 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
         by_label.setdefault(one["label"], []).append({**one})
     doubts = journal.rows(
         intent,
-        intent.c.step_id.startswith(f"{campaign}/", autoescape=True),
+        intent.c.campaign == campaign,
         intent.c.state.in_(("prepared", "unknown")),
         order=(intent.c.prepared_s),
     )
@@ -312,7 +325,7 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
             {key: one[key] for key in ("resource", "state", "label", "step_id")}
             for one in journal.rows(reservation, reservation.c.campaign == campaign, order=reservation.c.resource)
         ],
-        "stocks": journal.rows(schema.lot, schema.lot.c.campaign == campaign, order=schema.lot.c.name),
+        "stocks": _stocks(journal, row["instruments"]),
         "doubts": [
             {
                 "intent": f"{one['step_id']}#{one['n']}",

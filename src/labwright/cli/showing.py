@@ -113,9 +113,8 @@ class Shown:
 
     def _line(self, logged: LoggedEvent, event: Event, core: CampaignCore) -> bool:
         value = {**logged.payload, "id": logged.id}
-        for decided in logged.decisions:
-            asked = core.questions.get(str(decided).removeprefix("question "))
-            if asked is not None:  # no further line may come before it is answered
+        for asked in core.open_questions:
+            if f"question {asked.id}" in logged.decisions:  # no further line may come before it is answered
                 value["question"] = {"id": asked.id, "text": asked.text, "choices": asked.choices}
                 value["waits_for"] = core.waits_for()
                 console.print(question_words(asked.id, asked.text, asked.choices), style="bold yellow", markup=False)

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from labwright.cli.campaigns import OVER, Controller, choose, controller, is_paused
+from labwright.cli.campaigns import OVER, Controller, choose, controller, is_paused, spec_of
 from labwright.cli.output import console, emit, whoami
 from labwright.journal import Journal, reset_command
 from labwright.model.errors import ConfigError, JournalError, RefusedError, unknown
@@ -148,7 +146,7 @@ def _named(by: str, because: str) -> None:
 
 def _space(place: str | Path, name: str) -> Space:
     with Journal(place) as journal:
-        return Space.model_validate(orjson.loads(choose(journal, name)["spec"])["space"])
+        return Space.model_validate(spec_of(journal, choose(journal, name)["id"])["space"])
 
 
 def _values(space: Space, words: Sequence[str]) -> Params:

@@ -89,9 +89,8 @@ def _line(logged: LoggedEvent, core: CampaignCore, *, json: bool) -> bool:
         times = {"lab_time_s": logged.lab_time_s, "wall_time_s": logged.wall_time_s}
         return emitted({**logged.payload, "id": logged.id, "campaign": logged.campaign, "epoch": logged.epoch, **times})
     console.print(f"{when(logged.wall_time_s)}  {told(logged.payload)}", markup=False)
-    for decided in logged.decisions:
-        asked = core.questions.get(str(decided).removeprefix("question "))
-        if asked is not None:
+    for asked in core.open_questions:
+        if f"question {asked.id}" in logged.decisions:
             console.print(question_words(asked.id, asked.text, asked.choices), style="bold yellow", markup=False)
     return True
 

@@ -87,12 +87,16 @@ class CampaignCore:
         self.reason = ""
         self.engine = 1
         """Version of the engine that decides for it now."""
-        self.proposals = Proposals()
+        self.proposals = Proposals(campaign, dispatcher.work.dirty)
         self.calibrations: dict[str, dict[str, Any]] = {}
         self.tried = 0
         """Experiments carried out or under way, which is what the budget counts."""
         self.paused = False
         """Whether no operation may begin: beside the phase, for something can begin while it is draining too."""
+        self.began_s: float | None = None
+        """Lab time at which it started."""
+        self.ended_s: float | None = None
+        """Lab time at which it was over."""
         self.stopping = Stopping()
         self.deck_checked: DeckChecked | None = None
         self.durations = Durations()
@@ -220,6 +224,10 @@ class CampaignCore:
     def trial_of(self, experiment: Experiment) -> int | None:
         """Index of an experiment's trial; None for a preparation."""
         return self._trials_of.get(experiment.label)
+
+    def has_experiment(self, trial: Trial) -> bool:
+        """Whether a trial is an experiment's, and so called by its label."""
+        return trial.id in self._trials_of
 
     def waits_for(self) -> list[str]:
         """What has to happen before anything else can, in words for a person."""
@@ -379,7 +387,7 @@ class CampaignCore:
             )
         except ValidationError as error:
             return f"found what cannot be used: {error.errors()[0]['msg']}"
-        self.trials[index] = trial
+        self.proposals.replace(index, trial)
         self.stopping.take(self.spec, trial, self.trials)
         return ""
 
@@ -427,6 +435,7 @@ class CampaignCore:
         orders: list[Instruction] = [PauseStations(on=True)] if self.paused else []
         orders += self.work.resumed(self, event.used)
         self.proposals.unwanted = False  # the planner that was asked has ended with the controller
+        self.proposals.write_anew()
         if self.asking:
             orders.append(Ask(self.asking, self.state()))
         return orders

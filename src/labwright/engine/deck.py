@@ -224,8 +224,10 @@ def answer_deck(journal: Journal, question: DeckQuestion, answer: str, *, by: st
         "wall_time_s": time.time(),
         "payload": event.model_dump_json(),
         "decisions": "[]",
+        "instruments": question.instruments,
     }
-    table = schema.question
+    table, taken = schema.question, schema.reservation
+    left = sa.delete(taken).where(taken.c.instruments == question.instruments, taken.c.campaign == question.campaign)
     known = sa.select(table.c.state).where(table.c.id == question.id)
 
     def work(connection: sa.Connection) -> bool:
@@ -233,6 +235,7 @@ def answer_deck(journal: Journal, question: DeckQuestion, answer: str, *, by: st
             return False
         journal.statements.put(connection, "event", [row])
         journal.statements.put(connection, "question", [question.row(event)])
+        connection.execute(left)
         return True
 
     if not journal.write_alone(work):

@@ -9,8 +9,8 @@ from typing import Any
 from labwright.engine.experiment import Experiment, StepRun
 
 Row = Mapping[str, Any]
-Changes = dict[tuple[str, str], Row | None]
-"""By table and primary key (joined by ``|``): the row as it is now, None where it is gone."""
+Changes = dict[tuple[str | int, ...], Row | None]
+"""By table and primary key: the row as it is now, None where it is gone."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Spent:
     """An entry of the ledger: what a step, or a whole experiment whose steps are not counted, has taken of a stock.
 
     Attributes:
-        number: of the entry in its campaign, from 1.
+        number: of the entry since this core began, from 1; the journal counts those of a deck.
         stock: its name.
         campaign: its id.
         label: of the experiment.
@@ -67,6 +67,8 @@ class DirtyRows:
         lots: stocks by name.
         spent: new entries of the ledger.
         positions: what positions hold now.
+        trials: campaign and index of those that have changed.
+        vetoes: campaign and index of new ones.
     """
 
     campaigns: set[str] = field(default_factory=set)
@@ -78,6 +80,8 @@ class DirtyRows:
     lots: set[str] = field(default_factory=set)
     spent: list[Spent] = field(default_factory=list)
     positions: dict[str, str] = field(default_factory=dict)
+    trials: dict[tuple[str, int], None] = field(default_factory=dict)
+    vetoes: dict[tuple[str, int], None] = field(default_factory=dict)
 
     def clear(self) -> None:
         """All of it is written."""

@@ -205,7 +205,7 @@ class CampaignRun:
             taken.callback(self._actor.close)
             self._wake = WakePort(self._woken, self._idle)
             taken.callback(self._wake.close)
-            self.epoch = journal.control(by, self._wake.number)
+            self.epoch = journal.control(by, self._wake.number, instruments=lab.instruments, engine=ENGINE)
             journal.listeners.append(self.note)
             taken.callback(journal.listeners.remove, self.note)
             self._listening = journal.listen(self._woken)
@@ -392,8 +392,9 @@ class CampaignRun:
                 self._stop_now(event.why, event.by)
         if PauseStations(on=True) in instructions:
             self._carry_out(PauseStations(on=True))
-        for grant in self._lab_core.grant() if self._going else ():
-            self._keep(grant.event, grant.instructions, self._lab.clock.now(), kept, seen)
+        now_s = self._lab.clock.now()
+        for grant in self._lab_core.grant(now_s) if self._going else ():
+            self._keep(grant.event, grant.instructions, now_s, kept, seen)
             instructions += grant.instructions
         if kept:
             self._journal.record(kept)
@@ -433,7 +434,8 @@ class CampaignRun:
             payload=event.model_dump_json().encode(),
             decisions=orjson.dumps(decisions(decided)),
             lab_time_s=now_s,
-            changes=take_changes(self._lab_core, self._id),
+            changes=take_changes(self._lab_core),
+            instruments=self._lab.instruments,
             also=self._also(decided),
             command=command.id if command else 0,
             answer=f"done: {self.core.trials[-1].id}" if isinstance(event, Proposed) else "done",

@@ -58,6 +58,11 @@ class Started(Frozen):
     naming: Literal[1, 2] = 1
     engine: int = 1
 
+    @property
+    def deck(self) -> str:
+        """Which instruments, also of a campaign that was started before the journal named them."""
+        return self.instruments or ("here" if self.simulated else "real")
+
 
 class Resumed(Frozen):
     """Another controller resumes the campaign: the one before has died or was ended.

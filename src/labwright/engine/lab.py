@@ -45,6 +45,7 @@ class LabCore:
 
     Attributes:
         campaigns: by id, in the order in which they came.
+        instruments: which deck this is, from the first campaign that starts: ``real``, ``here``, or where else.
         now_s: lab time of the newest event.
         dirty: what has changed since the tables were written last.
     """
@@ -54,6 +55,7 @@ class LabCore:
         self.work = Work(self.dirty, Reservations(self.dirty), Material(self.dirty), Questions(self.dirty))
         self.dispatcher = Dispatcher(self.work)
         self.campaigns: dict[str, CampaignCore] = {}
+        self.instruments = ""
         self.now_s = 0.0
 
     @property
@@ -87,6 +89,8 @@ class LabCore:
         decided = core.take(event)
         self.now_s = at_s
         if isinstance(event, Started):
+            core.began_s = at_s
+            self.instruments = self.instruments or event.deck
             self._stock(event)
         decided += self.work.settle(self.campaigns)
         if core.engine == 1:
@@ -98,13 +102,17 @@ class LabCore:
         if isinstance(event, Granted):
             taken = [self.dispatcher.taken(campaign, step_id) for step_id in event.steps]
             decided += [self._start(experiment, run) for experiment, run in taken]
-        return decided + core.finish()
+        return decided + self._finish(core)
 
-    def grant(self) -> list[Grant]:
+    def grant(self, at_s: float) -> list[Grant]:
         """What the lab lets its campaigns do now, after all that has happened; done already, as if it were handled.
 
         Campaigns whose newest controller was of engine 1 are left out: they decide when they handle an event.
+
+        Args:
+            at_s: lab time, at which it is recorded.
         """
+        self.now_s = at_s
         begins: dict[str, list[Begun]] = {}
         decided: dict[str, list[Instruction]] = {}
         for core in self.campaigns.values():
@@ -118,7 +126,7 @@ class LabCore:
         granted = []
         for campaign, instructions in decided.items():
             event = Granted(begins=tuple(begins.get(campaign, ())), steps=tuple(steps.get(campaign, ())))
-            granted.append(Grant(campaign, event, instructions + self.campaigns[campaign].finish()))
+            granted.append(Grant(campaign, event, instructions + self._finish(self.campaigns[campaign])))
         return granted
 
     def snapshot(self) -> bytes:
@@ -128,6 +136,13 @@ class LabCore:
         work = {name: value for name, value in vars(self.work).items() if name not in derived}
         state = {"campaigns": self.campaigns, "work": work}
         return orjson.dumps(state, default=_plain, option=how)
+
+    def _finish(self, core: CampaignCore) -> list[Instruction]:
+        """End a campaign of which nothing is under way any more."""
+        decided = core.finish()
+        if core.over and core.ended_s is None:
+            core.ended_s = self.now_s
+        return decided
 
     def _stock(self, event: Started) -> None:
         """A campaign begins with the material that its lab has for it."""

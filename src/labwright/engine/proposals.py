@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Vetoed
 from labwright.model.campaign import Suggestion, Trial, TrialStatus, Veto
 from labwright.model.errors import unknown
@@ -25,6 +26,8 @@ class Proposals:
     never gets one (infeasible, vetoed, withdrawn), is called ``p1``, ``p2`` and so on, and takes no number away.
 
     Attributes:
+        campaign: whose they are.
+        dirty: collects what has changed.
         trials: all of the campaign, in the order in which they were proposed.
         vetoes: what people do not want to be tried.
         wanted: proposals of people that have not started: index among the trials, and what each takes of
@@ -37,6 +40,8 @@ class Proposals:
         became: experiment by the proposal that it was before it began.
     """
 
+    campaign: str
+    dirty: DirtyRows
     trials: list[Trial] = field(default_factory=list)
     vetoes: list[Veto] = field(default_factory=list)
     wanted: dict[int, dict[str, float]] = field(default_factory=dict)
@@ -84,11 +89,25 @@ class Proposals:
             **more,
         )
         self.trials.append(trial)
-        return len(self.trials) - 1
+        return self._touch(len(self.trials) - 1)
 
     def change(self, index: int, **update: Any) -> None:
         """Set attributes of a trial; they are not validated."""
-        self.trials[index] = self.trials[index].model_copy(update=update)
+        self.replace(index, self.trials[index].model_copy(update=update))
+
+    def replace(self, index: int, trial: Trial) -> None:
+        """What has become of a trial."""
+        self.trials[index] = trial
+        self._touch(index)
+
+    def write_anew(self) -> None:
+        """Have all of it written: a journal of an earlier release holds only trials that had an experiment."""
+        self.dirty.trials.update(((self.campaign, index), None) for index in range(len(self.trials)))
+        self.dirty.vetoes.update(((self.campaign, index), None) for index in range(len(self.vetoes)))
+
+    def _touch(self, index: int) -> int:
+        self.dirty.trials[self.campaign, index] = None
+        return index
 
     def ask(self) -> int:
         """The planner is asked; the number of it."""
@@ -127,6 +146,7 @@ class Proposals:
     def forbid(self, veto: Veto, space: Space) -> None:
         """Keep all later experiments, and proposals that have not started, away from a point."""
         self.vetoes.append(veto)
+        self.dirty.vetoes[self.campaign, len(self.vetoes) - 1] = None
         for index in list(self.wanted):
             if covers(veto, space, self.trials[index].params):
                 self.drop(index, veto_words(veto))

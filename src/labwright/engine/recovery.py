@@ -48,12 +48,7 @@ def unfinished(journal: Journal, name: str = "", instruments: str = "") -> str |
 def campaigns_on(journal: Journal) -> list[tuple[str, str]]:
     """All campaigns, the newest last, and the instruments each is on."""
     known = {row["id"]: str(row["instruments"]) for row in journal.rows(campaign_table)}
-    return [(one, known.get(one) or _instruments(started(journal, one))) for one in journal.campaigns()]
-
-
-def _instruments(first: Started) -> str:
-    """On which instruments a campaign is that was started before the journal named them."""
-    return first.instruments or ("here" if first.simulated else "real")
+    return [(one, known.get(one) or started(journal, one).deck) for one in journal.campaigns()]
 
 
 def replayed(
@@ -140,7 +135,8 @@ def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None
                     payload=event.model_dump_json().encode(),
                     decisions=orjson.dumps(decided),
                     lab_time_s=now_s,
-                    changes=take_changes(lab, campaign),
+                    changes=take_changes(lab),
+                    instruments=lab.instruments,
                 )
             )
     journal.record(kept)

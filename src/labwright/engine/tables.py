@@ -4,51 +4,69 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from labwright.engine.core import CampaignCore
-from labwright.engine.dirty import Changes, Row
+from labwright.engine.dirty import Changes, DirtyRows, Row
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.lab import LabCore
 from labwright.model.material import NL_PER_ML
 
 
-def take_changes(lab: LabCore, campaign: str) -> Changes:
-    """The rows that the events of a campaign have changed, once."""
-    dirty, changes, core = lab.dirty, Changes(), lab.campaign(campaign)
-    if dirty.campaigns or dirty.experiments:
-        spec = {"spec": _spec(core)} if campaign in dirty.specs else {}
-        changes["campaign", campaign] = _campaign(core) | spec
+def take_changes(lab: LabCore) -> Changes:
+    """The rows that events have changed, of all campaigns and of the lab, once."""
+    dirty, changes, deck = lab.dirty, Changes(), lab.instruments
+    campaigns = [*dirty.campaigns, *(experiment.owner for experiment in dirty.experiments.values())]
+    for campaign in dict.fromkeys(campaigns):
+        changes["campaign", campaign] = _campaign(lab.campaigns[campaign])
+    for campaign in dirty.specs:
+        spec = lab.campaigns[campaign].spec.model_dump_json()
+        changes["campaign_spec", campaign] = {"campaign": campaign, "spec": spec}
+    for campaign, index in dirty.trials:
+        changes["trial", campaign, index + 1] = _trial(lab.campaigns[campaign], index)
+    for campaign, index in dirty.vetoes:
+        changes["veto", campaign, index + 1] = _veto(lab.campaigns[campaign], index)
     for experiment in dirty.experiments.values():
-        changes["experiment", f"{experiment.owner}|{experiment.label}"] = _experiment(core, experiment)
+        changes["experiment", experiment.owner, experiment.label] = _experiment(experiment)
     for step_id, (experiment, run) in dirty.steps.items():
         changes["step", step_id] = _step(experiment, run)
-    for resource in dirty.resources:
-        holder = lab.reservations.taken.get(resource)
-        row = {"resource": resource, "campaign": campaign}
-        if holder is not None:
-            row |= {"label": holder.label, "step_id": holder.step_id, "state": holder.state}
-        changes["reservation", f"{campaign}|{resource}"] = row if holder is not None else None
     for key, asked in dirty.questions.items():
         changes["question", key] = asked
+    _of_the_deck(lab, dirty, deck, changes)
+    dirty.clear()
+    return changes
+
+
+def _of_the_deck(lab: LabCore, dirty: DirtyRows, deck: str, changes: Changes) -> None:
+    """What all campaigns on these instruments share."""
+    for resource in dirty.resources:
+        holder = lab.reservations.taken.get(resource)
+        row: dict[str, Any] | None = None
+        if holder is not None:
+            row = {"instruments": deck, "resource": resource, "campaign": holder.owner, "label": holder.label}
+            row |= {"step_id": holder.step_id, "state": holder.state}
+        changes["reservation", deck, resource] = row
     for name in dirty.lots:
         used = lab.material.used.get(name)
-        changes["lot", f"{campaign}|{name}"] = {
-            "campaign": campaign,
+        changes["lot", deck, name] = {
+            "instruments": deck,
             "name": name,
             "usable_ml": lab.material.left_ml(name),
             "reserved_ml": lab.material.reserved_ml(name),
             "unknown_ml": used.unknown_nl / NL_PER_ML if used else 0.0,
         }
     for spent in dirty.spent:  # numbered, so that of several events in one transaction none hides another's entry
-        changes["ledger", f"{spent.campaign}|{spent.number}"] = spent.row()
+        changes["ledger", deck, spent.campaign, spent.number] = {**spent.row(), "instruments": deck}
+    takers = {experiment.place: experiment for experiment in dirty.experiments.values()}
     for name, holds in dirty.positions.items():
-        changes["position", f"{campaign}|{name}"] = {"campaign": campaign, "name": name, "holds": holds}
-    dirty.clear()
-    return changes
-
-
-def _spec(core: CampaignCore) -> str:
-    """Written once: with thousands of candidates it is by far the largest part of a campaign's row."""
-    return core.spec.model_dump_json()
+        taker = takers.get(name)
+        changes["position", deck, name] = {
+            "instruments": deck,
+            "name": name,
+            "campaign": taker.owner if taker else "",
+            "label": taker.label if taker else "",
+            "holds": holds,
+        }
 
 
 def _campaign(core: CampaignCore) -> dict[str, Any]:
@@ -62,14 +80,41 @@ def _campaign(core: CampaignCore) -> dict[str, Any]:
         "lab": started.lab,
         "lab_sha256": started.lab_sha256,
         "simulated": started.simulated,
-        "instruments": started.instruments or ("here" if started.simulated else "real"),
+        "instruments": started.deck,
         "budget": started.spec.budget,
         "tried": core.tried,
+        "began_s": core.began_s,
+        "ended_s": core.ended_s,
+        "planner": started.spec.planner.name,
     }
 
 
-def _experiment(core: CampaignCore, experiment: Experiment) -> Row:
-    trial = core.trial_of(experiment)
+def _trial(core: CampaignCore, index: int) -> Row:
+    trial = core.trials[index]
+    return {
+        "campaign": core.campaign,
+        "n": index + 1,
+        "id": trial.id,
+        "status": trial.status,
+        "source": trial.source,
+        "label": trial.id if core.has_experiment(trial) else "",
+        "trial": trial.model_dump_json(),
+    }
+
+
+def _veto(core: CampaignCore, index: int) -> Row:
+    veto = core.vetoes[index]
+    return {
+        "campaign": core.campaign,
+        "n": index + 1,
+        "params": orjson.dumps(veto.params).decode(),
+        "reach": veto.reach,
+        "by": veto.by,
+        "because": veto.because,
+    }
+
+
+def _experiment(experiment: Experiment) -> Row:
     return {
         "campaign": experiment.owner,
         "label": experiment.label,
@@ -78,7 +123,6 @@ def _experiment(core: CampaignCore, experiment: Experiment) -> Row:
         "state": experiment.state,
         "reason": experiment.reason,
         "stands_at": experiment.stands_at,
-        "trial": "" if trial is None else core.trials[trial].model_dump_json(),
     }
 
 

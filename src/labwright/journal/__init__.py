@@ -1,6 +1,6 @@
 """The truth: run documents, events, intents of operations; on the disk before anything is done about them."""
 
-from labwright.journal.journal import Changes, Command, Journal, LoggedEvent, NewEvent, journal_file
+from labwright.journal.journal import Changes, Command, Journal, LoggedEvent, NewEvent, Snapshot, journal_file
 from labwright.journal.latch import (
     Latch,
     instruments_words,
@@ -30,6 +30,7 @@ __all__ = [
     "NewEvent",
     "Recovered",
     "RunJournal",
+    "Snapshot",
     "StepJournal",
     "Teller",
     "WakePort",

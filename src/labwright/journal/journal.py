@@ -26,8 +26,11 @@ from labwright.journal.writer import Writer
 from labwright.model.errors import ConfigError, JournalError
 
 Row = Mapping[str, Any]
-Changes = Mapping[tuple[str, str], Row | None]
-"""By table and primary key (joined by ``|``): the row as it is now, None where it is gone."""
+Key = tuple[str | int, ...]
+"""A table and the primary key of a row."""
+
+Changes = Mapping[Key, Row | None]
+"""By table and primary key: the row as it is now, None where it is gone."""
 
 CHUNK = 1000
 """Events read at a time; a campaign may have more than a memory wants."""
@@ -35,6 +38,9 @@ CHUNK = 1000
 
 PAYLOAD_MOST = 100_000
 """Characters of a command's payload; what is longer is no command."""
+
+SNAPSHOTS = 2
+"""So many are kept of each deck: one is enough, and the one before it where that should be damaged."""
 
 TOLD_S = 1.0
 """Wall seconds that listeners may take to hear the last words."""
@@ -47,7 +53,12 @@ def journal_file(data: Path) -> Path:
 
 @dataclass(frozen=True)
 class LoggedEvent:
-    """An event as it was recorded."""
+    """An event as it was recorded.
+
+    Attributes:
+        campaign: whose it is; empty for the lab's own.
+        instruments: on which instruments.
+    """
 
     id: int
     campaign: str
@@ -57,6 +68,7 @@ class LoggedEvent:
     payload: dict[str, Any]
     decisions: list[Any]
     epoch: int
+    instruments: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,7 @@ class NewEvent:
     """An event to be recorded, with all it changes.
 
     Attributes:
-        campaign: its id.
+        campaign: its id; empty for what belongs to the lab alone.
         kind: of event.
         payload: JSON.
         decisions: what the core decided on it, JSON.
@@ -72,6 +84,7 @@ class NewEvent:
         changes: rows of the other tables as they are afterwards.
         command: id of the command that asked for it; taken in the same transaction.
         answer: the reply to the command.
+        instruments: on which instruments it happens.
     """
 
     campaign: str
@@ -83,6 +96,26 @@ class NewEvent:
     also: Callable[[sa.Connection], None] | None = None
     command: int = 0
     answer: str = ""
+    instruments: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a deck's core, from which it can be rebuilt without the events before.
+
+    Attributes:
+        instruments: which deck.
+        engine: version of the engine that wrote it; another cannot read it.
+        state: as that engine writes it.
+        event_id: of the last event in it; 0 in a new one for the newest of those that are recorded with it.
+        taken_s: wall time.
+    """
+
+    instruments: str
+    engine: int
+    state: str
+    event_id: int = 0
+    taken_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -153,12 +186,14 @@ class Journal:
         take_or_refuse(self._lock, self._engine, self._holder())
         self._claimed = True
 
-    def control(self, by: str, wake_port: int = 0) -> int:
+    def control(self, by: str, wake_port: int = 0, *, instruments: str = "", engine: int = 1) -> int:
         """Become the one controller; its epoch, larger than all before.
 
         Args:
             by: who has started it.
             wake_port: UDP port on loopback where it hears that commands wait.
+            instruments: on which instruments.
+            engine: version of the engine that writes.
 
         Raises:
             RefusedError: another controller runs.
@@ -171,6 +206,8 @@ class Journal:
             "by": by,
             "wake_port": wake_port,
             "began_s": time.time(),
+            "engine": engine,
+            "instruments": instruments,
         }
         # What was asked of one that has died must not take effect by surprise; an answer to a question still holds.
         table = schema.command
@@ -191,8 +228,12 @@ class Journal:
         self._writer = Writer(self._engine, int(epoch[0]), self._lock, self._tell)
         return int(epoch[0])
 
-    def record(self, events: Sequence[NewEvent]) -> None:
+    def record(self, events: Sequence[NewEvent], snapshot: Snapshot | None = None) -> None:
         """Keep events and all they change, in one transaction.
+
+        Args:
+            events: in their order.
+            snapshot: the state after the last of them, if it is to be kept too.
 
         Raises:
             JournalError: they are not recorded.
@@ -200,12 +241,14 @@ class Journal:
 
         def work(connection: sa.Connection) -> None:
             self.statements.put(connection, "event", [self._event_row(one) for one in events])
-            latest: dict[tuple[str, str], Row | None] = {}
+            latest: dict[Key, Row | None] = {}
             for one in events:
                 for key, row in one.changes.items():  # a row may leave out columns that stay as they are
                     before = latest.get(key)
                     latest[key] = {**before, **row} if before is not None and row is not None else row
             self._project(connection, latest)
+            if snapshot is not None:
+                keep_snapshot(connection, snapshot, self.writer.epoch)
             for one in events:
                 if one.also is not None:
                     one.also(connection)
@@ -217,6 +260,22 @@ class Journal:
                     )
 
         self.writer.transact(work, "event:" + ",".join(one.kind for one in events))
+
+    def keep_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot that names its last event.
+
+        Raises:
+            JournalError: it is not kept.
+        """
+        epoch = self.writer.epoch
+        self.writer.transact(lambda connection: keep_snapshot(connection, snapshot, epoch), "snapshot")
+
+    def newest_snapshot(self, instruments: str, engine: int) -> Snapshot | None:
+        """The newest snapshot of a deck that this version of the engine has written; None if there is none."""
+        table = schema.snapshot
+        mine = sa.select(table).where(table.c.instruments == instruments, table.c.engine == engine)
+        rows = self.read(mine.order_by(table.c.event_id.desc(), table.c.id.desc()).limit(1))
+        return Snapshot(**{name: rows[0][name] for name in Snapshot.__dataclass_fields__}) if rows else None
 
     def dismiss(self, command: int, answer: str) -> None:
         """Refuse a command, with the reason."""
@@ -323,9 +382,20 @@ class Journal:
         Raises:
             JournalError: the journal cannot be read.
         """
+        return self._events(schema.event.c.campaign == campaign, after)
+
+    def events_on(self, instruments: str, after: int = 0) -> Iterator[LoggedEvent]:
+        """Events on a deck with ids above `after`, of all its campaigns and of the lab, oldest first.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        return self._events(schema.event.c.instruments == instruments, after)
+
+    def _events(self, which: sa.ColumnElement[bool], after: int) -> Iterator[LoggedEvent]:
         table = schema.event
         while True:
-            wanted = sa.select(table).where(table.c.campaign == campaign, table.c.id > after)
+            wanted = sa.select(table).where(which, table.c.id > after)
             rows = self.read(wanted.order_by(table.c.id).limit(CHUNK))
             for row in rows:
                 decisions = orjson.loads(row["decisions"]) if row["decisions"] else []
@@ -344,7 +414,8 @@ class Journal:
         """Ids of all campaigns, the newest last."""
         # From one campaign to the next by the index: a year's events are not read.
         event = schema.event.alias()
-        ids = sa.select(sa.func.min(schema.event.c.campaign).label("campaign")).cte("ids", recursive=True)
+        least = sa.select(sa.func.min(schema.event.c.campaign).label("campaign"))
+        ids = least.where(schema.event.c.campaign > "").cte("ids", recursive=True)
         following = sa.select(sa.func.min(event.c.campaign)).where(event.c.campaign > ids.c.campaign).scalar_subquery()
         ids = ids.union_all(sa.select(following).where(ids.c.campaign.is_not(None)))
         first = sa.select(event.c.id).where(event.c.campaign == ids.c.campaign).order_by(event.c.id).limit(1)
@@ -401,16 +472,17 @@ class Journal:
             "wall_time_s": time.time(),
             "payload": one.payload.decode(),
             "decisions": one.decisions.decode(),
+            "instruments": one.instruments,
         }
 
     def _project(self, connection: sa.Connection, changes: Changes) -> None:
         """Bring the tables of states to what the events have made of them."""
         alike: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
-        for (name, key), row in changes.items():
+        for (table, *key), row in changes.items():
             if row is None:
-                self.statements.delete(connection, name, key)
+                self.statements.delete(connection, str(table), key)
             else:
-                alike.setdefault((name, tuple(row)), []).append(row)
+                alike.setdefault((str(table), tuple(row)), []).append(row)
         for (name, _), rows in alike.items():
             self.statements.put(connection, name, rows)
 
@@ -443,6 +515,29 @@ class Journal:
             if self._writer is not None and gone(self._engine, error):
                 return self._writer.transact(rows, "read")
             raise refused(self._engine, error) from error
+
+
+def keep_snapshot(connection: sa.Connection, snapshot: Snapshot, epoch: int) -> None:
+    """Write a snapshot, and let all but the newest two of its deck go.
+
+    Args:
+        connection: in a transaction of the controller.
+        snapshot: to be written.
+        epoch: of the controller: where the snapshot names no event, the newest of this epoch is the last in it.
+    """
+    table, event = schema.snapshot, schema.event
+    mine = table.c.instruments == snapshot.instruments
+    last = snapshot.event_id
+    if not last:
+        newest = sa.select(sa.func.max(event.c.id)).where(
+            event.c.instruments == snapshot.instruments, event.c.epoch == epoch
+        )
+        last = int(connection.execute(newest).scalar() or 0)
+    row = {"event_id": last, "instruments": snapshot.instruments, "engine": snapshot.engine}
+    connection.execute(sa.insert(table).values(**row, taken_s=time.time(), state=snapshot.state))
+    order = sa.select(table.c.id).where(mine).order_by(table.c.event_id.desc(), table.c.id.desc())
+    kept = list(connection.execute(order.limit(SNAPSHOTS)).scalars())
+    connection.execute(sa.delete(table).where(mine, table.c.id.not_in(kept)))
 
 
 def _from_json(text: Any) -> Any:

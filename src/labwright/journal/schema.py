@@ -1,7 +1,8 @@
 """The journal's tables. Each change of state is written in one transaction with the event that caused it.
 
-``event`` is the truth: replayed into the engine's core it gives campaigns, experiments, steps, reservations, questions,
-lots and positions again. ``intent`` and ``observation`` are the truth of single operations, written by the stations.
+``event`` is the truth: replayed into the engine's core it gives campaigns, trials, experiments, steps, reservations,
+questions, lots and positions again. ``intent`` and ``observation`` are the truth of single operations, written by the
+stations. Who and what a row belongs to stands in columns of its own; ids are compared, and never taken apart.
 """
 
 from __future__ import annotations
@@ -25,22 +26,48 @@ def _key(column: str) -> sa.Column[str]:
     return sa.Column(column, sa.String(KEY_LENGTH), primary_key=True)
 
 
+def _deck() -> sa.Column[str]:
+    """Which instruments, as part of the key; the path of a file among others, so of any length."""
+    return sa.Column("instruments", sa.Text, primary_key=True)
+
+
 def _text(column: str) -> sa.Column[str]:
     return sa.Column(column, sa.Text, nullable=False, server_default="")
+
+
+def _scope() -> sa.Column[str]:
+    return sa.Column("campaign", sa.String(KEY_LENGTH), nullable=False, server_default="")
 
 
 event = sa.Table(
     "event",
     metadata,
     sa.Column("id", BigId, primary_key=True, autoincrement=True),
-    sa.Column("campaign", sa.String(200), nullable=False, index=True),
+    sa.Column("campaign", sa.String(200), nullable=False),
     sa.Column("kind", sa.String(64), nullable=False),
     sa.Column("epoch", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("lab_time_s", sa.Float, nullable=False),
     sa.Column("wall_time_s", sa.Float, nullable=False),
     sa.Column("payload", sa.Text, nullable=False),
     _text("decisions"),
+    _text("instruments"),
+    sa.Index("event_campaign", "campaign", "id"),
+    sa.Index("event_instruments", "instruments", "id"),
 )
+"""``campaign`` is the scope: a campaign's id, or empty for what belongs to the lab alone."""
+
+snapshot = sa.Table(
+    "snapshot",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("event_id", sa.BigInteger, nullable=False),
+    _text("instruments"),
+    sa.Column("engine", sa.Integer, nullable=False),
+    sa.Column("taken_s", sa.Float, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Index("snapshot_newest", "instruments", "event_id"),
+)
+"""The state of a deck's core after an event, as that version of the engine writes it; may be lost without harm."""
 
 campaign = sa.Table(
     "campaign",
@@ -56,7 +83,42 @@ campaign = sa.Table(
     _text("instruments"),
     sa.Column("budget", sa.Integer, nullable=False),
     sa.Column("tried", sa.Integer, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("began_s", sa.Float),
+    sa.Column("ended_s", sa.Float),
+    _text("planner"),
+)
+
+campaign_spec = sa.Table(
+    "campaign_spec",
+    metadata,
+    _key("campaign"),
     _text("spec"),
+)
+"""Written once: with thousands of candidates a spec is by far the largest part of what a campaign is."""
+
+trial = sa.Table(
+    "trial",
+    metadata,
+    _key("campaign"),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String(64), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("source", sa.String(16), nullable=False),
+    _text("label"),
+    _text("trial"),
+)
+"""What was proposed, in its order; ``label`` is that of the experiment, empty where there is none (yet)."""
+
+veto = sa.Table(
+    "veto",
+    metadata,
+    _key("campaign"),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    _text("params"),
+    sa.Column("reach", sa.Float, nullable=False),
+    _text("by"),
+    _text("because"),
 )
 
 experiment = sa.Table(
@@ -69,7 +131,6 @@ experiment = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     _text("reason"),
     _text("stands_at"),
-    _text("trial"),
 )
 
 step = sa.Table(
@@ -94,8 +155,9 @@ step = sa.Table(
 reservation = sa.Table(
     "reservation",
     metadata,
-    _key("campaign"),
+    _deck(),
     _key("resource"),
+    _scope(),
     _text("label"),
     _text("step_id"),
     sa.Column("state", sa.String(16), nullable=False),
@@ -127,7 +189,11 @@ intent = sa.Table(
     sa.Column("asked", sa.Float),
     sa.Column("before", sa.Float, nullable=False, server_default="0"),
     _text("follow"),
+    _scope(),
+    sa.Column("label", sa.String(64), nullable=False, server_default=""),
+    sa.Column("step", sa.String(64), nullable=False, server_default=""),
     sa.Index("intent_axis", "device", "axis"),
+    sa.Index("intent_experiment", "campaign", "label"),
 )
 
 observation = sa.Table(
@@ -141,6 +207,10 @@ observation = sa.Table(
     sa.Column("reading", sa.Text, nullable=False),
     sa.Column("lab_time_s", sa.Float, nullable=False),
     sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
+    _scope(),
+    sa.Column("label", sa.String(64), nullable=False, server_default=""),
+    sa.Column("step", sa.String(64), nullable=False, server_default=""),
+    sa.Index("observation_experiment", "campaign", "label"),
 )
 
 question = sa.Table(
@@ -162,7 +232,7 @@ question = sa.Table(
 lot = sa.Table(
     "lot",
     metadata,
-    _key("campaign"),
+    _deck(),
     _key("name"),
     sa.Column("usable_ml", sa.Float, nullable=False),
     sa.Column("reserved_ml", sa.Float, nullable=False),
@@ -181,13 +251,19 @@ ledger = sa.Table(
     _text("step_id"),
     sa.Column("change_nl", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("unknown_nl", sa.BigInteger, nullable=False, server_default="0"),
+    _text("instruments"),
+    sa.Column("entry", sa.BigInteger, nullable=False),
+    sa.Index("ledger_entry", "instruments", "entry", unique=True),
 )
+"""``entry`` counts the entries of a deck from 1, without a gap: the journal numbers them as it writes them."""
 
 position = sa.Table(
     "position",
     metadata,
-    _key("campaign"),
+    _deck(),
     _key("name"),
+    _scope(),
+    _text("label"),
     _text("holds"),
 )
 
@@ -202,6 +278,9 @@ epoch = sa.Table(
     sa.Column("began_s", sa.Float, nullable=False),
     sa.Column("ended_s", sa.Float),
     sa.Column("sequence", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("engine", sa.Integer, nullable=False, server_default="1"),
+    _text("instruments"),
+    sa.Column("heartbeat_s", sa.Float),
     sqlite_autoincrement=True,
 )
 

@@ -31,17 +31,23 @@ class Statements:
         statement = self._known.get((table, columns))
         if statement is None:
             statement = self._known[table, columns] = self._insert(table, columns)
-        connection.exec_driver_sql(statement, [tuple(row[name] for name in columns) for row in rows])
+        values = [tuple(row[name] for name in columns) for row in rows]
+        if table == "ledger":
+            values = [(*each, row["instruments"]) for each, row in zip(values, rows, strict=True)]
+        connection.exec_driver_sql(statement, values)
 
-    def delete(self, connection: sa.Connection, table: str, key: str) -> None:
-        """Take a row away."""
+    def delete(self, connection: sa.Connection, table: str, key: Sequence[str | int]) -> None:
+        """Take the row with this primary key away."""
         columns = metadata.tables[table].primary_key.columns
         same = " AND ".join(f"{self._quote(column.name)} = {self._mark}" for column in columns)
-        connection.exec_driver_sql(f"DELETE FROM {table} WHERE {same}", tuple(key.split("|")))  # noqa: S608 - names of our own tables
+        connection.exec_driver_sql(f"DELETE FROM {table} WHERE {same}", tuple(key))  # noqa: S608 - names of our own tables
 
     def _insert(self, table: str, columns: Sequence[str]) -> str:
         names = ", ".join(self._quote(name) for name in columns)
         marks = ", ".join([self._mark] * len(columns))
+        if table == "ledger":  # the next number of its deck, whatever core has made the entry
+            names += ", entry"
+            marks += f", (SELECT COALESCE(MAX(entry), 0) + 1 FROM ledger WHERE instruments = {self._mark})"  # noqa: S608 - a parameter
         text = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names of our own tables
         if table in APPENDED:
             return text

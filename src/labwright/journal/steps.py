@@ -15,7 +15,8 @@ from labwright.model.states import TRANSITIONS, IllegalTransitionError, IntentSt
 
 _INTENT = ("step_id", "n", "attempt", "kind", "device", "axis", "value", "reconcile", "witness", "epoch", "state",
            "words", "decided_by", "prepared_s", "decided_s", "stock", "nl", "counted", "asked", "before",
-           "follow")  # fmt: skip
+           "follow", "campaign", "label", "step")  # fmt: skip
+_OBSERVATION = ("step_id", "n", "device", "intent", "lab_time_s", "campaign", "label", "step")
 
 
 class StepJournal:
@@ -95,7 +96,7 @@ class StepJournal:
         query = (
             sa.select(table.c.device, table.c.axis, table.c.value, table.c.state)
             .where(
-                table.c.step_id.startswith(f"{campaign}/"),
+                table.c.campaign == campaign,
                 table.c.kind == "set",
                 table.c.state != "absent",
                 table.c.reconcile == "by_state",
@@ -113,13 +114,9 @@ class StepJournal:
         )
         connection.execute(
             sa.insert(seen).values(
-                step_id=observation.step_id,
-                n=observation.n,
+                **{name: getattr(observation, name) for name in _OBSERVATION},
                 version=int(connection.execute(newest).scalar() or 0) + 1,
-                device=observation.device,
-                intent=observation.intent,
                 reading=orjson.dumps(observation.reading, option=orjson.OPT_SERIALIZE_NUMPY).decode(),
-                lab_time_s=observation.lab_time_s,
             )
         )
 
@@ -219,7 +216,7 @@ def supersede(step_id: str) -> Any:
 
 
 def _label(what: str, one: Intent | Observation) -> str:
-    return f"{what}:{one.step_id.rpartition('/')[2]}"
+    return f"{what}:{one.step}"
 
 
 def _intent(row: Any) -> Intent:
@@ -228,5 +225,4 @@ def _intent(row: Any) -> Intent:
 
 
 def _observation(row: Any) -> Observation:
-    names = ("step_id", "n", "device", "intent", "lab_time_s")
-    return Observation(**{name: row[name] for name in names}, reading=orjson.loads(row["reading"]))
+    return Observation(**{name: row[name] for name in _OBSERVATION}, reading=orjson.loads(row["reading"]))

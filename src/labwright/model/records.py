@@ -40,6 +40,9 @@ class Intent(Frozen):
         asked: the whole that the plan asked for, where this attempt is a part of it.
         before: what earlier attempts have done of the whole.
         follow: what a person has decided to come after a part: nothing, the rest, or the whole once more.
+        campaign: whose it is.
+        label: of the experiment.
+        step: the step's name in its protocol.
     """
 
     step_id: str
@@ -64,6 +67,9 @@ class Intent(Frozen):
     asked: float | None = None
     before: float = 0.0
     follow: Follow = ""
+    campaign: str = ""
+    label: str = ""
+    step: str = ""
 
     @property
     def key(self) -> str:
@@ -105,6 +111,9 @@ class Observation(Frozen):
         intent: key of the measurement that made it; empty for a plain reading.
         reading: value and timestamp by data key, as Bluesky has it.
         lab_time_s: when.
+        campaign: whose it is.
+        label: of the experiment.
+        step: the step's name in its protocol.
     """
 
     step_id: str
@@ -113,6 +122,9 @@ class Observation(Frozen):
     intent: str = ""
     reading: dict[str, dict[str, Any]]
     lab_time_s: float
+    campaign: str = ""
+    label: str = ""
+    step: str = ""
 
     @property
     def key(self) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from labwright.engine import CampaignCore, replayed
-from labwright.engine.events import DeckChecked, StepEnded
+from labwright.engine.events import DeckChecked, RunStep, StepEnded
 from labwright.journal import Journal, journal_file, schema
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.judging import counts
-from labwright.model.protocol import StepOutcome
+from labwright.model.protocol import StepOrder, StepOutcome
 
 
 @dataclass
@@ -73,14 +73,16 @@ def read_record(journal: Journal, campaign: str) -> CampaignRecord:
         JournalError: an event cannot be understood.
     """
     record: CampaignRecord | None = None
-    for logged, event, _, core in replayed(journal, campaign):
+    orders: dict[str, StepOrder] = {}
+    for logged, event, instructions, core in replayed(journal, campaign):
+        orders.update((one.order.step_id, one.order) for one in instructions if isinstance(one, RunStep))
         if record is None:
             record = CampaignRecord(campaign, core, started_s=logged.lab_time_s, wall_started_s=logged.wall_time_s)
         if not isinstance(event, DeckChecked):  # that comes after its end
             record.ended_s = logged.lab_time_s
         if isinstance(event, StepEnded):
-            _, label, step = event.outcome.step_id.rsplit("/", 2)
-            record.steps[label, step.partition("~")[0]] = event.outcome
+            order = orders[event.outcome.step_id]
+            record.steps[order.label, order.step] = event.outcome
     assert record is not None  # noqa: S101 - a campaign without events is refused before
     return record
 

@@ -119,6 +119,12 @@ class StepOperations:
         uses: Uses | None = None,
     ) -> None:
         self._order = order
+        self._mine: dict[str, Any] = {
+            "step_id": order.step_id,
+            "campaign": order.campaign,
+            "label": order.label,
+            "step": order.step,
+        }
         self._keeper = keeper
         self._clock = clock
         self._actor = actor
@@ -193,7 +199,7 @@ class StepOperations:
             intent = self._measured.pop(device, None)
             key = intent.key if intent else self._found_out.pop(device, "")
             seen = Observation(
-                step_id=self._order.step_id,
+                **self._mine,
                 n=n,
                 device=device.name,
                 intent=key,
@@ -553,7 +559,7 @@ class StepOperations:
         witness: float | None,
     ) -> Intent:
         return Intent(
-            step_id=self._order.step_id,
+            **self._mine,
             n=n,
             attempt=self._record.attempts.get(n, 0) + 1,
             kind=kind,
