@@ -2,6 +2,7 @@
 
 from labwright.stations.link import NumberedOutcome, StationLink
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
+from labwright.stations.rehearsed import RehearsedStation
 from labwright.stations.station import Station
 from labwright.stations.stubs import observe, physical, wait_s
 
@@ -9,6 +10,7 @@ __all__ = [
     "LabProtocol",
     "NumberedOutcome",
     "Plan",
+    "RehearsedStation",
     "Station",
     "StationLink",
     "StepContext",

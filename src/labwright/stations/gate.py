@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from labwright.clock import Actor, LabClock, Repeating
 from labwright.model.errors import LabwrightError, StoppedError
 from labwright.model.latch import LatchScope
+from labwright.stations.latches import Latches
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class Gate:
         self._station = station
         self._clock = clock
         self._loop = loop
-        self._latches: dict[LatchScope, str] = {}
+        self._latches = Latches(station)
         self._paused_campaigns: set[str] = set()
         self._campaign = self._label = ""
         self._stopped: str | None = None
@@ -47,7 +48,7 @@ class Gate:
     def open(self, campaign: str, label: str) -> None:
         """For a new step of this sample, unless a latch holds it; the lock is held."""
         self._campaign, self._label = campaign, label
-        self._stopped = self._held_by_latch()
+        self._stopped = self._latches.why(campaign, label)
         self._latched = self._stopped is not None
         self._paused_s, self._since_s = 0.0, self._clock.now()
 
@@ -83,7 +84,7 @@ class Gate:
     @property
     def wholly_latched(self) -> bool:
         """Whether a latch holds whatever is started here."""
-        return any(scope.whole_station for scope in self._latches)
+        return self._latches.whole
 
     def stop(self, why: str) -> None:
         """Let no operation of this step begin any more; the lock is held."""
@@ -97,10 +98,7 @@ class Gate:
         Returns:
             Whether it holds the step that runs, or ran last. That one is over even if the latch is reset at once.
         """
-        if scope.station not in ("", self._station):
-            return False
-        self._latches.setdefault(scope, why)
-        if not scope.holds(self._station, self._campaign, self._label):
+        if not self._latches.set(scope, why) or not scope.holds(self._station, self._campaign, self._label):
             return False
         if not self._latched:
             self._latched, self._stopped = True, why
@@ -109,12 +107,7 @@ class Gate:
 
     def reset(self, scope: LatchScope) -> None:
         """Let what this very scope has held start again, unless another latch holds it; the lock is held."""
-        self._latches.pop(scope, None)
-
-    def _held_by_latch(self) -> str | None:
-        """Why the present sample is latched here."""
-        sample = self._station, self._campaign, self._label
-        return next((why for scope, why in self._latches.items() if scope.holds(*sample)), None)
+        self._latches.reset(scope)
 
     def paused_s(self) -> float:
         """Lab seconds this step has been paused so far."""

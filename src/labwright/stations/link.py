@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from labwright.model.errors import RefusedError
+from labwright.model.errors import InfeasibleError, OutOfRangeError, RefusedError
 from labwright.model.latch import LatchScope
-from labwright.model.protocol import StepOrder, StepOutcome
+from labwright.model.protocol import FailKind, StepOrder, StepOutcome
+from labwright.stations.protocol import LabProtocol
 
 Finished = Callable[[StepOutcome], None]
 
@@ -41,6 +42,15 @@ class StationLink(Protocol):
     """
 
     name: str
+
+    def know(self, campaign: str, protocols: Mapping[str, LabProtocol]) -> None:
+        """From now on steps of this campaign are carried out by these protocols, by name.
+
+        Two campaigns may have protocols of the same name and different versions.
+        """
+
+    def forget(self, campaign: str) -> None:
+        """A campaign has ended: none of its steps comes any more, and it is not paused. Its latches stay."""
 
     def start(self, order: StepOrder, epoch: int) -> None:
         """Start a step; its end, or why it was not started, is an outcome.
@@ -148,3 +158,8 @@ def not_started(order: StepOrder, why: str, at_s: float) -> StepOutcome:
         started_s=at_s,
         ended_s=at_s,
     )
+
+
+def blame(cause: BaseException) -> FailKind:
+    """Whose fault it is that a step has failed."""
+    return "infeasible" if isinstance(cause, (InfeasibleError, OutOfRangeError)) else "equipment"

@@ -21,19 +21,17 @@ from labwright.lab.together import tell_all
 from labwright.model.errors import (
     ConfigError,
     DeviceError,
-    InfeasibleError,
     LabwrightError,
-    OutOfRangeError,
     RefusedError,
     StoppedError,
     unknown,
 )
 from labwright.model.lab import LabModel, StationSpec
 from labwright.model.latch import LatchScope, latch_station
-from labwright.model.protocol import FailKind, StepOrder, StepOutcome
+from labwright.model.protocol import StepOrder, StepOutcome
 from labwright.stations.gate import Gate, TimeLimit
 from labwright.stations.keeper import StepKeeper
-from labwright.stations.link import REMEMBERED, Fence, Finished, NumberedOutcome, OutcomeLog, not_started
+from labwright.stations.link import REMEMBERED, Fence, Finished, NumberedOutcome, OutcomeLog, blame, not_started
 from labwright.stations.operations import DoubtError, StepOperations
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.results import StepResults, checked_results
@@ -353,7 +351,7 @@ class Station:
             cause = _cause(raised)
             # Stopped from elsewhere, a device has failed this step; only a stop of this station is one of the step.
             stopped = isinstance(cause, StoppedError) and self._gate.stopped is not None
-            state, kind = ("stopped", "aborted") if stopped else ("failed", _blame(cause))
+            state, kind = ("stopped", "aborted") if stopped else ("failed", blame(cause))
             state = "unknown" if isinstance(cause, DoubtError) else state
             error = _words(cause)
         except Exception as raised:  # noqa: BLE001 - a protocol's mistake, whatever it raises, ends its step and not the lab
@@ -538,7 +536,3 @@ def _cause(error: BaseException) -> BaseException:
 def _words(cause: BaseException) -> str:
     """A fault in its own words; a mistake in the lab's code with its place."""
     return f"{cause}" if isinstance(cause, LabwrightError) else f"{place_of(cause)}{type(cause).__name__}: {cause}"
-
-
-def _blame(cause: BaseException) -> FailKind:
-    return "infeasible" if isinstance(cause, (InfeasibleError, OutOfRangeError)) else "equipment"
