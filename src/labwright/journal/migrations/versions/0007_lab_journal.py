@@ -8,8 +8,8 @@ import orjson
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 BigId = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 OVER = ("completed", "stopped", "failed")
