@@ -199,7 +199,7 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench(data: Path, place: str = "", speed: float = 20.0) -> Iterator[Bench]:
+def bench(data: Path, place: str = "", speed: float = 60.0) -> Iterator[Bench]:
     """A bench of which nothing runs afterwards."""
     made = Bench(data, place, speed)
     try:

@@ -71,6 +71,12 @@ def limits(one: Bench) -> None:
     assert one.end() == 0, one.said()
 
 
+def advised(one: Bench) -> None:
+    """The planner says when it is no longer worth it."""
+    one.begin("advised")
+    assert one.end() == 0, one.said()
+
+
 def faults(one: Bench) -> None:
     """A half dose completed, one taken as it is, one whose sample is given up; drops in doubt; a lamp that is out."""
     one.fault("pump_cyan", "stall", 40)
@@ -165,7 +171,7 @@ def failed(one: Bench) -> None:
 
 
 WHOLE: tuple[Scenario, ...] = (
-    single, parallel, branching, front, limits, faults, given_up, late, vetoed, stopped, stopped_now, failed,
+    single, parallel, branching, front, limits, advised, faults, given_up, late, vetoed, stopped, stopped_now, failed,
 )  # fmt: skip
 
 
@@ -185,7 +191,7 @@ def cut_question(one: Bench) -> None:
     """Killed while a question about a half dose is open."""
     one.begin("single")
     one.until_runs("0002/stir")
-    one.fault("pump_cyan", "stall", 12)
+    one.fault("pump_cyan", "stall", 6)
     one.question()
 
 

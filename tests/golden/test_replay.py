@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from labwright.journal import Journal
+from labwright.engine import started
+from labwright.journal import Journal, schema
 from tests.golden import journals, replaying
+from tests.postgres import PostgresServer
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/*/journal.sqlite.gz"))
 
@@ -27,3 +29,33 @@ def the_same_again(place: str) -> int:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_the_same_decisions_and_rows(folder: Path, tmp_path: Path) -> None:
     assert the_same_again(journals.restore_sqlite(folder, tmp_path)) > 0
+
+
+@pytest.mark.parametrize("version", sorted({folder.parent for folder in FOLDERS}), ids=lambda path: path.name)
+def test_the_same_on_postgresql(version: Path, postgres: PostgresServer, tmp_path: Path) -> None:
+    for folder in sorted(path.parent for path in version.glob("*/journal.sql.gz")):
+        assert the_same_again(journals.restore_postgres(folder, tmp_path, postgres.fresh_database())) > 0
+
+
+def test_everything_that_can_happen_is_in_them(tmp_path: Path) -> None:
+    """What must not differ is only tested where it happens."""
+    place = journals.restore_sqlite(Path(__file__).parent / "fda04e8" / "whole", tmp_path)
+    with Journal(place) as journal:
+        kinds = {row["kind"] for row in journal.rows(schema.event)}
+        answers = {row["answer"] for row in journal.rows(schema.question)}
+        states = {row["state"] for row in journal.rows(schema.campaign)}
+        steps = {(row["state"], row["round"] > 1, row["attempt"] > 1) for row in journal.rows(schema.step)}
+        specs = [started(journal, campaign).spec for campaign in journal.campaigns()]
+    assert kinds == {
+        "answered", "deck_checked", "drain_asked", "infeasible", "not_suggested", "noted", "pause_asked", "proposed",
+        "resume_asked", "resumed", "started", "step_ended", "step_late", "stop_asked", "suggested", "vetoed",
+    }  # fmt: skip
+    assert answers >= {"rest", "take", "again", "done", "abandon", "clear"}
+    assert states == {"completed", "stopped", "failed"}
+    assert {state for state, _, _ in steps} == {"done", "failed", "skipped"}
+    assert any(again for _, again, _ in steps)
+    assert any(retried for _, _, retried in steps)
+    assert any(spec.parallel > 2 for spec in specs)
+    assert any(spec.prepare for spec in specs)
+    assert any(spec.more_objectives for spec in specs)
+    assert any(spec.warm_start for spec in specs)

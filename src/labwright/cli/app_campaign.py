@@ -63,6 +63,14 @@ def campaign_run(
         bool,
         typer.Option("--lab-changed", help="Resume although the lab's files have changed: a person has checked them."),
     ] = False,
+    decisions_changed: Annotated[
+        bool,
+        typer.Option(
+            "--decisions-changed",
+            help="Resume although this version of Labwright decides otherwise than the journal has it: a person has "
+            "looked at the samples.",
+        ),
+    ] = False,
     journal: JournalOption = "",
     by: ByOption = "",
     on_question: Annotated[
@@ -94,6 +102,7 @@ def campaign_run(
         store=store,
         new=new,
         lab_changed=lab_changed,
+        decisions_changed=decisions_changed,
         journal=journal,
         by=by,
         on_question=on_question,

@@ -32,6 +32,7 @@ from labwright.engine import (
 )
 from labwright.engine.latch import what_waits
 from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
+from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
 from labwright.model.errors import StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit
@@ -59,6 +60,7 @@ class RunOptions:
     store: bool = True
     new: bool = False
     lab_changed: bool = False
+    decisions_changed: bool = False
     journal: str = ""
     by: str = ""
     on_question: Literal["wait", "fail"] = "wait"
@@ -90,8 +92,9 @@ def _run_campaign(root: Path, name: str, options: RunOptions, display: Shown) ->
         path = find_campaign(root, name)
         decision = decide(journal, path.stem, lab.instruments, new=options.new)
         campaign = _campaign(folder, journal, path, lab, decision, options)
+        changed = _other_decisions(journal, decision, options)
         check_place(options.data, campaign.spec.budget)
-        ran = _run(lab, campaign, journal, options, display, decision)
+        ran = _run(lab, campaign, journal, options, display, decision, changed)
     # The lab is closed and its journal free: whatever hangs from here on holds up nothing but this process.
     end = ran.end
     report = _report(options.data, options.place, end.campaign, world)
@@ -136,6 +139,19 @@ def _campaign(folder: Any, journal: Journal, path: Path, lab: Any, decision: Dec
     )
     refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, campaign.places)
     return campaign
+
+
+def _other_decisions(journal: Journal, decision: Decision, options: RunOptions) -> str:
+    """What this version decides otherwise in the campaign that is resumed, if a person has confirmed it.
+
+    Raises:
+        RefusedError: something, and no person has.
+    """
+    if not decision.resume:
+        return ""
+    if changed := refuse_other_decisions(journal, decision.resume, confirmed=options.decisions_changed):
+        console.print(f"{changed}; going on, as --decisions-changed says", style="bold yellow", markup=False)
+    return changed
 
 
 @contextlib.contextmanager
@@ -291,9 +307,18 @@ class _Ran:
 
 
 def _run(
-    lab: Any, campaign: Campaign, journal: Journal, options: RunOptions, display: Shown, decision: Decision
+    lab: Any,
+    campaign: Campaign,
+    journal: Journal,
+    options: RunOptions,
+    display: Shown,
+    decision: Decision,
+    changed: str = "",
 ) -> _Ran:
-    """Run on the opened lab, and close it; Ctrl-C asks to stop, twice stops now."""
+    """Run on the opened lab, and close it; Ctrl-C asks to stop, twice stops now.
+
+    What this version decides otherwise, `changed`, is kept in the journal first.
+    """
     ran: _Ran | None = None
     with _store(options) as uploader:  # before the lab is open: a disk that hangs must not hang then
         try:
@@ -306,6 +331,8 @@ def _run(
                     resume=decision.resume, by=by, unattended=options.on_question == "fail",
                 )  # fmt: skip
                 display.begin(run, Progress(campaign, lab.clock.now, simulated=lab.simulated), journal.name)
+                if changed:
+                    run.note(f"resumed with --decisions-changed: {changed}")
                 for one in run.recovered:
                     console.print(
                         f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents stored)"
