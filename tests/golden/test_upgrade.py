@@ -149,8 +149,8 @@ def test_what_is_decided_otherwise_is_said_before_anything_goes_on(cut_off: Call
     one.begin("single")
     assert one.end() == 5, one.said()
     said = " ".join(one.said().split())
-    assert f"on event {number} (step_ended) it was decided: " in said
-    assert ", ask 99; this version (" in said
+    assert f"on event {number} (step_ended) version 1 of the engine decided: " in said
+    assert ", ask 99; this one, version " in said
     assert "nothing was started" in said
     assert f"labwright campaign replay {one.campaign()} --data" in said
     assert "--decisions-changed" in said

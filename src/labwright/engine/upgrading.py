@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from labwright._version import __version__
-from labwright.engine.events import decisions
+from labwright.engine.events import ENGINE, Resumed, Started, decisions
 from labwright.engine.recovery import replayed
 from labwright.journal import Journal, place_option
 from labwright.model.errors import LabwrightError, RefusedError
@@ -25,6 +23,7 @@ class OtherDecision:
         kind: of the event.
         then: the decisions that were recorded.
         now: those of this version.
+        engine: version of the engine that recorded it.
         events: on so many events it decides otherwise.
         broken: why the events after it cannot follow from the decisions of this version; empty if they can.
     """
@@ -33,14 +32,15 @@ class OtherDecision:
     kind: str
     then: tuple[str, ...]
     now: tuple[str, ...]
-    events: int
+    engine: int
+    events: int = 1
     broken: str = ""
 
     def __str__(self) -> str:
         more = f"; on {self.events - 1} more events as well" if self.events > 1 else ""
         return (
-            f"on event {self.event} ({self.kind}) it was decided: {_words(self.then)}; this version ({__version__}) "
-            f"decides: {_words(self.now)}{more}"
+            f"on event {self.event} ({self.kind}) version {self.engine} of the engine decided: {_words(self.then)}; "
+            f"this one, version {ENGINE}, decides: {_words(self.now)}{more}"
         )
 
 
@@ -55,8 +55,8 @@ def other_decision(journal: Journal, campaign: str) -> OtherDecision | None:
         ConfigError: there is no such campaign.
         JournalError: an event cannot be understood.
     """
-    first: tuple[int, str, list[Any], list[Any]] | None = None
-    events = 0
+    first: OtherDecision | None = None
+    events, engine = 0, 1
     steps = replayed(journal, campaign)
     while True:
         try:
@@ -64,16 +64,19 @@ def other_decision(journal: Journal, campaign: str) -> OtherDecision | None:
         except BROKEN as error:
             if first is None:
                 raise
-            return _other(first, events, str(error) or type(error).__name__)
+            return replace(first, events=events, broken=str(error) or type(error).__name__)
         if step is None:
-            return None if first is None else _other(first, events)
+            return first and replace(first, events=events)
         logged, event, instructions, _ = step
+        if isinstance(event, (Started, Resumed)):
+            engine = event.engine
         now = decisions(instructions)
         if event.kind == "started" and not logged.decisions:
             return None  # written before decisions were recorded
         if now != logged.decisions:
             events += 1
-            first = first or (logged.id, logged.kind, logged.decisions, now)
+            then = tuple(map(str, logged.decisions))
+            first = first or OtherDecision(logged.id, logged.kind, then, tuple(map(str, now)), engine)
 
 
 def refuse_other_decisions(journal: Journal, campaign: str, *, confirmed: bool) -> str:
@@ -108,11 +111,6 @@ def refuse_other_decisions(journal: Journal, campaign: str, *, confirmed: bool) 
             "confirm with --decisions-changed that the difference does no harm; or start another with --new"
         )
     return words
-
-
-def _other(first: tuple[int, str, list[Any], list[Any]], events: int, broken: str = "") -> OtherDecision:
-    event, kind, then, now = first
-    return OtherDecision(event, kind, tuple(map(str, then)), tuple(map(str, now)), events, broken)
 
 
 def _words(decided: Sequence[str]) -> str:
