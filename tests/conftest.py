@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 # Before numpy is loaded: as in the planner's worker process.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,6 +16,42 @@ from tests.postgres import PostgresServer, postgres_or_skip
 # A busy machine is slow, not wrong; in CI Hypothesis draws the same examples each time by itself.
 settings.register_profile("labwright", settings.default, deadline=None)
 settings.load_profile("labwright")
+
+
+LONG = (
+    "cli/test_cli.py",
+    "killing/test_matrix.py",
+    "journal/test_journal.py",
+    "cli/test_campaign_verbs.py",
+    "store/test_places.py",
+    "testing/test_contract.py",
+    "cli/test_unread.py",
+    "labs/test_who_may_start.py",
+    "killing/test_weather.py",
+    "engine/test_campaign.py",
+    "store/test_store.py",
+    "test_docs.py",
+    "testing/test_check_planner.py",
+    "store/test_campaign_and_store.py",
+    "test_notebook.py",
+    "journal/test_lock.py",
+    "planners/test_gp_goals.py",
+    "labs/test_fourways.py",
+    "engine/test_ledger.py",
+    "killing/test_pauses.py",
+    "devices/test_conformance.py",
+    "cli/test_planner_verbs.py",
+    "simulation/test_restart.py",
+    "labs/test_golden.py",
+)
+"""Files of ten seconds and more, the longest first (`pytest --durations`)."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files: one that is begun last has only one core at work."""
+    tests = Path(__file__).parent
+    place = {tests / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONG
+
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 TEMPLATE = ROOT / "src" / "labwright" / "cli" / "template"
@@ -37,6 +39,13 @@ def test_the_engine_loads_without_a_lab_in_reach(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_long_files_begin_first(request: pytest.FixtureRequest) -> None:
+    assert [name for name in LONG if not (ROOT / "tests" / name).is_file()] == []
+    place = {ROOT / "tests" / name: number for number, name in enumerate(LONG)}
+    begun = [place.get(item.path, len(LONG)) for item in request.session.items]
+    assert begun == sorted(begun)
 
 
 def test_installed_packages_agree() -> None:
