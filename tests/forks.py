@@ -37,6 +37,7 @@ forks.set_forkserver_preload(
         "labwright.report",
         "labwright.simulation",
         "labwright.store",
+        "labwright.testing",
         "amqtt.broker",
     ]
 )
@@ -134,10 +135,25 @@ def labwright(
     Raises:
         subprocess.TimeoutExpired: it has not ended after `timeout_s`; it was killed.
     """
-    line = [*map(str, words)]
+    return _completed("", [*map(str, words)], cwd, timeout_s, env)
+
+
+def python(code: str, *words: str | Path, cwd: Path, timeout_s: float = 110.0) -> subprocess.CompletedProcess[str]:
+    """Run ``python -c CODE WORDS`` in `cwd` to its end, but for what it prints of an error that it does not catch.
+
+    Raises:
+        subprocess.TimeoutExpired: it has not ended after `timeout_s`; it was killed.
+    """
+    return _completed(code, [*map(str, words)], cwd, timeout_s, None)
+
+
+def _completed(
+    code: str, line: list[str], cwd: Path, timeout_s: float, env: Mapping[str, str] | None
+) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as folder:
         out, error = Path(folder) / "out", Path(folder) / "err"
-        process = forks.Process(target=_run, args=(line, cwd, dict(os.environ if env is None else env), out, error))
+        environment = dict(os.environ if env is None else env)
+        process = forks.Process(target=_run, args=(line, cwd, environment, out, error, code))
         process.start()
         process.join(timeout_s)
         if process.exitcode is None:
@@ -160,31 +176,34 @@ def begin(*words: str | Path, log: Path, cwd: Path = ROOT) -> Any:
     return process
 
 
-def _run(line: list[str], cwd: Path, env: dict[str, str], out: Path, error: Path) -> None:
-    handles = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in (out, error)]
-    _verb(line, cwd, env, *handles)
+def _run(line: list[str], cwd: Path, env: dict[str, str], out: Path, error: Path, code: str = "") -> None:
+    to, errors = (os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in (out, error))
+    _become(line, cwd, env, to, errors, code)
 
 
 def _run_on(line: list[str], cwd: Path, env: dict[str, str], out: Connection, error: Connection) -> None:
-    handles = [os.dup(one.fileno()) for one in (out, error)]
+    to, errors = os.dup(out.fileno()), os.dup(error.fileno())
     out.close()
     error.close()
-    _verb(line, cwd, env, *handles)
+    _become(line, cwd, env, to, errors)
 
 
-def _verb(line: list[str], cwd: Path, env: dict[str, str], out: int, error: int) -> None:
+def _become(line: list[str], cwd: Path, env: dict[str, str], out: int, error: int, code: str = "") -> None:
     for number, handle in ((1, out), (2, error)):
         os.dup2(handle, number)
         os.close(handle)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    # As `python -m labwright` has it: the folder it is started in, and not where the tests found their modules.
+    # As `python -m` and `-c` have it: the folder it is started in, and not where the tests found their modules.
     sys.path[:] = [str(cwd), *(entry for entry in sys.path if entry not in ("", ".", str(ROOT)))]
-    sys.argv = ["labwright", *line]
+    sys.argv = ["-c" if code else "labwright", *line]
     from labwright.cli import main
 
     try:
-        main()
+        if code:
+            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - as -c does
+        else:
+            main()
     finally:
         atexit._run_exitfuncs()  # a forked process of `multiprocessing` ends without them

@@ -140,7 +140,7 @@ def test_people_suggest_and_veto_in_a_running_campaign(lab: Path, tmp_path: Path
         return labwright("campaign", *words, *who, "--json")
 
     # Budget enough for what the planner starts before the pause, on a slow machine.
-    with running(lab, tmp_path, "--simulated", "--speed", "100", "--budget", "12") as run:
+    with running(lab, tmp_path, "--simulated", "--speed", "100", "--budget", "8") as run:
         assert told("pause").returncode == 0
         done = told("suggest", "first", "temperature=44")
         assert done.returncode == 0, done.stderr

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from labwright.lab.classes import resolve
 from labwright.model.errors import ConfigError, JournalError, UnreachableError
 from labwright.report import html, newest
 from labwright.simulation import SimulatedLab
+from tests.forks import python
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "lab_config" / "campaigns" / "conductivity.yaml"
@@ -455,7 +455,7 @@ def test_names_that_make_too_long_a_key_are_refused_before_anything_moves(tmp_pa
         (f"prepare: [{'p' * 64}]\n", "make a key of 219 characters, the journal holds 200"),
     ):
         long.write_text(words + more)
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "lab", capture_output=True, text=True)
+        done = python(code, cwd=tmp_path / "lab")
         assert told in done.stdout + done.stderr
 
 

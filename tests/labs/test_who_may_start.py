@@ -11,7 +11,6 @@ import os
 import re
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +132,7 @@ def campaign(root: Path, name: str, protocol: str = "weigh", more: str = "") -> 
 
 
 def python(lab: Path, code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code, str(lab)], capture_output=True, text=True, timeout=60, cwd=lab)
+    return forks.python(code, lab, cwd=lab)
 
 
 def labwright(lab: Path, *words: str, broken: str = "") -> subprocess.CompletedProcess[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from labwright.cli.init import make_lab
 from labwright.testing import check_protocol
+from tests.forks import python
 
 ROOT = Path(__file__).parents[2]
 FOURWAYS = ROOT / "tests" / "labs" / "fourways"
@@ -23,7 +23,7 @@ def in_a_process(lab: Path, campaign: str, **how: object) -> subprocess.Complete
         "from labwright.testing import check_protocol\n"
         f"print(check_protocol(Path({str(lab)!r}), {campaign!r}{words}))"
     )
-    return subprocess.run([sys.executable, "-c", code], cwd=lab, capture_output=True, text=True, timeout=110)
+    return python(code, cwd=lab)
 
 
 def test_a_new_lab_passes_at_every_message_and_boundary(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_campaigns_of_every_kind_can_be_tested(tmp_path: Path) -> None:
         f"for name in {[*KINDS, *SPACES]!r}:\n"
         f"    print(name, check_protocol(Path({str(lab)!r}), name, every=20))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=lab, capture_output=True, text=True, timeout=110)
+    done = python(code, cwd=lab)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("happened once") == len(KINDS) + len(SPACES)
 
