@@ -147,7 +147,7 @@ class OpenLab:
         from labwright.cli.questions import open_questions
         from labwright.journal import Journal, journal_file
 
-        with Journal(journal_file(self.data)) as journal:
+        with Journal.reading(journal_file(self.data)) as journal:
             return [OpenQuestion(one["id"], one["text"], one["choices"]) for one in open_questions(journal)]
 
     def answer(self, question: str, answer: str, *, by: str, reason: str) -> None:

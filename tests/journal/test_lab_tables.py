@@ -66,7 +66,7 @@ def test_events_have_a_scope_and_a_deck(journal: Journal) -> None:
     assert [one.kind for one in journal.events("")] == ["shelved", "noted"]
     assert journal.campaigns() == ["c-1", "d-1"], "the lab itself is none"
     (epoch,) = journal.rows(schema.epoch)
-    assert (epoch["engine"], epoch["instruments"], epoch["heartbeat_s"]) == (2, REAL, None)
+    assert (epoch["engine"], epoch["instruments"]) == (2, REAL)
 
 
 def test_entries_of_one_transaction_do_not_hide_each_other_and_decks_count_apart(journal: Journal) -> None:

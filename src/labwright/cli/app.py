@@ -39,12 +39,14 @@ app = typer.Typer(
 station_app = typer.Typer(
     help="Look at stations and try their instruments.", no_args_is_help=True, rich_markup_mode=None
 )
+journal_app = typer.Typer(help="Look after the journal.", no_args_is_help=True, rich_markup_mode=None)
 run_app = typer.Typer(help="Look at runs in the journal.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(question_app, name="question")
 app.add_typer(planner_app, name="planner")
 app.add_typer(station_app, name="station")
 store_app = typer.Typer(help="Look after the data store.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(journal_app, name="journal")
 app.add_typer(run_app, name="run")
 app.add_typer(store_app, name="store")
 fault_app = typer.Typer(
@@ -356,6 +358,15 @@ def report(
 
     folder = data_folder(lab_root(lab), data) if journal else kept_data(lab, data)
     write_newest(Path(spec).stem, folder, out, journal)
+
+
+@journal_app.command("migrate")
+@on_journal
+def journal_migrate(place: Place, json: bool) -> None:
+    """Bring the journal of an earlier Labwright up to date; verbs that only read refuse it before."""
+    from labwright.cli.migrating import migrate_journal
+
+    migrate_journal(place, json=json)
 
 
 @app.command("reset")

@@ -116,7 +116,7 @@ def go_on_words(row: dict[str, Any]) -> str:
 
 def list_campaigns(place: str | Path, *, json: bool) -> None:
     """All campaigns, the newest last."""
-    with Journal(place) as journal:
+    with Journal.reading(place) as journal:
         here = controller(journal)
         rows = [_listed(journal, row, here) for row in campaign_rows(journal)]
         stops = _stops(journal)
@@ -160,7 +160,7 @@ def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
     Raises:
         ConfigError: there is none.
     """
-    with Journal(place) as journal:
+    with Journal.reading(place) as journal:
         row = choose(journal, name)
         here = controller(journal)
         facts = _facts(journal, row, here)

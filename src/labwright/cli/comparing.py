@@ -110,7 +110,7 @@ def _planners(root: Path, path: Path, names: Sequence[str], budget: int | None, 
     with opened(root, simulated=True, endpoints=None, speed=0, seed=1) as (folder, _, _):
         place = journal_file(data)
         if place.exists():  # what the campaign learns from is there
-            with Journal(place) as journal:
+            with Journal.reading(place) as journal:
                 own = load_campaign(folder, path, budget=budget, journal=journal)
         else:
             own = load_campaign(folder, path, budget=budget)

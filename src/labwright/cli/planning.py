@@ -48,7 +48,7 @@ def explain_campaign(place: str | Path, name: str, *, json: bool) -> None:
         ConfigError: there is no such campaign, or its planner is not there.
         PlannerError: too little was measured yet, or the planner has no model.
     """
-    with Journal(place) as journal:
+    with Journal.reading(place) as journal:
         campaign = choose(journal, name)["id"]
         core = rebuilt(journal, campaign)
     planner = load_planner(core.spec.planner)

@@ -19,7 +19,7 @@ from labwright.model.errors import ConfigError, RefusedError, unknown
 
 def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
     """Open questions, or all there were."""
-    with Journal(place) as journal:
+    with Journal.reading(place) as journal:
         rows = [
             {**one, "asked_s": _asked_s(journal, one), "kept": _kept_words(journal, one)}
             for one in open_questions(journal, everything=everything)

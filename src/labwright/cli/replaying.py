@@ -63,7 +63,7 @@ def replay_campaign(place: str | Path, name: str, *, json: bool) -> int:
     Raises:
         ConfigError: there is no such campaign.
     """
-    with Journal(place) as journal:
+    with Journal.reading(place) as journal:
         row = choose(journal, name)
         campaign = row["id"]
         compared = _replay(journal, campaign)

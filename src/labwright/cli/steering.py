@@ -145,7 +145,7 @@ def _named(by: str, because: str) -> None:
 
 
 def _space(place: str | Path, name: str) -> Space:
-    with Journal(place) as journal:
+    with Journal.reading(place) as journal:
         return Space.model_validate(spec_of(journal, choose(journal, name)["id"])["space"])
 
 

@@ -41,7 +41,7 @@ def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
         ConfigError: there is no such campaign.
         JournalError: the journal cannot be read.
     """
-    with Journal(place) as journal:
+    with Journal.reading(place) as journal:
         row = choose(journal, name)
         drawn = not json and console.is_terminal
         view = View(str(row["id"]), drawn=drawn)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,12 @@ def database_url(place: str | Path) -> sa.URL:
     raise JournalError(f"a journal is kept in SQLite (a file) or PostgreSQL (postgresql://...), not in {text!r}")
 
 
-def open_database(place: str | Path) -> sa.Engine:
+def open_database(place: str | Path, migrating: Callable[[sa.Engine], None] = lambda engine: None) -> sa.Engine:
     """Connect, and create or migrate the tables.
+
+    Args:
+        place: of the journal.
+        migrating: called before the tables of an earlier Labwright are changed; it may refuse that.
 
     Raises:
         JournalError: it cannot be opened, or was written by a newer Labwright.
@@ -60,9 +66,62 @@ def open_database(place: str | Path) -> sa.Engine:
     else:
         engine = _postgres(url)
     try:
-        _bring_up_to_date(engine)
+        _bring_up_to_date(engine, migrating)
     except DBAPIError as error:
         raise refused(engine, error) from error
+    return engine
+
+
+def open_for_reading(place: str | Path) -> sa.Engine:
+    """Connect to a journal as it is: nothing of it is written, and no lock of a writer's is waited for.
+
+    Where there is no journal yet, one without any rows, in memory.
+
+    Raises:
+        JournalError: it cannot be opened, or it was written by an earlier or a newer Labwright.
+    """
+    url = database_url(place)
+    if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database)).absolute()
+        if not path.exists() or not path.stat().st_size:
+            return _empty(url)
+        # Not SQLAlchemy's URL: in that of SQLite the characters of a path would have meanings.
+        there = f"{path.as_uri()}?mode=ro"
+        engine = sa.create_engine(url, creator=lambda: sqlite3.connect(there, uri=True, timeout=BUSY_MS / 1000))
+        sa.event.listen(engine, "connect", _readers_settings)
+    else:
+        engine = _postgres(url, "-c default_transaction_read_only=on")
+    try:
+        with engine.connect() as connection:
+            found, known = _revision(connection)
+    except DBAPIError as error:
+        raise refused(engine, error) from error
+    if found == HEAD:
+        return engine
+    engine.dispose()
+    if found is None and "event" not in known:
+        return _empty(url)
+    older = found is None or found < HEAD
+    raise JournalError(
+        f"the journal {named(engine)} has the revision {found or '0001'}, and this Labwright reads {HEAD}; "
+        + (
+            "an earlier one has written it. Bring it up to date first: labwright journal migrate (nothing is lost; the "
+            "earlier Labwright cannot open it afterwards)"
+            if older
+            else "a newer one has written it: update Labwright"
+        )
+    )
+
+
+def _empty(url: sa.URL) -> sa.Engine:
+    """What a reader sees where nothing was written yet."""
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(":memory:", check_same_thread=False),
+        poolclass=sa.pool.StaticPool,
+    )
+    engine.url = url  # by which it is named
+    metadata.create_all(engine)
     return engine
 
 
@@ -88,19 +147,23 @@ def gone(engine: sa.Engine, error: DBAPIError) -> bool:
     )
 
 
-def _postgres(url: sa.URL) -> sa.Engine:
+def _postgres(url: sa.URL, options: str = "") -> sa.Engine:
     try:
-        return sa.create_engine(url, connect_args={"connect_timeout": CONNECT_S}, pool_pre_ping=True)
+        given = {"connect_timeout": CONNECT_S, **({"options": options} if options else {})}
+        return sa.create_engine(url, connect_args=given, pool_pre_ping=True)
     except ModuleNotFoundError as error:
         raise JournalError(
             f"a journal in PostgreSQL needs the package psycopg: pip install 'labwright[postgres]' ({error})"
         ) from error
 
 
-def _bring_up_to_date(engine: sa.Engine) -> None:
+def _bring_up_to_date(engine: sa.Engine, migrating: Callable[[sa.Engine], None]) -> None:
     with engine.connect().execution_options(reading=True) as connection:  # a mere reader waits for no writer
-        if _revision(connection)[0] == HEAD:
+        found, known = _revision(connection)
+        if found == HEAD:
             return
+    if found is not None or "event" in known:
+        migrating(engine)
     with engine.begin() as connection:
         found, known = _revision(connection)
         if found == HEAD:
@@ -139,6 +202,11 @@ def _migrate(engine: sa.Engine, connection: sa.Connection, found: str | None) ->
         ) from error
 
 
+def _readers_settings(connection: Any, record: Any) -> None:
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    connection.execute("PRAGMA query_only=ON")
+
+
 def _sqlite_settings(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # SQLAlchemy, not sqlite3, begins transactions
     for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -147,8 +215,6 @@ def _sqlite_settings(connection: Any, record: Any) -> None:
 
 def _patiently(connection: Any, statement: str) -> None:
     """SQLite does not wait for a lock while it changes the journal mode; two processes may begin at once."""
-    import sqlite3
-
     deadline = time.monotonic() + BUSY_MS / 1000
     while True:
         try:

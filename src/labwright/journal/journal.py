@@ -17,13 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from labwright.journal import schema
-from labwright.journal.database import gone, named, open_database, refused
+from labwright.journal.alive import is_alive
+from labwright.journal.database import gone, named, open_database, open_for_reading, refused
 from labwright.journal.lock import controller_lock, is_held, take_or_refuse
 from labwright.journal.statements import Statements
 from labwright.journal.telling import Teller
 from labwright.journal.wake import CHANNEL, Listener, wake
 from labwright.journal.writer import Writer
-from labwright.model.errors import ConfigError, JournalError
+from labwright.model.errors import ConfigError, JournalError, RefusedError
 
 Row = Mapping[str, Any]
 Key = tuple[str | int, ...]
@@ -138,16 +139,22 @@ class Command:
 class Journal:
     """The journal at a place.
 
+    Whoever only looks uses `Journal.reading`.
+
     Args:
         place: a SQLite file, or the URL of a PostgreSQL database.
         say: called with words when the database is away and when it is back.
 
     Raises:
         JournalError: it cannot be opened, made, or brought up to date.
+        RefusedError: it is an earlier Labwright's, and a controller runs on it.
     """
 
-    def __init__(self, place: str | Path, say: Callable[[str], None] = lambda words: None) -> None:
-        self._engine = open_database(place)
+    def __init__(
+        self, place: str | Path, say: Callable[[str], None] = lambda words: None, *, reading: bool = False
+    ) -> None:
+        self._reading = reading
+        self._engine = open_for_reading(place) if reading else open_database(place, _no_controller_runs)
         self.name = named(self._engine)
         self.listeners: list[Callable[[str], None]] = [say]
         """Called with a message when the database is away and when it is back, in a thread of their own."""
@@ -156,6 +163,17 @@ class Journal:
         self._writer: Writer | None = None
         self._claimed = False
         self.statements = Statements(self._engine)
+
+    @classmethod
+    def reading(cls, place: str | Path) -> Self:
+        """The journal at a place, to be read only: nothing of it is written or locked, and no writer is waited for.
+
+        Where there is none yet, it is without rows.
+
+        Raises:
+            JournalError: it cannot be opened, or an earlier or a newer Labwright has written it.
+        """
+        return cls(place, reading=True)
 
     def __enter__(self) -> Self:
         return self
@@ -183,6 +201,7 @@ class Journal:
             RefusedError: another controller runs.
             JournalError: it cannot be tried.
         """
+        self._refuse_reader()
         take_or_refuse(self._lock, self._engine, self._holder())
         self._claimed = True
 
@@ -208,6 +227,7 @@ class Journal:
             "began_s": time.time(),
             "engine": engine,
             "instruments": instruments,
+            "heartbeat_s": time.time(),
         }
         # What was asked of one that has died must not take effect by surprise; an answer to a question still holds.
         table = schema.command
@@ -371,7 +391,13 @@ class Journal:
         return rows[0] if rows and rows[0]["ended_s"] is None else None
 
     def controlled(self) -> bool:
-        """Whether a controller runs now, in this process or another."""
+        """Whether a controller runs now, in this process or another.
+
+        A reader goes by what the controllers have written, and on their machine by whether the process is alive.
+        """
+        if self._reading:
+            newest = self.controller()
+            return newest is not None and is_alive(newest)
         if self._claimed:  # to try the lock now would be to let go of it
             return True
         return is_held(self._lock, self._engine)
@@ -452,6 +478,10 @@ class Journal:
         self._claimed = False
         self._engine.dispose()
 
+    def _refuse_reader(self) -> None:
+        if self._reading:
+            raise JournalError(f"the journal {self.name} was opened to be read only")
+
     def _holder(self) -> str:
         newest = self.controller()
         if newest is None:
@@ -490,8 +520,9 @@ class Journal:
         """Do `work` in a transaction that is not the controller's: a command, an answer to one, a reset.
 
         Raises:
-            JournalError: the journal refuses.
+            JournalError: the journal refuses, or was opened to be read only.
         """
+        self._refuse_reader()
         try:
             with self._engine.begin() as connection:
                 return work(connection)
@@ -515,6 +546,19 @@ class Journal:
             if self._writer is not None and gone(self._engine, error):
                 return self._writer.transact(rows, "read")
             raise refused(self._engine, error) from error
+
+
+def _no_controller_runs(engine: sa.Engine) -> None:
+    """Refuse to change the tables under a controller, which an earlier Labwright runs.
+
+    Raises:
+        RefusedError: one runs.
+    """
+    if is_held(controller_lock(engine), engine):
+        raise RefusedError(
+            f"the journal {named(engine)} is an earlier Labwright's, and a controller of that runs on it; stop it "
+            "first, then bring the journal up to date: labwright journal migrate"
+        )
 
 
 def keep_snapshot(connection: sa.Connection, snapshot: Snapshot, epoch: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import threading
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from labwright.journal.alive import BEAT_S
 from labwright.journal.database import gone, named, refused
 from labwright.journal.lock import ControllerLock
 from labwright.journal.schema import epoch as epoch_table
@@ -79,8 +81,9 @@ class Writer:
         self._mark = (
             sa.update(epoch_table)
             .where(epoch_table.c.id == epoch, epoch_table.c.sequence < sa.bindparam("number"))
-            .values(sequence=sa.bindparam("number"))
+            .values(sequence=sa.bindparam("number"), heartbeat_s=sa.bindparam("now_s"))
         )
+        self._beat_at = time.monotonic() + BEAT_S
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -114,7 +117,7 @@ class Writer:
         sa.event.remove(self._engine, "connect", self._connected)
 
     def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
+        while (first := self._next_job()) is not None:
             batch = [first]
             over = False
             for _ in itertools.repeat(None, TOGETHER - 1):
@@ -136,6 +139,24 @@ class Writer:
                 return
             if left is not None:
                 left.future.set_exception(JournalError("the journal was closed before this could be stored"))
+
+    def _next_job(self) -> _Job | None:
+        """What is to be written next; meanwhile the heart beats. None at the end."""
+        while True:
+            try:
+                return self._jobs.get(timeout=max(0.0, self._beat_at - time.monotonic()))
+            except queue.Empty:
+                self._beat()
+
+    def _beat(self) -> None:
+        """Write that this controller is there, for readers; each commit says so as well."""
+        self._beat_at = time.monotonic() + BEAT_S
+        if self._broken is not None:
+            return
+        mine = sa.update(epoch_table).where(epoch_table.c.id == self.epoch).values(heartbeat_s=time.time())
+        with contextlib.suppress(DBAPIError):  # the next commit meets the same, and deals with it
+            with self._engine.begin() as connection:
+                connection.execute(mine)
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
@@ -170,13 +191,16 @@ class Writer:
                     if self._reconnected:
                         continue  # the pool has replaced a connection without an error: the server was away
                     # First of all, and only once: the row's lock waits for a commit of ours that is still on its way.
-                    mine = connection.execute(self._mark, {"number": self._sequence}).rowcount == 1
+                    mine = (
+                        connection.execute(self._mark, {"number": self._sequence, "now_s": time.time()}).rowcount == 1
+                    )
                     self._check_fence(connection)
                     if mine:
                         results = [job.work(connection) for job in batch]
                         self.on_commit("before", label)
                     elif away_since is None:
                         raise self._fenced("its row in the table of epochs is not as it left it")
+                self._beat_at = time.monotonic() + BEAT_S
                 self.on_commit("after", label)
             except DBAPIError as error:
                 if isinstance(error, sa.exc.IntegrityError) or not gone(self._engine, error):

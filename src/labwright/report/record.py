@@ -115,5 +115,5 @@ def open_journal(place: str | Path) -> Journal:
     if isinstance(place, Path):
         if not journal_file(place).exists():
             raise ConfigError(f"{place} has no journal; run a campaign first (labwright campaign run)")
-        return Journal(journal_file(place))
-    return Journal(place)
+        return Journal.reading(journal_file(place))
+    return Journal.reading(place)

@@ -205,13 +205,13 @@ class Twin:
 
     def _over(self) -> bool:
         """Whether the campaign had ended when its controller was killed."""
-        with Journal(journal_file(self.data)) as journal:
+        with Journal.reading(journal_file(self.data)) as journal:
             for row in journal.rows(schema.campaign, schema.campaign.c.state.in_(OVER)):
                 self.trace.state, self.trace.reason = row["state"], row["reason"]
         return bool(self.trace.state)
 
     def _read_journal(self) -> None:
-        with Journal(journal_file(self.data)) as journal:
+        with Journal.reading(journal_file(self.data)) as journal:
             intents = journal.rows(schema.intent, schema.intent.c.superseded.is_(False))
             steps = journal.rows(schema.step)
             seen = journal.rows(schema.observation, schema.observation.c.superseded.is_(False))
