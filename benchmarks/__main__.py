@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("overhead", "engine_pace", "stop_now", "engine_endurance", "electrolyte_planner", "campaign_seeds", "store_kill")
+ALL = (
+    "overhead",
+    "engine_pace",
+    "stop_now",
+    "engine_endurance",
+    "journal_year",
+    "electrolyte_planner",
+    "campaign_seeds",
+    "store_kill",
+)
 
 
 def main() -> int:

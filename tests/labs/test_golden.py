@@ -79,6 +79,7 @@ def test_each_experiment_has_the_number_on_its_vial(data: Path) -> None:
 
 
 def test_the_report_names_experiments_as_their_vials_are(data: Path) -> None:
+    Journal(data / "journal.sqlite").close()  # brings it up to date, which who only reads does not
     record = newest(data, "whole")
     page = html(record)
     assert "experiment 0002" in page, "the best one: x = 0.541"
@@ -90,6 +91,10 @@ def test_the_report_names_experiments_as_their_vials_are(data: Path) -> None:
 
 def test_a_campaign_that_was_interrupted_then_is_resumed(data: Path, lab: Path) -> None:
     question = f"{CUT}?1"
+    refused = labwright("campaign", "show", "cut", "--data", data, "--json")
+    assert refused.returncode != 0
+    assert "labwright journal migrate" in refused.stderr, "who only reads does not change the tables"
+    assert labwright("journal", "migrate", "--data", data).returncode == 0
     shown = json.loads(labwright("campaign", "show", "cut", "--data", data, "--json").stdout)
     assert [one["id"] for one in shown["questions"]] == [question, f"{CUT}:deck"]
     done = labwright("campaign", "replay", "cut", "--data", data, "--lab", lab)
