@@ -10,7 +10,9 @@ import pytest
 from labwright.cli.progress import Progress
 from labwright.cli.reporting import write_report
 from labwright.cli.words import quoted
+from labwright.engine import LabCore
 from labwright.engine.events import Ask, RunStep, Started
+from labwright.engine.tables import take_changes
 from labwright.journal import Journal, NewEvent, journal_file
 from tests.engine.alone import Alone
 from tests.engine.test_core import ended, started, suggested
@@ -24,7 +26,11 @@ def test_a_campaign_without_results_leaves_the_report_of_another_alone(tmp_path:
     with Journal(journal_file(tmp_path)) as journal:
         journal.control("a test")
         event = started("empty-20261126-190000-0000")
-        journal.record([NewEvent(event.campaign, event.kind, event.model_dump_json().encode(), b"[]", 1.0, {})])
+        event = event.model_copy(update={"spec": event.spec.model_copy(update={"name": "empty"})})
+        lab = LabCore()
+        lab.handle(event.campaign, event, 1.0)
+        told = event.model_dump_json().encode()
+        journal.record([NewEvent(event.campaign, event.kind, told, b"[]", 1.0, take_changes(lab))])
     good = write_report(tmp_path, "whole")
     assert good == tmp_path / "reports" / f"{WHOLE}.html"
     last = tmp_path / "report.html"

@@ -16,7 +16,7 @@ STALE_S = 20.0
 """Wall seconds without a word after which a controller on another machine counts as gone."""
 
 BEFORE_S = 2.0
-"""So much later than its controller began a process may seem to have begun: clocks are set, and ticks are rounded."""
+"""So much later than its controller a process may seem to have started: clocks are set, and ticks are rounded."""
 
 
 def is_alive(epoch: Mapping[str, Any], now_s: float | None = None) -> bool:

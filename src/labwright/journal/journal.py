@@ -139,7 +139,7 @@ class Command:
 class Journal:
     """The journal at a place.
 
-    Whoever only looks uses `Journal.reading`.
+    To look only, use `Journal.reading`.
 
     Args:
         place: a SQLite file, or the URL of a PostgreSQL database.
