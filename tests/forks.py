@@ -6,6 +6,7 @@ They are processes of their own, with their own standard streams, signals and ex
 from __future__ import annotations
 
 import atexit
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -111,7 +112,8 @@ class Started:
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it still runs."""
         if self.returncode is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and the server has not said so yet
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill it, if it still runs."""

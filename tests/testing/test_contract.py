@@ -31,8 +31,8 @@ def test_a_new_lab_passes_at_every_message_and_boundary(tmp_path: Path) -> None:
     done = in_a_process(tmp_path / "lab", "first")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        "warm_up: 2 operations with 1 physical effects happened once with 15 pauses (of 15 messages) and 14 kills (at "
-        "14 boundaries of the journal); 0 questions\n"
+        "warm_up: 2 operations with 1 physical effects happened once with 15 pauses (of 15 messages) and 16 kills (at "
+        "16 boundaries of the journal); 0 questions\n"
     )
 
 
@@ -170,7 +170,7 @@ WRONG: dict[str, tuple[str, list[tuple[str, str, str]], list[str]]] = {
         "kill",
         [(PROTOCOL, PLAN, RESUMED)],
         [
-            "step 0001/warm, killed at boundary 6 of 14 (after intent:warm)",
+            "step 0001/warm, killed at boundary 8 of 16 (after intent:warm)",
             "takes another way than before: its operation 0",
         ],
     ),
@@ -186,7 +186,7 @@ WRONG: dict[str, tuple[str, list[tuple[str, str, str]], list[str]]] = {
         "kill",
         [(SIMULATOR, LOGGED, "if True:")],
         [
-            "protocol warm_up, step 0001/warm, killed at boundary 7 of 14 (before outcome:warm)",
+            "protocol warm_up, step 0001/warm, killed at boundary 9 of 16 (before outcome:warm)",
             "operation 0 happened twice instead of once: it is declared by_state",
         ],
     ),
@@ -197,7 +197,7 @@ WRONG: dict[str, tuple[str, list[tuple[str, str, str]], list[str]]] = {
             (DRIVER, BY_STATE, 'reconcile="by_counter", counter="nothing", quiet="rest",'),
             (DRIVER, "    def halt", COUNTER),
         ],
-        ["killed at boundary 7 of 14 (before outcome:warm)", "operation 0 happened twice instead of once"],
+        ["killed at boundary 9 of 16 (before outcome:warm)", "operation 0 happened twice instead of once"],
     ),
     "nothing to count": (
         "kill",
