@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,11 +19,11 @@ from labwright.clock import SteppedClock
 from labwright.engine import CampaignCore, CampaignRun, load_campaign, resume_campaign, started, unfinished
 from labwright.engine.events import Event, RunStep, StepEnded, Suggested
 from labwright.hardware.transport import SerialTransport, TcpTransport, VisaTransport
-from labwright.journal import Journal, NewEvent, StepJournal, journal_file, open_latches, schema
+from labwright.journal import Journal, NewEvent, StepJournal, journal_file, latching, open_latches, schema
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
 from labwright.model.errors import RefusedError
-from labwright.model.latch import WHOLE_LAB
+from labwright.model.latch import WHOLE_LAB, latch_station
 from labwright.simulation import SimulatedLab
 
 ROOT = Path(__file__).parents[2]
@@ -189,6 +190,21 @@ def test_a_stop_at_once_is_kept_by_a_station_that_is_idle(folder: LabFolder, tmp
         end = run.run()
         assert end.state == "stopped"
         assert "told while idle" in end.reason
+
+
+def test_a_latch_of_a_station_holds_there_for_a_later_controller(folder: LabFolder, tmp_path: Path) -> None:
+    with Journal(journal_file(tmp_path)) as journal:
+        journal.control("an earlier one")
+        journal.writer.transact(latching("here", "", "Bo", "it smells", latch_station("dosing")))
+    with campaign(folder, tmp_path) as (run, journal, _):
+        end = run.run()
+        assert end.state == "stopped"
+        assert re.search("station dosing, on the simulated .* was stopped by Bo at .*: it smells", end.reason)
+        held = folder.model.stations["dosing"].devices.values()
+        begun = {row["device"] for row in journal.rows(schema.intent)}
+        assert begun, "other stations work"
+        assert not begun & {one for one in held if one.startswith(("pump_", "selector"))}
+        assert len(open_latches(journal)) == 1, "only a person resets it"
 
 
 def test_a_graceful_stop_stays_asked_for_over_a_restart(folder: LabFolder, tmp_path: Path) -> None:
