@@ -99,7 +99,7 @@ class DeckQuestion:
             served = ", ".join(f"{position} (for {protocol})" for position, protocol in self.used_up)
             acts.append(
                 f"What stood at these positions has served and is used up: {served}. Replace it, and set up the "
-                "deck as inventory.yaml says; if the instruments are simulated, start labwright simulate anew."
+                "deck as inventory.yaml says; if the instruments are simulated, start labwright simulate again."
             )
         if self.interrupted:
             acts[0] = (
