@@ -285,12 +285,6 @@ def test_two_samples_at_once_on_simulated_wires(bench: Bench, tmp_path: Path) ->
     assert not bench.twin.world.broken_vials
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="D13: two stations share the hotplate, and the second sample heats the first in the cell; devices become "
-    "resources of the dispatcher in the engine's recut",
-)
 def test_two_samples_at_two_temperatures_on_one_hotplate(bench: Bench, tmp_path: Path) -> None:
     temperature = "    - {type: real, name: temperature, unit: degC, low: 25, high: 60}\n  constraints:"
     spec = campaign_file(tmp_path, **{FIXED: "parallel: 2\n", "  constraints:": temperature})

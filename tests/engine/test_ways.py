@@ -439,12 +439,6 @@ THERE_AND_BACK = protocol(
 )
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="D8: two samples, a protocol that returns to a position: each waits for the place of the other, and only "
-    "the oracle sees it; the dispatcher of the engine's recut reserves a sample's whole way",
-)
 def test_two_samples_whose_ways_cross_do_not_wait_for_each_other_for_ever() -> None:
     lab = Lab(THERE_AND_BACK, budget=2, parallel=2)
     lab.suggest()

@@ -39,7 +39,7 @@ from labwright.engine.events import (
     Suggested,
     Vetoed,
 )
-from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.experiment import Experiment, StepRun, devices_of
 from labwright.engine.material import Material
 from labwright.engine.proposals import Proposals, veto_words, wrong_veto
 from labwright.engine.questions import Question
@@ -100,6 +100,10 @@ class CampaignCore:
         self.stopping = Stopping()
         self.deck_checked: DeckChecked | None = None
         self.durations = Durations()
+        self.shared: dict[str, tuple[str, ...]] = {}
+        """Devices that several stations have, by station."""
+        self.turn = 0
+        """Its number among the lab's campaigns, in the order in which they started."""
         self._dispatcher = dispatcher
         self._started: Started | None = None
         self._ending: Ending = "completed"
@@ -240,7 +244,7 @@ class CampaignCore:
             waits.append(f"planner {self.spec.planner.name}")
         if self.paused:
             waits.append("labwright campaign resume")
-        return waits + self._dispatcher.waits(self.campaign)
+        return waits + [str(one) for one in self._dispatcher.waits(self.campaign)]
 
     def take(self, event: Event) -> list[Instruction]:
         """Take an event, before the lab has looked at what follows for the samples.
@@ -338,7 +342,8 @@ class CampaignCore:
                 protocol = self._protocol(self._to_prepare[0])
                 sample = f"{self.campaign}-{protocol.name}"
                 wanted = frozenset(spec.name for spec in protocol.results)
-                self.work.begin(Experiment(self.campaign, protocol.name, 0, sample, "", "", protocol, {}, wanted), self)
+                experiment = Experiment(self.campaign, protocol.name, 0, sample, "", "", protocol, {}, wanted)
+                self._begin(experiment)
             return []
         if self._next is not None or self.proposed or self.asking or self.proposals.unwanted:
             return []
@@ -422,6 +427,7 @@ class CampaignCore:
     def _start(self, event: Started) -> None:
         self._started = event
         self.engine = event.engine
+        self.shared = event.shared
         self._to_prepare = list(event.spec.prepare)
         self.durations = Durations(event.learnt_s)
         if event.naming == 1:
@@ -432,6 +438,10 @@ class CampaignCore:
 
     def _resumed(self, event: Resumed) -> list[Instruction]:
         self.engine = max(self.engine, event.engine)
+        if event.shared is not None and event.shared != self.shared:
+            self.shared = event.shared
+            for experiment in self.live.values():
+                self.work.share(experiment, devices_of(experiment.protocol, self.shared))
         orders: list[Instruction] = [PauseStations(on=True)] if self.paused else []
         orders += self.work.resumed(self, event.used)
         self.proposals.unwanted = False  # the planner that was asked has ended with the controller
@@ -469,8 +479,13 @@ class CampaignCore:
             uses_ml,
         )  # fmt: skip
         self._trials_of[label] = index
-        self.work.begin(experiment, self)
+        self._begin(experiment)
         self.material.promise(uses_ml)
+
+    def _begin(self, experiment: Experiment) -> None:
+        experiment.priority = self.spec.priority
+        experiment.devices = devices_of(experiment.protocol, self.shared)
+        self.work.begin(experiment, self)
 
     def _propose(self, event: Proposed) -> None:
         """A person's experiment comes next."""

@@ -62,7 +62,7 @@ class DirtyRows:
         specs: ids of those whose spec is to be written, which is done once.
         experiments: by id.
         steps: by id.
-        resources: ``station:name`` or ``position:name``.
+        resources: ``station:name``, ``position:name`` or ``device:name``.
         questions: rows by id.
         lots: stocks by name.
         spent: new entries of the ledger.

@@ -1,39 +1,131 @@
-"""Who gets which station and position, and in which order: the only one that lets a step begin."""
+"""Who gets which station, position and shared device, and in which order: the only one that lets a step begin.
+
+No two samples ever wait for each other. A sample waits for another if the other has a position or a device that its
+own steps may still take; a step begins only if that makes no ring of samples that wait for each other. So there is
+always an order in which all samples under way can end, and one that can go on, or that a person is asked about.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
+from labwright.engine.events import Removal
 from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.reservations import Reservation, Reservations
 from labwright.engine.work import IllegalEventError, Work
+
+OVERTAKEN = 10
+"""So many experiments may begin after one that waits; then what it needs is kept from those that have nothing yet."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A step that waits for what another sample has.
+
+    Attributes:
+        step_id: the step.
+        campaign: id of its campaign.
+        label: of its experiment.
+        kind: of what it waits for.
+        name: of what it waits for.
+        holder: id of the campaign whose sample has it; the sample's own where it waits for its turn.
+        holder_label: label of that sample.
+        holder_step: the step that has it, where a step does.
+        because: ``has`` it; or has something ``beyond``, so that the two would block each other; or is ``older``, and
+            what it needs is kept for it.
+    """
+
+    step_id: str
+    campaign: str
+    label: str
+    kind: Literal["station", "position", "device"]
+    name: str
+    holder: str
+    holder_label: str
+    holder_step: str = ""
+    because: Literal["has", "beyond", "older"] = "has"
+
+    def __str__(self) -> str:
+        sample = self.holder_label if self.holder == self.campaign else f"{self.holder}/{self.holder_label}"
+        what = f"{self.step_id} for {self.kind} {self.name}"
+        if self.because == "older":
+            return f"{what}, which is kept for {sample}, which has waited longer"
+        if self.because == "beyond":
+            return f"{what}, which {sample} still has to pass: the two would block each other"
+        return f"{what}, which {self.holder_step or sample} has"
 
 
 @dataclass
 class Dispatcher:
-    """Starts every step whose needs are done and whose station and positions are free, the oldest sample first.
+    """Lets steps begin: those of campaigns with a higher priority first, then those of the oldest sample.
 
     Attributes:
         work: the samples under way.
+        held: owners none of whose steps it may let begin.
     """
 
     work: Work
+    held: Callable[[], Collection[str]] = tuple
 
-    def ready(self, held: Collection[str] = ()) -> Iterator[tuple[Experiment, StepRun]]:
-        """Steps that begin now; what each needs is reserved when it is given out.
+    @property
+    def _reservations(self) -> Reservations:
+        return self.work.reservations
 
-        Args:
-            held: owners none of whose steps may begin.
-        """
-        for experiment in self._samples(held):
+    def first_come(self, owner: str) -> Iterator[tuple[Experiment, StepRun]]:
+        """Steps of an owner that begin now, by the rule of engine 1: whatever is free is taken."""
+        for experiment in list(self.work.of(owner).values()):
+            if experiment.id not in self.work.look:
+                continue
             blocked = False
             for run in list(experiment.startable()):
-                if self.work.reservations.take(experiment, run):
+                if self._reservations.take(experiment, run):
                     yield experiment, run
                 else:
                     blocked = True
             if not blocked:
                 self.work.look.discard(experiment.id)
+
+    def ready(self) -> Iterator[tuple[Experiment, StepRun]]:
+        """Steps that begin now; what each needs is reserved when it is given out."""
+        kept: dict[str, Experiment] = {}
+        for experiment in self._looked_at():
+            blocked = False
+            for run in list(experiment.startable()):
+                waiting = self._waiting(experiment, run, kept)
+                if waiting is None:
+                    self._reservations.take(experiment, run)
+                    yield experiment, run
+                else:
+                    blocked = True
+                    self._keep(experiment, run, waiting, kept)
+            if not blocked:
+                self.work.look.discard(experiment.id)
+
+    def removals(self) -> Iterator[tuple[Experiment, Removal]]:
+        """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""
+        waiting = [one for one in self._looked_at() if not one.running and one.state != "held"]
+        asked = {question.frees for question in self.work.questions.open.values()}
+        stuck: dict[str, tuple[Experiment, set[str]]] = {}
+        for experiment in waiting:
+            runs = list(experiment.startable())
+            holders: set[str] = set()
+            for run in runs:
+                for resource in self._reservations.obstacles(experiment, run.spec):
+                    holder = self._holder(resource)
+                    if holder is not None:
+                        holders.add(holder.id)
+                    elif resource not in asked:
+                        asked.add(resource)
+                        yield experiment, Removal(label=experiment.label, resource=resource)
+                if not holders:
+                    holders |= {one.id for one in self._ring(experiment, run)}
+            if runs and holders:
+                stuck[experiment.id] = experiment, holders
+        if stuck and (found := self._deadlocked(stuck)):
+            youngest = max(found, key=lambda one: (-one.priority, one.turn))
+            yield youngest, Removal(label=youngest.label)
 
     def taken(self, owner: str, step_id: str) -> tuple[Experiment, StepRun]:
         """A step that begins, as was decided; what it needs is reserved.
@@ -44,28 +136,126 @@ class Dispatcher:
         for experiment in self.work.of(owner).values():
             for run in experiment.startable():
                 if run.step_id == step_id:
-                    if self.work.reservations.take(experiment, run):
+                    if self._reservations.take(experiment, run):
                         return experiment, run
                     raise IllegalEventError(
-                        f"step {step_id} cannot begin: {self.work.reservations.obstacle(experiment, run.spec)}"
+                        f"step {step_id} cannot begin: {self._reservations.obstacle(experiment, run.spec)}"
                     )
         raise IllegalEventError(f"step {step_id} cannot begin: it is not ready")
 
-    def waits(self, owner: str) -> list[str]:
-        """What an owner's samples wait for that others have, in words."""
-        return [
-            f"{run.step_id} for {obstacle}"
-            for experiment in self.work.of(owner).values()
-            for run in experiment.startable()
-            if (obstacle := self.work.reservations.obstacle(experiment, run.spec))
-        ]
+    def waits(self, owner: str) -> list[Waiting]:
+        """What an owner's samples wait for that others have."""
+        kept: dict[str, Experiment] = {}
+        found = []
+        held = [one for one in self.held() if one != owner]
+        for experiment in _in_order(self.work, held):
+            for run in experiment.startable():
+                waiting = self._waiting(experiment, run, kept)
+                if waiting is not None:
+                    self._keep(experiment, run, waiting, kept)
+                    if experiment.owner == owner:
+                        found.append(waiting)
+        return found
 
-    def _samples(self, held: Collection[str]) -> list[Experiment]:
+    def _looked_at(self) -> list[Experiment]:
         look = self.work.look
-        return [
-            experiment
-            for owner, experiments in self.work.live.items()
-            if owner not in held
-            for experiment in experiments.values()
-            if experiment.id in look
-        ]
+        return [one for one in _in_order(self.work, self.held()) if one.id in look] if look else []
+
+    def _waiting(self, experiment: Experiment, run: StepRun, kept: dict[str, Experiment]) -> Waiting | None:
+        """What the step waits for; None if it can begin."""
+        for resource in self._reservations.obstacles(experiment, run.spec):
+            holder = self._reservations.taken[resource]
+            return _wait(experiment, run, resource, holder.owner, holder.label, holder.step_id)
+        for other in self._ring(experiment, run):
+            resource = next(one for one in experiment.needs(run.spec) if one in self.work.claims(other))
+            return _wait(experiment, run, resource, other.owner, other.label, because="beyond")
+        if kept and not self._has_something(experiment):
+            for resource in (f"station:{run.spec.station}", *experiment.needs(run.spec)):
+                if (older := kept.get(resource)) is not None:
+                    return _wait(experiment, run, resource, older.owner, older.label, because="older")
+        return None
+
+    def _keep(self, experiment: Experiment, run: StepRun, waiting: Waiting, kept: dict[str, Experiment]) -> None:
+        """Keep what an older sample needs from those that have nothing yet, so that they cannot pass it for ever.
+
+        Those that have something may always take more: the older one may wait for what they have.
+        """
+        if waiting.because == "beyond" or self.work.begun - experiment.turn >= OVERTAKEN:
+            for resource in (f"station:{run.spec.station}", *self.work.claims(experiment)):
+                kept.setdefault(resource, experiment)
+
+    def _has_something(self, experiment: Experiment) -> bool:
+        """Whether an experiment has a position or a device that others may need."""
+        needs = (resource for spec in experiment.protocol.steps for resource in experiment.needs(spec))
+        return any(self._reservations.held(experiment, resource) for resource in needs)
+
+    def _holder(self, resource: str) -> Experiment | None:
+        """The experiment under way that has it."""
+        return self._of(self._reservations.taken[resource])
+
+    def _of(self, holder: Reservation) -> Experiment | None:
+        return self.work.of(holder.owner).get(holder.label)
+
+    def _ahead(self, experiment: Experiment) -> Iterator[Experiment]:
+        """Samples that have what an experiment may still take."""
+        taken = self._reservations.taken
+        for resource in self.work.claims(experiment):
+            holder = taken.get(resource)
+            if holder is not None and not holder.of(experiment) and (other := self._of(holder)) is not None:
+                yield other
+
+    def _ring(self, experiment: Experiment, run: StepRun) -> list[Experiment]:
+        """Samples that the step's sample would wait for, and that would wait for it, if the step began.
+
+        What an experiment has left behind that is over does not count: a person is asked to take it away.
+        """
+        new = [one for one in experiment.needs(run.spec) if not self._reservations.held(experiment, one)]
+        if not new:
+            return []
+        seen, todo, found = {experiment.id}, [experiment], []
+        while todo:
+            for other in self._ahead(todo.pop()):
+                if other.id not in seen:
+                    seen.add(other.id)
+                    todo.append(other)
+                    if any(one in self.work.claims(other) for one in new):
+                        found.append(other)
+        return sorted(found, key=lambda one: one.turn)
+
+    def _deadlocked(self, stuck: dict[str, tuple[Experiment, set[str]]]) -> list[Experiment]:
+        """Of samples that cannot go on, those that wait for each other: a journal of engine 1 may have such."""
+        left = dict(stuck)
+        while left:
+            alive = [one for one, (_, holders) in left.items() if not holders <= set(left)]
+            if not alive:
+                break
+            for one in alive:
+                del left[one]
+        needed = {holder for _, holders in left.values() for holder in holders}
+        return [experiment for key, (experiment, _) in left.items() if key in needed]
+
+
+def _in_order(work: Work, held: Collection[str]) -> list[Experiment]:
+    samples = [
+        experiment
+        for owner, experiments in work.live.items()
+        if owner not in held
+        for experiment in experiments.values()
+    ]
+    return sorted(samples, key=lambda one: (-one.priority, one.turn))
+
+
+def _wait(
+    experiment: Experiment,
+    run: StepRun,
+    resource: str,
+    holder: str,
+    label: str,
+    step: str = "",
+    because: Literal["has", "beyond", "older"] = "has",
+) -> Waiting:
+    kind, _, name = resource.partition(":")
+    where: Literal["station", "position", "device"] = (
+        "station" if kind == "station" else "device" if kind == "device" else "position"
+    )
+    return Waiting(run.step_id, experiment.owner, experiment.label, where, name, holder, label, step, because)

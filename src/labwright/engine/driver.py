@@ -306,6 +306,7 @@ class CampaignRun:
             counted=Uses(self._lab.model).counted(self._lab.devices),
             learnt_s=learnt_s(self._journal, list(self._campaign.protocols), simulated=self._lab.simulated),
             earlier=self._earlier,
+            shared=self._lab.model.shared,
             naming=2,
             engine=ENGINE,
         )
@@ -333,7 +334,8 @@ class CampaignRun:
         except LabwrightError as error:
             self._events.put(StopAsked(why=f"set-points could not be restored: {error}", now=True))
         finally:
-            self._events.put(Resumed(epoch=self.epoch, by=self._by, used=self._used, engine=ENGINE))
+            shared = self._lab.model.shared
+            self._events.put(Resumed(epoch=self.epoch, by=self._by, used=self._used, shared=shared, engine=ENGINE))
             actor.close()
 
     def _restore_one(self, axis: Any, what: str, value: float, actor: Actor) -> None:

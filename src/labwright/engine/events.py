@@ -36,6 +36,7 @@ class Started(Frozen):
             takes what its protocol promised, as of all stocks in campaigns of earlier releases.
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
         earlier: experiments of earlier campaigns that the planner learns from, as the journal had them then.
+        shared: devices that several stations have, by station; a sample has them for itself.
         naming: how things are called in its events: 1 where a question is ``CAMPAIGN?1`` and a veto counts all
             suggestions (``0007``), 2 where they are ``CAMPAIGN:q1`` and ``p3``.
         engine: version of the engine that has started it.
@@ -55,6 +56,7 @@ class Started(Frozen):
     counted: tuple[str, ...] = ()
     learnt_s: dict[str, float] = {}
     earlier: tuple[Earlier, ...] = ()
+    shared: dict[str, tuple[str, ...]] = {}
     naming: Literal[1, 2] = 1
     engine: int = 1
 
@@ -72,6 +74,7 @@ class Resumed(Frozen):
         by: who started it.
         because: why.
         used: what the steps that were under way have taken of the stocks so far, by step and stock.
+        shared: devices that several stations have now, by station; as before if None.
         engine: version of the engine that resumes it.
     """
 
@@ -80,6 +83,7 @@ class Resumed(Frozen):
     by: str = ""
     because: str = ""
     used: dict[str, dict[str, Used]] = {}
+    shared: dict[str, tuple[str, ...]] | None = None
     engine: int = 1
 
 
@@ -97,17 +101,31 @@ class Begun(Frozen):
     lacking: str = ""
 
 
+class Removal(Frozen):
+    """What a person is asked to take out of the lab, since no step can begin before.
+
+    Attributes:
+        label: of the experiment that waits.
+        resource: where the container of an experiment that is over stands; empty for the sample of the one that waits.
+    """
+
+    label: str
+    resource: str = ""
+
+
 class Granted(Frozen):
     """What the lab lets a campaign do now.
 
     Attributes:
         begins: experiments that begin, or cannot.
-        steps: ids of steps that begin, each with its station and positions.
+        steps: ids of steps that begin, each with its station, positions and devices.
+        removals: what a person is asked to take out of the lab.
     """
 
     kind: Literal["granted"] = "granted"
     begins: tuple[Begun, ...] = ()
     steps: tuple[str, ...] = ()
+    removals: tuple[Removal, ...] = ()
 
 
 class Suggested(Frozen):

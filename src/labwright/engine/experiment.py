@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,9 @@ class Experiment:
         found: results by step, of the newest round.
         given_up: why, once only its way out of the lab is left.
         used: what its steps have taken of the stocks so far, in all rounds.
+        turn: its number among all experiments of the lab, in the order in which they began.
+        priority: of its campaign.
+        devices: which it takes that several stations have, by step.
     """
 
     owner: str
@@ -86,6 +89,9 @@ class Experiment:
     measured: bool = False
     """Whether all that is wanted of it was found, and its campaign has taken it."""
     used: dict[str, Used] = field(default_factory=dict)
+    turn: int = 0
+    priority: int = 0
+    devices: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -157,6 +163,23 @@ class Experiment:
             calibrations=calibrations,
         )
 
+    def needs(self, spec: StepSpec) -> list[str]:
+        """Positions and shared devices that a step takes with its station, as reservations name them."""
+        devices = self.devices.get(spec.name, ())
+        positions = [spec.moves_to] if spec.moves_to else []
+        positions += [name for name in spec.keeps if name not in devices]
+        return [*(f"position:{name}" for name in dict.fromkeys(positions)), *(f"device:{name}" for name in devices)]
+
+    def claims(self) -> frozenset[str]:
+        """Positions and shared devices that the steps that are left may take, those that take them now included."""
+        left = [name for name, run in self.steps.items() if run.state not in ("done", "failed", "skipped")]
+        for name in left:  # grows: a round that is left brings the steps of its loop back
+            run = self.steps[name]
+            repeat = run.spec.repeat
+            if repeat is not None and (run.round < repeat.at_most or run.state == "done") and not self.given_up:
+                left += [one for one in self.protocol.between(repeat.back_to, name) if one not in left]
+        return frozenset(resource for name in left for resource in self.needs(self.steps[name].spec))
+
     def take(self, run: StepRun, outcome: StepOutcome) -> None:
         """A step is done."""
         run.started_s, run.ended_s = outcome.started_s, outcome.ended_s
@@ -180,3 +203,18 @@ class Experiment:
         tail = f"~{number}" if number > 1 else ""
         step_id = f"{self.id}/{spec.name}{tail}"
         return StepRun(spec, step_id, number, expected_s=expected_s.get(spec.name, spec.expected_s))
+
+
+def devices_of(protocol: ProtocolSpec, shared: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Which shared devices each step takes: those of its station, and those that it keeps.
+
+    Args:
+        protocol: whose steps they are.
+        shared: devices that several stations have, by station.
+    """
+    known = {device for devices in shared.values() for device in devices}
+    wanted = {
+        step.name: dict.fromkeys([*shared.get(step.station, ()), *(one for one in step.keeps if one in known)])
+        for step in protocol.steps
+    }
+    return {name: tuple(devices) for name, devices in wanted.items() if devices}

@@ -8,7 +8,6 @@ virtual clock rehearses a lab, and fed with journalled events it rebuilds its st
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ import orjson
 from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.dispatch import Dispatcher
-from labwright.engine.events import Begun, Event, Granted, Instruction, Started
+from labwright.engine.events import Begun, DeckChecked, Event, Granted, Instruction, Removal, Started
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.material import Material
 from labwright.engine.questions import Questions
@@ -53,7 +52,7 @@ class LabCore:
     def __init__(self) -> None:
         self.dirty = DirtyRows()
         self.work = Work(self.dirty, Reservations(self.dirty), Material(self.dirty), Questions(self.dirty))
-        self.dispatcher = Dispatcher(self.work)
+        self.dispatcher = Dispatcher(self.work, self._held)
         self.campaigns: dict[str, CampaignCore] = {}
         self.instruments = ""
         self.now_s = 0.0
@@ -90,6 +89,7 @@ class LabCore:
         self.now_s = at_s
         if isinstance(event, Started):
             core.began_s = at_s
+            core.turn = max((one.turn for one in self.campaigns.values()), default=0) + 1
             self.instruments = self.instruments or event.deck
             self._stock(event)
         decided += self.work.settle(self.campaigns)
@@ -97,11 +97,16 @@ class LabCore:
             self._begin(core)
             decided += self.work.settle(self.campaigns)
         decided += core.advance()
-        if core.engine == 1:
-            decided += [self._start(experiment, run) for experiment, run in self._ready()]
+        if core.engine == 1 and not (core.paused or core.stop_asked):
+            decided += [self._start(experiment, run) for experiment, run in self.dispatcher.first_come(campaign)]
         if isinstance(event, Granted):
             taken = [self.dispatcher.taken(campaign, step_id) for step_id in event.steps]
             decided += [self._start(experiment, run) for experiment, run in taken]
+            for removal in event.removals:
+                decided += self.work.ask_removal(core.live[removal.label], removal.resource)
+        if isinstance(event, DeckChecked):
+            for resource in self.reservations.of_owner(campaign):
+                self.reservations.free(resource)
         return decided + self._finish(core)
 
     def grant(self, at_s: float) -> list[Grant]:
@@ -115,24 +120,33 @@ class LabCore:
         self.now_s = at_s
         begins: dict[str, list[Begun]] = {}
         decided: dict[str, list[Instruction]] = {}
-        for core in self.campaigns.values():
+        for core in sorted(self.campaigns.values(), key=_by_priority):
             if core.engine > 1 and (begun := self._begin(core)):
                 begins[core.campaign] = begun
                 decided[core.campaign] = self.work.settle(self.campaigns) + core.advance()
         steps: dict[str, list[str]] = {}
-        for experiment, run in self._ready():
+        for experiment, run in self.dispatcher.ready():
             steps.setdefault(experiment.owner, []).append(run.step_id)
             decided.setdefault(experiment.owner, []).append(self._start(experiment, run))
+        removals: dict[str, list[Removal]] = {}
+        for experiment, removal in list(self.dispatcher.removals()):
+            removals.setdefault(experiment.owner, []).append(removal)
+            asked = self.work.ask_removal(experiment, removal.resource)
+            decided[experiment.owner] = decided.get(experiment.owner, []) + asked
         granted = []
         for campaign, instructions in decided.items():
-            event = Granted(begins=tuple(begins.get(campaign, ())), steps=tuple(steps.get(campaign, ())))
+            event = Granted(
+                begins=tuple(begins.get(campaign, ())),
+                steps=tuple(steps.get(campaign, ())),
+                removals=tuple(removals.get(campaign, ())),
+            )
             granted.append(Grant(campaign, event, instructions + self._finish(self.campaigns[campaign])))
         return granted
 
     def snapshot(self) -> bytes:
         """The whole state as canonical JSON; equal states give equal bytes."""
         how = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
-        derived = ("dirty", "look", "_changed", "_at")
+        derived = ("dirty", "look", "_changed", "_at", "_claims")
         work = {name: value for name, value in vars(self.work).items() if name not in derived}
         state = {"campaigns": self.campaigns, "work": work}
         return orjson.dumps(state, default=_plain, option=how)
@@ -162,12 +176,17 @@ class LabCore:
             core.begin(begun[-1])
         return begun
 
-    def _ready(self) -> Iterator[tuple[Experiment, StepRun]]:
-        held = [core.campaign for core in self.campaigns.values() if core.paused or core.stop_asked]
-        return self.dispatcher.ready(held)
+    def _held(self) -> set[str]:
+        """Campaigns none of whose steps `grant` lets begin now; those of engine 1 begin when they handle an event."""
+        return {one.campaign for one in self.campaigns.values() if one.paused or one.stop_asked or one.engine == 1}
 
     def _start(self, experiment: Experiment, run: StepRun) -> Instruction:
         return self.work.start(experiment, run, self.campaigns[experiment.owner])
+
+
+def _by_priority(core: CampaignCore) -> tuple[int, int]:
+    """The campaign with the higher priority first, then the one that came first."""
+    return (-core.spec.priority if core.phase != "draft" else 0), core.turn
 
 
 def _plain(value: Any) -> Any:

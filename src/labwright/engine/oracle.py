@@ -16,9 +16,10 @@ def validate_state(lab: LabCore) -> None:
     Raises:
         AssertionError: every rule that is broken.
     """
-    broken = list(_broken_reservations(lab))
+    broken = [*_broken_reservations(lab), *_broken_order(lab)]
+    alive = _alive(lab)
     for core in lab.campaigns.values():
-        broken += [f"campaign {core.campaign}: {words}" for words in _broken(core)]
+        broken += [f"campaign {core.campaign}: {words}" for words in [*_broken(core), *_deadlocked(core, alive)]]
     if broken:
         raise AssertionError("; ".join(broken))
 
@@ -33,8 +34,6 @@ def _broken(core: CampaignCore) -> Iterator[str]:
         yield f"it is {core.phase}, but something is under way"
     if not core.over and not core.waits_for():
         yield f"it is {core.phase} and waits for nothing"
-    if _deadlocked(core):
-        yield f"deadlock: no step runs, no person is asked, and it waits for {', '.join(core.waits_for())}"
     if len([experiment for experiment in core.live.values() if not experiment.preparation]) > spec.parallel:
         yield f"more samples are on their way than {spec.parallel}"
     if core.tried > spec.budget:
@@ -77,11 +76,67 @@ def _broken_names(core: CampaignCore) -> Iterator[str]:
             yield f"experiment {experiment.label} is trial {core.trials[trial].id}"
 
 
-def _deadlocked(core: CampaignCore) -> bool:
-    """Whether nothing can ever happen again: no step runs, no planner thinks, no person is asked or has paused it."""
-    thinking = core.asking or core.proposals.unwanted
-    runs = any(run.state == "running" for one in core.live.values() for run in one.running)
-    return not (core.over or core.paused or thinking or runs or core.questions)
+def _deadlocked(core: CampaignCore, alive: set[str]) -> Iterator[str]:
+    """What can never happen again: nobody works on it, thinks about it, or is asked, and nothing else brings it on."""
+    if core.phase == "draft" or core.over or core.paused:
+        return
+    waits = ", ".join(core.waits_for())
+    for experiment in core.live.values():
+        if experiment.id not in alive:
+            yield f"deadlock: nothing brings experiment {experiment.label} on; it waits for {waits}"
+    if not (core.live or core.asking or core.proposals.unwanted):
+        yield f"deadlock: no step runs, no person is asked, and it waits for {waits}"
+
+
+def _alive(lab: LabCore) -> set[str]:
+    """Experiments that go on, or can: by themselves, by a person, or once another that is alive has gone on."""
+    live = {experiment.id: experiment for experiments in lab.work.live.values() for experiment in experiments.values()}
+    taken_out = {question.frees for question in lab.work.questions.open.values()}
+    alive = {
+        key
+        for key, experiment in live.items()
+        if experiment.state == "held"
+        or lab.campaigns[experiment.owner].paused
+        or any(run.state == "running" for run in experiment.running)
+    }
+    waits: dict[str, list[set[str]]] = {}
+    for owner in lab.work.live:
+        for one in lab.dispatcher.waits(owner):
+            blockers = {f"{one.holder}/{one.holder_label}"}
+            if f"{one.kind}:{one.name}" in taken_out and not blockers & set(live):
+                blockers = set()  # a person is asked to take it away
+            waits.setdefault(one.step_id, []).append(blockers)
+    grown = True
+    while grown:
+        grown = False
+        for key, experiment in live.items():
+            if key not in alive and any(
+                all(blockers <= alive for blockers in waits.get(run.step_id, ())) for run in experiment.startable()
+            ):
+                alive.add(key)
+                grown = True
+    return alive
+
+
+def _broken_order(lab: LabCore) -> Iterator[str]:
+    """Samples that would wait for each other for ever; with engine 1 there may be such."""
+    if any(core.phase != "draft" and core.started.engine == 1 for core in lab.campaigns.values()):
+        return
+    left = {experiment.id: experiment for experiments in lab.work.live.values() for experiment in experiments.values()}
+    while left:
+        held = {
+            resource: f"{holder.owner}/{holder.label}"
+            for resource, holder in lab.reservations.taken.items()
+            if f"{holder.owner}/{holder.label}" in left
+        }
+        ends = [
+            key for key, experiment in left.items() if all(held.get(one, key) == key for one in experiment.claims())
+        ]
+        if not ends:
+            yield f"samples may wait for each other for ever: {', '.join(sorted(left))}"
+            return
+        for key in ends:
+            del left[key]
 
 
 def _broken_wishes(core: CampaignCore) -> Iterator[str]:
@@ -129,6 +184,21 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
     for resource in taken:
         if resource.startswith("station:") and resource not in stations:
             yield f"{resource} is reserved without a holder"
+    for experiment in live:
+        lacks = [
+            resource
+            for run in experiment.running
+            if run.state == "running"
+            for resource in experiment.needs(run.spec)
+            if not lab.reservations.held(experiment, resource)
+        ]
+        if lacks and lab.campaigns[experiment.owner].started.engine > 1:
+            yield f"experiment {experiment.id} works without {', '.join(lacks)}"
+    for resource, reservation in taken.items():
+        if resource.startswith("device:"):
+            holder_of = lab.work.of(reservation.owner).get(reservation.label)
+            if holder_of is None or resource not in holder_of.claims():
+                yield f"{resource} is kept by {reservation.owner}/{reservation.label}, which needs it no more"
     places = [experiment.stands_at for experiment in live if experiment.stands_at]
     if len(places) != len(set(places)):
         yield f"two samples stand at one position: {places}"

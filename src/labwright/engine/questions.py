@@ -24,6 +24,8 @@ class Question:
         step_id: the step that waits for it.
         doubt: number of the operation in doubt; None if none is.
         part: how much of it its device has counted; None if that is not known.
+        frees: the position, or another resource, that is free when it is answered, if it is about what another
+            experiment has left there.
         text: what is asked.
         choices: answers, and what each means.
     """
@@ -36,6 +38,7 @@ class Question:
     text: str
     choices: dict[str, str]
     part: Part | None = None
+    frees: str = ""
 
     def about(self, experiment: Experiment) -> bool:
         """Whether it parks this experiment."""
@@ -106,10 +109,22 @@ class Questions:
         return self._ask(experiment, run.step_id, outcome.doubt, text, choices, part)
 
     def of_removal(self, experiment: Experiment) -> Question:
-        """Ask for a sample that was given up to be taken out of the way of others."""
+        """Ask for a sample to be taken out of the way of others: it was given up, or each waits for the other."""
         at = experiment.stands_at
+        if not experiment.given_up:
+            text = f"sample {experiment.sample} and others wait for what the other has, so none can go on"
+            where = f"; its container is at {at}" if at else ""
+            out = "you have taken its container out of the lab by hand" if at else "the others go on"
+            return self._ask(experiment, "", None, f"{text}{where}", {"removed": f"Give it up; {out}"})
         text = f"sample {experiment.sample} was given up ({experiment.given_up}) and is at {at}, where others must pass"
         return self._ask(experiment, "", None, text, {"removed": f"its container was taken out of {at}"})
+
+    def of_left_behind(self, experiment: Experiment, resource: str, sample: str) -> Question:
+        """Ask for what stands where a sample must pass, of an experiment that is over."""
+        where = resource.replace(":", " ")
+        text = f"sample {experiment.sample} waits for {where}, where sample {sample} was left behind; take it out"
+        choices = {"removed": f"its container was taken out of {where}"}
+        return self._ask(experiment, "", None, text, choices, frees=resource)
 
     def answered(self, event: Answered) -> None:
         """A question is open no more."""
@@ -132,11 +147,12 @@ class Questions:
         text: str,
         choices: dict[str, str],
         part: Part | None = None,
+        frees: str = "",
     ) -> Question:
         owner = experiment.owner
         number = self.asked[owner] = self.asked.get(owner, 0) + 1
         key = f"{owner}{self.marks.get(owner, ':q')}{number}"
-        question = Question(key, owner, experiment.label, step_id, doubt, text, choices, part)
+        question = Question(key, owner, experiment.label, step_id, doubt, text, choices, part, frees)
         self.open[key] = question
         self.dirty.questions[key] = question.row()
         return question

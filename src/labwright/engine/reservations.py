@@ -1,10 +1,13 @@
-"""What a step needs for itself alone: its station and the positions of its sample.
+"""What a step needs for itself alone: its station, and positions and shared devices for its sample.
 
-All of it is taken together or none; a sample's position stays taken until the sample has left it.
+All of it is taken together or none. A sample's position stays taken until the sample has left it. A device that several
+stations have stays a sample's until its last step at one of them: a hotplate is not heated for another while the sample
+it was heated for waits for the next step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from labwright.engine.dirty import DirtyRows
@@ -15,7 +18,7 @@ from labwright.model.states import check_transition
 
 @dataclass
 class Reservation:
-    """Who has a resource: a step has a station, a sample has a position."""
+    """Who has a resource: a step has a station, a sample has a position or a device."""
 
     owner: str
     label: str
@@ -43,11 +46,11 @@ class Reservation:
 
 @dataclass
 class Reservations:
-    """Stations and positions that are taken.
+    """Stations, positions and shared devices that are taken.
 
     Attributes:
         dirty: collects what has changed.
-        taken: by ``station:name`` or ``position:name``.
+        taken: by ``station:name``, ``position:name`` or ``device:name``.
     """
 
     dirty: DirtyRows
@@ -55,17 +58,27 @@ class Reservations:
 
     def obstacle(self, experiment: Experiment, spec: StepSpec) -> str:
         """Why the step cannot start: a resource that another has; empty if it can."""
-        for resource in _needed(spec):
+        for resource in self.obstacles(experiment, spec):
+            return f"{resource.replace(':', ' ')}, which {self.taken[resource].holder(experiment)} has"
+        return ""
+
+    def obstacles(self, experiment: Experiment, spec: StepSpec) -> Iterator[str]:
+        """Resources that the step needs and another has."""
+        for resource in _needed(experiment, spec):
             holder = self.taken.get(resource)
             if holder is not None and (resource.startswith("station:") or not holder.of(experiment)):
-                return f"{resource.replace(':', ' ')}, which {holder.holder(experiment)} has"
-        return ""
+                yield resource
+
+    def held(self, experiment: Experiment, resource: str) -> bool:
+        """Whether an experiment has a position or a device."""
+        holder = self.taken.get(resource)
+        return holder is not None and holder.of(experiment)
 
     def take(self, experiment: Experiment, run: StepRun) -> bool:
         """Reserve all that a step needs, or nothing; whether it has it now."""
         if self.obstacle(experiment, run.spec):
             return False
-        wanted = _needed(run.spec)
+        wanted = _needed(experiment, run.spec)
         if experiment.stands_at:
             wanted.append(f"position:{experiment.stands_at}")
         for resource in wanted:
@@ -100,6 +113,28 @@ class Reservations:
                 continue  # no person has confirmed that it is empty
             self._release(resource)
 
+    def leave_devices(self, experiment: Experiment, claims: frozenset[str]) -> None:
+        """Shared devices that no step of an experiment needs any more are free."""
+        for resource in {f"device:{name}" for names in experiment.devices.values() for name in names}:
+            if resource not in claims and self.held(experiment, resource):
+                self._release(resource)
+
+    def free(self, resource: str) -> None:
+        """What stood there was taken away by a person."""
+        self._release(resource)
+
+    def give(self, experiment: Experiment, resource: str) -> None:
+        """An experiment has something that it uses already, unless another has it."""
+        if resource not in self.taken:
+            here = self.taken[resource] = Reservation(experiment.owner, experiment.label)
+            here.become(resource, "held")
+            here.become(resource, "active")
+            self.dirty.resources.add(resource)
+
+    def of_owner(self, owner: str) -> list[str]:
+        """What an owner's samples have, or have left behind."""
+        return [resource for resource, holder in self.taken.items() if holder.owner == owner]
+
     def _release(self, resource: str) -> None:
         holder = self.taken.pop(resource, None)
         if holder is not None:
@@ -107,6 +142,5 @@ class Reservations:
             self.dirty.resources.add(resource)
 
 
-def _needed(spec: StepSpec) -> list[str]:
-    positions = dict.fromkeys([*([spec.moves_to] if spec.moves_to else []), *spec.keeps])
-    return [f"station:{spec.station}", *(f"position:{name}" for name in positions)]
+def _needed(experiment: Experiment, spec: StepSpec) -> list[str]:
+    return [f"station:{spec.station}", *experiment.needs(spec)]

@@ -76,6 +76,7 @@ class Work:
         questions: what waits for a person.
         live: experiments under way, by owner and label, in the order in which they began.
         look: ids of those that something has happened to, or that wait for what another has.
+        begun: how many experiments there were.
     """
 
     dirty: DirtyRows
@@ -84,6 +85,8 @@ class Work:
     questions: Questions
     live: dict[str, dict[str, Experiment]] = field(default_factory=dict)
     look: set[str] = field(default_factory=set)
+    begun: int = 0
+    _claims: dict[str, frozenset[str]] = field(default_factory=dict)
     _changed: dict[str, Experiment] = field(default_factory=dict)
     _at: dict[str, tuple[Experiment, StepRun]] = field(default_factory=dict)
     """Steps that stations carry out, by id."""
@@ -94,9 +97,38 @@ class Work:
 
     def begin(self, experiment: Experiment, owner: Owner) -> None:
         """An experiment begins."""
+        self.begun += 1
+        experiment.turn = self.begun
         experiment.begin(owner.expected_s(experiment.protocol))
         self.live.setdefault(experiment.owner, {})[experiment.label] = experiment
         self._touch(experiment, *experiment.steps.values())
+
+    def claims(self, experiment: Experiment) -> frozenset[str]:
+        """Positions and shared devices that the steps of an experiment that are left may take."""
+        known = self._claims.get(experiment.id)
+        if known is None:
+            known = self._claims[experiment.id] = experiment.claims()
+        return known
+
+    @property
+    def something_runs(self) -> bool:
+        """Whether a station carries out a step."""
+        return any(run.state == "running" for _, run in self._at.values())
+
+    def share(self, experiment: Experiment, devices: dict[str, tuple[str, ...]]) -> None:
+        """Other devices are shared than before: an experiment has those that it has begun to use.
+
+        Args:
+            experiment: under way.
+            devices: which it takes, by step.
+        """
+        experiment.devices = devices
+        self._touch(experiment)
+        used = {name for name, run in experiment.steps.items() if run.active or run.round > 1 or run.begun}
+        used |= set(experiment.found)
+        for resource in sorted(f"device:{one}" for name in used for one in devices.get(name, ())):
+            if resource in self.claims(experiment):
+                self.reservations.give(experiment, resource)
 
     def find(self, step_id: str) -> tuple[Experiment, StepRun]:
         """The experiment and the step that a station carries out.
@@ -186,10 +218,30 @@ class Work:
         settled: list[Instruction] = []
         if question.step_id:
             settled = self._step_answered(experiment, question, event, owner)
+        elif question.frees:
+            if (holder := self.reservations.taken.get(question.frees)) and not self.has(holder.owner, holder.label):
+                self.reservations.free(question.frees)
         else:
-            experiment.stands_at = ""
+            self._taken_out(experiment, event, owner)
         self._let_go(experiment)
         return settled
+
+    def has(self, owner: str, label: str) -> bool:
+        """Whether an experiment is under way."""
+        return label in self.of(owner)
+
+    def ask_removal(self, experiment: Experiment, resource: str) -> list[Instruction]:
+        """Ask a person to take something out of the lab, without which the experiment cannot go on.
+
+        Args:
+            experiment: that waits.
+            resource: where the container of an experiment that is over stands; empty for the sample of this one.
+        """
+        if not resource:
+            return self._hold(experiment, self.questions.of_removal(experiment))
+        holder = self.reservations.taken.get(resource)
+        left = f"{holder.owner}-{holder.label}" if holder else "another campaign"
+        return self._hold(experiment, self.questions.of_left_behind(experiment, resource, left))
 
     def stop(self, owner: Owner) -> bool:
         """Give up all of an owner's samples; whether a station still works on one."""
@@ -244,6 +296,7 @@ class Work:
                 owner = owners[experiment.owner]
                 self._skip(experiment, owner)
                 if not experiment.over:
+                    self.reservations.leave_devices(experiment, self.claims(experiment))
                     continue
                 if self._left_behind(experiment, owner):
                     asked += self._hold(experiment, self.questions.of_removal(experiment))
@@ -339,6 +392,7 @@ class Work:
         self.dirty.experiments[experiment.id] = experiment
         self._changed.pop(experiment.id, None)
         self.look.discard(experiment.id)
+        self._claims.pop(experiment.id, None)
         del self.live[experiment.owner][experiment.label]
         owner.ended(experiment)
 
@@ -360,6 +414,8 @@ class Work:
 
     def _hold(self, experiment: Experiment, question: Question) -> list[Instruction]:
         """Hold a sample until a person has answered."""
+        if experiment.state == "accepted":
+            experiment.become("active")
         if experiment.state != "held":
             experiment.become("held")
         self._touch(experiment)
@@ -385,10 +441,7 @@ class Work:
             self.give_up(experiment, owner, reason, "equipment")
             if experiment.preparation:
                 owner.fail(f"preparation {experiment.protocol.name}, step {run.spec.name}: {reason}")
-            for other in experiment.steps.values():
-                if other.state in ("waiting", "ready"):
-                    other.become("skipped")
-                    self._touch(experiment, other)
+            self._skip_all(experiment)
         elif question.doubt is None:
             self._again(experiment, run)
         else:
@@ -411,6 +464,22 @@ class Work:
             now = {part.stock: run.used.get(part.stock, Used()) + settled}
             self.material.use(experiment, run, now)
         return [Settle(run.step_id, doubt, "confirmed", event.by, event.because, part, follow)]
+
+    def _taken_out(self, experiment: Experiment, event: Answered, owner: Owner) -> None:
+        """A person has taken a sample's container out of the lab; nothing is left to be done for it."""
+        experiment.stands_at = ""
+        if not experiment.given_up:
+            reason = f"taken out of the lab by {event.by}: {event.because or 'it was in the way of others'}"
+            self.give_up(experiment, owner, reason)
+            if experiment.preparation:
+                owner.fail(f"preparation {experiment.protocol.name}: {reason}")
+        self._skip_all(experiment)
+
+    def _skip_all(self, experiment: Experiment) -> None:
+        for run in experiment.steps.values():
+            if run.state in ("waiting", "ready"):
+                run.become("skipped")
+                self._touch(experiment, run)
 
     def _lost(self, experiment: Experiment, run: StepRun) -> None:
         run.become("failed")
@@ -436,5 +505,6 @@ class Work:
         self.dirty.experiments[experiment.id] = experiment
         self._changed[experiment.id] = experiment
         self.look.add(experiment.id)
+        self._claims.pop(experiment.id, None)
         for run in runs:
             self.dirty.steps[run.step_id] = (experiment, run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
@@ -145,6 +146,16 @@ class LabModel(Frozen):
         if problems := self.problems({}):
             raise CrossReferenceError(problems)
         return self
+
+    @property
+    def shared(self) -> dict[str, tuple[str, ...]]:
+        """Devices that play a role at two or more stations, by station; monitors are only read and do not count."""
+        uses = Counter(device for station in self.stations.values() for device in set(station.devices.values()))
+        several = {
+            name: tuple(sorted({device for device in station.devices.values() if uses[device] > 1}))
+            for name, station in self.stations.items()
+        }
+        return {name: devices for name, devices in several.items() if devices}
 
     def problems(self, broken: Broken) -> list[Problem]:
         """Names and addresses that do not fit together.

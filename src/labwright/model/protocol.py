@@ -101,7 +101,8 @@ class StepSpec(Frozen):
         timeout_s: how long it may take at most, lab seconds.
         moves_to: the sample's location afterwards; the position must be free, and is reserved with the station.
         leaves: the sample leaves the lab, and its position is free.
-        keeps: positions that are kept free for this sample from this step on, until it stands there or has left.
+        keeps: what nothing else may have from this step on: positions, until the sample stands there or has left the
+            lab, and devices that several stations have, until the sample's last step at one of them.
         when: done only if this holds, else skipped.
         repeat: a loop that ends with this step.
         retries: how often it is retried automatically after a fault, if nothing is in doubt.

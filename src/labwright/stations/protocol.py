@@ -126,17 +126,36 @@ class LabProtocol:
                 )
             if not inspect.isgeneratorfunction(getattr(self, step.name, None)):
                 raise ConfigError(f"protocol {self.name}: step {step.name!r} has no generator method of that name")
-            for position in [*([step.moves_to] if step.moves_to else []), *step.keeps]:
-                if position not in self.lab.positions:
-                    raise ConfigError(
-                        f"protocol {self.name}, step {step.name}: "
-                        + unknown("position", position, list(self.lab.positions))
-                    )
+            if step.moves_to and step.moves_to not in self.lab.positions:
+                raise ConfigError(
+                    f"protocol {self.name}, step {step.name}: "
+                    + unknown("position", step.moves_to, list(self.lab.positions))
+                )
+            for name in step.keeps:
+                self._check_kept(step, name)
         for position in self.uses_up:
             if position not in self.lab.positions:
                 raise ConfigError(
                     f"protocol {self.name}, uses_up: " + unknown("position", position, list(self.lab.positions))
                 )
+
+    def _check_kept(self, step: StepSpec, name: str) -> None:
+        shared = {device for devices in self.lab.shared.values() for device in devices}
+        if name in self.lab.positions and name in shared:
+            raise ConfigError(
+                f"protocol {self.name}, step {step.name}: keeps {name!r}, which is a position and a device; rename one"
+            )
+        if name in self.lab.positions or name in shared:
+            return
+        if name in self.lab.devices:
+            raise ConfigError(
+                f"protocol {self.name}, step {step.name}: keeps device {name!r}, which not two stations have; keep a "
+                f"position, or one of {', '.join(sorted(shared)) or 'no device'}"
+            )
+        known = [*self.lab.positions, *sorted(shared)]
+        raise ConfigError(
+            f"protocol {self.name}, step {step.name}: " + unknown("position or shared device", name, known)
+        )
 
     def plan(self, context: StepContext) -> Plan:
         """The plan of the step `context` orders."""
