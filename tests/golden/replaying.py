@@ -14,6 +14,7 @@ from labwright.engine.events import EVENTS, Started, decisions
 from labwright.engine.lab import LabCore
 from labwright.engine.tables import take_changes
 from labwright.journal import Journal, LoggedEvent, schema
+from labwright.model.spec import CampaignSpec
 
 Rows = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
 
@@ -109,6 +110,13 @@ def _as_then(rows: Rows) -> Rows:
 
 
 def _same(column: str, then: Any, now: Any) -> bool:
+    if column == "spec" and then and now:
+        return _spec(then) == _spec(now)
     if column in IN_JSON and then and now:
         return bool(orjson.loads(then) == orjson.loads(now))
     return bool(then == now)
+
+
+def _spec(raw: str) -> CampaignSpec:
+    """Read as this version does: a field that has come since has its default."""
+    return CampaignSpec.model_validate(orjson.loads(raw))

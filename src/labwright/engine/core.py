@@ -438,6 +438,8 @@ class CampaignCore:
 
     def _resumed(self, event: Resumed) -> list[Instruction]:
         self.engine = max(self.engine, event.engine)
+        for experiment in self.live.values():
+            experiment.engine = self.engine
         if event.shared is not None and event.shared != self.shared:
             self.shared = event.shared
             for experiment in self.live.values():
@@ -483,7 +485,7 @@ class CampaignCore:
         self.material.promise(uses_ml)
 
     def _begin(self, experiment: Experiment) -> None:
-        experiment.priority = self.spec.priority
+        experiment.priority, experiment.engine = self.spec.priority, self.engine
         experiment.devices = devices_of(experiment.protocol, self.shared)
         self.work.begin(experiment, self)
 

@@ -118,7 +118,11 @@ class Dispatcher:
                         holders.add(holder.id)
                     elif resource not in asked:
                         asked.add(resource)
-                        yield experiment, Removal(label=experiment.label, resource=resource)
+                        left = self._reservations.taken[resource]
+                        yield (
+                            experiment,
+                            Removal(label=experiment.label, resource=resource, left=f"{left.owner}/{left.label}"),
+                        )
                 if not holders:
                     holders |= {one.id for one in self._ring(experiment, run)}
             if runs and holders:

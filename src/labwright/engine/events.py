@@ -107,10 +107,12 @@ class Removal(Frozen):
     Attributes:
         label: of the experiment that waits.
         resource: where the container of an experiment that is over stands; empty for the sample of the one that waits.
+        left: that experiment, as ``campaign/label``.
     """
 
     label: str
     resource: str = ""
+    left: str = ""
 
 
 class Granted(Frozen):

@@ -69,6 +69,7 @@ class Experiment:
         turn: its number among all experiments of the lab, in the order in which they began.
         priority: of its campaign.
         devices: which it takes that several stations have, by step.
+        engine: version of the engine that decides for it.
     """
 
     owner: str
@@ -92,6 +93,7 @@ class Experiment:
     turn: int = 0
     priority: int = 0
     devices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    engine: int = 1
 
     @property
     def id(self) -> str:

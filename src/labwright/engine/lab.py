@@ -103,7 +103,7 @@ class LabCore:
             taken = [self.dispatcher.taken(campaign, step_id) for step_id in event.steps]
             decided += [self._start(experiment, run) for experiment, run in taken]
             for removal in event.removals:
-                decided += self.work.ask_removal(core.live[removal.label], removal.resource)
+                decided += self.work.ask_removal(core.live[removal.label], removal)
         if isinstance(event, DeckChecked):
             for resource in self.reservations.of_owner(campaign):
                 self.reservations.free(resource)
@@ -131,7 +131,7 @@ class LabCore:
         removals: dict[str, list[Removal]] = {}
         for experiment, removal in list(self.dispatcher.removals()):
             removals.setdefault(experiment.owner, []).append(removal)
-            asked = self.work.ask_removal(experiment, removal.resource)
+            asked = self.work.ask_removal(experiment, removal)
             decided[experiment.owner] = decided.get(experiment.owner, []) + asked
         granted = []
         for campaign, instructions in decided.items():

@@ -119,10 +119,10 @@ class Questions:
         text = f"sample {experiment.sample} was given up ({experiment.given_up}) and is at {at}, where others must pass"
         return self._ask(experiment, "", None, text, {"removed": f"its container was taken out of {at}"})
 
-    def of_left_behind(self, experiment: Experiment, resource: str, sample: str) -> Question:
+    def of_left_behind(self, experiment: Experiment, resource: str, left: str) -> Question:
         """Ask for what stands where a sample must pass, of an experiment that is over."""
         where = resource.replace(":", " ")
-        text = f"sample {experiment.sample} waits for {where}, where sample {sample} was left behind; take it out"
+        text = f"sample {experiment.sample} waits for {where}, where the container of {left} was left; take it out"
         choices = {"removed": f"its container was taken out of {where}"}
         return self._ask(experiment, "", None, text, choices, frees=resource)
 

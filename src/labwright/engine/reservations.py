@@ -97,6 +97,10 @@ class Reservations:
         """A step is done: its station is free, and so is the position its sample is about to leave."""
         self.release_station(run)
         left = experiment.stands_at
+        if experiment.engine > 1 and any(
+            f"position:{left}" in experiment.needs(one.spec) for one in experiment.running
+        ):
+            return  # another step of its own has it
         if (run.spec.moves_to or run.spec.leaves) and left and left != run.spec.moves_to:
             self._release(f"position:{left}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from labwright.engine.dirty import DirtyRows
-from labwright.engine.events import Answered, AskPerson, Instruction, RunStep, Settle
+from labwright.engine.events import Answered, AskPerson, Instruction, Removal, RunStep, Settle
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.material import Material
 from labwright.engine.questions import Question, Questions
@@ -230,18 +230,11 @@ class Work:
         """Whether an experiment is under way."""
         return label in self.of(owner)
 
-    def ask_removal(self, experiment: Experiment, resource: str) -> list[Instruction]:
-        """Ask a person to take something out of the lab, without which the experiment cannot go on.
-
-        Args:
-            experiment: that waits.
-            resource: where the container of an experiment that is over stands; empty for the sample of this one.
-        """
-        if not resource:
+    def ask_removal(self, experiment: Experiment, removal: Removal) -> list[Instruction]:
+        """Ask a person to take something out of the lab, without which the experiment cannot go on."""
+        if not removal.resource:
             return self._hold(experiment, self.questions.of_removal(experiment))
-        holder = self.reservations.taken.get(resource)
-        left = f"{holder.owner}-{holder.label}" if holder else "another campaign"
-        return self._hold(experiment, self.questions.of_left_behind(experiment, resource, left))
+        return self._hold(experiment, self.questions.of_left_behind(experiment, removal.resource, removal.left))
 
     def stop(self, owner: Owner) -> bool:
         """Give up all of an owner's samples; whether a station still works on one."""
@@ -295,8 +288,8 @@ class Work:
                     continue
                 owner = owners[experiment.owner]
                 self._skip(experiment, owner)
+                self.reservations.leave_devices(experiment, self.claims(experiment))
                 if not experiment.over:
-                    self.reservations.leave_devices(experiment, self.claims(experiment))
                     continue
                 if self._left_behind(experiment, owner):
                     asked += self._hold(experiment, self.questions.of_removal(experiment))

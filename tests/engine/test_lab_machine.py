@@ -1,0 +1,309 @@
+"""Several campaigns in one lab under all that can happen, with protocols that are in each other's way on purpose.
+
+Their routes return and cross, they keep positions, go round in loops, share devices, and leave containers behind. The
+oracle looks after every event that nobody waits for what never comes; and a campaign's own events say all of it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import orjson
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from labwright.engine import CampaignCore, LabCore, validate_state
+from labwright.engine.events import (
+    ENGINE,
+    EVENTS,
+    Answered,
+    DrainAsked,
+    Event,
+    Instruction,
+    PauseAsked,
+    ResumeAsked,
+    Resumed,
+    RunStep,
+    Started,
+    StepEnded,
+    StopAsked,
+    Suggested,
+)
+from labwright.engine.lab import _plain
+from labwright.model.campaign import Objective, PlannerSpec, Suggestion
+from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOrder, StepOutcome, StepSpec, When
+from labwright.model.space import Real, Space
+from labwright.model.spec import CampaignSpec
+
+POSITIONS = ("a", "b", "c")
+STATIONS = ("arm", "mixer", "meter")
+SHARED = {"mixer": ("plate",), "meter": ("plate",)}
+
+
+@st.composite
+def protocols(draw: st.DrawFn) -> ProtocolSpec:
+    """Any way through three positions and three stations, two of which share a device."""
+    steps: list[StepSpec] = []
+    chain = draw(st.booleans())  # or steps of a sample may go on side by side
+    for number in range(draw(st.integers(2, 5))):
+        before = f"s{number - 1 if chain or not number else draw(st.integers(0, number - 1))}"
+        loop = number > 0 and chain and draw(st.integers(0, 3)) == 0
+        steps.append(
+            StepSpec(
+                name=f"s{number}",
+                station=draw(st.sampled_from(STATIONS)),
+                needs=(before,) if number else (),
+                expected_s=1,
+                moves_to=draw(st.sampled_from(["", *POSITIONS])),
+                keeps=tuple(draw(st.sampled_from([(), (), ("a",), ("b", "c"), ("plate",)]))),
+                repeat=Repeat(back_to=before, until=When(result=f"s{number}.rsd", op="<", value=0.5), at_most=2)
+                if loop
+                else None,
+                retries=draw(st.integers(0, 1)),
+                on_failure=draw(st.sampled_from(["ask", "ask", "abandon", "stop"])),
+            )
+        )
+    every = tuple(one.name for one in steps)
+    always = draw(st.booleans())
+    steps.append(StepSpec(name="out", station="arm", needs=every, expected_s=1, leaves=True, always=always))
+    results = (ResultSpec(name="y", unit="1"),)
+    return ProtocolSpec(name="p", version="1", title="P", parameters=(), results=results, steps=tuple(steps))
+
+
+def started(campaign: str, protocol: ProtocolSpec, *, engine: int = ENGINE, **changes: Any) -> Started:
+    spec = CampaignSpec(
+        name=campaign,
+        title=campaign,
+        protocol="p",
+        space=Space(parameters=(Real(name="x", unit="1", low=0, high=1),)),
+        objective=Objective(name="y", goal="max", unit="1"),
+        planner=PlannerSpec(name="random"),
+        **{"budget": 3, **changes},
+    )
+    shared = SHARED if engine > 1 else {}
+    return Started(campaign=campaign, spec=spec, protocols=(protocol,), shared=shared, naming=2, engine=engine)
+
+
+def ended(order: StepOrder, state: Any = "done", rsd: float = 0.1) -> StepEnded:
+    outcome = StepOutcome(
+        step_id=order.step_id,
+        state=state,
+        results={"y": rsd, "rsd": rsd} if state == "done" else {},
+        fail_kind=None if state in ("done", "unknown") else "equipment",
+        error=state,
+        doubt=3 if state == "unknown" else None,
+        started_s=0,
+        ended_s=1,
+    )
+    return StepEnded(outcome=outcome)
+
+
+def own_view(core: CampaignCore) -> bytes:
+    """What a campaign is, without its place among the others of its lab."""
+
+    def plain(value: Any) -> Any:
+        found = _plain(value)
+        return {name: kept for name, kept in found.items() if name != "turn"} if isinstance(found, dict) else found
+
+    view = {"core": core, "live": core.live, "questions": core.questions}
+    how = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+    return orjson.dumps(view, default=plain, option=how)
+
+
+class ManyCampaigns:
+    """A lab's core, what it has logged, and the steps its stations carry out."""
+
+    def __init__(self) -> None:
+        self.lab = LabCore()
+        self.log: list[tuple[str, bytes]] = []
+        self.running: dict[str, StepOrder] = {}
+        self.begun: list[str] = []
+        """Steps in the order in which they began."""
+        self._at: dict[str, str] = {}
+
+    def feed(self, campaign: str, event: Event) -> None:
+        self.take({campaign: event})
+
+    def take(self, events: dict[str, Event]) -> None:
+        """Handle events of several campaigns, and then see what the lab grants."""
+        instructions: list[Instruction] = []
+        for campaign, event in events.items():
+            instructions += self.lab.handle(campaign, event, 0.0)
+            self._keep(campaign, event)
+        for grant in self.lab.grant(0.0):
+            self._keep(grant.campaign, grant.event)
+            instructions += grant.instructions
+        self._carry_out(instructions)
+
+    def end(self, step_id: str, state: str = "done", rsd: float = 0.1) -> None:
+        del self._at[step_id]
+        order = self.running.pop(step_id)
+        self.feed(order.campaign, ended(order, state, rsd))
+
+    def suggest(self, campaign: str) -> None:
+        self.feed(campaign, Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r")))
+
+    def replayed(self, campaign: str = "") -> LabCore:
+        """The lab as the log has it; of one campaign's events only, if it is named."""
+        lab = LabCore()
+        for owner, raw in self.log:
+            if campaign in ("", owner):
+                lab.handle(owner, EVENTS.validate_json(raw), 0.0)
+        return lab
+
+    def patiently(self, *, suggesting: bool = False) -> bool:
+        """Do the next thing that a patient person, planner or station would do; whether there was one."""
+        for core in self.lab.campaigns.values():
+            if core.paused:
+                self.feed(core.campaign, ResumeAsked(by="Kim"))
+                return True
+        for core in self.lab.campaigns.values():
+            asked = core.asking or (core.proposals.unwanted and not core.questions)
+            if not core.over and asked and (suggesting or not self.running):
+                self.suggest(core.campaign)
+                return True
+        if self.running:
+            self.end(min(self.running))
+            return True
+        for question in self.lab.work.questions.open.values():
+            answer = "again" if "again" in question.choices else next(iter(question.choices))
+            self.feed(question.owner, Answered(question=question.id, answer=answer, by="Kim", because=""))
+            return True
+        return False
+
+    def crash(self) -> None:
+        """The controller dies; another rebuilds the state from the log, and the campaigns go on."""
+        again = self.replayed()
+        assert again.snapshot() == self.lab.snapshot()
+        for campaign, core in self.lab.campaigns.items():
+            alone = self.replayed(campaign).campaign(campaign)
+            assert orjson.loads(own_view(alone)) == orjson.loads(own_view(core)), f"{campaign}'s events differ"
+        self.lab, before, self.running, self._at = again, set(self.running), {}, {}
+        resumed = Resumed(epoch=len(self.log), shared=SHARED, engine=ENGINE)
+        self.take({campaign: resumed for campaign, core in again.campaigns.items() if not core.over})
+        stopped = {step_id for step_id in before if again.campaigns[step_id.split("/", 1)[0]].stop_asked}
+        assert before - stopped <= set(self.running), "a step under way is forgotten"
+
+    def _keep(self, campaign: str, event: Event) -> None:
+        self.log.append((campaign, event.model_dump_json().encode()))
+
+    def _carry_out(self, instructions: list[Instruction]) -> None:
+        for one in instructions:
+            if isinstance(one, RunStep):
+                assert one.order.step_id not in self.running, "a step is started twice"
+                assert one.station not in self._at.values(), f"{one.station} is told to do two steps at once"
+                self.running[one.order.step_id] = one.order
+                self._at[one.order.step_id] = one.station
+                self.begun.append(one.order.step_id)
+
+
+class LabMachine(RuleBasedStateMachine):
+    """A lab with two or three campaigns that does whatever hypothesis likes."""
+
+    @initialize(
+        ways=st.lists(protocols(), min_size=2, max_size=3),
+        parallel=st.integers(1, 3),
+        priority=st.integers(-1, 1),
+        before=st.sampled_from([-1, -1, -1, 0, 3, 6, 9]),
+    )
+    def begin(self, ways: list[ProtocolSpec], parallel: int, priority: int, before: int) -> None:
+        """Start them; perhaps another release has started the first, and got it this far before it ended."""
+        self.many = ManyCampaigns()
+        for number, way in enumerate(ways):
+            old = number == 0 and before >= 0
+            event = started(
+                f"c{number}", way, engine=1 if old else ENGINE, parallel=parallel, priority=priority * number
+            )
+            self.many.feed(f"c{number}", event)
+            if old:
+                for _ in range(before):
+                    self.many.patiently(suggesting=True)
+                self.many.crash()
+
+    @property
+    def cores(self) -> dict[str, CampaignCore]:
+        return self.many.lab.campaigns
+
+    def pick(self, data: st.DataObject, these: list[str]) -> str:
+        return data.draw(st.sampled_from(sorted(these)))
+
+    def of(self, condition: Any) -> list[str]:
+        return [key for key, core in self.cores.items() if not core.over and condition(core)]
+
+    @precondition(lambda self: self.of(lambda core: core.asking))
+    @rule(data=st.data())
+    def planner_answers(self, data: st.DataObject) -> None:
+        self.many.suggest(self.pick(data, self.of(lambda core: core.asking)))
+
+    @precondition(lambda self: self.many.running)
+    @rule(data=st.data(), rsd=st.floats(0, 1))
+    def step_is_done(self, data: st.DataObject, rsd: float) -> None:
+        self.many.end(self.pick(data, list(self.many.running)), rsd=rsd)
+
+    @precondition(lambda self: self.many.running)
+    @rule(data=st.data(), state=st.sampled_from(["failed", "failed", "unknown", "stopped"]))
+    def step_ends_otherwise(self, data: st.DataObject, state: str) -> None:
+        self.many.end(self.pick(data, list(self.many.running)), state)
+
+    @precondition(lambda self: self.many.lab.work.questions.open)
+    @rule(data=st.data())
+    def person_answers(self, data: st.DataObject) -> None:
+        question = self.many.lab.work.questions.open[self.pick(data, list(self.many.lab.work.questions.open))]
+        answer = data.draw(st.sampled_from(sorted(question.choices)))
+        self.many.feed(question.owner, Answered(question=question.id, answer=answer, by="Kim", because="looked"))
+
+    @precondition(lambda self: self.of(lambda core: not core.paused and not core.stop_asked))
+    @rule(data=st.data())
+    def pause(self, data: st.DataObject) -> None:
+        campaign = self.pick(data, self.of(lambda core: not core.paused and not core.stop_asked))
+        self.many.feed(campaign, PauseAsked(by="Kim"))
+
+    @precondition(lambda self: self.of(lambda core: core.paused))
+    @rule(data=st.data())
+    def resume(self, data: st.DataObject) -> None:
+        self.many.feed(self.pick(data, self.of(lambda core: core.paused)), ResumeAsked(by="Kim"))
+
+    @precondition(lambda self: self.of(lambda core: core.phase == "running"))
+    @rule(data=st.data(), sure=st.integers(0, 9))
+    def drain(self, data: st.DataObject, sure: int) -> None:
+        if sure == 0:
+            self.many.feed(self.pick(data, self.of(lambda core: core.phase == "running")), DrainAsked(by="Kim"))
+
+    @precondition(lambda self: self.of(lambda core: True))
+    @rule(data=st.data(), sure=st.integers(0, 9), now=st.booleans())
+    def stop(self, data: st.DataObject, sure: int, now: bool) -> None:
+        if sure == 0:
+            self.many.feed(self.pick(data, self.of(lambda core: True)), StopAsked(why="enough", now=now))
+
+    @rule(sure=st.integers(0, 2))
+    def crash(self, sure: int) -> None:
+        if sure == 0:
+            self.many.crash()
+
+    @invariant()
+    def all_is_well(self) -> None:
+        if hasattr(self, "many"):
+            validate_state(self.many.lab)
+
+    def teardown(self) -> None:
+        """Whatever has happened: with patience and a person, every campaign ends."""
+        if not hasattr(self, "many"):
+            return
+        for _ in range(600):
+            if not self.many.patiently():
+                break
+            validate_state(self.many.lab)
+        waits = {key: core.waits_for() for key, core in self.cores.items() if not core.over}
+        assert not waits, f"they wait: {waits}"
+        self.many.crash()
+
+
+EXAMPLES = int(os.environ.get("LABWRIGHT_EXAMPLES", "150"))
+"""A soak runs thousands."""
+
+LabMachine.TestCase.settings = settings(
+    max_examples=EXAMPLES, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestLabMachine = LabMachine.TestCase
