@@ -6,6 +6,7 @@ Run it with ``.venv/bin/python -m benchmarks.journal_year``; it ends with 1 if a
 from __future__ import annotations
 
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,11 @@ CAMPAIGNS, EXPERIMENTS, STEPS = 100, 120, 8
 
 NAMES = 12
 LIMIT_S = 0.5
+"""Wall seconds to find the campaign that is meant; processor seconds of a list of all, with Python's start."""
+
+MORE_S = 0.1
+"""Processor seconds that a list of the year may take beyond that of a new journal."""
+
 REPEATS = 5
 DAY_S = 86_400.0
 
@@ -40,37 +46,51 @@ def main() -> int:
         began = time.perf_counter()
         events = write_year(journal_file(data))
         print(f"{events} events of {CAMPAIGNS} campaigns written in {time.perf_counter() - began:.1f} s")
-        found = {
-            "campaign list, as a process": listed_s(data, "list"),
-            "  of which Python and imports": listed_s(data, "--help"),
-            "choose": chosen_s(journal_file(data)),
-        }
-    for what, seconds in found.items():
-        print(f"{what:32} {seconds:6.3f} s")
-    missed = [what for what in ("campaign list, as a process", "choose") if found[what] > LIMIT_S]
-    print(f"over {LIMIT_S:g} s: {', '.join(missed)}" if missed else f"none over {LIMIT_S:g} s")
+        drawn, listed, new = listed_s(data), listed_s(data, "--json"), listed_s(new_journal(data / "new"), "--json")
+        chosen = chosen_s(journal_file(data))
+    print(f"campaign list, processor time      {drawn:6.3f} s")
+    print(f"  without drawing the table        {listed:6.3f} s")
+    print(f"  of which with a new journal      {new:6.3f} s")
+    print(f"the campaign that is meant         {chosen:6.3f} s")
+    missed = [
+        words
+        for words, seconds, limit_s in (
+            ("campaign list", listed, LIMIT_S),
+            ("what a year adds to it", listed - new, MORE_S),
+            ("the choice of a campaign", chosen, LIMIT_S),
+        )
+        if seconds > limit_s
+    ]
+    print(f"over the limit: {', '.join(missed)}" if missed else "all limits kept")
     return int(bool(missed))
 
 
-def listed_s(data: Path, verb: str) -> float:
-    """Median wall seconds of a verb about campaigns, from its process' start to its end."""
-    where = () if verb == "--help" else ("--data", str(data))
-    command = [str(Path(sys.executable).with_name("labwright")), "campaign", verb, *where]
-    return _median_s(lambda: subprocess.run(command, check=True, capture_output=True))
+def new_journal(data: Path) -> Path:
+    """A data folder whose journal holds nothing."""
+    Journal(journal_file(data)).close()
+    return data
+
+
+def listed_s(data: Path, *options: str) -> float:
+    """Processor seconds of ``campaign list``, from its process' start to its end; the least of several."""
+    command = [str(Path(sys.executable).with_name("labwright")), "campaign", "list", "--data", str(data), *options]
+    took = []
+    for _ in range(REPEATS):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return min(took)
 
 
 def chosen_s(place: Path) -> float:
     """Median wall seconds to find the campaign that is meant, in a journal that is open."""
-    with Journal.reading(place) as journal:
-        return _median_s(lambda: choose(journal, ""))
-
-
-def _median_s(act: Any) -> float:
     took = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        act()
-        took.append(time.perf_counter() - began)
+    with Journal.reading(place) as journal:
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            choose(journal, "")
+            took.append(time.perf_counter() - began)
     return statistics.median(took)
 
 
@@ -85,7 +105,7 @@ def write_year(place: Path) -> int:
         objective=Objective(name="conductivity", goal="max", unit="mS/cm"),
         planner=PlannerSpec(name="labwright"),
         budget=EXPERIMENTS,
-    ).model_dump_json()
+    )
     engine = sa.create_engine(f"sqlite:///{place}")
     events = 0
     with engine.begin() as connection:
@@ -95,7 +115,7 @@ def write_year(place: Path) -> int:
     return events
 
 
-def _write_campaign(connection: sa.Connection, number: int, spec: str) -> int:
+def _write_campaign(connection: sa.Connection, number: int, spec: CampaignSpec) -> int:
     name = f"cells_{number % NAMES}"
     campaign, over = f"{name}-2026-{number:04d}", number < CAMPAIGNS - 1
     at_s = number * DAY_S * 3.65
@@ -104,10 +124,13 @@ def _write_campaign(connection: sa.Connection, number: int, spec: str) -> int:
         "reason": "the budget is spent" if over else "", "lab": "electrolyte", "lab_sha256": "0" * 64,
         "simulated": False, "instruments": "real", "budget": EXPERIMENTS, "tried": EXPERIMENTS, "began_s": at_s,
         "ended_s": at_s + DAY_S if over else None, "planner": "labwright",
+        "objectives": f"[{spec.objective.model_dump_json()}]", "best": 10.0,
     }  # fmt: skip
     connection.execute(sa.insert(schema.campaign).values(**row))
-    connection.execute(sa.insert(schema.campaign_spec).values(campaign=campaign, spec=spec))
-    rows: dict[sa.Table, list[dict[str, Any]]] = {schema.event: [_event(campaign, "started", at_s, spec=spec)]}
+    connection.execute(sa.insert(schema.campaign_spec).values(campaign=campaign, spec=spec.model_dump_json()))
+    rows: dict[sa.Table, list[dict[str, Any]]] = {
+        schema.event: [_event(campaign, "started", at_s, spec=spec.model_dump(mode="json"))]
+    }
     for n in range(1, EXPERIMENTS + 1):
         _write_experiment(rows, campaign, n, at_s + n * 600.0)
     for table, many in rows.items():

@@ -488,6 +488,9 @@ def test_a_proposal_that_begins_is_called_by_its_experiment_in_the_tables_too() 
     assert second is not None
     assert (first["id"], first["status"], first["label"]) == ("0001", "done", "0001")
     assert (second["id"], second["status"], second["label"]) == ("0002", "running", "0002")
+    row = changes["campaign", "c-1"]
+    assert row is not None
+    assert (row["best"], row["objectives"][:13]) == (1.0, '[{"name":"y",')
     assert {row[:2] for row in changes if row[0] == "trial"} == {("trial", "c-1")}
 
 

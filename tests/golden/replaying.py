@@ -106,7 +106,10 @@ def _as_then(rows: Rows) -> Rows:
         place: {name: value for name, value in row.items() if name != "label"}
         for place, row in rows["position"].items()
     }
-    return {**rows, "trial": kept, "position": places}
+    campaigns = {  # as is the best of a campaign
+        place: {name: value for name, value in row.items() if name != "best"} for place, row in rows["campaign"].items()
+    }
+    return {**rows, "trial": kept, "position": places, "campaign": campaigns}
 
 
 def _same(column: str, then: Any, now: Any) -> bool:

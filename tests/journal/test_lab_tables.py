@@ -182,7 +182,8 @@ def fill(connection: sa.Connection) -> None:
         old_event("c-1", "started", 40.0, instruments="real"),
     )
     row = {"title": "T", "lab": "l", "lab_sha256": "s", "budget": 3, "tried": 1, "reason": ""}
-    spec = orjson.dumps({"name": "n", "planner": {"name": "labwright"}}).decode()
+    goals = {"objective": {"name": "y"}, "more_objectives": [{"name": "z"}]}
+    spec = orjson.dumps({"name": "n", "planner": {"name": "labwright"}, **goals}).decode()
     put(
         connection,
         "campaign",
@@ -229,6 +230,7 @@ def test_a_journal_of_0005_gets_decks_scopes_and_identities(place: str) -> None:
             "b-1": (30.0, None, "labwright"),
             "c-1": (40.0, None, "labwright"),
         }
+        assert {(row["objectives"], row["best"]) for row in found.values()} == {('[{"name":"y"},{"name":"z"}]', None)}
         specs = {row["campaign"]: orjson.loads(row["spec"])["name"] for row in journal.rows(schema.campaign_spec)}
         assert specs == {"a-1": "n", "b-1": "n", "c-1": "n"}
         assert [one.campaign for one in journal.events_on(REAL)] == ["a-1"] * 5 + ["c-1"]

@@ -25,11 +25,11 @@ from tests import forks
 from tests.journal.test_lab_tables import at_0005
 
 NOTED = NewEvent("c-1", "noted", b'{"kind": "noted", "words": "w"}', b"[]", 1.0, {})
+SPEC = {"objective": {"name": "y", "goal": "max", "unit": "1"}, "planner": {"name": "random"}}
 CAMPAIGN = {
     "id": "c-1", "name": "c", "title": "C", "state": "running", "simulated": True, "instruments": "here", "budget": 3,
-    "tried": 1, "planner": "random",
+    "tried": 1, "planner": "random", "objectives": json.dumps([SPEC["objective"]]),
 }  # fmt: skip
-SPEC = {"objective": {"name": "y", "goal": "max", "unit": "1"}, "planner": {"name": "random"}}
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

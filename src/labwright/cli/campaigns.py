@@ -181,10 +181,11 @@ def questions_of(journal: Journal, *where: sa.ColumnElement[bool]) -> list[dict[
 
 def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
     """A campaign as `list` has it."""
-    spec = spec_of(journal, row["id"])
-    question = schema.question
-    mine = questions_of(journal, question.c.campaign == row["id"], question.c.state == "open")
-    running = here.campaign == row["id"] and row["state"] not in OVER
+    question, over = schema.question, row["state"] in OVER
+    asked = question.c.campaign == row["id"], question.c.state == "open"
+    mine = [] if over else questions_of(journal, *asked)
+    objective, *more = orjson.loads(row["objectives"])
+    running = here.campaign == row["id"] and not over
     return {
         "campaign": row["id"],
         "name": row["name"],
@@ -196,12 +197,12 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
         "instruments": row["instruments"],
         "tried": row["tried"],
         "budget": row["budget"],
-        **_judged(journal, row["id"], spec),
-        "objective": spec["objective"],
+        **_judged(journal, row, alone=not more),
+        "objective": objective,
         "began_s": row["wall_began_s"],
         "controller": running,
         "questions": [one["id"] for one in mine],
-        "waits_for": _waits_for(journal, row, [one["id"] for one in mine], spec, running=running),
+        "waits_for": _waits_for(journal, row, [one["id"] for one in mine], running=running),
     }
 
 
@@ -221,9 +222,7 @@ def _kind(earlier: dict[str, Any]) -> str:
     return {True: "SIMULATED", False: "real", None: "not in this journal"}[earlier["simulated"]]
 
 
-def _waits_for(
-    journal: Journal, row: dict[str, Any], questions: Iterable[str], spec: dict[str, Any], *, running: bool
-) -> list[str]:
+def _waits_for(journal: Journal, row: dict[str, Any], questions: Iterable[str], *, running: bool) -> list[str]:
     """What has to happen before anything else can; the same as the engine says, but from its tables."""
     if row["state"] in OVER:
         return []
@@ -239,14 +238,22 @@ def _waits_for(
         experiment, experiment.c.campaign == row["id"], experiment.c.state.not_in(("complete", "abandoned"))
     )
     if row["state"] == "running" and not live:
-        waits.append(f"planner {spec['planner']['name']}")
+        waits.append(f"planner {row['planner']}")
     return waits
 
 
-def _judged(journal: Journal, campaign: str, spec: dict[str, Any]) -> dict[str, Any]:
-    """The best mean of the objective, as measured, and how many experiments are on the Pareto front of several."""
+def _judged(journal: Journal, row: dict[str, Any], *, alone: bool) -> dict[str, Any]:
+    """The best mean of the objective, as measured, and how many experiments are on the Pareto front of several.
+
+    The trials are looked at only where there are several objectives, or an earlier Labwright has written the campaign.
+    """
+    if alone and row["best"] is not None:
+        return {"best": row["best"], "front": None}
     table = schema.trial
-    rows = journal.rows(table, table.c.campaign == campaign, table.c.status == "done", order=table.c.n)
+    rows = journal.rows(table, table.c.campaign == row["id"], table.c.status == "done", order=table.c.n)
+    if not rows:
+        return {"best": None, "front": None}
+    spec = spec_of(journal, row["id"])
     objective, *more = [Objective.model_validate(one) for one in (spec["objective"], *spec.get("more_objectives", ()))]
     limits = [OutcomeLimit.model_validate(one) for one in spec.get("outcome_limits", ())]
     fidelity = Fidelity.model_validate(spec["fidelity"]) if spec.get("fidelity") else None

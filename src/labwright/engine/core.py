@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
 from pydantic import ValidationError
 
 from labwright.engine.dispatch import Dispatcher
@@ -209,6 +210,12 @@ class CampaignCore:
             seed=spec.seed,
             planner=spec.planner,
         )
+
+    @property
+    def objectives(self) -> str:
+        """What is to be reached, as JSON."""
+        spec = self.spec
+        return orjson.dumps([one.model_dump(mode="json") for one in (spec.objective, *spec.more_objectives)]).decode()
 
     @property
     def best(self) -> float | None:

@@ -86,6 +86,8 @@ def _campaign(core: CampaignCore) -> dict[str, Any]:
         "began_s": core.began_s,
         "ended_s": core.ended_s,
         "planner": started.spec.planner.name,
+        "objectives": core.objectives,
+        "best": core.best,
     }
 
 

@@ -87,7 +87,10 @@ campaign = sa.Table(
     sa.Column("began_s", sa.Float),
     sa.Column("ended_s", sa.Float),
     _text("planner"),
+    _text("objectives"),
+    sa.Column("best", sa.Float),
 )
+"""``objectives``: as JSON; ``best``: the best mean of the first; where it is missing, the trials may still have one."""
 
 campaign_spec = sa.Table(
     "campaign_spec",

@@ -100,7 +100,9 @@ def _campaigns() -> None:
     op.add_column("campaign", sa.Column("began_s", sa.Float))
     op.add_column("campaign", sa.Column("ended_s", sa.Float))
     op.add_column("campaign", _text("planner"))
-    campaign = _table("campaign", "id", "state", "spec", "began_s", "ended_s", "planner")
+    op.add_column("campaign", _text("objectives"))
+    op.add_column("campaign", sa.Column("best", sa.Float))
+    campaign = _table("campaign", "id", "state", "spec", "began_s", "ended_s", "planner", "objectives")
     event = _table("event", "id", "campaign", "kind", "lab_time_s")
     for row in connection.execute(sa.select(campaign)).all():
         connection.execute(sa.insert(spec).values(campaign=row.id, spec=row.spec))
@@ -109,11 +111,18 @@ def _campaigns() -> None:
         last = mine.where(event.c.kind != "deck_checked").order_by(event.c.id.desc())  # that comes after its end
         values = {
             "planner": told.get("planner", {}).get("name", ""),
+            "objectives": _objectives(told),
             "began_s": connection.execute(mine.order_by(event.c.id)).scalar(),
             "ended_s": connection.execute(last).scalar() if row.state in OVER else None,
         }
         connection.execute(sa.update(campaign).where(campaign.c.id == row.id).values(**values))
     op.drop_column("campaign", "spec")
+
+
+def _objectives(spec: dict[str, Any]) -> str:
+    if "objective" not in spec:
+        return ""
+    return orjson.dumps([spec["objective"], *spec.get("more_objectives", ())]).decode()
 
 
 def _trials() -> None:
