@@ -107,8 +107,10 @@ def test_where_nothing_was_written_yet_a_reader_finds_nothing_and_makes_nothing(
         assert not reader.controlled()
         assert reader.name == (sa.make_url(place).render_as_string() if "://" in place else place)
     if "://" in place:
-        with sa.create_engine(place).connect() as connection:
+        engine = sa.create_engine(place)
+        with engine.connect() as connection:
             assert sa.inspect(connection).get_table_names() == []
+        engine.dispose()
     else:
         assert list(tmp_path.iterdir()) == []
 
