@@ -183,11 +183,19 @@ def _identity(name: str) -> None:
     op.add_column(name, _scope())
     for column in ("label", "step"):
         op.add_column(name, sa.Column(column, sa.String(64), nullable=False, server_default=""))
-    step = _table("step", "step_id", "campaign", "label", "name")
-    known = {row.step_id: (row.campaign, row.label, row.name) for row in connection.execute(sa.select(step))}
     table = _table(name, "step_id", "campaign", "label", "step")
-    for step_id in connection.execute(sa.select(table.c.step_id).distinct()).scalars().all():
-        campaign, label, own = known.get(step_id) or _parts(step_id)
+    step = _table("step", "step_id", "campaign", "label", "name")
+    known = sa.select(step.c.step_id)
+    mine = step.c.step_id == table.c.step_id
+    of_step = {
+        "campaign": sa.select(step.c.campaign).where(mine).scalar_subquery(),
+        "label": sa.select(step.c.label).where(mine).scalar_subquery(),
+        "step": sa.select(step.c.name).where(mine).scalar_subquery(),
+    }
+    connection.execute(sa.update(table).where(table.c.step_id.in_(known)).values(**of_step))
+    left = sa.select(table.c.step_id).where(table.c.campaign == "").distinct()
+    for step_id in connection.execute(left).scalars().all():
+        campaign, label, own = _parts(step_id)
         new = sa.update(table).where(table.c.step_id == step_id).values(campaign=campaign, label=label, step=own)
         connection.execute(new)
     op.create_index(f"{name}_experiment", name, ["campaign", "label"])
@@ -225,7 +233,10 @@ def _ledger(decks: dict[str, str]) -> None:
     for campaign, deck in decks.items():
         connection.execute(sa.update(ledger).where(ledger.c.campaign == campaign).values(instruments=deck))
     counted: dict[str, int] = {}
+    numbered = []
     for row in connection.execute(sa.select(ledger).order_by(ledger.c.id)).all():
-        entry = counted[row.instruments] = counted.get(row.instruments, 0) + 1
-        connection.execute(sa.update(ledger).where(ledger.c.id == row.id).values(entry=entry))
+        counted[row.instruments] = counted.get(row.instruments, 0) + 1
+        numbered.append({"this": row.id, "entry": counted[row.instruments]})
+    if numbered:
+        connection.execute(sa.update(ledger).where(ledger.c.id == sa.bindparam("this")), numbered)
     op.create_index("ledger_entry", "ledger", ["instruments", "entry"], unique=True)
