@@ -136,7 +136,7 @@ def endurance(scratch: Path, folder: LabFolder, experiments: int) -> tuple[float
     loaded = load_campaign(folder, campaign(folder, budget=experiments, parallel=10))
     with Lab(folder, LabClock()) as lab, Journal(journal_file(data)) as journal:
         run = CampaignRun(lab, loaded, journal, data)
-        run.on_event = watch
+        run.controller.on_event = watch
         end = run.run()
     assert end.state == "completed", end.reason
     tenth = experiments // 10

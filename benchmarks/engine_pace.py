@@ -90,7 +90,7 @@ def run(folder: LabFolder, data: Path, place: str | Path, *, budget: int, parall
     campaign = load_campaign(folder, path)
     with Lab(folder, LabClock()) as lab, Journal(place) as journal:
         run = CampaignRun(lab, campaign, journal, data)
-        run.on_event = watch
+        run.controller.on_event = watch
         end = run.run()
     assert end.state == "completed", end.reason
     assert len(ended) == 10 * budget

@@ -13,7 +13,7 @@ import pytest
 from labwright.cli.init import make_lab
 from labwright.clock import Actor, LabClock, SteppedClock
 from labwright.engine import CampaignCore, CampaignEnd, CampaignRun, load_campaign
-from labwright.engine.driver import SILENCE_S
+from labwright.engine.controller import SILENCE_S
 from labwright.engine.events import Event, Started, StepEnded, Suggested
 from labwright.engine.questions import Question
 from labwright.journal import Journal, closed_runs, journal_file, read_run, schema
@@ -66,7 +66,7 @@ def run(
 
         with Journal(journal_file(data)) as journal:
             one = CampaignRun(lab, campaign, journal, data)
-            one.on_event = watch
+            one.controller.on_event = watch
             end = one.run()
         assert twin.world.total_g() == pytest.approx(before_g, abs=1e-9)
         assert not twin.world.broken_vials
@@ -294,7 +294,7 @@ def test_stop_now_halts_a_step_under_way_and_nothing_begins_afterwards(folder: L
 
     def stop(campaign: CampaignRun) -> None:
         campaign.ask_to_stop("twice Ctrl-C", now=True)
-        begun.append(len(campaign._journal.rows(schema.intent)))
+        begun.append(len(campaign.controller.journal.rows(schema.intent)))
 
     def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
         if isinstance(event, StepEnded) and event.outcome.step_id.endswith("cell_calibration/weak_to_cell"):
@@ -338,12 +338,12 @@ def test_a_disk_that_goes_away_asks_a_person_and_keeps_what_was_measured(folder:
 
     def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
         if isinstance(event, Suggested) and len(campaign.core.trials) == 1:
-            campaign.runs.folder = tmp_path / "unmounted"
+            campaign.controller.runs.folder = tmp_path / "unmounted"
         for question in campaign.core.open_questions:
             if question not in asked:
                 asked.append(question)
                 kept.append(len(closed_runs(tmp_path / "data" / "runs")))
-                campaign.runs.folder = tmp_path / "data" / "runs"
+                campaign.controller.runs.folder = tmp_path / "data" / "runs"
                 answer(tmp_path / "data", campaign, question, "again")
 
     outcome = run(folder, tmp_path / "data", budget=1, react=react)
@@ -362,11 +362,11 @@ def test_a_long_step_on_a_real_clock_is_not_taken_for_a_hung_one(folder: LabFold
     ):
 
         def watch(event: Event, core: CampaignCore) -> None:
-            waited.append(one.patience_s())
+            waited.append(one.controller.patience_s())
             one.ask_to_stop("seen enough", now=True)
 
         one = CampaignRun(lab, load_campaign(folder, SPEC, budget=1), journal, tmp_path)
-        one.on_event = watch
+        one.controller.on_event = watch
         one.run()
     assert waited[0] == SILENCE_S
     assert waited[2] == SILENCE_S + 7200.0 / 100.0, "the calibration's steps run, and may take two hours of lab time"

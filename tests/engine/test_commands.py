@@ -118,7 +118,7 @@ def test_a_command_without_a_wake_up_is_seen_while_nothing_happens(folder: LabFo
 
         def stop() -> None:
             deadline = time.monotonic() + 60
-            while run._under_way and time.monotonic() < deadline:  # until the paused campaign is quiet
+            while run.controller._under_way and time.monotonic() < deadline:  # until the paused campaign is quiet
                 time.sleep(0.02)
             with sqlite3.connect(tmp_path / "journal.sqlite", timeout=30) as connection:
                 connection.execute(INSERT, (run.core.campaign, "stop", "{}", "kim", "lunch"))
@@ -128,7 +128,7 @@ def test_a_command_without_a_wake_up_is_seen_while_nothing_happens(folder: LabFo
             journal.command(run.core.campaign, "pause", {}, by="kim", because="")
             threading.Thread(target=stop).start()
 
-        run.on_event = when("cell_calibration/weak_to_cell", pause)
+        run.controller.on_event = when("cell_calibration/weak_to_cell", pause)
         end = run.run()
         missed.cancel()
     assert (end.state, end.reason) == ("stopped", "stopped by kim: lunch")
@@ -158,9 +158,9 @@ def test_a_running_controller_refuses_what_any_program_writes_into_its_table(fol
         def begin() -> None:
             attack()
             threading.Thread(target=wait).start()
-            run.on_event = lambda event, core: None
+            run.controller.on_event = lambda event, core: None
 
-        run.on_event = when("cell_calibration/weak_to_cell", begin)
+        run.controller.on_event = when("cell_calibration/weak_to_cell", begin)
         end = run.run()
     assert (end.state, end.reason) in (("stopped", "seen enough"), ("completed", end.reason))
     assert len(answered) == len(ROWS)

@@ -15,14 +15,15 @@ from labwright.engine import (
     CampaignCore,
     CampaignRun,
     LabCore,
+    Parts,
     close_unfinished,
     load_campaign,
     resume_campaign,
     started,
 )
-from labwright.engine.driver import CampaignEnd
 from labwright.engine.events import Event
 from labwright.engine.questions import Question
+from labwright.engine.running import CampaignEnd
 from labwright.journal import Journal, LoggedEvent, StepJournal, journal_file, schema
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
@@ -83,8 +84,8 @@ class Bench:
                         payload = {"question": question.id, "answer": answer(question, self)}
                         journal.command(core.campaign, "answer", payload, by="Kim", because="looked")
 
-            one = CampaignRun(lab, campaign, journal, self.data, look, resume=resume, by="a test")
-            one.keeper = _Keeper(journal, self.prepared)
+            parts = Parts(keeper=lambda journal: _Keeper(journal, lambda intent: self.prepared(intent)))
+            one = CampaignRun(lab, campaign, journal, self.data, look, resume=resume, by="a test", parts=parts)
             if commit is not None:
                 journal.writer.on_commit = commit
             return one.run()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from labwright.engine import validate_state
+from labwright.engine.controller import last_word_first
 from labwright.engine.core import IllegalEventError
-from labwright.engine.driver import last_word_first
 from labwright.engine.events import Finish, PauseAsked, PauseStations, ResumeAsked, StepEnded, StopAsked
 from labwright.model.protocol import StepOutcome
 from tests.engine.alone import Alone

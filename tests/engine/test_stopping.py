@@ -16,8 +16,8 @@ import pytest
 import labwright
 from labwright.cli.resetting import reset_stop
 from labwright.clock import SteppedClock
-from labwright.engine import CampaignCore, CampaignRun, load_campaign, resume_campaign, started, unfinished
-from labwright.engine.events import Event, RunStep, StepEnded, Suggested
+from labwright.engine import CampaignCore, CampaignRun, LabController, load_campaign, resume_campaign, started, unfinished
+from labwright.engine.events import Event, Granted, StepEnded, Suggested
 from labwright.hardware.transport import SerialTransport, TcpTransport, VisaTransport
 from labwright.journal import Journal, NewEvent, StepJournal, journal_file, latching, open_latches, schema
 from labwright.lab import Lab, LabFolder, read_lab
@@ -144,7 +144,7 @@ def test_a_stop_now_needs_no_journal(folder: LabFolder, tmp_path: Path, wires: W
         go_on.set()
 
     with campaign(folder, tmp_path) as (run, journal, _):
-        run.on_event = when("cell_calibration/weak_to_cell", stop)
+        run.controller.on_event = when("cell_calibration/weak_to_cell", stop)
         end = run.run()
         assert end.state == "stopped"
         assert {b"halt" in one for one in took[0]} == {True, False}, "halts were sent while the journal hung"
@@ -153,7 +153,7 @@ def test_a_stop_now_needs_no_journal(folder: LabFolder, tmp_path: Path, wires: W
 
 def test_a_stop_stays_for_every_way_in_until_it_is_reset(folder: LabFolder, tmp_path: Path) -> None:
     with campaign(folder, tmp_path) as (run, journal, _):
-        run.on_event = when("cell_calibration/weak_to_cell", lambda: run.ask_to_stop("smoke", now=True))
+        run.controller.on_event = when("cell_calibration/weak_to_cell", lambda: run.ask_to_stop("smoke", now=True))
         assert run.run().state == "stopped"
         (latch,) = open_latches(journal)
         assert (latch.instruments, latch.by, latch.because) == ("here", "Ann", "smoke")
@@ -167,26 +167,24 @@ def test_a_stop_stays_for_every_way_in_until_it_is_reset(folder: LabFolder, tmp_
     assert refused.value.exit_code == 5
     reset_stop(journal_file(tmp_path), "", by="Bo", reason="aired", json=False)
     with campaign(folder, tmp_path) as (run, _, _):
-        run.on_event = when("cell_calibration/weak_to_cell", lambda: run.ask_to_stop("enough", now=False))
+        run.controller.on_event = when("cell_calibration/weak_to_cell", lambda: run.ask_to_stop("enough", now=False))
         assert run.run().state == "stopped"
-        assert open_latches(run._journal) == [], "a graceful stop ends its campaign, and nothing else"
+        assert open_latches(run.controller.journal) == [], "a graceful stop ends its campaign, and nothing else"
 
 
 def test_a_stop_at_once_is_kept_by_a_station_that_is_idle(folder: LabFolder, tmp_path: Path, wires: Wires) -> None:
     """A stop between two steps: the next one is given to a station that ran nothing when it was told."""
     with campaign(folder, tmp_path) as (run, _, _):
         steps: list[str] = []
-        start = CampaignRun._carry_out
 
-        def carry_out(self: CampaignRun, instruction: Any) -> None:
-            if isinstance(instruction, RunStep):
-                steps.append(instruction.order.step_id)
+        def look(event: Event, core: CampaignCore) -> None:
+            if isinstance(event, Granted):
+                steps.extend(event.steps)
                 if len(steps) == 3:
                     for station in run.stations.values():
                         station.latch(WHOLE_LAB, "told while idle")
-            start(self, instruction)
 
-        run._carry_out = carry_out.__get__(run)  # type: ignore[method-assign]
+        run.controller.on_event = look
         end = run.run()
         assert end.state == "stopped"
         assert "told while idle" in end.reason
@@ -221,7 +219,7 @@ def test_a_graceful_stop_stays_asked_for_over_a_restart(folder: LabFolder, tmp_p
 
             journal.record = last  # type: ignore[method-assign,assignment]
 
-        run.on_event = when("cell_calibration/weak_to_cell", die)
+        run.controller.on_event = when("cell_calibration/weak_to_cell", die)
         with pytest.raises(KeyboardInterrupt):
             run.run()
     clock = SteppedClock()
@@ -252,7 +250,7 @@ STUCK = 50e-3
 def test_whoever_is_stuck_holds_up_neither_the_campaign_nor_a_stop(
     folder: LabFolder, tmp_path: Path, wires: Wires, stuck: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labwright.engine.driver.WATCHED_S", 0.1)
+    monkeypatch.setattr("labwright.engine.running.WATCHED_S", 0.1)
     entered, release = threading.Event(), threading.Event()
 
     def hang(*_: Any) -> None:
@@ -266,7 +264,7 @@ def test_whoever_is_stuck_holds_up_neither_the_campaign_nor_a_stop(
         with campaign(folder, data, **more) as (run, journal, _), Journal(journal_file(data)) as outside:
             began: list[float] = []
             ask = partial(command, run, outside, entered, began)
-            run.on_event = when("cell_calibration/weak_to_cell", threading.Thread(target=ask).start)
+            run.controller.on_event = when("cell_calibration/weak_to_cell", threading.Thread(target=ask).start)
             end = run.run()
             assert (end.state, end.reason) == ("stopped", "stopped by Kim: it smells")
             (latch,) = open_latches(journal)
@@ -302,7 +300,7 @@ def test_two_samples_under_way_are_stopped_at_once(folder: LabFolder, tmp_path: 
             if not returned and isinstance(event, StepEnded) and len(busy) == 2:
                 stop()
 
-        run.on_event = watch
+        run.controller.on_event = watch
         end = run.run()
         assert len(suggested) == 2
         assert (end.state, end.reason) == ("stopped", "both")
@@ -319,15 +317,13 @@ def test_set_points_are_not_restored_after_a_stop(folder: LabFolder, tmp_path: P
         Lab(folder, clock, twin.addresses, simulated=True) as lab,
         Journal(journal_file(tmp_path)) as journal,
     ):
-        run = CampaignRun(lab, load_campaign(folder, SPEC, budget=1), journal, tmp_path)
-        plate: Any = lab.devices["hotplate"]
-        run.stations = run._make_stations()
-        run.ask_to_stop("smoke", now=True)
-        actor = clock.actor("restore", busy=True)
-        run._restore_one(plate.temperature, "hotplate.temperature", 40.0, actor)
-        actor.close()
+        controller = LabController(lab, journal, tmp_path)
+        controller.ask_to_stop("smoke", now=True)
+        done = threading.Event()
+        controller._restoring.start(lambda: {("hotplate", "temperature"): 40.0}, pytest.fail, done.set)
+        assert done.wait(10)
         assert not twin.world.thermal.heating
-        run._close()
+        controller._close()
 
 
 def test_what_cannot_be_had_leaves_nothing_behind(folder: LabFolder, tmp_path: Path) -> None:

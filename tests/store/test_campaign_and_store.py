@@ -45,7 +45,7 @@ def test_a_campaign_does_not_notice_that_its_store_is_killed(tmp_path: Path) -> 
             Journal(journal_file(tmp_path)) as journal,
         ):
             run = CampaignRun(lab, campaign, journal, tmp_path, run_closed=uploader.notify)
-            run.on_event = watch
+            run.controller.on_event = watch
             end = run.run()
         assert end.state == "completed"
         assert len(killed) == 1

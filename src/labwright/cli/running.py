@@ -332,8 +332,8 @@ def _run(
                 )  # fmt: skip
                 display.begin(run, Progress(campaign, lab.clock.now, simulated=lab.simulated), journal.name)
                 if changed:
-                    run.note(f"resumed with --decisions-changed: {changed}")
-                for one in run.recovered:
+                    run.controller.note(f"resumed with --decisions-changed: {changed}")
+                for one in run.controller.recovered:
                     console.print(
                         f"run {one.uid} was left open by a crash and is closed now ({one.documents} documents stored)"
                     )

@@ -9,11 +9,12 @@ from labwright.engine.campaign import (
     protocol_classes,
     resume_campaign,
 )
+from labwright.engine.controller import UNANSWERED, LabController, Parts
 from labwright.engine.core import CampaignCore
-from labwright.engine.driver import UNANSWERED, CampaignEnd, CampaignRun
 from labwright.engine.lab import LabCore
 from labwright.engine.oracle import validate_state
 from labwright.engine.recovery import close_unfinished, rebuilt, replayed, started, unfinished
+from labwright.engine.running import CampaignEnd, CampaignRun
 
 __all__ = [
     "UNANSWERED",
@@ -21,7 +22,9 @@ __all__ = [
     "CampaignCore",
     "CampaignEnd",
     "CampaignRun",
+    "LabController",
     "LabCore",
+    "Parts",
     "campaign_file",
     "campaign_files",
     "close_unfinished",

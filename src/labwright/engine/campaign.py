@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -58,6 +58,10 @@ class Campaign:
     planner: Planner
     places: tuple[str, ...]
     earlier: tuple[Earlier, ...] | None = None
+
+    def learning(self, earlier: tuple[Earlier, ...]) -> Campaign:
+        """The same, with the campaigns it learns from."""
+        return replace(self, earlier=earlier)
 
     @property
     def protocol_specs(self) -> list[ProtocolSpec]:

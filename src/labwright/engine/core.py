@@ -359,7 +359,7 @@ class CampaignCore:
         elif reason := self.stopping.reason(self.spec, lambda: self.spent):
             self._drain("completed", reason)
         elif len(self.live) < self.spec.parallel:
-            return [Ask(self.proposals.ask(), self.state())]
+            return [Ask(self.proposals.ask(), self.state(), campaign=self.campaign)]
         return []
 
     def finish(self) -> list[Instruction]:
@@ -367,7 +367,7 @@ class CampaignCore:
         if self.phase != "draining" or self.live or self.paused:
             return []
         self._become(self._ending)
-        return [Finish(self._ending, self.reason)]
+        return [Finish(self._ending, self.reason, campaign=self.campaign)]
 
     def expected_s(self, protocol: ProtocolSpec) -> dict[str, float]:
         """What the steps of a protocol take, lab seconds, by name."""
@@ -451,12 +451,12 @@ class CampaignCore:
             self.shared = event.shared
             for experiment in self.live.values():
                 self.work.share(experiment, devices_of(experiment.protocol, self.shared))
-        orders: list[Instruction] = [PauseStations(on=True)] if self.paused else []
+        orders: list[Instruction] = [PauseStations(on=True, campaign=self.campaign)] if self.paused else []
         orders += self.work.resumed(self, event.used)
         self.proposals.unwanted = False  # the planner that was asked has ended with the controller
         self.proposals.write_anew()
         if self.asking:
-            orders.append(Ask(self.asking, self.state()))
+            orders.append(Ask(self.asking, self.state(), campaign=self.campaign))
         return orders
 
     def _suggested(self, event: Suggested) -> None:
@@ -549,7 +549,7 @@ class CampaignCore:
     def _pause(self, *, on: bool) -> list[Instruction]:
         self.paused = on
         self._changed()
-        return [PauseStations(on=on)]
+        return [PauseStations(on=on, campaign=self.campaign)]
 
     def _stop(self, event: StopAsked) -> list[Instruction]:
         self.paused = False  # nothing is left that could begin
@@ -560,7 +560,7 @@ class CampaignCore:
             self._stopping, self._ending, self.reason = True, "stopped", event.why
             self._changed()
         under_way = self.work.stop(self)
-        return [StopStations(event.why, event.now)] if under_way else []
+        return [StopStations(event.why, event.now, campaign=self.campaign)] if under_way else []
 
     def _drain(self, ending: Ending, reason: str) -> None:
         """No further experiment; when those under way have ended, so has the campaign."""

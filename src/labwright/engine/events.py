@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, model_validator
@@ -310,6 +310,8 @@ class Ask:
 
     number: int
     state: CampaignState
+    campaign: str = field(default="", compare=False)
+    """Its id."""
 
     def __str__(self) -> str:
         return f"ask {self.number}"
@@ -338,6 +340,8 @@ class PauseStations:
     """Let no station start an operation, or let them continue."""
 
     on: bool
+    campaign: str = field(default="", compare=False)
+    """Its id."""
 
     def __str__(self) -> str:
         return "pause stations" if self.on else "let stations go on"
@@ -349,6 +353,8 @@ class StopStations:
 
     why: str
     now: bool
+    campaign: str = field(default="", compare=False)
+    """Its id."""
 
     def __str__(self) -> str:
         return f"stop stations {'now' if self.now else 'after their operations'}"
@@ -382,6 +388,8 @@ class AskPerson:
 
     question: str
     text: str
+    campaign: str = field(default="", compare=False)
+    """Its id."""
 
     def __str__(self) -> str:
         return f"question {self.question}"
@@ -393,6 +401,8 @@ class Finish:
 
     state: Literal["completed", "stopped", "failed"]
     reason: str
+    campaign: str = field(default="", compare=False)
+    """Its id."""
 
     def __str__(self) -> str:
         return f"finish {self.state}"

@@ -26,26 +26,27 @@ class Follower:
 
     Args:
         journal: of the controller; open until `close` is called.
+        campaign: its id.
         tell: called with the event as the journal has it, the event, and the campaign after it; False ends it.
         since: id of an event; those up to it are left out.
     """
 
-    def __init__(self, journal: Journal, tell: Follow, since: int = 0) -> None:
+    def __init__(self, journal: Journal, campaign: str, tell: Follow, since: int = 0) -> None:
         self._journal = journal
+        self._campaign = campaign
         self._tell = tell
         self._since = since
         self._changed = threading.Condition()
-        self._campaign = ""
         self._news = self._ended = self._closed = self._done = False
         self.last = since
         """Id of the last event that was passed on."""
         self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
         self._thread.start()
 
-    def news(self, campaign: str) -> None:
+    def news(self) -> None:
         """Events were written; returns at once."""
         with self._changed:
-            self._campaign, self._news = campaign, True
+            self._news = True
             self._changed.notify_all()
 
     def end(self) -> None:
@@ -74,14 +75,15 @@ class Follower:
             self._changed.notify_all()
 
     def _follow(self) -> None:
-        lab, read = LabCore(), 0
+        lab, read, begun = LabCore(), 0, self._since > 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._news or self._ended)
-                campaign, self._news, ended = self._campaign, False, self._ended
-            if not campaign:
+                begun = begun or self._news
+                self._news, ended = False, self._ended
+            if not begun:
                 return
-            for logged, event, _, core in replayed(self._journal, campaign, lab, read):
+            for logged, event, _, core in replayed(self._journal, self._campaign, lab, read):
                 read = logged.id
                 if self._closed:
                     return

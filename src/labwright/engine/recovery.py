@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections import deque
 from collections.abc import Iterator
 
 import orjson
@@ -69,13 +69,7 @@ def replayed(
     lab = lab or LabCore()
     core = lab.campaign(campaign)
     for logged in journal.events(campaign, after):
-        try:
-            event: Event = EVENTS.validate_python(logged.payload)
-        except ValidationError as error:
-            raise JournalError(
-                f"{journal.name}: event {logged.id} ({logged.kind}) of {campaign} cannot be understood; was it written "
-                f"by another version of Labwright? {error.errors()[0]['msg']}"
-            ) from error
+        event = understood(journal, logged)
         instructions = lab.handle(campaign, event, logged.lab_time_s)
         lab.dirty.clear()
         yield logged, event, instructions, core
@@ -99,11 +93,37 @@ def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
     return rebuilt_lab(journal, campaign).campaign(campaign)
 
 
-def rebuilt_lab(journal: Journal, campaign: str) -> LabCore:
-    """The core of a lab as the last event of a campaign left it."""
+def rebuilt_lab(journal: Journal, *campaigns: str) -> LabCore:
+    """The core of a lab as the last events of its campaigns left it; empty without campaigns.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        JournalError: an event cannot be understood.
+    """
     lab = LabCore()
-    deque(replayed(journal, campaign, lab), maxlen=0)
+    for logged in heapq.merge(*(journal.events(campaign) for campaign in campaigns), key=lambda logged: logged.id):
+        lab.handle(logged.campaign, understood(journal, logged), logged.lab_time_s)
+        lab.dirty.clear()
+    for campaign in campaigns:
+        if lab.campaign(campaign).phase == "draft":
+            raise ConfigError(f"{journal.name}: {unknown('campaign', campaign, journal.campaigns())}")
     return lab
+
+
+def understood(journal: Journal, logged: LoggedEvent) -> Event:
+    """The event that a line of the journal is.
+
+    Raises:
+        JournalError: it cannot be understood.
+    """
+    try:
+        event: Event = EVENTS.validate_python(logged.payload)
+    except ValidationError as error:
+        raise JournalError(
+            f"{journal.name}: event {logged.id} ({logged.kind}) of {logged.campaign} cannot be understood; was it "
+            f"written by another version of Labwright? {error.errors()[0]['msg']}"
+        ) from error
+    return event
 
 
 def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None:

@@ -130,6 +130,10 @@ class Work:
             if resource in self.claims(experiment):
                 self.reservations.give(experiment, resource)
 
+    def runs(self, step_id: str) -> bool:
+        """Whether a station carries out this step."""
+        return step_id in self._at
+
     def find(self, step_id: str) -> tuple[Experiment, StepRun]:
         """The experiment and the step that a station carries out.
 
@@ -412,7 +416,7 @@ class Work:
         if experiment.state != "held":
             experiment.become("held")
         self._touch(experiment)
-        return [AskPerson(question.id, question.text)]
+        return [AskPerson(question.id, question.text, campaign=experiment.owner)]
 
     def _let_go(self, experiment: Experiment) -> None:
         """Hold a sample no longer, once no question about it is open."""

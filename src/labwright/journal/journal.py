@@ -353,10 +353,12 @@ class Journal:
         row = self.rows(schema.command, schema.command.c.id == command)[0]
         return None if row["taken_s"] is None else str(row["answer"]) or "done"
 
-    def waiting_commands(self, campaign: str) -> list[Command]:
-        """Commands for a campaign that no controller has taken, oldest first."""
+    def waiting_commands(self, *campaigns: str) -> list[Command]:
+        """Commands for campaigns that no controller has taken, oldest first."""
+        if not campaigns:
+            return []
         table = schema.command
-        waiting = sa.and_(table.c.campaign == campaign, table.c.taken_s.is_(None))
+        waiting = sa.and_(table.c.campaign.in_(campaigns), table.c.taken_s.is_(None))
         names = ("id", "campaign", "kind", "by", "because", "asked_s")
         columns = [table.c[name] for name in names]
         # Only so much of it: a payload of a gigabyte is no command, and must not fill the controller's memory.
@@ -365,8 +367,8 @@ class Journal:
         try:
             rows = self.read(query)
         except JournalError:  # SQLite takes bytes that are no text, and then cannot give them back as text
-            ids = [row["id"] for row in self.read(sa.select(table.c.id).where(waiting).order_by(table.c.id))]
-            rows = [self._readable(query.where(table.c.id == key), key, campaign) for key in ids]
+            ids = self.read(sa.select(table.c.id, table.c.campaign).where(waiting).order_by(table.c.id))
+            rows = [self._readable(query.where(table.c.id == row["id"]), row["id"], row["campaign"]) for row in ids]
         return [Command(**{**row, "payload": _from_json(row["payload"])}) for row in rows]
 
     def _readable(self, query: sa.Select[Any], key: int, campaign: str) -> Row:

@@ -17,7 +17,7 @@ from labwright.engine import (
     Campaign,
     CampaignCore,
     CampaignEnd,
-    CampaignRun,
+    CampaignRun, Parts,
     load_campaign,
     resume_campaign,
     started,
@@ -252,11 +252,12 @@ class _Controller:
             self._lab.open(undisturbed=bool(resume))
             if not resume:
                 self._trace.began_at = len(twin.effects())
-            self._run = CampaignRun(self._lab, campaign, self._journal, twin.data, resume=resume, by="contract test")
-            self._run.on_event = self._watch
             # In this process: starting another would take most of the time of a short protocol.
-            self._run.worker = _Planner(campaign)
-            self._run.keeper = _Keeper(self._journal, self)
+            parts = Parts(worker=_Planner, keeper=lambda journal: _Keeper(journal, self))
+            self._run = CampaignRun(
+                self._lab, campaign, self._journal, twin.data, resume=resume, by="contract test", parts=parts
+            )
+            self._run.controller.on_event = self._watch
             self._journal.writer.on_commit = self._commit
             try:
                 end = self._run.run()
@@ -317,8 +318,8 @@ class _Controller:
         self._dead = True
         for port in self._lab.ports.values():
             port.cut()
-        self._run.runs.close()
-        self._run.runs.folder = self._twin.data / "interrupted"
+        self._run.controller.runs.close()
+        self._run.controller.runs.folder = self._twin.data / "interrupted"
         self._run.ask_to_stop("interrupted", now=True)
 
     def _leave(self) -> None:
@@ -340,7 +341,7 @@ class _Controller:
     def _watch(self, event: Event, core: CampaignCore) -> None:
         if not self._watching:
             self._watching = True
-            self.pauses.campaign, self.pauses.epoch = core.campaign, self._run.epoch
+            self.pauses.campaign, self.pauses.epoch = core.campaign, self._run.controller.epoch
             for name, station in self._run.stations.items():
                 self.pauses.stations[name] = cast(Station, station)
                 cast(Station, station).messages = self._hook()

@@ -1,0 +1,697 @@
+"""The controller of a lab: takes events, writes each to the journal with all it changes, and only then acts on it.
+
+It sleeps until something happens: a step ends, a planner answers, a person gives a command, an alarm rings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+
+import orjson
+import sqlalchemy as sa
+
+from labwright.clock import Mailbox, Repeating
+from labwright.engine.asking import reply
+from labwright.engine.campaign import Campaign
+from labwright.engine.commands import event_of, stop_now_of
+from labwright.engine.core import CampaignCore
+from labwright.engine.desk import PlannerDesk
+from labwright.engine.events import (
+    ENGINE,
+    Ask,
+    AskPerson,
+    Event,
+    Finish,
+    Instruction,
+    Noted,
+    PauseStations,
+    Proposed,
+    Resumed,
+    RunStep,
+    Settle,
+    Started,
+    StepEnded,
+    StepLate,
+    StopAsked,
+    StopStations,
+    decisions,
+)
+from labwright.engine.following import Follow, Follower
+from labwright.engine.latch import refuse_while_latched
+from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
+from labwright.engine.restoring import Restoring
+from labwright.engine.tables import take_changes
+from labwright.journal import (
+    Command,
+    Journal,
+    NewEvent,
+    RunJournal,
+    StepJournal,
+    Teller,
+    WakePort,
+    latch_of,
+    latching,
+    open_latches,
+    recover,
+    settle,
+    stopped_words,
+    supersede,
+)
+from labwright.lab import Lab
+from labwright.model.campaign import CampaignState
+from labwright.model.errors import JournalError, LabwrightError
+from labwright.model.latch import WHOLE_LAB, LatchScope, latch_campaign
+from labwright.model.material import Used
+from labwright.model.protocol import StepOutcome
+from labwright.planners import Answer, PlannerWorker, Worker
+from labwright.stations import Station, StationLink
+from labwright.stations.uses import Uses
+
+SILENCE_S = 600.0
+"""Wall seconds without any event, beyond what the running steps may take, after which they count as hung."""
+
+LATE_TIMES = 2.0
+LATE_S = 30.0
+"""A step is late after this many times its expected time and this many seconds more."""
+
+WATCHED_S = 5.0
+"""Wall seconds that the loop waits for its watchers to see the end; the lab is safe by then."""
+
+UNANSWERED = "no person is there to answer question"
+"""How the reason begins of a campaign that a question has ended."""
+
+ANSWER_MOST = 2000
+"""Characters of a refusal; a suggestion of ten thousand unknown parameters is not answered for each."""
+
+_log = logging.getLogger(__name__)
+
+Watch = Callable[[Event, CampaignCore], None]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Another process has sent a wake-up: commands may wait."""
+
+
+@dataclass(frozen=True)
+class _Happened:
+    """An event of a campaign; of all campaigns under way if empty."""
+
+    campaign: str
+    event: Event
+
+
+@dataclass
+class Hosted:
+    """A campaign that a controller carries out.
+
+    Attributes:
+        campaign: with its protocols.
+        resumed: whether another controller has begun it.
+        going: whether its samples may continue: its set-points are restored.
+        used: what its steps under way had taken when it was resumed, by step and stock.
+        end: how it has ended.
+    """
+
+    campaign: Campaign
+    resumed: bool
+    going: bool
+    used: dict[str, dict[str, Used]] = field(default_factory=dict)
+    end: Finish | None = None
+
+
+def _worker(campaign: Campaign) -> Worker:
+    return PlannerWorker(campaign.spec.planner, advise=campaign.spec.stop.advised)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a controller makes for itself, where a test or a rehearsal gives it something else.
+
+    Attributes:
+        worker: lets the planner of a campaign think.
+        keeper: records what stations do, in the journal.
+        station: the link to a station of the controller, by name; None for one in this process.
+    """
+
+    worker: Callable[[Campaign], Worker] = _worker
+    keeper: Callable[[Journal], StepJournal] = StepJournal
+    station: Callable[[LabController, str], StationLink] | None = None
+
+
+OWN_PARTS = Parts()
+
+
+def last_word_first(instructions: Sequence[Instruction]) -> list[Instruction]:
+    """Of several instructions to pause or resume a campaign only the last, and before all others.
+
+    A campaign that was resumed and paused in one batch of events is paused, and so must its stations be.
+    """
+    pauses = {one.campaign: one for one in instructions if isinstance(one, PauseStations)}
+    return [*pauses.values(), *(one for one in instructions if not isinstance(one, PauseStations))]
+
+
+class LabController:
+    """The one process that owns a lab: its journal's writer, its stations, its campaigns.
+
+    Args:
+        lab: open, or opened before `run`; undisturbed where a campaign is resumed.
+        journal: not controlled by another.
+        data: folder of the runs.
+        run_closed: called with the file of every finished run, to upload it, in a thread of its own; may be None.
+        by: who starts it.
+        resume: campaigns of other controllers to resume, by id.
+        unattended: whether no person is there to answer: a question then ends its campaign, instead of holding it up.
+        parts: what it does not make for itself.
+
+    Attributes:
+        on_event: called with every event in the loop itself, before what follows from it is done; for tests, since
+            the lab waits for it.
+
+    Raises:
+        RefusedError: another controller runs on the journal, or the instruments were stopped and not reset.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        journal: Journal,
+        data: Path,
+        run_closed: Callable[[Path], None] | None = None,
+        *,
+        by: str = "",
+        resume: Mapping[str, Campaign] | None = None,
+        unattended: bool = False,
+        parts: Parts = OWN_PARTS,
+    ) -> None:
+        refuse_while_latched(journal, lab.instruments)
+        self.lab = lab
+        self.journal = journal
+        self.parts = parts
+        self.on_event: Watch = lambda event, core: None
+        self.stations: dict[str, StationLink] = {}
+        self.hosted: dict[str, Hosted] = {}
+        self._run_closed = run_closed
+        self._teller = Teller("the watcher of finished runs")
+        self._by = by
+        self._unattended = unattended
+        self._under_way: dict[str, RunStep] = {}
+        self._alarms: dict[str, Repeating] = {}
+        self._stopped: dict[LatchScope, str] = {}
+        """What was latched, and why."""
+        self._halted: set[LatchScope] = set()
+        self._stops_seen: set[int] = set()
+        self._followers: dict[str, list[Follower]] = {}
+        self._restoring = Restoring(lab, self.note)
+        self.desk = PlannerDesk()
+        resume = resume or {}
+        self.core = rebuilt_lab(journal, *resume)
+        self._actor = lab.clock.actor("engine", busy=True)
+        self._events: Mailbox[_Happened | _Look] = lab.clock.mailbox(self._actor)
+        with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
+            taken.callback(self._end_watching)
+            taken.callback(self._actor.close)
+            self._wake = WakePort(self._woken, self._idle)
+            taken.callback(self._wake.close)
+            self.epoch = journal.control(by, self._wake.number, instruments=lab.instruments, engine=ENGINE)
+            journal.listeners.append(self.note)
+            taken.callback(journal.listeners.remove, self.note)
+            taken.callback(journal.listen(self._woken).close)
+            self.runs = RunJournal(data / "runs")
+            taken.callback(self.runs.close)
+            self.recovered = recover(data / "runs")
+            self.keeper = parts.keeper(journal)
+            taken.callback(self.desk.close_all)
+            for name, campaign in resume.items():
+                used = used_so_far(self.keeper, self.core.campaign(name))
+                self._host(name, Hosted(campaign, resumed=True, going=False, used=used))
+            self._taken = taken.pop_all()
+
+    def start(self, campaign: Campaign) -> str:
+        """Start a campaign; its id. Before `run`, or from the loop itself."""
+        name = new_id(campaign.spec.name)
+        self._host(name, Hosted(campaign, resumed=False, going=True))
+        self._put(name, self._started_event(name, campaign))
+        return name
+
+    def run(self, over: Callable[[], bool]) -> None:
+        """Carry out campaigns until `over`; the lab is left in its safe state.
+
+        Raises:
+            JournalError: the journal refuses; everything was stopped, and what was measured before is in the journal.
+        """
+        try:
+            self.stations = {name: self._station(name) for name in self.lab.model.stations}
+            for latch in open_latches(self.journal, self.lab.instruments):
+                self._latch(latch.scope, stopped_words(latch))
+            for name, hosted in self.hosted.items():
+                self._let_know(name, hosted.campaign)
+            for scope, why in self._stopped.items():
+                self._latch(scope, why)
+            self._take_up()
+            self._events.put(_Look())
+            while not over():
+                self._step()
+        except BaseException:
+            self._latch(WHOLE_LAB, "the engine ends")
+            self._halt(WHOLE_LAB, "the engine ends")
+            raise
+        finally:
+            self._close()
+
+    @property
+    def all_over(self) -> bool:
+        """Whether every campaign that it carries out has ended."""
+        return all(hosted.end is not None for hosted in self.hosted.values())
+
+    def patience_s(self) -> float | None:
+        """Wall seconds to wait for the next event; None while only a person can end the wait."""
+        if not any(self._may_hang(name) for name in self._live):
+            return None
+        if self.lab.clock.stepped:
+            return SILENCE_S
+        longest_s = max((step.timeout_s for step in self._under_way.values()), default=0.0)
+        return SILENCE_S + longest_s / self.lab.clock.speed
+
+    def ask_to_stop(self, why: str, *, now: bool) -> None:
+        """End all campaigns: after the current operations, or now with all devices halted. Callable from anywhere.
+
+        Now means now, whatever the loop waits for: a journal that is away must not keep a heater on. When this
+        returns nothing begins any more, and nothing will on these instruments until a person resets the stop.
+        """
+        if now:
+            self._latch(WHOLE_LAB, why)
+        self._put("", StopAsked(why=why, now=now, by=self._by))
+        if now:
+            self._stop_now(WHOLE_LAB, "", why, self._by)
+
+    def follow(self, campaign: str, tell: Follow) -> Follower:
+        """Call `tell` with every event of a campaign from now on, in a thread of its own.
+
+        Call the follower's `end`, `wait` and `close` when `run` has returned.
+        """
+        since = self.journal.last_event(campaign) if self.hosted[campaign].resumed else 0
+        follower = Follower(self.journal, campaign, tell, since)
+        self._followers.setdefault(campaign, []).append(follower)
+        return follower
+
+    def note(self, words: str) -> None:
+        """Keep something a person should know. Callable from anywhere."""
+        self._put("", Noted(words=words))
+
+    @property
+    def _live(self) -> list[str]:
+        return [name for name, hosted in list(self.hosted.items()) if hosted.end is None]
+
+    def _put(self, campaign: str, event: Event) -> None:
+        self._events.put(_Happened(campaign, event))
+
+    def _may_hang(self, name: str) -> bool:
+        """Whether something should be heard of a campaign before long, without a person."""
+        core = self.core.campaign(name)
+        if not self.hosted[name].going or core.paused:
+            return False  # set-points are restored, each within its own time
+        runs = any(step.order.campaign == name for step in self._under_way.values())
+        return runs or bool(core.asking) or not core.questions
+
+    def _host(self, name: str, hosted: Hosted) -> None:
+        self.hosted[name] = hosted
+        self.desk.open(name, self.parts.worker(hosted.campaign))
+        self._let_know(name, hosted.campaign)
+
+    def _let_know(self, name: str, campaign: Campaign) -> None:
+        for station in self.stations.values():
+            station.know(name, campaign.protocols)
+
+    def _started_event(self, name: str, campaign: Campaign) -> Started:
+        lab = self.lab
+        return Started(
+            campaign=name,
+            spec=campaign.spec,
+            protocols=tuple(protocol.spec for protocol in campaign.protocols.values()),
+            lab=lab.model.name,
+            lab_sha256=lab.folder.sha256,
+            simulated=lab.simulated,
+            instruments=lab.instruments,
+            by=self._by,
+            places=campaign.places,
+            lots_ml={stock: spec.volume_ml - spec.reserve_ml for stock, spec in lab.model.stocks.items()},
+            counted=Uses(lab.model).counted(lab.devices),
+            learnt_s=learnt_s(self.journal, list(campaign.protocols), simulated=lab.simulated),
+            earlier=campaign.earlier or (),
+            shared=lab.model.shared,
+            naming=2,
+            engine=ENGINE,
+        )
+
+    def _take_up(self) -> None:
+        """Continue the campaigns of other controllers, once their set-points are restored."""
+        taken_up = [name for name, hosted in self.hosted.items() if hosted.resumed]
+        for name in taken_up:
+            self._stop_again(name)
+        if taken_up:
+            self._restoring.start(lambda: self._held(taken_up), self._not_restored, lambda: self._restored(taken_up))
+
+    def _stop_again(self, name: str) -> None:
+        """End a campaign whose stop latched the instruments, but whose controller died before it recorded the rest.
+
+        A person has reset the latch since, which lets the instruments move again, not the stopped campaign.
+        """
+        latch, core = latch_of(self.journal, name), self.core.campaign(name)
+        if latch is not None and not core.stop_asked and not core.over:
+            by = latch.by or "the controller"
+            self._put(name, StopAsked(why=f"stopped by {by}: {latch.because}", by=latch.by))
+            if len(self._live) == 1:
+                self._restoring.set_nothing()
+
+    def _held(self, names: Iterable[str]) -> dict[tuple[str, str], float]:
+        held: dict[tuple[str, str], float] = {}
+        for name in names:
+            core = self.core.campaign(name)
+            if core.live and not core.stop_asked:
+                held |= self.keeper.held(name)
+        return held
+
+    def _not_restored(self, why: str) -> None:
+        self._put("", StopAsked(why=why, now=True))
+
+    def _restored(self, names: Iterable[str]) -> None:
+        shared = self.lab.model.shared
+        for name in names:
+            used = self.hosted[name].used
+            self._put(name, Resumed(epoch=self.epoch, by=self._by, used=used, shared=shared, engine=ENGINE))
+
+    def _step(self) -> None:
+        """Wait for events; take all there are, record them together, and act on them."""
+        patience_s = self.patience_s()
+        try:
+            happened = [self._events.get(patience_s), *self._events.more()]
+        except Empty:
+            happened = [self._hung(name, patience_s) for name in self._live if self._may_hang(name)]
+        batch = _Batch(self)
+        looked = False
+        for one in happened:
+            if isinstance(one, _Look):
+                if looked:
+                    continue  # one look for several wake-ups: commands count as taken only when all of this is recorded
+                looked = True
+                for command in self._commands():
+                    self._obey(command, batch)
+                continue
+            for name in [one.campaign] if one.campaign else self._live:
+                if not self.core.campaign(name).over and not self._out_of_date(name, one.event):
+                    batch.take(name, one.event)
+        # A stop and a pause before all else, the commit too: a slow disk must not delay them, nor anything begin.
+        for name, event in batch.seen:
+            if isinstance(event, StopAsked) and event.now:
+                self._stop_now(self._scope(name), name, event.why, event.by)
+        for instruction in batch.instructions:
+            if isinstance(instruction, PauseStations) and instruction.on:
+                self._carry_out(instruction)
+        if all(self.hosted[name].going for name in self._live):
+            batch.grant()
+        if batch.kept:
+            self.journal.record(batch.kept)
+            for name in dict.fromkeys(name for name, _ in batch.seen):
+                for follower in self._followers.get(name, ()):
+                    follower.news()
+        for name, event in batch.seen:
+            self._seen(name, event)
+        for instruction in last_word_first(batch.instructions):
+            self._carry_out(instruction)
+
+    def _hung(self, name: str, patience_s: float | None) -> _Happened:
+        waits = ", ".join(self.core.campaign(name).waits_for()) or "nothing"
+        why = f"nothing was heard for {patience_s:g} s while waiting for {waits}"
+        return _Happened(name, StopAsked(why=why, now=True))
+
+    def _out_of_date(self, name: str, event: Event) -> bool:
+        """Whether it means nothing: an end reported twice, an alarm about a step that has ended or is paused."""
+        if isinstance(event, StepEnded):
+            return not self.core.work.runs(event.outcome.step_id)
+        if not isinstance(event, StepLate):
+            return False
+        if self.core.campaign(name).paused:
+            self._alarms[event.step_id] = self.lab.clock.once(LATE_S, lambda: self._put(name, event))
+            return True
+        return event.step_id not in self._under_way
+
+    def _obey(self, command: Command, batch: _Batch) -> None:
+        """Carry out a command, or answer why not."""
+        try:
+            event = event_of(command, self.hosted[command.campaign].campaign)
+            batch.take(command.campaign, event, command)
+        except LabwrightError as error:
+            self.journal.dismiss(command.id, str(error)[:ANSWER_MOST])
+
+    def _commands(self) -> list[Command]:
+        waiting = self.journal.waiting_commands(*self._live)
+        # Before the stations know again what runs, only a stop makes sense; the rest waits until then.
+        return [command for command in waiting if command.kind == "stop" or self.hosted[command.campaign].going]
+
+    def _seen(self, name: str, event: Event) -> None:
+        core = self.core.campaign(name)
+        if isinstance(event, Resumed):
+            self.hosted[name].going = True
+            self._events.put(_Look())
+            for question in core.open_questions if self._unattended else ():
+                self._put(name, StopAsked(why=f"{UNANSWERED} {question.id}: {question.text}", by=self._by))
+        if isinstance(event, StepEnded):
+            self._under_way.pop(event.outcome.step_id, None)
+            if (alarm := self._alarms.pop(event.outcome.step_id, None)) is not None:
+                alarm.cancel()
+            for path in map(self.runs.path, event.outcome.run_uids):
+                self._teller.tell(self._run_is_closed, path)
+        self.on_event(event, core)
+
+    def _run_is_closed(self, path: Path) -> None:
+        if self._run_closed is not None and path.exists():
+            self._run_closed(path)
+
+    def _carry_out(self, instruction: Instruction) -> None:
+        match instruction:
+            case Ask(campaign=name, state=state):
+                self._ask(name, state)
+            case RunStep(station=station, order=order):
+                self._watch_over(instruction)
+                self.stations[station].start(order, self.epoch)
+            case PauseStations(campaign=name, on=on):
+                for link in self.stations.values():
+                    link.pause(name, on=on, epoch=self.epoch)
+            case StopStations(campaign=name, why=why, now=False):
+                self._stop_steps(name, why)
+            case StopStations():
+                pass  # it was done before this was recorded
+            case AskPerson(campaign=name, question=question, text=text):
+                if self._unattended:
+                    self._put(name, StopAsked(why=f"{UNANSWERED} {question}: {text}", by=self._by))
+            case Finish(campaign=name):
+                self.hosted[name].end = instruction
+                self.desk.close(name)
+
+    def _watch_over(self, step: RunStep) -> None:
+        """Ring when a step takes far longer than it should."""
+        order = step.order
+        late_s = LATE_TIMES * order.expected_s + LATE_S
+        late = StepLate(step_id=order.step_id, running_s=late_s, expected_s=order.expected_s)
+        self._under_way[order.step_id] = step
+        self._alarms[order.step_id] = self.lab.clock.once(late_s, lambda: self._put(order.campaign, late))
+
+    def _ask(self, name: str, state: CampaignState) -> None:
+        """Ask the planner in its own process; lab time stands still on a stepped clock meanwhile."""
+        thinking = self.lab.clock.actor("planner", busy=True)
+        campaign = self.hosted[name].campaign
+
+        def answered(answer: Answer) -> None:
+            self._put(name, reply(campaign, answer))
+            thinking.close()
+
+        self.desk.ask(name, state, answered)
+
+    def _stop_steps(self, name: str, why: str) -> None:
+        """None of a campaign's steps begins another operation."""
+        for step in list(self._under_way.values()):
+            if step.order.campaign == name:
+                self.stations[step.station].stop(step.order.step_id, why, now=False, epoch=self.epoch)
+        if self._live == [name]:
+            self._restoring.set_nothing()
+
+    def _scope(self, name: str) -> LatchScope:
+        """What a stop of a campaign holds: the whole lab, unless others are under way, whose samples it must not hold.
+
+        An operator who stops the only campaign means the instruments in front of him.
+        """
+        return WHOLE_LAB if self._live in ([], [name]) else latch_campaign(name)
+
+    def _stop_now(self, scope: LatchScope, name: str, why: str, by: str) -> None:
+        """Latch first, then write the stop to the journal, then halt; none of the three waits for the one before.
+
+        Args:
+            scope: what is stopped.
+            name: of the campaign that ends; any of those under way where the whole lab is stopped.
+            why: for the operations it ends, and for the person who finds the instruments stopped.
+            by: who stops; empty for the controller itself.
+        """
+        if self._halted.intersection((WHOLE_LAB, scope)):
+            return
+        self._halted.add(scope)
+        self._latch(scope, why)
+        try:
+            because = why.removeprefix(f"stopped by {by}").removeprefix(": ") or "no reason was given"
+            work = latching(self.lab.instruments, name or next(iter(self._live), ""), by, because, scope)
+            self.journal.writer.submit(work, "latch").add_done_callback(_kept)
+        except JournalError as error:
+            _log.error("the stop holds in this process only: %s", error)
+        self._halt(scope, why)
+
+    def _latch(self, scope: LatchScope, why: str) -> None:
+        """In this process, without a wire or a file."""
+        self._stopped.setdefault(scope, why)
+        for station in self.stations.values():
+            station.latch(scope, why)
+
+    def _halt(self, scope: LatchScope, why: str) -> None:
+        if scope == WHOLE_LAB:
+            self._at_all_stations(lambda station: station.stop(None, why, now=True, epoch=self.epoch))
+            self._restoring.end()
+            return
+        steps = [step for step in list(self._under_way.values()) if step.order.campaign == scope.campaign]
+        with ThreadPoolExecutor(max(1, len(steps)), thread_name_prefix="halt") as pool:
+            for step in steps:
+                pool.submit(self.stations[step.station].stop, step.order.step_id, why, now=True, epoch=self.epoch)
+
+    def _woken(self) -> None:
+        """Commands may wait. A stop-now is carried out here and now, whatever the loop is doing."""
+        self._events.put(_Look())
+        try:
+            waiting = self.journal.waiting_commands(*self._live)
+        except JournalError:
+            return  # the loop meets the same error, and reports it
+        for command in waiting:
+            hosted = self.hosted[command.campaign]
+            stop = None if command.id in self._stops_seen else stop_now_of(command, hosted.campaign)
+            if stop is not None:
+                self._stops_seen.add(command.id)
+                self._stop_now(self._scope(command.campaign), command.campaign, stop.why, stop.by)
+
+    def _idle(self) -> None:
+        """Look for commands that came without a wake-up; finding none is no event, or a hang would go unseen."""
+        with contextlib.suppress(JournalError):  # the loop meets the same error, and reports it
+            if any(command.id not in self._stops_seen for command in self.journal.waiting_commands(*self._live)):
+                self._woken()
+
+    def _close(self) -> None:
+        """The lab's safe state first; a second interrupt in the middle of it must not leave a station out."""
+        with self._taken:
+            self._restoring.end()
+            self._at_all_stations(lambda station: station.close())
+            for alarm in self._alarms.values():
+                alarm.cancel()
+
+    def _end_watching(self) -> None:
+        self._teller.close(WATCHED_S)
+
+    def _at_all_stations(self, do: Callable[[StationLink], None]) -> None:
+        with ThreadPoolExecutor(max(1, len(self.stations)), thread_name_prefix="stations") as pool:
+            list(pool.map(do, self.stations.values()))
+
+    def _station(self, name: str) -> StationLink:
+        if self.parts.station is not None:
+            return self.parts.station(self, name)
+        lab = self.lab
+        return Station(
+            name,
+            lab.model.stations[name],
+            devices=lab.devices,
+            lab=lab.model,
+            clock=lab.clock,
+            journal=self.runs,
+            keeper=self.keeper,
+            finished=self.finished,
+            scan_id=self.runs.number,
+            lab_hash=lab.folder.sha256,
+            simulated=lab.simulated,
+        )
+
+    def finished(self, outcome: StepOutcome) -> None:
+        """A station has ended a step. Callable from anywhere, and more than once for one step."""
+        if (step := self._under_way.get(outcome.step_id)) is not None:
+            self._put(step.order.campaign, StepEnded(outcome=outcome))
+
+
+class _Batch:
+    """Events that are taken and recorded together, and what follows from them."""
+
+    def __init__(self, controller: LabController) -> None:
+        self._controller = controller
+        self.kept: list[NewEvent] = []
+        self.seen: list[tuple[str, Event]] = []
+        self.instructions: list[Instruction] = []
+
+    def take(self, name: str, event: Event, command: Command | None = None) -> None:
+        """Let the core handle an event, and prepare what is to be recorded of it."""
+        core = self._controller.core
+        now_s = self._controller.lab.clock.now()
+        self._keep(name, event, core.handle(name, event, now_s), now_s, command)
+
+    def grant(self) -> None:
+        """Let the campaigns do what the lab can let them do now."""
+        now_s = self._controller.lab.clock.now()
+        for grant in self._controller.core.grant(now_s):
+            self._keep(grant.campaign, grant.event, grant.instructions, now_s)
+
+    def _keep(
+        self, name: str, event: Event, decided: list[Instruction], now_s: float, command: Command | None = None
+    ) -> None:
+        core = self._controller.core
+        self.kept.append(
+            NewEvent(
+                campaign=name,
+                kind=event.kind,
+                payload=event.model_dump_json().encode(),
+                decisions=orjson.dumps(decisions(decided)),
+                lab_time_s=now_s,
+                changes=take_changes(core),
+                instruments=self._controller.lab.instruments,
+                also=_also(decided, now_s),
+                command=command.id if command else 0,
+                answer=f"done: {core.campaign(name).trials[-1].id}" if isinstance(event, Proposed) else "done",
+            )
+        )
+        self.seen.append((name, event))
+        self.instructions += decided
+
+
+def new_id(name: str) -> str:
+    """Unique among all campaigns, and in the order of time among those of its name."""
+    return f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.time_ns() % 0xFFFF:04x}"
+
+
+def _also(decided: list[Instruction], now_s: float) -> Callable[[sa.Connection], None] | None:
+    """What decisions change in the records of the stations, in the same transaction."""
+    works = [
+        settle(one.step_id, one.n, one.state, one.because, one.by, now_s, one.part, one.follow)
+        for one in decided
+        if isinstance(one, Settle)
+    ]
+    works += [supersede(one.order.step_id) for one in decided if isinstance(one, RunStep) and one.again]
+    if not works:
+        return None
+
+    def also(connection: sa.Connection) -> None:
+        for work in works:
+            work(connection)
+
+    return also
+
+
+def _kept(stop: Future[None]) -> None:
+    if (error := stop.exception()) is not None:
+        _log.error("the stop holds in this process only, it could not be written to the journal: %s", error)
