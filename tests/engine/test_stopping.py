@@ -16,7 +16,15 @@ import pytest
 import labwright
 from labwright.cli.resetting import reset_stop
 from labwright.clock import SteppedClock
-from labwright.engine import CampaignCore, CampaignRun, LabController, load_campaign, resume_campaign, started, unfinished
+from labwright.engine import (
+    CampaignCore,
+    CampaignRun,
+    LabController,
+    load_campaign,
+    resume_campaign,
+    started,
+    unfinished,
+)
 from labwright.engine.events import Event, Granted, StepEnded, Suggested
 from labwright.hardware.transport import SerialTransport, TcpTransport, VisaTransport
 from labwright.journal import Journal, NewEvent, StepJournal, journal_file, latching, open_latches, schema
