@@ -129,7 +129,7 @@ def stop_once(folder: LabFolder, data: Path, options: argparse.Namespace, number
     ):
         loaded = load_campaign(folder, SPEC, budget=8, seed=number, planner="sobol")
         run = CampaignRun(lab, loaded, journal, data, by="Ann")
-        run.on_event = watch
+        run.controller.on_event = watch
         if options.slow_disk:
             journal.writer.on_commit = lambda when, label: time.sleep(options.slow_disk * (when == "before"))
         asking = threading.Thread(target=ask, args=(run,))

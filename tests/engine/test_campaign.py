@@ -1,6 +1,8 @@
 """Whole campaigns on the simulated reference lab: real wires, real RunEngines, real journal."""
 
+import contextlib
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -322,8 +324,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_under_the_journal_stops_the_campaign(folder: LabFolder, small_disk: Path) -> None:
     def react(event: Event, campaign: CampaignRun, twin: SimulatedLab) -> None:
         if isinstance(event, Suggested) and len(campaign.core.trials) == 2:
+            with contextlib.closing(sqlite3.connect(small_disk / "journal.sqlite")) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # so that the next commit needs room
             left = shutil.disk_usage(small_disk).free
-            (small_disk / "filler").write_bytes(bytes(left - 8192))
+            (small_disk / "filler").write_bytes(bytes(left))
 
     with pytest.raises(JournalError, match=r"disk I/O error|disk is full|No space left"):
         run(folder, small_disk, budget=20, react=react)
