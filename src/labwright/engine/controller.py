@@ -114,7 +114,7 @@ class Hosted:
 
     Attributes:
         campaign: with its protocols.
-        resumed: whether another controller has begun it.
+        resumed: whether another controller has started it.
         going: whether its samples may continue: its set-points are restored.
         used: what its steps under way had taken when it was resumed, by step and stock.
         end: how it has ended.

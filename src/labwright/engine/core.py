@@ -111,7 +111,7 @@ class CampaignCore:
         self._stopping = False
         self._to_prepare: list[str] = []
         self._next: tuple[Suggestion, dict[str, float]] | None = None
-        """What the planner has suggested and not begun, and what it takes of the stocks in ml."""
+        """What the planner has suggested and has not started, and what it takes of the stocks in ml."""
         self._trials_of: dict[str, int] = {}
         """Index of each experiment's trial, by label."""
 

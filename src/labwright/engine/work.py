@@ -23,7 +23,7 @@ class IllegalEventError(LabwrightError):
 
 
 class Owner(Protocol):
-    """Whoever wants experiments carried out: what the work asks it, and what it is told."""
+    """What wants experiments carried out, such as a campaign: the questions it answers, and what is reported to it."""
 
     @property
     def campaign(self) -> str:
@@ -161,7 +161,7 @@ class Work:
         return self.order(experiment, run, owner)
 
     def order(self, experiment: Experiment, run: StepRun, owner: Owner) -> RunStep:
-        """What the station of a step is told."""
+        """The order for a step's station."""
         again, order = run.again, experiment.order(run, owner.calibrations_of(experiment))
         run.begun, run.again = True, False
         return RunStep(run.spec.station, order, run.spec.timeout_s, again=again)
