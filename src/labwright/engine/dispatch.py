@@ -107,11 +107,11 @@ class Dispatcher:
         """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""
         waiting = [one for one in self._looked_at() if not one.running and one.state != "held"]
         asked = {question.frees for question in self.work.questions.open.values()}
-        stuck: dict[str, tuple[Experiment, set[str]]] = {}
+        stuck: dict[str, tuple[Experiment, list[set[str]]]] = {}
         for experiment in waiting:
-            runs = list(experiment.startable())
-            holders: set[str] = set()
-            for run in runs:
+            by_step: list[set[str]] = []
+            for run in experiment.startable():
+                holders: set[str] = set()
                 for resource in self._reservations.obstacles(experiment, run.spec):
                     holder = self._holder(resource)
                     if holder is not None:
@@ -125,10 +125,12 @@ class Dispatcher:
                         )
                 if not holders:
                     holders |= {one.id for one in self._ring(experiment, run)}
-            if runs and holders:
-                stuck[experiment.id] = experiment, holders
-        if stuck and (found := self._deadlocked(stuck)):
+                by_step.append(holders)
+            if by_step and all(by_step):
+                stuck[experiment.id] = experiment, by_step
+        while found := _in_rings(stuck):
             youngest = max(found, key=lambda one: (-one.priority, one.turn))
+            del stuck[youngest.id]
             yield youngest, Removal(label=youngest.label)
 
     def taken(self, owner: str, step_id: str) -> tuple[Experiment, StepRun]:
@@ -184,7 +186,7 @@ class Dispatcher:
 
         Those that have something may always take more: the older one may wait for what they have.
         """
-        if waiting.because == "beyond" or self.work.begun - experiment.turn >= OVERTAKEN:
+        if waiting.because == "beyond" or self.work.turns - experiment.turn >= OVERTAKEN:
             for resource in (f"station:{run.spec.station}", *self.work.claims(experiment)):
                 kept.setdefault(resource, experiment)
 
@@ -226,17 +228,28 @@ class Dispatcher:
                         found.append(other)
         return sorted(found, key=lambda one: one.turn)
 
-    def _deadlocked(self, stuck: dict[str, tuple[Experiment, set[str]]]) -> list[Experiment]:
-        """Of samples that cannot go on, those that wait for each other: a journal of engine 1 may have such."""
-        left = dict(stuck)
-        while left:
-            alive = [one for one, (_, holders) in left.items() if not holders <= set(left)]
-            if not alive:
-                break
-            for one in alive:
-                del left[one]
-        needed = {holder for _, holders in left.values() for holder in holders}
-        return [experiment for key, (experiment, _) in left.items() if key in needed]
+
+def _in_rings(stuck: dict[str, tuple[Experiment, list[set[str]]]]) -> list[Experiment]:
+    """Of samples that cannot go on, those that wait for each other: a journal of engine 1 may have such.
+
+    Args:
+        stuck: by id: the sample, and for each step that could begin the samples it waits for.
+    """
+    left = dict(stuck)
+    while alive := [key for key, (_, steps) in left.items() if any(left.keys().isdisjoint(one) for one in steps)]:
+        for key in alive:
+            del left[key]
+
+    def waits_for(key: str) -> set[str]:
+        reached: set[str] = set()
+        todo = [key]
+        while todo:
+            more = set().union(*left[todo.pop()][1]) & left.keys() - reached
+            reached |= more
+            todo += more
+        return reached
+
+    return [experiment for key, (experiment, _) in left.items() if key in waits_for(key)]
 
 
 def _in_order(work: Work, held: Collection[str]) -> list[Experiment]:

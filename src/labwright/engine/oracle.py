@@ -77,7 +77,7 @@ def _broken_names(core: CampaignCore) -> Iterator[str]:
 
 
 def _deadlocked(core: CampaignCore, alive: set[str]) -> Iterator[str]:
-    """What can never happen again: nobody works on it, thinks about it, or is asked, and nothing else brings it on."""
+    """What can never happen again: no station works on it, no planner or person is asked, nothing else brings it on."""
     if core.phase == "draft" or core.over or core.paused:
         return
     waits = ", ".join(core.waits_for())

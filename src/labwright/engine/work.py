@@ -76,7 +76,7 @@ class Work:
         questions: what waits for a person.
         live: experiments under way, by owner and label, in the order in which they began.
         look: ids of those that something has happened to, or that wait for what another has.
-        begun: how many experiments there were.
+        turns: how many experiments there were.
     """
 
     dirty: DirtyRows
@@ -85,7 +85,7 @@ class Work:
     questions: Questions
     live: dict[str, dict[str, Experiment]] = field(default_factory=dict)
     look: set[str] = field(default_factory=set)
-    begun: int = 0
+    turns: int = 0
     _claims: dict[str, frozenset[str]] = field(default_factory=dict)
     _changed: dict[str, Experiment] = field(default_factory=dict)
     _at: dict[str, tuple[Experiment, StepRun]] = field(default_factory=dict)
@@ -97,8 +97,8 @@ class Work:
 
     def begin(self, experiment: Experiment, owner: Owner) -> None:
         """An experiment begins."""
-        self.begun += 1
-        experiment.turn = self.begun
+        self.turns += 1
+        experiment.turn = self.turns
         experiment.begin(owner.expected_s(experiment.protocol))
         self.live.setdefault(experiment.owner, {})[experiment.label] = experiment
         self._touch(experiment, *experiment.steps.values())
@@ -116,7 +116,7 @@ class Work:
         return any(run.state == "running" for _, run in self._at.values())
 
     def share(self, experiment: Experiment, devices: dict[str, tuple[str, ...]]) -> None:
-        """Other devices are shared than before: an experiment has those that it has begun to use.
+        """Other devices are shared than before: an experiment has those whose use has started.
 
         Args:
             experiment: under way.
