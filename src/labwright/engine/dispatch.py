@@ -90,10 +90,17 @@ class Dispatcher:
     def ready(self) -> Iterator[tuple[Experiment, StepRun]]:
         """Steps that begin now; what each needs is reserved when it is given out."""
         kept: dict[str, Experiment] = {}
+        waits: set[tuple[str, str, str]] = set()
         for experiment in self._looked_at():
             blocked = False
             for run in list(experiment.startable()):
+                alike = (experiment.owner, experiment.protocol.name, run.spec.name)
+                if experiment.state == "accepted" and alike in waits:
+                    blocked = True  # an older one that has nothing yet, too, waits for the same
+                    continue
                 waiting = self._waiting(experiment, run, kept)
+                if waiting is not None and experiment.state == "accepted":
+                    waits.add(alike)
                 if waiting is None:
                     self._reservations.take(experiment, run)
                     yield experiment, run
@@ -106,6 +113,8 @@ class Dispatcher:
     def removals(self) -> Iterator[tuple[Experiment, Removal]]:
         """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""
         waiting = [one for one in self._looked_at() if not one.running and one.state != "held"]
+        if all(self._of(holder) is not None for holder in self._reservations.taken.values()):
+            waiting = [one for one in waiting if one.state != "accepted"]  # no other waits for what has nothing yet
         asked = {question.frees for question in self.work.questions.open.values()}
         stuck: dict[str, tuple[Experiment, list[set[str]]]] = {}
         for experiment in waiting:
