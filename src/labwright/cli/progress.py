@@ -12,7 +12,6 @@ from labwright.engine import Campaign, CampaignCore
 from labwright.engine.events import Event, Suggested
 from labwright.model.campaign import Outcome, Trial
 from labwright.model.figures import DIGITS, figure, lasting, measured, resolving
-from labwright.model.judging import front
 from labwright.model.space import Real
 
 SHOWN = 15
@@ -133,7 +132,7 @@ class Progress:
     def _best(self, core: CampaignCore) -> str:
         """The best mean as it was measured; what the planner's model makes of it stands in the report."""
         if len(self._spec.objectives) > 1:
-            return counted(len(front(self._spec.objectives, core.counted)), "experiment") if core.counted else ""
+            return counted(len(core.stopping.front), "experiment") if core.stopping.front else ""
         name = self._spec.objective.name
         return "" if core.best is None else self._result(name, Outcome(mean=core.best))
 

@@ -92,6 +92,8 @@ class CampaignCore:
         self.calibrations: dict[str, dict[str, Any]] = {}
         self.tried = 0
         """Experiments carried out or under way, which is what the budget counts."""
+        self.spent = 0.0
+        """What all experiments have cost so far, those under way and those that failed included."""
         self.paused = False
         """Whether no operation may begin: beside the phase, for something can begin while it is draining too."""
         self.began_s: float | None = None
@@ -227,11 +229,6 @@ class CampaignCore:
         """Trials that may be called the best."""
         return [one for one in self.trials if counts(one, self.spec.outcome_limits, self.spec.fidelity)]
 
-    @property
-    def spent(self) -> float:
-        """What all experiments have cost so far, those under way and those that failed included."""
-        return sum(one.cost for one in self.trials if one.cost is not None)
-
     def trial_of(self, experiment: Experiment) -> int | None:
         """Index of an experiment's trial; None for a preparation."""
         return self._trials_of.get(experiment.label)
@@ -356,7 +353,7 @@ class CampaignCore:
             return []
         if self.tried >= self.spec.budget:
             self._drain("completed", f"the budget of {self.spec.budget} experiments is spent")
-        elif reason := self.stopping.reason(self.spec, lambda: self.spent):
+        elif reason := self.stopping.reason(self.spec, self.spent):
             self._drain("completed", reason)
         elif len(self.live) < self.spec.parallel:
             return [Ask(self.proposals.ask(), self.state(), campaign=self.campaign)]
@@ -400,7 +397,7 @@ class CampaignCore:
         except ValidationError as error:
             return f"found what cannot be used: {error.errors()[0]['msg']}"
         self.proposals.replace(index, trial)
-        self.stopping.take(self.spec, trial, self.trials)
+        self.stopping.take(self.spec, trial)
         return ""
 
     def gave_up(self, experiment: Experiment, kind: FailKind, reason: str) -> None:
@@ -444,6 +441,8 @@ class CampaignCore:
         self.work.dirty.specs.add(self.campaign)
 
     def _resumed(self, event: Resumed) -> list[Instruction]:
+        if self.engine == 1:
+            self.proposals.write_anew()
         self.engine = max(self.engine, event.engine)
         for experiment in self.live.values():
             experiment.engine = self.engine
@@ -454,7 +453,6 @@ class CampaignCore:
         orders: list[Instruction] = [PauseStations(on=True, campaign=self.campaign)] if self.paused else []
         orders += self.work.resumed(self, event.used)
         self.proposals.unwanted = False  # the planner that was asked has ended with the controller
-        self.proposals.write_anew()
         if self.asking:
             orders.append(Ask(self.asking, self.state(), campaign=self.campaign))
         return orders
@@ -477,7 +475,9 @@ class CampaignCore:
         self.tried += 1
         params, spec = self.trials[index].params, self.spec
         if spec.cost is not None:
-            self.proposals.change(index, cost=spec.cost.of(params))
+            cost = spec.cost.of(params)
+            self.proposals.change(index, cost=cost)
+            self.spent += cost
         parameters = {**{k: float(v) for k, v in params.items()}, **spec.fixed}
         self.material.take_place(place)
         protocol = self._protocol(spec.protocol)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from labwright.engine.core import CampaignCore
 from labwright.engine.lab import LabCore
 from labwright.engine.proposals import experiment_label
-from labwright.model.judging import covers
+from labwright.model.judging import covers, front, merits
 
 
 def validate_state(lab: LabCore) -> None:
@@ -58,7 +59,19 @@ def _broken(core: CampaignCore) -> Iterator[str]:
     if len(running) > len(core.live):
         yield f"{len(running)} trials are running, {len(core.live)} experiments are under way"
     yield from _broken_names(core)
+    yield from _broken_sums(core)
     yield from _broken_wishes(core)
+
+
+def _broken_sums(core: CampaignCore) -> Iterator[str]:
+    """What is kept up to date with every experiment is what all of them together give."""
+    spent = sum(trial.cost for trial in core.trials if trial.cost is not None)
+    if not math.isclose(core.spent, spent, rel_tol=1e-9):
+        yield f"{core.spent} is spent by its sum, {spent} by its trials"
+    objectives = core.spec.objectives
+    best = [merits(objectives, trial) for trial in front(objectives, core.counted)] if len(objectives) > 1 else []
+    if sorted(core.stopping.front) != sorted(best):
+        yield f"the front is {core.stopping.front}, by its trials {best}"
 
 
 def _broken_names(core: CampaignCore) -> Iterator[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labwright.model.campaign import StopAdvice, Trial
 from labwright.model.judging import counts, merits
@@ -19,21 +18,17 @@ class Stopping:
         since_best: experiments measured since, that brought nothing better.
         small_gains: rounds in a row in which the planner expected less than the noise.
         advices: rounds in a row in which it advised to stop.
+        front: of several objectives: merits of the experiments that count and that no other beats.
     """
 
     best: float | None = None
     since_best: int = 0
     small_gains: int = 0
     advices: int = 0
+    front: list[tuple[float, ...]] = field(default_factory=list)
 
-    def take(self, spec: CampaignSpec, trial: Trial, trials: Sequence[Trial]) -> None:
-        """Take account of an experiment that was measured.
-
-        Args:
-            spec: of the campaign.
-            trial: the experiment.
-            trials: all of the campaign.
-        """
+    def take(self, spec: CampaignSpec, trial: Trial) -> None:
+        """Take account of an experiment that was measured."""
         if not counts(trial, spec.outcome_limits, spec.fidelity):
             self.since_best += self.best is not None
             return
@@ -41,22 +36,25 @@ class Stopping:
         best = self.best is None or spec.objective.merit(value) > spec.objective.merit(self.best)
         better = best
         if spec.more_objectives:
-            mine = merits(spec.objectives, trial)
-            others = (
-                merits(spec.objectives, one)
-                for one in trials
-                if one.id != trial.id and counts(one, spec.outcome_limits, spec.fidelity)
-            )
-            better = not any(all(a >= b for a, b in zip(other, mine, strict=True)) for other in others)
+            better = self._extends_front(merits(spec.objectives, trial))
         if best:
             self.best = value
         self.since_best = 0 if better else self.since_best + 1
 
-    def reason(self, spec: CampaignSpec, spent: Callable[[], float]) -> str:
+    def _extends_front(self, mine: tuple[float, ...]) -> bool:
+        """Whether no experiment before is as good in every objective; the front is what it is with this one."""
+        as_good = [other for other in self.front if all(a >= b for a, b in zip(other, mine, strict=True))]
+        if not as_good:
+            self.front = [other for other in self.front if any(a > b for a, b in zip(other, mine, strict=True))]
+        if not as_good or mine in as_good:
+            self.front.append(mine)
+        return not as_good
+
+    def reason(self, spec: CampaignSpec, spent: float) -> str:
         """Why no further experiment is to begin, by what was measured and spent; empty if one may."""
         rule, objective = spec.stop, spec.objective
-        if rule.cost is not None and spec.cost is not None and (sum_ := spent()) >= rule.cost:
-            return f"{sum_:.4g} {spec.cost.unit} are spent, of {rule.cost:g} that it may cost"
+        if rule.cost is not None and spec.cost is not None and spent >= rule.cost:
+            return f"{spent:.4g} {spec.cost.unit} are spent, of {rule.cost:g} that it may cost"
         if self.best is None:
             return ""
         if rule.target is not None and objective.merit(self.best) >= objective.merit(rule.target):
