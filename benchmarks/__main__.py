@@ -9,6 +9,7 @@ ALL = (
     "overhead",
     "engine_pace",
     "stop_now",
+    "dispatch_pace",
     "engine_endurance",
     "journal_year",
     "electrolyte_planner",

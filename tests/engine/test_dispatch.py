@@ -106,13 +106,13 @@ def test_two_campaigns_whose_ways_cross_end() -> None:
     assert lab.phases() == ["completed", "completed"]
 
 
-@pytest.mark.parametrize("parallel", [1, 2, 4])
+@pytest.mark.parametrize("parallel", [1, 2, 4, 14])
 def test_where_all_go_one_way_no_step_begins_later_than_by_first_come(parallel: int) -> None:
     reference = make_protocol(read_lab(ROOT), "electrolyte_conductivity").spec
     for protocol in (PROTOCOL, reference.model_copy(update={"name": "p", "parameters": ()})):
         begun = []
         for engine in (1, 2):
-            event = started("c0", _finding(protocol), engine=engine, parallel=parallel, budget=6)
+            event = started("c0", _finding(protocol), engine=engine, parallel=parallel, budget=parallel + 4)
             lab = Rehearsal(event.model_copy(update={"shared": {}}))
             begun.append((lab.run(), lab.begun))
         assert begun[0] == begun[1]

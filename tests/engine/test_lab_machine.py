@@ -105,11 +105,18 @@ def own_view(core: CampaignCore) -> bytes:
 
     def plain(value: Any) -> Any:
         found = _plain(value)
-        return {name: kept for name, kept in found.items() if name != "turn"} if isinstance(found, dict) else found
+        of_lab = ("turn", "seen")
+        return {name: kept for name, kept in found.items() if name not in of_lab} if isinstance(found, dict) else found
 
     view = {"core": core, "live": core.live, "questions": core.questions}
     how = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
     return orjson.dumps(view, default=plain, option=how)
+
+
+def one_after_another(protocol: ProtocolSpec) -> bool:
+    """Whether no two steps move a sample at once: engine 1 then could give its position away while one uses it."""
+    names = [step.name for step in protocol.steps]
+    return all(before in step.needs for before, step in zip(names, protocol.steps[1:], strict=False))
 
 
 class ManyCampaigns:
@@ -212,7 +219,7 @@ class LabMachine(RuleBasedStateMachine):
         """Start them; perhaps another release has started the first, and got it this far before it ended."""
         self.many = ManyCampaigns()
         for number, way in enumerate(ways):
-            old = number == 0 and before >= 0
+            old = number == 0 and before >= 0 and one_after_another(way)
             event = started(
                 f"c{number}", way, engine=1 if old else ENGINE, parallel=parallel, priority=priority * number
             )

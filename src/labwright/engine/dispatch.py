@@ -17,7 +17,7 @@ from labwright.engine.reservations import Reservation, Reservations
 from labwright.engine.work import IllegalEventError, Work
 
 OVERTAKEN = 10
-"""So many experiments may begin after one that waits; then what it needs is kept from those that have nothing yet."""
+"""So many experiments may start while a step of an older one waits; then what it needs is kept for it."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class Dispatcher:
 
         Those that have something may always take more: the older one may wait for what they have.
         """
-        if waiting.because == "beyond" or self.work.turns - experiment.turn >= OVERTAKEN:
+        if waiting.because == "beyond" or self.work.last_turn - experiment.seen >= OVERTAKEN:
             for resource in (f"station:{run.spec.station}", *self.work.claims(experiment)):
                 kept.setdefault(resource, experiment)
 

@@ -67,6 +67,7 @@ class Experiment:
         given_up: why, once only its way out of the lab is left.
         used: what its steps have taken of the stocks so far, in all rounds.
         turn: its number among all experiments of the lab, in the order in which they began.
+        seen: the last turn in the lab that had started when a step of it ended last; its own before.
         priority: of its campaign.
         devices: which it takes that several stations have, by step.
         engine: version of the engine that decides for it.
@@ -91,6 +92,7 @@ class Experiment:
     """Whether all that is wanted of it was found, and its campaign has taken it."""
     used: dict[str, Used] = field(default_factory=dict)
     turn: int = 0
+    seen: int = 0
     priority: int = 0
     devices: dict[str, tuple[str, ...]] = field(default_factory=dict)
     engine: int = 1

@@ -130,9 +130,11 @@ class Questions:
         """A question is open no more."""
         self.dirty.questions[event.question] = self.open.pop(event.question).row(event)
 
-    def withdraw(self, experiment: Experiment, why: str) -> None:
-        """Ask nothing about a sample any more."""
+    def withdraw(self, experiment: Experiment, why: str, *, removals_only: bool = False) -> None:
+        """Ask nothing about a sample any more, or nothing about what is to be taken out for it."""
         for key in [key for key, question in self.open.items() if question.about(experiment)]:
+            if removals_only and self.open[key].step_id:
+                continue
             self.dirty.questions[key] = self.open.pop(key).row(withdrawn=why)
 
     def about(self, experiment: Experiment) -> bool:

@@ -77,6 +77,7 @@ class Work:
         live: experiments under way, by owner and label, in the order in which they began.
         look: ids of those that something has happened to, or that wait for what another has.
         turns: how many experiments there were.
+        last_turn: the highest turn of those of which a step has started.
     """
 
     dirty: DirtyRows
@@ -86,6 +87,7 @@ class Work:
     live: dict[str, dict[str, Experiment]] = field(default_factory=dict)
     look: set[str] = field(default_factory=set)
     turns: int = 0
+    last_turn: int = 0
     _claims: dict[str, frozenset[str]] = field(default_factory=dict)
     _changed: dict[str, Experiment] = field(default_factory=dict)
     _at: dict[str, tuple[Experiment, StepRun]] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class Work:
     def begin(self, experiment: Experiment, owner: Owner) -> None:
         """An experiment begins."""
         self.turns += 1
-        experiment.turn = self.turns
+        experiment.turn = experiment.seen = self.turns
         experiment.begin(owner.expected_s(experiment.protocol))
         self.live.setdefault(experiment.owner, {})[experiment.label] = experiment
         self._touch(experiment, *experiment.steps.values())
@@ -155,6 +157,8 @@ class Work:
         run.become("running")
         if experiment.state == "accepted":
             experiment.become("active")
+        self.last_turn = max(self.last_turn, experiment.turn)
+        self._goes_on(experiment)
         self._at[run.step_id] = experiment, run
         self.dirty.experiments[experiment.id] = experiment
         self.dirty.steps[run.step_id] = experiment, run
@@ -175,6 +179,7 @@ class Work:
         experiment, run = self.find(outcome.step_id)
         del self._at[run.step_id]
         run.ended_s = outcome.ended_s
+        experiment.seen = max(self.last_turn, experiment.turn)
         run.error = outcome.error
         self.material.use(experiment, run, outcome.used)
         if outcome.state == "done":
@@ -423,6 +428,12 @@ class Work:
         if experiment.state == "held" and not self.questions.about(experiment):
             experiment.become("measured" if experiment.measured else "active")
             self._touch(experiment)
+
+    def _goes_on(self, experiment: Experiment) -> None:
+        """A person need not take anything out for a sample whose next step starts after all."""
+        if experiment.state == "held":
+            self.questions.withdraw(experiment, "it could continue", removals_only=True)
+            self._let_go(experiment)
 
     def _step_answered(
         self, experiment: Experiment, question: Question, event: Answered, owner: Owner
