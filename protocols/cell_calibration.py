@@ -14,10 +14,11 @@ from protocols.steps import BEFORE_CARRY, BEFORE_CELL, carry
 FILLINGS = 4
 
 
-def _move(name: str, *needs: str) -> StepSpec:
+def _move(name: str, *needs: str, keeps: tuple[str, ...] = ()) -> StepSpec:
     return StepSpec(
-        name=name, station="transport", needs=needs, expected_s=15, on_failure="ask", before_again=BEFORE_CARRY
-    )
+        name=name, station="transport", needs=needs, expected_s=15, keeps=keeps, on_failure="ask",
+        before_again=BEFORE_CARRY,
+    )  # fmt: skip
 
 
 class CellCalibrationProtocol(LabProtocol):
@@ -30,7 +31,8 @@ class CellCalibrationProtocol(LabProtocol):
     results = (ResultSpec(name="cell_constant", unit="1/cm"), ResultSpec(name="series_resistance", unit="Ohm"))
     steps = (
         StepSpec(name="warm", station="stirring", expected_s=500, on_failure="ask"),
-        _move("weak_to_cell"),
+        # From here to its end: another campaign may be there, with samples on their way to the cell.
+        _move("weak_to_cell", keeps=("cell", "standard_weak", "standard_strong")),
         StepSpec(
             name="weak", station="impedance", needs=("weak_to_cell", "warm"), expected_s=600,
             on_failure="ask", before_again=BEFORE_CELL,

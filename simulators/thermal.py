@@ -29,6 +29,7 @@ class Thermal:
         heated_j: energy the heater gave since the start.
         lost_j: energy the air took since the start.
         given_j: energy vials took since the start.
+        steady: whether plate and block are where they are to be at once, whatever was before.
     """
 
     ambient_celsius: float
@@ -42,6 +43,7 @@ class Thermal:
     lost_j: float = 0.0
     given_j: float = 0.0
     integral_w: float = 0.0
+    steady: bool = False
 
     def __post_init__(self) -> None:
         self.plate_celsius = self.block_celsius = self.ambient_celsius
@@ -54,11 +56,17 @@ class Thermal:
 
     def take_j(self, joule: float) -> None:
         """A vial took heat out of the block."""
+        if self.steady:
+            return
         self.block_celsius -= joule / BLOCK_J_PER_K
         self.given_j += joule
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass."""
+        if self.steady:
+            heats = self.heating and not self.heater_open
+            self.plate_celsius = self.block_celsius = self.target_celsius if heats else self.ambient_celsius
+            return
         while seconds > 1e-9:
             step = min(STEP_S, seconds)
             seconds -= step

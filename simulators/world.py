@@ -101,6 +101,7 @@ class ElectrolyteWorld(World):
         vials: by position: ``liquid`` and ``volume_ml``, or nothing for an empty vial.
         cell: ``constant_per_cm``, ``series_resistance_ohm``, ``cpe_q``, ``cpe_n``.
         ambient_celsius: air of the glove box.
+        scatter: whether anything scatters, and a sample finds something of those before it: heat, a rest in the cell.
     """
 
     def __init__(
@@ -114,10 +115,11 @@ class ElectrolyteWorld(World):
         vials: Mapping[str, Mapping[str, Any]],
         cell: Mapping[str, Any],
         ambient_celsius: float = 24.0,
+        scatter: bool = True,
     ) -> None:
-        super().__init__(clock, seed)
+        super().__init__(clock, seed, scatter=scatter)
         self.ambient_celsius = ambient_celsius
-        self.thermal = Thermal(ambient_celsius)
+        self.thermal = Thermal(ambient_celsius, steady=not scatter)
         self._recipes = liquids
         self.syringes = {
             pump: Syringe(self._liquid(one["liquid"], one["volume_ml"]), one["capacity_ml"], one["leads_to"])
@@ -132,6 +134,8 @@ class ElectrolyteWorld(World):
             self.places[position] = Vial(tares.gauss(8.5, 0.05), ambient_celsius, content)
         self.cell = Cell(celsius=ambient_celsius, **cell)
         self.cell.content = self._liquid("rinse", self.cell.volume_ml)
+        self._flowed: Liquid | None = None
+        """What came last into the cell: all that is in it where nothing scatters."""
         self.holding: Vial | None = None
         self.valve_position = 1
         self.waste = Liquid()
@@ -233,7 +237,7 @@ class ElectrolyteWorld(World):
             if stirred:
                 rate_per_s += self.thermal.rpm / 500 / MIXING_S_AT_500_RPM
             vial.unmixed *= math.exp(-seconds * rate_per_s)
-        self.cell.celsius += (self.thermal.block_celsius - self.cell.celsius) * -math.expm1(-seconds / CELL_S)
+        self._warm_cell(self.thermal.block_celsius, -math.expm1(-seconds / CELL_S))
 
     def stir(self, rpm: float) -> None:
         """The stirrer turns with `rpm` from now on."""
@@ -273,7 +277,11 @@ class ElectrolyteWorld(World):
     def on_pan_g(self) -> float:
         """What stands on the balance."""
         vial = self.places.get("balance")
-        return 0.0 if vial is None else vial.tare_g + vial.content.mass_g
+        if vial is None:
+            return 0.0
+        gross_g = vial.tare_g + vial.content.mass_g
+        # Drops added up in another order differ in the last bit, and half a digit of the display goes by that bit.
+        return gross_g if self.scatter else round(gross_g, 9)
 
     def grip(self, position: str) -> bool:
         """Close the gripper at `position`; whether something is in it."""
@@ -300,14 +308,14 @@ class ElectrolyteWorld(World):
     def cell_conductivity_ms_per_cm(self) -> float:
         """Conductivity of what is in the cell, at its temperature."""
         self.advance()
-        grams = self.cell.content.grams
-        aqueous = {name: grams.get(name, 0.0) / self.cell.content.mass_g for name in KCL}
+        content = self.cell.content if self.scatter or self._flowed is None else self._flowed
+        aqueous = {name: content.grams.get(name, 0.0) / content.mass_g for name in KCL}
         organic = 1 - sum(aqueous.values())
         # A trace of standard stays in the cell for ever, also where it was never measured.
         celsius = min(max(self.cell.celsius, KCL_CELSIUS[0]), KCL_CELSIUS[1])
         kappa = sum(share * kcl_conductivity_ms_per_cm(KCL[name], celsius) for name, share in aqueous.items() if share)
         if organic > 1e-6:
-            molality, ec, dmc = self.cell.content.composition()
+            molality, ec, dmc = content.composition()
             kappa += organic * conductivity_ms_per_cm(molality, ec, dmc, self.cell.celsius)
         return kappa
 
@@ -365,13 +373,21 @@ class ElectrolyteWorld(World):
             liquid.grams["LiPF6"] += extra
         turnover = liquid.volume_ml / cell.volume_ml
         replaced = -math.expm1(-turnover * cell.exchange)
+        self._flowed = Liquid(dict(liquid.grams), liquid.volume_ml)
         fresh = Liquid(dict(liquid.grams), liquid.volume_ml)
         kept_fresh = fresh.take(min(cell.volume_ml * replaced, fresh.volume_ml))
         displaced = cell.content.take(kept_fresh.volume_ml)
         cell.content.add(kept_fresh)
         into.add(displaced)
         into.add(fresh)
-        cell.celsius += (celsius - cell.celsius) * replaced
+        self._warm_cell(celsius, replaced)
+
+    def _warm_cell(self, celsius: float, share: float) -> None:
+        """The cell comes closer to a temperature; where nothing scatters it always has that of its block."""
+        if self.scatter:
+            self.cell.celsius += (celsius - self.cell.celsius) * share
+        else:
+            self.cell.celsius = self.thermal.block_celsius
 
     def _moved(self, position: str) -> None:
         if position == "balance":

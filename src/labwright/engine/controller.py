@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,7 +236,7 @@ class LabController:
 
     def start(self, campaign: Campaign) -> str:
         """Start a campaign; its id. Before `run`, or from the loop itself."""
-        name = new_id(campaign.spec.name)
+        name = new_id(campaign.spec.name, self.hosted)
         self._host(name, Hosted(campaign, resumed=False, going=True))
         self._put(name, self._started_event(name, campaign))
         return name
@@ -669,9 +669,20 @@ class _Batch:
         self.instructions += decided
 
 
-def new_id(name: str) -> str:
-    """Unique among all campaigns, and in the order of time among those of its name."""
-    return f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.time_ns() % 0xFFFF:04x}"
+def new_id(name: str, known: Container[str] = ()) -> str:
+    """Unique among all campaigns, and in the order of time among those of its name.
+
+    Args:
+        name: of the campaign.
+        known: ids that this controller has given; those of other controllers are older.
+    """
+    while True:
+        seconds, rest_ns = divmod(time.time_ns(), 1_000_000_000)
+        tail = rest_ns * 0x10000 // 1_000_000_000
+        found = f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(seconds))}-{tail:04x}"
+        if found not in known:
+            return found
+        time.sleep(1 / 0x10000)
 
 
 def _also(decided: list[Instruction], now_s: float) -> Callable[[sa.Connection], None] | None:

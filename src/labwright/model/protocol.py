@@ -187,8 +187,11 @@ class ProtocolSpec(Frozen):
         return tuple(step.name for step in self.steps if step.name in wanted and first in before(step.name))
 
     def same_work(self, other: ProtocolSpec) -> bool:
-        """Whether another release of the protocol does the same work; what is done about faults may differ."""
-        policy = {"expected_s", "timeout_s", "retries", "on_failure", "before_again"}
+        """Whether another release of the protocol does the same work.
+
+        What is done about faults may differ, and what is kept from others: a campaign goes on as it has started.
+        """
+        policy = {"expected_s", "timeout_s", "retries", "on_failure", "before_again", "keeps"}
         mine, others = (one.model_dump(exclude={"title": True, "steps": {"__all__": policy}}) for one in (self, other))
         return mine == others
 

@@ -25,11 +25,13 @@ class World:
     Args:
         clock: the lab clock.
         seed: of everything random in the lab.
+        scatter: whether anything scatters; without, what is done twice comes out the same twice.
     """
 
-    def __init__(self, clock: LabClock, seed: int) -> None:
+    def __init__(self, clock: LabClock, seed: int, *, scatter: bool = True) -> None:
         self.clock = clock
         self.seed = seed
+        self.scatter = scatter
 
     def truth(self, parameters: Mapping[str, float]) -> float | None:
         """The true objective at `parameters`, which only a simulation can know; None if this one does not."""
@@ -55,7 +57,16 @@ class World:
 
     def rng(self, name: str) -> random.Random:
         """Random numbers of their own for `name`, so that one instrument's draws do not shift another's."""
-        return random.Random(f"{self.seed}:{name}")  # noqa: S311 - noise, not secrets
+        kind = random.Random if self.scatter else _Steady
+        return kind(f"{self.seed}:{name}")
+
+
+class _Steady(random.Random):
+    """Random numbers, but what scatters around a mean is the mean."""
+
+    def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
+        """The mean."""
+        return mu
 
 
 class Simulated:

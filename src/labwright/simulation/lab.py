@@ -25,6 +25,7 @@ class SimulatedLab(SimHost):
         links: folder for lasting names of the serial lines.
         effects: file that gets a line for every physical effect.
         state: folder of what outlasts a restart.
+        scatter: whether measurements and deliveries scatter; a world that can do without takes ``scatter``.
 
     Raises:
         ConfigError: the lab has no simulated twin, a simulator refuses its settings, or the process may not open as
@@ -41,6 +42,7 @@ class SimulatedLab(SimHost):
         links: Path | None = None,
         effects: Path | None = None,
         state: Path | None = None,
+        scatter: bool = True,
     ) -> None:
         if model.simulation is None:
             raise ConfigError(f"lab {model.name} has no simulated twin; describe one in lab_config/simulation.yaml")
@@ -48,7 +50,8 @@ class SimulatedLab(SimHost):
         super().__init__(clock, effects, state)
         try:
             self.keep_name(model.name)
-            self.world: Any = resolve(model.simulation.world)(clock, seed, **model.simulation.settings)
+            settings = model.simulation.settings if scatter else {**model.simulation.settings, "scatter": False}
+            self.world: Any = resolve(model.simulation.world)(clock, seed, **settings)
             self.keep_world(self.world)
             for name, port in model.ports.items():
                 here = [device for device, spec in model.devices.items() if spec.port == name]

@@ -1,0 +1,196 @@
+"""Two campaigns share the reference lab: real wires, real RunEngines, a real journal, and each as if it were alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labwright.clock import SteppedClock
+from labwright.engine import CampaignCore, LabController, load_campaign
+from labwright.engine.campaign import Campaign
+from labwright.engine.controller import new_id
+from labwright.engine.events import Event
+from labwright.journal import Journal, journal_file, read_run, run_files, schema
+from labwright.lab import Lab, LabFolder, read_lab
+from labwright.lab.classes import resolve
+from labwright.simulation import SimulatedLab
+from tests.postgres import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+SPEC = ROOT / "lab_config" / "campaigns" / "conductivity.yaml"
+
+
+@pytest.fixture(scope="module")
+def folder() -> LabFolder:
+    """The reference lab, with standards that last for the calibrations of two campaigns."""
+    lab = read_lab(ROOT)
+    twin = lab.model.simulation
+    assert twin is not None
+    vials = {
+        place: {**vial, "volume_ml": 14.0} if place.startswith("standard") else vial
+        for place, vial in twin.settings["vials"].items()
+    }
+    twin = twin.model_copy(update={"settings": {**twin.settings, "vials": vials}})
+    return replace(lab, model=lab.model.model_copy(update={"simulation": twin}))
+
+
+@dataclass
+class Told:
+    """What a controller has done.
+
+    Attributes:
+        data: its folder.
+        place: its journal.
+        names: ids of the campaigns, in the order in which they started.
+        cores: of the campaigns, by id.
+        both_under_way: events at which samples of two campaigns were under way.
+        world: the simulated world afterwards.
+        lab_s: how long it took, lab seconds.
+    """
+
+    data: Path
+    place: str | Path
+    names: list[str]
+    cores: dict[str, CampaignCore]
+    both_under_way: int
+    world: Any
+    lab_s: float
+
+
+React = Callable[[str, Event, LabController, SimulatedLab], None]
+
+
+def carry_out(
+    folder: LabFolder,
+    data: Path,
+    campaigns: Sequence[Campaign],
+    react: React = lambda name, event, controller, twin: None,
+    *,
+    place: str | Path = "",
+    **settings: Any,
+) -> Told:
+    """Campaigns in one lab to the end of all, from the same moment on."""
+    clock = SteppedClock()
+    both = 0
+    with (
+        SimulatedLab(folder.model, clock, resolve, seed=1, scatter=False) as twin,
+        Lab(folder, clock, twin.addresses, simulated=True) as lab,
+    ):
+        before_g = twin.world.total_g()
+
+        def watch(event: Event, core: CampaignCore) -> None:
+            nonlocal both
+            both += sum(1 for one in controller.core.campaigns.values() if one.live) > 1
+            react(core.campaign, event, controller, twin)
+
+        with Journal(place or journal_file(data)) as journal:
+            controller = LabController(lab, journal, data, by="Kim", **settings)
+            controller.on_event = watch
+            names = [controller.start(one) for one in campaigns]
+            controller.run(lambda: controller.all_over)
+            cores = {name: controller.core.campaign(name) for name in names}
+        assert twin.world.total_g() == pytest.approx(before_g, abs=1e-9)
+        assert not twin.world.broken_vials
+        assert twin.world.spilled.mass_g == 0
+        assert twin.unknown_commands() == {}
+        return Told(data, place or journal_file(data), names, cores, both, twin.world, clock.now() - clock.started_s)
+
+
+def found(core: CampaignCore) -> list[tuple[Any, ...]]:
+    """Of each trial: what was suggested, what was made, and what was found."""
+    return [(one.id, one.status, one.params, one.measured_params, one.outcomes) for one in core.trials]
+
+
+def sobol(folder: LabFolder, **more: Any) -> Campaign:
+    return load_campaign(folder, SPEC, **{"budget": 3, "seed": 3, "planner": "sobol", **more})
+
+
+def gp(folder: LabFolder, **more: Any) -> Campaign:
+    return load_campaign(folder, SPEC, **{"budget": 4, "seed": 5, "planner": "gp", **more})
+
+
+@pytest.fixture(scope="module")
+def together(folder: LabFolder, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    return carry_out(folder, tmp_path_factory.mktemp("together"), [sobol(folder), gp(folder)])
+
+
+def test_each_suggests_and_finds_exactly_what_it_does_alone(folder: LabFolder, together: Told, tmp_path: Path) -> None:
+    alone = [carry_out(folder, tmp_path / one.spec.planner.name, [one]) for one in (sobol(folder), gp(folder))]
+    assert [core.phase for core in together.cores.values()] == ["completed", "completed"], [
+        core.reason for core in together.cores.values()
+    ]
+    assert together.both_under_way > 10
+    for name, told in zip(together.names, alone, strict=True):
+        (core,) = told.cores.values()
+        assert found(together.cores[name]) == found(core)
+    assert together.lab_s < 0.95 * sum(told.lab_s for told in alone), "one waits for the whole of the other"
+
+
+def test_neither_journal_holds_a_line_of_the_other(together: Told) -> None:
+    with Journal.reading(together.place) as journal:
+        owned = [table for table in schema.metadata.sorted_tables if "campaign" in table.c]
+        assert {"event", "trial", "experiment", "step", "intent", "observation", "ledger"} <= {
+            one.name for one in owned
+        }
+        for mine, other in (together.names, together.names[::-1]):
+            for table in owned:
+                for row in journal.rows(table, table.c.campaign == mine):
+                    assert other not in repr(dict(row)), table.name
+            uids = {
+                uid
+                for logged in journal.events(mine)
+                if logged.kind == "step_ended"
+                for uid in logged.payload["outcome"]["run_uids"]
+            }
+            files = run_files(together.data / "runs")
+            runs = {uid: read_run(path) for uid, path in files.items()}
+            assert uids == {uid for uid, docs in runs.items() if docs[0][1]["labwright"]["campaign"] == mine}
+            assert all(other not in repr(runs[uid]) for uid in uids)
+
+
+def test_the_ledger_adds_up_over_both(folder: LabFolder, together: Told) -> None:
+    with Journal.reading(together.place) as journal:
+        entries = journal.rows(schema.ledger)
+        lots = {row["name"]: row for row in journal.rows(schema.lot)}
+        steps, intents = journal.rows(schema.step), journal.rows(schema.intent)
+    assert {row["campaign"] for row in entries} == set(together.names)
+    assert sorted(row["entry"] for row in entries) == list(range(1, len(entries) + 1))
+    pumps = {stock: spec for stock, spec in folder.model.stocks.items() if spec.pump}
+    for stock, spec in pumps.items():
+        taken_nl = [-row["change_nl"] for row in entries if row["lot"] == stock]
+        pumped_nl = [row["nl"] for row in intents if row["stock"] == stock]
+        given_ml = sum(taken_nl) / 1e6
+        assert sum(pumped_nl) == sum(taken_nl), stock
+        left_ml = together.world.syringes[spec.pump].content.volume_ml
+        assert given_ml == pytest.approx(58.0 - left_ml, abs=1e-3 * len(pumped_nl)), (
+            f"{stock}: a pump counts whole microlitres"
+        )
+        assert lots[stock]["usable_ml"] == pytest.approx(spec.volume_ml - spec.reserve_ml - given_ml, abs=1e-5)
+        assert lots[stock]["reserved_ml"] == 0
+    at: dict[str, list[tuple[float, float]]] = {}
+    for row in steps:
+        at.setdefault(row["station"], []).append((row["started_s"], row["ended_s"]))
+    for station, times in at.items():
+        times.sort()
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(times)), f"{station}: two at once"
+
+
+def test_one_journal_in_postgresql(folder: LabFolder, together: Told, postgres: PostgresServer, tmp_path: Path) -> None:
+    told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], place=postgres.fresh_database())
+    assert [found(core) for core in told.cores.values()] == [found(core) for core in together.cores.values()]
+    assert told.lab_s == pytest.approx(together.lab_s, rel=0.02)
+    test_neither_journal_holds_a_line_of_the_other(told)
+    test_the_ledger_adds_up_over_both(folder, told)
+
+
+def test_two_of_the_same_name_have_ids_of_their_own_in_the_order_of_their_start() -> None:
+    known: list[str] = []
+    for _ in range(500):
+        known.append(new_id("conductivity", known))
+    assert len(set(known)) == 500
+    assert known == sorted(known)
