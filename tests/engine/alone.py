@@ -7,14 +7,15 @@ from typing import Any
 from labwright.engine import CampaignCore, LabCore
 from labwright.engine.dirty import Changes
 from labwright.engine.events import Event, Instruction, Started
+from labwright.engine.snapshots import dumped
 from labwright.engine.tables import take_changes
 
 
 class Alone:
     """The core of a lab with one campaign, whose attributes are this one's too."""
 
-    def __init__(self) -> None:
-        self.lab = LabCore()
+    def __init__(self, lab: LabCore | None = None) -> None:
+        self.lab = lab or LabCore()
         self.core: CampaignCore = self.lab.campaign("c-1")
         self.events: list[Event] = []
         """All that it has handled."""
@@ -39,7 +40,7 @@ class Alone:
         return take_changes(self.lab)
 
     def snapshot(self) -> bytes:
-        return self.lab.snapshot()
+        return dumped(self.lab, whole=True)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.core, name)

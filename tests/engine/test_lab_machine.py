@@ -31,8 +31,8 @@ from labwright.engine.events import (
     StopAsked,
     Suggested,
 )
-from labwright.engine.lab import _plain
-from labwright.model.campaign import Objective, PlannerSpec, Suggestion
+from labwright.engine.snapshots import dumped, loaded
+from labwright.model.campaign import Objective, PlannerSpec, Suggestion, Trial
 from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOrder, StepOutcome, StepSpec, When
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
@@ -100,17 +100,14 @@ def ended(order: StepOrder, state: Any = "done", rsd: float = 0.1) -> StepEnded:
     return StepEnded(outcome=outcome)
 
 
-def own_view(core: CampaignCore) -> bytes:
+def own_view(lab: LabCore, campaign: str) -> dict[str, Any]:
     """What a campaign is, without its place among the others of its lab."""
-
-    def plain(value: Any) -> Any:
-        found = _plain(value)
-        of_lab = ("turn", "seen")
-        return {name: kept for name, kept in found.items() if name not in of_lab} if isinstance(found, dict) else found
-
-    view = {"core": core, "live": core.live, "questions": core.questions}
-    how = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
-    return orjson.dumps(view, default=plain, option=how)
+    kept = orjson.loads(dumped(lab, whole=True))
+    core = kept["campaigns"][campaign]
+    del core["turn"]
+    live = [{**one, "turn": 0, "seen": 0} for one in kept["experiments"] if one["owner"] == campaign]
+    questions = {key: one for key, one in kept["questions"]["open"].items() if one["owner"] == campaign}
+    return {"core": core, "live": live, "questions": questions}
 
 
 def one_after_another(protocol: ProtocolSpec) -> bool:
@@ -128,6 +125,8 @@ class ManyCampaigns:
         self.running: dict[str, StepOrder] = {}
         self.begun: list[str] = []
         """Steps in the order in which they began."""
+        self.kept: tuple[int, bytes] | None = None
+        """A snapshot, and how many events are in it."""
         self._at: dict[str, str] = {}
 
     def feed(self, campaign: str, event: Event) -> None:
@@ -160,6 +159,25 @@ class ManyCampaigns:
                 lab.handle(owner, EVENTS.validate_json(raw), 0.0)
         return lab
 
+    def take_snapshot(self) -> None:
+        self.kept = len(self.log), dumped(self.lab)
+
+    def restored(self, events: int, state: bytes, now: LabCore) -> LabCore:
+        """The lab by a snapshot, the trials as they are now, and the events after the snapshot."""
+        first = {owner: event for owner, raw in self.log if (event := EVENTS.validate_json(raw)).kind == "started"}
+
+        def trials(campaign: str, number: int) -> list[Trial]:
+            return [Trial.model_validate_json(one.model_dump_json()) for one in now.campaigns[campaign].trials[:number]]
+
+        lab = loaded(state, first.__getitem__, trials)
+        assert dumped(lab) == state
+        for owner, raw in self.log[events:]:
+            lab.handle(owner, EVENTS.validate_json(raw), 0.0)
+            if lab.campaigns[owner].over:
+                lab.dirty.clear()
+                lab.forget(owner)
+        return lab
+
     def patiently(self, *, suggesting: bool = False) -> bool:
         """Do the next thing that a patient person, planner or station would do; whether there was one."""
         for core in self.lab.campaigns.values():
@@ -183,10 +201,17 @@ class ManyCampaigns:
     def crash(self) -> None:
         """The controller dies; another rebuilds the state from the log, and the campaigns go on."""
         again = self.replayed()
-        assert again.snapshot() == self.lab.snapshot()
-        for campaign, core in self.lab.campaigns.items():
-            alone = self.replayed(campaign).campaign(campaign)
-            assert orjson.loads(own_view(alone)) == orjson.loads(own_view(core)), f"{campaign}'s events differ"
+        for campaign, core in list(again.campaigns.items()):
+            if core.over and campaign not in self.lab.campaigns:  # it was over before the controller started
+                again.forget(campaign)
+        assert dumped(again, whole=True) == dumped(self.lab, whole=True)
+        for campaign in self.lab.campaigns:  # of those that a snapshot has left
+            alone = self.replayed(campaign)
+            assert own_view(alone, campaign) == own_view(self.lab, campaign), f"{campaign}'s events differ"
+        if self.kept is not None:
+            restored = self.restored(*self.kept, again)
+            assert dumped(restored) == dumped(again)
+            again = restored
         self.lab, before, self.running, self._at = again, set(self.running), {}, {}
         resumed = Resumed(epoch=len(self.log), shared=SHARED, engine=ENGINE)
         self.take({campaign: resumed for campaign, core in again.campaigns.items() if not core.over})
@@ -288,6 +313,14 @@ class LabMachine(RuleBasedStateMachine):
     def crash(self, sure: int) -> None:
         if sure == 0:
             self.many.crash()
+
+    @rule()
+    def take_snapshot(self) -> None:
+        self.many.take_snapshot()
+
+    @rule()
+    def lose_snapshot(self) -> None:
+        self.many.kept = None
 
     @invariant()
     def all_is_well(self) -> None:

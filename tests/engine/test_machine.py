@@ -35,6 +35,7 @@ from labwright.engine.events import (
     Suggested,
     Vetoed,
 )
+from labwright.engine.snapshots import dumped, loaded
 from labwright.model.campaign import (
     Cost,
     Objective,
@@ -42,6 +43,7 @@ from labwright.model.campaign import (
     PlannerSpec,
     StopAdvice,
     Suggestion,
+    Trial,
     Veto,
 )
 from labwright.model.judging import covers
@@ -189,6 +191,8 @@ class Machine(RuleBasedStateMachine):
         self.seldom = seldom
         self.core = Alone()
         self.log: list[bytes] = []
+        self.kept: tuple[int, bytes] | None = None
+        """A snapshot, and how many events are in it."""
         self.tables: dict[tuple[str | int, ...], Any] = {}
         self.running: dict[str, StepOrder] = {}
         self.at: dict[str, str] = {}
@@ -336,13 +340,21 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.core.over)
     @rule()
-    def crash(self) -> None:
+    def take_snapshot(self) -> None:
+        self.kept = len(self.log), dumped(self.core.lab)
+
+    @precondition(lambda self: not self.core.over)
+    @rule(from_snapshot=st.booleans())
+    def crash(self, from_snapshot: bool) -> None:
         """The controller dies; another rebuilds the state from the log, and tells the stations what runs."""
         again, tables = self.replayed()
         assert again.snapshot() == self.core.snapshot()
         written(tables, again)
         written(self.tables, self.core)
         assert tables == self.tables
+        if from_snapshot and self.kept is not None:
+            again = self.restored(*self.kept)
+            assert again.snapshot() == self.core.snapshot()
         self.core, before, self.running, self.at = again, self.running, {}, {}
         paused, self.paused = self.paused, False
         instructions = self.core.handle(Resumed(epoch=len(self.log), engine=ENGINE))
@@ -365,6 +377,23 @@ class Machine(RuleBasedStateMachine):
             core.take(EVENTS.validate_json(raw))
             self.write(core, tables, number)
         return core, tables
+
+    def restored(self, events: int, state: bytes) -> Alone:
+        """The state by a snapshot, the tables as they are now, and the events after the snapshot."""
+        first = EVENTS.validate_json(self.log[0])
+        assert isinstance(first, Started)
+
+        def trials(campaign: str, number: int) -> list[Trial]:
+            rows = [self.tables["trial", campaign, n + 1] for n in range(number)]
+            return [Trial.model_validate_json(row["trial"]) for row in rows]
+
+        lab = loaded(state, lambda campaign: first, trials)
+        assert dumped(lab) == state
+        core = Alone(lab)
+        for raw in self.log[events:]:
+            core.take(EVENTS.validate_json(raw))
+        core.lab.dirty.clear()
+        return core
 
     @precondition(lambda self: not self.core.over)
     @rule(which=st.sampled_from(["step", "answer", "started", "suggested", "pause", "resume", "veto"]))

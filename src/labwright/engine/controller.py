@@ -117,7 +117,7 @@ class Hosted:
         resumed: whether another controller has started it.
         going: whether its samples may continue: its set-points are restored.
         used: what its steps under way had taken when it was resumed, by step and stock.
-        end: how it has ended.
+        end: how it has ended; it is forgotten when what follows from that is done.
     """
 
     campaign: Campaign
@@ -172,6 +172,8 @@ class LabController:
         parts: what it does not make for itself.
 
     Attributes:
+        hosted: campaigns under way, by id.
+        ends: how others have ended, by id.
         on_event: called with every event in the loop itself, before what follows from it is done; for tests, since
             the lab waits for it.
 
@@ -198,6 +200,7 @@ class LabController:
         self.on_event: Watch = lambda event, core: None
         self.stations: dict[str, StationLink] = {}
         self.hosted: dict[str, Hosted] = {}
+        self.ends: dict[str, Finish] = {}
         self._run_closed = run_closed
         self._teller = Teller("the watcher of finished runs")
         self._by = by
@@ -406,7 +409,7 @@ class LabController:
                     self._obey(command, batch)
                 continue
             for name in [one.campaign] if one.campaign else self._live:
-                if not self.core.campaign(name).over and not self._out_of_date(name, one.event):
+                if self._under(name) and not self._out_of_date(name, one.event):
                     batch.take(name, one.event)
         # A stop and a pause before all else, the commit too: a slow disk must not delay them, nor anything begin.
         for name, event in batch.seen:
@@ -426,6 +429,22 @@ class LabController:
             self._seen(name, event)
         for instruction in last_word_first(batch.instructions):
             self._carry_out(instruction)
+        for name, hosted in list(self.hosted.items()):
+            if hosted.end is not None:
+                self._forget(name, hosted.end)
+
+    def _under(self, name: str) -> bool:
+        """Whether a campaign is under way, so that something can still happen to it."""
+        return name in self.hosted and not self.core.campaign(name).over
+
+    def _forget(self, name: str, end: Finish) -> None:
+        """A campaign has ended: a controller may carry out thousands, and must not keep them all."""
+        self.ends[name] = end
+        del self.hosted[name]
+        self._followers.pop(name, None)
+        self.core.forget(name)
+        for station in self.stations.values():
+            station.forget(name)
 
     def _hung(self, name: str, patience_s: float | None) -> _Happened:
         waits = ", ".join(self.core.campaign(name).waits_for()) or "nothing"
@@ -575,7 +594,9 @@ class LabController:
         except JournalError:
             return  # the loop meets the same error, and reports it
         for command in waiting:
-            hosted = self.hosted[command.campaign]
+            hosted = self.hosted.get(command.campaign)
+            if hosted is None:
+                continue  # it has ended meanwhile
             stop = None if command.id in self._stops_seen else stop_now_of(command, hosted.campaign)
             if stop is not None:
                 self._stops_seen.add(command.id)

@@ -42,7 +42,7 @@ from labwright.engine.events import (
 )
 from labwright.engine.experiment import Experiment, StepRun, devices_of
 from labwright.engine.material import Material
-from labwright.engine.proposals import Proposals, veto_words, wrong_veto
+from labwright.engine.proposals import Proposals, is_label, veto_words, wrong_veto
 from labwright.engine.questions import Question
 from labwright.engine.stopping import Stopping
 from labwright.engine.work import IllegalEventError, Work
@@ -228,6 +228,17 @@ class CampaignCore:
     def counted(self) -> list[Trial]:
         """Trials that may be called the best."""
         return [one for one in self.trials if counts(one, self.spec.outcome_limits, self.spec.fidelity)]
+
+    def restore(self, started: Started, state: dict[str, Any]) -> None:
+        """Be as a snapshot has it.
+
+        Args:
+            started: the event it started with.
+            state: its other attributes, by name.
+        """
+        vars(self).update(state)
+        self._started = started
+        self._trials_of = {one.id: index for index, one in enumerate(self.trials) if is_label(one.id)}
 
     def trial_of(self, experiment: Experiment) -> int | None:
         """Index of an experiment's trial; None for a preparation."""

@@ -7,11 +7,7 @@ virtual clock rehearses a lab, and fed with journalled events it rebuilds its st
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
@@ -46,6 +42,7 @@ class LabCore:
         campaigns: by id, in the order in which they came.
         instruments: which deck this is, from the first campaign that starts: ``real``, ``here``, or where else.
         now_s: lab time of the newest event.
+        turns: how many campaigns have started.
         dirty: what has changed since the tables were written last.
     """
 
@@ -56,6 +53,7 @@ class LabCore:
         self.campaigns: dict[str, CampaignCore] = {}
         self.instruments = ""
         self.now_s = 0.0
+        self.turns = 0
 
     @property
     def material(self) -> Material:
@@ -84,12 +82,16 @@ class LabCore:
         Raises:
             IllegalEventError: the event does not fit the state, which is as before.
         """
+        if isinstance(event, DeckChecked) and campaign not in self.campaigns:
+            self._free(campaign)
+            return []
         core = self.campaign(campaign)
         decided = core.take(event)
         self.now_s = at_s
         if isinstance(event, Started):
             core.began_s = at_s
-            core.turn = max((one.turn for one in self.campaigns.values()), default=0) + 1
+            self.turns += 1
+            core.turn = self.turns
             self.instruments = self.instruments or event.deck
             self._stock(event)
         decided += self.work.settle(self.campaigns)
@@ -105,8 +107,7 @@ class LabCore:
             for removal in event.removals:
                 decided += self.work.ask_removal(core.live[removal.label], removal)
         if isinstance(event, DeckChecked):
-            for resource in self.reservations.of_owner(campaign):
-                self.reservations.free(resource)
+            self._free(campaign)
         return decided + self._finish(core)
 
     def grant(self, at_s: float) -> list[Grant]:
@@ -143,13 +144,16 @@ class LabCore:
             granted.append(Grant(campaign, event, instructions + self._finish(self.campaigns[campaign])))
         return granted
 
-    def snapshot(self) -> bytes:
-        """The whole state as canonical JSON; equal states give equal bytes."""
-        how = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
-        derived = ("dirty", "look", "_changed", "_at", "_claims")
-        work = {name: value for name, value in vars(self.work).items() if name not in derived}
-        state = {"campaigns": self.campaigns, "work": work}
-        return orjson.dumps(state, default=_plain, option=how)
+    def forget(self, campaign: str) -> None:
+        """Keep nothing of a campaign that is over, except where its samples were left; its rows are written by now."""
+        del self.campaigns[campaign]
+        self.work.forget(campaign)
+
+    def leave_out(self, campaign: str) -> None:
+        """Go on without a campaign that is not over, and that another controller may resume."""
+        self.work.leave_out(campaign)
+        del self.campaigns[campaign]
+        self.dirty.clear()
 
     def _finish(self, core: CampaignCore) -> list[Instruction]:
         """End a campaign of which nothing is under way any more."""
@@ -157,6 +161,11 @@ class LabCore:
         if core.over and core.ended_s is None:
             core.ended_s = self.now_s
         return decided
+
+    def _free(self, campaign: str) -> None:
+        """A person has looked where a campaign's samples were left: they stand nowhere any more."""
+        for resource in self.reservations.of_owner(campaign):
+            self.reservations.free(resource)
 
     def _stock(self, event: Started) -> None:
         """A campaign begins with the material that its lab has for it."""
@@ -187,14 +196,3 @@ class LabCore:
 def _by_priority(core: CampaignCore) -> tuple[int, int]:
     """The campaign with the higher priority first, then the one that came first."""
     return (-core.spec.priority if core.phase != "draft" else 0), core.turn
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    if isinstance(value, deque):
-        return list(value)
-    hidden = ("dirty", "_dispatcher", "_started")
-    return {name: kept for name, kept in vars(value).items() if name not in hidden}

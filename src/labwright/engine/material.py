@@ -47,6 +47,14 @@ class Material:
             self._spend(stock, experiment, "", Used(nl=nanolitres(volume_ml)), volume_ml)
         experiment.uses_ml = {}
 
+    def release(self, experiment: Experiment) -> None:
+        """Nothing is promised to an experiment any more; what it has taken stays taken."""
+        for stock, volume_ml in experiment.uses_ml.items():
+            if stock in self.counted:
+                self._promise(stock, -_still_promised(experiment, stock))
+            else:
+                self.promised_ml[stock] -= volume_ml
+
     def use(self, experiment: Experiment, run: StepRun, used: Mapping[str, Used]) -> None:
         """Count what a step has taken so far of the stocks: confirmed, and perhaps.
 

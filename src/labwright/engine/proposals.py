@@ -18,6 +18,11 @@ def experiment_label(number: int) -> str:
     return f"{number:04d}"
 
 
+def is_label(name: str) -> bool:
+    """Whether a trial of this id is an experiment's; else it is called ``p1``."""
+    return name.isdecimal()
+
+
 @dataclass
 class Proposals:
     """The suggestions of planner and people, and what became of them.

@@ -137,6 +137,11 @@ class Questions:
                 continue
             self.dirty.questions[key] = self.open.pop(key).row(withdrawn=why)
 
+    def forget(self, owner: str) -> None:
+        """A campaign is over: nothing is asked about it any more."""
+        self.asked.pop(owner, None)
+        self.marks.pop(owner, None)
+
     def about(self, experiment: Experiment) -> bool:
         """Whether a sample waits for a person."""
         return any(question.about(experiment) for question in self.open.values())

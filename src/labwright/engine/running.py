@@ -84,12 +84,9 @@ class CampaignRun:
             parts=parts,
         )
         self.campaign = resume or self.controller.start(campaign)
-        self._watching = self.follow(_told(watch)) if watch is not None else None
-
-    @property
-    def core(self) -> CampaignCore:
+        self.core = self.controller.core.campaign(self.campaign)
         """The campaign."""
-        return self.controller.core.campaign(self.campaign)
+        self._watching = self.follow(_told(watch)) if watch is not None else None
 
     @property
     def stations(self) -> Mapping[str, StationLink]:
@@ -109,8 +106,7 @@ class CampaignRun:
                 self._watching.end()
                 self._watching.wait(WATCHED_S)
                 self._watching.close()
-        end = self.controller.hosted[self.campaign].end
-        assert end is not None  # noqa: S101 - what is carried out is over
+        end = self.controller.ends[self.campaign]
         return CampaignEnd(self.campaign, end.state, end.reason, self.core)
 
     def ask_to_stop(self, why: str, *, now: bool) -> None:

@@ -239,6 +239,29 @@ class Work:
         """Whether an experiment is under way."""
         return label in self.of(owner)
 
+    def restore(self, experiment: Experiment) -> None:
+        """An experiment is under way, as a snapshot has it."""
+        self.live.setdefault(experiment.owner, {})[experiment.label] = experiment
+        self.look.add(experiment.id)
+        self._at |= {run.step_id: (experiment, run) for run in experiment.running if run.state == "running"}
+
+    def leave_out(self, owner: str) -> None:
+        """Know nothing of an owner: its samples stay where they are, and others may have what it had."""
+        for experiment in self.of(owner).values():
+            self.material.release(experiment)
+            self._claims.pop(experiment.id, None)
+            self.look.discard(experiment.id)
+        self._at = {key: (one, run) for key, (one, run) in self._at.items() if one.owner != owner}
+        for resource in self.reservations.of_owner(owner):
+            self.reservations.free(resource)
+        self.questions.open = {key: one for key, one in self.questions.open.items() if one.owner != owner}
+        self.forget(owner)
+
+    def forget(self, owner: str) -> None:
+        """An owner is over, and none of its experiments is under way."""
+        self.live.pop(owner, None)
+        self.questions.forget(owner)
+
     def ask_removal(self, experiment: Experiment, removal: Removal) -> list[Instruction]:
         """Ask a person to take something out of the lab, without which the experiment cannot go on."""
         if not removal.resource:
