@@ -145,6 +145,40 @@ def load_campaign(
         ]
     if mistakes or chosen is None:
         raise MistakesError(mistakes)
+    return _fitting(folder, spec, protocols, chosen, earlier)
+
+
+def campaign_of(folder: LabFolder, spec: CampaignSpec) -> Campaign:
+    """A campaign from its spec, which was read and checked where its file is.
+
+    Args:
+        folder: the lab.
+        spec: what is to be carried out.
+
+    Raises:
+        ConfigError: the lab cannot carry it out.
+    """
+    protocols = {name: make_protocol(folder, name) for name in (spec.protocol, *spec.prepare)}
+    for protocol in protocols.values():
+        check_names(protocol, folder.root)
+    chosen = load_planner(spec.planner)
+    if short := _lacking(chosen, spec, {}):
+        raise ConfigError(f"campaign {spec.name}: {short}")
+    return _fitting(folder, spec, protocols, chosen, None)
+
+
+def _fitting(
+    folder: LabFolder,
+    spec: CampaignSpec,
+    protocols: dict[str, LabProtocol],
+    planner: Planner,
+    earlier: tuple[Earlier, ...] | None,
+) -> Campaign:
+    """The campaign, if the lab has what it needs.
+
+    Raises:
+        ConfigError: samples could meet, the pool is too small, containers or stocks lack, a key would be too long.
+    """
     if spec.parallel > 1 and protocols[spec.protocol].container:
         _check_moves(protocols[spec.protocol])
     pool = spec.space.pool
@@ -156,7 +190,7 @@ def load_campaign(
     places = _places(folder.model, spec, protocols[spec.protocol].container)
     _check_stocks(folder.model, spec, protocols)
     _check_keys(spec, protocols)
-    return Campaign(spec, protocols, chosen, places, earlier)
+    return Campaign(spec, protocols, planner, places, earlier)
 
 
 def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = False) -> Campaign:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError, model_validator
 
 from labwright.engine.asking import proposed
 from labwright.engine.campaign import Campaign
-from labwright.engine.events import Answered, DrainAsked, Event, PauseAsked, ResumeAsked, StopAsked, Vetoed
+from labwright.engine.events import (
+    Answered,
+    DrainAsked,
+    Event,
+    PauseAsked,
+    ResumeAsked,
+    SampleStopAsked,
+    StopAsked,
+    Vetoed,
+)
 from labwright.journal import Command
 from labwright.model.base import Frozen
 from labwright.model.campaign import Veto
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.spec import CampaignSpec
 
 LONGEST = 10_000
 """Characters of a name, a reason or an answer; whatever is longer was not typed by a person."""
@@ -32,6 +44,21 @@ class _Nothing(_Payload):
 
 class _Stop(_Payload):
     now: StrictBool = False
+    sample: Text = ""
+
+
+class _StopLab(_Payload):
+    now: StrictBool = False
+    station: Text = ""
+
+
+class _Reset(_Payload):
+    latch: StrictInt
+
+
+class _Submit(_Payload):
+    spec: dict[str, Any]
+    lab_sha256: Text
 
 
 class _Answer(_Payload):
@@ -68,6 +95,57 @@ PAYLOADS: dict[str, type[_Payload]] = {
 }
 
 
+LAB_PAYLOADS: dict[str, type[_Payload]] = {"stop": _StopLab, "reset": _Reset, "submit": _Submit}
+"""Of commands that are not for one campaign."""
+
+
+@dataclass(frozen=True)
+class LabStop:
+    """A person stops the lab, or a station.
+
+    Attributes:
+        station: its name; the whole lab if empty.
+        now: halt devices; after the operations under way if not.
+        why: with the person's name.
+        by: the person.
+    """
+
+    station: str
+    now: bool
+    why: str
+    by: str
+
+
+@dataclass(frozen=True)
+class LatchReset:
+    """A person resets a stop.
+
+    Attributes:
+        latch: its id in the journal.
+        by: the person.
+        because: what that person has seen and done.
+    """
+
+    latch: int
+    by: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A person hands over a campaign.
+
+    Attributes:
+        spec: what is to be carried out.
+        lab_sha256: of the lab's files it was checked against.
+        by: the person.
+    """
+
+    spec: CampaignSpec
+    lab_sha256: str
+    by: str
+
+
 class _Asked(Frozen):
     """What every command has."""
 
@@ -86,9 +164,11 @@ def event_of(command: Command, campaign: Campaign) -> Event:
     try:
         asked = _Asked(kind=command.kind, by=command.by, because=command.because)
         by, because = asked.by, asked.because
-        match _payload(command):
-            case _Stop(now=now):
-                why = f"stopped by {by}: {because}" if because else f"stopped by {by}"
+        match _payload(command, PAYLOADS):
+            case _Stop(now=now, sample=sample):
+                why = _stop_words(by, because)
+                if sample:
+                    return SampleStopAsked(label=sample, why=why, now=now, by=by)
                 return StopAsked(why=why, now=now, by=by)
             case _Answer(question=question, answer=answer):
                 return Answered(question=question, answer=answer, by=by, because=because)
@@ -112,7 +192,31 @@ def event_of(command: Command, campaign: Campaign) -> Event:
         raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
 
 
-def stop_now_of(command: Command, campaign: Campaign) -> StopAsked | None:
+def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted:
+    """What a command asks of the lab.
+
+    Raises:
+        ConfigError: there is no such command, or it is not understood.
+    """
+    try:
+        asked = _Asked(kind=command.kind, by=command.by, because=command.because)
+        match _payload(command, LAB_PAYLOADS):
+            case _StopLab(now=now, station=station):
+                return LabStop(station, now, _stop_words(asked.by, asked.because), asked.by)
+            case _Reset(latch=latch):
+                return LatchReset(latch, asked.by, asked.because)
+            case _Submit(spec=spec, lab_sha256=sha256):
+                return Submitted(CampaignSpec.model_validate(spec), sha256, asked.by)
+    except ValidationError as error:
+        raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
+    raise AssertionError("unreachable")
+
+
+def _stop_words(by: str, because: str) -> str:
+    return f"stopped by {by}: {because}" if because else f"stopped by {by}"
+
+
+def stop_now_of(command: Command, campaign: Campaign) -> StopAsked | SampleStopAsked | None:
     """The stop-now that a command asks; None if it asks something else, or is not understood."""
     if command.kind != "stop":
         return None
@@ -120,10 +224,10 @@ def stop_now_of(command: Command, campaign: Campaign) -> StopAsked | None:
         event = event_of(command, campaign)
     except ConfigError:
         return None
-    return event if isinstance(event, StopAsked) and event.now else None
+    return event if isinstance(event, (StopAsked, SampleStopAsked)) and event.now else None
 
 
-def _payload(command: Command) -> _Payload:
+def _payload(command: Command, payloads: Mapping[str, type[_Payload]]) -> _Payload:
     """The payload of a command, checked: any program may have written the table it comes from.
 
     Raises:
@@ -131,11 +235,11 @@ def _payload(command: Command) -> _Payload:
         ValidationError: it is not what such a command has.
     """
     kind: Any = command.kind
-    if not isinstance(kind, str) or kind not in PAYLOADS:
-        raise ConfigError(unknown("command", str(kind)[:100], list(PAYLOADS)))
+    if not isinstance(kind, str) or kind not in payloads:
+        raise ConfigError(unknown("command", str(kind)[:100], list(payloads)))
     if not isinstance(command.payload, dict):
         raise ConfigError(f"command {command.id} ({kind}) is not understood: its payload is no JSON object")
-    return PAYLOADS[kind].model_validate(command.payload)
+    return payloads[kind].model_validate(command.payload)
 
 
 def _mistakes(error: ValidationError) -> str:

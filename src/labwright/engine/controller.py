@@ -18,9 +18,10 @@ import orjson
 import sqlalchemy as sa
 
 from labwright.clock import Mailbox, Repeating
+from labwright.engine.admission import admit
 from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
-from labwright.engine.commands import event_of, stop_now_of
+from labwright.engine.commands import LabStop, LatchReset, Submitted, event_of, lab_command_of, stop_now_of
 from labwright.engine.core import CampaignCore
 from labwright.engine.desk import PlannerDesk
 from labwright.engine.events import (
@@ -35,12 +36,14 @@ from labwright.engine.events import (
     Proposed,
     Resumed,
     RunStep,
+    SampleStopAsked,
     Settle,
     Started,
     StepEnded,
     StepLate,
     StopAsked,
     StopStations,
+    StopStep,
     decisions,
 )
 from labwright.engine.following import Follow, Follower
@@ -60,14 +63,15 @@ from labwright.journal import (
     latching,
     open_latches,
     recover,
+    reset_latch,
     settle,
     stopped_words,
     supersede,
 )
 from labwright.lab import Lab
 from labwright.model.campaign import CampaignState
-from labwright.model.errors import JournalError, LabwrightError
-from labwright.model.latch import WHOLE_LAB, LatchScope, latch_campaign
+from labwright.model.errors import ConfigError, JournalError, LabwrightError, RefusedError, unknown
+from labwright.model.latch import WHOLE_LAB, LatchScope, latch_campaign, latch_sample, latch_station
 from labwright.model.material import Used
 from labwright.model.protocol import StepOutcome
 from labwright.planners import Answer, PlannerWorker, Worker
@@ -80,6 +84,9 @@ SILENCE_S = 600.0
 LATE_TIMES = 2.0
 LATE_S = 30.0
 """A step is late after this many times its expected time and this many seconds more."""
+
+LEAVE_S = 60.0
+"""Wall seconds that operations under way have to end when the controller leaves; then their devices are halted."""
 
 WATCHED_S = 5.0
 """Wall seconds that the loop waits for its watchers to see the end; the lab is safe by then."""
@@ -106,6 +113,16 @@ class _Happened:
 
     campaign: str
     event: Event
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    """A campaign that was handed over can be carried out, or cannot."""
+
+    command: int
+    by: str
+    campaign: Campaign | None
+    refused: str = ""
 
 
 @dataclass
@@ -210,14 +227,15 @@ class LabController:
         self._stopped: dict[LatchScope, str] = {}
         """What was latched, and why."""
         self._halted: set[LatchScope] = set()
-        self._stops_seen: set[int] = set()
+        self._commands_seen: set[int] = set()
+        self._leaving = False
         self._followers: dict[str, list[Follower]] = {}
         self._restoring = Restoring(lab, self.note)
         self.desk = PlannerDesk()
         resume = resume or {}
         self.core = rebuilt_lab(journal, *resume)
         self._actor = lab.clock.actor("engine", busy=True)
-        self._events: Mailbox[_Happened | _Look] = lab.clock.mailbox(self._actor)
+        self._events: Mailbox[_Happened | _Admitted | _Look] = lab.clock.mailbox(self._actor)
         with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
             taken.callback(self._end_watching)
             taken.callback(self._actor.close)
@@ -238,11 +256,20 @@ class LabController:
             self._taken = taken.pop_all()
 
     def start(self, campaign: Campaign) -> str:
-        """Start a campaign; its id. Before `run`, or from the loop itself."""
+        """Start a campaign; its id. Before `run`."""
         name = new_id(campaign.spec.name, self.hosted)
         self._host(name, Hosted(campaign, resumed=False, going=True))
-        self._put(name, self._started_event(name, campaign))
+        self._put(name, self._started_event(name, campaign, self._by))
         return name
+
+    def leave(self) -> None:
+        """End the controller, not its campaigns: another resumes them. Callable from anywhere.
+
+        Steps end after the operation under way, without a word of it in the journal, as if the process had been
+        killed in a good moment; `run` returns once they have, or after `LEAVE_S`.
+        """
+        self._leaving = True
+        self._events.put(_Look())
 
     def run(self, over: Callable[[], bool]) -> None:
         """Carry out campaigns until `over`; the lab is left in its safe state.
@@ -260,8 +287,10 @@ class LabController:
                 self._latch(scope, why)
             self._take_up()
             self._events.put(_Look())
-            while not over():
+            while not self._leaving and not over():
                 self._step()
+            if self._leaving:
+                self._end_steps()
         except BaseException:
             self._latch(WHOLE_LAB, "the engine ends")
             self._halt(WHOLE_LAB, "the engine ends")
@@ -333,7 +362,7 @@ class LabController:
         for station in self.stations.values():
             station.know(name, campaign.protocols)
 
-    def _started_event(self, name: str, campaign: Campaign) -> Started:
+    def _started_event(self, name: str, campaign: Campaign, by: str) -> Started:
         lab = self.lab
         return Started(
             campaign=name,
@@ -343,7 +372,7 @@ class LabController:
             lab_sha256=lab.folder.sha256,
             simulated=lab.simulated,
             instruments=lab.instruments,
-            by=self._by,
+            by=by,
             places=campaign.places,
             lots_ml={stock: spec.volume_ml - spec.reserve_ml for stock, spec in lab.model.stocks.items()},
             counted=Uses(lab.model).counted(lab.devices),
@@ -408,13 +437,16 @@ class LabController:
                 for command in self._commands():
                     self._obey(command, batch)
                 continue
+            if isinstance(one, _Admitted):
+                self._begin(one, batch)
+                continue
             for name in [one.campaign] if one.campaign else self._live:
                 if self._under(name) and not self._out_of_date(name, one.event):
                     batch.take(name, one.event)
         # A stop and a pause before all else, the commit too: a slow disk must not delay them, nor anything begin.
         for name, event in batch.seen:
-            if isinstance(event, StopAsked) and event.now:
-                self._stop_now(self._scope(name), name, event.why, event.by)
+            if isinstance(event, (StopAsked, SampleStopAsked)) and event.now:
+                self._stop_now(self._scope(name, event), name, event.why, event.by)
         for instruction in batch.instructions:
             if isinstance(instruction, PauseStations) and instruction.on:
                 self._carry_out(instruction)
@@ -465,15 +497,90 @@ class LabController:
     def _obey(self, command: Command, batch: _Batch) -> None:
         """Carry out a command, or answer why not."""
         try:
+            if not command.campaign:
+                self._obey_for_lab(command)
+                return
             event = event_of(command, self.hosted[command.campaign].campaign)
-            batch.take(command.campaign, event, command)
+            batch.take(command.campaign, event, command.id)
         except LabwrightError as error:
             self.journal.dismiss(command.id, str(error)[:ANSWER_MOST])
 
+    def _obey_for_lab(self, command: Command) -> None:
+        """Carry out a command that is not for one campaign.
+
+        Raises:
+            LabwrightError: it is not understood, or cannot be carried out; nothing was changed.
+        """
+        match lab_command_of(command):
+            case LabStop(station="", now=now, why=why):
+                if not now:
+                    self._put("", StopAsked(why=why, by=command.by))
+                elif command.id not in self._commands_seen:
+                    self._stop_lab(why, command.by)
+                self.journal.reply(command.id, "done")
+            case LabStop(station=station, now=now, why=why):
+                if command.id not in self._commands_seen:
+                    self._stop_station(station, why, command.by, now=now)
+                self.journal.reply(command.id, "done")
+            case LatchReset(latch=latch, by=by, because=because):
+                self._reset(latch, by, because)
+                self.journal.reply(command.id, "done")
+            case Submitted() as submitted if command.id not in self._commands_seen:
+                self._commands_seen.add(command.id)
+                admit(
+                    self.lab,
+                    self.journal,
+                    submitted,
+                    lambda campaign: self._events.put(_Admitted(command.id, submitted.by, campaign)),
+                    lambda why: self._events.put(_Admitted(command.id, submitted.by, None, why)),
+                )
+
+    def _begin(self, admitted: _Admitted, batch: _Batch) -> None:
+        """Start a campaign that was handed over, and answer with its id; or with the reason why not."""
+        campaign = admitted.campaign
+        if campaign is None:
+            self.journal.dismiss(admitted.command, admitted.refused[:ANSWER_MOST])
+            return
+        name = new_id(campaign.spec.name, self.hosted)
+        self._host(name, Hosted(campaign, resumed=False, going=True))
+        batch.take(name, self._started_event(name, campaign, admitted.by), admitted.command, f"done: {name}")
+
+    def _stop_station(self, station: str, why: str, by: str, *, now: bool) -> None:
+        """Stop a station; the sample there is held, and a person is asked about it.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if station not in self.stations:
+            raise ConfigError(unknown("station", station, list(self.stations)))
+        scope = latch_station(station)
+        self._latch(scope, why)
+        self._keep_latch(scope, "", why, by)
+        if now:
+            self.stations[station].stop(None, why, now=True, epoch=self.epoch)
+
+    def _reset(self, latch: int, by: str, because: str) -> None:
+        """Let what was stopped move again.
+
+        Raises:
+            RefusedError: no such stop holds on these instruments.
+        """
+        found = [one for one in open_latches(self.journal, self.lab.instruments) if one.id == latch]
+        if not found:
+            raise RefusedError(f"stop {latch} does not hold on these instruments; it may have been reset meanwhile")
+        reset_latch(self.journal, found[0], by=by, because=because)
+        scope = found[0].scope
+        self._stopped.pop(scope, None)
+        self._halted.discard(scope)
+        for station in self.stations.values():
+            station.reset(scope)
+        self.core.reset(scope)
+        self.note(f"the stop of {scope.words} was reset by {by}: {because}")
+
     def _commands(self) -> list[Command]:
-        waiting = self.journal.waiting_commands(*self._live)
+        waiting = self.journal.waiting_commands("", *self._live)
         # Before the stations know again what runs, only a stop makes sense; the rest waits until then.
-        return [command for command in waiting if command.kind == "stop" or self.hosted[command.campaign].going]
+        return [one for one in waiting if not one.campaign or one.kind == "stop" or self.hosted[one.campaign].going]
 
     def _seen(self, name: str, event: Event) -> None:
         core = self.core.campaign(name)
@@ -508,6 +615,8 @@ class LabController:
                 self._stop_steps(name, why)
             case StopStations():
                 pass  # it was done before this was recorded
+            case StopStep(step_id=step_id, station=station, why=why, now=now):
+                self.stations[station].stop(step_id, why, now=now, epoch=self.epoch)
             case AskPerson(campaign=name, question=question, text=text):
                 if self._unattended:
                     self._put(name, StopAsked(why=f"{UNANSWERED} {question}: {text}", by=self._by))
@@ -542,11 +651,14 @@ class LabController:
         if self._live == [name]:
             self._restoring.set_nothing()
 
-    def _scope(self, name: str) -> LatchScope:
-        """What a stop of a campaign holds: the whole lab, unless others are under way, whose samples it must not hold.
+    def _scope(self, name: str, stop: StopAsked | SampleStopAsked) -> LatchScope:
+        """What a stop of a sample or a campaign holds.
 
-        An operator who stops the only campaign means the instruments in front of him.
+        Of a campaign the whole lab, unless others are under way, whose samples it must not hold: an operator who stops
+        the only campaign means the instruments in front of them.
         """
+        if isinstance(stop, SampleStopAsked):
+            return latch_sample(name, stop.label)
         return WHOLE_LAB if self._live in ([], [name]) else latch_campaign(name)
 
     def _stop_now(self, scope: LatchScope, name: str, why: str, by: str) -> None:
@@ -562,17 +674,22 @@ class LabController:
             return
         self._halted.add(scope)
         self._latch(scope, why)
+        self._keep_latch(scope, name or next(iter(self._live), ""), why, by)
+        self._halt(scope, why)
+
+    def _keep_latch(self, scope: LatchScope, name: str, why: str, by: str) -> None:
+        """Write a stop to the journal, without waiting for it."""
         try:
             because = why.removeprefix(f"stopped by {by}").removeprefix(": ") or "no reason was given"
-            work = latching(self.lab.instruments, name or next(iter(self._live), ""), by, because, scope)
+            work = latching(self.lab.instruments, name, by, because, scope)
             self.journal.writer.submit(work, "latch").add_done_callback(_kept)
         except JournalError as error:
             _log.error("the stop holds in this process only: %s", error)
-        self._halt(scope, why)
 
     def _latch(self, scope: LatchScope, why: str) -> None:
         """In this process, without a wire or a file."""
         self._stopped.setdefault(scope, why)
+        self.core.latch(scope)
         for station in self.stations.values():
             station.latch(scope, why)
 
@@ -581,7 +698,11 @@ class LabController:
             self._at_all_stations(lambda station: station.stop(None, why, now=True, epoch=self.epoch))
             self._restoring.end()
             return
-        steps = [step for step in list(self._under_way.values()) if step.order.campaign == scope.campaign]
+        steps = [
+            step
+            for step in list(self._under_way.values())
+            if scope.holds(step.station, step.order.campaign, step.order.label)
+        ]
         with ThreadPoolExecutor(max(1, len(steps)), thread_name_prefix="halt") as pool:
             for step in steps:
                 pool.submit(self.stations[step.station].stop, step.order.step_id, why, now=True, epoch=self.epoch)
@@ -590,23 +711,62 @@ class LabController:
         """Commands may wait. A stop-now is carried out here and now, whatever the loop is doing."""
         self._events.put(_Look())
         try:
-            waiting = self.journal.waiting_commands(*self._live)
+            waiting = self.journal.waiting_commands("", *self._live)
         except JournalError:
             return  # the loop meets the same error, and reports it
         for command in waiting:
-            hosted = self.hosted.get(command.campaign)
-            if hosted is None:
-                continue  # it has ended meanwhile
-            stop = None if command.id in self._stops_seen else stop_now_of(command, hosted.campaign)
-            if stop is not None:
-                self._stops_seen.add(command.id)
-                self._stop_now(self._scope(command.campaign), command.campaign, stop.why, stop.by)
+            if command.id not in self._commands_seen and command.kind == "stop":
+                with contextlib.suppress(ConfigError):  # the loop answers it
+                    self._stop_by(command)
+
+    def _stop_by(self, command: Command) -> None:
+        """Carry out a stop-now; anything else waits for the loop.
+
+        Raises:
+            ConfigError: it is not understood.
+        """
+        if not command.campaign:
+            stop = lab_command_of(command)
+            if isinstance(stop, LabStop) and stop.now:
+                if stop.station:
+                    self._stop_station(stop.station, stop.why, stop.by, now=True)
+                else:
+                    self._stop_lab(stop.why, stop.by)
+                self._commands_seen.add(command.id)
+            return
+        hosted = self.hosted.get(command.campaign)  # it may have ended meanwhile
+        asked = stop_now_of(command, hosted.campaign) if hosted is not None else None
+        if asked is not None:
+            self._commands_seen.add(command.id)
+            self._stop_now(self._scope(command.campaign, asked), command.campaign, asked.why, asked.by)
+
+    def _stop_lab(self, why: str, by: str) -> None:
+        """Stop everything now: the campaigns end, and their samples are given up."""
+        self._latch(WHOLE_LAB, why)
+        self._put("", StopAsked(why=why, now=True, by=by))
+        self._stop_now(WHOLE_LAB, "", why, by)
 
     def _idle(self) -> None:
         """Look for commands that came without a wake-up; finding none is no event, or a hang would go unseen."""
         with contextlib.suppress(JournalError):  # the loop meets the same error, and reports it
-            if any(command.id not in self._stops_seen for command in self.journal.waiting_commands(*self._live)):
+            waiting = self.journal.waiting_commands("", *self._live)
+            if any(command.id not in self._commands_seen for command in waiting):
                 self._woken()
+
+    def _end_steps(self) -> None:
+        """Let the steps under way end after their operations; the next controller finds out what came of them."""
+        self._restoring.set_nothing()
+        for link in self.stations.values():
+            link.stop(None, "the controller ends", now=False, epoch=self.epoch)
+        deadline = time.monotonic() + LEAVE_S
+        left = set(self._under_way)
+        while left and (wait_s := deadline - time.monotonic()) > 0:
+            try:
+                one = self._events.get(wait_s)
+            except Empty:
+                break
+            if isinstance(one, _Happened) and isinstance(one.event, StepEnded):
+                left.discard(one.event.outcome.step_id)
 
     def _close(self) -> None:
         """The lab's safe state first; a second interrupt in the middle of it must not leave a station out."""
@@ -656,11 +816,21 @@ class _Batch:
         self.seen: list[tuple[str, Event]] = []
         self.instructions: list[Instruction] = []
 
-    def take(self, name: str, event: Event, command: Command | None = None) -> None:
-        """Let the core handle an event, and prepare what is to be recorded of it."""
+    def take(self, name: str, event: Event, command: int = 0, answer: str = "done") -> None:
+        """Let the core handle an event, and prepare what is to be recorded of it.
+
+        Args:
+            name: of its campaign.
+            event: what has happened.
+            command: that asked for it; 0 if none did.
+            answer: to the command.
+        """
         core = self._controller.core
         now_s = self._controller.lab.clock.now()
-        self._keep(name, event, core.handle(name, event, now_s), now_s, command)
+        decided = core.handle(name, event, now_s)
+        if isinstance(event, Proposed):
+            answer = f"done: {core.campaign(name).trials[-1].id}"
+        self._keep(name, event, decided, now_s, command, answer)
 
     def grant(self) -> None:
         """Let the campaigns do what the lab can let them do now."""
@@ -669,7 +839,7 @@ class _Batch:
             self._keep(grant.campaign, grant.event, grant.instructions, now_s)
 
     def _keep(
-        self, name: str, event: Event, decided: list[Instruction], now_s: float, command: Command | None = None
+        self, name: str, event: Event, decided: list[Instruction], now_s: float, command: int = 0, answer: str = ""
     ) -> None:
         core = self._controller.core
         self.kept.append(
@@ -682,8 +852,8 @@ class _Batch:
                 changes=take_changes(core),
                 instruments=self._controller.lab.instruments,
                 also=_also(decided, now_s),
-                command=command.id if command else 0,
-                answer=f"done: {core.campaign(name).trials[-1].id}" if isinstance(event, Proposed) else "done",
+                command=command,
+                answer=answer,
             )
         )
         self.seen.append((name, event))

@@ -32,6 +32,7 @@ from labwright.engine.events import (
     Proposed,
     ResumeAsked,
     Resumed,
+    SampleStopAsked,
     Started,
     StepEnded,
     StepLate,
@@ -308,6 +309,8 @@ class CampaignCore:
                 )
             case StopAsked():
                 return self._stop(event)
+            case SampleStopAsked():
+                return self._stop_sample(event)
             case Answered():
                 return self.work.answered(event, self)
             case StepLate() | Noted():
@@ -572,6 +575,17 @@ class CampaignCore:
             self._changed()
         under_way = self.work.stop(self)
         return [StopStations(event.why, event.now, campaign=self.campaign)] if under_way else []
+
+    def _stop_sample(self, event: SampleStopAsked) -> list[Instruction]:
+        experiment = self.live.get(event.label)
+        if experiment is None:
+            raise IllegalEventError(unknown("sample under way", event.label, list(self.live)))
+        self._expect(not experiment.given_up, event, f"sample {event.label} was given up: {experiment.given_up}")
+        stops: list[Instruction] = []
+        stops += self.work.stop_sample(experiment, self, event.why, now=event.now)
+        if experiment.preparation:
+            self.fail(f"preparation {experiment.label}: {event.why}")
+        return stops
 
     def _drain(self, ending: Ending, reason: str) -> None:
         """No further experiment; when those under way have ended, so has the campaign."""

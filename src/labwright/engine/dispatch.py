@@ -8,13 +8,14 @@ always an order in which all samples under way can end, and one that can go on, 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from labwright.engine.events import Removal
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.reservations import Reservation, Reservations
 from labwright.engine.work import IllegalEventError, Work
+from labwright.model.latch import LatchScope
 
 OVERTAKEN = 10
 """So many experiments may start while a step of an older one waits; then what it needs is kept for it."""
@@ -28,7 +29,7 @@ class Waiting:
         step_id: the step.
         campaign: id of its campaign.
         label: of its experiment.
-        kind: of what it waits for.
+        kind: of what it waits for; ``reset`` where a person has to reset a stop.
         name: of what it waits for.
         holder: id of the campaign whose sample has it; the sample's own where it waits for its turn.
         holder_label: label of that sample.
@@ -40,7 +41,7 @@ class Waiting:
     step_id: str
     campaign: str
     label: str
-    kind: Literal["station", "position", "device"]
+    kind: Literal["station", "position", "device", "reset"]
     name: str
     holder: str
     holder_label: str
@@ -49,6 +50,8 @@ class Waiting:
 
     def __str__(self) -> str:
         sample = self.holder_label if self.holder == self.campaign else f"{self.holder}/{self.holder_label}"
+        if self.kind == "reset":
+            return f"{self.step_id} for a person to reset the stop of {self.name}"
         what = f"{self.step_id} for {self.kind} {self.name}"
         if self.because == "older":
             return f"{what}, which is kept for {sample}, which has waited longer"
@@ -68,6 +71,8 @@ class Dispatcher:
 
     work: Work
     held: Callable[[], Collection[str]] = tuple
+    latches: set[LatchScope] = field(default_factory=set)
+    """What was stopped and not reset: no step of it begins. Not part of the state: the journal has them."""
 
     @property
     def _reservations(self) -> Reservations:
@@ -178,6 +183,9 @@ class Dispatcher:
 
     def _waiting(self, experiment: Experiment, run: StepRun, kept: dict[str, Experiment]) -> Waiting | None:
         """What the step waits for; None if it can begin."""
+        for latch in self.latches:
+            if latch.holds(run.spec.station, experiment.owner, experiment.label):
+                return Waiting(run.step_id, experiment.owner, experiment.label, "reset", latch.words, "", "")
         for resource in self._reservations.obstacles(experiment, run.spec):
             holder = self._reservations.taken[resource]
             return _wait(experiment, run, resource, holder.owner, holder.label, holder.step_id)
@@ -195,6 +203,8 @@ class Dispatcher:
 
         Those that have something may always take more: the older one may wait for what they have.
         """
+        if waiting.kind == "reset":
+            return  # only a person ends that wait
         if waiting.because == "beyond" or self.work.last_turn - experiment.seen >= OVERTAKEN:
             for resource in (f"station:{run.spec.station}", *self.work.claims(experiment)):
                 kept.setdefault(resource, experiment)

@@ -256,6 +256,20 @@ class StopAsked(Frozen):
     by: str = ""
 
 
+class SampleStopAsked(Frozen):
+    """A person gives one sample up: its step ends after the current operation, or now; everything else continues.
+
+    Attributes:
+        label: of its experiment.
+    """
+
+    kind: Literal["sample_stop_asked"] = "sample_stop_asked"
+    label: str
+    why: str
+    now: bool = False
+    by: str = ""
+
+
 class Answered(Frozen):
     """A person has answered a question."""
 
@@ -292,6 +306,7 @@ Event = Annotated[
     | ResumeAsked
     | DrainAsked
     | StopAsked
+    | SampleStopAsked
     | Answered
     | DeckChecked,
     Field(discriminator="kind"),
@@ -361,6 +376,19 @@ class StopStations:
 
 
 @dataclass(frozen=True)
+class StopStep:
+    """Let a station end its operation for one step."""
+
+    step_id: str
+    station: str
+    why: str
+    now: bool
+
+    def __str__(self) -> str:
+        return f"stop {self.step_id} {'now' if self.now else 'after its operation'}"
+
+
+@dataclass(frozen=True)
 class Settle:
     """Record a person's answer about an operation that was in doubt.
 
@@ -408,7 +436,7 @@ class Finish:
         return f"finish {self.state}"
 
 
-Instruction = Ask | RunStep | PauseStations | StopStations | Settle | AskPerson | Finish
+Instruction = Ask | RunStep | PauseStations | StopStations | StopStep | Settle | AskPerson | Finish
 
 
 def decisions(instructions: list[Instruction]) -> list[Any]:

@@ -18,6 +18,7 @@ from labwright.engine.material import Material
 from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
 from labwright.engine.work import Work
+from labwright.model.latch import LatchScope
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,15 @@ class LabCore:
         if campaign not in self.campaigns:
             self.campaigns[campaign] = CampaignCore(campaign, self.dispatcher)
         return self.campaigns[campaign]
+
+    def latch(self, scope: LatchScope) -> None:
+        """No step of this scope begins any more."""
+        self.dispatcher.latches.add(scope)
+
+    def reset(self, scope: LatchScope) -> None:
+        """Steps of this scope may begin again."""
+        self.dispatcher.latches.discard(scope)
+        self.work.look.update(one.id for live in self.work.live.values() for one in live.values())
 
     def handle(self, campaign: str, event: Event, at_s: float) -> list[Instruction]:
         """Take an event of a campaign; what is to be done now.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from labwright.engine.dirty import DirtyRows
-from labwright.engine.events import Answered, AskPerson, Instruction, Removal, RunStep, Settle
+from labwright.engine.events import Answered, AskPerson, Instruction, Removal, RunStep, Settle, StopStep
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.material import Material
 from labwright.engine.questions import Question, Questions
@@ -187,9 +187,10 @@ class Work:
             return []
         run.become("unknown")
         self._touch(experiment, run)
-        if outcome.state == "stopped" and not owner.stop_asked:
-            return owner.stopped(outcome.error)
-        if owner.stop_asked:
+        if outcome.state == "stopped" and not owner.stop_asked and not experiment.given_up:
+            # A stopped station holds the sample that was there; in engine 1 it ended the campaign.
+            return owner.stopped(outcome.error) if experiment.engine == 1 else self._ask(experiment, run, outcome)
+        if owner.stop_asked or outcome.state == "stopped":
             self._lost(experiment, run)
             self.give_up(experiment, owner, owner.reason)
         elif outcome.state == "unknown":
@@ -278,6 +279,19 @@ class Work:
             self._let_go(experiment)
             self.give_up(experiment, owner, owner.reason)
         return any(experiment.running for experiment in self.of(owner.campaign).values())
+
+    def stop_sample(self, experiment: Experiment, owner: Owner, why: str, *, now: bool) -> list[StopStep]:
+        """Give one sample up; what stations do for it ends."""
+        stops = [
+            StopStep(run.step_id, run.spec.station, why, now) for run in experiment.running if self.runs(run.step_id)
+        ]
+        for run in experiment.running:
+            if run.state == "unknown":
+                self._lost(experiment, run)
+        self.questions.withdraw(experiment, why)
+        self._let_go(experiment)
+        self.give_up(experiment, owner, why)
+        return stops
 
     def resumed(self, owner: Owner, used: Mapping[str, Mapping[str, Used]]) -> list[Instruction]:
         """Stations get the orders again that the last controller left under way; they know what is done of them."""

@@ -37,8 +37,8 @@ CHUNK = 1000
 """Events read at a time; a campaign may have more than a memory wants."""
 
 
-PAYLOAD_MOST = 100_000
-"""Characters of a command's payload; what is longer is no command."""
+PAYLOAD_MOST = 4_000_000
+"""Characters of a command's payload; what is longer is no command. A campaign with a pool of 10,000 has 800,000."""
 
 SNAPSHOTS = 2
 """So many are kept of each deck: one is enough, and the one before it where that should be damaged."""
@@ -299,10 +299,12 @@ class Journal:
 
     def dismiss(self, command: int, answer: str) -> None:
         """Refuse a command, with the reason."""
+        self.reply(command, f"refused: {answer}")
+
+    def reply(self, command: int, answer: str) -> None:
+        """A command is taken that is no event of a campaign; what became of it."""
         statement = (
-            sa.update(schema.command)
-            .where(schema.command.c.id == command)
-            .values(taken_s=time.time(), answer=f"refused: {answer}")
+            sa.update(schema.command).where(schema.command.c.id == command).values(taken_s=time.time(), answer=answer)
         )
         self.writer.transact(lambda c: c.execute(statement), "command")
 

@@ -1,0 +1,57 @@
+"""Campaigns that are handed to a running controller: checked in a thread of their own, for that may take seconds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from labwright.clock import LabClock
+from labwright.engine.campaign import Campaign, campaign_of
+from labwright.engine.commands import Submitted
+from labwright.engine.earlier import learnt_from
+from labwright.engine.lifecycle import refuse_doubtful_deck
+from labwright.journal import Journal
+from labwright.lab import Lab
+from labwright.model.errors import LabwrightError, RefusedError
+
+
+def admit(
+    lab: Lab,
+    journal: Journal,
+    submitted: Submitted,
+    admitted: Callable[[Campaign], None],
+    refused: Callable[[str], None],
+) -> None:
+    """Check a campaign, then call one of the two; lab time stands still on a stepped clock meanwhile.
+
+    Args:
+        lab: of the controller.
+        journal: only read.
+        submitted: what was handed over.
+        admitted: called with the campaign, if the lab can carry it out.
+        refused: called with the reason, if not.
+    """
+    clock: LabClock = lab.clock
+    actor = clock.actor("admission", busy=True)
+
+    def work() -> None:
+        try:
+            admitted(_admitted(lab, journal, submitted))
+        except LabwrightError as error:
+            refused(str(error))
+        finally:
+            actor.close()
+
+    threading.Thread(target=work, name="admission", daemon=True).start()
+
+
+def _admitted(lab: Lab, journal: Journal, submitted: Submitted) -> Campaign:
+    if submitted.lab_sha256 != lab.folder.sha256:
+        raise RefusedError(
+            f"the files of lab {lab.folder.model.name} have changed since the controller read them (sha256 "
+            f"{lab.folder.sha256[:12]}, now {submitted.lab_sha256[:12]}); start the controller again, so that it reads "
+            "them, then hand the campaign over again"
+        )
+    campaign = campaign_of(lab.folder, submitted.spec)
+    refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, campaign.places)
+    return campaign.learning(learnt_from(journal, campaign.spec, None, simulated=lab.simulated))
