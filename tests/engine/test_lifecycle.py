@@ -114,7 +114,7 @@ def test_a_container_on_its_way_is_in_doubt(journal: Journal, until: str, words:
     assert f"step {until} was under way: it may be in the gripper" in question.text
     assert words in question.text
     assert "given up and cannot be resumed" in question.choices["clear"]
-    assert deck_questions(journal, running=A) == [], "a controller works on it"
+    assert deck_questions(journal, running=[A]) == [], "a controller works on it"
 
 
 def test_a_campaign_is_known_by_the_name_it_was_started_with_whatever_its_id_is(

@@ -192,10 +192,15 @@ def test_a_stop_at_once_is_kept_by_a_station_that_is_idle(folder: LabFolder, tmp
                     for station in run.stations.values():
                         station.latch(WHOLE_LAB, "told while idle")
 
+            for question in core.open_questions:
+                asked.append(question.text)
+                run.ask_to_stop("seen enough", now=False)
+
+        asked: list[str] = []
         run.controller.on_event = look
-        end = run.run()
-        assert end.state == "stopped"
-        assert "told while idle" in end.reason
+        assert run.run().state == "stopped"
+        assert "told while idle" in asked[0]
+        assert len(steps) == 3, "the sample is held, and nothing of it begins"
 
 
 def test_a_latch_of_a_station_holds_there_for_a_later_controller(folder: LabFolder, tmp_path: Path) -> None:

@@ -6,20 +6,23 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from labwright.cli.app_campaign import campaign_app, question_app
 from labwright.cli.app_planner import planner_app
 from labwright.cli.options import (
+    ByOption,
     DataOption,
     EndpointsOption,
     JournalOption,
     JsonOption,
     LabOption,
     Place,
+    ReasonOption,
     SimulatedOption,
+    SpeedOption,
     on_journal,
     strict_float,
     strict_int,
@@ -202,6 +205,59 @@ def simulate(
 
 
 @app.command()
+def serve(
+    lab: LabOption = None,
+    data: DataOption = None,
+    simulated: SimulatedOption = False,
+    endpoints: EndpointsOption = None,
+    speed: SpeedOption = 0.0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Of the simulated world.", parser=strict_int(0), metavar="<int>")
+    ] = 0,
+    json: JsonOption = False,
+    store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
+    lab_changed: Annotated[
+        bool,
+        typer.Option("--lab-changed", help="Resume although the lab's files have changed: a person has checked them."),
+    ] = False,
+    decisions_changed: Annotated[
+        bool,
+        typer.Option(
+            "--decisions-changed",
+            help="Resume although this version of Labwright decides otherwise than the journal has it: a person has "
+            "looked at the samples.",
+        ),
+    ] = False,
+    journal: JournalOption = "",
+    by: ByOption = "",
+    on_question: Annotated[
+        Literal["wait", "fail"],
+        typer.Option("--on-question", help="wait for a person's answer, or end the campaign."),
+    ] = "wait",
+) -> None:
+    """Run the lab's controller until Ctrl-C or SIGTERM; it resumes what was interrupted, and takes new campaigns."""
+    from labwright.cli.running import RunOptions
+    from labwright.cli.serving import serve_lab
+
+    root = lab_root(lab)
+    options = RunOptions(
+        data=data_folder(root, data),
+        simulated=simulated,
+        endpoints=endpoints,
+        speed=speed,
+        seed=seed,
+        json=json,
+        store=store,
+        lab_changed=lab_changed,
+        decisions_changed=decisions_changed,
+        journal=journal,
+        by=by,
+        on_question=on_question,
+    )
+    raise SystemExit(serve_lab(root, options))
+
+
+@app.command()
 def demo(
     budget: Annotated[
         int, typer.Option("--budget", help="Number of experiments.", parser=strict_int(2), metavar="<int>")
@@ -367,6 +423,23 @@ def journal_migrate(place: Place, json: bool) -> None:
     from labwright.cli.migrating import migrate_journal
 
     migrate_journal(place, json=json)
+
+
+@app.command("stop")
+@on_journal
+def stop_all(
+    place: Place,
+    json: bool,
+    reason: ReasonOption,
+    by: ByOption = "",
+    station: Annotated[str, typer.Option("--station", help="Only this station.")] = "",
+    campaign: Annotated[str, typer.Option("--campaign", help="Only this campaign, by id or name.")] = "",
+    sample: Annotated[str, typer.Option("--sample", help="Only this sample, as CAMPAIGN/LABEL.")] = "",
+) -> None:
+    """Stop all stations at once, or what is named: devices are halted, and nothing starts there until `reset`."""
+    from labwright.cli.asking import stop
+
+    stop(place, station=station, campaign=campaign, sample=sample, by=by, because=reason, json=json)
 
 
 @app.command("reset")

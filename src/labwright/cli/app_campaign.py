@@ -110,6 +110,45 @@ def campaign_run(
     raise SystemExit(run_campaign(root, spec, options))
 
 
+@campaign_app.command("submit")
+def campaign_submit(
+    spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
+    lab: LabOption = None,
+    data: DataOption = None,
+    simulated: SimulatedOption = False,
+    endpoints: EndpointsOption = None,
+    budget: Annotated[
+        int | None, typer.Option("--budget", help="Instead of the file's.", parser=strict_int(1), metavar="<int>")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Instead of the file's.", parser=strict_int(0), metavar="<int>")
+    ] = None,
+    planner: Annotated[str | None, typer.Option("--planner", help="Instead of the file's.")] = None,
+    json: JsonOption = False,
+    journal: JournalOption = "",
+    by: ByOption = "",
+) -> None:
+    """Hand a campaign to the controller that runs (`labwright serve`), and do not wait for it."""
+    from labwright.cli.output import emit
+    from labwright.cli.running import RunOptions, submit_campaign
+
+    root = lab_root(lab)
+    options = RunOptions(
+        data=data_folder(root, data),
+        simulated=simulated,
+        endpoints=endpoints,
+        budget=budget,
+        seed=seed,
+        planner=planner,
+        json=json,
+        journal=journal,
+        by=by,
+    )
+    campaign = submit_campaign(root, spec, options)
+    if json:
+        emit({"campaign": campaign})
+
+
 @campaign_app.command("list")
 @on_journal
 def campaign_list(place: Place, json: bool) -> None:

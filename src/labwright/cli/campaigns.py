@@ -35,17 +35,21 @@ class Controller:
     """The process that runs the lab, if one does.
 
     Attributes:
-        campaign: that it works on; empty while it has not started, or if none runs.
+        campaigns: that it carries out or has carried out; none while it has just started, or if none runs.
         who: process, machine, person, since when; empty if none runs.
     """
 
-    campaign: str = ""
+    campaigns: frozenset[str] = frozenset()
     who: str = ""
 
     @property
     def runs(self) -> bool:
         """Whether a controller runs."""
         return bool(self.who)
+
+    def may_run(self, campaign: str) -> bool:
+        """Whether it runs a campaign that is not over, or may be about to."""
+        return self.runs and (not self.campaigns or campaign in self.campaigns)
 
 
 def controller(journal: Journal) -> Controller:
@@ -55,18 +59,12 @@ def controller(journal: Journal) -> Controller:
     newest = journal.controller()
     if newest is None:  # it has the lock, and will write its name next
         return Controller(who="a process that has just started")
-    event = schema.event
-    rows = journal.read(
-        sa.select(event.c.campaign).where(event.c.epoch == newest["id"]).order_by(event.c.id.desc()).limit(1)
-    )
+    event, campaign = schema.event, schema.campaign
+    last = sa.select(event.c.epoch).where(event.c.campaign == campaign.c.id).order_by(event.c.id.desc()).limit(1)
+    rows = journal.read(sa.select(campaign.c.id).where(last.scalar_subquery() == newest["id"]))
     began = when(newest["began_s"])
     who = f"process {newest['pid']} on {newest['host']}, by {newest['by']}, since {began} UTC"
-    return Controller(rows[0]["campaign"] if rows else "", who)
-
-
-def running_campaign(journal: Journal) -> str:
-    """The campaign that a controller works on; empty if none does."""
-    return controller(journal).campaign
+    return Controller(frozenset(str(row["id"]) for row in rows), who)
 
 
 def campaign_rows(journal: Journal) -> list[dict[str, Any]]:
@@ -185,7 +183,7 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
     asked = question.c.campaign == row["id"], question.c.state == "open"
     mine = [] if over else questions_of(journal, *asked)
     objective, *more = orjson.loads(row["objectives"])
-    running = here.campaign == row["id"] and not over
+    running = row["id"] in here.campaigns and not over
     return {
         "campaign": row["id"],
         "name": row["name"],
@@ -324,7 +322,7 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
             *questions_of(journal, question.c.campaign == campaign, question.c.state == "open"),
             *(
                 {**one.row(), "choices": one.choices}
-                for one in deck_questions(journal, running=here.campaign)
+                for one in deck_questions(journal, running=here.campaigns)
                 if one.campaign == campaign
             ),
         ],

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from labwright.cli.campaigns import choose, controller, questions_of, running_campaign
+from labwright.cli.campaigns import choose, controller, questions_of
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.steering import wait
 from labwright.cli.words import answer_command, when
@@ -82,7 +82,7 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
         campaign = asked["campaign"]
         number = journal.command(campaign, "answer", {"question": question, "answer": answer}, by=by, because=because)
         here = controller(journal)
-        told = wait(journal, campaign, number) if here.runs and here.campaign in ("", campaign) else None
+        told = wait(journal, campaign, number) if here.may_run(campaign) else None
         name = choose(journal, campaign)["name"]
     if told is not None and told != "done":
         raise RefusedError(f"the controller refuses the answer to {question}: {told}")
@@ -101,7 +101,7 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
 
 def _decks(journal: Journal) -> dict[str, DeckQuestion]:
     """Questions about decks, by id."""
-    return {one.id: one for one in deck_questions(journal, running=running_campaign(journal))}
+    return {one.id: one for one in deck_questions(journal, running=controller(journal).campaigns)}
 
 
 def _say_deck(deck: DeckQuestion, answer: str, *, json: bool) -> None:

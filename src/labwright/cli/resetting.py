@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from labwright.cli.campaigns import OVER, choose, controller
+from labwright.cli.asking import ask_controller, deck_of
 from labwright.cli.output import console, emit
 from labwright.journal import (
     Journal,
@@ -97,14 +97,12 @@ def reset_stop(
         if not known:
             raise RefusedError(f"{journal.name}: no stop holds, so there is nothing to reset")
         latched = _chosen(journal, known, which, instruments)
-        here = controller(journal)
-        if here.runs and (not here.campaign or choose(journal, here.campaign)["state"] not in OVER):
-            what = (
-                f"campaign {here.campaign} is still being stopped" if here.campaign else "a controller has just started"
-            )
-            raise RefusedError(f"{what} by {here.who}; nothing was reset. Wait until that process has ended")
+        deck = deck_of(journal)
         for one in latched:
-            reset_latch(journal, one, by=by, because=reason)
+            if one.instruments == deck:  # its stations hold the stop as well
+                ask_controller(journal, "reset", {"latch": one.id}, by=by, because=reason)
+            else:
+                reset_latch(journal, one, by=by, because=reason)
         left = [waiting_words(journal, one) for one in open_latches(journal)]
     for one in latched:
         _report(one, by, reason, json=json)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from labwright.cli.asking import deck_of, refuse_other_deck, submit
 from labwright.cli.output import EXIT, console, whoami
 from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
@@ -30,10 +31,12 @@ from labwright.engine import (
     resume_campaign,
     started,
 )
+from labwright.engine.deck import HERE
 from labwright.engine.latch import what_waits
 from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
 from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
+from labwright.lab import read_lab
 from labwright.model.errors import StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit
 from labwright.model.latch import WHOLE_LAB
@@ -70,11 +73,52 @@ class RunOptions:
         """Where the journal is."""
         return self.journal or journal_file(self.data)
 
+    @property
+    def instruments(self) -> str:
+        """On which instruments (`Lab.instruments`)."""
+        if self.endpoints is not None:
+            return str(self.endpoints.resolve())
+        return HERE if self.simulated else "real"
+
 
 def run_campaign(root: Path, name: str, options: RunOptions) -> int:
-    """Run a campaign, or resume one that was interrupted; the exit code."""
+    """Run a campaign, or resume one that was interrupted; the exit code.
+
+    Where a controller runs on these instruments, the campaign is handed to it, and watched.
+    """
+    with Journal.reading(options.place) as journal:
+        running = journal.controlled() and deck_of(journal) == options.instruments
+    if running:
+        from labwright.cli.watching import watch_campaign
+
+        return watch_campaign(options.place, submit_campaign(root, name, options), json=options.json)
     with shown(json=options.json) as display:
         return _run_campaign(root, name, options, display)
+
+
+def submit_campaign(root: Path, name: str, options: RunOptions) -> str:
+    """Hand a campaign to the controller that runs; the campaign's id.
+
+    Raises:
+        ConfigError: the file has mistakes, or the lab cannot carry it out.
+        RefusedError: no controller runs on these instruments, or it refuses.
+    """
+    folder = read_lab(root)
+    with Journal(options.place) as journal:
+        if journal.controlled():
+            refuse_other_deck(journal, options.instruments)
+        campaign = load_campaign(
+            folder,
+            find_campaign(root, name),
+            budget=options.budget,
+            seed=options.seed,
+            planner=options.planner,
+            simulated=options.instruments != "real",
+        )
+        spec = campaign.spec.model_dump(mode="json")
+        started_as = submit(journal, spec, folder.sha256, by=options.by or whoami())
+    console.print(f"{started_as} was handed to the controller that runs", style="bold", markup=False)
+    return started_as
 
 
 def _run_campaign(root: Path, name: str, options: RunOptions, display: Shown) -> int:
@@ -86,7 +130,7 @@ def _run_campaign(root: Path, name: str, options: RunOptions, display: Shown) ->
             speed=options.speed,
             seed=options.seed or 0,
         ) as (folder, lab, world),
-        _journal(options) as journal,
+        journal_of(options) as journal,
     ):
         journal.claim()
         path = find_campaign(root, name)
@@ -155,7 +199,7 @@ def _other_decisions(journal: Journal, decision: Decision, options: RunOptions) 
 
 
 @contextlib.contextmanager
-def _journal(options: RunOptions) -> Iterator[Journal]:
+def journal_of(options: RunOptions) -> Iterator[Journal]:
     """The journal, where there is room for one."""
     check_place(options.data, options.budget or 1)
     with Journal(options.place, _journal_says) as journal:
@@ -180,7 +224,7 @@ def _run_demo(root: Path, options: RunOptions, display: Shown) -> None:
     began = time.monotonic()
     with (
         opened(root, simulated=True, endpoints=None, speed=0, seed=seed) as (folder, lab, world),
-        _journal(options) as journal,
+        journal_of(options) as journal,
     ):
         journal.claim()
         path = find_campaign(root, "conductivity")
@@ -320,7 +364,7 @@ def _run(
     What this version decides otherwise, `changed`, is kept in the journal first.
     """
     ran: _Ran | None = None
-    with _store(options) as uploader:  # before the lab is open: a disk that hangs must not hang then
+    with store_of(options) as uploader:  # before the lab is open: a disk that hangs must not hang then
         try:
             with lab.opened(undisturbed=bool(decision.resume)):
                 run_closed = uploader.notify if uploader else None
@@ -384,7 +428,7 @@ def interrupts(run: CampaignRun) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _store(options: RunOptions) -> Iterator[Any]:
+def store_of(options: RunOptions) -> Iterator[Any]:
     """The uploader into the data store; None without one."""
     if not options.store:
         yield None

@@ -226,10 +226,11 @@ def _check(row: dict[str, Any], kind: str, here: Controller) -> None:
         raise RefusedError(f"{campaign} is already paused; resume it with: labwright campaign resume {campaign}")
     if kind == "resume" and not is_paused(row) and here.runs:
         raise RefusedError(f"{campaign} is not paused: it is {row['state']}; there is nothing to resume")
-    if here.campaign not in ("", campaign):
+    if here.runs and not here.may_run(campaign):
         raise RefusedError(
             f"{campaign} is not under way, so nothing was recorded for it: the controller ({here.who}) works on "
-            f"{here.campaign}. Name that one, or resume {campaign} after it: labwright campaign run {name}"
+            f"{', '.join(sorted(here.campaigns))}. Name one of those, or resume {campaign} after them: labwright "
+            f"campaign run {name}"
         )
     if not here.runs:
         advice = f"resume it with: labwright campaign run {name}"

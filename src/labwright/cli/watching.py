@@ -272,8 +272,12 @@ class View:
 
     def _runs(self, here: Controller) -> bool:
         """Whether a controller runs this campaign, or is about to."""
-        return here.runs and here.campaign in ("", self.core.campaign)
+        return here.may_run(self.core.campaign)
 
     def _no_controller(self, here: Controller, go_on: str) -> str:
-        other = f"the controller runs another campaign, {here.campaign}" if here.runs else "no controller runs"
+        other = (
+            f"the controller runs other campaigns ({', '.join(sorted(here.campaigns))})"
+            if here.runs
+            else "no controller runs"
+        )
         return f"{other}; nothing happened since {when(self._last_wall_s)} UTC; {go_on}"

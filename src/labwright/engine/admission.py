@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from labwright.clock import LabClock
 from labwright.engine.campaign import Campaign, campaign_of
@@ -19,6 +19,7 @@ def admit(
     lab: Lab,
     journal: Journal,
     submitted: Submitted,
+    running: Collection[str],
     admitted: Callable[[Campaign], None],
     refused: Callable[[str], None],
 ) -> None:
@@ -28,6 +29,7 @@ def admit(
         lab: of the controller.
         journal: only read.
         submitted: what was handed over.
+        running: campaigns that the controller works on now.
         admitted: called with the campaign, if the lab can carry it out.
         refused: called with the reason, if not.
     """
@@ -36,7 +38,7 @@ def admit(
 
     def work() -> None:
         try:
-            admitted(_admitted(lab, journal, submitted))
+            admitted(_admitted(lab, journal, submitted, running))
         except LabwrightError as error:
             refused(str(error))
         finally:
@@ -45,7 +47,7 @@ def admit(
     threading.Thread(target=work, name="admission", daemon=True).start()
 
 
-def _admitted(lab: Lab, journal: Journal, submitted: Submitted) -> Campaign:
+def _admitted(lab: Lab, journal: Journal, submitted: Submitted, running: Collection[str]) -> Campaign:
     if submitted.lab_sha256 != lab.folder.sha256:
         raise RefusedError(
             f"the files of lab {lab.folder.model.name} have changed since the controller read them (sha256 "
@@ -53,5 +55,5 @@ def _admitted(lab: Lab, journal: Journal, submitted: Submitted) -> Campaign:
             "them, then hand the campaign over again"
         )
     campaign = campaign_of(lab.folder, submitted.spec)
-    refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, campaign.places)
+    refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, campaign.places, running)
     return campaign.learning(learnt_from(journal, campaign.spec, None, simulated=lab.simulated))

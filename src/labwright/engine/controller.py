@@ -193,6 +193,7 @@ class LabController:
         ends: how others have ended, by id.
         on_event: called with every event in the loop itself, before what follows from it is done; for tests, since
             the lab waits for it.
+        on_start: called with the id of every campaign that is handed over, in the loop itself.
 
     Raises:
         RefusedError: another controller runs on the journal, or the instruments were stopped and not reset.
@@ -230,6 +231,7 @@ class LabController:
         self._commands_seen: set[int] = set()
         self._leaving = False
         self._followers: dict[str, list[Follower]] = {}
+        self.on_start: Callable[[str], None] = lambda name: None
         self._restoring = Restoring(lab, self.note)
         self.desk = PlannerDesk()
         resume = resume or {}
@@ -337,6 +339,10 @@ class LabController:
     def note(self, words: str) -> None:
         """Keep something a person should know. Callable from anywhere."""
         self._put("", Noted(words=words))
+
+    def note_on(self, campaign: str, words: str) -> None:
+        """Keep something a person should know about one campaign. Callable from anywhere."""
+        self._put(campaign, Noted(words=words))
 
     @property
     def _live(self) -> list[str]:
@@ -531,6 +537,7 @@ class LabController:
                     self.lab,
                     self.journal,
                     submitted,
+                    self._live,
                     lambda campaign: self._events.put(_Admitted(command.id, submitted.by, campaign)),
                     lambda why: self._events.put(_Admitted(command.id, submitted.by, None, why)),
                 )
@@ -543,6 +550,7 @@ class LabController:
             return
         name = new_id(campaign.spec.name, self.hosted)
         self._host(name, Hosted(campaign, resumed=False, going=True))
+        self.on_start(name)
         batch.take(name, self._started_event(name, campaign, admitted.by), admitted.command, f"done: {name}")
 
     def _stop_station(self, station: str, why: str, by: str, *, now: bool) -> None:
@@ -568,8 +576,11 @@ class LabController:
         found = [one for one in open_latches(self.journal, self.lab.instruments) if one.id == latch]
         if not found:
             raise RefusedError(f"stop {latch} does not hold on these instruments; it may have been reset meanwhile")
-        reset_latch(self.journal, found[0], by=by, because=because)
         scope = found[0].scope
+        ending = [name for name in self._live if self.core.campaign(name).stop_asked]
+        if any(scope.holds("", name, "") for name in ending if scope.kind in ("lab", "campaign")):
+            raise RefusedError(f"{', '.join(ending)} is still being stopped; reset the stop when it has ended")
+        reset_latch(self.journal, found[0], by=by, because=because)
         self._stopped.pop(scope, None)
         self._halted.discard(scope)
         for station in self.stations.values():

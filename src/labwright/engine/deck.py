@@ -7,7 +7,7 @@ way. It says nothing of another set of instruments: a simulated deck is not the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,32 +155,44 @@ def moves_containers(protocols: Iterable[ProtocolSpec], places: Iterable[str] = 
     return any(places) or any(step.moves_to or step.leaves or step.keeps for step in steps)
 
 
-def deck_question(journal: Journal, instruments: str) -> DeckQuestion | None:
-    """The open question about the deck of these instruments; None if the newest campaign there left nothing in doubt.
+def deck_question(journal: Journal, instruments: str, running: Collection[str] = ()) -> DeckQuestion | None:
+    """The open question about the deck of these instruments; None if the newest campaigns there left nothing in doubt.
+
+    Args:
+        journal: that knows them.
+        instruments: which.
+        running: campaigns that a controller works on now; it knows where their containers stand.
 
     Raises:
-        JournalError: an event of that campaign cannot be understood.
+        JournalError: an event of one of those campaigns cannot be understood.
     """
     if instruments == HERE:
         return None
+    began: int | None = None
     for campaign, where in reversed(campaigns_on(journal)):
-        if where == instruments:
-            first = started(journal, campaign)
-            if moves_containers(first.protocols, first.places):
-                return _question(journal, first, instruments)
+        if where != instruments:
+            continue
+        first_id, last_id = journal.span(campaign)
+        if began is not None and last_id < began:
+            return None  # it had ended, and its deck was looked at, before the ones after it began
+        first = started(journal, campaign)
+        if moves_containers(first.protocols, first.places):
+            began = first_id
+            if campaign not in running and (question := _question(journal, first, instruments)) is not None:
+                return question
     return None
 
 
-def deck_questions(journal: Journal, running: str = "") -> list[DeckQuestion]:
+def deck_questions(journal: Journal, running: Collection[str] = ()) -> list[DeckQuestion]:
     """The open questions about all decks that the journal knows.
 
     Args:
         journal: that knows them.
-        running: the campaign that a controller works on now; it leaves no deck in doubt yet.
+        running: campaigns that a controller works on now; they leave no deck in doubt yet.
     """
     known = dict.fromkeys(where for _, where in campaigns_on(journal))
-    found = [deck_question(journal, one) for one in known]
-    return [one for one in found if one is not None and one.campaign != running]
+    found = [deck_question(journal, one, running) for one in known]
+    return [one for one in found if one is not None]
 
 
 def newer_on_deck(journal: Journal, campaign: str) -> str:

@@ -5,12 +5,13 @@ Every function here but `close` only reads. All refusals come first; what has to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from labwright.engine.deck import HERE, DeckQuestion, deck_question, moves_containers, newer_on_deck
+from labwright.engine.events import Started
 from labwright.engine.latch import refuse_while_latched
-from labwright.engine.recovery import campaigns_on, close_unfinished, unfinished
+from labwright.engine.recovery import campaigns_on, close_unfinished, started, unfinished, unfinished_on
 from labwright.journal import Journal, instruments_words, place_option
 from labwright.model.errors import RefusedError
 from labwright.model.protocol import ProtocolSpec
@@ -69,6 +70,45 @@ def decide(journal: Journal, name: str, instruments: str, *, new: bool = False) 
     return Decision(close=tuple(close))
 
 
+@dataclass(frozen=True)
+class TakeUp:
+    """What a controller that serves a lab does with campaigns that were interrupted.
+
+    Attributes:
+        resume: their first events, by id.
+        close: ids of campaigns that end before that, and why.
+    """
+
+    resume: dict[str, Started]
+    close: tuple[tuple[str, str], ...] = ()
+
+
+def take_up(journal: Journal, instruments: str) -> TakeUp:
+    """Which campaigns a controller of a whole lab resumes: all on its instruments; nothing is changed yet.
+
+    Args:
+        journal: claimed by this process, so that none of its campaigns runs.
+        instruments: of the lab (`Lab.instruments`).
+
+    Raises:
+        RefusedError: the instruments were stopped and not reset, or another campaign has moved containers since one
+            was interrupted.
+    """
+    refuse_while_latched(journal, instruments)
+    gone = "its simulated instruments ended with their process"
+    close = tuple((campaign, gone) for campaign in unfinished_on(journal, HERE))
+    mine = [] if instruments == HERE else unfinished_on(journal, instruments)
+    for campaign in mine:
+        newer = newer_on_deck(journal, campaign)
+        if newer and newer not in mine:
+            raise RefusedError(
+                f"{campaign} was interrupted, and cannot be resumed: {newer} has moved containers on "
+                f"{instruments_words(instruments)} since, so its samples are not where it left them. Look at the deck "
+                f"and give it up: labwright question list {place_option(journal)}"
+            )
+    return TakeUp({campaign: started(journal, campaign) for campaign in mine}, close)
+
+
 def refuse_changes(campaign: str, asked: Iterable[str]) -> None:
     """A campaign is resumed as it was started.
 
@@ -83,7 +123,11 @@ def refuse_changes(campaign: str, asked: Iterable[str]) -> None:
 
 
 def refuse_doubtful_deck(
-    journal: Journal, instruments: str, protocols: Sequence[ProtocolSpec], places: Sequence[str] = ()
+    journal: Journal,
+    instruments: str,
+    protocols: Sequence[ProtocolSpec],
+    places: Sequence[str] = (),
+    running: Collection[str] = (),
 ) -> None:
     """Let no campaign move containers while it is in doubt where others stand: the arm could drive into one.
 
@@ -92,13 +136,14 @@ def refuse_doubtful_deck(
         instruments: on which the campaign is to run.
         protocols: of the campaign, its preparations included.
         places: positions it takes containers from.
+        running: campaigns that the controller works on now; it knows where their containers stand.
 
     Raises:
         RefusedError: with what to look at, and the command that answers.
     """
     if not moves_containers(protocols, places):
         return
-    question = deck_question(journal, instruments)
+    question = deck_question(journal, instruments, running)
     if question is not None:
         raise RefusedError(deck_refusal(journal, question))
 
@@ -109,7 +154,7 @@ def deck_refusal(journal: Journal, question: DeckQuestion) -> str:
     return f"{question.text} Then answer the question about the deck: {answer}"
 
 
-def close(journal: Journal, decision: Decision, by: str) -> None:
+def close(journal: Journal, decision: Decision | TakeUp, by: str) -> None:
     """End the campaigns that the decision ends; after all refusals, and once the instruments answer.
 
     Raises:

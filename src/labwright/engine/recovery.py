@@ -45,6 +45,14 @@ def unfinished(journal: Journal, name: str = "", instruments: str = "") -> str |
     return next((one for one in reversed(journal.campaigns()) if one in found), None)
 
 
+def unfinished_on(journal: Journal, instruments: str) -> list[str]:
+    """All campaigns on these instruments that have not ended, in the order in which they began."""
+    table = campaign_table
+    query = sa.select(table.c.id).where(table.c.state.not_in(OVER), table.c.instruments == instruments)
+    known = {str(row["id"]) for row in journal.read(query)}
+    return [campaign for campaign in journal.campaigns() if campaign in known]
+
+
 def campaigns_on(journal: Journal) -> list[tuple[str, str]]:
     """All campaigns, the newest last, and the instruments each is on."""
     known = {row["id"]: str(row["instruments"]) for row in journal.rows(campaign_table)}

@@ -434,6 +434,13 @@ class Journal:
                 return
             after = rows[-1]["id"]
 
+    def span(self, campaign: str) -> tuple[int, int]:
+        """Ids of the campaign's first and newest event; 0 and 0 if it has none."""
+        column = schema.event.c.id
+        query = sa.select(sa.func.min(column).label("first"), sa.func.max(column).label("last"))
+        (row,) = self.read(query.where(schema.event.c.campaign == campaign))
+        return int(row["first"] or 0), int(row["last"] or 0)
+
     def last_event(self, campaign: str) -> int:
         """Id of the campaign's newest event; 0 if it has none."""
         table = schema.event
