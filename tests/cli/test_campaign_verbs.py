@@ -99,8 +99,8 @@ def test_a_running_campaign_is_watched_and_steered_from_outside(lab: Path, tmp_p
         again = labwright("campaign", "pause", "--data", tmp_path)
         assert again.returncode == 5
         assert "is already paused; resume it with: labwright campaign resume" in again.stderr
-        second = labwright("campaign", "run", "first", "--lab", lab, "--data", tmp_path, "--simulated")
-        assert second.returncode == 5, "one controller a journal"
+        second = labwright("campaign", "run", "first", "--lab", lab, "--data", tmp_path)
+        assert second.returncode == 5, "one controller a journal, and this one is for the real instruments"
         assert f"process {run.pid}" in second.stderr
 
         # While it is paused it cannot reach its end before its state is read.
@@ -366,7 +366,7 @@ def test_a_controller_that_works_on_another_campaign_is_not_asked(cut_off: Path)
     with Journal(cut_off) as controller:
         controller.control("Bo")
         first_events(controller, "second-20260101-000000-0001")
-        with pytest.raises(RefusedError, match=r"works on second-\S+\. Name that one"):
+        with pytest.raises(RefusedError, match=r"works on second-\S+\. Name one of those"):
             steering.steer(cut_off, "first-20260101-000000-0001", "stop", {}, by="Ann", because="", json=False)
         with pytest.raises(ConfigError, match="did you mean 'first'"):
             steering.steer(cut_off, "frist", "stop", {}, by="Ann", because="", json=False)

@@ -66,15 +66,6 @@ def test_simulated_and_real_instruments_are_stopped_apart(tmp_path: Path) -> Non
         assert [one.instruments for one in open_latches(journal)] == ["real"]
 
 
-def test_nothing_is_reset_while_the_controller_still_stops(tmp_path: Path) -> None:
-    place = journal_file(tmp_path)
-    latched(place, "here")
-    with Journal(place) as journal:
-        journal.control("a test")
-        with pytest.raises(RefusedError, match="a controller has just started"):
-            reset_stop(place, "", by="Bo", reason="aired", json=False)
-
-
 NARROW = (latch_station("dosing"), latch_campaign("c-2"), latch_sample("c-3", "0007"))
 
 

@@ -25,7 +25,7 @@ from labwright.engine import (
     started,
     unfinished,
 )
-from labwright.engine.events import Event, Granted, StepEnded, Suggested
+from labwright.engine.events import Event, Granted, StepEnded, StopAsked, Suggested
 from labwright.hardware.transport import SerialTransport, TcpTransport, VisaTransport
 from labwright.journal import Journal, NewEvent, StepJournal, journal_file, latching, open_latches, schema
 from labwright.lab import Lab, LabFolder, read_lab
@@ -203,19 +203,51 @@ def test_a_stop_at_once_is_kept_by_a_station_that_is_idle(folder: LabFolder, tmp
         assert len(steps) == 3, "the sample is held, and nothing of it begins"
 
 
-def test_a_latch_of_a_station_holds_there_for_a_later_controller(folder: LabFolder, tmp_path: Path) -> None:
+def test_a_latch_of_a_station_holds_there_for_a_later_controller_until_a_person_resets_it(
+    folder: LabFolder, tmp_path: Path
+) -> None:
     with Journal(journal_file(tmp_path)) as journal:
         journal.control("an earlier one")
         journal.writer.transact(latching("here", "", "Bo", "it smells", latch_station("dosing")))
+    pumps = {one for one in folder.model.stations["dosing"].devices.values() if one.startswith(("pump_", "selector"))}
     with campaign(folder, tmp_path) as (run, journal, _):
-        end = run.run()
-        assert end.state == "stopped"
-        assert re.search("station dosing, on the simulated .* was stopped by Bo at .*: it smells", end.reason)
-        held = folder.model.stations["dosing"].devices.values()
-        begun = {row["device"] for row in journal.rows(schema.intent)}
-        assert begun, "other stations work"
-        assert not begun & {one for one in held if one.startswith(("pump_", "selector"))}
-        assert len(open_latches(journal)) == 1, "only a person resets it"
+        before: list[set[str]] = []
+
+        def look(event: Event, core: CampaignCore) -> None:
+            if not before and any("reset the stop of station dosing" in words for words in core.waits_for()):
+                before.append({row["device"] for row in journal.rows(schema.intent)})
+                (latch,) = open_latches(journal)
+                journal.command("", "reset", {"latch": latch.id}, by="Bo", because="aired")
+
+        run.controller.on_event = look
+        assert run.run().state == "completed"
+        assert before[0], "other stations work"
+        assert not before[0] & pumps
+        assert pumps & {row["device"] for row in journal.rows(schema.intent)}
+        assert open_latches(journal) == []
+
+
+def test_nothing_is_reset_while_it_is_still_being_stopped(folder: LabFolder, tmp_path: Path) -> None:
+    with campaign(folder, tmp_path) as (run, journal, _):
+        refused: list[str] = []
+
+        def look(event: Event, core: CampaignCore) -> None:
+            if isinstance(event, StopAsked):
+                (latch,) = open_latches(journal)
+                with pytest.raises(RefusedError) as error:
+                    run.controller._reset(latch.id, "Bo", "aired")
+                refused.append(str(error.value))
+
+        stop = when("cell_calibration/weak_to_cell", lambda: run.ask_to_stop("smoke", now=True))
+
+        def both(event: Event, core: CampaignCore) -> None:
+            stop(event, core)
+            look(event, core)
+
+        run.controller.on_event = both
+        assert run.run().state == "stopped"
+        assert "is still being stopped; reset the stop when it has ended" in refused[0]
+        assert len(open_latches(journal)) == 1
 
 
 def test_a_graceful_stop_stays_asked_for_over_a_restart(folder: LabFolder, tmp_path: Path) -> None:

@@ -357,7 +357,11 @@ class LabController:
         if not self.hosted[name].going or core.paused:
             return False  # set-points are restored, each within its own time
         runs = any(step.order.campaign == name for step in self._under_way.values())
-        return runs or bool(core.asking) or not core.questions
+        return runs or bool(core.asking) or not (core.questions or self._waits_for_reset(name))
+
+    def _waits_for_reset(self, name: str) -> bool:
+        """Whether a person has to reset a stop before a campaign can continue."""
+        return any(waiting.kind == "reset" for waiting in self.core.dispatcher.waits(name))
 
     def _host(self, name: str, hosted: Hosted) -> None:
         self.hosted[name] = hosted
@@ -465,6 +469,9 @@ class LabController:
                     follower.news()
         for name, event in batch.seen:
             self._seen(name, event)
+        for name in self._live if self._unattended else ():
+            if not self._may_hang(name) and self.hosted[name].going and self._waits_for_reset(name):
+                self._put(name, StopAsked(why="no person is there to reset a stop that holds its samples", by=self._by))
         for instruction in last_word_first(batch.instructions):
             self._carry_out(instruction)
         for name, hosted in list(self.hosted.items()):
