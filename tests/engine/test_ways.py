@@ -507,7 +507,7 @@ def test_the_cost_of_an_event_in_rows_does_not_grow_with_the_campaign() -> None:
 
 def test_a_resumed_campaign_writes_all_its_trials_anew() -> None:
     """A journal of an earlier release holds those only that had an experiment."""
-    lab = Lab(protocol(STEP, results=("y",)), budget=5)
+    lab = Lab(protocol(STEP, results=("y",)), budget=5, engine=1)
     lab.feed(Infeasible(suggestion=Suggestion(params={"x": 0.2}, rationale="r"), reason="too rich"))
     lab.suggest()
     lab.core.changes()

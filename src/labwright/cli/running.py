@@ -37,7 +37,7 @@ from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, 
 from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
 from labwright.lab import read_lab
-from labwright.model.errors import StoreError, UnsafeError
+from labwright.model.errors import JournalError, StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit
 from labwright.model.latch import WHOLE_LAB
 
@@ -86,14 +86,21 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
 
     Where a controller runs on these instruments, the campaign is handed to it, and watched.
     """
-    with Journal.reading(options.place) as journal:
-        running = journal.controlled() and deck_of(journal) == options.instruments
-    if running:
+    if _served(options):
         from labwright.cli.watching import watch_campaign
 
         return watch_campaign(options.place, submit_campaign(root, name, options), json=options.json)
     with shown(json=options.json) as display:
         return _run_campaign(root, name, options, display)
+
+
+def _served(options: RunOptions) -> bool:
+    """Whether a controller runs on these instruments."""
+    try:
+        with Journal.reading(options.place) as journal:
+            return journal.controlled() and deck_of(journal) == options.instruments
+    except JournalError:  # of an earlier release, or broken: opened to be written it is migrated, or says what is wrong
+        return False
 
 
 def submit_campaign(root: Path, name: str, options: RunOptions) -> str:
