@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from labwright.engine import (
 from labwright.engine.events import Event, Granted, StepEnded, StopAsked, Suggested
 from labwright.hardware.transport import SerialTransport, TcpTransport, VisaTransport
 from labwright.journal import Journal, NewEvent, StepJournal, journal_file, latching, open_latches, schema
+from labwright.journal.wake import wake
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
 from labwright.model.errors import RefusedError
@@ -247,6 +249,44 @@ def test_nothing_is_reset_while_it_is_still_being_stopped(folder: LabFolder, tmp
         assert run.run().state == "stopped"
         assert "is still being stopped; reset the stop when it has ended" in refused[0]
         assert len(open_latches(journal)) == 1
+
+
+@pytest.mark.parametrize("whole_lab", [True, False], ids=["labwright stop", "campaign stop --now"])
+def test_a_stop_from_another_process_waits_for_no_disk(
+    folder: LabFolder, tmp_path: Path, wires: Wires, whole_lab: bool
+) -> None:
+    """The journal is locked while the command's row is written; the halt is on the wires all the same."""
+    with campaign(folder, tmp_path) as (run, _, _), Journal(journal_file(tmp_path)) as other:
+        locked = sqlite3.connect(journal_file(tmp_path), isolation_level=None, check_same_thread=False)
+        halted: list[bool] = []
+        words = {"by": "Kim", "because": "it smells"}
+
+        def stop() -> None:
+            locked.execute("BEGIN IMMEDIATE")
+            scope = "" if whole_lab else run.campaign
+            asking = threading.Thread(target=lambda: other.command(scope, "stop", {"now": True}, **words))
+            began = time.monotonic()
+            asking.start()
+            while not wires.halted_s(began) and time.monotonic() < began + 20:
+                time.sleep(0.001)
+            halted.append(bool(wires.halted_s(began)) and asking.is_alive())
+            locked.execute("ROLLBACK")
+            asking.join()
+
+        run.controller.on_event = when("cell_calibration/weak_to_cell", stop)
+        end = run.run()
+        assert halted == [True], "nothing was halted before the row could be written"
+        assert (end.state, end.reason) == ("stopped", "stopped by Kim: it smells")
+        locked.close()
+
+
+def test_a_datagram_that_is_no_stop_does_nothing(folder: LabFolder, tmp_path: Path) -> None:
+    with campaign(folder, tmp_path, budget=1) as (run, journal, _):
+        newest = journal.controller()
+        assert newest is not None
+        for message in (b"x", b"[]", b"{}", b'{"campaign": 1, "payload": 2, "by": 3, "because": 4}', b"\xff" * 9000):
+            wake(int(newest["wake_port"]), message)
+        assert run.run().state == "completed"
 
 
 def test_a_graceful_stop_stays_asked_for_over_a_restart(folder: LabFolder, tmp_path: Path) -> None:

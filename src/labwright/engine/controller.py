@@ -241,7 +241,7 @@ class LabController:
         with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
             taken.callback(self._end_watching)
             taken.callback(self._actor.close)
-            self._wake = WakePort(self._woken, self._idle)
+            self._wake = WakePort(self._woken, self._idle, self._ahead)
             taken.callback(self._wake.close)
             self.epoch = journal.control(by, self._wake.number, instruments=lab.instruments, engine=ENGINE)
             journal.listeners.append(self.note)
@@ -526,10 +526,9 @@ class LabController:
         """
         match lab_command_of(command):
             case LabStop(station="", now=now, why=why):
-                if not now:
-                    self._put("", StopAsked(why=why, by=command.by))
-                elif command.id not in self._commands_seen:
-                    self._stop_lab(why, command.by)
+                if now:
+                    self._stop_now(WHOLE_LAB, "", why, command.by)
+                self._put("", StopAsked(why=why, now=now, by=command.by))
                 self.journal.reply(command.id, "done")
             case LabStop(station=station, now=now, why=why):
                 if command.id not in self._commands_seen:
@@ -569,9 +568,12 @@ class LabController:
         if station not in self.stations:
             raise ConfigError(unknown("station", station, list(self.stations)))
         scope = latch_station(station)
+        if scope in self._halted:
+            return
         self._latch(scope, why)
         self._keep_latch(scope, "", why, by)
         if now:
+            self._halted.add(scope)
             self.stations[station].stop(None, why, now=True, epoch=self.epoch)
 
     def _reset(self, latch: int, by: str, because: str) -> None:
@@ -735,34 +737,39 @@ class LabController:
         for command in waiting:
             if command.id not in self._commands_seen and command.kind == "stop":
                 with contextlib.suppress(ConfigError):  # the loop answers it
-                    self._stop_by(command)
+                    if self._halt_by(command):
+                        self._commands_seen.add(command.id)
 
-    def _stop_by(self, command: Command) -> None:
-        """Carry out a stop-now; anything else waits for the loop.
+    def _ahead(self, message: bytes) -> None:
+        """A stop-now has come ahead of its row, from a process of this machine: halt; the row says the rest."""
+        try:
+            told = orjson.loads(message)
+            words = {name: str(told[name]) for name in ("campaign", "by", "because")}
+            self._halt_by(Command(id=0, kind="stop", payload=told["payload"], asked_s=time.time(), **words))
+        except (ConfigError, ValueError, TypeError, KeyError):
+            _log.warning("a datagram was not understood; commands come through the journal")
+
+    def _halt_by(self, command: Command) -> bool:
+        """Latch and halt what a stop-now stops; whether it was one. What becomes of the campaigns is for the loop.
 
         Raises:
             ConfigError: it is not understood.
         """
         if not command.campaign:
             stop = lab_command_of(command)
-            if isinstance(stop, LabStop) and stop.now:
-                if stop.station:
-                    self._stop_station(stop.station, stop.why, stop.by, now=True)
-                else:
-                    self._stop_lab(stop.why, stop.by)
-                self._commands_seen.add(command.id)
-            return
+            if not isinstance(stop, LabStop) or not stop.now:
+                return False
+            if stop.station:
+                self._stop_station(stop.station, stop.why, stop.by, now=True)
+            else:
+                self._stop_now(WHOLE_LAB, "", stop.why, stop.by)
+            return True
         hosted = self.hosted.get(command.campaign)  # it may have ended meanwhile
         asked = stop_now_of(command, hosted.campaign) if hosted is not None else None
-        if asked is not None:
-            self._commands_seen.add(command.id)
-            self._stop_now(self._scope(command.campaign, asked), command.campaign, asked.why, asked.by)
-
-    def _stop_lab(self, why: str, by: str) -> None:
-        """Stop everything now: the campaigns end, and their samples are given up."""
-        self._latch(WHOLE_LAB, why)
-        self._put("", StopAsked(why=why, now=True, by=by))
-        self._stop_now(WHOLE_LAB, "", why, by)
+        if asked is None:
+            return False
+        self._stop_now(self._scope(command.campaign, asked), command.campaign, asked.why, asked.by)
+        return True
 
     def _idle(self) -> None:
         """Look for commands that came without a wake-up; finding none is no event, or a hang would go unseen."""

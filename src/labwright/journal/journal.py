@@ -22,7 +22,7 @@ from labwright.journal.database import gone, named, open_database, open_for_read
 from labwright.journal.lock import controller_lock, is_held, take_or_refuse
 from labwright.journal.statements import Statements
 from labwright.journal.telling import Teller
-from labwright.journal.wake import CHANNEL, Listener, wake
+from labwright.journal.wake import CHANNEL, LOOK, Listener, wake
 from labwright.journal.writer import Writer
 from labwright.model.errors import ConfigError, JournalError, RefusedError
 
@@ -326,6 +326,9 @@ class Journal:
             "asked_s": time.time(),
         }
 
+        if kind == "stop" and payload.get("now") is True:
+            self.wake_controller(orjson.dumps({"campaign": campaign, "payload": payload, "by": by, "because": because}))
+
         def ask(connection: sa.Connection) -> Any:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
@@ -382,11 +385,15 @@ class Journal:
                 "payload": str(error)
             }
 
-    def wake_controller(self) -> None:
-        """Tell a controller on this machine to look at its commands; nothing happens where none runs."""
+    def wake_controller(self, ahead: bytes = LOOK) -> None:
+        """Tell a controller on this machine to look at its commands; nothing happens where none runs.
+
+        Args:
+            ahead: a stop-now, ahead of its row.
+        """
         newest = self.controller()
         if newest is not None and newest["host"] == socket.gethostname():
-            wake(int(newest["wake_port"]))
+            wake(int(newest["wake_port"]), ahead)
 
     def controller(self) -> Row | None:
         """The newest controller, unless it has recorded its end; it may have died without doing so."""

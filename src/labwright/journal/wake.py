@@ -1,6 +1,7 @@
 """Wakes the controller: a datagram on loopback, or a notification of PostgreSQL.
 
-It means "look at your commands", and nothing else.
+It means "look at your commands". A stop-now is the one command that comes ahead of its row, in the datagram itself: a
+journal whose disk is slow must not keep a heater on. It halts, and what it means is decided when the row has come.
 """
 
 from __future__ import annotations
@@ -21,17 +22,28 @@ IDLE_S = 1.0
 
 LOOK_S = 30.0
 
+LOOK = b"look"
+LARGEST = 8192
+"""Bytes of the largest datagram that is read; a longer one is cut off, and then not understood."""
+
 
 class WakePort:
     """Calls `woken` at every datagram that arrives.
 
     Args:
         woken: called in a thread of its own; it means only that there may be a command to read.
+        ahead: called in the same thread, before it, with a command that has come ahead of its row.
         idle: called in the same thread whenever no datagram has come for `IDLE_S`.
     """
 
-    def __init__(self, woken: Callable[[], None], idle: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        woken: Callable[[], None],
+        idle: Callable[[], None] = lambda: None,
+        ahead: Callable[[bytes], None] = lambda message: None,
+    ) -> None:
         self._woken = woken
+        self._ahead = ahead
         self._idle = idle
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
@@ -58,12 +70,16 @@ class WakePort:
     def _run(self) -> None:
         while not self._closed:
             call = self._woken
+            message = LOOK
             try:
-                self._socket.recv(16)
+                message = self._socket.recv(LARGEST)
             except TimeoutError:
                 call = self._idle
-            if not self._closed:
-                call()
+            if self._closed:
+                return
+            if message != LOOK:
+                self._ahead(message)
+            call()
 
 
 class Listener:
@@ -110,7 +126,7 @@ class Listener:
                 self._closed.wait(AGAIN_S)  # the server is away, which the writer reports
 
 
-def wake(number: int) -> None:
-    """Wake the process that listens at this port, if there is one."""
+def wake(number: int, message: bytes = LOOK) -> None:
+    """Wake the process that listens at this port, if there is one; with a command that comes ahead of its row."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tap:
-        tap.sendto(b"look", ("127.0.0.1", number))
+        tap.sendto(message, ("127.0.0.1", number))
