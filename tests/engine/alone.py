@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from labwright.engine import CampaignCore, LabCore
-from labwright.engine.dirty import Changes
 from labwright.engine.events import Event, Instruction, Started
 from labwright.engine.snapshots import dumped
 from labwright.engine.tables import take_changes
+from labwright.model.rows import Changes
 
 
 class Alone:

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 
 from labwright.engine import validate_state
-from labwright.engine.campaign import make_protocol
 from labwright.engine.dispatch import OVERTAKEN, Waiting
 from labwright.engine.events import Answered, DeckChecked, Resumed, Started, StopAsked
 from labwright.engine.snapshots import dumped
 from labwright.lab import read_lab
 from labwright.model.errors import ConfigError
 from labwright.model.protocol import ProtocolSpec, ResultSpec, StepSpec
+from labwright.stations.catalogue import make_protocol
 from tests.engine.test_lab_machine import SHARED, ManyCampaigns, protocols, started
 from tests.engine.test_machine import PROTOCOL
 from tests.engine.test_ways import THERE_AND_BACK

@@ -19,8 +19,7 @@ from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import figure
 from labwright.model.judging import best_of, counts, front
 from labwright.model.records import Intent
-
-OVER = ("completed", "stopped", "failed")
+from labwright.model.states import OVER
 
 LAST = 12
 """Events that `show` lists."""

@@ -72,8 +72,7 @@ def check_lab(root: Path, *, json: bool) -> None:
 
 
 def _check_protocols(folder: LabFolder, problems: list[str]) -> dict[str, str]:
-    from labwright.engine import make_protocol, protocol_classes
-    from labwright.engine.campaign import check_names
+    from labwright.stations.catalogue import check_names, make_protocol, protocol_classes
 
     try:
         protocols = protocol_classes(folder)

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from labwright.cli.campaigns import OVER, Controller, choose, controller, is_paused, spec_of
+from labwright.cli.campaigns import Controller, choose, controller, is_paused, spec_of
 from labwright.cli.output import console, emit, whoami
 from labwright.journal import Journal, reset_command
 from labwright.model.errors import ConfigError, JournalError, RefusedError, unknown
 from labwright.model.numbers import number
 from labwright.model.space import Categorical, Integer, Params, Space
+from labwright.model.states import OVER
 
 DEADLINE_S = 30.0
 """A controller takes commands at once, unless its journal is away or it hangs."""

@@ -5,8 +5,6 @@ from labwright.engine.campaign import (
     campaign_file,
     campaign_files,
     load_campaign,
-    make_protocol,
-    protocol_classes,
     resume_campaign,
 )
 from labwright.engine.controller import UNANSWERED, LabController, Parts
@@ -15,6 +13,7 @@ from labwright.engine.lab import LabCore
 from labwright.engine.oracle import validate_state
 from labwright.engine.recovery import close_unfinished, rebuilt, replayed, started, unfinished
 from labwright.engine.running import CampaignEnd, CampaignRun
+from labwright.stations.catalogue import make_protocol, protocol_classes
 
 __all__ = [
     "UNANSWERED",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +13,13 @@ from labwright.engine.events import Started
 from labwright.journal import Journal
 from labwright.journal.schema import KEY_LENGTH
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
-from labwright.lab.classes import enter, in_words, load_module, resolve
+from labwright.lab.classes import enter, resolve
 from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
 from labwright.model.campaign import CampaignState, Earlier, Objective, OutcomeLimit
 from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
 from labwright.model.figures import figure
 from labwright.model.lab import Broken, LabModel
-from labwright.model.names import protocol_collisions
 from labwright.model.protocol import ParameterSpec, ProtocolSpec
 from labwright.model.space import Categorical, Space
 from labwright.model.spec import CampaignSpec
@@ -30,6 +28,7 @@ from labwright.planners import Planner, load_planner
 from labwright.planners.protocol import needs
 from labwright.planners.registry import lacking
 from labwright.stations import LabProtocol
+from labwright.stations.catalogue import check_names, classes_in, make_protocol
 
 CAMPAIGN_TAIL = "-20260101-120000-abcd"
 """What a campaign's id has after its name."""
@@ -239,71 +238,13 @@ def mistakes_without_lab(root: Path, path: Path) -> list[Mistake]:
         return mistakes
     try:
         enter(root)
-        classes = _protocol_classes(root)
+        classes = classes_in(root)
         if spec.protocol not in classes:
             raise ConfigError(unknown("protocol", spec.protocol, list(classes)))
         protocol = resolve(classes[spec.protocol])
     except ConfigError as error:
         return [*mistakes, file.mistake(["protocol"], f"protocol: {error}")]
     return [*mistakes, *_space_mistakes(file, spec, protocol, reading.broken)]
-
-
-def protocol_classes(folder: LabFolder) -> dict[str, str]:
-    """Class paths of the lab's protocols by name: every subclass of LabProtocol with a name in `protocols/`.
-
-    Raises:
-        ConfigError: a module there cannot be imported, or two protocols have one name.
-    """
-    return _protocol_classes(folder.root)
-
-
-def _protocol_classes(root: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for path in sorted((root / "protocols").glob("*.py")):
-        if path.stem == "__init__":
-            continue
-        module_name = f"protocols.{path.stem}"
-        module = load_module(module_name)
-        for value in vars(module).values():
-            own = isinstance(value, type) and issubclass(value, LabProtocol) and value.__module__ == module_name
-            if not own or "name" not in vars(value):
-                continue
-            if value.name in found:
-                raise ConfigError(f"two protocols are called {value.name!r}: {found[value.name]} and {module_name}")
-            found[value.name] = f"{module_name}:{value.__name__}"
-    return found
-
-
-def make_protocol(folder: LabFolder, name: str) -> LabProtocol:
-    """The lab's protocol `name`, checked against its stations.
-
-    Raises:
-        ConfigError: there is none, or it does not fit.
-    """
-    classes = protocol_classes(folder)
-    if name not in classes:
-        raise ConfigError(unknown("protocol", name, list(classes)))
-    with in_words(ConfigError, classes[name]):
-        protocol: LabProtocol = resolve(classes[name])(folder.model)
-        try:
-            protocol.check_fits()
-        except ValidationError as error:
-            raise ConfigError(f"{classes[name]}: {what_is_wrong(error)}") from error
-        return protocol
-    raise AssertionError("unreachable")
-
-
-def check_names(protocol: LabProtocol, root: Path) -> None:
-    """Refuse a protocol in which a name means two things; apart from `make_protocol`, which old campaigns need as well.
-
-    Raises:
-        ConfigError: every such name, with the file and line of the protocol.
-    """
-    if found := protocol_collisions(protocol.spec):
-        file = Path(inspect.getsourcefile(type(protocol)) or "")
-        line = inspect.getsourcelines(type(protocol))[1]
-        place = f"{file.relative_to(root) if file.is_relative_to(root) else file}:{line}"
-        raise ConfigError("\n".join(f"{place}: {words}" for words in found))
 
 
 def _with_pool(root: Path, file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake]) -> CampaignSpec:

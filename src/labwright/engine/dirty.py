@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from labwright.engine.experiment import Experiment, StepRun
-
-Row = Mapping[str, Any]
-Changes = dict[tuple[str | int, ...], Row | None]
-"""By table and primary key: the row as it is now, None where it is gone."""
+from labwright.model.rows import Row
 
 
 @dataclass(frozen=True)

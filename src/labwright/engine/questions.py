@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from labwright.engine.dirty import DirtyRows, Row
+from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Answered
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.model.material import Part
 from labwright.model.protocol import StepOutcome
+from labwright.model.rows import Row
 
 
 @dataclass

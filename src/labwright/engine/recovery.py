@@ -19,8 +19,7 @@ from labwright.journal.schema import campaign as campaign_table
 from labwright.journal.schema import step as step_table
 from labwright.model.errors import ConfigError, JournalError, unknown
 from labwright.model.material import Used
-
-OVER = ("completed", "stopped", "failed")
+from labwright.model.states import OVER
 
 HISTORY = 50
 """So many of the newest runs of a step are looked at to learn how long it takes."""

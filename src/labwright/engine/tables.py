@@ -7,15 +7,17 @@ from typing import Any
 import orjson
 
 from labwright.engine.core import CampaignCore
-from labwright.engine.dirty import Changes, DirtyRows, Row
+from labwright.engine.dirty import DirtyRows
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.lab import LabCore
 from labwright.model.material import NL_PER_ML
+from labwright.model.rows import Changes, Key, Row
 
 
 def take_changes(lab: LabCore) -> Changes:
     """The rows that events have changed, of all campaigns and of the lab, once."""
-    dirty, changes, deck = lab.dirty, Changes(), lab.instruments
+    dirty, deck = lab.dirty, lab.instruments
+    changes: dict[Key, Row | None] = {}
     campaigns = [*dirty.campaigns, *(experiment.owner for experiment in dirty.experiments.values())]
     for campaign in dict.fromkeys(campaigns):
         changes["campaign", campaign] = _campaign(lab.campaigns[campaign])
@@ -37,7 +39,7 @@ def take_changes(lab: LabCore) -> Changes:
     return changes
 
 
-def _of_the_deck(lab: LabCore, dirty: DirtyRows, deck: str, changes: Changes) -> None:
+def _of_the_deck(lab: LabCore, dirty: DirtyRows, deck: str, changes: dict[Key, Row | None]) -> None:
     """What all campaigns on these instruments share."""
     for resource in dirty.resources:
         holder = lab.reservations.taken.get(resource)

@@ -1,7 +1,8 @@
 """Ports, and the base classes of drivers."""
 
 from labwright.hardware.acts import Act
-from labwright.hardware.device import Axis, LabDevice, Limits, Reading
+from labwright.hardware.axis import Axis, Limits, Reading
+from labwright.hardware.device import LabDevice
 from labwright.hardware.framing import Framing, Lines
 from labwright.hardware.mqtt import EmbeddedBroker, MqttLink
 from labwright.hardware.port import Port, open_port

@@ -1,6 +1,6 @@
 """The truth: run documents, events, intents of operations; on the disk before anything is done about them."""
 
-from labwright.journal.journal import Changes, Command, Journal, LoggedEvent, NewEvent, Snapshot, journal_file
+from labwright.journal.journal import Command, Journal, LoggedEvent, NewEvent, Snapshot, journal_file
 from labwright.journal.latch import (
     Latch,
     instruments_words,
@@ -19,6 +19,7 @@ from labwright.journal.steps import StepJournal, settle, supersede
 from labwright.journal.telling import Teller
 from labwright.journal.wake import WakePort
 from labwright.journal.writer import FencedError
+from labwright.model.rows import Changes
 
 __all__ = [
     "Changes",

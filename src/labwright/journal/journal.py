@@ -25,13 +25,7 @@ from labwright.journal.telling import Teller
 from labwright.journal.wake import CHANNEL, LOOK, Listener, wake
 from labwright.journal.writer import Writer
 from labwright.model.errors import ConfigError, JournalError, RefusedError
-
-Row = Mapping[str, Any]
-Key = tuple[str | int, ...]
-"""A table and the primary key of a row."""
-
-Changes = Mapping[Key, Row | None]
-"""By table and primary key: the row as it is now, None where it is gone."""
+from labwright.model.rows import Changes, Key, Row
 
 CHUNK = 1000
 """Events read at a time; a campaign may have more than a memory wants."""

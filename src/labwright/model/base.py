@@ -16,8 +16,17 @@ Number = Annotated[float, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True)]
 """A whole number; ``"3"``, ``3.0`` and ``true`` are none."""
 
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
 
-class Frozen(BaseModel):
+
+class FrozenModel(BaseModel):
+    """A value that does not change, and refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Frozen(FrozenModel):
     """A value that does not change, refuses keys it does not know, and holds only finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from labwright.model.base import FrozenModel
 from labwright.model.errors import unknown
+from labwright.model.protocol import FailKind
 from labwright.model.space import Categorical, Params, ParamValue, Space
 
 __all__ = [
@@ -37,16 +39,11 @@ __all__ = [
 
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 TrialStatus = Literal["proposed", "running", "done", "failed", "abandoned"]
-FailKind = Literal["infeasible", "equipment", "aborted"]
 Source = Literal["planner", "human", "import"]
 Goal = Literal["max", "min", "target", "range"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Objective(_Frozen):
+class Objective(FrozenModel):
     """What is to be maximised, minimised, or brought to a value or into a range.
 
     Args:
@@ -91,7 +88,7 @@ class Objective(_Frozen):
         return -max(low - value, value - high, 0.0)
 
 
-class OutcomeLimit(_Frozen):
+class OutcomeLimit(FrozenModel):
     """A limit on a measured outcome; an experiment that breaks it does not count.
 
     Args:
@@ -119,7 +116,7 @@ class OutcomeLimit(_Frozen):
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
-class Cost(_Frozen):
+class Cost(FrozenModel):
     """What an experiment costs, known beforehand; planners then seek the most for it.
 
     Args:
@@ -140,7 +137,7 @@ class Cost(_Frozen):
         return self.base + numeric + sum(by.get(str(params[name]), 0.0) for name, by in self.levels.items())
 
 
-class Fidelity(_Frozen):
+class Fidelity(FrozenModel):
     """A parameter that only sets how precise an experiment is: what counts is the outcome at its expensive end.
 
     Args:
@@ -152,7 +149,7 @@ class Fidelity(_Frozen):
     target: FiniteFloat
 
 
-class Outcome(_Frozen):
+class Outcome(FrozenModel):
     """A value and its standard error, both in the objective's unit.
 
     Args:
@@ -164,7 +161,7 @@ class Outcome(_Frozen):
     sem: FiniteFloat | None = Field(default=None, ge=0)
 
 
-class Trial(_Frozen):
+class Trial(FrozenModel):
     """One experiment, from proposal to end.
 
     Args:
@@ -211,14 +208,14 @@ class Trial(_Frozen):
         return self.status in ("proposed", "running")
 
 
-class PlannerSpec(_Frozen):
+class PlannerSpec(FrozenModel):
     """Which planner, by name, with its options."""
 
     name: str
     options: dict[str, Any] = {}
 
 
-class Earlier(_Frozen):
+class Earlier(FrozenModel):
     """An earlier campaign on the same space, to learn from as far as it proves alike.
 
     Args:
@@ -232,7 +229,7 @@ class Earlier(_Frozen):
     simulated: bool | None = None
 
 
-class Veto(_Frozen):
+class Veto(FrozenModel):
     """What a person has forbidden.
 
     Args:
@@ -248,7 +245,7 @@ class Veto(_Frozen):
     because: str = ""
 
 
-class CampaignState(_Frozen):
+class CampaignState(FrozenModel):
     """Everything a planner may know.
 
     Raises:
@@ -334,7 +331,7 @@ def wrong_names(
     return found
 
 
-class Suggestion(_Frozen):
+class Suggestion(FrozenModel):
     """What to try next.
 
     Args:
@@ -348,7 +345,7 @@ class Suggestion(_Frozen):
     predicted: Outcome | None = None
 
 
-class Recommendation(_Frozen):
+class Recommendation(FrozenModel):
     """The best of what was made.
 
     Args:
@@ -368,7 +365,7 @@ class Recommendation(_Frozen):
     observed: Outcome
 
 
-class Slice(_Frozen):
+class Slice(FrozenModel):
     """What the model expects along one parameter, the others held at the best that was made.
 
     Args:
@@ -384,7 +381,7 @@ class Slice(_Frozen):
     sem: tuple[FiniteFloat, ...]
 
 
-class Sensitivity(_Frozen):
+class Sensitivity(FrozenModel):
     """How much a parameter matters to the objective.
 
     Args:
@@ -398,7 +395,7 @@ class Sensitivity(_Frozen):
     length: FiniteFloat | None = None
 
 
-class Explanation(_Frozen):
+class Explanation(FrozenModel):
     """What a planner has learnt, in words and numbers.
 
     Args:
@@ -442,7 +439,7 @@ class Explanation(_Frozen):
         return str(self)
 
 
-class StopAdvice(_Frozen):
+class StopAdvice(FrozenModel):
     """Whether further experiments are worth it.
 
     Args:

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, StrictInt, StrictStr, Tag, field_validator, model_validator
 
+from labwright.model.base import FrozenModel
 from labwright.model.errors import unknown
-from labwright.model.parameters import ROUNDING, FiniteFloat, FrozenModel, Parameter, ParamValue, repeated, same
+from labwright.model.parameters import ROUNDING, FiniteFloat, Parameter, ParamValue, repeated, same
 
 __all__ = ["Between", "Choose", "Constraint", "Forbidden", "LinearEQ", "LinearLE", "Mixture"]
 

@@ -8,16 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from labwright.model.base import Frozen, Name, Number, Whole
+from labwright.model.base import Frozen, Name, NotNegative, Number, Positive, Whole
 from labwright.model.errors import unknown
 from labwright.model.ports import PortAddress
 
 ClassPath = Annotated[str, Field(pattern=r"^[a-zA-Z_][\w.]*:[A-Za-z_]\w*$", examples=["devices.ne1000:SyringePump"])]
 """Where a class is found: ``module:Class``, in the lab folder or an installed package."""
-
-Positive = Annotated[Number, Field(gt=0)]
-NotNegative = Annotated[Number, Field(ge=0)]
-
 
 Problem = tuple[tuple[str, ...], str]
 """Where in the model, and what is wrong there."""

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import Field, StrictInt, StrictStr, field_validator, model_validator
 
+from labwright.model.base import FrozenModel
 from labwright.model.errors import unknown
 
 __all__ = [
@@ -36,12 +37,6 @@ FAR = 1e3  # distance from 0, in ranges, from which slack and digits follow the 
 DOUBLE = 1e-14  # relative: what a value loses in text of 15 digits
 DUST = 1e-12  # of a range that is searched evenly: what is left over from a subtraction
 _WHOLE = 2**53  # up to which doubles tell whole numbers apart
-
-
-class FrozenModel(BaseModel):
-    """What all parts of a space share: they do not change, and know all their keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class _Bounded(FrozenModel):

@@ -9,7 +9,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from labwright.model.parameters import Categorical, FrozenModel, Parameter, Params, ParamValue, repeated
+from labwright.model.base import FrozenModel
+from labwright.model.parameters import Categorical, Parameter, Params, ParamValue, repeated
 
 __all__ = ["Pool"]
 

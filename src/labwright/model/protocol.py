@@ -14,6 +14,7 @@ from labwright.model.errors import OutOfRangeError, unknown
 from labwright.model.material import Part, Used
 
 FailKind = Literal["infeasible", "equipment", "aborted"]
+"""Why there are no outcomes: it cannot be made, an instrument failed, or it was given up."""
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 

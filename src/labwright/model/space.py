@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from labwright.model.base import FrozenModel
 from labwright.model.constraints import (
     Between,
     Choose,
@@ -21,7 +22,6 @@ from labwright.model.lab import CrossReferenceError, Problem
 from labwright.model.parameters import (
     ROUNDING,
     Categorical,
-    FrozenModel,
     Integer,
     Ordinal,
     Parameter,

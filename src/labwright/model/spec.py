@@ -7,14 +7,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from labwright.model.base import Frozen, Name, Number, Whole
+from labwright.model.base import Frozen, Name, Number, Positive, Whole
 from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit, PlannerSpec
 from labwright.model.errors import unknown
 from labwright.model.lab import Broken, CrossReferenceError, Problem
 from labwright.model.names import collisions
 from labwright.model.space import Categorical, Space
-
-Positive = Annotated[Number, Field(gt=0)]
 
 
 class StopRule(Frozen):

@@ -67,6 +67,9 @@ TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
     },
 }
 
+OVER = tuple(state for state, later in TRANSITIONS["campaign"].items() if not later)
+"""How a campaign has ended."""
+
 
 class IllegalTransitionError(LabwrightError):
     """A change of state that is not drawn above: a bug, or a journal that was edited by hand."""

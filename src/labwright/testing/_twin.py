@@ -25,13 +25,13 @@ from labwright.engine import (
     unfinished,
 )
 from labwright.engine.events import Event
-from labwright.engine.recovery import OVER
 from labwright.journal import Journal, StepJournal, journal_file, schema
 from labwright.lab import Lab, LabFolder
 from labwright.lab.classes import resolve
 from labwright.model.campaign import CampaignState
 from labwright.model.errors import JournalError
 from labwright.model.records import Intent, Observation
+from labwright.model.states import OVER
 from labwright.planners import Answer
 from labwright.simulation import SimulatedLab
 from labwright.stations import Station

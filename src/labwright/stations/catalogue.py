@@ -1,0 +1,78 @@
+"""A lab's protocols: which there are, and each of them made for its lab."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from labwright.lab import LabFolder
+from labwright.lab.classes import in_words, load_module, resolve
+from labwright.model.errors import ConfigError, unknown
+from labwright.model.names import protocol_collisions
+from labwright.model.words import what_is_wrong
+from labwright.stations.protocol import LabProtocol
+
+
+def protocol_classes(folder: LabFolder) -> dict[str, str]:
+    """Class paths of the lab's protocols by name: every subclass of LabProtocol with a name in `protocols/`.
+
+    Raises:
+        ConfigError: a module there cannot be imported, or two protocols have one name.
+    """
+    return classes_in(folder.root)
+
+
+def classes_in(root: Path) -> dict[str, str]:
+    """As `protocol_classes`, for a lab whose own files may be wrong; the caller has entered its folder.
+
+    Raises:
+        ConfigError: a module there cannot be imported, or two protocols have one name.
+    """
+    found: dict[str, str] = {}
+    for path in sorted((root / "protocols").glob("*.py")):
+        if path.stem == "__init__":
+            continue
+        module_name = f"protocols.{path.stem}"
+        module = load_module(module_name)
+        for value in vars(module).values():
+            own = isinstance(value, type) and issubclass(value, LabProtocol) and value.__module__ == module_name
+            if not own or "name" not in vars(value):
+                continue
+            if value.name in found:
+                raise ConfigError(f"two protocols are called {value.name!r}: {found[value.name]} and {module_name}")
+            found[value.name] = f"{module_name}:{value.__name__}"
+    return found
+
+
+def make_protocol(folder: LabFolder, name: str) -> LabProtocol:
+    """The lab's protocol `name`, checked against its stations.
+
+    Raises:
+        ConfigError: there is none, or it does not fit.
+    """
+    classes = protocol_classes(folder)
+    if name not in classes:
+        raise ConfigError(unknown("protocol", name, list(classes)))
+    with in_words(ConfigError, classes[name]):
+        protocol: LabProtocol = resolve(classes[name])(folder.model)
+        try:
+            protocol.check_fits()
+        except ValidationError as error:
+            raise ConfigError(f"{classes[name]}: {what_is_wrong(error)}") from error
+        return protocol
+    raise AssertionError("unreachable")
+
+
+def check_names(protocol: LabProtocol, root: Path) -> None:
+    """Refuse a protocol in which a name means two things; apart from `make_protocol`, which old campaigns need as well.
+
+    Raises:
+        ConfigError: every such name, with the file and line of the protocol.
+    """
+    if found := protocol_collisions(protocol.spec):
+        file = Path(inspect.getsourcefile(type(protocol)) or "")
+        line = inspect.getsourcelines(type(protocol))[1]
+        place = f"{file.relative_to(root) if file.is_relative_to(root) else file}:{line}"
+        raise ConfigError("\n".join(f"{place}: {words}" for words in found))
