@@ -94,6 +94,9 @@ PROTOCOL = ProtocolSpec(
 STAYS = PROTOCOL.model_copy(update={"steps": tuple(one.model_copy(update={"always": False}) for one in PROTOCOL.steps)})
 """A sample that is given up stays where it is, until a person takes it away."""
 
+MOVES = ("fetch", "bring", "discard")
+"""Steps that carry a sample."""
+
 SPACE = Space(parameters=(Real(name="x", unit="1", low=0, high=1),))
 
 PREPARE = ProtocolSpec(
@@ -467,9 +470,13 @@ class Machine(RuleBasedStateMachine):
         assert self.core.over, f"it waits for {self.core.waits_for()}"
         assert self.finished is not None
         written(self.tables, self.core)
-        assert not any(
-            key[0] == "reservation" and str(key[2]).startswith("station:") and row for key, row in self.tables.items()
-        )
+        for key, row in list(self.tables.items()):
+            if (
+                key[0] == "reservation" and str(key[2]).startswith("station:") and row
+            ):  # stopped in the middle of a move
+                step = self.tables["step", row["step_id"]]
+                assert step is not None
+                assert (self.core.phase, step["state"], step["name"] in MOVES) == ("stopped", "failed", True)
         core, tables = self.replayed()
         assert core.snapshot() == self.core.snapshot()
         written(tables, core)

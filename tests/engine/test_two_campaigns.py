@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from labwright.clock import SteppedClock
 from labwright.engine import CampaignCore, LabController, load_campaign
 from labwright.engine.campaign import Campaign
 from labwright.engine.controller import new_id
-from labwright.engine.events import Event
+from labwright.engine.events import Answered, Event, Granted, StopAsked
 from labwright.journal import Journal, journal_file, read_run, run_files, schema
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
@@ -92,8 +93,8 @@ def carry_out(
             controller = LabController(lab, journal, data, by="Kim", **settings)
             controller.on_event = watch
             names = [controller.start(one) for one in campaigns]
-            controller.run(lambda: controller.all_over)
             cores = {name: controller.core.campaign(name) for name in names}
+            controller.run(lambda: controller.all_over)
         assert twin.world.total_g() == pytest.approx(before_g, abs=1e-9)
         assert not twin.world.broken_vials
         assert twin.world.spilled.mass_g == 0
@@ -194,3 +195,103 @@ def test_two_of_the_same_name_have_ids_of_their_own_in_the_order_of_their_start(
         known.append(new_id("conductivity", known))
     assert len(set(known)) == 500
     assert known == sorted(known)
+
+
+class Person:
+    """Somebody who gives a command at a moment of lab time; no lab time passes until the controller has heard it."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Any] = []
+
+    def ask(
+        self,
+        controller: LabController,
+        campaign: str,
+        kind: str,
+        payload: dict[str, Any],
+        in_s: float = 0.0,
+        sees: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Give a command after `in_s` lab seconds, as soon as something is seen."""
+        clock = controller.lab.clock
+
+        def now() -> None:
+            if not sees():
+                clock.once(0.5, now)
+                return
+            self._waiting.append(clock.actor("person", busy=True))
+            threading.Thread(target=command).start()
+
+        def command() -> None:
+            controller.journal.command(campaign, kind, payload, by="Kim", because="a test")
+
+        if in_s:
+            clock.once(in_s, now)
+        else:
+            now()
+
+    def heard(self) -> None:
+        """Lab time may pass."""
+        while self._waiting:
+            self._waiting.pop().close()
+
+
+def clear(world: Any, resource: str) -> None:
+    """Take away what the question is about."""
+    kind, _, name = resource.partition(":")
+    if kind == "position":
+        assert world.places[name] is not None, f"nothing stands at {name}"
+        world.thrown_away.append(world.places[name])
+        world.places[name] = None
+    else:
+        assert resource == "station:transport"
+        assert world.holding is not None
+        world.thrown_away.append(world.holding)
+        world.holding = None
+
+
+def begins(event: Event, step: str) -> bool:
+    return isinstance(event, Granted) and any(one.endswith(step) for one in event.steps)
+
+
+SOAK = pytest.mark.soak
+
+
+@pytest.mark.parametrize(
+    ("step", "in_s", "left_at"),
+    [
+        ("to_cell", 1, "station transport"),  # in the gripper
+        ("dose", 60, "position balance"),
+        pytest.param("to_balance", 1, "station transport", marks=SOAK),
+        pytest.param("rinse", 3, "position plate_1", marks=SOAK),
+        pytest.param("measure", 60, "position cell", marks=SOAK),
+    ],
+)
+def test_a_stop_now_of_one_lets_the_other_go_on(
+    step: str, in_s: float, left_at: str, folder: LabFolder, together: Told, tmp_path: Path
+) -> None:
+    person, names, asked = Person(), list[str](), dict[str, str]()
+
+    def react(name: str, event: Event, controller: LabController, twin: SimulatedLab) -> None:
+        names[:] = names or controller.hosted
+        if name == names[0] and begins(event, f"0002/{step}"):
+            holds = (lambda: twin.world.holding is not None) if step.startswith("to") else lambda: True
+            person.ask(controller, name, "stop", {"now": True}, in_s, holds)
+        if isinstance(event, StopAsked):
+            person.heard()
+        for question in controller.core.work.questions.open.values():
+            if question.id in asked:
+                continue
+            asked[question.id] = question.text
+            assert question.owner == names[1]
+            clear(twin.world, question.frees)
+            person.ask(controller, question.owner, "answer", {"question": question.id, "answer": "removed"})
+        if isinstance(event, Answered):
+            person.heard()
+
+    told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], react)
+    stopped, other = told.cores.values()
+    assert (stopped.phase, other.phase) == ("stopped", "completed"), other.reason
+    assert found(other) == found(together.cores[together.names[1]])
+    (text,) = asked.values()
+    assert f"waits for {left_at}, wh" in text

@@ -259,7 +259,7 @@ class LabController:
 
     def start(self, campaign: Campaign) -> str:
         """Start a campaign; its id. Before `run`."""
-        name = new_id(campaign.spec.name, self.hosted)
+        name = new_id(campaign.spec.name, self.hosted.keys() | self.ends.keys())
         self._host(name, Hosted(campaign, resumed=False, going=True))
         self._put(name, self._started_event(name, campaign, self._by))
         return name

@@ -130,7 +130,7 @@ class Dispatcher:
                     holder = self._holder(resource)
                     if holder is not None:
                         holders.add(holder.id)
-                    elif resource not in asked:
+                    elif (resource := self._reservations.left_at(resource)) not in asked:
                         asked.add(resource)
                         left = self._reservations.taken[resource]
                         yield (

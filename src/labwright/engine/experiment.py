@@ -29,6 +29,13 @@ class StepRun:
     ended_s: float | None = None
     used: dict[str, Used] = field(default_factory=dict)
     """What it has taken of the stocks so far, in all its attempts."""
+    cut_off: bool = False
+    """Whether it was given up in the middle, and no person has looked since what is at its station."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether it carries its sample."""
+        return bool(self.spec.moves_to) or self.spec.leaves
 
     def become(self, state: StepState) -> None:
         """Change the state.
@@ -71,6 +78,7 @@ class Experiment:
         priority: of its campaign.
         devices: which it takes that several stations have, by step.
         engine: version of the engine that decides for it.
+        cleared: whether a person has taken its containers out of the lab.
     """
 
     owner: str
@@ -96,6 +104,7 @@ class Experiment:
     priority: int = 0
     devices: dict[str, tuple[str, ...]] = field(default_factory=dict)
     engine: int = 1
+    cleared: bool = False
 
     @property
     def id(self) -> str:

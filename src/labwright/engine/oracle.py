@@ -116,7 +116,9 @@ def _alive(lab: LabCore) -> set[str]:
     for owner in lab.work.live:
         for one in lab.dispatcher.waits(owner):
             blockers = {f"{one.holder}/{one.holder_label}"}
-            if f"{one.kind}:{one.name}" in taken_out and not blockers & set(live):
+            resource = f"{one.kind}:{one.name}"
+            asked = lab.reservations.left_at(resource) if resource in lab.reservations.taken else resource
+            if asked in taken_out and not blockers & set(live):
                 blockers = set()  # a person is asked to take it away
             waits.setdefault(one.step_id, []).append(blockers)
     grown = True
@@ -194,8 +196,12 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
         holder = taken.get(resource)
         if holder is None or holder.step_id != run.step_id:
             yield f"step {run.step_id} runs without {resource}"
-    for resource in taken:
-        if resource.startswith("station:") and resource not in stations:
+    cut_off = {
+        f"station:{run.spec.station}" for one in live for run in one.steps.values() if run.cut_off and one.given_up
+    }
+    for resource, holder in taken.items():
+        left = not lab.work.has(holder.owner, holder.label) or resource in cut_off
+        if resource.startswith("station:") and resource not in stations and not left:
             yield f"{resource} is reserved without a holder"
     for experiment in live:
         lacks = [

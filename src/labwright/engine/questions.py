@@ -123,6 +123,13 @@ class Questions:
     def of_left_behind(self, experiment: Experiment, resource: str, left: str) -> Question:
         """Ask for what stands where a sample must pass, of an experiment that is over."""
         where = resource.replace(":", " ")
+        if resource.startswith("station:"):
+            text = (
+                f"sample {experiment.sample} waits for {where}, which was stopped in the middle of {left}; its "
+                "container may be in a gripper, where it came from, or where it was to go: take it out"
+            )
+            choices = {"removed": f"its container was taken out, and nothing is in the way of {where}"}
+            return self._ask(experiment, "", None, text, choices, frees=resource)
         text = f"sample {experiment.sample} waits for {where}, where the container of {left} was left; take it out"
         choices = {"removed": f"its container was taken out of {where}"}
         return self._ask(experiment, "", None, text, choices, frees=resource)

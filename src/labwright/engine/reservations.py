@@ -109,12 +109,20 @@ class Reservations:
         self._release(f"station:{run.spec.station}")
 
     def leave(self, experiment: Experiment) -> None:
-        """An experiment is over: all it had is free, except the position where its container still stands."""
+        """An experiment is over: all it had is free, except what its container may still be in the way of.
+
+        That is the position where it stands. If it was being carried, it may be in the gripper, or at either end of its
+        way; and it is not known where those of a preparation are.
+        """
+        carried = any(run.cut_off and run.moves for run in experiment.steps.values())
+        anywhere = experiment.engine > 1 and (carried or experiment.preparation) and not experiment.cleared
         for resource, holder in list(self.taken.items()):
             if not holder.of(experiment):
                 continue
             if resource == f"position:{experiment.stands_at}" and experiment.given_up:
                 continue  # no person has confirmed that it is empty
+            if anywhere and experiment.given_up and not resource.startswith("device:"):
+                continue
             self._release(resource)
 
     def leave_devices(self, experiment: Experiment, claims: frozenset[str]) -> None:
@@ -124,8 +132,18 @@ class Reservations:
                 self._release(resource)
 
     def free(self, resource: str) -> None:
-        """What stood there was taken away by a person."""
+        """What was left there was taken away by a person; from wherever it may have been, if it was being carried."""
+        holder = self.taken.get(resource)
         self._release(resource)
+        if holder is not None and resource.startswith("station:"):
+            for other in [name for name, one in self.taken.items() if _same(one, holder)]:
+                self._release(other)
+
+    def left_at(self, resource: str) -> str:
+        """Where a person is to look for what an experiment that is over has left: at its station first."""
+        holder = self.taken[resource]
+        stations = [name for name, one in self.taken.items() if name.startswith("station:") and _same(one, holder)]
+        return stations[0] if stations else resource
 
     def give(self, experiment: Experiment, resource: str) -> None:
         """An experiment has something that it uses already, unless another has it."""
@@ -144,6 +162,10 @@ class Reservations:
         if holder is not None:
             holder.become(resource, "released")
             self.dirty.resources.add(resource)
+
+
+def _same(one: Reservation, other: Reservation) -> bool:
+    return (one.owner, one.label) == (other.owner, other.label)
 
 
 def _needed(experiment: Experiment, spec: StepSpec) -> list[str]:

@@ -191,7 +191,7 @@ class Work:
             # A stopped station holds the sample that was there; in engine 1 it ended the campaign.
             return owner.stopped(outcome.error) if experiment.engine == 1 else self._ask(experiment, run, outcome)
         if owner.stop_asked or outcome.state == "stopped":
-            self._lost(experiment, run)
+            self._lost(experiment, run, owner)
             self.give_up(experiment, owner, owner.reason)
         elif outcome.state == "unknown":
             return self._ask(experiment, run, outcome)
@@ -274,7 +274,7 @@ class Work:
         for experiment in list(self.of(owner.campaign).values()):
             for run in experiment.running:
                 if run.state == "unknown":
-                    self._lost(experiment, run)
+                    self._lost(experiment, run, owner)
             self.questions.withdraw(experiment, owner.reason)
             self._let_go(experiment)
             self.give_up(experiment, owner, owner.reason)
@@ -302,10 +302,8 @@ class Work:
                     continue
                 self.material.use(experiment, run, used.get(run.step_id, {}))
                 if owner.stop_asked:
-                    run.become("failed")
                     run.error = "the controller ended while it was being stopped"
-                    self._off(run)
-                    self._touch(experiment, run)
+                    self._lost(experiment, run, owner)
                 else:
                     orders.append(self.order(experiment, run, owner))
             if owner.stop_asked:
@@ -481,7 +479,7 @@ class Work:
             settled = self._settle(experiment, run, question, question.doubt, event)
         if event.answer == "abandon":
             self._lost(experiment, run)
-            experiment.stands_at = ""
+            experiment.stands_at, experiment.cleared = "", True
             reason = f"given up by {event.by}: {event.because or question.text}"
             self.give_up(experiment, owner, reason, "equipment")
             if experiment.preparation:
@@ -512,7 +510,7 @@ class Work:
 
     def _taken_out(self, experiment: Experiment, event: Answered, owner: Owner) -> None:
         """A person has taken a sample's container out of the lab; nothing is left to be done for it."""
-        experiment.stands_at = ""
+        experiment.stands_at, experiment.cleared = "", True
         if not experiment.given_up:
             reason = f"taken out of the lab by {event.by}: {event.because or 'it was in the way of others'}"
             self.give_up(experiment, owner, reason)
@@ -526,9 +524,16 @@ class Work:
                 run.become("skipped")
                 self._touch(experiment, run)
 
-    def _lost(self, experiment: Experiment, run: StepRun) -> None:
+    def _lost(self, experiment: Experiment, run: StepRun, owner: Owner | None = None) -> None:
+        """Its station carries it out no longer; if its owner stops, what is there has not been seen to.
+
+        A station that was carrying something is not given to others before a person has looked at it.
+        """
         run.become("failed")
-        self._off(run)
+        run.cut_off = owner is not None and owner.stop_asked
+        self._at.pop(run.step_id, None)
+        if not (run.cut_off and (run.moves or experiment.preparation) and experiment.engine > 1):
+            self.reservations.release_station(run)
         self._touch(experiment, run)
 
     def _again(self, experiment: Experiment, run: StepRun) -> None:
