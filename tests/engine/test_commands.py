@@ -118,7 +118,9 @@ def test_a_command_without_a_wake_up_is_seen_while_nothing_happens(folder: LabFo
 
         def stop() -> None:
             deadline = time.monotonic() + 60
-            while run.controller._under_way and time.monotonic() < deadline:  # until the paused campaign is quiet
+            while (
+                run.controller.under_way.steps() and time.monotonic() < deadline
+            ):  # until the paused campaign is quiet
                 time.sleep(0.02)
             with sqlite3.connect(tmp_path / "journal.sqlite", timeout=30) as connection:
                 connection.execute(INSERT, (run.core.campaign, "stop", "{}", "kim", "lunch"))

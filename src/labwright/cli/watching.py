@@ -18,8 +18,8 @@ from labwright.cli.campaigns import Controller, choose, controller, go_on_words
 from labwright.cli.output import EXIT, console, emitted
 from labwright.cli.words import answer_command, lasting, note, question_words, told, valued, when
 from labwright.engine import CampaignCore, LabCore, replayed
-from labwright.engine.controller import LATE_S, LATE_TIMES
 from labwright.engine.events import PauseAsked, ResumeAsked, RunStep, StepEnded
+from labwright.engine.watchdog import LATE_S, LATE_TIMES
 from labwright.journal import Journal, LoggedEvent
 
 LOOK_S = 0.25

@@ -17,7 +17,7 @@ from queue import Empty
 import orjson
 import sqlalchemy as sa
 
-from labwright.clock import Mailbox, Repeating
+from labwright.clock import Mailbox
 from labwright.engine.admission import admit
 from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
@@ -51,6 +51,7 @@ from labwright.engine.latch import refuse_while_latched
 from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
 from labwright.engine.tables import take_changes
+from labwright.engine.watchdog import SILENCE_S, Watchdog
 from labwright.journal import (
     Command,
     Journal,
@@ -77,13 +78,6 @@ from labwright.model.protocol import StepOutcome
 from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.stations import Station, StationLink
 from labwright.stations.uses import Uses
-
-SILENCE_S = 600.0
-"""Wall seconds without any event, beyond what the running steps may take, after which they count as hung."""
-
-LATE_TIMES = 2.0
-LATE_S = 30.0
-"""A step is late after this many times its expected time and this many seconds more."""
 
 LEAVE_S = 60.0
 """Wall seconds that operations under way have to end when the controller leaves; then their devices are halted."""
@@ -223,8 +217,7 @@ class LabController:
         self._teller = Teller("the watcher of finished runs")
         self._by = by
         self._unattended = unattended
-        self._under_way: dict[str, RunStep] = {}
-        self._alarms: dict[str, Repeating] = {}
+        self.under_way = Watchdog(lab.clock, self._put)
         self._stopped: dict[LatchScope, str] = {}
         """What was latched, and why."""
         self._halted: set[LatchScope] = set()
@@ -307,12 +300,9 @@ class LabController:
 
     def patience_s(self) -> float | None:
         """Wall seconds to wait for the next event; None while only a person can end the wait."""
-        if not any(self._may_hang(name) for name in self._live):
-            return None
-        if self.lab.clock.stepped:
-            return SILENCE_S
-        longest_s = max((step.timeout_s for step in self._under_way.values()), default=0.0)
-        return SILENCE_S + longest_s / self.lab.clock.speed
+        step_s = self.under_way.wait_s(self._paused)
+        idle = any(self._may_hang(name) and not self._runs(name) for name in self._live)
+        return SILENCE_S if step_s is None and idle else step_s
 
     def ask_to_stop(self, why: str, *, now: bool) -> None:
         """End all campaigns: after the current operations, or now with all devices halted. Callable from anywhere.
@@ -356,8 +346,15 @@ class LabController:
         core = self.core.campaign(name)
         if not self.hosted[name].going or core.paused:
             return False  # set-points are restored, each within its own time
-        runs = any(step.order.campaign == name for step in self._under_way.values())
-        return runs or bool(core.asking) or not (core.questions or self._waits_for_reset(name))
+        return self._runs(name) or bool(core.asking) or not (core.questions or self._waits_for_reset(name))
+
+    def _runs(self, name: str) -> bool:
+        """Whether a station works on a sample of a campaign."""
+        return any(step.order.campaign == name for step in self.under_way.steps())
+
+    @property
+    def _paused(self) -> list[str]:
+        return [name for name in self._live if self.core.campaign(name).paused]
 
     def _waits_for_reset(self, name: str) -> bool:
         """Whether a person has to reset a stop before a campaign can continue."""
@@ -436,7 +433,9 @@ class LabController:
         try:
             happened = [self._events.get(patience_s), *self._events.more()]
         except Empty:
-            happened = [self._hung(name, patience_s) for name in self._live if self._may_hang(name)]
+            silent = [name for name in self._live if self._may_hang(name) and not self._runs(name)]
+            happened = [self._silent(name, patience_s) for name in silent]
+        happened += [self._hung(step) for step in self.under_way.hung(self._paused)]
         batch = _Batch(self)
         looked = False
         for one in happened:
@@ -491,10 +490,19 @@ class LabController:
         for station in self.stations.values():
             station.forget(name)
 
-    def _hung(self, name: str, patience_s: float | None) -> _Happened:
+    def _silent(self, name: str, patience_s: float | None) -> _Happened:
         waits = ", ".join(self.core.campaign(name).waits_for()) or "nothing"
-        why = f"nothing was heard for {patience_s:g} s while waiting for {waits}"
+        why = f"nothing was heard for {patience_s or 0:g} s while waiting for {waits}"
         return _Happened(name, StopAsked(why=why, now=True))
+
+    def _hung(self, step: RunStep) -> _Happened:
+        """A step should have ended by its time limit, and its station says nothing: its campaign is stopped."""
+        self.under_way.let_go(step.order.campaign)  # not every time that something happens elsewhere
+        why = (
+            f"nothing was heard of step {step.order.step_id} at {step.station} for {SILENCE_S:g} s after its limit of "
+            f"{step.timeout_s:g} s"
+        )
+        return _Happened(step.order.campaign, StopAsked(why=why, now=True))
 
     def _out_of_date(self, name: str, event: Event) -> bool:
         """Whether it means nothing: an end reported twice, an alarm about a step that has ended or is paused."""
@@ -503,9 +511,9 @@ class LabController:
         if not isinstance(event, StepLate):
             return False
         if self.core.campaign(name).paused:
-            self._alarms[event.step_id] = self.lab.clock.once(LATE_S, lambda: self._put(name, event))
+            self.under_way.ring_later(event)
             return True
-        return event.step_id not in self._under_way
+        return self.under_way.get(event.step_id) is None
 
     def _obey(self, command: Command, batch: _Batch) -> None:
         """Carry out a command, or answer why not."""
@@ -610,9 +618,7 @@ class LabController:
             for question in core.open_questions if self._unattended else ():
                 self._put(name, StopAsked(why=f"{UNANSWERED} {question.id}: {question.text}", by=self._by))
         if isinstance(event, StepEnded):
-            self._under_way.pop(event.outcome.step_id, None)
-            if (alarm := self._alarms.pop(event.outcome.step_id, None)) is not None:
-                alarm.cancel()
+            self.under_way.end(event.outcome.step_id)
             for path in map(self.runs.path, event.outcome.run_uids):
                 self._teller.tell(self._run_is_closed, path)
         self.on_event(event, core)
@@ -626,9 +632,11 @@ class LabController:
             case Ask(campaign=name, state=state):
                 self._ask(name, state)
             case RunStep(station=station, order=order):
-                self._watch_over(instruction)
+                self.under_way.start(instruction)
                 self.stations[station].start(order, self.epoch)
             case PauseStations(campaign=name, on=on):
+                if not on:
+                    self.under_way.let_go(name)
                 for link in self.stations.values():
                     link.pause(name, on=on, epoch=self.epoch)
             case StopStations(campaign=name, why=why, now=False):
@@ -644,14 +652,6 @@ class LabController:
                 self.hosted[name].end = instruction
                 self.desk.close(name)
 
-    def _watch_over(self, step: RunStep) -> None:
-        """Ring when a step takes far longer than it should."""
-        order = step.order
-        late_s = LATE_TIMES * order.expected_s + LATE_S
-        late = StepLate(step_id=order.step_id, running_s=late_s, expected_s=order.expected_s)
-        self._under_way[order.step_id] = step
-        self._alarms[order.step_id] = self.lab.clock.once(late_s, lambda: self._put(order.campaign, late))
-
     def _ask(self, name: str, state: CampaignState) -> None:
         """Ask the planner in its own process; lab time stands still on a stepped clock meanwhile."""
         thinking = self.lab.clock.actor("planner", busy=True)
@@ -665,7 +665,7 @@ class LabController:
 
     def _stop_steps(self, name: str, why: str) -> None:
         """None of a campaign's steps begins another operation."""
-        for step in list(self._under_way.values()):
+        for step in self.under_way.steps():
             if step.order.campaign == name:
                 self.stations[step.station].stop(step.order.step_id, why, now=False, epoch=self.epoch)
         if self._live == [name]:
@@ -719,9 +719,7 @@ class LabController:
             self._restoring.end()
             return
         steps = [
-            step
-            for step in list(self._under_way.values())
-            if scope.holds(step.station, step.order.campaign, step.order.label)
+            step for step in self.under_way.steps() if scope.holds(step.station, step.order.campaign, step.order.label)
         ]
         with ThreadPoolExecutor(max(1, len(steps)), thread_name_prefix="halt") as pool:
             for step in steps:
@@ -784,7 +782,7 @@ class LabController:
         for link in self.stations.values():
             link.stop(None, "the controller ends", now=False, epoch=self.epoch)
         deadline = time.monotonic() + LEAVE_S
-        left = set(self._under_way)
+        left = {step.order.step_id for step in self.under_way.steps()}
         while left and (wait_s := deadline - time.monotonic()) > 0:
             try:
                 one = self._events.get(wait_s)
@@ -798,8 +796,7 @@ class LabController:
         with self._taken:
             self._restoring.end()
             self._at_all_stations(lambda station: station.close())
-            for alarm in self._alarms.values():
-                alarm.cancel()
+            self.under_way.close()
 
     def _end_watching(self) -> None:
         self._teller.close(WATCHED_S)
@@ -828,7 +825,7 @@ class LabController:
 
     def finished(self, outcome: StepOutcome) -> None:
         """A station has ended a step. Callable from anywhere, and more than once for one step."""
-        if (step := self._under_way.get(outcome.step_id)) is not None:
+        if (step := self.under_way.get(outcome.step_id)) is not None:
             self._put(step.order.campaign, StepEnded(outcome=outcome))
 
 
