@@ -103,6 +103,9 @@ class AtOnce:
         params = {"x": self._chance.random(), "z": self._chance.random()}
         answered(Answer((Suggestion(params=params, rationale="by chance"),)))
 
+    def rest(self) -> None:
+        """There is nothing to give back."""
+
     def close(self) -> None:
         """There is nothing to end."""
 

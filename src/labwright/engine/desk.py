@@ -12,6 +12,9 @@ from labwright.planners import Answer, Worker
 AT_ONCE = 2
 """Planners that think at the same time; each uses a core, and the engine needs one too."""
 
+AWAKE = 4
+"""Workers that are kept ready, each a process of 100 MB; of more campaigns the one that thought longest ago rests."""
+
 
 class PlannerDesk:
     """Hands the asks of campaigns to their workers, in the order in which they came."""
@@ -20,6 +23,8 @@ class PlannerDesk:
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
         self._thinking: set[str] = set()
+        self._awake: dict[str, None] = {}
+        """Campaigns whose worker is ready, in the order in which they were asked last."""
         self._waiting: deque[tuple[str, CampaignState, Callable[[Answer], None]]] = deque()
 
     def open(self, campaign: str, worker: Worker) -> None:
@@ -37,6 +42,7 @@ class PlannerDesk:
         """A campaign has ended, and its worker with it; an ask of it is answered with an error."""
         with self._lock:
             worker = self._workers.pop(campaign, None)
+            self._awake.pop(campaign, None)
             dropped = [ask for ask in self._waiting if ask[0] == campaign]
             self._waiting = deque(ask for ask in self._waiting if ask[0] != campaign)
         for _, _, answered in dropped:
@@ -60,6 +66,14 @@ class PlannerDesk:
                 campaign, state, answered = ready
                 self._thinking.add(campaign)
                 worker = self._workers[campaign]
+                self._awake.pop(campaign, None)
+                self._awake[campaign] = None
+                idle = [one for one in self._awake if one not in self._thinking][: max(0, len(self._awake) - AWAKE)]
+                resting = [self._workers[one] for one in idle]
+                for one in idle:
+                    del self._awake[one]
+            for sleeper in resting:
+                sleeper.rest()
             worker.ask(state, 1, self._then(campaign, answered))
 
     def _may_think(self, campaign: str) -> bool:

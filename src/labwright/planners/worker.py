@@ -48,6 +48,9 @@ class Worker(Protocol):
     def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
         """Ask for `n` suggestions; `answered` is called exactly once, from this thread or another."""
 
+    def rest(self) -> None:
+        """Give back what it needs only while it thinks; the next ask takes it again."""
+
     def close(self) -> None:
         """End it; nothing is asked after this."""
 
@@ -110,6 +113,10 @@ class PlannerWorker:
                 target=self._carry_out, args=(state, n, answered), name=f"planner {self._spec.name}", daemon=True
             )
             self._thread.start()
+
+    def rest(self) -> None:
+        """End the process, unless it is thinking; the next ask starts another."""
+        self._end_idle()
 
     def close(self) -> None:
         """End the process; an ask under way is answered with an error before this returns.

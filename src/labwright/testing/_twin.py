@@ -481,6 +481,9 @@ class _Planner:
     def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
         answered(Answer(tuple(self._campaign.planner.ask(state, n))))
 
+    def rest(self) -> None:
+        """There is nothing to give back."""
+
     def close(self) -> None:
         """There is nothing to end."""
 
