@@ -1,4 +1,4 @@
-"""Campaign core, and the loop that drives it."""
+"""Decides what a lab does next, and does it: the core of a lab, and the controller that owns it."""
 
 from labwright.engine.campaign import (
     Campaign,
