@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TABLES ?= ../shared/data/tables
 
-.PHONY: help setup demo test test-backends lint soak bench bench-planners clean
+.PHONY: help setup demo test test-backends lint soak bench bench-planners drawing clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -49,6 +49,9 @@ bench: $(STAMP)  ## ratios against peers and limits; figures in benchmarks/READM
 bench-planners: $(STAMP)  ## the planner against other optimisers on TABLES=FOLDER, and apart on SEALED=FOLDER; see benchmarks/planners/README.md
 	@test -n "$(TABLES)" || { echo "make bench-planners TABLES=FOLDER: which folder holds the tables?"; exit 2; }
 	$(BIN)/python -m benchmarks.planners all --tables "$(TABLES)" $(if $(SEALED),--sealed "$(SEALED)")
+
+drawing: $(STAMP)  ## draw the house in docs/explanation/architecture.md from the code
+	$(BIN)/python -m benchmarks.house_picture
 
 clean:  ## delete .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -24,7 +24,7 @@ LOOK_S = 30.0
 
 LOOK = b"look"
 LARGEST = 8192
-"""Bytes of the largest datagram that is read; a longer one is cut off, and then not understood."""
+"""Bytes of the largest datagram that is read; of a longer one only the beginning is, and not understood."""
 
 
 class WakePort:
