@@ -71,11 +71,10 @@ def test_databroker_reads_them(lab: OpenLab, result: CampaignResult) -> None:
         assert (names[0], names[-1]) == ("start", "stop")
 
 
-def test_a_lab_whose_vials_are_used_takes_no_second_campaign(lab: OpenLab, result: CampaignResult) -> None:
-    again = lab.campaign("conductivity", budget=1)
-    assert repr(again) == "<conductivity: 1 experiments, planner gp, seed 1>"
-    with pytest.raises(RefusedError, match=r"has used this lab's containers and stocks"):
-        again.run()
+def test_a_second_campaign_on_a_lab_gets_only_what_the_first_has_left(lab: OpenLab, result: CampaignResult) -> None:
+    by = rf"is used up by {result.end.campaign}/cell_calibration"
+    with pytest.raises(RefusedError, match=rf"position standard_weak holds \(KCl_0_01\) {by}; .* comes back full"):
+        lab.campaign("conductivity", budget=1)
 
 
 def test_a_closed_lab_says_so(tmp_path: Path) -> None:

@@ -55,7 +55,6 @@ class OpenLab:
         self.name: str = self._lab.model.title
         self.simulated: bool = self._lab.simulated
         self._closed = False
-        self._used_by = ""
         self.devices: Mapping[str, LabDevice] = self._lab.devices
 
     def __enter__(self) -> OpenLab:
@@ -102,10 +101,14 @@ class OpenLab:
         """
         from labwright.cli.places import find_campaign
         from labwright.engine import load_campaign
+        from labwright.engine.filling import left_on
+        from labwright.journal import Journal, journal_file
 
         path = find_campaign(self._root, name)
+        with Journal.reading(journal_file(self.data)) as journal:
+            count = left_on(journal, self._lab)
         found = load_campaign(
-            self._lab.folder, path, budget=budget, seed=seed, planner=planner, simulated=self.simulated
+            self._lab.folder, path, budget=budget, seed=seed, planner=planner, simulated=self.simulated, count=count
         )
         return LabCampaign(found, self, self._lab, self._world)
 
@@ -168,30 +171,16 @@ class OpenLab:
 
         answer_question(journal_file(self.data), question, answer, by=by, because=reason, json=False)
 
-    def refuse_if_used(self) -> None:
-        """One campaign after the other, and none on what another has used up.
+    def refuse_if_closed(self) -> None:
+        """Start nothing on instruments that have been given back.
 
         Raises:
-            RefusedError: the lab is closed, a campaign runs, or its vials and stocks are used.
+            RefusedError: the lab is closed.
         """
         from labwright.model.errors import RefusedError
 
         if self._closed:
             raise RefusedError(f"{self.name} is closed; open it again")
-        if self._used_by:
-            raise RefusedError(
-                f"{self._used_by} runs or has used this lab's containers and stocks; close it, refill it (a simulated "
-                "lab comes back full) and open it again"
-            )
-
-    def claim(self, campaign: Campaign) -> None:
-        """The lab is this campaign's, and so are its containers and stocks."""
-        self._used_by = campaign.spec.name
-
-    def release(self, campaign: Campaign) -> None:
-        """Give the lab free after a campaign that uses nothing up."""
-        if not campaign.places and not any(one.worst_consumption_ml() for one in campaign.protocols.values()):
-            self._used_by = ""
 
 
 @dataclass(frozen=True)
@@ -236,8 +225,9 @@ class LabCampaign:
             deck_checked: has no effect any more; see `OpenLab.questions`.
 
         Raises:
-            RefusedError: another campaign has the lab or has used it up, one was interrupted, the instruments were
-                stopped and not reset, or the deck is in doubt (see `OpenLab.questions`); nothing was changed.
+            RefusedError: another campaign runs, too little is left of what it needs, one was interrupted, the
+                instruments were stopped and not reset, or the deck is in doubt (see `OpenLab.questions`); nothing was
+                changed.
             ConfigError: `deck_checked` was given, or the journal lacks the campaigns it is to learn from.
             NoJournalError: there is no place for a journal; nothing was started.
             JournalError: the journal refuses; everything was stopped, what was measured before is recorded.
@@ -248,7 +238,9 @@ class LabCampaign:
         from labwright.cli.running import interrupts
         from labwright.engine import CampaignRun
         from labwright.engine.earlier import learnt_from
+        from labwright.engine.filling import left_on
         from labwright.engine.lifecycle import close, decide, refuse_doubtful_deck
+        from labwright.engine.sufficing import check_material
         from labwright.journal import Journal, check_place, journal_file
         from labwright.model.errors import ConfigError, RefusedError
         from labwright.report import read_record
@@ -259,7 +251,7 @@ class LabCampaign:
                 "lab.answer(ID, 'clear', by=NAME, reason=TEXT)"
             )
         data, lab, campaign = self._owner.data, self._lab, self._campaign
-        self._owner.refuse_if_used()
+        self._owner.refuse_if_closed()
         check_place(data, self.spec.budget)
         with relayed(), Journal(journal_file(data)) as journal:
             journal.claim()
@@ -269,18 +261,17 @@ class LabCampaign:
                     f"{decision.resume} was interrupted; resume it with: labwright campaign run {self.spec.name}. To "
                     "end it and start another: run(new=True)"
                 )
-            refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, campaign.places)
+            check_material(lab.model, self.spec, campaign.protocols, left_on(journal, lab))
+            refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, bool(campaign.container))
             earlier = learnt_from(journal, campaign.spec, campaign.earlier, simulated=lab.simulated)
             campaign = replace(campaign, earlier=earlier)
             close(journal, decision, whoami())
-            self._owner.claim(campaign)
             run = CampaignRun(
                 lab, campaign, journal, data, _Shown(campaign, lab).take if progress else None, by=whoami()
             )
             with interrupts(run):
                 end = run.run()
             times_s = _times_s(read_record(journal, end.campaign).steps)
-        self._owner.release(campaign)
         report = write_report(data, end.campaign, world=self._world)
         return CampaignResult(campaign, end, report, lab.simulated, times_s)
 

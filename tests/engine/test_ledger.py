@@ -137,18 +137,21 @@ class Bench:
             assert confirmed == pytest.approx(1000 * sum(r["value"] for r in mine if r["state"] == "confirmed"), abs=9)
             in_doubt = sum(row["nl"] for row in mine if row["state"] in ("prepared", "unknown"))
             entries = [row for row in ledger if row["lot"] == stock]
-            assert -sum(row["change_nl"] for row in entries) == confirmed, stock
-            assert -sum(row["change_ml"] for row in entries) == pytest.approx(confirmed / 1e6, abs=1e-9), stock
+            first, *taken_of_it = entries
+            assert (first["why"], first["change_nl"]) == ("first fill", round(1e6 * filled_ml)), stock
+            assert -sum(row["change_nl"] for row in taken_of_it) == confirmed, stock
+            assert -sum(row["change_ml"] for row in taken_of_it) == pytest.approx(confirmed / 1e6, abs=1e-9), stock
             assert sum(row["unknown_nl"] for row in entries) == in_doubt, stock
             (lot,) = self.rows(schema.lot, schema.lot.c.name == stock)
-            assert round(1e6 * lot["usable_ml"]) == round(1e6 * (filled_ml - 0.5)) - confirmed, stock
-            assert round(1e6 * lot["unknown_ml"]) == in_doubt
+            assert (lot["count_nl"], lot["dead_nl"], lot["used_nl"]) == (first["change_nl"], 500_000, confirmed), stock
+            assert sum(row["change_nl"] for row in entries) == lot["count_nl"] - lot["used_nl"], stock
+            assert lot["unknown_nl"] == in_doubt
             pumped_ul = 1000 * (filled_ml - float(self.twin.world.syringes[lab_stock.pump].content.volume_ml))
             slack = (ROUNDING_UL + 1.0) * len(mine) + 0.02 * confirmed / 1000
             assert confirmed / 1000 - slack <= pumped_ul <= (confirmed + in_doubt) / 1000 + slack, stock
             taken[stock] = confirmed
         if self.core.over:
-            assert not any(row["reserved_ml"] for row in self.rows(schema.lot))
+            assert not any(row["reserved_nl"] for row in self.rows(schema.lot))
         return taken
 
 
@@ -177,7 +180,7 @@ def test_preparations_and_rinses_are_in_the_ledger(bench: Bench) -> None:
     by_why = Counter[str]()
     for row in bench.rows(schema.ledger, schema.ledger.c.lot == "rinse"):
         by_why[row["why"]] -= row["change_nl"]
-    assert by_why == {"preparation": 4_500_000, "experiment": 3_000_000}
+    assert by_why == {"first fill": -58_000_000, "preparation": 4_500_000, "experiment": 3_000_000}
 
 
 def test_a_given_up_sample_is_charged_what_it_took(bench: Bench) -> None:
@@ -257,7 +260,7 @@ def test_what_a_campaign_took_that_is_never_resumed_is_counted(bench: Bench) -> 
     with Journal(journal_file(bench.data)) as journal:
         close_unfinished(journal, journal.campaigns()[0], "begun anew", "Kim")
     assert bench.rows(schema.campaign)[0]["state"] == "stopped"
-    entries = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
+    _, *entries = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
     assert [(row["change_nl"], row["unknown_nl"], row["why"]) for row in entries] == [(0, 1_500_000, "preparation")]
     bench.assert_adds_up()
 

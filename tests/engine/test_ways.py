@@ -276,7 +276,7 @@ def test_stocks_are_promised_used_and_never_overdrawn() -> None:
     changes = lab.core.changes()
     lot = changes["lot", "real", "water"]
     assert lot is not None
-    assert (lot["usable_ml"], lot["reserved_ml"]) == (4.5, 3.0)
+    assert (lot["count_nl"] - lot["used_nl"], lot["reserved_nl"]) == (4_500_000, 3_000_000)
     spent = next(row for (table, *_), row in changes.items() if table == "ledger")
     assert spent is not None
     assert spent["change_ml"] == -3.0
@@ -289,10 +289,12 @@ def test_counted_stocks_are_used_as_operations_confirm_and_promises_are_released
     lab = Lab(protocol(STEP, results=("y",)), budget=3, counted=("water",))
     resources = lab.core.material
     lab.suggest(water=2.0)
-    assert (resources.left_ml("water"), resources.reserved_ml("water")) == (7.5, 2.0)
+    assert (resources.left_ml("water"), resources.lots["water"].promised_nl / 1e6) == (7.5, 2.0)
     lab.end("0001/a", "failed", used={"water": Used(nl=500_000, unknown_nl=1_000_000)})
-    assert (resources.left_ml("water"), resources.reserved_ml("water")) == (7.0, 0.0), "it is over: charged what came"
-    assert resources.used["water"] == Used(nl=500_000, unknown_nl=1_000_000)
+    assert (resources.left_ml("water"), resources.lots["water"].promised_nl / 1e6) == (7.0, 0.0), (
+        "it is over: charged what came"
+    )
+    assert resources.lots["water"].used == Used(nl=500_000, unknown_nl=1_000_000)
     entries = [row for key, row in lab.core.changes().items() if key[0] == "ledger" and row]
     assert [(row["change_nl"], row["unknown_nl"], row["step_id"]) for row in entries] == [
         (-500_000, 1_000_000, "c-1/0001/a")
@@ -304,10 +306,10 @@ def test_a_step_that_is_repeated_is_charged_all_it_took() -> None:
     lab = Lab(protocol(step, results=("y",)), counted=("water",))
     lab.suggest(water=2.0)
     lab.end("0001/a", "failed", used={"water": Used(nl=1_500_000)})
-    assert lab.core.material.reserved_ml("water") == 0.5
+    assert lab.core.material.lots["water"].promised_nl / 1e6 == 0.5
     lab.answer("again")
     lab.end("0001/a", used={"water": Used(nl=3_500_000)})
-    assert (lab.core.material.left_ml("water"), lab.core.material.reserved_ml("water")) == (4.0, 0.0)
+    assert (lab.core.material.left_ml("water"), lab.core.material.lots["water"].promised_nl / 1e6) == (4.0, 0.0)
 
 
 def test_a_half_dose_is_settled_by_its_count_whatever_the_answer() -> None:
@@ -324,8 +326,8 @@ def test_a_half_dose_is_settled_by_its_count_whatever_the_answer() -> None:
         settled = [str(one) for one in lab.answer(answer) if isinstance(one, Settle)]
         follow = {"rest": "24 rest", "again": "24 again"}.get(answer, "24 taken")
         assert settled == [f"settle c-1/0001/a#3 confirmed{'' if answer == 'done' else f' {follow}'}"]
-        assert lab.core.material.used["water"].nl == used_nl, answer
-        assert lab.core.material.used["water"].unknown_nl == (105_200 if answer == "done" else 0)
+        assert lab.core.material.lots["water"].used.nl == used_nl, answer
+        assert lab.core.material.lots["water"].used.unknown_nl == (105_200 if answer == "done" else 0)
     cannot = part.model_copy(update={"no_rest": "pump.volume: 2 ul is outside 5 to 3000 ul; nothing was sent"})
     lab = Lab(protocol(step, results=("y",)), counted=("water",))
     lab.suggest()
@@ -348,7 +350,7 @@ def test_a_campaign_ends_in_time_when_preparations_have_eaten_the_stock() -> Non
     assert (prepared.phase, prepared.tried) == ("completed", 0)
     assert prepared.reason == (
         "stock water is used up: 2 ml are needed, 1.5 ml are left (5.5 ml were pumped, 1 ml may have been); "
-        "refill it (inventory.yaml)"
+        "refill it and count it: labwright inventory recount STOCK=ML"
     )
     lab.suggest()  # nothing was declared, and still it was pumped
     lab.end("0001/a", used={"water": Used(nl=8_000_001)})

@@ -5,6 +5,7 @@ Nothing else in these tests knows how an engine is fed: whoever renames its insi
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,9 +41,10 @@ IN_JSON = ("spec", "trial", "choices", "params")
 def replay(journal: Journal, campaign: str, rows: Rows) -> Iterator[tuple[LoggedEvent, list[Any]]]:
     """Each event of a campaign, and what this version decides on it; `rows` become what it writes meanwhile."""
     lab = LabCore()
-    for logged in journal.events(campaign):
+    counts = journal.events("")  # of what the lab has: a campaign of an earlier version is upgraded with its first one
+    for logged in heapq.merge(journal.events(campaign), counts, key=lambda one: one.id):
         event = EVENTS.validate_python(logged.payload)
-        decided = decisions(lab.handle(campaign, event, logged.lab_time_s))
+        decided = decisions(lab.handle(logged.campaign, event, logged.lab_time_s))
         if isinstance(event, Started):
             _forget(rows, event.deck)
         for (table, *key), row in take_changes(lab).items():
@@ -51,7 +53,8 @@ def replay(journal: Journal, campaign: str, rows: Rows) -> Iterator[tuple[Logged
                 rows[str(table)].pop(place, None)
             else:
                 rows[str(table)][place] = rows[str(table)].get(place, {}) | dict(row)
-        yield logged, decided
+        if logged.campaign:
+            yield logged, decided
 
 
 def _forget(rows: Rows, deck: str) -> None:
@@ -103,13 +106,19 @@ def _as_then(rows: Rows) -> Rows:
         if row["label"]
     }
     places = {  # and whose container stood somewhere, is in them alone too
-        place: {name: value for name, value in row.items() if name != "label"}
+        place: {name: value for name, value in row.items() if name not in ("label", "since_s")}
         for place, row in rows["position"].items()
     }
+    lots = {place: _left(row) for place, row in rows["lot"].items()}  # when it was counted is in no earlier version's
     campaigns = {  # as is the best of a campaign
         place: {name: value for name, value in row.items() if name != "best"} for place, row in rows["campaign"].items()
     }
-    return {**rows, "trial": kept, "position": places, "campaign": campaigns}
+    return {**rows, "trial": kept, "position": places, "campaign": campaigns, "lot": lots}
+
+
+def _left(row: dict[str, Any]) -> dict[str, Any]:
+    usable_nl = row["count_nl"] - row["dead_nl"] - row["used_nl"]
+    return {"usable_nl": usable_nl} | {name: row[name] for name in ("unknown_nl", "reserved_nl")}
 
 
 def _same(column: str, then: Any, now: Any) -> bool:

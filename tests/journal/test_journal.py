@@ -71,19 +71,18 @@ def test_events_come_back_in_their_order_with_what_was_decided(journal: Journal,
 
 
 def test_an_event_and_what_it_changes_are_kept_together_or_not_at_all(journal: Journal) -> None:
-    lot = {"instruments": "real", "name": "water", "usable_ml": 5.0, "reserved_ml": 1.0, "unknown_ml": 0.25}
+    lot = {"instruments": "real", "name": "water", "count_nl": 5, "dead_nl": 0, "used_nl": 0}
+    lot |= {"unknown_nl": 0, "reserved_nl": 1, "since_s": None}
     journal.record([event("started", changes={("lot", "real", "water"): lot})])
-    journal.record([event("step_ended", changes={("lot", "real", "water"): {**lot, "usable_ml": 4.0}})])
-    assert [dict(row) for row in journal.rows(schema.lot)] == [{**lot, "usable_ml": 4.0}]
+    journal.record([event("step_ended", changes={("lot", "real", "water"): {**lot, "used_nl": 1}})])
+    assert [dict(row) for row in journal.rows(schema.lot)] == [{**lot, "used_nl": 1}]
 
     def broken(connection: Any) -> None:
         raise IllegalTransitionError("a bug")
 
     with pytest.raises(IllegalTransitionError):
-        journal.record(
-            [event("step_ended", changes={("lot", "real", "water"): {**lot, "usable_ml": 3.0}}, also=broken)]
-        )
-    assert journal.rows(schema.lot)[0]["usable_ml"] == 4.0
+        journal.record([event("step_ended", changes={("lot", "real", "water"): {**lot, "used_nl": 2}}, also=broken)])
+    assert journal.rows(schema.lot)[0]["used_nl"] == 1
     assert len(list(journal.events("c-1"))) == 2
 
 

@@ -250,7 +250,7 @@ def test_a_journal_of_0005_gets_decks_scopes_and_identities(place: str) -> None:
                 ("a-1", "0001", "stir"),
                 ("a-1", "0002", "dose"),
             ]
-        lots = {row["instruments"]: row["usable_ml"] for row in journal.rows(schema.lot)}
+        lots = {row["instruments"]: row["count_nl"] / 1e6 for row in journal.rows(schema.lot)}
         assert lots == {REAL: float(ord("c")), TWIN: float(ord("b"))}, "those of the newest campaign of each deck"
         for table in (schema.position, schema.reservation):
             holders = {row["instruments"]: row["campaign"] for row in journal.rows(table)}

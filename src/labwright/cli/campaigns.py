@@ -18,6 +18,7 @@ from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import figure
 from labwright.model.judging import best_of, counts, front
+from labwright.model.material import NL_PER_ML
 from labwright.model.records import Intent
 from labwright.model.states import OVER
 
@@ -266,7 +267,16 @@ def _judged(journal: Journal, row: dict[str, Any], *, alone: bool) -> dict[str, 
 def _stocks(journal: Journal, instruments: str) -> list[dict[str, Any]]:
     """What is left of the stocks of these instruments."""
     lot = schema.lot
-    return [dict(one) for one in journal.rows(lot, lot.c.instruments == instruments, order=lot.c.name)]
+    return [
+        {
+            "instruments": instruments,
+            "name": one["name"],
+            "usable_ml": (one["count_nl"] - one["dead_nl"] - one["used_nl"]) / NL_PER_ML,
+            "reserved_ml": one["reserved_nl"] / NL_PER_ML,
+            "unknown_ml": one["unknown_nl"] / NL_PER_ML,
+        }
+        for one in journal.rows(lot, lot.c.instruments == instruments, order=lot.c.name)
+    ]
 
 
 def _best_words(row: dict[str, Any]) -> str:

@@ -32,6 +32,8 @@ from labwright.engine import (
     started,
 )
 from labwright.engine.deck import HERE
+from labwright.engine.filling import left_on
+from labwright.engine.inventory import deck_count, inventory_words
 from labwright.engine.latch import what_waits
 from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
 from labwright.engine.upgrading import refuse_other_decisions
@@ -121,6 +123,7 @@ def submit_campaign(root: Path, name: str, options: RunOptions) -> str:
             seed=options.seed,
             planner=options.planner,
             simulated=options.instruments != "real",
+            count=deck_count(journal, options.instruments),
         )
         spec = campaign.spec.model_dump(mode="json")
         started_as = submit(journal, spec, folder.sha256, by=options.by or whoami())
@@ -179,6 +182,9 @@ def _campaign(folder: Any, journal: Journal, path: Path, lab: Any, decision: Dec
         campaign = resume_campaign(folder, first, changed=options.lab_changed)
         console.print(f"{decision.resume} was interrupted; resuming it (--new starts another)", markup=False)
         return campaign
+    count = left_on(journal, lab)
+    if count is not None and (words := inventory_words(count, folder.model)):
+        console.print(words, style="bold yellow", markup=False)
     campaign = load_campaign(
         folder,
         path,
@@ -187,8 +193,9 @@ def _campaign(folder: Any, journal: Journal, path: Path, lab: Any, decision: Dec
         planner=options.planner,
         journal=journal,
         simulated=lab.simulated,
+        count=count,
     )
-    refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, campaign.places)
+    refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, bool(campaign.container))
     return campaign
 
 

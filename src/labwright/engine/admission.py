@@ -9,6 +9,7 @@ from labwright.clock import LabClock
 from labwright.engine.campaign import Campaign, campaign_of
 from labwright.engine.commands import Submitted
 from labwright.engine.earlier import learnt_from
+from labwright.engine.filling import left_on
 from labwright.engine.lifecycle import refuse_doubtful_deck
 from labwright.journal import Journal
 from labwright.lab import Lab
@@ -54,6 +55,6 @@ def _admitted(lab: Lab, journal: Journal, submitted: Submitted, running: Collect
             f"{lab.folder.sha256[:12]}, now {submitted.lab_sha256[:12]}); start the controller again, so that it reads "
             "them, then hand the campaign over again"
         )
-    campaign = campaign_of(lab.folder, submitted.spec)
-    refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, campaign.places, running)
+    campaign = campaign_of(lab.folder, submitted.spec, left_on(journal, lab))
+    refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, bool(campaign.container), running)
     return campaign.learning(learnt_from(journal, campaign.spec, None, simulated=lab.simulated))

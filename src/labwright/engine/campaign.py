@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
+from labwright.engine.inventory import DeckCount
+from labwright.engine.sufficing import check_material
 from labwright.journal import Journal
 from labwright.journal.schema import KEY_LENGTH
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
@@ -18,8 +20,7 @@ from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
 from labwright.model.campaign import CampaignState, Earlier, Objective, OutcomeLimit
 from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
-from labwright.model.figures import figure
-from labwright.model.lab import Broken, LabModel
+from labwright.model.lab import Broken
 from labwright.model.protocol import ParameterSpec, ProtocolSpec
 from labwright.model.space import Categorical, Space
 from labwright.model.spec import CampaignSpec
@@ -48,19 +49,22 @@ class Campaign:
         spec: as written.
         protocols: the protocol and its preparations, by name.
         planner: who chooses.
-        places: positions with an empty container for a sample, in the order they will be used.
         earlier: campaigns it learns from; None if the journal was not looked into yet.
     """
 
     spec: CampaignSpec
     protocols: dict[str, LabProtocol]
     planner: Planner
-    places: tuple[str, ...]
     earlier: tuple[Earlier, ...] | None = None
 
     def learning(self, earlier: tuple[Earlier, ...]) -> Campaign:
         """The same, with the campaigns it learns from."""
         return replace(self, earlier=earlier)
+
+    @property
+    def container(self) -> str:
+        """The kind of container that each of its samples needs; empty if none."""
+        return self.protocols[self.spec.protocol].container
 
     @property
     def protocol_specs(self) -> list[ProtocolSpec]:
@@ -92,6 +96,7 @@ def load_campaign(
     journal: Journal | None = None,
     any_planner: bool = False,
     simulated: bool = False,
+    count: DeckCount | None = None,
 ) -> Campaign:
     """Read the campaign at `path` and check that the lab can carry it out.
 
@@ -103,12 +108,14 @@ def load_campaign(
         planner: another planner, by name, with its default options.
         journal: where earlier campaigns are looked up (`warm_start`); without, that is done when the campaign starts.
         simulated: whether it is to run on simulated instruments: it learns from campaigns on such only (`warm_start`).
-
+        count: what its deck has left; as the lab's files say if None.
         any_planner: whether the planner need not take account of all that the campaign asks for.
 
     Raises:
         MistakesError: every mistake in the file, with line and column.
-        ConfigError: the lab lacks empty containers, or enough of a stock; the planner asked for does not do.
+        ConfigError: the planner asked for does not do; by its files the lab has too few containers, or too little of a
+            stock.
+        RefusedError: its deck has not enough of them left.
     """
     file = campaign_file(folder.root, path)
     reading = examine(CampaignSpec, [file])
@@ -144,18 +151,20 @@ def load_campaign(
         ]
     if mistakes or chosen is None:
         raise MistakesError(mistakes)
-    return _fitting(folder, spec, protocols, chosen, earlier)
+    return _fitting(folder, spec, protocols, chosen, earlier, count)
 
 
-def campaign_of(folder: LabFolder, spec: CampaignSpec) -> Campaign:
+def campaign_of(folder: LabFolder, spec: CampaignSpec, count: DeckCount | None = None) -> Campaign:
     """A campaign from its spec, which was read and checked where its file is.
 
     Args:
         folder: the lab.
         spec: what is to be carried out.
+        count: what its deck has left; as the lab's files say if None.
 
     Raises:
         ConfigError: the lab cannot carry it out.
+        RefusedError: its deck has too little left.
     """
     protocols = {name: make_protocol(folder, name) for name in (spec.protocol, *spec.prepare)}
     for protocol in protocols.values():
@@ -163,7 +172,7 @@ def campaign_of(folder: LabFolder, spec: CampaignSpec) -> Campaign:
     chosen = load_planner(spec.planner)
     if short := _lacking(chosen, spec, {}):
         raise ConfigError(f"campaign {spec.name}: {short}")
-    return _fitting(folder, spec, protocols, chosen, None)
+    return _fitting(folder, spec, protocols, chosen, None, count)
 
 
 def _fitting(
@@ -172,6 +181,7 @@ def _fitting(
     protocols: dict[str, LabProtocol],
     planner: Planner,
     earlier: tuple[Earlier, ...] | None,
+    count: DeckCount | None,
 ) -> Campaign:
     """The campaign, if the lab has what it needs.
 
@@ -186,10 +196,9 @@ def _fitting(
             f"campaign {spec.name}: {spec.budget} experiments, but {pool.file} has {len(pool.rows)} candidates, each "
             "tried once; lower the budget or add candidates"
         )
-    places = _places(folder.model, spec, protocols[spec.protocol].container)
-    _check_stocks(folder.model, spec, protocols)
+    check_material(folder.model, spec, protocols, count)
     _check_keys(spec, protocols)
-    return Campaign(spec, protocols, planner, places, earlier)
+    return Campaign(spec, protocols, planner, earlier)
 
 
 def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = False) -> Campaign:
@@ -218,7 +227,7 @@ def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = Fals
                 f"protocol {spec.name} has other parameters, results or steps than when {started.campaign} was "
                 "started; put it back as it was, or start a new campaign"
             )
-    return Campaign(started.spec, protocols, load_planner(started.spec.planner), started.places, started.earlier)
+    return Campaign(started.spec, protocols, load_planner(started.spec.planner), started.earlier)
 
 
 def mistakes_without_lab(root: Path, path: Path) -> list[Mistake]:
@@ -405,18 +414,6 @@ def _check_moves(protocol: LabProtocol) -> None:
         )
 
 
-def _places(lab: LabModel, spec: CampaignSpec, container: str) -> tuple[str, ...]:
-    """Where the samples' empty containers stand; refuse a campaign that could run out of them."""
-    places = tuple(name for name, position in lab.positions.items() if container and position.holds == container)
-    if container and len(places) < spec.budget:
-        raise ConfigError(
-            f"campaign {spec.name}: {spec.budget} experiments need {spec.budget} positions that hold an empty "
-            f"{container}, the lab has {len(places)}; refill them (inventory.yaml, holds: {container}) or lower the "
-            "budget"
-        )
-    return places
-
-
 def _check_keys(spec: CampaignSpec, protocols: Mapping[str, LabProtocol]) -> None:
     """Refuse names that together make a step's key longer than the journal holds."""
     for name, protocol in protocols.items():
@@ -428,23 +425,3 @@ def _check_keys(spec: CampaignSpec, protocols: Mapping[str, LabProtocol]) -> Non
                     f"campaign {spec.name}: its name, protocol {name} and step {step.name} make a key of {most} "
                     f"characters, the journal holds {KEY_LENGTH}; shorten one of them by {most - KEY_LENGTH}"
                 )
-
-
-def _check_stocks(lab: LabModel, spec: CampaignSpec, protocols: dict[str, LabProtocol]) -> None:
-    """Refuse a campaign that could run a stock dry in the worst case."""
-    needed: dict[str, float] = {}
-    for name, times in [(spec.protocol, spec.budget), *((name, 1) for name in spec.prepare)]:
-        for stock, volume_ml in protocols[name].worst_consumption_ml().items():
-            needed[stock] = needed.get(stock, 0.0) + times * volume_ml
-    short = []
-    for stock, volume_ml in needed.items():
-        if stock not in lab.stocks:
-            raise ConfigError(unknown("stock", stock, list(lab.stocks)))
-        there = lab.stocks[stock].volume_ml - lab.stocks[stock].reserve_ml
-        if volume_ml > there:
-            short.append(f"  {stock}: may need {figure(volume_ml)} ml, {figure(there)} ml can be used")
-    if short:
-        raise ConfigError(
-            f"campaign {spec.name}: stocks may not last for {spec.budget} experiments; refill them (inventory.yaml) or "
-            "lower the budget:\n" + "\n".join(short)
-        )

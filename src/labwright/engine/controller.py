@@ -23,6 +23,7 @@ from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
 from labwright.engine.commands import LabStop, LatchReset, Submitted, event_of, lab_command_of, stop_now_of
 from labwright.engine.core import CampaignCore
+from labwright.engine.deck import HERE
 from labwright.engine.desk import PlannerDesk
 from labwright.engine.events import (
     ENGINE,
@@ -31,6 +32,7 @@ from labwright.engine.events import (
     Event,
     Finish,
     Instruction,
+    LabEvent,
     Noted,
     PauseStations,
     Proposed,
@@ -46,6 +48,7 @@ from labwright.engine.events import (
     StopStep,
     decisions,
 )
+from labwright.engine.filling import first_fill
 from labwright.engine.following import Follow, Follower
 from labwright.engine.latch import refuse_while_latched
 from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
@@ -103,7 +106,7 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Happened:
-    """An event of a campaign; of all campaigns under way if empty."""
+    """An event of a campaign; of all campaigns under way if empty, or of the lab."""
 
     campaign: str
     event: Event
@@ -228,7 +231,7 @@ class LabController:
         self._restoring = Restoring(lab, self.note)
         self.desk = PlannerDesk()
         resume = resume or {}
-        self.core = rebuilt_lab(journal, *resume)
+        self.core = rebuilt_lab(journal, *resume, instruments=lab.instruments)
         self._actor = lab.clock.actor("engine", busy=True)
         self._events: Mailbox[_Happened | _Admitted | _Look] = lab.clock.mailbox(self._actor)
         with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
@@ -244,6 +247,10 @@ class LabController:
             taken.callback(self.runs.close)
             self.recovered = recover(data / "runs")
             self.keeper = parts.keeper(journal)
+            new = lab.instruments == HERE and not (resume or lab.filled)
+            if (filled := first_fill(journal, lab.model, lab.instruments, by, new=new)) is not None:
+                self._put("", filled)
+            lab.filled = True
             taken.callback(self.desk.close_all)
             for name, campaign in resume.items():
                 used = used_so_far(self.keeper, self.core.campaign(name))
@@ -380,8 +387,7 @@ class LabController:
             simulated=lab.simulated,
             instruments=lab.instruments,
             by=by,
-            places=campaign.places,
-            lots_ml={stock: spec.volume_ml - spec.reserve_ml for stock, spec in lab.model.stocks.items()},
+            container=campaign.container,
             counted=Uses(lab.model).counted(lab.devices),
             learnt_s=learnt_s(self.journal, list(campaign.protocols), simulated=lab.simulated),
             earlier=campaign.earlier or (),
@@ -449,6 +455,9 @@ class LabController:
             if isinstance(one, _Admitted):
                 self._begin(one, batch)
                 continue
+            if isinstance(one.event, LabEvent):
+                batch.take("", one.event)
+                continue
             for name in [one.campaign] if one.campaign else self._live:
                 if self._under(name) and not self._out_of_date(name, one.event):
                     batch.take(name, one.event)
@@ -463,11 +472,12 @@ class LabController:
             batch.grant()
         if batch.kept:
             self.journal.record(batch.kept)
-            for name in dict.fromkeys(name for name, _ in batch.seen):
+            for name in dict.fromkeys(name for name, _ in batch.seen if name):
                 for follower in self._followers.get(name, ()):
                     follower.news()
         for name, event in batch.seen:
-            self._seen(name, event)
+            if name:
+                self._seen(name, event)
         for name in self._live if self._unattended else ():
             if not self._may_hang(name) and self.hosted[name].going and self._waits_for_reset(name):
                 self._put(name, StopAsked(why="no person is there to reset a stop that holds its samples", by=self._by))

@@ -42,7 +42,7 @@ from labwright.engine.events import (
     Vetoed,
 )
 from labwright.engine.experiment import Experiment, StepRun, devices_of
-from labwright.engine.material import Material
+from labwright.engine.material import CONTAINER, REFILL, Material
 from labwright.engine.proposals import Proposals, is_label, veto_words, wrong_veto
 from labwright.engine.questions import Question
 from labwright.engine.stopping import Stopping
@@ -148,6 +148,16 @@ class CampaignCore:
     def spec(self) -> CampaignSpec:
         """What is carried out."""
         return self.started.spec
+
+    @property
+    def container(self) -> str:
+        """The kind of container that each of its samples needs, as far as that is known; empty if none."""
+        return self.started.container or (CONTAINER if self.started.places else "")
+
+    @property
+    def refill(self) -> str:
+        """What a person does where a stock is used up."""
+        return "; refill it (inventory.yaml)" if self.engine == 1 else REFILL
 
     @property
     def trials(self) -> list[Trial]:
@@ -347,7 +357,7 @@ class CampaignCore:
         assert self._next is not None  # noqa: S101 - it is the wish
         (suggestion, uses_ml), self._next = self._next, None
         if begun.lacking:
-            self._drain("completed", f"{begun.lacking}; refill it (inventory.yaml)")
+            self._drain("completed", begun.lacking)
             return
         self._begin_trial(self.proposals.add_experiment(self.tried + 1, suggestion), uses_ml, begun.place)
 
@@ -493,7 +503,6 @@ class CampaignCore:
             self.proposals.change(index, cost=cost)
             self.spent += cost
         parameters = {**{k: float(v) for k, v in params.items()}, **spec.fixed}
-        self.material.take_place(place)
         protocol = self._protocol(spec.protocol)
         label = self.trials[index].id
         wanted = frozenset(result.name for result in protocol.results).union(spec.outcomes)
@@ -502,6 +511,8 @@ class CampaignCore:
             uses_ml,
         )  # fmt: skip
         self._trials_of[label] = index
+        if self.engine == 1:
+            self.material.take_place(experiment)
         self._begin(experiment)
         self.material.promise(uses_ml)
 
@@ -521,7 +532,7 @@ class CampaignCore:
         left = self.spec.budget - self.tried - len(self.proposed)
         self._expect(left > 0, event, f"the budget of {self.spec.budget} experiments is spent or promised")
         lacking = self.material.lacking(self.proposals.wanted_ml(event.uses_ml))
-        self._expect(not lacking, event, f"{lacking}; refill it (inventory.yaml)")
+        self._expect(not lacking, event, f"{lacking}{self.refill}")
         self.proposals.want(event.suggestion, event.uses_ml)
 
     def _veto(self, event: Vetoed) -> None:

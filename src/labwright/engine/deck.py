@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from labwright.engine.core import CampaignCore
 from labwright.engine.events import DeckChecked, Started
 from labwright.engine.experiment import Experiment
+from labwright.engine.inventory import DeckCount, deck_count
 from labwright.engine.lab import LabCore
 from labwright.engine.recovery import campaigns_on, close_unfinished, replayed, started
 from labwright.journal import Journal, instruments_words, schema
@@ -149,10 +150,20 @@ class _History:
     last_lab_s: float = 0.0
 
 
-def moves_containers(protocols: Iterable[ProtocolSpec], places: Iterable[str] = ()) -> bool:
-    """Whether a campaign moves containers, so that it must know where they stand."""
+def takes_containers(first: Started) -> bool:
+    """Whether a campaign takes containers from their positions."""
+    return bool(first.container or first.places)
+
+
+def moves_containers(protocols: Iterable[ProtocolSpec], takes: bool = False) -> bool:
+    """Whether a campaign moves containers, so that it must know where they stand.
+
+    Args:
+        protocols: of the campaign, its preparations included.
+        takes: whether it takes containers from their positions.
+    """
     steps = [step for protocol in protocols for step in protocol.steps]
-    return any(places) or any(step.moves_to or step.leaves or step.keeps for step in steps)
+    return takes or any(step.moves_to or step.leaves or step.keeps for step in steps)
 
 
 def deck_question(journal: Journal, instruments: str, running: Collection[str] = ()) -> DeckQuestion | None:
@@ -176,7 +187,7 @@ def deck_question(journal: Journal, instruments: str, running: Collection[str] =
         if began is not None and last_id < began:
             return None  # it had ended, and its deck was looked at, before the ones after it began
         first = started(journal, campaign)
-        if moves_containers(first.protocols, first.places):
+        if moves_containers(first.protocols, takes_containers(first)):
             began = first_id
             if campaign not in running and (question := _question(journal, first, instruments)) is not None:
                 return question
@@ -204,7 +215,7 @@ def newer_on_deck(journal: Journal, campaign: str) -> str:
             return ""
         if where == mine:
             first = started(journal, other)
-            if moves_containers(first.protocols, first.places):
+            if moves_containers(first.protocols, takes_containers(first)):
                 return other
     return ""
 
@@ -241,6 +252,7 @@ def answer_deck(journal: Journal, question: DeckQuestion, answer: str, *, by: st
     table, taken = schema.question, schema.reservation
     left = sa.delete(taken).where(taken.c.instruments == question.instruments, taken.c.campaign == question.campaign)
     known = sa.select(table.c.state).where(table.c.id == question.id)
+    looked_at = _looked_at(question, last.last_lab_s)
 
     def work(connection: sa.Connection) -> bool:
         if connection.execute(known).scalar() == "answered":
@@ -248,10 +260,25 @@ def answer_deck(journal: Journal, question: DeckQuestion, answer: str, *, by: st
         journal.statements.put(connection, "event", [row])
         journal.statements.put(connection, "question", [question.row(event)])
         connection.execute(left)
+        for update in looked_at:
+            connection.execute(update)
         return True
 
     if not journal.write_alone(work):
         raise RefusedError(f"{question.id} has been answered by another person meanwhile; nothing was recorded")
+
+
+def _looked_at(question: DeckQuestion, at_s: float) -> list[sa.Update]:
+    """What a campaign has left is out of the lab, and what it has used up is replaced, in the table of positions."""
+    held, experiment = schema.position, schema.experiment
+    its = sa.and_(held.c.instruments == question.instruments, held.c.campaign == question.campaign, held.c.holds != "")
+    over = sa.select(experiment.c.label).where(
+        experiment.c.campaign == question.campaign, experiment.c.state == "complete"
+    )
+    return [
+        sa.update(held).where(its, held.c.used_up).values(campaign="", label="", since_s=at_s, used_up=False),
+        sa.update(held).where(its, held.c.label.not_in(over)).values(holds="", since_s=at_s),
+    ]
 
 
 def deck_history(journal: Journal, campaign: str) -> _History:
@@ -265,8 +292,9 @@ def deck_history(journal: Journal, campaign: str) -> _History:
 
 
 def _question(journal: Journal, first: Started, instruments: str) -> DeckQuestion | None:
-    if _nothing_left(journal, first.campaign):
-        return _used_up_alone(journal, first, instruments)
+    count = deck_count(journal, instruments)
+    if _nothing_left(journal, first.campaign):  # what was used up the deck's count knows, if there is one
+        return _used_up_alone(journal, first, instruments) if count is None else None
     history = deck_history(journal, first.campaign)
     core = history.core
     if core.deck_checked is not None:
@@ -280,7 +308,9 @@ def _question(journal: Journal, first: Started, instruments: str) -> DeckQuestio
             look_at += [one.place, one.stands_at, *(run.spec.moves_to for run in _left(one))]
             if one.preparation:
                 look_at += [name for step in one.protocol.steps for name in (step.moves_to, *step.keeps)]
-    if not doubts and not used_up:
+    if count is not None:
+        used_up = {place: by for place, by in used_up.items() if _used_up_by(count, place, first.campaign)}
+    if not doubts and (count is not None or not used_up):
         return None
     ended = f"{core.phase} ({core.reason})" if core.over else "was interrupted in the middle, and no controller runs it"
     return DeckQuestion(
@@ -325,6 +355,12 @@ def _nothing_left(journal: Journal, campaign: str) -> bool:
     table = schema.experiment
     states = {row["state"] for row in journal.rows(table, table.c.campaign == campaign)}
     return bool(rows) and rows[0]["state"] == "completed" and states <= {"complete"}
+
+
+def _used_up_by(count: DeckCount, position: str, campaign: str) -> bool:
+    """Whether a position holds what a campaign has used up, and no person has replaced it."""
+    held = count.holds.get(position)
+    return held is not None and bool(held.kind) and held.campaign == campaign
 
 
 def _doubt(one: Experiment) -> ContainerDoubt | None:

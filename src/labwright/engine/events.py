@@ -30,8 +30,10 @@ class Started(Frozen):
         simulated: whether the instruments are.
         instruments: which: ``real``, simulated in the controller's own process (``here``), or where else.
         by: who started it.
-        places: positions with an empty container for a sample, in the order of their use.
-        lots_ml: what can be used of each stock.
+        places: positions with an empty container for a sample, in the order of their use, as a campaign of an earlier
+            version found them full; empty since what there is belongs to the lab (`Stocked`).
+        lots_ml: what can be used of each stock; as `places`.
+        container: the kind of container that each of its samples needs; empty if none.
         counted: stocks whose use is counted by the confirmed operations of their pumps; of the others an experiment
             takes what its protocol promised, as of all stocks in campaigns of earlier releases.
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
@@ -53,6 +55,7 @@ class Started(Frozen):
     by: str = ""
     places: tuple[str, ...] = ()
     lots_ml: dict[str, float] = {}
+    container: str = ""
     counted: tuple[str, ...] = ()
     learnt_s: dict[str, float] = {}
     earlier: tuple[Earlier, ...] = ()
@@ -122,12 +125,14 @@ class Granted(Frozen):
         begins: experiments that begin, or cannot.
         steps: ids of steps that begin, each with its station, positions and devices.
         removals: what a person is asked to take out of the lab.
+        lacking: experiments that are given up before anything of them begins, and what they lack, in words; by label.
     """
 
     kind: Literal["granted"] = "granted"
     begins: tuple[Begun, ...] = ()
     steps: tuple[str, ...] = ()
     removals: tuple[Removal, ...] = ()
+    lacking: dict[str, str] = {}
 
 
 class Suggested(Frozen):
@@ -290,6 +295,57 @@ class DeckChecked(Frozen):
     because: str
 
 
+class Stocked(Frozen):
+    """A deck has its first material; an event of the lab, as `Recounted` is.
+
+    Attributes:
+        lots_nl: what is there of each stock, nanolitres.
+        dead_nl: what must stay of it.
+        unknown_nl: what of it may be gone already.
+        containers: the kind of container at each position, in the order of their use; empty where none stands.
+        used_up: positions whose container has served, and the ``campaign/label`` that it served.
+        inventory: hash of what the lab's files say of stocks and containers.
+        by: who has started the controller.
+        because: where the numbers are from.
+    """
+
+    kind: Literal["stocked"] = "stocked"
+    lots_nl: dict[str, int] = {}
+    dead_nl: dict[str, int] = {}
+    unknown_nl: dict[str, int] = {}
+    containers: dict[str, str] = {}
+    used_up: dict[str, str] = {}
+    inventory: str = ""
+    by: str = ""
+    because: str = ""
+
+
+class Recounted(Frozen):
+    """A person has counted, or refilled, what is there.
+
+    Attributes:
+        lots_nl: what is there of each stock that was counted, nanolitres.
+        dead_nl: what must stay of it.
+        containers: the kind of unused container at each position that was looked at; empty where none stands.
+        used: what the steps under way had taken by then, by step and stock.
+        inventory: hash of what the lab's files say of stocks and containers.
+        by: the person.
+        because: why.
+    """
+
+    kind: Literal["recounted"] = "recounted"
+    lots_nl: dict[str, int] = {}
+    dead_nl: dict[str, int] = {}
+    containers: dict[str, str] = {}
+    used: dict[str, dict[str, Used]] = {}
+    inventory: str = ""
+    by: str = ""
+    because: str = ""
+
+
+LabEvent = Stocked | Recounted
+"""What happens to the lab, and to none of its campaigns."""
+
 Event = Annotated[
     Started
     | Resumed
@@ -308,7 +364,9 @@ Event = Annotated[
     | StopAsked
     | SampleStopAsked
     | Answered
-    | DeckChecked,
+    | DeckChecked
+    | Stocked
+    | Recounted,
     Field(discriminator="kind"),
 ]
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)

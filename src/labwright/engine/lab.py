@@ -12,12 +12,23 @@ from dataclasses import dataclass
 from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.dispatch import Dispatcher
-from labwright.engine.events import Begun, DeckChecked, Event, Granted, Instruction, Removal, Started
+from labwright.engine.events import (
+    Begun,
+    DeckChecked,
+    Event,
+    Granted,
+    Instruction,
+    LabEvent,
+    Recounted,
+    Removal,
+    Started,
+    Stocked,
+)
 from labwright.engine.experiment import Experiment, StepRun
-from labwright.engine.material import Material
+from labwright.engine.material import REPLACE, Material, no_container
 from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
-from labwright.engine.work import Work
+from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
 
 
@@ -82,16 +93,21 @@ class LabCore:
         self.work.look.update(one.id for live in self.work.live.values() for one in live.values())
 
     def handle(self, campaign: str, event: Event, at_s: float) -> list[Instruction]:
-        """Take an event of a campaign; what is to be done now.
+        """Take an event of a campaign, or of the lab; what is to be done now.
 
         Args:
-            campaign: its id.
+            campaign: its id; empty for an event of the lab.
             event: what has happened.
             at_s: when, in lab time, as the journal keeps it.
 
         Raises:
             IllegalEventError: the event does not fit the state, which is as before.
         """
+        self.material.now_s = at_s
+        if isinstance(event, LabEvent):
+            self._take_of_lab(event)
+            self.now_s = at_s
+            return []
         if isinstance(event, DeckChecked) and campaign not in self.campaigns:
             self._free(campaign)
             return []
@@ -103,7 +119,9 @@ class LabCore:
             self.turns += 1
             core.turn = self.turns
             self.instruments = self.instruments or event.deck
-            self._stock(event)
+            self.material.counted = frozenset(event.counted)
+            if event.places or event.lots_ml:
+                self.material.begin_full(event.places, event.lots_ml)
         decided += self.work.settle(self.campaigns)
         if core.engine == 1:
             self._begin(core)
@@ -112,6 +130,8 @@ class LabCore:
         if core.engine == 1 and not (core.paused or core.stop_asked):
             decided += [self._start(experiment, run) for experiment, run in self.dispatcher.first_come(campaign)]
         if isinstance(event, Granted):
+            for label, words in event.lacking.items():
+                decided += self._give_up(core, core.live[label], words)
             taken = [self.dispatcher.taken(campaign, step_id) for step_id in event.steps]
             decided += [self._start(experiment, run) for experiment, run in taken]
             for removal in event.removals:
@@ -128,13 +148,18 @@ class LabCore:
         Args:
             at_s: lab time, at which it is recorded.
         """
-        self.now_s = at_s
+        self.now_s = self.material.now_s = at_s
         begins: dict[str, list[Begun]] = {}
         decided: dict[str, list[Instruction]] = {}
         for core in sorted(self.campaigns.values(), key=_by_priority):
             if core.engine > 1 and (begun := self._begin(core)):
                 begins[core.campaign] = begun
                 decided[core.campaign] = self.work.settle(self.campaigns) + core.advance()
+        lacking: dict[str, dict[str, str]] = {}
+        for experiment, words in self._lacking_before_they_begin():
+            lacking.setdefault(experiment.owner, {})[experiment.label] = words
+            given_up = self._give_up(self.campaigns[experiment.owner], experiment, words)
+            decided[experiment.owner] = decided.get(experiment.owner, []) + given_up
         steps: dict[str, list[str]] = {}
         for experiment, run in self.dispatcher.ready():
             steps.setdefault(experiment.owner, []).append(run.step_id)
@@ -150,6 +175,7 @@ class LabCore:
                 begins=tuple(begins.get(campaign, ())),
                 steps=tuple(steps.get(campaign, ())),
                 removals=tuple(removals.get(campaign, ())),
+                lacking=lacking.get(campaign, {}),
             )
             granted.append(Grant(campaign, event, instructions + self._finish(self.campaigns[campaign])))
         return granted
@@ -176,24 +202,84 @@ class LabCore:
         """A person has looked where a campaign's samples were left: they stand nowhere any more."""
         for resource in self.reservations.of_owner(campaign):
             self.reservations.free(resource)
+        self.material.looked_at(campaign)
 
-    def _stock(self, event: Started) -> None:
-        """A campaign begins with the material that its lab has for it."""
-        self.material.places = list(event.places)
-        self.material.lots_ml = dict(event.lots_ml)
-        self.material.counted = frozenset(event.counted)
-        self.dirty.lots.update(event.lots_ml)
+    def _take_of_lab(self, event: LabEvent) -> None:
+        """What is there was counted.
+
+        Raises:
+            IllegalEventError: it cannot be known now what is there: it is just being taken, or a sample stands there.
+        """
+        if isinstance(event, Stocked):
+            self.material.fill(event)
+            for resource, holder in list(self.reservations.taken.items()):
+                if not self.work.has(holder.owner, holder.label):
+                    self.reservations.free(resource)
+            return
+        self._refuse_what_is_under_way(event)
+        for step_id, used in event.used.items():
+            if self.work.runs(step_id):
+                self.material.use(*self.work.find(step_id), used)
+        self.material.recount(event)
+        for position in event.containers:
+            self.reservations.free(f"position:{position}")
+
+    def _refuse_what_is_under_way(self, event: Recounted) -> None:
+        """Nothing is counted that changes while it is looked at."""
+        live = [experiment for experiments in self.work.live.values() for experiment in experiments.values()]
+        for position in event.containers:
+            holder = self.reservations.taken.get(f"position:{position}")
+            if holder is not None and not self.work.has(holder.owner, holder.label):
+                holder = None
+            whose = f"{holder.owner}/{holder.label}" if holder is not None else ""
+            whose = whose or next((one.id for one in live if one.stands_at == position), "")
+            if whose:
+                raise IllegalEventError(f"position {position} is in use by experiment {whose}, which is under way")
+        for run in (run for experiment in live for run in experiment.steps.values()):
+            if run.state in ("done", "failed", "skipped"):
+                continue
+            for stock, used in {**run.used, **event.used.get(run.step_id, {})}.items():
+                if stock in event.lots_nl and used.unknown_nl:
+                    raise IllegalEventError(
+                        f"stock {stock}: step {run.step_id} is taking from it, or it is not known what that step has "
+                        "taken; wait until it has ended, or answer its question, and count again"
+                    )
 
     def _begin(self, core: CampaignCore) -> list[Begun]:
         """Begin the experiments that a campaign wants and for which there is room, as far as the material lasts."""
         begun = []
         while (wish := core.wishes()) is not None:
-            lacking = self.material.lacking(wish.uses_ml)
-            begun.append(
-                Begun(proposal=wish.proposal, place="" if lacking else self.material.next_place(), lacking=lacking)
+            lacking, place = (
+                self.material.lacking(wish.uses_ml),
+                self.material.next_place(core.started.container, core.started.places),
             )
+            if lacking and not (core.engine == 1 and wish.proposal):
+                lacking += core.refill
+            elif core.engine > 1 and core.container and not place:
+                lacking = no_container(core.container)
+            begun.append(Begun(proposal=wish.proposal, place="" if lacking else place, lacking=lacking))
             core.begin(begun[-1])
         return begun
+
+    def _lacking_before_they_begin(self) -> list[tuple[Experiment, str]]:
+        """Experiments of which no step has started, and none can: what they would use up is used up by another."""
+        held = self._held()
+        waiting = [
+            experiment
+            for owner, experiments in self.work.live.items()
+            if owner not in held
+            for experiment in experiments.values()
+            if experiment.protocol.uses_up and experiment.state == "accepted" and not experiment.given_up
+        ]
+        found = [(experiment, self.material.used_up(experiment)) for experiment in waiting]
+        return [(experiment, f"{words}; {REPLACE}") for experiment, words in found if words]
+
+    def _give_up(self, core: CampaignCore, experiment: Experiment, words: str) -> list[Instruction]:
+        """No step of it has started, and none will."""
+        what = "preparation" if experiment.preparation else "experiment"
+        self.work.give_up(experiment, core, f"{what} {experiment.label}: {words}", "equipment")
+        core.fail(f"{what} {experiment.label}: {words}")
+        return self.work.settle(self.campaigns) + core.advance()
 
     def _held(self) -> set[str]:
         """Campaigns none of whose steps `grant` lets begin now; those of engine 1 begin when they handle an event."""

@@ -126,7 +126,7 @@ def refuse_doubtful_deck(
     journal: Journal,
     instruments: str,
     protocols: Sequence[ProtocolSpec],
-    places: Sequence[str] = (),
+    takes: bool = False,
     running: Collection[str] = (),
 ) -> None:
     """Let no campaign move containers while it is in doubt where others stand: the arm could drive into one.
@@ -135,13 +135,13 @@ def refuse_doubtful_deck(
         journal: of the lab; only read.
         instruments: on which the campaign is to run.
         protocols: of the campaign, its preparations included.
-        places: positions it takes containers from.
+        takes: whether it takes containers from their positions.
         running: campaigns that the controller works on now; it knows where their containers stand.
 
     Raises:
         RefusedError: with what to look at, and the command that answers.
     """
-    if not moves_containers(protocols, places):
+    if not moves_containers(protocols, takes):
         return
     question = deck_question(journal, instruments, running)
     if question is not None:

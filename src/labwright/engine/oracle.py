@@ -221,5 +221,25 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
     places = [experiment.stands_at for experiment in live if experiment.stands_at]
     if len(places) != len(set(places)):
         yield f"two samples stand at one position: {places}"
-    if any(value < -1e-9 for value in lab.material.promised_ml.values()):
-        yield "a stock is promised less than nothing"
+    for stock, lot in lab.material.lots.items():
+        if lot.promised_nl < 0:
+            yield f"stock {stock} is promised less than nothing"
+        if lot.used.unknown_nl < 0:
+            yield f"of stock {stock} less than nothing may be gone"
+    yield from _broken_positions(lab)
+
+
+def _broken_positions(lab: LabCore) -> Iterator[str]:
+    """A container stands where its sample stands, and nowhere else."""
+    for experiments in lab.work.live.values():
+        for experiment in experiments.values():
+            if experiment.engine == 1 or experiment.preparation:
+                continue
+            mine = [
+                position
+                for position, held in lab.material.holds.items()
+                if held.kind and (held.campaign, held.label) == (experiment.owner, experiment.label)
+            ]
+            used_up = [one for one in mine if one in experiment.protocol.uses_up]
+            if [one for one in mine if one not in used_up] != ([experiment.stands_at] if experiment.stands_at else []):
+                yield f"experiment {experiment.id} is at {experiment.stands_at!r}, its container at {mine}"

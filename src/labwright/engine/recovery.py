@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from labwright.engine.core import CampaignCore
 from labwright.engine.events import ENGINE, EVENTS, Event, Instruction, Resumed, Started, StopAsked, decisions
+from labwright.engine.inventory import restore_material
 from labwright.engine.lab import LabCore
 from labwright.engine.tables import take_changes
 from labwright.journal import Journal, LoggedEvent, NewEvent, StepJournal
@@ -100,20 +101,31 @@ def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
     return rebuilt_lab(journal, campaign).campaign(campaign)
 
 
-def rebuilt_lab(journal: Journal, *campaigns: str) -> LabCore:
-    """The core of a lab as the last events of its campaigns left it; empty without campaigns.
+def rebuilt_lab(journal: Journal, *campaigns: str, instruments: str = "") -> LabCore:
+    """The core of a lab as the last events of its campaigns left it, with the material that its deck has.
+
+    Args:
+        journal: that keeps them.
+        campaigns: ids of those that are under way, all on one deck.
+        instruments: which deck (`Lab.instruments`); that of the campaigns if empty.
 
     Raises:
         ConfigError: there is no such campaign.
         JournalError: an event cannot be understood.
     """
     lab = LabCore()
-    for logged in heapq.merge(*(journal.events(campaign) for campaign in campaigns), key=lambda logged: logged.id):
+    if campaigns and not instruments:
+        instruments = started(journal, campaigns[0]).deck
+    of_lab = (logged for logged in journal.events("") if logged.instruments == instruments)
+    of_campaigns = (journal.events(campaign) for campaign in campaigns)
+    for logged in heapq.merge(of_lab, *of_campaigns, key=lambda logged: logged.id):
         lab.handle(logged.campaign, understood(journal, logged), logged.lab_time_s)
         lab.dirty.clear()
     for campaign in campaigns:
         if lab.campaign(campaign).phase == "draft":
             raise ConfigError(f"{journal.name}: {unknown('campaign', campaign, journal.campaigns())}")
+    lab.instruments = instruments
+    restore_material(journal, lab)
     return lab
 
 

@@ -98,7 +98,7 @@ _DURATIONS = _Shape.of(Durations, "learnt_s")
 _PROPOSALS = _Shape.of(Proposals, "campaign", "dirty", "trials")
 _EXPERIMENT = _Shape.of(Experiment, "protocol", "steps", "wanted")
 _STEP = _Shape.of(StepRun, "spec")
-_MATERIAL = _Shape.of(Material, "dirty", "counted")
+_MATERIAL = _Shape.of(Material, "dirty", "counted", "now_s")
 _RESERVATIONS = _Shape.of(Reservations, "dirty")
 _QUESTIONS = _Shape.of(Questions, "dirty")
 
@@ -204,6 +204,7 @@ def _loaded(
     lab.now_s, lab.instruments, lab.turns = kept["now_s"], kept["instruments"], kept["turns"]
     lab.work.turns = kept["experiments_turns"]
     vars(lab.material).update(_MATERIAL.load(kept["material"]), counted=frozenset(kept["material"]["counted"]))
+    lab.material.now_s = lab.now_s
     vars(lab.reservations).update(_RESERVATIONS.load(kept["reservations"]))
     vars(lab.work.questions).update(_QUESTIONS.load(kept["questions"]))
     others = [name for name in kept["campaigns"] if only is not None and name not in only]

@@ -10,7 +10,7 @@ from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.lab import LabCore
-from labwright.model.material import NL_PER_ML
+from labwright.engine.material import Lot
 from labwright.model.rows import Changes, Key, Row
 
 
@@ -49,26 +49,30 @@ def _of_the_deck(lab: LabCore, dirty: DirtyRows, deck: str, changes: dict[Key, R
             row |= {"step_id": holder.step_id, "state": holder.state}
         changes["reservation", deck, resource] = row
     for name in dirty.lots:
-        used = lab.material.used.get(name)
-        changes["lot", deck, name] = {
-            "instruments": deck,
-            "name": name,
-            "usable_ml": lab.material.left_ml(name),
-            "reserved_ml": lab.material.reserved_ml(name),
-            "unknown_ml": used.unknown_nl / NL_PER_ML if used else 0.0,
-        }
+        changes["lot", deck, name] = {"instruments": deck, "name": name, **_lot(lab.material.lots[name])}
     for spent in dirty.spent:  # numbered, so that of several events in one transaction none hides another's entry
         changes["ledger", deck, spent.campaign, spent.number] = {**spent.row(), "instruments": deck}
-    takers = {experiment.place: experiment for experiment in dirty.experiments.values()}
-    for name, holds in dirty.positions.items():
-        taker = takers.get(name)
+    for name, held in dirty.positions.items():
         changes["position", deck, name] = {
             "instruments": deck,
             "name": name,
-            "campaign": taker.owner if taker else "",
-            "label": taker.label if taker else "",
-            "holds": holds,
+            "campaign": held.campaign,
+            "label": held.label,
+            "holds": held.kind,
+            "since_s": held.since_s,
+            "used_up": held.used_up,
         }
+
+
+def _lot(lot: Lot) -> dict[str, Any]:
+    return {
+        "count_nl": lot.count_nl,
+        "dead_nl": lot.dead_nl,
+        "used_nl": lot.used.nl,
+        "unknown_nl": lot.used.unknown_nl,
+        "reserved_nl": lot.promised_nl,
+        "since_s": lot.since_s,
+    }
 
 
 def _campaign(core: CampaignCore) -> dict[str, Any]:

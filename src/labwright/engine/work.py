@@ -162,6 +162,8 @@ class Work:
         self._at[run.step_id] = experiment, run
         self.dirty.experiments[experiment.id] = experiment
         self.dirty.steps[run.step_id] = experiment, run
+        if experiment.protocol.uses_up and not run.begun:
+            self.material.use_up(experiment)
         return self.order(experiment, run, owner)
 
     def order(self, experiment: Experiment, run: StepRun, owner: Owner) -> RunStep:
@@ -297,6 +299,7 @@ class Work:
         """Stations get the orders again that the last controller left under way; they know what is done of them."""
         orders: list[Instruction] = []
         for experiment in self.of(owner.campaign).values():
+            self.material.follow(experiment)
             for run in experiment.running:
                 if run.state != "running":
                     continue
@@ -436,8 +439,7 @@ class Work:
     def _ask(self, experiment: Experiment, run: StepRun, outcome: StepOutcome) -> list[Instruction]:
         """The sample waits, and its station with it; everything else continues."""
         stock = outcome.part.stock if outcome.part is not None else ""
-        left_ml = self.material.left_ml(stock) if stock in self.material.lots_ml else None
-        asked = self._hold(experiment, self.questions.of_step(experiment, run, outcome, left_ml))
+        asked = self._hold(experiment, self.questions.of_step(experiment, run, outcome, self.material.left_ml(stock)))
         self._touch(experiment, run)
         return asked
 
@@ -552,6 +554,7 @@ class Work:
         self.reservations.release_station(run)
 
     def _touch(self, experiment: Experiment, *runs: StepRun) -> None:
+        self.material.follow(experiment)
         self.dirty.experiments[experiment.id] = experiment
         self._changed[experiment.id] = experiment
         self.look.add(experiment.id)

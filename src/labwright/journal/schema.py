@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0007"
+HEAD = "0008"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -232,15 +232,18 @@ question = sa.Table(
     _text("because"),
 )
 
+LOT_NL = ("count_nl", "dead_nl", "used_nl", "unknown_nl", "reserved_nl")
+
 lot = sa.Table(
     "lot",
     metadata,
     _deck(),
     _key("name"),
-    sa.Column("usable_ml", sa.Float, nullable=False),
-    sa.Column("reserved_ml", sa.Float, nullable=False),
-    sa.Column("unknown_ml", sa.Float, nullable=False, server_default="0"),
+    *(sa.Column(nl, sa.BigInteger, nullable=False, server_default="0") for nl in LOT_NL),
+    sa.Column("since_s", sa.Float),
 )
+"""A stock of a deck, in nanolitres: ``count_nl`` was there when it was counted last, ``dead_nl`` of it must stay;
+``used_nl`` is gone since, ``unknown_nl`` may be, and ``reserved_nl`` is promised to experiments under way."""
 
 ledger = sa.Table(
     "ledger",
@@ -256,9 +259,13 @@ ledger = sa.Table(
     sa.Column("unknown_nl", sa.BigInteger, nullable=False, server_default="0"),
     _text("instruments"),
     sa.Column("entry", sa.BigInteger, nullable=False),
+    _text("by"),
+    _text("because"),
     sa.Index("ledger_entry", "instruments", "entry", unique=True),
 )
-"""``entry`` counts the entries of a deck from 1, without a gap: the journal numbers them as it writes them."""
+"""``why``: ``experiment``, ``preparation``, ``first fill`` or ``recount``, which say by whom. ``change_nl`` of all
+entries of a stock since its first fill add up to what is left of it. ``entry`` counts the entries of a deck from 1,
+without a gap: the journal numbers them as it writes them."""
 
 position = sa.Table(
     "position",
@@ -268,7 +275,11 @@ position = sa.Table(
     _scope(),
     _text("label"),
     _text("holds"),
+    sa.Column("since_s", sa.Float),
+    sa.Column("used_up", sa.Boolean, nullable=False, server_default=sa.false()),
 )
+"""``holds``: the kind of container, empty where none stands; ``campaign`` and ``label``: whose sample it is, who has
+used it up, or who took what stood there; empty where it is as it was filled."""
 
 epoch = sa.Table(
     "epoch",

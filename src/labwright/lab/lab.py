@@ -47,6 +47,8 @@ class Lab:
         self.model = folder.model
         self.clock = clock
         self.simulated = simulated
+        self.filled = False
+        """Whether a controller has recorded what it is filled with: what is simulated in this process is full once."""
         self.devices: dict[str, LabDevice] = {}
         self.ports: dict[str, Port | MqttLink] = {}
         self._addresses = dict(addresses or {})

@@ -1,0 +1,83 @@
+"""The first fill of a deck: from the lab's files, or as campaigns of an earlier version have left it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from labwright.engine.deck import HERE, deck_question
+from labwright.engine.dirty import DirtyRows
+from labwright.engine.events import Stocked
+from labwright.engine.inventory import DeckCount, deck_count, from_files, lots_of
+from labwright.engine.material import Material
+from labwright.journal import Journal, schema
+from labwright.lab import Lab
+from labwright.model.lab import LabModel
+
+
+def left_on(journal: Journal, lab: Lab) -> DeckCount | None:
+    """What is left on a lab's deck; None if it is as the lab's files say: it has not been filled yet.
+
+    Instruments that are simulated in this process come back full with it, whatever the journal knows of others.
+    """
+    if lab.instruments == HERE and not lab.filled:
+        return None
+    count = deck_count(journal, lab.instruments)
+    if count is not None or not _newest_on(journal, lab.instruments):
+        return count
+    filled = first_fill(journal, lab.model, lab.instruments, "")  # what a controller will find there
+    if filled is None:
+        return None
+    material = Material(DirtyRows())
+    material.fill(filled)
+    return DeckCount(lab.instruments, material.lots, material.holds, filled.inventory, adopted=filled.because)
+
+
+def first_fill(journal: Journal, model: LabModel, instruments: str, by: str, *, new: bool = False) -> Stocked | None:
+    """The event that gives a deck its first material; None if it has some, or the lab handles none.
+
+    Where campaigns of an earlier version have run on the deck, what they have left is the first count: nothing is
+    taken to be refilled.
+
+    Args:
+        journal: of the lab.
+        model: what its files say.
+        instruments: which deck.
+        by: who starts the controller.
+        new: whether the deck is new, whatever the journal knows of others of its name.
+    """
+    if not (model.stocks or model.positions):
+        return None
+    if not new and deck_count(journal, instruments) is not None:
+        return None
+    filled = from_files(model).model_copy(update={"by": by})
+    if new or not (newest := _newest_on(journal, instruments)):
+        return filled
+    lots = {name: lot for name, lot in lots_of(journal, instruments).items() if name in model.stocks}
+    table = schema.position
+    taken = journal.rows(table, table.c.instruments == instruments, table.c.campaign == newest)
+    gone = {row["name"] for row in taken if row["name"] in model.positions}
+    return filled.model_copy(
+        update={
+            "lots_nl": {**filled.lots_nl, **{name: lot.usable_nl + filled.dead_nl[name] for name, lot in lots.items()}},
+            "unknown_nl": {name: lot.used.unknown_nl for name, lot in lots.items() if lot.used.unknown_nl},
+            "containers": {name: "" if name in gone else kind for name, kind in filled.containers.items()},
+            "used_up": _used_up(journal, instruments),
+            "because": f"as {newest}, of an earlier version, has left it; what was refilled since has to be counted",
+        }
+    )
+
+
+def _newest_on(journal: Journal, instruments: str) -> str:
+    """Id of the newest campaign on a deck; empty if there was none."""
+    table, event = schema.campaign, schema.event
+    began = sa.select(sa.func.min(event.c.id)).where(event.c.campaign == table.c.id).scalar_subquery()
+    rows = journal.read(sa.select(table.c.id).where(table.c.instruments == instruments).order_by(began.desc()).limit(1))
+    return str(rows[0]["id"]) if rows else ""
+
+
+def _used_up(journal: Journal, instruments: str) -> dict[str, str]:
+    """What was used up on a deck, and no person has replaced: by position, the experiment that has."""
+    question = deck_question(journal, instruments)
+    if question is None:
+        return {}
+    return {place: f"{question.campaign}/{protocol}" for place, protocol in question.used_up}

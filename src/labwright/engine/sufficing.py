@@ -1,0 +1,102 @@
+"""Whether a campaign's material lasts in the worst case, asked before it starts: containers, standards, stocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from labwright.engine.inventory import DeckCount
+from labwright.engine.material import used_up_words
+from labwright.journal import instruments_words
+from labwright.model.errors import ConfigError, LabwrightError, RefusedError, unknown
+from labwright.model.figures import figure
+from labwright.model.lab import LabModel
+from labwright.model.material import NL_PER_ML
+from labwright.model.spec import CampaignSpec
+from labwright.stations import LabProtocol
+
+
+def check_material(
+    lab: LabModel, spec: CampaignSpec, protocols: Mapping[str, LabProtocol], count: DeckCount | None
+) -> None:
+    """Refuse a campaign that could run out of something.
+
+    Args:
+        lab: as its files have it.
+        spec: of the campaign.
+        protocols: the protocol and its preparations, by name.
+        count: what the deck has left; as the lab's files say if None.
+
+    Raises:
+        ConfigError: the lab's files have too little.
+        RefusedError: the deck has too little left, or what a protocol uses up was used up by another campaign.
+    """
+    _check_containers(lab, spec, protocols[spec.protocol].container, count)
+    _check_stocks(lab, spec, protocols, count)
+    for name in (*spec.prepare, spec.protocol) if count is not None else ():
+        if words := used_up_words(protocols[name].uses_up, count.holds if count else {}):
+            raise RefusedError(
+                f"campaign {spec.name}: protocol {name} needs what is no longer there: {words}. {_refill(count)}"
+            )
+
+
+def _check_containers(lab: LabModel, spec: CampaignSpec, container: str, count: DeckCount | None) -> None:
+    if not container:
+        return
+    if count is None:
+        there = [name for name, position in lab.positions.items() if position.holds == container]
+    else:
+        there = count.fresh(container)
+    if len(there) < spec.budget:
+        needed = f"campaign {spec.name}: {spec.budget} experiments need {spec.budget} positions that hold an empty"
+        raise _error(
+            count,
+            f"{needed} {container}, the lab has {len(there)}; refill them (inventory.yaml, holds: {container}) or "
+            "lower the budget",
+            f"{needed} {container}, {len(there)} are left at {_where(count)}; lower the budget, or refill them. "
+            f"{_refill(count)}",
+        )
+
+
+def _check_stocks(
+    lab: LabModel, spec: CampaignSpec, protocols: Mapping[str, LabProtocol], count: DeckCount | None
+) -> None:
+    """Refuse a campaign that could run a stock dry in the worst case."""
+    needed: dict[str, float] = {}
+    for name, times in [(spec.protocol, spec.budget), *((name, 1) for name in spec.prepare)]:
+        for stock, volume_ml in protocols[name].worst_consumption_ml().items():
+            needed[stock] = needed.get(stock, 0.0) + times * volume_ml
+    short = []
+    for stock, volume_ml in needed.items():
+        if stock not in lab.stocks:
+            raise ConfigError(unknown("stock", stock, list(lab.stocks)))
+        there = lab.stocks[stock].volume_ml - lab.stocks[stock].reserve_ml
+        if count is not None:
+            there = count.lots[stock].free_nl / NL_PER_ML if stock in count.lots else 0.0
+        if volume_ml > there:
+            uncounted = count is not None and stock not in count.lots
+            left = "was never counted there" if uncounted else f"{figure(there)} ml can be used"
+            short.append(f"  {stock}: may need {figure(volume_ml)} ml, {left}")
+    if short:
+        what = f"campaign {spec.name}: stocks may not last for {spec.budget} experiments"
+        raise _error(
+            count,
+            f"{what}; refill them (inventory.yaml) or lower the budget:\n" + "\n".join(short),
+            f"{what} at {_where(count)}; lower the budget, or refill them. {_refill(count)}\n" + "\n".join(short),
+        )
+
+
+def _error(count: DeckCount | None, in_files: str, on_deck: str) -> LabwrightError:
+    return ConfigError(in_files) if count is None else RefusedError(on_deck)
+
+
+def _where(count: DeckCount | None) -> str:
+    return instruments_words(count.instruments) if count is not None else "the lab"
+
+
+def _refill(count: DeckCount | None) -> str:
+    if count is not None and count.instruments == "here":
+        return "Open the lab again: what is simulated in this process comes back full"
+    return (
+        "What was refilled has to be counted: labwright inventory recount STOCK=ML POSITION=CONTAINER --by NAME "
+        "--reason TEXT"
+    )
