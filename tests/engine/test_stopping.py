@@ -236,7 +236,7 @@ def test_nothing_is_reset_while_it_is_still_being_stopped(folder: LabFolder, tmp
             if isinstance(event, StopAsked):
                 (latch,) = open_latches(journal)
                 with pytest.raises(RefusedError) as error:
-                    run.controller._reset(latch.id, "Bo", "aired")
+                    run.controller.halting.reset(latch.id, [run.campaign], "Bo", "aired")
                 refused.append(str(error.value))
 
         stop = when("cell_calibration/weak_to_cell", lambda: run.ask_to_stop("smoke", now=True))

@@ -9,17 +9,16 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
 
 import orjson
-import sqlalchemy as sa
 
 from labwright.clock import Mailbox
 from labwright.engine.admission import admit
 from labwright.engine.asking import reply
+from labwright.engine.batch import Batch
 from labwright.engine.campaign import Campaign
 from labwright.engine.commands import LabStop, LatchReset, Submitted, event_of, lab_command_of, stop_now_of
 from labwright.engine.core import CampaignCore
@@ -35,47 +34,37 @@ from labwright.engine.events import (
     LabEvent,
     Noted,
     PauseStations,
-    Proposed,
     Resumed,
     RunStep,
     SampleStopAsked,
-    Settle,
     Started,
     StepEnded,
     StepLate,
     StopAsked,
     StopStations,
     StopStep,
-    decisions,
 )
 from labwright.engine.filling import first_fill
 from labwright.engine.following import Follow, Follower
+from labwright.engine.halting import Halting, scope_of
 from labwright.engine.latch import refuse_while_latched
 from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
-from labwright.engine.tables import take_changes
 from labwright.engine.watchdog import SILENCE_S, Watchdog
 from labwright.journal import (
     Command,
     Journal,
-    NewEvent,
     RunJournal,
     StepJournal,
     Teller,
     WakePort,
     latch_of,
-    latching,
-    open_latches,
     recover,
-    reset_latch,
-    settle,
-    stopped_words,
-    supersede,
 )
 from labwright.lab import Lab
 from labwright.model.campaign import CampaignState
-from labwright.model.errors import ConfigError, JournalError, LabwrightError, RefusedError, unknown
-from labwright.model.latch import WHOLE_LAB, LatchScope, latch_campaign, latch_sample, latch_station
+from labwright.model.errors import ConfigError, JournalError, LabwrightError
+from labwright.model.latch import WHOLE_LAB
 from labwright.model.material import Used
 from labwright.model.protocol import StepOutcome
 from labwright.planners import Answer, PlannerWorker, Worker
@@ -221,9 +210,6 @@ class LabController:
         self._by = by
         self._unattended = unattended
         self.under_way = Watchdog(lab.clock, self._put)
-        self._stopped: dict[LatchScope, str] = {}
-        """What was latched, and why."""
-        self._halted: set[LatchScope] = set()
         self._commands_seen: set[int] = set()
         self._leaving = False
         self._followers: dict[str, list[Follower]] = {}
@@ -246,6 +232,7 @@ class LabController:
             self.runs = RunJournal(data / "runs")
             taken.callback(self.runs.close)
             self.recovered = recover(data / "runs")
+            self.halting = Halting(journal, lab.instruments, self.epoch, self.core, self.under_way, self._restoring)
             self.keeper = parts.keeper(journal)
             new = lab.instruments == HERE and not (resume or lab.filled)
             if (filled := first_fill(journal, lab.model, lab.instruments, by, new=new)) is not None:
@@ -281,12 +268,9 @@ class LabController:
         """
         try:
             self.stations = {name: self._station(name) for name in self.lab.model.stations}
-            for latch in open_latches(self.journal, self.lab.instruments):
-                self._latch(latch.scope, stopped_words(latch))
+            self.halting.take(self.stations)
             for name, hosted in self.hosted.items():
                 self._let_know(name, hosted.campaign)
-            for scope, why in self._stopped.items():
-                self._latch(scope, why)
             self._take_up()
             self._events.put(_Look())
             while not self._leaving and not over():
@@ -294,8 +278,8 @@ class LabController:
             if self._leaving:
                 self._end_steps()
         except BaseException:
-            self._latch(WHOLE_LAB, "the engine ends")
-            self._halt(WHOLE_LAB, "the engine ends")
+            self.halting.latch(WHOLE_LAB, "the engine ends")
+            self.halting.halt(WHOLE_LAB, "the engine ends")
             raise
         finally:
             self._close()
@@ -318,10 +302,10 @@ class LabController:
         returns nothing begins any more, and nothing will on these instruments until a person resets the stop.
         """
         if now:
-            self._latch(WHOLE_LAB, why)
+            self.halting.latch(WHOLE_LAB, why)
         self._put("", StopAsked(why=why, now=now, by=self._by))
         if now:
-            self._stop_now(WHOLE_LAB, "", why, self._by)
+            self.halting.stop(WHOLE_LAB, next(iter(self._live), ""), why, self._by)
 
     def follow(self, campaign: str, tell: Follow) -> Follower:
         """Call `tell` with every event of a campaign from now on, in a thread of its own.
@@ -442,7 +426,7 @@ class LabController:
             silent = [name for name in self._live if self._may_hang(name) and not self._runs(name)]
             happened = [self._silent(name, patience_s) for name in silent]
         happened += [self._hung(step) for step in self.under_way.hung(self._paused)]
-        batch = _Batch(self)
+        batch = Batch(self.core, self.lab)
         looked = False
         for one in happened:
             if isinstance(one, _Look):
@@ -464,7 +448,7 @@ class LabController:
         # A stop and a pause before all else, the commit too: a slow disk must not delay them, nor anything begin.
         for name, event in batch.seen:
             if isinstance(event, (StopAsked, SampleStopAsked)) and event.now:
-                self._stop_now(self._scope(name, event), name, event.why, event.by)
+                self.halting.stop(scope_of(event, name, self._live), name, event.why, event.by)
         for instruction in batch.instructions:
             if isinstance(instruction, PauseStations) and instruction.on:
                 self._carry_out(instruction)
@@ -525,7 +509,7 @@ class LabController:
             return True
         return self.under_way.get(event.step_id) is None
 
-    def _obey(self, command: Command, batch: _Batch) -> None:
+    def _obey(self, command: Command, batch: Batch) -> None:
         """Carry out a command, or answer why not."""
         try:
             if not command.campaign:
@@ -545,15 +529,17 @@ class LabController:
         match lab_command_of(command):
             case LabStop(station="", now=now, why=why):
                 if now:
-                    self._stop_now(WHOLE_LAB, "", why, command.by)
+                    self.halting.stop(WHOLE_LAB, next(iter(self._live), ""), why, command.by)
                 self._put("", StopAsked(why=why, now=now, by=command.by))
                 self.journal.reply(command.id, "done")
             case LabStop(station=station, now=now, why=why):
                 if command.id not in self._commands_seen:
-                    self._stop_station(station, why, command.by, now=now)
+                    self.halting.stop_station(station, why, command.by, now=now)
                 self.journal.reply(command.id, "done")
             case LatchReset(latch=latch, by=by, because=because):
-                self._reset(latch, by, because)
+                ending = [name for name in self._live if self.core.campaign(name).stop_asked]
+                scope = self.halting.reset(latch, ending, by, because)
+                self.note(f"the stop of {scope.words} was reset by {by}: {because}")
                 self.journal.reply(command.id, "done")
             case Submitted() as submitted if command.id not in self._commands_seen:
                 self._commands_seen.add(command.id)
@@ -566,7 +552,7 @@ class LabController:
                     lambda why: self._events.put(_Admitted(command.id, submitted.by, None, why)),
                 )
 
-    def _begin(self, admitted: _Admitted, batch: _Batch) -> None:
+    def _begin(self, admitted: _Admitted, batch: Batch) -> None:
         """Start a campaign that was handed over, and answer with its id; or with the reason why not."""
         campaign = admitted.campaign
         if campaign is None:
@@ -576,44 +562,6 @@ class LabController:
         self._host(name, Hosted(campaign, resumed=False, going=True))
         self.on_start(name)
         batch.take(name, self._started_event(name, campaign, admitted.by), admitted.command, f"done: {name}")
-
-    def _stop_station(self, station: str, why: str, by: str, *, now: bool) -> None:
-        """Stop a station; the sample there is held, and a person is asked about it.
-
-        Raises:
-            ConfigError: there is none.
-        """
-        if station not in self.stations:
-            raise ConfigError(unknown("station", station, list(self.stations)))
-        scope = latch_station(station)
-        if scope in self._halted:
-            return
-        self._latch(scope, why)
-        self._keep_latch(scope, "", why, by)
-        if now:
-            self._halted.add(scope)
-            self.stations[station].stop(None, why, now=True, epoch=self.epoch)
-
-    def _reset(self, latch: int, by: str, because: str) -> None:
-        """Let what was stopped move again.
-
-        Raises:
-            RefusedError: no such stop holds on these instruments.
-        """
-        found = [one for one in open_latches(self.journal, self.lab.instruments) if one.id == latch]
-        if not found:
-            raise RefusedError(f"stop {latch} does not hold on these instruments; it may have been reset meanwhile")
-        scope = found[0].scope
-        ending = [name for name in self._live if self.core.campaign(name).stop_asked]
-        if any(scope.holds("", name, "") for name in ending if scope.kind in ("lab", "campaign")):
-            raise RefusedError(f"{', '.join(ending)} is still being stopped; reset the stop when it has ended")
-        reset_latch(self.journal, found[0], by=by, because=because)
-        self._stopped.pop(scope, None)
-        self._halted.discard(scope)
-        for station in self.stations.values():
-            station.reset(scope)
-        self.core.reset(scope)
-        self.note(f"the stop of {scope.words} was reset by {by}: {because}")
 
     def _commands(self) -> list[Command]:
         waiting = self.journal.waiting_commands("", *self._live)
@@ -681,60 +629,6 @@ class LabController:
         if self._live == [name]:
             self._restoring.set_nothing()
 
-    def _scope(self, name: str, stop: StopAsked | SampleStopAsked) -> LatchScope:
-        """What a stop of a sample or a campaign holds.
-
-        Of a campaign the whole lab, unless others are under way, whose samples it must not hold: an operator who stops
-        the only campaign means the instruments in front of them.
-        """
-        if isinstance(stop, SampleStopAsked):
-            return latch_sample(name, stop.label)
-        return WHOLE_LAB if self._live in ([], [name]) else latch_campaign(name)
-
-    def _stop_now(self, scope: LatchScope, name: str, why: str, by: str) -> None:
-        """Latch first, then write the stop to the journal, then halt; none of the three waits for the one before.
-
-        Args:
-            scope: what is stopped.
-            name: of the campaign that ends; any of those under way where the whole lab is stopped.
-            why: for the operations it ends, and for the person who finds the instruments stopped.
-            by: who stops; empty for the controller itself.
-        """
-        if self._halted.intersection((WHOLE_LAB, scope)):
-            return
-        self._halted.add(scope)
-        self._latch(scope, why)
-        self._keep_latch(scope, name or next(iter(self._live), ""), why, by)
-        self._halt(scope, why)
-
-    def _keep_latch(self, scope: LatchScope, name: str, why: str, by: str) -> None:
-        """Write a stop to the journal, without waiting for it."""
-        try:
-            because = why.removeprefix(f"stopped by {by}").removeprefix(": ") or "no reason was given"
-            work = latching(self.lab.instruments, name, by, because, scope)
-            self.journal.writer.submit(work, "latch").add_done_callback(_kept)
-        except JournalError as error:
-            _log.error("the stop holds in this process only: %s", error)
-
-    def _latch(self, scope: LatchScope, why: str) -> None:
-        """In this process, without a wire or a file."""
-        self._stopped.setdefault(scope, why)
-        self.core.latch(scope)
-        for station in self.stations.values():
-            station.latch(scope, why)
-
-    def _halt(self, scope: LatchScope, why: str) -> None:
-        if scope == WHOLE_LAB:
-            self._at_all_stations(lambda station: station.stop(None, why, now=True, epoch=self.epoch))
-            self._restoring.end()
-            return
-        steps = [
-            step for step in self.under_way.steps() if scope.holds(step.station, step.order.campaign, step.order.label)
-        ]
-        with ThreadPoolExecutor(max(1, len(steps)), thread_name_prefix="halt") as pool:
-            for step in steps:
-                pool.submit(self.stations[step.station].stop, step.order.step_id, why, now=True, epoch=self.epoch)
-
     def _woken(self) -> None:
         """Commands may wait. A stop-now is carried out here and now, whatever the loop is doing."""
         self._events.put(_Look())
@@ -768,15 +662,16 @@ class LabController:
             if not isinstance(stop, LabStop) or not stop.now:
                 return False
             if stop.station:
-                self._stop_station(stop.station, stop.why, stop.by, now=True)
+                self.halting.stop_station(stop.station, stop.why, stop.by, now=True)
             else:
-                self._stop_now(WHOLE_LAB, "", stop.why, stop.by)
+                self.halting.stop(WHOLE_LAB, next(iter(self._live), ""), stop.why, stop.by)
             return True
         hosted = self.hosted.get(command.campaign)  # it may have ended meanwhile
         asked = stop_now_of(command, hosted.campaign) if hosted is not None else None
         if asked is None:
             return False
-        self._stop_now(self._scope(command.campaign, asked), command.campaign, asked.why, asked.by)
+        scope = scope_of(asked, command.campaign, self._live)
+        self.halting.stop(scope, command.campaign, asked.why, asked.by)
         return True
 
     def _idle(self) -> None:
@@ -805,15 +700,11 @@ class LabController:
         """The lab's safe state first; a second interrupt in the middle of it must not leave a station out."""
         with self._taken:
             self._restoring.end()
-            self._at_all_stations(lambda station: station.close())
+            self.halting.at_all(lambda station: station.close())
             self.under_way.close()
 
     def _end_watching(self) -> None:
         self._teller.close(WATCHED_S)
-
-    def _at_all_stations(self, do: Callable[[StationLink], None]) -> None:
-        with ThreadPoolExecutor(max(1, len(self.stations)), thread_name_prefix="stations") as pool:
-            list(pool.map(do, self.stations.values()))
 
     def _station(self, name: str) -> StationLink:
         if self.parts.station is not None:
@@ -839,59 +730,6 @@ class LabController:
             self._put(step.order.campaign, StepEnded(outcome=outcome))
 
 
-class _Batch:
-    """Events that are taken and recorded together, and what follows from them."""
-
-    def __init__(self, controller: LabController) -> None:
-        self._controller = controller
-        self.kept: list[NewEvent] = []
-        self.seen: list[tuple[str, Event]] = []
-        self.instructions: list[Instruction] = []
-
-    def take(self, name: str, event: Event, command: int = 0, answer: str = "done") -> None:
-        """Let the core handle an event, and prepare what is to be recorded of it.
-
-        Args:
-            name: of its campaign.
-            event: what has happened.
-            command: that asked for it; 0 if none did.
-            answer: to the command.
-        """
-        core = self._controller.core
-        now_s = self._controller.lab.clock.now()
-        decided = core.handle(name, event, now_s)
-        if isinstance(event, Proposed):
-            answer = f"done: {core.campaign(name).trials[-1].id}"
-        self._keep(name, event, decided, now_s, command, answer)
-
-    def grant(self) -> None:
-        """Let the campaigns do what the lab can let them do now."""
-        now_s = self._controller.lab.clock.now()
-        for grant in self._controller.core.grant(now_s):
-            self._keep(grant.campaign, grant.event, grant.instructions, now_s)
-
-    def _keep(
-        self, name: str, event: Event, decided: list[Instruction], now_s: float, command: int = 0, answer: str = ""
-    ) -> None:
-        core = self._controller.core
-        self.kept.append(
-            NewEvent(
-                campaign=name,
-                kind=event.kind,
-                payload=event.model_dump_json().encode(),
-                decisions=orjson.dumps(decisions(decided)),
-                lab_time_s=now_s,
-                changes=take_changes(core),
-                instruments=self._controller.lab.instruments,
-                also=_also(decided, now_s),
-                command=command,
-                answer=answer,
-            )
-        )
-        self.seen.append((name, event))
-        self.instructions += decided
-
-
 def new_id(name: str, known: Container[str] = ()) -> str:
     """Unique among all campaigns, and in the order of time among those of its name.
 
@@ -906,26 +744,3 @@ def new_id(name: str, known: Container[str] = ()) -> str:
         if found not in known:
             return found
         time.sleep(1 / 0x10000)
-
-
-def _also(decided: list[Instruction], now_s: float) -> Callable[[sa.Connection], None] | None:
-    """What decisions change in the records of the stations, in the same transaction."""
-    works = [
-        settle(one.step_id, one.n, one.state, one.because, one.by, now_s, one.part, one.follow)
-        for one in decided
-        if isinstance(one, Settle)
-    ]
-    works += [supersede(one.order.step_id) for one in decided if isinstance(one, RunStep) and one.again]
-    if not works:
-        return None
-
-    def also(connection: sa.Connection) -> None:
-        for work in works:
-            work(connection)
-
-    return also
-
-
-def _kept(stop: Future[None]) -> None:
-    if (error := stop.exception()) is not None:
-        _log.error("the stop holds in this process only, it could not be written to the journal: %s", error)

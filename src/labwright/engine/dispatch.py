@@ -8,7 +8,7 @@ always an order in which all samples under way can end, and one that can go on, 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from labwright.engine.events import Removal
@@ -71,7 +71,7 @@ class Dispatcher:
 
     work: Work
     held: Callable[[], Collection[str]] = tuple
-    latches: set[LatchScope] = field(default_factory=set)
+    latches: frozenset[LatchScope] = frozenset()
     """What was stopped and not reset: no step of it begins. Not part of the state: the journal has them."""
 
     @property

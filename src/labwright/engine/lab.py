@@ -85,11 +85,11 @@ class LabCore:
 
     def latch(self, scope: LatchScope) -> None:
         """No step of this scope begins any more."""
-        self.dispatcher.latches.add(scope)
+        self.dispatcher.latches |= {scope}  # another set: the loop may be going through the one before
 
     def reset(self, scope: LatchScope) -> None:
         """Steps of this scope may begin again."""
-        self.dispatcher.latches.discard(scope)
+        self.dispatcher.latches -= {scope}
         self.work.look.update(one.id for live in self.work.live.values() for one in live.values())
 
     def handle(self, campaign: str, event: Event, at_s: float) -> list[Instruction]:
