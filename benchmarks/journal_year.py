@@ -17,8 +17,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from labwright.cli.campaigns import choose
 from labwright.journal import Journal, journal_file, schema
+from labwright.journal.reading import choose
 from labwright.model.campaign import Objective, Outcome, PlannerSpec, Trial
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
@@ -47,16 +47,19 @@ def main() -> int:
         events = write_year(journal_file(data))
         print(f"{events} events of {CAMPAIGNS} campaigns written in {time.perf_counter() - began:.1f} s")
         drawn, listed, new = listed_s(data), listed_s(data, "--json"), listed_s(new_journal(data / "new"), "--json")
+        status = listed_s(data, "--json", verb=("status",))
         chosen = chosen_s(journal_file(data))
     print(f"campaign list, processor time      {drawn:6.3f} s")
     print(f"  without drawing the table        {listed:6.3f} s")
     print(f"  of which with a new journal      {new:6.3f} s")
+    print(f"status, processor time             {status:6.3f} s")
     print(f"the campaign that is meant         {chosen:6.3f} s")
     missed = [
         words
         for words, seconds, limit_s in (
             ("campaign list", listed, LIMIT_S),
             ("what a year adds to it", listed - new, MORE_S),
+            ("status", status, LIMIT_S),
             ("the choice of a campaign", chosen, LIMIT_S),
         )
         if seconds > limit_s
@@ -71,9 +74,9 @@ def new_journal(data: Path) -> Path:
     return data
 
 
-def listed_s(data: Path, *options: str) -> float:
-    """Processor seconds of ``campaign list``, from its process' start to its end; the least of several."""
-    command = [str(Path(sys.executable).with_name("labwright")), "campaign", "list", "--data", str(data), *options]
+def listed_s(data: Path, *options: str, verb: tuple[str, ...] = ("campaign", "list")) -> float:
+    """Processor seconds of a verb, from its process' start to its end; the least of several."""
+    command = [str(Path(sys.executable).with_name("labwright")), *verb, "--data", str(data), *options]
     took = []
     for _ in range(REPEATS):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -24,7 +24,7 @@ from labwright.cli.init import make_lab
 from labwright.cli.questions import answer_question, list_questions
 from labwright.cli.watching import View
 from labwright.engine import replayed
-from labwright.journal import Journal, schema
+from labwright.journal import Journal, asking, schema
 from labwright.model.errors import ConfigError, JournalError, RefusedError
 from labwright.simulation.control import ask
 from tests.cli.test_replay import first_events
@@ -328,8 +328,8 @@ def cut_off(tmp_path: Path) -> Path:
 
 
 def test_a_command_nobody_takes_is_withdrawn(cut_off: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steering, "DEADLINE_S", 0.2)
-    monkeypatch.setattr(steering, "GRACE_S", 0.0)
+    monkeypatch.setattr(asking, "DEADLINE_S", 0.2)
+    monkeypatch.setattr(asking, "GRACE_S", 0.0)
     with Journal(cut_off) as controller:
         controller.claim()
         with pytest.raises(JournalError, match=r"has not taken 'pause' within 0\.2 s; it was withdrawn"):

@@ -442,6 +442,19 @@ def stop_all(
     stop(place, station=station, campaign=campaign, sample=sample, by=by, because=reason, json=json)
 
 
+@app.command("status")
+@on_journal
+def status(
+    place: Place,
+    json: bool,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
+) -> None:
+    """Show the lab as it stands: controller, campaigns, stations, questions, stops, what waits for what."""
+    from labwright.cli.status import show_status
+
+    raise SystemExit(show_status(place, watch=watch, json=json))
+
+
 @app.command("reset")
 @on_journal
 def reset(

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import answer_command, told, valued, when
 from labwright.journal import Journal, open_latches, place_option, schema, waiting_words
+from labwright.journal.reading import (
+    Controller,
+    campaign_rows,
+    choose,
+    controller,
+    is_paused,
+    questions_of,
+    spec_of,
+)
+from labwright.journal.waiting import waits_of
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
-from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import figure
 from labwright.model.judging import best_of, counts, front
 from labwright.model.material import NL_PER_ML
@@ -24,87 +30,6 @@ from labwright.model.states import OVER
 
 LAST = 12
 """Events that `show` lists."""
-
-
-NAMED = 5
-"""Ids that are named where a wrong one was given; there may be hundreds."""
-
-
-@dataclass(frozen=True)
-class Controller:
-    """The process that runs the lab, if one does.
-
-    Attributes:
-        campaigns: that it carries out or has carried out; none while it has just started, or if none runs.
-        who: process, machine, person, since when; empty if none runs.
-    """
-
-    campaigns: frozenset[str] = frozenset()
-    who: str = ""
-
-    @property
-    def runs(self) -> bool:
-        """Whether a controller runs."""
-        return bool(self.who)
-
-    def may_run(self, campaign: str) -> bool:
-        """Whether it runs a campaign that is not over, or may be about to."""
-        return self.runs and (not self.campaigns or campaign in self.campaigns)
-
-
-def controller(journal: Journal) -> Controller:
-    """The controller of a journal, and what it works on."""
-    if not journal.controlled():
-        return Controller()
-    newest = journal.controller()
-    if newest is None:  # it has the lock, and will write its name next
-        return Controller(who="a process that has just started")
-    event, campaign = schema.event, schema.campaign
-    last = sa.select(event.c.epoch).where(event.c.campaign == campaign.c.id).order_by(event.c.id.desc()).limit(1)
-    rows = journal.read(sa.select(campaign.c.id).where(last.scalar_subquery() == newest["id"]))
-    began = when(newest["began_s"])
-    who = f"process {newest['pid']} on {newest['host']}, by {newest['by']}, since {began} UTC"
-    return Controller(frozenset(str(row["id"]) for row in rows), who)
-
-
-def campaign_rows(journal: Journal) -> list[dict[str, Any]]:
-    """All campaigns with ``last_event`` and the wall time of their first (``wall_began_s``), the most recent last."""
-    event, campaign = schema.event, schema.campaign
-    mine = event.c.campaign == campaign.c.id
-    # By the index: of a year's events only the first and the last of each campaign are read.
-    began = sa.select(event.c.wall_time_s).where(mine).order_by(event.c.id).limit(1).scalar_subquery()
-    last = sa.select(event.c.id).where(mine).order_by(event.c.id.desc()).limit(1).scalar_subquery()
-    query = sa.select(campaign, began.label("wall_began_s"), last.label("last_event"))
-    rows = [dict(row) for row in journal.read(query) if row["last_event"] is not None]
-    return sorted(rows, key=lambda row: int(row["last_event"]))
-
-
-def choose(journal: Journal, name: str) -> dict[str, Any]:
-    """The campaign that is meant: by id, the newest of a name, or the newest of all.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    rows = campaign_rows(journal)
-    fitting = [row for row in rows if name in ("", row["id"], row["name"])]
-    if fitting:
-        return fitting[-1]
-    if not rows:
-        raise ConfigError(f"the journal {journal.name} holds no campaign; run one first (labwright campaign run)")
-    known = [*dict.fromkeys(row["name"] for row in rows), *(row["id"] for row in rows[-NAMED:])]
-    raise ConfigError(f"{journal.name}: {unknown('campaign', name, known)}")
-
-
-def spec_of(journal: Journal, campaign: str) -> dict[str, Any]:
-    """What a campaign carries out, as it was started."""
-    table = schema.campaign_spec
-    found: dict[str, Any] = orjson.loads(journal.rows(table, table.c.campaign == campaign)[0]["spec"])
-    return found
-
-
-def is_paused(row: dict[str, Any]) -> bool:
-    """Whether a campaign is paused, whatever else it does."""
-    return str(row["state"]).endswith("paused")
 
 
 def go_on_words(row: dict[str, Any]) -> str:
@@ -171,12 +96,6 @@ def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
         console.print(words, style="bold yellow", markup=False)
 
 
-def questions_of(journal: Journal, *where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
-    """Questions with their choices."""
-    rows = journal.rows(schema.question, *where, order=schema.question.c.id)
-    return [{**row, "choices": orjson.loads(row["choices"])} for row in rows]
-
-
 def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
     """A campaign as `list` has it."""
     question, over = schema.question, row["state"] in OVER
@@ -200,7 +119,7 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
         "began_s": row["wall_began_s"],
         "controller": running,
         "questions": [one["id"] for one in mine],
-        "waits_for": _waits_for(journal, row, [one["id"] for one in mine], running=running),
+        "waits_for": waits_of(journal, row, running=running),
     }
 
 
@@ -218,26 +137,6 @@ def _learns_from(journal: Journal, first: dict[str, Any]) -> list[dict[str, Any]
 
 def _kind(earlier: dict[str, Any]) -> str:
     return {True: "SIMULATED", False: "real", None: "not in this journal"}[earlier["simulated"]]
-
-
-def _waits_for(journal: Journal, row: dict[str, Any], questions: Iterable[str], *, running: bool) -> list[str]:
-    """What has to happen before anything else can; the same as the engine says, but from its tables."""
-    if row["state"] in OVER:
-        return []
-    waits = [f"answer to {one}" for one in questions]
-    if not running:
-        return [*waits, f"a controller: labwright campaign run {row['name']}"]
-    if is_paused(row):
-        waits.append("labwright campaign resume")
-    step, experiment = schema.step, schema.experiment
-    steps = journal.rows(step, step.c.campaign == row["id"], step.c.state == "running", order=step.c.step_id)
-    waits += [f"step {one['step_id']}" for one in steps]
-    live = journal.rows(
-        experiment, experiment.c.campaign == row["id"], experiment.c.state.not_in(("complete", "abandoned"))
-    )
-    if row["state"] == "running" and not live:
-        waits.append(f"planner {row['planner']}")
-    return waits
 
 
 def _judged(journal: Journal, row: dict[str, Any], *, alone: bool) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from labwright.cli.campaigns import choose
 from labwright.cli.output import console, emit, table
 from labwright.cli.words import valued
 from labwright.engine import CampaignCore, rebuilt
 from labwright.journal import Journal
+from labwright.journal.reading import choose
 from labwright.model.campaign import Explanation, Outcome, PlannerSpec, Suggestion, Trial
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.model.figures import figure, measured

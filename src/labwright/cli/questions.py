@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from labwright.cli.campaigns import choose, controller, questions_of
 from labwright.cli.output import console, counted, emit, table
-from labwright.cli.steering import wait
 from labwright.cli.words import answer_command, when
 from labwright.engine.deck import DeckQuestion, answer_deck, deck_questions
 from labwright.journal import Command, Journal, instruments_words, place_option, schema
+from labwright.journal.asking import wait
+from labwright.journal.reading import choose, controller, questions_of
 from labwright.model.errors import ConfigError, RefusedError, unknown
+from labwright.model.states import OVER
 
 
 def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
@@ -82,7 +83,11 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
         campaign = asked["campaign"]
         number = journal.command(campaign, "answer", {"question": question, "answer": answer}, by=by, because=because)
         here = controller(journal)
-        told = wait(journal, campaign, number) if here.may_run(campaign) else None
+        told = (
+            wait(journal, number, lambda: choose(journal, campaign)["state"] in OVER)
+            if here.may_run(campaign)
+            else None
+        )
         name = choose(journal, campaign)["name"]
     if told is not None and told != "done":
         raise RefusedError(f"the controller refuses the answer to {question}: {told}")

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labwright.cli.campaigns import choose
 from labwright.cli.output import console, counted, emit
 from labwright.engine import CampaignCore, replayed
 from labwright.engine.events import Ask, Infeasible, NotSuggested, Suggested, decisions
 from labwright.journal import Journal, LoggedEvent
+from labwright.journal.reading import choose
 from labwright.model.campaign import CampaignState, Suggestion
 from labwright.model.errors import LabwrightError
 from labwright.planners import Planner, load_planner

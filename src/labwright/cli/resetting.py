@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from labwright.cli.asking import ask_controller, deck_of
 from labwright.cli.output import console, emit
 from labwright.journal import (
     Journal,
@@ -17,6 +16,7 @@ from labwright.journal import (
     stopped_words,
     waiting_words,
 )
+from labwright.journal.asking import ask_controller, deck_of
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.latch import WHOLE_LAB
 

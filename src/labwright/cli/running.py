@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from labwright.cli.asking import deck_of, refuse_other_deck, submit
+from labwright.cli.asking import submit
 from labwright.cli.output import EXIT, console, whoami
 from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
@@ -38,6 +38,7 @@ from labwright.engine.latch import what_waits
 from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
 from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
+from labwright.journal.asking import deck_of, refuse_other_deck
 from labwright.lab import read_lab
 from labwright.model.errors import JournalError, StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from labwright.cli.campaigns import Controller, choose, controller, is_paused, spec_of
 from labwright.cli.output import console, emit, whoami
-from labwright.journal import Journal, reset_command
-from labwright.model.errors import ConfigError, JournalError, RefusedError, unknown
+from labwright.journal import Journal, asking, reset_command
+from labwright.journal.reading import choose, is_paused, spec_of
+from labwright.model.errors import ConfigError, unknown
 from labwright.model.numbers import number
 from labwright.model.space import Categorical, Integer, Params, Space
 from labwright.model.states import OVER
-
-DEADLINE_S = 30.0
-"""A controller takes commands at once, unless its journal is away or it hangs."""
-
-TAP_S = 0.5
-"""A tap may be lost: it is a datagram. So the controller is tapped again, and looked for."""
-
-LOOK_S = 0.05
-
-GRACE_S = 1.0
-"""A controller that had read a command before it was withdrawn writes its answer meanwhile."""
 
 DONE = {
     "pause": "{id} is paused: no operation starts; those under way run to their end. Resume with: "
@@ -56,28 +43,12 @@ def steer(
         JournalError: its controller does not answer; the command is taken back.
     """
     with Journal(place) as journal:
-        row = choose(journal, name)
-        _check(row, kind, controller(journal))
-        command = journal.command(row["id"], kind, payload, by=by or whoami(), because=because)
-        answer = answer_or_withdrawn(journal, row["id"], command)
-        row = choose(journal, row["id"])
-        if answer is None:
-            _check(row, kind, controller(journal))
-            raise JournalError(
-                f"the controller of {row['id']} has not taken {kind!r} within {DEADLINE_S:g} s; it was withdrawn and "
-                "will not take effect. See what the controller does (labwright campaign watch), or press Ctrl-C "
-                "where it runs"
-            )
+        done = asking.steer(journal, name, kind, payload, by=by or whoami(), because=because)
+        row, trial = done.campaign, done.trial
         reset = reset_command(journal, row["instruments"])
-    if answer.startswith("withdrawn:"):
-        raise RefusedError(f"{kind!r} was not taken by the controller of {row['id']}, and will not be: {answer}")
-    if answer.startswith("refused:"):
-        why = re.sub(rf"^{re.escape(row['id'])} takes no '\w+' now: ", "", answer.partition(": ")[2])
-        raise RefusedError(f"the controller refuses to {kind} {row['id']}: {why}")
-    answered, _, trial = answer.partition(": ")
     if json:
         named = {"trial": trial} if trial else {}
-        emit({"campaign": row["id"], "command": kind, "answer": answered, "state": row["state"], **named})
+        emit({"campaign": row["id"], "command": kind, "answer": done.answer, "state": row["state"], **named})
         return
     console.print(_confirmation(row, kind, payload, trial, reset), style="bold", markup=False)
 
@@ -105,7 +76,7 @@ def suggest(place: str | Path, name: str, values: Sequence[str], *, by: str, bec
     Raises:
         ConfigError: the person or the reason is not named, or these are no values of the campaign's space.
     """
-    _named(by, because)
+    asking.refuse_unnamed(by, because)
     space = _space(place, name)
     params = _values(space, values)
     space.check(params)
@@ -118,7 +89,7 @@ def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by:
     Raises:
         ConfigError: the person or the reason is not named, or these are no values of the campaign's space.
     """
-    _named(by, because)
+    asking.refuse_unnamed(by, because)
     if len(what) == 1 and "=" not in what[0]:
         if reach:
             raise ConfigError(f"--reach is for values, not for proposal {what[0]!r}; leave it out")
@@ -131,18 +102,6 @@ def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by:
             raise ConfigError("; ".join(wrong))
         payload = {"params": params, "reach": reach}
     steer(place, name, "veto", payload, by=by, because=because, json=json)
-
-
-def _named(by: str, because: str) -> None:
-    """Refuse a request without a person and a reason.
-
-    Raises:
-        ConfigError: one of them is empty.
-    """
-    if not by.strip() or not because.strip():
-        raise ConfigError(
-            "--by and --reason must name the person and the reason: the journal records both; nothing was sent"
-        )
 
 
 def _space(place: str | Path, name: str) -> Space:
@@ -180,64 +139,3 @@ def _values(space: Space, words: Sequence[str]) -> Params:
     if wrong:
         raise ConfigError("; ".join(wrong))
     return params
-
-
-def wait(journal: Journal, campaign: str, command: int) -> str | None:
-    """The controller's answer to a command; None if it gives none: it has died, or ended, or does not look."""
-    deadline = time.monotonic() + DEADLINE_S
-    tap = time.monotonic() + TAP_S
-    while (answer := journal.answer_to(command)) is None:
-        now = time.monotonic()
-        if now >= deadline:
-            return None
-        if now >= tap:
-            if not journal.controlled() or choose(journal, campaign)["state"] in OVER:
-                return journal.answer_to(command)  # it may have answered just before it ended
-            journal.wake_controller()
-            tap = now + TAP_S
-        time.sleep(LOOK_S)
-    return answer
-
-
-def answer_or_withdrawn(journal: Journal, campaign: str, command: int) -> str | None:
-    """The controller's answer to a command; None if there is none, and then it was taken back for good."""
-    try:
-        answer = wait(journal, campaign, command)
-    except KeyboardInterrupt:
-        journal.withdraw(command, "the process that asked for it has ended")
-        raise
-    if answer is not None:
-        return answer
-    if journal.withdraw(command, f"no controller took it within {DEADLINE_S:g} s") and journal.controlled():
-        time.sleep(GRACE_S)
-    answer = str(journal.answer_to(command))
-    return None if answer.startswith("withdrawn:") else answer
-
-
-def _check(row: dict[str, Any], kind: str, here: Controller) -> None:
-    """Refuse what no controller can take.
-
-    Raises:
-        RefusedError: the campaign is over, or no controller runs it.
-    """
-    campaign, name = row["id"], row["name"]
-    if row["state"] in OVER:
-        raise RefusedError(f"{campaign} is {row['state']} ({row['reason']}); there is nothing to {kind}")
-    if kind == "pause" and is_paused(row):
-        raise RefusedError(f"{campaign} is already paused; resume it with: labwright campaign resume {campaign}")
-    if kind == "resume" and not is_paused(row) and here.runs:
-        raise RefusedError(f"{campaign} is not paused: it is {row['state']}; there is nothing to resume")
-    if here.runs and not here.may_run(campaign):
-        raise RefusedError(
-            f"{campaign} is not under way, so nothing was recorded for it: the controller ({here.who}) works on "
-            f"{', '.join(sorted(here.campaigns))}. Name one of those, or resume {campaign} after them: labwright "
-            f"campaign run {name}"
-        )
-    if not here.runs:
-        advice = f"resume it with: labwright campaign run {name}"
-        if kind == "stop":
-            advice += f"; labwright campaign run {name} --new gives it up and starts another"
-        raise RefusedError(
-            f"no controller runs {campaign}, so it cannot take {kind!r}; nothing was recorded. It is {row['state']}, "
-            f"and was interrupted: {advice}"
-        )

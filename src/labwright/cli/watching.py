@@ -14,13 +14,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from labwright.cli.campaigns import Controller, choose, controller, go_on_words
+from labwright.cli.campaigns import go_on_words
 from labwright.cli.output import EXIT, console, emitted
 from labwright.cli.words import answer_command, lasting, note, question_words, told, valued, when
 from labwright.engine import CampaignCore, LabCore, replayed
 from labwright.engine.events import PauseAsked, ResumeAsked, RunStep, StepEnded
 from labwright.engine.watchdog import LATE_S, LATE_TIMES
 from labwright.journal import Journal, LoggedEvent
+from labwright.journal.reading import Controller, choose, controller
 
 LOOK_S = 0.25
 """This process only looks; the controller itself waits for nothing but events."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from labwright.model.figures import figure, lasting, with_unit
+from labwright.model.figures import figure, lasting, when, with_unit
 
-__all__ = ["lasting"]
+__all__ = ["lasting", "when"]
 
 Payload = Mapping[str, Any]
 
@@ -85,11 +84,6 @@ def quoted(path: Path | str) -> str:
     """A path or name as it is typed in a shell, whatever characters it has."""
     text = str(path)
     return shlex.quote(f"./{text}" if text.startswith("-") else text)  # "-x" would be taken for an option
-
-
-def when(wall_s: float) -> str:
-    """A time of day, as the columns called UTC have it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(wall_s))
 
 
 def valued(value: float, unit: str) -> str:

@@ -16,48 +16,12 @@ from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.reservations import Reservation, Reservations
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
+from labwright.model.waiting import Waiting
+
+__all__ = ["OVERTAKEN", "Dispatcher", "Waiting"]
 
 OVERTAKEN = 10
 """So many experiments may start while a step of an older one waits; then what it needs is kept for it."""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A step that waits for what another sample has.
-
-    Attributes:
-        step_id: the step.
-        campaign: id of its campaign.
-        label: of its experiment.
-        kind: of what it waits for; ``reset`` where a person has to reset a stop.
-        name: of what it waits for.
-        holder: id of the campaign whose sample has it; the sample's own where it waits for its turn.
-        holder_label: label of that sample.
-        holder_step: the step that has it, where a step does.
-        because: ``has`` it; or has something ``beyond``, so that the two would block each other; or is ``older``, and
-            what it needs is kept for it.
-    """
-
-    step_id: str
-    campaign: str
-    label: str
-    kind: Literal["station", "position", "device", "reset"]
-    name: str
-    holder: str
-    holder_label: str
-    holder_step: str = ""
-    because: Literal["has", "beyond", "older"] = "has"
-
-    def __str__(self) -> str:
-        sample = self.holder_label if self.holder == self.campaign else f"{self.holder}/{self.holder_label}"
-        if self.kind == "reset":
-            return f"{self.step_id} for a person to reset the stop of {self.name}"
-        what = f"{self.step_id} for {self.kind} {self.name}"
-        if self.because == "older":
-            return f"{what}, which is kept for {sample}, which has waited longer"
-        if self.because == "beyond":
-            return f"{what}, which {sample} still has to pass: the two would block each other"
-        return f"{what}, which {self.holder_step or sample} has"
 
 
 @dataclass

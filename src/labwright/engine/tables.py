@@ -89,6 +89,7 @@ def _campaign(core: CampaignCore) -> dict[str, Any]:
         "instruments": started.deck,
         "budget": started.spec.budget,
         "tried": core.tried,
+        "priority": started.spec.priority,
         "began_s": core.began_s,
         "ended_s": core.ended_s,
         "planner": started.spec.planner.name,

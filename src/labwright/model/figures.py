@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 DIGITS = 4
@@ -108,6 +109,11 @@ def lasting(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def when(wall_s: float) -> str:
+    """A time of day, as the columns called UTC have it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(wall_s))
 
 
 def _power(value: float) -> int:

@@ -1,0 +1,45 @@
+"""What a step waits for, in words for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A step that waits for what another sample has.
+
+    Attributes:
+        step_id: the step.
+        campaign: id of its campaign.
+        label: of its experiment.
+        kind: of what it waits for; ``reset`` where a person has to reset a stop.
+        name: of what it waits for.
+        holder: id of the campaign whose sample has it; the sample's own where it waits for its turn.
+        holder_label: label of that sample.
+        holder_step: the step that has it, where a step does.
+        because: ``has`` it; or has something ``beyond``, so that the two would block each other; or is ``older``, and
+            what it needs is kept for it.
+    """
+
+    step_id: str
+    campaign: str
+    label: str
+    kind: Literal["station", "position", "device", "reset"]
+    name: str
+    holder: str
+    holder_label: str
+    holder_step: str = ""
+    because: Literal["has", "beyond", "older"] = "has"
+
+    def __str__(self) -> str:
+        sample = self.holder_label if self.holder == self.campaign else f"{self.holder}/{self.holder_label}"
+        if self.kind == "reset":
+            return f"{self.step_id} for a person to reset the stop of {self.name}"
+        what = f"{self.step_id} for {self.kind} {self.name}"
+        if self.because == "older":
+            return f"{what}, which is kept for {sample}, which has waited longer"
+        if self.because == "beyond":
+            return f"{what}, which {sample} still has to pass: the two would block each other"
+        return f"{what}, which {self.holder_step or sample} has"
