@@ -11,6 +11,8 @@ ALL = (
     "stop_now",
     "dispatch_pace",
     "engine_endurance",
+    "event_cost",
+    "restart",
     "journal_year",
     "electrolyte_planner",
     "campaign_seeds",

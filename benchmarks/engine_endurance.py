@@ -5,7 +5,10 @@
 - cold start: from `labwright campaign run` to the first operation of the reference lab's simulated instruments (5 s);
 - restart: the same for a campaign that was killed with 1,000 finished experiments behind it (5 s);
 - idle: memory (200 MB) and processor share (1 %) of a controller of the reference lab that is paused;
-- endurance: time and memory per experiment over EXPERIMENTS (5,000), the last tenth against the second (1.2 x, 20 kB).
+- endurance: time and memory per experiment over EXPERIMENTS (5,000), the last tenth against the second (1.2 x, 20 kB);
+- many campaigns: a controller's memory after a tenth of EXPERIMENTS in 50 campaigns, and after all of them (5 % more).
+
+`python -m benchmarks.engine_endurance many [EXPERIMENTS]` measures the last alone.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import rehearsing
 from benchmarks.engine_pace import CAMPAIGN, make_lab
 from labwright.clock import LabClock
 from labwright.engine import CampaignCore, CampaignRun, load_campaign
@@ -30,6 +34,9 @@ from labwright.lab import Lab, LabFolder
 
 ROOT = Path(__file__).parents[1]
 BEHIND = 1000
+CAMPAIGNS = 50
+FLAT = 1.05
+"""What memory may have grown by, as a ratio: what the allocator holds back is not kept by anybody."""
 
 
 def labwright(*words: str | Path) -> subprocess.Popen[bytes]:
@@ -145,10 +152,42 @@ def endurance(scratch: Path, folder: LabFolder, experiments: int) -> tuple[float
     return late / early, (rss_kb[-1] - rss_kb[2 * tenth]) / (experiments - 2 * tenth)
 
 
+def many_campaigns(data: Path, experiments: int) -> tuple[float, float]:
+    """Megabytes of a controller after a tenth of the experiments in 50 campaigns, and after all of them."""
+    folder = rehearsing.make_lab(data / "rehearsed")
+    campaigns = [rehearsing.make_campaign(folder, budget=experiments // CAMPAIGNS) for _ in range(CAMPAIGNS)]
+    rss_mb: list[float] = []
+
+    def seen(event: Event, core: CampaignCore) -> None:
+        if core.over:
+            rss_mb.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4 / 1024)
+
+    rehearsing.carry_out(folder, journal_file(data), data, campaigns, seen)
+    assert len(rss_mb) == CAMPAIGNS
+    return rss_mb[CAMPAIGNS // 10 - 1], rss_mb[-1]
+
+
+def print_many(experiments: int) -> bool:
+    """Measure many campaigns and print; whether the limit is missed."""
+    with tempfile.TemporaryDirectory() as place:
+        early_mb, late_mb = many_campaigns(Path(place), experiments)
+    ratio = late_mb / early_mb
+    print(
+        f"{experiments} experiments in {CAMPAIGNS} campaigns: {early_mb:.1f} MB after a tenth, {late_mb:.1f} MB after "
+        f"all, {ratio:.3f} x (limit {FLAT})"
+    )
+    return ratio > FLAT
+
+
 def main() -> int:
     """Measure and print; 1 if a limit is missed."""
-    experiments = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-    missed = False
+    words = sys.argv[1:]
+    if words[:1] == ["many"]:
+        return int(print_many(int(words[1]) if len(words) > 1 else 5000))
+    experiments = int(words[0]) if words else 5000
+    # One process runs one lab.
+    line = [sys.executable, "-m", "benchmarks.engine_endurance", "many", str(experiments)]
+    missed = bool(subprocess.run(line, check=False).returncode)
     with tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
         took = cold_start(scratch)

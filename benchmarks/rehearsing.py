@@ -120,12 +120,17 @@ def station(controller: LabController, name: str) -> StationLink:
     )
 
 
+PARTS = Parts(worker=AtOnce, station=station)
+
+
 def carry_out(
     folder: LabFolder,
     place: str | Path,
     data: Path,
     campaigns: list[Campaign],
     seen: Callable[[Event, CampaignCore], None],
+    *,
+    parts: Parts | None = None,
 ) -> LabController:
     """Carry out campaigns one after the other; the controller afterwards.
 
@@ -135,10 +140,11 @@ def carry_out(
         data: folder of the runs.
         campaigns: which.
         seen: called with every event, in the controller's loop.
+        parts: of the controller; the stations and the planner of this module if None.
     """
     left = list(campaigns)
     with Lab(folder, SteppedClock()) as lab, Journal(place) as journal:
-        controller = LabController(lab, journal, data, parts=Parts(worker=AtOnce, station=station))
+        controller = LabController(lab, journal, data, parts=parts or PARTS)
 
         def on_event(event: Event, core: CampaignCore) -> None:
             seen(event, core)

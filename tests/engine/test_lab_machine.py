@@ -162,12 +162,12 @@ class ManyCampaigns:
     def take_snapshot(self) -> None:
         self.kept = len(self.log), dumped(self.lab)
 
-    def restored(self, events: int, state: bytes, now: LabCore) -> LabCore:
+    def restored(self, events: int, state: bytes, now: dict[str, list[Trial]]) -> LabCore:
         """The lab by a snapshot, the trials as they are now, and the events after the snapshot."""
         first = {owner: event for owner, raw in self.log if (event := EVENTS.validate_json(raw)).kind == "started"}
 
         def trials(campaign: str, number: int) -> list[Trial]:
-            return [Trial.model_validate_json(one.model_dump_json()) for one in now.campaigns[campaign].trials[:number]]
+            return [Trial.model_validate_json(one.model_dump_json()) for one in now[campaign][:number]]
 
         lab = loaded(state, first.__getitem__, trials)
         assert dumped(lab) == state
@@ -201,6 +201,7 @@ class ManyCampaigns:
     def crash(self) -> None:
         """The controller dies; another rebuilds the state from the log, and the campaigns go on."""
         again = self.replayed()
+        trials = {campaign: list(core.trials) for campaign, core in again.campaigns.items()}
         for campaign, core in list(again.campaigns.items()):
             if core.over and campaign not in self.lab.campaigns:  # it was over before the controller started
                 again.forget(campaign)
@@ -209,7 +210,7 @@ class ManyCampaigns:
             alone = self.replayed(campaign)
             assert own_view(alone, campaign) == own_view(self.lab, campaign), f"{campaign}'s events differ"
         if self.kept is not None:
-            restored = self.restored(*self.kept, again)
+            restored = self.restored(*self.kept, trials)
             assert dumped(restored) == dumped(again)
             again = restored
         self.lab, before, self.running, self._at = again, set(self.running), {}, {}

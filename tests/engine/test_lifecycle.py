@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from labwright.engine import unfinished
-from labwright.engine.deck import HERE, answer_deck, deck_question, deck_questions
+from labwright.engine.deck import answer_deck, deck_question, deck_questions
 from labwright.engine.events import Ask, Event, Instruction, RunStep, decisions
 from labwright.engine.lifecycle import Decision, close, decide, refuse_doubtful_deck
+from labwright.engine.recovery import HERE
 from labwright.journal import Journal, NewEvent
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.model.protocol import ProtocolSpec, StepSpec

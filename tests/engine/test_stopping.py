@@ -296,8 +296,8 @@ def test_a_graceful_stop_stays_asked_for_over_a_restart(folder: LabFolder, tmp_p
             run.ask_to_stop("enough for today", now=False)
             record = journal.record
 
-            def last(events: list[NewEvent]) -> None:
-                record(events)
+            def last(events: list[NewEvent], snapshot: Any = None) -> None:
+                record(events, snapshot)
                 if any(one.kind == "stop_asked" for one in events):
                     raise KeyboardInterrupt
 

@@ -57,11 +57,10 @@ def test_a_full_disk_stops_everything_and_a_free_one_lets_it_go_on(disk: Path, t
         run = Running(one)
         until(lambda: effects(one, "turn") >= 1, "the first experiment is under way")
         filler = disk / "filler"
-        with filler.open("wb") as file:
+        with filler.open("wb", buffering=0) as file:  # nothing is left to be written when it is closed
             while True:
                 try:
                     file.write(bytes(65536))
-                    file.flush()
                 except OSError:
                     break
         assert run.ended() == 1

@@ -31,11 +31,11 @@ from labwright.engine import (
     resume_campaign,
     started,
 )
-from labwright.engine.deck import HERE
 from labwright.engine.filling import left_on
 from labwright.engine.inventory import deck_count, inventory_words
 from labwright.engine.latch import what_waits
 from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
+from labwright.engine.recovery import HERE
 from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
 from labwright.journal.asking import deck_of, refuse_other_deck

@@ -22,7 +22,6 @@ from labwright.engine.batch import Batch
 from labwright.engine.campaign import Campaign
 from labwright.engine.commands import LabStop, LatchReset, Submitted, event_of, lab_command_of, stop_now_of
 from labwright.engine.core import CampaignCore
-from labwright.engine.deck import HERE
 from labwright.engine.desk import PlannerDesk
 from labwright.engine.events import (
     ENGINE,
@@ -48,13 +47,15 @@ from labwright.engine.filling import first_fill
 from labwright.engine.following import Follow, Follower
 from labwright.engine.halting import Halting, scope_of
 from labwright.engine.latch import refuse_while_latched
-from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
+from labwright.engine.recovery import HERE, learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
+from labwright.engine.snapshots import dumped
 from labwright.engine.watchdog import SILENCE_S, Watchdog
 from labwright.journal import (
     Command,
     Journal,
     RunJournal,
+    Snapshot,
     StepJournal,
     Teller,
     WakePort,
@@ -73,6 +74,9 @@ from labwright.stations.uses import Uses
 
 LEAVE_S = 60.0
 """Wall seconds that operations under way have to end when the controller leaves; then their devices are halted."""
+
+SNAPSHOT_EVERY = 200
+"""Events between two snapshots: a restart handles so many again, in 0.05 s; a snapshot costs less than two events."""
 
 WATCHED_S = 5.0
 """Wall seconds that the loop waits for its watchers to see the end; the lab is safe by then."""
@@ -215,6 +219,8 @@ class LabController:
         self._followers: dict[str, list[Follower]] = {}
         self.on_start: Callable[[str], None] = lambda name: None
         self._restoring = Restoring(lab, self.note)
+        self._unsaved = SNAPSHOT_EVERY
+        """Events since the newest snapshot; the first batch is to have one."""
         self.desk = PlannerDesk()
         resume = resume or {}
         self.core = rebuilt_lab(journal, *resume, instruments=lab.instruments)
@@ -455,7 +461,7 @@ class LabController:
         if all(self.hosted[name].going for name in self._live):
             batch.grant()
         if batch.kept:
-            self.journal.record(batch.kept)
+            self.journal.record(batch.kept, self._snapshot(batch))
             for name in dict.fromkeys(name for name, _ in batch.seen if name):
                 for follower in self._followers.get(name, ()):
                     follower.news()
@@ -483,6 +489,18 @@ class LabController:
         self.core.forget(name)
         for station in self.stations.values():
             station.forget(name)
+
+    def _snapshot(self, batch: Batch) -> Snapshot | None:
+        """The state after a batch, to be kept with it: after the first, after a campaign's last, after so many events.
+
+        The first says of which campaigns this controller's lab is.
+        """
+        self._unsaved += len(batch.kept)
+        ended = any(isinstance(one, Finish) for one in batch.instructions)
+        if self.lab.instruments == HERE or not (ended or self._unsaved >= SNAPSHOT_EVERY):
+            return None
+        self._unsaved = 0
+        return Snapshot(self.lab.instruments, ENGINE, dumped(self.core).decode())
 
     def _silent(self, name: str, patience_s: float | None) -> _Happened:
         waits = ", ".join(self.core.campaign(name).waits_for()) or "nothing"
@@ -558,7 +576,7 @@ class LabController:
         if campaign is None:
             self.journal.dismiss(admitted.command, admitted.refused[:ANSWER_MOST])
             return
-        name = new_id(campaign.spec.name, self.hosted)
+        name = new_id(campaign.spec.name, self.hosted.keys() | self.ends.keys())
         self._host(name, Hosted(campaign, resumed=False, going=True))
         self.on_start(name)
         batch.take(name, self._started_event(name, campaign, admitted.by), admitted.command, f"done: {name}")

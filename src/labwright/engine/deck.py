@@ -19,13 +19,10 @@ from labwright.engine.events import DeckChecked, Started
 from labwright.engine.experiment import Experiment
 from labwright.engine.inventory import DeckCount, deck_count
 from labwright.engine.lab import LabCore
-from labwright.engine.recovery import campaigns_on, close_unfinished, replayed, started
+from labwright.engine.recovery import HERE, campaigns_on, close_unfinished, replayed, started
 from labwright.journal import Journal, instruments_words, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.protocol import ProtocolSpec
-
-HERE = "here"
-"""Instruments simulated in the controller's own process: they have ended with it, and their deck with them."""
 
 CLEAR = "clear"
 """The one answer: the deck is as the lab's files say."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from labwright.engine.deck import HERE, deck_question
+from labwright.engine.deck import deck_question
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Stocked
 from labwright.engine.inventory import DeckCount, deck_count, from_files, lots_of
 from labwright.engine.material import Material
+from labwright.engine.recovery import HERE
 from labwright.journal import Journal, schema
 from labwright.lab import Lab
 from labwright.model.lab import LabModel

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from labwright.engine.core import CampaignCore
 from labwright.engine.events import Event
 from labwright.engine.lab import LabCore
-from labwright.engine.recovery import replayed
+from labwright.engine.recovery import replayed, view
 from labwright.journal import Journal, LoggedEvent
 from labwright.model.errors import LabwrightError
 
@@ -75,7 +75,8 @@ class Follower:
             self._changed.notify_all()
 
     def _follow(self) -> None:
-        lab, read, begun = LabCore(), 0, self._since > 0
+        lab, read = view(self._journal, self._campaign, self._since) if self._since else (LabCore(), 0)
+        begun = self._since > 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._news or self._ended)

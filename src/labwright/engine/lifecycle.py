@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from labwright.engine.deck import HERE, DeckQuestion, deck_question, moves_containers, newer_on_deck
+from labwright.engine.deck import DeckQuestion, deck_question, moves_containers, newer_on_deck
 from labwright.engine.events import Started
 from labwright.engine.latch import refuse_while_latched
-from labwright.engine.recovery import campaigns_on, close_unfinished, started, unfinished, unfinished_on
+from labwright.engine.recovery import HERE, campaigns_on, close_unfinished, started, unfinished, unfinished_on
 from labwright.journal import Journal, instruments_words, place_option
 from labwright.model.errors import RefusedError
 from labwright.model.protocol import ProtocolSpec

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import orjson
 import sqlalchemy as sa
@@ -14,13 +15,22 @@ from labwright.engine.core import CampaignCore
 from labwright.engine.events import ENGINE, EVENTS, Event, Instruction, Resumed, Started, StopAsked, decisions
 from labwright.engine.inventory import restore_material
 from labwright.engine.lab import LabCore
+from labwright.engine.snapshots import UnreadableSnapshotError, loaded
 from labwright.engine.tables import take_changes
+from labwright.engine.work import IllegalEventError
 from labwright.journal import Journal, LoggedEvent, NewEvent, StepJournal
 from labwright.journal.schema import campaign as campaign_table
 from labwright.journal.schema import step as step_table
+from labwright.journal.schema import trial as trial_table
+from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, JournalError, unknown
 from labwright.model.material import Used
 from labwright.model.states import OVER
+
+HERE = "here"
+"""Instruments simulated in the controller's own process: they have ended with it, and their deck with them."""
+
+_log = logging.getLogger(__name__)
 
 HISTORY = 50
 """So many of the newest runs of a step are looked at to learn how long it takes."""
@@ -107,12 +117,16 @@ def rebuilt_lab(journal: Journal, *campaigns: str, instruments: str = "") -> Lab
     Args:
         journal: that keeps them.
         campaigns: ids of those that are under way, all on one deck.
-        instruments: which deck (`Lab.instruments`); that of the campaigns if empty.
+        instruments: which deck (`Lab.instruments`), so that its newest snapshot spares the events before, if it can be
+            read; that of the campaigns if empty.
 
     Raises:
         ConfigError: there is no such campaign.
         JournalError: an event cannot be understood.
     """
+    if campaigns and (restored := _restored(journal, instruments, campaigns)) is not None:
+        restore_material(journal, restored)
+        return restored
     lab = LabCore()
     if campaigns and not instruments:
         instruments = started(journal, campaigns[0]).deck
@@ -127,6 +141,73 @@ def rebuilt_lab(journal: Journal, *campaigns: str, instruments: str = "") -> Lab
     lab.instruments = instruments
     restore_material(journal, lab)
     return lab
+
+
+def _restored(journal: Journal, instruments: str, campaigns: Collection[str]) -> LabCore | None:
+    """The lab by its newest snapshot and all that has happened on these instruments since; None if that cannot be.
+
+    Each controller's first events are recorded with a snapshot, so that what came after the newest was decided in a lab
+    of the very campaigns that are in it.
+    """
+    found = by_snapshot(journal, instruments)
+    if found is None:
+        return None
+    lab, after = found
+    try:
+        for logged in journal.events_on(instruments, after):
+            lab.handle(logged.campaign, understood(journal, logged), logged.lab_time_s)
+            lab.dirty.clear()
+            if (core := lab.campaigns.get(logged.campaign)) is not None and core.over:
+                lab.forget(logged.campaign)
+    except IllegalEventError as error:
+        _log.warning("the snapshot after event %d is not used: %s", after, error)
+        return None
+    for other in [name for name in lab.campaigns if name not in campaigns]:
+        lab.leave_out(other)
+    return lab if set(campaigns) == set(lab.campaigns) else None
+
+
+def by_snapshot(
+    journal: Journal, instruments: str, only: Collection[str] | None = None, until: int | None = None
+) -> tuple[LabCore, int] | None:
+    """A lab as a snapshot has it, and the id of the last event in it; None if there is none that can be read.
+
+    Args:
+        journal: that keeps it.
+        instruments: whose it is.
+        only: campaigns to keep; all if None.
+        until: id of the last event that may be in it; any if None.
+    """
+    if instruments in ("", HERE):
+        return None
+    snapshot = journal.newest_snapshot(instruments, ENGINE, until)
+    if snapshot is None:
+        return None
+    table = trial_table
+
+    def trials(campaign: str, number: int) -> list[Trial]:
+        first = sa.select(table.c.trial).where(table.c.campaign == campaign, table.c.n <= number).order_by(table.c.n)
+        return [Trial.model_validate_json(row["trial"]) for row in journal.read(first)]
+
+    try:
+        return loaded(snapshot.state, lambda campaign: started(journal, campaign), trials, only), snapshot.event_id
+    except UnreadableSnapshotError as error:
+        _log.info("the snapshot after event %d is not used: %s", snapshot.event_id, error)
+        return None
+
+
+def view(journal: Journal, campaign: str, until: int | None = None) -> tuple[LabCore, int]:
+    """A lab of one campaign to replay its events in, and the id of the last event that it has handled already.
+
+    Args:
+        journal: that keeps it.
+        campaign: its id.
+        until: id of the last event that it may have handled; any if None.
+    """
+    table = campaign_table
+    decks = [str(row["instruments"]) for row in journal.rows(table, table.c.id == campaign)]
+    found = by_snapshot(journal, decks[0], [campaign], until) if decks else None
+    return found if found is not None and campaign in found[0].campaigns else (LabCore(), 0)
 
 
 def understood(journal: Journal, logged: LoggedEvent) -> Event:

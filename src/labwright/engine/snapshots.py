@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 import labwright.model
 from labwright.engine.core import CampaignCore, Ending
@@ -29,6 +30,7 @@ from labwright.engine.proposals import Proposals
 from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
 from labwright.engine.stopping import Stopping
+from labwright.engine.work import Work
 from labwright.model.campaign import Suggestion, Trial
 from labwright.model.errors import LabwrightError
 from labwright.model.states import CampaignPhase
@@ -53,6 +55,11 @@ class _Shape:
     def __init__(self, types: Mapping[str, Any]) -> None:
         self._types = {name: TypeAdapter(kind) for name, kind in types.items()}
 
+    @property
+    def names(self) -> set[str]:
+        """Of the attributes."""
+        return set(self._types)
+
     @classmethod
     def of(cls, kind: type, *without: str) -> _Shape:
         """Of a dataclass, without some of its attributes."""
@@ -73,7 +80,7 @@ def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, (set, frozenset)) else value
 
 
-_CORE = _Shape(
+CORE = _Shape(
     {
         "phase": CampaignPhase,
         "reason": str,
@@ -94,10 +101,14 @@ _CORE = _Shape(
         "_next": tuple[Suggestion, dict[str, float]] | None,
     }
 )
+ELSEWHERE = ("campaign", "proposals", "durations", "_started", "_dispatcher", "_trials_of")
+"""Attributes of a campaign's core that are not in `CORE`: kept in another way, or follow from the rest."""
+
 _DURATIONS = _Shape.of(Durations, "learnt_s")
 _PROPOSALS = _Shape.of(Proposals, "campaign", "dirty", "trials")
 _EXPERIMENT = _Shape.of(Experiment, "protocol", "steps", "wanted")
 _STEP = _Shape.of(StepRun, "spec")
+_WORK = _Shape.of(Work, "dirty", "reservations", "material", "questions", "live", "look", "_claims", "_changed", "_at")
 _MATERIAL = _Shape.of(Material, "dirty", "counted", "now_s")
 _RESERVATIONS = _Shape.of(Reservations, "dirty")
 _QUESTIONS = _Shape.of(Questions, "dirty")
@@ -124,12 +135,12 @@ def dumped(lab: LabCore, *, whole: bool = False) -> bytes:
         "turns": lab.turns,
         "campaigns": {core.campaign: _dumped_core(core, whole=whole) for core in cores},
         "experiments": [_dumped_experiment(one) for core in cores for one in core.live.values()],
-        "experiments_turns": lab.work.turns,
+        "work": _WORK.dump(lab.work),
         "material": {**_MATERIAL.dump(lab.material), "counted": sorted(lab.material.counted)},
         "reservations": _RESERVATIONS.dump(lab.reservations),
         "questions": questions,
     }
-    return orjson.dumps(state)
+    return to_json(state, inf_nan_mode="null")  # as events are written
 
 
 def loaded(
@@ -171,7 +182,7 @@ def code_sha256() -> str:
 def _dumped_core(core: CampaignCore, *, whole: bool) -> Json:
     unsettled = range(len(core.trials)) if whole else _unsettled(core)
     return {
-        **_CORE.dump(core),
+        **CORE.dump(core),
         "took_s": _DURATIONS.dump(core.durations)["took_s"],
         "proposals": _PROPOSALS.dump(core.proposals),
         "trials": len(core.trials),
@@ -202,7 +213,7 @@ def _loaded(
 ) -> LabCore:
     lab = LabCore()
     lab.now_s, lab.instruments, lab.turns = kept["now_s"], kept["instruments"], kept["turns"]
-    lab.work.turns = kept["experiments_turns"]
+    vars(lab.work).update(_WORK.load(kept["work"]))
     vars(lab.material).update(_MATERIAL.load(kept["material"]), counted=frozenset(kept["material"]["counted"]))
     lab.material.now_s = lab.now_s
     vars(lab.reservations).update(_RESERVATIONS.load(kept["reservations"]))
@@ -213,7 +224,7 @@ def _loaded(
         known = [] if name in others else _trials(name, core, trials)
         proposals = Proposals(name, lab.dirty, known, **_PROPOSALS.load(core["proposals"]))
         took_s = {step: deque(values, REMEMBERED) for step, values in core["took_s"].items()}
-        state = {**_CORE.load(core), "proposals": proposals, "durations": Durations(first.learnt_s, took_s)}
+        state = {**CORE.load(core), "proposals": proposals, "durations": Durations(first.learnt_s, took_s)}
         lab.campaign(name).restore(first, state)
     for experiment in kept["experiments"]:
         lab.work.restore(_loaded_experiment(experiment, lab.campaigns[experiment["owner"]].started))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from labwright.engine.events import ENGINE, Resumed, Started, decisions
-from labwright.engine.recovery import replayed
+from labwright.engine.recovery import replayed, view
 from labwright.journal import Journal, place_option
 from labwright.model.errors import LabwrightError, RefusedError
 
@@ -45,7 +45,9 @@ class OtherDecision:
 
 
 def other_decision(journal: Journal, campaign: str) -> OtherDecision | None:
-    """Decide everything again, and compare; None if all is decided as recorded.
+    """Decide again, and compare; None if all is decided as recorded.
+
+    What is in a snapshot of this very code was decided by it, and is not compared again.
 
     Args:
         journal: that keeps the campaign.
@@ -56,8 +58,9 @@ def other_decision(journal: Journal, campaign: str) -> OtherDecision | None:
         JournalError: an event cannot be understood.
     """
     first: OtherDecision | None = None
-    events, engine = 0, 1
-    steps = replayed(journal, campaign)
+    lab, after = view(journal, campaign)
+    events, engine = 0, lab.campaign(campaign).engine
+    steps = replayed(journal, campaign, lab, after)
     while True:
         try:
             step = next(steps, None)

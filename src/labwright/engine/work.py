@@ -264,6 +264,7 @@ class Work:
         """An owner is over, and none of its experiments is under way."""
         self.live.pop(owner, None)
         self.questions.forget(owner)
+        self.material.entries.pop(owner, None)
 
     def ask_removal(self, experiment: Experiment, removal: Removal) -> list[Instruction]:
         """Ask a person to take something out of the lab, without which the experiment cannot go on."""

@@ -284,12 +284,22 @@ class Journal:
         epoch = self.writer.epoch
         self.writer.transact(lambda connection: keep_snapshot(connection, snapshot, epoch), "snapshot")
 
-    def newest_snapshot(self, instruments: str, engine: int) -> Snapshot | None:
-        """The newest snapshot of a deck that this version of the engine has written; None if there is none."""
+    def newest_snapshot(self, instruments: str, engine: int, until: int | None = None) -> Snapshot | None:
+        """The newest snapshot of a deck; None if there is none, or another version of the engine has written it.
+
+        Args:
+            instruments: which deck.
+            engine: version of the engine that is to read it.
+            until: id of the last event that may be in it; any if None.
+        """
         table = schema.snapshot
-        mine = sa.select(table).where(table.c.instruments == instruments, table.c.engine == engine)
+        mine = sa.select(table).where(table.c.instruments == instruments)
+        if until is not None:
+            mine = mine.where(table.c.event_id <= until)
         rows = self.read(mine.order_by(table.c.event_id.desc(), table.c.id.desc()).limit(1))
-        return Snapshot(**{name: rows[0][name] for name in Snapshot.__dataclass_fields__}) if rows else None
+        if not rows or rows[0]["engine"] != engine:
+            return None
+        return Snapshot(**{name: rows[0][name] for name in Snapshot.__dataclass_fields__})
 
     def dismiss(self, command: int, answer: str) -> None:
         """Refuse a command, with the reason."""
@@ -585,9 +595,8 @@ def keep_snapshot(connection: sa.Connection, snapshot: Snapshot, epoch: int) -> 
     mine = table.c.instruments == snapshot.instruments
     last = snapshot.event_id
     if not last:
-        newest = sa.select(sa.func.max(event.c.id)).where(
-            event.c.instruments == snapshot.instruments, event.c.epoch == epoch
-        )
+        mine_now = (event.c.instruments == snapshot.instruments, event.c.epoch == epoch)
+        newest = sa.select(event.c.id).where(*mine_now).order_by(event.c.id.desc()).limit(1)  # the first it looks at
         last = int(connection.execute(newest).scalar() or 0)
     row = {"event_id": last, "instruments": snapshot.instruments, "engine": snapshot.engine}
     connection.execute(sa.insert(table).values(**row, taken_s=time.time(), state=snapshot.state))

@@ -1,0 +1,109 @@
+"""A restart goes by the newest snapshot and what came after it, and comes out as if it had gone through all events."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import labwright.engine.controller as controlling
+from benchmarks.rehearsing import PARTS, make_campaign, make_lab
+from labwright.clock import SteppedClock
+from labwright.engine import Campaign, CampaignCore, LabController, LabCore, started
+from labwright.engine.events import Event
+from labwright.engine.recovery import rebuilt_lab
+from labwright.engine.snapshots import dumped
+from labwright.engine.upgrading import other_decision
+from labwright.journal import Journal, schema
+from labwright.lab import Lab, LabFolder
+from labwright.model.errors import JournalError
+from tests import forks
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_campaigns_cut_off_anywhere_go_on_from_the_newest_snapshot(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = tmp_path / "journal.sqlite" if kind == "sqlite" else request.getfixturevalue("postgres").fresh_database()
+    code = "from tests.engine.test_restart import cut_off_again_and_again as run; run()"
+    ran = forks.python(code, tmp_path, place, cwd=forks.ROOT)  # one process runs one lab
+    assert ran.returncode == 0, ran.stderr
+
+
+def cut_off_again_and_again() -> None:
+    """Three campaigns at once; their controller dies after so many events, and another resumes those not over."""
+    root, place = Path(sys.argv[1]), sys.argv[2]
+    controlling.SNAPSHOT_EVERY = 9
+    folder = make_lab(root / "lab")
+    with Journal(place) as journal:
+        until_cut(folder, journal, root, {}, [make_campaign(folder, budget=n) for n in (2, 4, 6)], after=23)
+    for after in (2, 17, 31):
+        with Journal(place) as journal:
+            live = under_way(journal)
+            by_snapshot = by_the_snapshot_alone(journal, live)
+            by_events = rebuilt_lab(journal, *live)
+            for lab in (by_snapshot, by_events):
+                lab.turns = lab.work.turns = 0  # those of campaigns that are over are only in the snapshot
+            assert dumped(by_snapshot, whole=True) == dumped(by_events, whole=True)
+            assert [other_decision(journal, name) for name in live] == [None] * len(live)
+            resume = {name: campaign_again(folder, journal, name) for name in live}
+            until_cut(folder, journal, root, resume, [], after=after)
+    with Journal(place) as journal:
+        live = under_way(journal)
+        assert live, "the last is over too early to show anything"
+        until_cut(folder, journal, root, {name: campaign_again(folder, journal, name) for name in live}, [], after=9999)
+        states = [row["state"] for row in journal.rows(schema.campaign)]
+        assert states == ["completed"] * 3
+        for name, budget in zip(journal.campaigns(), (2, 4, 6), strict=True):
+            done = journal.rows(schema.trial, schema.trial.c.campaign == name, schema.trial.c.status == "done")
+            assert [row["id"] for row in done] == [f"{number:04d}" for number in range(1, budget + 1)]
+            ended = [one.payload["outcome"]["step_id"] for one in journal.events(name) if one.kind == "step_ended"]
+            assert len(ended) == len(set(ended)) == 3 * budget, "a step is done twice"
+        assert len(journal.rows(schema.snapshot)) == 2
+
+
+def until_cut(
+    folder: LabFolder, journal: Journal, data: Path, resume: dict[str, Campaign], new: list[Campaign], after: int
+) -> None:
+    """Carry out campaigns until their controller dies, as a kill would have it."""
+    with Lab(folder, SteppedClock()) as lab:
+        controller = LabController(lab, journal, data, resume=resume, parts=PARTS)
+        seen: list[Event] = []
+
+        def on_event(event: Event, core: CampaignCore) -> None:
+            seen.append(event)
+            if len(seen) == after:
+                journal.cut()
+
+        controller.on_event = on_event
+        for campaign in new:
+            controller.start(campaign)
+        try:
+            controller.run(lambda: controller.all_over)
+        except JournalError:
+            assert len(seen) >= after
+
+
+def under_way(journal: Journal) -> list[str]:
+    """Campaigns that are not over."""
+    over = schema.campaign.c.state.in_(["completed", "stopped", "failed"])
+    return [str(row["id"]) for row in journal.rows(schema.campaign, sa.not_(over), order=schema.campaign.c.began_s)]
+
+
+def campaign_again(folder: LabFolder, journal: Journal, name: str) -> Campaign:
+    """A campaign as it was started."""
+    first = started(journal, name)
+    again = make_campaign(folder, budget=first.spec.budget)
+    return Campaign(first.spec, again.protocols, again.planner, first.earlier)
+
+
+def by_the_snapshot_alone(journal: Journal, live: list[str]) -> LabCore:
+    """The lab rebuilt, where of each campaign's own events only the first can be read."""
+    events = journal.events
+    journal.events = lambda campaign, after=0: itertools.islice(events(campaign, after), 1)  # type: ignore[method-assign]
+    lab = rebuilt_lab(journal, *live, instruments="real")
+    del journal.events
+    return lab
