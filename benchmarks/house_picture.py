@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import grimp
+import grimp  # comes with import-linter
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "explanation" / "house.svg"
