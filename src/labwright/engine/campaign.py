@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
 from labwright.engine.inventory import DeckCount
+from labwright.engine.matching import protocol_mistakes
 from labwright.engine.sufficing import check_material
 from labwright.journal import Journal
 from labwright.journal.schema import KEY_LENGTH
@@ -18,11 +19,11 @@ from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
 from labwright.lab.classes import enter, resolve
 from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
-from labwright.model.campaign import CampaignState, Earlier, Objective, OutcomeLimit
+from labwright.model.campaign import CampaignState, Earlier
 from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
 from labwright.model.lab import Broken
-from labwright.model.protocol import ParameterSpec, ProtocolSpec
-from labwright.model.space import Categorical, Space
+from labwright.model.protocol import ProtocolSpec
+from labwright.model.space import Space
 from labwright.model.spec import CampaignSpec
 from labwright.model.words import what_is_wrong
 from labwright.planners import Planner, load_planner
@@ -137,7 +138,7 @@ def load_campaign(
         mistakes.append(file.mistake(["name"], words))
     protocols = _protocols(folder, file, spec, mistakes, reading.broken)
     if spec.protocol in protocols:
-        mistakes += _space_mistakes(file, spec, protocols[spec.protocol], reading.broken)
+        mistakes += protocol_mistakes(file, spec, protocols[spec.protocol], reading.broken)
     chosen = load_planner(spec.planner) if planner else _planner(file, spec, mistakes, reading.broken)
     if chosen is not None and not any_planner and (short := _lacking(chosen, spec, reading.broken)):
         if planner:
@@ -253,7 +254,7 @@ def mistakes_without_lab(root: Path, path: Path) -> list[Mistake]:
         protocol = resolve(classes[spec.protocol])
     except ConfigError as error:
         return [*mistakes, file.mistake(["protocol"], f"protocol: {error}")]
-    return [*mistakes, *_space_mistakes(file, spec, protocol, reading.broken)]
+    return [*mistakes, *protocol_mistakes(file, spec, protocol, reading.broken)]
 
 
 def _with_pool(root: Path, file: YamlFile, spec: CampaignSpec, mistakes: list[Mistake]) -> CampaignSpec:
@@ -317,88 +318,6 @@ def _lacking(planner: Planner, spec: CampaignSpec, broken: Broken) -> str:
         earlier=() if "warm_start" in broken or not spec.warm_start else (Earlier(name="any", trials=()),),
     )
     return lacking(planner, needs(state))
-
-
-def _space_mistakes(
-    file: YamlFile, spec: CampaignSpec, protocol: LabProtocol | type[LabProtocol], broken: Broken
-) -> Iterator[Mistake]:
-    """What is searched and found held against what the protocol takes and gives: names, units, envelope."""
-    known = {one.name: one for one in protocol.parameters}
-    if "space" not in broken:
-        yield from _searched_mistakes(file, spec, protocol.name, known)
-    if "fixed" not in broken:
-        yield from _fixed_mistakes(file, spec, protocol.name, known)
-    if "space" not in broken and "fixed" not in broken:
-        for name in known:
-            if name not in spec.space.names and name not in spec.fixed:
-                words = f"parameter {name!r} of {protocol.name} is neither searched nor fixed"
-                yield file.mistake(["space"], words, at_key=True)
-    yield from _outcome_mistakes(file, spec, protocol, broken)
-
-
-def _searched_mistakes(
-    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ParameterSpec]
-) -> Iterator[Mistake]:
-    for index, parameter in enumerate(spec.space.parameters):
-        where: list[str | int] = ["space", "parameters", index]
-        label = f"space.parameters.{index}"
-        if parameter.name not in known:
-            words = unknown(f"parameter of {protocol}", parameter.name, list(known))
-            yield file.mistake([*where, "name"], f"{label}.name: {words}")
-            continue
-        allowed = known[parameter.name]
-        if isinstance(parameter, Categorical):
-            words = (
-                f"{parameter.name} is categorical, but a protocol's parameters are numbers; list the values as type "
-                "ordinal, or plan without a protocol (labwright.optimise), where levels are allowed"
-            )
-            yield file.mistake(where, f"{label}: {words}")
-            continue
-        if parameter.unit != allowed.unit:
-            words = f"{parameter.name} is in {allowed.unit!r}, not in {parameter.unit!r}"
-            yield file.mistake([*where, "unit"], f"{label}.unit: {words}")
-        for bound in ("low", "high"):
-            if (outside := _outside(getattr(parameter, bound), allowed)) is not None:
-                yield file.mistake([*where, bound], f"{label}.{bound}: {outside}")
-
-
-def _fixed_mistakes(
-    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ParameterSpec]
-) -> Iterator[Mistake]:
-    for name, value in spec.fixed.items():
-        if name not in known:
-            words = unknown(f"parameter of {protocol}", name, list(known))
-            yield file.mistake(["fixed", name], f"fixed.{name}: {words}", at_key=True)
-        elif (outside := _outside(value, known[name])) is not None:
-            yield file.mistake(["fixed", name], f"fixed.{name}: {outside}")
-
-
-def _outcome_mistakes(
-    file: YamlFile, spec: CampaignSpec, protocol: LabProtocol | type[LabProtocol], broken: Broken
-) -> Iterator[Mistake]:
-    results = {one.name: one for one in protocol.results}
-    wanted: list[tuple[list[str | int], Objective | OutcomeLimit]] = []
-    if "objective" not in broken:
-        wanted.append((["objective"], spec.objective))
-    if "more_objectives" not in broken:
-        wanted += [(["more_objectives", index], one) for index, one in enumerate(spec.more_objectives)]
-    if "outcome_limits" not in broken:
-        wanted += [(["outcome_limits", index], limit) for index, limit in enumerate(spec.outcome_limits)]
-    for where, one in wanted:
-        label = ".".join(map(str, where))
-        if one.name not in results:
-            words = unknown(f"result of {protocol.name}", one.name, list(results))
-            yield file.mistake([*where, "name"], f"{label}.name: {words}")
-        elif one.unit != results[one.name].unit:
-            words = f"{one.name} is in {results[one.name].unit!r}, not in {one.unit!r}"
-            yield file.mistake([*where, "unit"], f"{label}.unit: {words}")
-
-
-def _outside(value: float, allowed: ParameterSpec) -> str | None:
-    if allowed.low <= value <= allowed.high:
-        return None
-    unit = "" if allowed.unit == "1" else f" {allowed.unit}"
-    return f"{value:g} is outside the protocol's {allowed.low:g} to {allowed.high:g}{unit}"
 
 
 def _check_moves(protocol: LabProtocol) -> None:

@@ -155,7 +155,7 @@ class LabStatus:
     """A lab as it stands now.
 
     Attributes:
-        journal: where it is kept.
+        journal: its place.
         last_event: id of the newest event; what is newer is not in here.
         at_s: wall time.
         controller: that runs; None if none does.

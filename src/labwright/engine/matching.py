@@ -1,0 +1,103 @@
+"""Does a campaign's file match its protocol: each parameter and outcome known, in its unit, inside its bounds?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from labwright.lab import Mistake, YamlFile
+from labwright.model.campaign import Objective, OutcomeLimit
+from labwright.model.errors import unknown
+from labwright.model.lab import Broken
+from labwright.model.protocol import ParameterSpec
+from labwright.model.space import Categorical
+from labwright.model.spec import CampaignSpec
+from labwright.stations import LabProtocol
+
+
+def protocol_mistakes(
+    file: YamlFile, spec: CampaignSpec, protocol: LabProtocol | type[LabProtocol], broken: Broken
+) -> Iterator[Mistake]:
+    """What is searched and found held against what the protocol takes and gives: names, units, envelope.
+
+    Args:
+        file: of the campaign, for line and column.
+        spec: as far as it can be understood.
+        protocol: or its class, while the lab's own files are wrong.
+        broken: sections of the file that are wrong themselves; they are left out.
+    """
+    known = {one.name: one for one in protocol.parameters}
+    if "space" not in broken:
+        yield from _searched_mistakes(file, spec, protocol.name, known)
+    if "fixed" not in broken:
+        yield from _fixed_mistakes(file, spec, protocol.name, known)
+    if "space" not in broken and "fixed" not in broken:
+        for name in known:
+            if name not in spec.space.names and name not in spec.fixed:
+                words = f"parameter {name!r} of {protocol.name} is neither searched nor fixed"
+                yield file.mistake(["space"], words, at_key=True)
+    yield from _outcome_mistakes(file, spec, protocol, broken)
+
+
+def _searched_mistakes(
+    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ParameterSpec]
+) -> Iterator[Mistake]:
+    for index, parameter in enumerate(spec.space.parameters):
+        where: list[str | int] = ["space", "parameters", index]
+        label = f"space.parameters.{index}"
+        if parameter.name not in known:
+            words = unknown(f"parameter of {protocol}", parameter.name, list(known))
+            yield file.mistake([*where, "name"], f"{label}.name: {words}")
+            continue
+        allowed = known[parameter.name]
+        if isinstance(parameter, Categorical):
+            words = (
+                f"{parameter.name} is categorical, but a protocol's parameters are numbers; list the values as type "
+                "ordinal, or plan without a protocol (labwright.optimise), where levels are allowed"
+            )
+            yield file.mistake(where, f"{label}: {words}")
+            continue
+        if parameter.unit != allowed.unit:
+            words = f"{parameter.name} is in {allowed.unit!r}, not in {parameter.unit!r}"
+            yield file.mistake([*where, "unit"], f"{label}.unit: {words}")
+        for bound in ("low", "high"):
+            if (outside := _outside(getattr(parameter, bound), allowed)) is not None:
+                yield file.mistake([*where, bound], f"{label}.{bound}: {outside}")
+
+
+def _fixed_mistakes(
+    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ParameterSpec]
+) -> Iterator[Mistake]:
+    for name, value in spec.fixed.items():
+        if name not in known:
+            words = unknown(f"parameter of {protocol}", name, list(known))
+            yield file.mistake(["fixed", name], f"fixed.{name}: {words}", at_key=True)
+        elif (outside := _outside(value, known[name])) is not None:
+            yield file.mistake(["fixed", name], f"fixed.{name}: {outside}")
+
+
+def _outcome_mistakes(
+    file: YamlFile, spec: CampaignSpec, protocol: LabProtocol | type[LabProtocol], broken: Broken
+) -> Iterator[Mistake]:
+    results = {one.name: one for one in protocol.results}
+    wanted: list[tuple[list[str | int], Objective | OutcomeLimit]] = []
+    if "objective" not in broken:
+        wanted.append((["objective"], spec.objective))
+    if "more_objectives" not in broken:
+        wanted += [(["more_objectives", index], one) for index, one in enumerate(spec.more_objectives)]
+    if "outcome_limits" not in broken:
+        wanted += [(["outcome_limits", index], limit) for index, limit in enumerate(spec.outcome_limits)]
+    for where, one in wanted:
+        label = ".".join(map(str, where))
+        if one.name not in results:
+            words = unknown(f"result of {protocol.name}", one.name, list(results))
+            yield file.mistake([*where, "name"], f"{label}.name: {words}")
+        elif one.unit != results[one.name].unit:
+            words = f"{one.name} is in {results[one.name].unit!r}, not in {one.unit!r}"
+            yield file.mistake([*where, "unit"], f"{label}.unit: {words}")
+
+
+def _outside(value: float, allowed: ParameterSpec) -> str | None:
+    if allowed.low <= value <= allowed.high:
+        return None
+    unit = "" if allowed.unit == "1" else f" {allowed.unit}"
+    return f"{value:g} is outside the protocol's {allowed.low:g} to {allowed.high:g}{unit}"
