@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -22,12 +23,15 @@ from labwright.engine import (
     started,
 )
 from labwright.engine.events import Event
+from labwright.engine.filling import left_on
+from labwright.engine.inventory import deck_count
 from labwright.engine.questions import Question
+from labwright.engine.recounting import recount_alone
 from labwright.engine.running import CampaignEnd
 from labwright.journal import Journal, LoggedEvent, StepJournal, journal_file, schema
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
-from labwright.model.errors import JournalError
+from labwright.model.errors import JournalError, RefusedError
 from labwright.model.records import Intent
 from labwright.simulation import SimulatedLab
 
@@ -55,6 +59,8 @@ class Bench:
         self.core = LabCore().campaign("")
         self.prepared: Callable[[Intent], None] = lambda intent: None
         self.dosing = ""
+        self.instruments = ""
+        """Those of this process, unless they are to outlive a controller's."""
 
     def run(
         self,
@@ -68,12 +74,16 @@ class Bench:
     ) -> CampaignEnd:
         with (
             Journal(journal_file(self.data)) as journal,
-            Lab(self.folder, self.clock, self.twin.addresses, simulated=True).opened(undisturbed=bool(resume)) as lab,
+            Lab(self.folder, self.clock, self.twin.addresses, simulated=True, instruments=self.instruments).opened(
+                undisturbed=bool(resume)
+            ) as lab,
         ):
             if resume:
                 campaign = resume_campaign(self.folder, started(journal, resume))
             else:
-                campaign = load_campaign(self.folder, spec, budget=budget, seed=3, planner="sobol")
+                campaign = load_campaign(
+                    self.folder, spec, budget=budget, seed=3, planner="sobol", count=left_on(journal, lab)
+                )
 
             def look(event: Event, core: CampaignCore) -> None:
                 self.core = core
@@ -263,6 +273,67 @@ def test_what_a_campaign_took_that_is_never_resumed_is_counted(bench: Bench) -> 
     _, *entries = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
     assert [(row["change_nl"], row["unknown_nl"], row["why"]) for row in entries] == [(0, 1_500_000, "preparation")]
     bench.assert_adds_up()
+
+
+def places(bench: Bench) -> list[str]:
+    """Where the containers of the newest campaign's experiments came from."""
+    (newest,) = bench.rows(schema.campaign, schema.campaign.c.id == bench.core.campaign)
+    events = [one for one in bench.events() if one.campaign == newest["id"] and one.kind == "granted"]
+    return [begun["place"] for one in events for begun in one.payload["begins"]]
+
+
+def test_a_second_campaign_begins_where_the_first_was_cut_off_and_ended(bench: Bench) -> None:
+    """One deck, no refill: racks, syringes and standards are as the first campaign left them."""
+    bench.instruments = "the twin"
+    standards = {name: copy.deepcopy(bench.twin.world.places[name]) for name in ("standard_weak", "standard_strong")}
+    seen = Counter[str]()
+
+    def cut(when: str, what: str) -> None:
+        seen["here"] += f"{when} {what}".startswith("before outcome:dose")
+        if seen["here"] == 2:
+            raise JournalError("the controller ends here")
+
+    with pytest.raises(JournalError, match="the controller ends here"):
+        bench.run(budget=2, commit=cut)
+    (row,) = bench.rows(schema.campaign)
+    with (
+        Journal(journal_file(bench.data)) as journal,
+        pytest.raises(RefusedError, match=r"is taking from it.* resume it first"),
+    ):
+        recount_alone(
+            journal,
+            bench.folder.model,
+            "the twin",
+            dict.fromkeys(bench.folder.model.stocks, 58.0),
+            {},
+            by="Kim",
+            because="x",
+        )
+    end = bench.run(resume=row["id"], answer=lambda question, bench: "rest" if question.part else "done")
+    assert end.state == "completed", end.reason
+    assert places(bench) == ["rack_1", "rack_2"]
+    bench.assert_adds_up()
+    with pytest.raises(RefusedError, match=rf"standard_weak holds \(KCl_0_01\) is used up by {row['id']}/cell_calib"):
+        bench.run(budget=1)
+    bench.twin.world.places.update(standards)
+    with Journal(journal_file(bench.data)) as journal:
+        kinds = {"standard_weak": "KCl_0_01", "standard_strong": "KCl_0_1"}
+        recount_alone(journal, bench.folder.model, "the twin", {}, kinds, by="Kim", because="new standards")
+    end = bench.run(budget=1)
+    assert end.state == "completed", end.reason
+    assert places(bench) == ["rack_3"], "with what is left"
+    left_nl = 58_000_000 - bench.assert_adds_up()["rinse"]
+    with Journal(journal_file(bench.data)) as journal:
+        recount_alone(journal, bench.folder.model, "the twin", {"rinse": 40.0}, {}, by="Kim", because="read off")
+        count = deck_count(journal, "the twin")
+    assert count is not None
+    assert count.lots["rinse"].count_nl == 40_000_000
+    *_, entry = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
+    assert (entry["why"], entry["change_nl"], entry["by"], entry["because"]) == (
+        "recount", 40_000_000 - left_nl, "Kim", "read off",
+    )  # fmt: skip
+    assert count.holds["rack_1"].kind == count.holds["cell"].kind == ""
+    assert count.holds["rack_4"].fresh
 
 
 def campaign_file(folder: Path, **changes: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from labwright.cli.app_campaign import campaign_app, question_app
+from labwright.cli.app_inventory import inventory_app
 from labwright.cli.app_planner import planner_app
 from labwright.cli.options import (
     ByOption,
@@ -46,6 +47,7 @@ journal_app = typer.Typer(help="Look after the journal.", no_args_is_help=True, 
 run_app = typer.Typer(help="Look at runs in the journal.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(question_app, name="question")
+app.add_typer(inventory_app, name="inventory")
 app.add_typer(planner_app, name="planner")
 app.add_typer(station_app, name="station")
 store_app = typer.Typer(help="Look after the data store.", no_args_is_help=True, rich_markup_mode=None)

@@ -9,10 +9,11 @@ import typer
 from pydantic import BaseModel
 
 from labwright.cli.output import console, counted, emit
-from labwright.model.errors import ConfigError, unknown
+from labwright.model.errors import ConfigError, JournalError, unknown
 
 if TYPE_CHECKING:
     from labwright.lab import LabFolder, Mistake
+    from labwright.model.lab import LabModel
 
 
 def check_lab(root: Path, *, json: bool) -> None:
@@ -50,6 +51,7 @@ def check_lab(root: Path, *, json: bool) -> None:
     if mistakes or problems or folder is None:
         raise ConfigError("\n".join([*([str(MistakesError(mistakes))] if mistakes else []), *problems]))
     model = folder.model
+    learns += _counts_that_differ(root, model)
     found = {
         "lab": model.name,
         "stations": len(model.stations),
@@ -85,6 +87,25 @@ def _check_protocols(folder: LabFolder, problems: list[str]) -> dict[str, str]:
         except ConfigError as error:
             problems.append(str(error))
     return protocols
+
+
+def _counts_that_differ(root: Path, model: LabModel) -> list[str]:
+    """Decks of the lab's own journal that were counted before its inventory.yaml was changed, in words."""
+    from labwright.cli.places import data_folder
+    from labwright.engine.inventory import deck_count, inventory_words
+    from labwright.engine.recounting import decks
+    from labwright.engine.recovery import HERE
+    from labwright.journal import Journal, journal_file
+
+    place = journal_file(data_folder(root, None))
+    if not place.exists():
+        return []
+    try:
+        with Journal.reading(place) as journal:
+            counts = [deck_count(journal, deck) for deck in decks(journal) if deck != HERE]
+            return [words for count in counts if count is not None and (words := inventory_words(count, model))]
+    except JournalError:  # of an earlier Labwright, which counted nothing
+        return []
 
 
 def _check_campaign(root: Path, folder: LabFolder | None, path: Path) -> list[str]:

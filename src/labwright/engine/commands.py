@@ -61,6 +61,13 @@ class _Submit(_Payload):
     lab_sha256: Text
 
 
+class _Recount(_Payload):
+    lots_ml: Annotated[
+        dict[Text, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]], Field(max_length=LONGEST)
+    ]
+    containers: Annotated[dict[Text, Text], Field(max_length=LONGEST)]
+
+
 class _Answer(_Payload):
     question: Text
     answer: Text
@@ -95,7 +102,7 @@ PAYLOADS: dict[str, type[_Payload]] = {
 }
 
 
-LAB_PAYLOADS: dict[str, type[_Payload]] = {"stop": _StopLab, "reset": _Reset, "submit": _Submit}
+LAB_PAYLOADS: dict[str, type[_Payload]] = {"stop": _StopLab, "reset": _Reset, "submit": _Submit, "recount": _Recount}
 """Of commands that are not for one campaign."""
 
 
@@ -127,6 +134,23 @@ class LatchReset:
     """
 
     latch: int
+    by: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A person has counted what is there.
+
+    Attributes:
+        lots_ml: by stock.
+        containers: by position; empty where none is.
+        by: the person.
+        because: why.
+    """
+
+    lots_ml: Mapping[str, float]
+    containers: Mapping[str, str]
     by: str
     because: str
 
@@ -192,7 +216,7 @@ def event_of(command: Command, campaign: Campaign) -> Event:
         raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
 
 
-def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted:
+def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | Counted:
     """What a command asks of the lab.
 
     Raises:
@@ -205,6 +229,8 @@ def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted:
                 return LabStop(station, now, _stop_words(asked.by, asked.because), asked.by)
             case _Reset(latch=latch):
                 return LatchReset(latch, asked.by, asked.because)
+            case _Recount(lots_ml=lots_ml, containers=containers):
+                return Counted(lots_ml, containers, asked.by, asked.because)
             case _Submit(spec=spec, lab_sha256=sha256):
                 return Submitted(CampaignSpec.model_validate(spec), sha256, asked.by)
     except ValidationError as error:

@@ -20,7 +20,7 @@ from labwright.engine.admission import admit
 from labwright.engine.asking import reply
 from labwright.engine.batch import Batch
 from labwright.engine.campaign import Campaign
-from labwright.engine.commands import LabStop, LatchReset, Submitted, event_of, lab_command_of, stop_now_of
+from labwright.engine.commands import Counted, LabStop, LatchReset, Submitted, event_of, lab_command_of, stop_now_of
 from labwright.engine.core import CampaignCore
 from labwright.engine.desk import PlannerDesk
 from labwright.engine.events import (
@@ -46,7 +46,9 @@ from labwright.engine.events import (
 from labwright.engine.filling import first_fill
 from labwright.engine.following import Follow, Follower
 from labwright.engine.halting import Halting, scope_of
+from labwright.engine.inventory import recount_of
 from labwright.engine.latch import refuse_while_latched
+from labwright.engine.recounting import check_counted, under_way_used
 from labwright.engine.recovery import HERE, learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
 from labwright.engine.snapshots import dumped
@@ -531,14 +533,14 @@ class LabController:
         """Carry out a command, or answer why not."""
         try:
             if not command.campaign:
-                self._obey_for_lab(command)
+                self._obey_for_lab(command, batch)
                 return
             event = event_of(command, self.hosted[command.campaign].campaign)
             batch.take(command.campaign, event, command.id)
         except LabwrightError as error:
             self.journal.dismiss(command.id, str(error)[:ANSWER_MOST])
 
-    def _obey_for_lab(self, command: Command) -> None:
+    def _obey_for_lab(self, command: Command, batch: Batch) -> None:
         """Carry out a command that is not for one campaign.
 
         Raises:
@@ -559,6 +561,11 @@ class LabController:
                 scope = self.halting.reset(latch, ending, by, because)
                 self.note(f"the stop of {scope.words} was reset by {by}: {because}")
                 self.journal.reply(command.id, "done")
+            case Counted(lots_ml=lots_ml, containers=containers, by=by, because=because):
+                check_counted(self.lab.model, lots_ml, containers)
+                event = recount_of(self.lab.model, lots_ml, containers, by=by, because=because)
+                used = under_way_used(self.core, self.keeper)
+                batch.take("", event.model_copy(update={"used": used}), command.id)
             case Submitted() as submitted if command.id not in self._commands_seen:
                 self._commands_seen.add(command.id)
                 admit(
