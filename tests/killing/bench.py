@@ -139,6 +139,41 @@ def _control(
     os._exit(code)
 
 
+def _control_many(
+    lab: Path, data: Path, place: str, campaigns: int, budget: int, kills: Sequence[Kill], harness: Connection
+) -> None:
+    """A controller of several campaigns of the same name, told apart by their seeds, until all are over."""
+    _quiet(data / "controller.log")
+    from labwright.cli.simulating import opened
+    from labwright.engine import LabController, load_campaign, resume_campaign, started
+    from labwright.engine.lifecycle import take_up
+    from labwright.model.errors import LabwrightError
+
+    _Boundaries(kills, harness).install()
+    code = 0
+    try:
+        with (
+            opened(lab, simulated=False, endpoints=data / "endpoints.json", speed=1.0, seed=0) as (folder, there, _),
+            Journal(place) as journal,
+        ):
+            journal.claim()
+            begun = {started(journal, one).spec.seed for one in journal.campaigns()}
+            taken = take_up(journal, there.instruments)
+            resume = {one: resume_campaign(folder, first) for one, first in taken.resume.items()}
+            with there.opened(undisturbed=bool(resume)):
+                controller = LabController(there, journal, data, by="kill matrix", resume=resume)
+                path = lab / "lab_config" / "campaigns" / "ways.yaml"
+                for seed in range(1, campaigns + 1):
+                    if seed not in begun:
+                        controller.start(load_campaign(folder, path, budget=budget, seed=seed, simulated=True))
+                controller.run(lambda: controller.all_over)
+    except LabwrightError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        code = error.exit_code
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _simulate(lab: Path, data: Path, seed: int) -> None:
     _quiet(data / "simulation.log")
     from labwright.cli.simulating import serve
@@ -248,11 +283,18 @@ class Bench:
 
     def run(self, *kills: Kill, budget: int | None = None, name: str = "ways") -> int:
         """A controller, until it has ended or was killed; the exit code, negative for a signal."""
-        here, there = forks.Pipe()
         cut_off = self.cut_off()
         wanted = None if cut_off else budget
+        return self._run(_control, kills, name, wanted)
+
+    def run_many(self, *kills: Kill, campaigns: int, budget: int) -> int:
+        """As `run`, with several campaigns at once: those that were begun go on, the others begin."""
+        return self._run(_control_many, kills, campaigns, budget)
+
+    def _run(self, control: Callable[..., None], kills: Sequence[Kill], *what: Any) -> int:
+        here, there = forks.Pipe()
         process = forks.Process(
-            target=_control, args=(self.lab, self.data, self.place, name, wanted, kills, there), daemon=True
+            target=control, args=(self.lab, self.data, self.place, *what, kills, there), daemon=True
         )
         process.start()
         self.controller = process.pid
@@ -299,6 +341,12 @@ class Bench:
         with contextlib.suppress(JournalError), self.journal() as journal:
             return unfinished(journal, "ways")
         return None
+
+    def over(self) -> int:
+        """How many campaigns have ended."""
+        with contextlib.suppress(JournalError), self.journal() as journal:
+            return len([row for row in journal.rows(schema.campaign) if row["ended_s"] is not None])
+        return 0
 
     def effects(self) -> list[dict[str, Any]]:
         """What the instruments have done, by their own log."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from labwright.journal import schema
 from tests.killing.bench import Kill, assert_once, bench
 
 STEPS = ("id_dose", "count_dose", "turn", "dumb_dose", "measure")
@@ -96,6 +97,53 @@ def test_whoever_else_dies_the_controller_goes_on(
         assert_once(one, exact=victim != "simulation")
         if victim != "simulation":
             assert set(one.asked) <= {"dumb"}
+
+
+def kill_with_many_in_flight(
+    data: Path, place: str, server: Any, boundaries: list[tuple[str, int]], campaigns: int, budget: int
+) -> tuple[int, dict[str, int]]:
+    """As `kill_controllers`, with samples of several campaigns on their way."""
+    with bench(data, place, server) as one:
+        for boundary, nth in boundaries:
+            if one.over() == campaigns:
+                break
+            one.run_many(Kill(boundary, nth=nth), campaigns=campaigns, budget=budget)
+        while one.over() < campaigns:
+            assert one.run_many(campaigns=campaigns, budget=budget) == 0, one.said()[-2000:]
+        assert assert_once(one) == campaigns * budget
+        owners = {row["campaign"] for row in one.rows(schema.experiment)}
+        assert len(owners) == campaigns
+        return len(one.kills), dict(one.asked)
+
+
+MANY = ("after event:started", "after intent:id_dose", "middle of pump", "before outcome:turn", "end of dumb")
+"""A few, each with two campaigns in flight; `make soak` takes all."""
+
+
+@pytest.mark.parametrize("kind", JOURNALS)
+def test_a_controller_killed_with_two_campaigns_in_flight_repeats_nothing(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    chosen = [(one, 1) for one in (MANY if kind == "sqlite" else MANY[1:3])]
+    kills, asked = kill_with_many_in_flight(tmp_path / "bench", *journal_of(kind, request), chosen, 2, 3)
+    assert kills >= len(chosen) - 1, "a boundary is not passed any more"
+    assert set(asked) <= {"dumb"}, "only who cannot be asked leaves a doubt"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", JOURNALS)
+@pytest.mark.parametrize("seed", range(8, 12))
+def test_soak_of_controllers_with_two_campaigns(
+    kind: str, seed: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - an order, not a secret
+    boundaries = [(boundary, chance.choice((1, 1, 2, 3))) for boundary in BOUNDARIES]
+    chance.shuffle(boundaries)
+    kills, asked = kill_with_many_in_flight(
+        tmp_path / "bench", *journal_of(kind, request), boundaries, 2, len(boundaries)
+    )
+    assert kills >= 0.8 * len(boundaries), "too many boundaries are not passed"
+    assert set(asked) <= {"dumb"}
 
 
 @pytest.mark.soak
