@@ -21,6 +21,7 @@ settings.load_profile("labwright")
 LONG = (
     "cli/test_cli.py",
     "killing/test_matrix.py",
+    "engine/test_two_campaigns.py",
     "journal/test_journal.py",
     "cli/test_campaign_verbs.py",
     "store/test_places.py",

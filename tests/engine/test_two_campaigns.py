@@ -14,11 +14,13 @@ import pytest
 from labwright.clock import SteppedClock
 from labwright.engine import CampaignCore, LabController, load_campaign
 from labwright.engine.campaign import Campaign
-from labwright.engine.controller import new_id
-from labwright.engine.events import Answered, Event, Granted, StopAsked
+from labwright.engine.controller import Parts, new_id
+from labwright.engine.events import Answered, Event, Granted, PauseAsked, ResumeAsked, StepEnded, StopAsked
 from labwright.journal import Journal, journal_file, read_run, run_files, schema
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
+from labwright.model.campaign import CampaignState
+from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.simulation import SimulatedLab
 from tests.postgres import PostgresServer
 
@@ -223,22 +225,16 @@ class Person:
         sees: Callable[[], bool] = lambda: True,
     ) -> None:
         """Give a command after `in_s` lab seconds, as soon as something is seen."""
-        clock = controller.lab.clock
-
-        def now() -> None:
-            if not sees():
-                clock.once(0.5, now)
-                return
-            self._waiting.append(clock.actor("person", busy=True))
-            threading.Thread(target=command).start()
+        actor = controller.lab.clock.actor("person", busy=True)
+        self._waiting.append(actor)
 
         def command() -> None:
+            actor.sleep(in_s)
+            while not sees():
+                actor.sleep(0.5)
             controller.journal.command(campaign, kind, payload, by="Kim", because="a test")
 
-        if in_s:
-            clock.once(in_s, now)
-        else:
-            now()
+        threading.Thread(target=command).start()
 
     def heard(self) -> None:
         """Lab time may pass."""
@@ -271,7 +267,7 @@ SOAK = pytest.mark.soak
     ("step", "in_s", "left_at"),
     [
         ("to_cell", 1, "station transport"),  # in the gripper
-        ("dose", 60, "position balance"),
+        pytest.param("dose", 60, "position balance", marks=SOAK),
         pytest.param("to_balance", 1, "station transport", marks=SOAK),
         pytest.param("rinse", 3, "position plate_1", marks=SOAK),
         pytest.param("measure", 60, "position cell", marks=SOAK),
@@ -305,3 +301,71 @@ def test_a_stop_now_of_one_lets_the_other_go_on(
     assert found(other) == found(together.cores[together.names[1]])
     (text,) = asked.values()
     assert f"waits for {left_at}, wh" in text
+
+
+def test_a_pause_of_one_holds_only_its_own_sample(folder: LabFolder, together: Told, tmp_path: Path) -> None:
+    person, names = Person(), list[str]()
+    meanwhile = 0
+
+    def react(name: str, event: Event, controller: LabController, twin: SimulatedLab) -> None:
+        nonlocal meanwhile
+        names[:] = names or controller.hosted
+        first = controller.core.campaign(names[0])
+        if isinstance(event, (PauseAsked, ResumeAsked)):
+            person.heard()
+        if name == names[1] and isinstance(event, StepEnded):
+            meanwhile += first.paused
+        if name == names[0]:
+            assert not (first.paused and isinstance(event, Granted)), "something begins in a campaign that is paused"
+            if isinstance(event, PauseAsked):
+                person.ask(controller, name, "resume", {}, in_s=600)
+            if isinstance(event, StepEnded) and event.outcome.step_id.endswith("0001/to_plate"):
+                person.ask(controller, name, "pause", {})
+
+    told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], react)
+    assert meanwhile >= 2, "steps of the other"
+    assert [core.phase for core in told.cores.values()] == ["completed", "completed"]
+    assert [found(core) for core in told.cores.values()] == [found(core) for core in together.cores.values()]
+
+
+class Mute:
+    """A planner that has nothing to say, in place of a campaign's own."""
+
+    def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
+        answered(Answer((), "it has nothing to say"))
+
+    def rest(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("how", ["its planner fails", "a question, and no person is there"])
+def test_one_that_ends_early_and_badly_lets_the_other_go_on(
+    how: str, folder: LabFolder, together: Told, tmp_path: Path
+) -> None:
+    names = list[str]()
+
+    def react(name: str, event: Event, controller: LabController, twin: SimulatedLab) -> None:
+        names[:] = names or controller.hosted
+        if how.startswith("a question") and name == names[0]:
+            if begins(event, "0001/stir"):
+                twin.fault("hotplate", "heater_open")
+            if isinstance(event, StopAsked):
+                twin.clear_faults()
+
+    def thinks(campaign: Campaign) -> Worker:
+        mute = how.startswith("its planner") and campaign.spec.planner.name == "sobol"
+        return Mute() if mute else PlannerWorker(campaign.spec.planner)
+
+    told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], react, unattended=True, parts=Parts(worker=thinks))
+    first, other = told.cores.values()
+    if how.startswith("its planner"):
+        assert (first.phase, first.reason) == ("failed", "no further suggestion: it has nothing to say")
+        assert (other.phase, found(other)) == ("completed", found(together.cores[together.names[1]]))
+    else:
+        # Its sample is left on the hotplate, where the other's must pass: a question that nobody answers, too.
+        assert first.reason.startswith(f"no person is there to answer question {names[0]}:q1")
+        assert other.reason.startswith(f"no person is there to answer question {names[1]}:q1")
+        assert "0001 was left" in other.reason
