@@ -336,6 +336,37 @@ def test_a_second_campaign_begins_where_the_first_was_cut_off_and_ended(bench: B
     assert count.holds["rack_4"].fresh
 
 
+def test_a_recount_beside_a_running_campaign_is_in_the_ledger_and_doubles_nothing(bench: Bench) -> None:
+    asked: dict[str, int] = {}
+
+    def ask(event: Event, one: CampaignRun) -> None:
+        if event.kind == "step_ended" and event.outcome.step_id.endswith("0001/dose"):
+            counts: dict[str, dict[str, dict[str, Any]]] = {
+                "rinse": {"lots_ml": {"rinse": 50.0}, "containers": {"rack_30": ""}},
+                "wrong": {"lots_ml": {"rins": 50.0}, "containers": {}},
+                "in use": {"lots_ml": {}, "containers": {"balance": ""}},
+                "none": {"lots_ml": {"rinse": -1.0}, "containers": {}},
+            }
+            for name, payload in counts.items():
+                asked[name] = one.controller.journal.command("", "recount", payload, by="Kim", because="looked")
+
+    assert bench.run(budget=2, watch=ask).state == "completed"
+    with Journal(journal_file(bench.data)) as journal:
+        answers = {name: journal.answer_to(number) for name, number in asked.items()}
+    assert answers.pop("rinse") == "done"
+    assert str(answers["wrong"]).startswith("refused: no stock 'rins'; did you mean 'rinse'?")
+    assert "is in use by experiment" in str(answers["in use"])
+    assert "greater than or equal to 0" in str(answers["none"])
+    entries = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
+    assert [row["why"] for row in entries].count("recount") == 1
+    (lot,) = bench.rows(schema.lot, schema.lot.c.name == "rinse")
+    assert lot["count_nl"] == 50_000_000
+    assert sum(row["change_nl"] for row in entries) == lot["count_nl"] - lot["used_nl"]
+    after = entries[[row["why"] for row in entries].index("recount") + 1 :]
+    assert lot["used_nl"] == -sum(row["change_nl"] for row in after)
+    assert -sum(row["change_nl"] for row in entries if row["campaign"]) == 7_500_000, "as without a count"
+
+
 def campaign_file(folder: Path, **changes: str) -> Path:
     """The reference campaign with other lines."""
     text = SPEC.read_text()

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from labwright.engine import started
+from labwright.engine.filling import first_fill
+from labwright.engine.inventory import deck_count
 from labwright.journal import Journal, schema
+from labwright.lab import read_lab
 from tests.golden import journals, replaying
 from tests.postgres import PostgresServer
 
@@ -35,6 +38,29 @@ def test_the_same_decisions_and_rows(folder: Path, tmp_path: Path) -> None:
 def test_the_same_on_postgresql(version: Path, postgres: PostgresServer, tmp_path: Path) -> None:
     for folder in sorted(path.parent for path in version.glob("*/journal.sql.gz")):
         assert the_same_again(journals.restore_postgres(folder, tmp_path, postgres.fresh_database())) > 0
+
+
+@pytest.mark.parametrize("version", sorted({folder.parent for folder in FOLDERS}), ids=lambda path: path.name)
+def test_what_an_earlier_version_left_is_the_first_count(version: Path, tmp_path: Path) -> None:
+    """No refill is assumed, and the person is told."""
+    model = read_lab(Path(__file__).parent / "lab").model
+    with Journal(journals.restore_sqlite(version / "cut_parallel", tmp_path)) as journal:
+        (row,) = journal.rows(schema.campaign)
+        first = started(journal, row["id"])
+        assert deck_count(journal, first.deck) is None
+        filled = first_fill(journal, model, first.deck, "Kim")
+        taken = {one["name"] for one in journal.rows(schema.position)}
+        spent = {one["lot"]: 0 for one in journal.rows(schema.ledger)}
+        for one in journal.rows(schema.ledger):
+            spent[one["lot"]] += one["change_nl"]
+    assert filled is not None
+    assert f"as {row['id']}, of an earlier version, has left it" in filled.because
+    assert taken
+    assert {name for name, kind in filled.containers.items() if kind}.isdisjoint(taken)
+    assert {name for name in first.places if filled.containers[name]} == set(first.places) - taken
+    for stock, full_ml in first.lots_ml.items():
+        assert filled.lots_nl[stock] - filled.dead_nl[stock] == round(1e6 * full_ml) + spent.get(stock, 0), stock
+    assert any(spent.values())
 
 
 def test_everything_that_can_happen_is_in_them(tmp_path: Path) -> None:
