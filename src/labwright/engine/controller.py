@@ -441,6 +441,11 @@ class LabController:
                 if looked:
                     continue  # one look for several wake-ups: commands count as taken only when all of this is recorded
                 looked = True
+                if any(isinstance(event, LabEvent) for _, event in batch.seen):
+                    self._events.put(
+                        _Look()
+                    )  # what is handed over is compared with the deck's count, once it is recorded
+                    continue
                 for command in self._commands():
                     self._obey(command, batch)
                 continue
