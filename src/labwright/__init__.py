@@ -17,10 +17,10 @@ from labwright._version import __version__
 if TYPE_CHECKING:
     from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit
     from labwright.model.space import Parameter, Space
-    from labwright.notebook import OpenLab
+    from labwright.notebook import OpenLab, ServedLab
     from labwright.optimiser import Optimiser
 
-__all__ = ["__version__", "load", "open", "optimise"]
+__all__ = ["__version__", "connect", "load", "open", "optimise"]
 
 
 def open(
@@ -47,6 +47,19 @@ def open(
     from labwright.notebook import OpenLab
 
     return OpenLab(folder, simulated=simulated, endpoints=endpoints, data=data, seed=seed)
+
+
+def connect(lab: str | Path | None = None, *, data: str | Path | None = None, journal: str = "") -> ServedLab:
+    """The lab whose controller another process runs (`labwright serve`): its state, its campaigns, commands to it.
+
+    Args:
+        lab: the lab's folder; that of the current folder if None.
+        data: folder of journal, runs and reports; `lab/var` if None.
+        journal: URL of the journal, where it is not in `data`.
+    """
+    from labwright.notebook import ServedLab
+
+    return ServedLab(lab, data, journal)
 
 
 def optimise(

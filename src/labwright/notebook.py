@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from labwright.engine import Campaign, CampaignEnd
     from labwright.hardware import LabDevice
+    from labwright.journal import Journal, LoggedEvent
+    from labwright.journal.status import LabStatus
     from labwright.model.protocol import StepOutcome
+    from labwright.model.space import Params
     from labwright.store import UploadSummary
 
 
@@ -147,11 +150,11 @@ class OpenLab:
     @property
     def questions(self) -> list[OpenQuestion]:
         """What waits for a person in this journal: samples that are held, and a deck that is in doubt."""
-        from labwright.cli.questions import open_questions
+        from labwright.engine.answering import open_questions
         from labwright.journal import Journal, journal_file
 
         with Journal.reading(journal_file(self.data)) as journal:
-            return [OpenQuestion(one["id"], one["text"], one["choices"]) for one in open_questions(journal)]
+            return [_question(one) for one in open_questions(journal)]
 
     def answer(self, question: str, answer: str, *, by: str, reason: str) -> None:
         """Answer a question, as ``labwright question answer`` does; the journal records who and why.
@@ -166,10 +169,11 @@ class OpenLab:
             ConfigError: there is no such question or answer, or by or reason is empty.
             RefusedError: it is no longer open.
         """
-        from labwright.cli.questions import answer_question
-        from labwright.journal import journal_file
+        from labwright.engine.answering import answer_open
+        from labwright.journal import Journal, journal_file
 
-        answer_question(journal_file(self.data), question, answer, by=by, because=reason, json=False)
+        with Journal(journal_file(self.data)) as journal:
+            answer_open(journal, question, answer, by=by, because=reason)
 
     def refuse_if_closed(self) -> None:
         """Start nothing on instruments that have been given back.
@@ -200,6 +204,250 @@ class OpenQuestion:
     def __str__(self) -> str:
         answers = "".join(f"\n  {answer}: {means}" for answer, means in self.choices.items())
         return f"{self.id}: {self.text}{answers}"
+
+
+def _question(asked: Mapping[str, Any]) -> OpenQuestion:
+    return OpenQuestion(asked["id"], asked["text"], asked["choices"])
+
+
+class ServedLab:
+    """A lab whose controller another process runs (`labwright serve`); `labwright.connect` makes it.
+
+    It reads the journal, and asks the controller through it; nothing stays open between two calls.
+
+    Attributes:
+        data: folder of journal, runs and reports.
+        place: of the journal.
+    """
+
+    def __init__(self, lab: str | Path | None, data: str | Path | None, journal: str) -> None:
+        from labwright.cli.places import data_folder, lab_root
+        from labwright.journal import journal_file
+
+        self._root = lab_root(Path(lab) if lab else None).resolve()
+        self.data = data_folder(self._root, Path(data) if data else None)
+        self.place: str | Path = journal or journal_file(self.data)
+
+    def __repr__(self) -> str:
+        return f"<{self._root.name} by {self.place}>"
+
+    def status(self) -> LabStatus:
+        """The lab as it stands now, as ``labwright status`` shows it.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        from labwright.journal.status import lab_status
+
+        with self._reading() as journal:
+            return lab_status(journal)
+
+    def campaigns(self) -> list[dict[str, Any]]:
+        """All campaigns, the most recent last: ``id``, ``name``, ``state``, ``tried``, ``budget``, ``best``, ...
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        from labwright.journal.reading import campaign_rows
+
+        with self._reading() as journal:
+            return campaign_rows(journal)
+
+    def submit(
+        self,
+        campaign: str,
+        *,
+        budget: int | None = None,
+        seed: int | None = None,
+        planner: str | None = None,
+        by: str = "",
+    ) -> str:
+        """Hand a campaign to the controller that runs; the campaign's id.
+
+        Args:
+            campaign: a name in the lab's folder, or a path ending in .yaml.
+            budget: experiments, if other than in the file.
+            seed: if other than in the file.
+            planner: by name, if other than in the file.
+            by: who hands it over; this process' user if empty.
+
+        Raises:
+            ConfigError: there is none, it has mistakes, or the lab cannot carry it out.
+            RefusedError: no controller runs, or it refuses.
+            JournalError: the controller does not answer; nothing was started.
+        """
+        from labwright.cli.places import find_campaign
+        from labwright.engine.lifecycle import hand_over
+        from labwright.journal.asking import deck_of
+        from labwright.lab import read_lab
+
+        folder, file = read_lab(self._root), find_campaign(self._root, campaign)
+        with self._writing() as journal:
+            return hand_over(
+                journal, folder, file, deck_of(journal), by=by or _whoami(), budget=budget, seed=seed, planner=planner
+            )
+
+    def watch(self, campaign: str, *, after: int = 0, deadline_s: float | None = None) -> Iterator[LoggedEvent]:
+        """The events of a campaign as they are recorded, until it is over.
+
+        Args:
+            campaign: its id, or a name: the newest of it.
+            after: id of the last event that is known already.
+            deadline_s: wall seconds after which it ends in any case; never if None.
+
+        Raises:
+            ConfigError: there is no such campaign.
+            JournalError: the journal cannot be read.
+        """
+        from labwright.journal.reading import followed
+
+        with self._reading() as journal:
+            yield from followed(journal, campaign, after, deadline_s)
+
+    def pause(self, campaign: str, *, by: str = "", reason: str = "") -> None:
+        """Let no further operation of a campaign start; those under way end.
+
+        Raises:
+            ConfigError: there is no such campaign.
+            RefusedError: it is over, no controller runs it, or its controller refuses.
+            JournalError: its controller does not answer; the command is taken back.
+        """
+        self._steer(campaign, "pause", {}, by, reason)
+
+    def resume(self, campaign: str, *, by: str = "", reason: str = "") -> None:
+        """Let operations of a campaign start again; raises what `pause` does."""
+        self._steer(campaign, "resume", {}, by, reason)
+
+    def drain(self, campaign: str, *, by: str = "", reason: str = "") -> None:
+        """Start no further experiment of a campaign; those under way are finished; raises what `pause` does."""
+        self._steer(campaign, "drain", {}, by, reason)
+
+    def suggest(self, campaign: str, params: Params, *, by: str, reason: str) -> str:
+        """Put an experiment before any that the planner suggests; the id of the proposal.
+
+        Args:
+            campaign: its id, or a name.
+            params: every parameter of its space.
+            by: the person who wants it.
+            reason: why.
+
+        Raises:
+            ConfigError: the person or the reason is not named, or these are no values of the campaign's space.
+            RefusedError: no controller runs it, or its controller refuses.
+            JournalError: its controller does not answer; the command is taken back.
+        """
+        from labwright.journal.asking import refuse_unnamed
+        from labwright.journal.reading import space_of
+
+        refuse_unnamed(by, reason)
+        with self._reading() as journal:
+            space_of(journal, campaign).check(params)
+        return self._steer(campaign, "suggest", {"params": params}, by, reason)
+
+    def veto(self, campaign: str, what: str | Params, *, reach: float = 0.0, by: str, reason: str) -> None:
+        """Withdraw a proposal that has not started, or forbid a point and what is around it.
+
+        Args:
+            campaign: its id, or a name.
+            what: a proposal's id; or values.
+            reach: around values, as a share of each range.
+            by: the person who forbids it.
+            reason: why.
+
+        Raises:
+            ConfigError: the person or the reason is not named.
+            RefusedError: no controller runs it, or its controller refuses.
+            JournalError: its controller does not answer; the command is taken back.
+        """
+        from labwright.journal.asking import refuse_unnamed
+
+        refuse_unnamed(by, reason)
+        payload: dict[str, Any] = {"trial": what} if isinstance(what, str) else {"params": what, "reach": reach}
+        self._steer(campaign, "veto", payload, by, reason)
+
+    def stop(self, *, reason: str, station: str = "", campaign: str = "", sample: str = "", by: str = "") -> None:
+        """Stop the lab now, or what is named: devices are halted, and nothing starts there until `reset`.
+
+        Args:
+            reason: why.
+            station: only this one.
+            campaign: only this one, by id or name.
+            sample: only this one, as ``CAMPAIGN/LABEL``.
+            by: who stops; this process' user if empty.
+
+        Raises:
+            ConfigError: more than one is named, or there is no such one.
+            RefusedError: no controller runs, or it refuses.
+            JournalError: it does not answer; the command was withdrawn.
+        """
+        from labwright.journal.asking import stop_now
+
+        with self._writing() as journal:
+            stop_now(journal, station=station, campaign=campaign, sample=sample, by=by or _whoami(), because=reason)
+
+    def reset(
+        self,
+        *,
+        by: str,
+        reason: str,
+        station: str = "",
+        campaign: str = "",
+        sample: str = "",
+        everything: bool = False,
+        instruments: str = "",
+    ) -> None:
+        """Reset the stop of the lab, or of what is named, as ``labwright reset`` does.
+
+        Raises:
+            ConfigError: by or reason is empty, or what is named is not stopped.
+            RefusedError: nothing is stopped, several are, or a campaign is still being stopped.
+        """
+        from labwright.journal.resetting import Reset, reset_stops
+
+        with self._writing() as journal:
+            reset_stops(journal, Reset(station, campaign, sample, everything), instruments, by=by, because=reason)
+
+    @property
+    def questions(self) -> list[OpenQuestion]:
+        """What waits for a person: samples that are held, and decks that are in doubt."""
+        from labwright.engine.answering import open_questions
+
+        with self._reading() as journal:
+            return [_question(one) for one in open_questions(journal)]
+
+    def answer(self, question: str, answer: str, *, by: str, reason: str) -> bool:
+        """Answer a question; whether that has taken effect, or does when the campaign is resumed.
+
+        Raises:
+            ConfigError: there is no such question or answer, or by or reason is empty.
+            RefusedError: it is no longer open, or the controller refuses.
+        """
+        from labwright.engine.answering import answer_open
+
+        with self._writing() as journal:
+            return answer_open(journal, question, answer, by=by, because=reason).taken
+
+    def _steer(self, campaign: str, kind: str, payload: Mapping[str, Any], by: str, reason: str) -> str:
+        from labwright.journal.asking import steer
+
+        with self._writing() as journal:
+            return steer(journal, campaign, kind, payload, by=by or _whoami(), because=reason).trial
+
+    def _reading(self) -> Journal:
+        from labwright.journal import Journal
+
+        return Journal.reading(self.place)
+
+    def _writing(self) -> Journal:
+        from labwright.journal import Journal
+
+        return Journal(self.place)
+
+
+def _whoami() -> str:
+    from labwright.cli.output import whoami
+
+    return whoami()
 
 
 class LabCampaign:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from labwright.cli.resetting import Reset, reset_stop
+from labwright.cli.resetting import reset_stop
 from labwright.engine.latch import refuse_while_latched, what_waits
 from labwright.journal import Journal, journal_file, latch_of, latching, open_latches, schema
+from labwright.journal.resetting import Reset
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.model.latch import WHOLE_LAB, LatchScope, latch_campaign, latch_sample, latch_station
 

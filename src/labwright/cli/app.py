@@ -477,7 +477,8 @@ def reset(
     ] = "",
 ) -> None:
     """Let instruments move again after a stop-now of the lab, or of what is named; nothing starts on them before."""
-    from labwright.cli.resetting import Reset, reset_stop
+    from labwright.cli.resetting import reset_stop
+    from labwright.journal.resetting import Reset
 
     which = Reset(station=station, campaign=campaign, sample=sample, everything=everything)
     reset_stop(place, instruments, by=by, reason=reason, json=json, which=which)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from labwright.cli.output import console, emit, whoami
 from labwright.cli.steering import steer
 from labwright.journal import Journal, open_latches, reset_command
-from labwright.journal.asking import ask_controller
+from labwright.journal.asking import stop_now
 from labwright.model.errors import ConfigError
 from labwright.model.latch import WHOLE_LAB, latch_station
 
@@ -32,8 +30,7 @@ def stop(place: str | Path, *, station: str, campaign: str, sample: str, by: str
         steer(place, owner, "stop", {"now": True, "sample": label}, by=by, because=because, json=json)
         return
     with Journal(place) as journal:
-        payload: dict[str, Any] = {"now": True, **({"station": station} if station else {})}
-        ask_controller(journal, "stop", payload, by=by or whoami(), because=because)
+        stop_now(journal, station=station, by=by or whoami(), because=because)
         newest = journal.controller()
         scope = latch_station(station) if station else WHOLE_LAB
         latches = [one for one in open_latches(journal) if one.scope == scope]
@@ -46,13 +43,3 @@ def stop(place: str | Path, *, station: str, campaign: str, sample: str, by: str
         "all stations are stopped: their devices are halted, the campaigns end, and their samples are given up"
     )  # fmt: skip
     console.print(f"{what}. Nothing starts there until a person resets the stop: {reset}", style="bold", markup=False)
-
-
-def submit(journal: Journal, spec: Mapping[str, Any], lab_sha256: str, *, by: str) -> str:
-    """Hand a campaign to the controller that runs; the campaign's id.
-
-    Raises:
-        RefusedError: none runs, or it refuses.
-        JournalError: it does not answer; the command was withdrawn.
-    """
-    return ask_controller(journal, "submit", {"spec": spec, "lab_sha256": lab_sha256}, by=by, because="")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from labwright.cli.asking import submit
 from labwright.cli.output import EXIT, console, whoami
 from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
@@ -32,13 +31,13 @@ from labwright.engine import (
     started,
 )
 from labwright.engine.filling import left_on
-from labwright.engine.inventory import deck_count, inventory_words
+from labwright.engine.inventory import inventory_words
 from labwright.engine.latch import what_waits
-from labwright.engine.lifecycle import Decision, close, decide, refuse_changes, refuse_doubtful_deck
+from labwright.engine.lifecycle import Decision, close, decide, hand_over, refuse_changes, refuse_doubtful_deck
 from labwright.engine.recovery import HERE
 from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
-from labwright.journal.asking import deck_of, refuse_other_deck
+from labwright.journal.asking import deck_of
 from labwright.lab import read_lab
 from labwright.model.errors import JournalError, StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit
@@ -115,19 +114,16 @@ def submit_campaign(root: Path, name: str, options: RunOptions) -> str:
     """
     folder = read_lab(root)
     with Journal(options.place) as journal:
-        if journal.controlled():
-            refuse_other_deck(journal, options.instruments)
-        campaign = load_campaign(
+        started_as = hand_over(
+            journal,
             folder,
             find_campaign(root, name),
+            options.instruments,
+            by=options.by or whoami(),
             budget=options.budget,
             seed=options.seed,
             planner=options.planner,
-            simulated=options.instruments != "real",
-            count=deck_count(journal, options.instruments),
         )
-        spec = campaign.spec.model_dump(mode="json")
-        started_as = submit(journal, spec, folder.sha256, by=options.by or whoami())
     console.print(f"{started_as} was handed to the controller that runs", style="bold", markup=False)
     return started_as
 

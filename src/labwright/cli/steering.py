@@ -8,7 +8,7 @@ from typing import Any
 
 from labwright.cli.output import console, emit, whoami
 from labwright.journal import Journal, asking, reset_command
-from labwright.journal.reading import choose, is_paused, spec_of
+from labwright.journal.reading import is_paused, space_of
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.numbers import number
 from labwright.model.space import Categorical, Integer, Params, Space
@@ -106,7 +106,7 @@ def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by:
 
 def _space(place: str | Path, name: str) -> Space:
     with Journal.reading(place) as journal:
-        return Space.model_validate(spec_of(journal, choose(journal, name)["id"])["space"])
+        return space_of(journal, name)
 
 
 def _values(space: Space, words: Sequence[str]) -> Params:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from labwright.engine.campaign import load_campaign
 from labwright.engine.deck import DeckQuestion, deck_question, moves_containers, newer_on_deck
 from labwright.engine.events import Started
 from labwright.engine.latch import refuse_while_latched
 from labwright.engine.recovery import HERE, campaigns_on, close_unfinished, started, unfinished, unfinished_on
 from labwright.journal import Journal, instruments_words, place_option
+from labwright.journal.asking import ask_controller, refuse_other_deck
+from labwright.lab import LabFolder
 from labwright.model.errors import RefusedError
 from labwright.model.protocol import ProtocolSpec
 
@@ -152,6 +156,41 @@ def deck_refusal(journal: Journal, question: DeckQuestion) -> str:
     """Why nothing starts, and what to do, in words for a person."""
     answer = f"labwright question answer {question.id} clear {place_option(journal)} --by NAME --reason TEXT"
     return f"{question.text} Then answer the question about the deck: {answer}"
+
+
+def hand_over(
+    journal: Journal,
+    folder: LabFolder,
+    file: Path,
+    instruments: str,
+    *,
+    by: str,
+    budget: int | None = None,
+    seed: int | None = None,
+    planner: str | None = None,
+) -> str:
+    """Hand a campaign to the controller that runs; the campaign's id.
+
+    Args:
+        journal: of the lab.
+        folder: the lab's files, which the campaign is checked against first.
+        file: of the campaign.
+        instruments: on which it is to run (`Lab.instruments`).
+        by: who hands it over.
+        budget: experiments, if other than in the file.
+        seed: if other than in the file.
+        planner: by name, if other than in the file.
+
+    Raises:
+        ConfigError: the file has mistakes, or the lab cannot carry it out.
+        RefusedError: no controller runs on these instruments, or it refuses.
+        JournalError: the controller does not answer; nothing was started.
+    """
+    if journal.controlled():
+        refuse_other_deck(journal, instruments)
+    campaign = load_campaign(folder, file, budget=budget, seed=seed, planner=planner, simulated=instruments != "real")
+    payload = {"spec": campaign.spec.model_dump(mode="json"), "lab_sha256": folder.sha256}
+    return ask_controller(journal, "submit", payload, by=by, because="")
 
 
 def close(journal: Journal, decision: Decision | TakeUp, by: str) -> None:

@@ -99,6 +99,36 @@ def ask_controller(journal: Journal, kind: str, payload: Mapping[str, Any], *, b
     return answer.partition(": ")[2]
 
 
+def stop_now(
+    journal: Journal, *, station: str = "", campaign: str = "", sample: str = "", by: str, because: str
+) -> Steered | None:
+    """Stop the lab now, or what is named; for a campaign or a sample, what its controller has done.
+
+    Args:
+        journal: of the lab.
+        station: only this one.
+        campaign: only this one, by id or name.
+        sample: only this one, as ``CAMPAIGN/LABEL``.
+        by: who stops.
+        because: why.
+
+    Raises:
+        ConfigError: more than one is named, or there is no such one.
+        RefusedError: no controller runs, or it refuses.
+        JournalError: it does not answer; the command was withdrawn.
+    """
+    if sum(map(bool, (station, campaign, sample))) > 1:
+        raise ConfigError("--station, --campaign and --sample exclude each other: name one, or none for the whole lab")
+    if campaign:
+        return steer(journal, campaign, "stop", {"now": True}, by=by, because=because)
+    if sample:
+        owner, _, label = sample.rpartition("/")
+        return steer(journal, owner, "stop", {"now": True, "sample": label}, by=by, because=because)
+    payload = {"now": True, **({"station": station} if station else {})}
+    ask_controller(journal, "stop", payload, by=by, because=because)
+    return None
+
+
 def wait(journal: Journal, command: int, gone: Callable[[], bool] = lambda: False) -> str | None:
     """The controller's answer to a command; None if it gives none: it has died, or ended, or does not look.
 

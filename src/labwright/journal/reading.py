@@ -5,7 +5,8 @@ Nothing here writes or locks; a journal of `Journal.reading` waits for no writer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,14 @@ import orjson
 import sqlalchemy as sa
 
 from labwright.journal import schema
-from labwright.journal.journal import Journal
+from labwright.journal.journal import Journal, LoggedEvent
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import when
+from labwright.model.space import Space
+from labwright.model.states import OVER
+
+FOLLOWED_S = 0.1
+"""Wall seconds between two looks for new events."""
 
 NAMED = 5
 """Ids that are named where a wrong one was given; there may be hundreds."""
@@ -102,3 +108,38 @@ def questions_of(journal: Journal, *where: sa.ColumnElement[bool]) -> list[dict[
     """Questions with their choices."""
     rows = journal.rows(schema.question, *where, order=schema.question.c.id)
     return [{**row, "choices": orjson.loads(row["choices"])} for row in rows]
+
+
+def space_of(journal: Journal, name: str) -> Space:
+    """The space of a campaign, by its id or name.
+
+    Raises:
+        ConfigError: there is no such campaign.
+    """
+    return Space.model_validate(spec_of(journal, str(choose(journal, name)["id"]))["space"])
+
+
+def followed(journal: Journal, name: str, after: int = 0, deadline_s: float | None = None) -> Iterator[LoggedEvent]:
+    """The events of a campaign as they are recorded, until it is over.
+
+    Args:
+        journal: opened to be read.
+        name: the campaign's id, or its name: the newest of it.
+        after: id of the last event that is known already.
+        deadline_s: wall seconds after which it ends in any case; never if None.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        JournalError: the journal cannot be read.
+    """
+    campaign = str(choose(journal, name)["id"])
+    table = schema.campaign
+    ends_s = None if deadline_s is None else time.monotonic() + deadline_s
+    while True:
+        (row,) = journal.rows(table, table.c.id == campaign)  # before its events: what is over has written them all
+        for logged in journal.events(campaign, after):
+            after = logged.id
+            yield logged
+        if row["state"] in OVER or (ends_s is not None and time.monotonic() >= ends_s):
+            return
+        time.sleep(FOLLOWED_S)
