@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from labwright.journal import Journal, LoggedEvent
     from labwright.journal.status import LabStatus
     from labwright.model.protocol import StepOutcome
-    from labwright.model.space import Params
     from labwright.store import UploadSummary
 
 
@@ -322,7 +321,7 @@ class ServedLab:
         """Start no further experiment of a campaign; those under way are finished; raises what `pause` does."""
         self._steer(campaign, "drain", {}, by, reason)
 
-    def suggest(self, campaign: str, params: Params, *, by: str, reason: str) -> str:
+    def suggest(self, campaign: str, params: Mapping[str, int | float | str], *, by: str, reason: str) -> str:
         """Put an experiment before any that the planner suggests; the id of the proposal.
 
         Args:
@@ -341,10 +340,12 @@ class ServedLab:
 
         refuse_unnamed(by, reason)
         with self._reading() as journal:
-            space_of(journal, campaign).check(params)
-        return self._steer(campaign, "suggest", {"params": params}, by, reason)
+            space_of(journal, campaign).check(dict(params))
+        return self._steer(campaign, "suggest", {"params": dict(params)}, by, reason)
 
-    def veto(self, campaign: str, what: str | Params, *, reach: float = 0.0, by: str, reason: str) -> None:
+    def veto(
+        self, campaign: str, what: str | Mapping[str, int | float | str], *, reach: float = 0.0, by: str, reason: str
+    ) -> None:
         """Withdraw a proposal that has not started, or forbid a point and what is around it.
 
         Args:
@@ -362,7 +363,7 @@ class ServedLab:
         from labwright.journal.asking import refuse_unnamed
 
         refuse_unnamed(by, reason)
-        payload: dict[str, Any] = {"trial": what} if isinstance(what, str) else {"params": what, "reach": reach}
+        payload: dict[str, Any] = {"trial": what} if isinstance(what, str) else {"params": dict(what), "reach": reach}
         self._steer(campaign, "veto", payload, by, reason)
 
     def stop(self, *, reason: str, station: str = "", campaign: str = "", sample: str = "", by: str = "") -> None:
