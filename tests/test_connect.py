@@ -43,14 +43,21 @@ def test_a_served_lab_is_used_from_python(lab: Path, tmp_path: Path) -> None:
             served.suggest(campaign, {"temperature": 4100.0}, by="Ann", reason="a guess")
         assert served.suggest(campaign, space, by="Ann", reason="a guess") == "p1"
         served.veto(campaign, "p1", by="Bo", reason="no")
+        with pytest.raises(RefusedError, match="its budget is 3 experiments already"):
+            served.extend(campaign, budget=3, by="Ann", reason="it still rises")
+        served.extend(campaign, budget=4, by="Ann", reason="it still rises")
         served.resume(campaign)
         kinds = [one.kind for one in served.watch(campaign, after=seen[-1].id)]
-        assert [one for one in kinds if one in ("proposed", "vetoed", "resume_asked")] == [
+        assert [one for one in kinds if one in ("proposed", "vetoed", "extended", "resume_asked")] == [
             "proposed",
             "vetoed",
+            "extended",
             "resume_asked",
         ]
-        assert served.campaigns()[-1]["state"] == "completed"
+        ended = served.campaigns()[-1]
+        assert (ended["state"], ended["tried"], ended["budget"]) == ("completed", 4, 4)
+        with pytest.raises(RefusedError, match="there is nothing to extend"):
+            served.extend(campaign, budget=5, by="Ann", reason="too late")
 
 
 def test_a_stop_and_a_question_are_dealt_with_from_python(lab: Path, tmp_path: Path) -> None:

@@ -321,6 +321,19 @@ class ServedLab:
         """Start no further experiment of a campaign; those under way are finished; raises what `pause` does."""
         self._steer(campaign, "drain", {}, by, reason)
 
+    def extend(self, campaign: str, *, budget: int, by: str, reason: str) -> None:
+        """Let a campaign under way make more experiments, ``budget`` in all.
+
+        Raises:
+            ConfigError: there is no such campaign, or the person or the reason is not named.
+            RefusedError: it is over, no controller runs it, or its controller refuses.
+            JournalError: its controller does not answer; the command is taken back.
+        """
+        from labwright.journal.asking import refuse_unnamed
+
+        refuse_unnamed(by, reason)
+        self._steer(campaign, "extend", {"budget": budget}, by, reason)
+
     def suggest(self, campaign: str, params: Mapping[str, int | float | str], *, by: str, reason: str) -> str:
         """Put an experiment before any that the planner suggests; the id of the proposal.
 

@@ -19,6 +19,7 @@ from labwright.engine.events import (
     Ask,
     DrainAsked,
     Event,
+    Extended,
     Finish,
     Infeasible,
     Instruction,
@@ -334,6 +335,17 @@ class Machine(RuleBasedStateMachine):
     def drain(self, sure: int) -> None:
         if sure == 0:
             self.feed(DrainAsked(by="Kim"))
+
+    @precondition(lambda self: self.core.phase == "running" or self.core.reason.endswith("experiments is spent"))
+    @precondition(lambda self: not self.core.over)
+    @rule(more=st.integers(1, 2))
+    def extend(self, more: int) -> None:
+        drains = self.core.phase == "draining"
+        if drains and self.core.stop_asked:
+            return
+        self.feed(Extended(budget=self.core.budget + more, by="Kim"))
+        assert self.core.phase == "running"
+        assert self.core.budget - more >= self.core.tried - len(self.core.proposed)
 
     @precondition(lambda self: not self.core.over)
     @rule(sure=st.integers(0, 19), now=st.booleans())

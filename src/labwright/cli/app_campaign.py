@@ -221,6 +221,25 @@ def campaign_drain(
     steer(place, campaign, "drain", {}, by=by, because=because, json=json)
 
 
+@campaign_app.command("extend")
+@on_journal
+def campaign_extend(
+    place: Place,
+    json: bool,
+    campaign: Annotated[str, typer.Argument(metavar="ID|NAME", help="A campaign's id, or its name: the newest of it.")],
+    budget: Annotated[
+        int,
+        typer.Option("--budget", help="Experiments in all, more than before.", parser=strict_int(1), metavar="<int>"),
+    ],
+    by: Annotated[str, typer.Option("--by", help="The person who wants it, for the journal.")],
+    because: Annotated[str, typer.Option("--reason", help="Why, for the journal.")],
+) -> None:
+    """Let a campaign under way make more experiments, also one that only finishes what its budget has left."""
+    from labwright.cli.steering import extend
+
+    extend(place, campaign, budget, by=by, because=because, json=json)
+
+
 @campaign_app.command("stop", cls=WithReason)
 @on_journal
 def campaign_stop(

@@ -19,6 +19,7 @@ DONE = {
     "labwright campaign resume {id}",
     "resume": "{id} is resumed: operations may start again",
     "drain": "Drain recorded: {id} starts no further experiment; those under way are carried out to their end",
+    "extend": "{id} may make {budget} experiments now",
     "stop": "Stop recorded: {id} ends after the operations under way, and its samples are given up",
     "stop now": "Stop recorded: all devices of {id} are halted at once, and its samples are given up; nothing starts "
     "on these instruments until a person resets the stop: {reset}",
@@ -62,12 +63,24 @@ def _confirmation(row: dict[str, Any], kind: str, payload: Mapping[str, Any], tr
         which = "suggest started"
     elif "trial" in payload:
         which = "veto proposal"
-    words = DONE[which].format(id=row["id"], trial=trial, what=payload.get("trial", ""), reset=reset)
+    words = DONE[which].format(
+        id=row["id"], trial=trial, what=payload.get("trial", ""), budget=payload.get("budget"), reset=reset
+    )
     if row["state"] in OVER:
         return f"{words}. It is {row['state']} now: {row['reason']}"
     if kind == "drain" and is_paused(row):
         return f"{words}, once it is resumed: labwright campaign resume {row['id']}"
     return words
+
+
+def extend(place: str | Path, name: str, budget: int, *, by: str, because: str, json: bool) -> None:
+    """Let a campaign make more experiments, as `steer` does.
+
+    Raises:
+        ConfigError: the person or the reason is not named.
+    """
+    asking.refuse_unnamed(by, because)
+    steer(place, name, "extend", {"budget": budget}, by=by, because=because, json=json)
 
 
 def suggest(place: str | Path, name: str, values: Sequence[str], *, by: str, because: str, json: bool) -> None:

@@ -203,7 +203,7 @@ class View:
             lines.append(Text("SIMULATED", style="bold yellow reverse"))
         lines.append(Text(f"{core.campaign}: {started.spec.title}", style="bold"))
         best = "" if core.best is None else f" · best measured {valued(core.best, core.spec.objective.unit)}"
-        state = f"{core.status.upper()} · {core.tried}/{core.spec.budget} experiments{best}"
+        state = f"{core.status.upper()} · {core.tried}/{core.budget} experiments{best}"
         style = "bold yellow" if core.paused else "bold green" if core.phase == "running" else "bold"
         if core.phase == "draining":
             state += f" · {core.reason}"

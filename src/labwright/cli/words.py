@@ -45,6 +45,8 @@ def told(event: Payload) -> str:
             return str(event["words"])
         case "pause_asked" | "resume_asked" | "drain_asked":
             return f"{_DONE[event['kind']]} by {event['by'] or 'an unnamed person'}{_because(event)}"
+        case "extended":
+            return f"extended to {event['budget']} experiments{_by(event)}{_because(event)}"
         case "stop_asked":
             return f"stopping{' now' if event['now'] else ''}: {event['why']}"
         case "deck_checked":

@@ -14,6 +14,7 @@ from labwright.engine.events import (
     Answered,
     DrainAsked,
     Event,
+    Extended,
     PauseAsked,
     ResumeAsked,
     SampleStopAsked,
@@ -40,6 +41,10 @@ class _Payload(Frozen):
 
 class _Nothing(_Payload):
     """Of `pause`, `resume` and `drain`."""
+
+
+class _Extend(_Payload):
+    budget: Annotated[StrictInt, Field(ge=1, le=2**53)]
 
 
 class _Stop(_Payload):
@@ -95,6 +100,7 @@ PAYLOADS: dict[str, type[_Payload]] = {
     "pause": _Nothing,
     "resume": _Nothing,
     "drain": _Nothing,
+    "extend": _Extend,
     "stop": _Stop,
     "answer": _Answer,
     "suggest": _Suggest,
@@ -194,6 +200,8 @@ def event_of(command: Command, campaign: Campaign) -> Event:
                 if sample:
                     return SampleStopAsked(label=sample, why=why, now=now, by=by)
                 return StopAsked(why=why, now=now, by=by)
+            case _Extend(budget=budget):
+                return Extended(budget=budget, by=by, because=because)
             case _Answer(question=question, answer=answer):
                 return Answered(question=question, answer=answer, by=by, because=because)
             case _Suggest(params=params):

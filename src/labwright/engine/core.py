@@ -21,6 +21,7 @@ from labwright.engine.events import (
     DeckChecked,
     DrainAsked,
     Event,
+    Extended,
     Finish,
     Granted,
     Infeasible,
@@ -91,6 +92,8 @@ class CampaignCore:
         """Version of the engine that decides for it now."""
         self.proposals = Proposals(campaign, dispatcher.work.dirty)
         self.calibrations: dict[str, dict[str, Any]] = {}
+        self.budget = 0
+        """Experiments it may make; more than its spec says once it was extended."""
         self.tried = 0
         """Experiments carried out or under way, which is what the budget counts."""
         self.spent = 0.0
@@ -317,6 +320,8 @@ class CampaignCore:
                 self._drain(
                     "completed", f"drained by {event.by or 'an unnamed person'}: {event.because or 'no reason given'}"
                 )
+            case Extended():
+                self._extend(event)
             case StopAsked():
                 return self._stop(event)
             case SampleStopAsked():
@@ -375,8 +380,8 @@ class CampaignCore:
             return []
         if self._next is not None or self.proposed or self.asking or self.proposals.unwanted:
             return []
-        if self.tried >= self.spec.budget:
-            self._drain("completed", f"the budget of {self.spec.budget} experiments is spent")
+        if self.tried >= self.budget:
+            self._drain("completed", self._spent_words)
         elif reason := self.stopping.reason(self.spec, self.spent):
             self._drain("completed", reason)
         elif len(self.live) < self.spec.parallel:
@@ -456,6 +461,7 @@ class CampaignCore:
         self._started = event
         self.engine = event.engine
         self.shared = event.shared
+        self.budget = event.spec.budget
         self._to_prepare = list(event.spec.prepare)
         self.durations = Durations(event.learnt_s)
         if event.naming == 1:
@@ -529,8 +535,8 @@ class CampaignCore:
         self._expect(not wrong, event, f"{wrong}; the campaign's space does not allow it")
         veto = self.proposals.vetoing(params, space)
         self._expect(veto is None, event, veto_words(veto) if veto else "")
-        left = self.spec.budget - self.tried - len(self.proposed)
-        self._expect(left > 0, event, f"the budget of {self.spec.budget} experiments is spent or promised")
+        left = self.budget - self.tried - len(self.proposed)
+        self._expect(left > 0, event, f"the budget of {self.budget} experiments is spent or promised")
         lacking = self.material.lacking(self.proposals.wanted_ml(event.uses_ml))
         self._expect(not lacking, event, f"{lacking}{self.refill}")
         self.proposals.want(event.suggestion, event.uses_ml)
@@ -575,6 +581,22 @@ class CampaignCore:
         self.paused = on
         self._changed()
         return [PauseStations(on=on, campaign=self.campaign)]
+
+    @property
+    def _spent_words(self) -> str:
+        """Why it ends once its budget is spent."""
+        return f"the budget of {self.budget} experiments is spent"
+
+    def _extend(self, event: Extended) -> None:
+        """More experiments; where it drains only for want of them, it goes on."""
+        spent = self.phase == "draining" and self._ending == "completed" and self.reason == self._spent_words
+        self._expect(self.phase == "running" or spent, event, f"it is {self.status}: {self.reason}")
+        self._expect(event.budget > self.budget, event, f"its budget is {self.budget} experiments already")
+        self.budget = event.budget
+        if spent:
+            self._become("running")
+            self.reason = ""
+        self._changed()
 
     def _stop(self, event: StopAsked) -> list[Instruction]:
         self.paused = False  # nothing is left that could begin

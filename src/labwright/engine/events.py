@@ -252,6 +252,21 @@ class DrainAsked(Frozen):
     because: str = ""
 
 
+class Extended(Frozen):
+    """The campaign may make more experiments than it was started for.
+
+    Attributes:
+        budget: experiments in all, more than before.
+        by: who wants it.
+        because: why.
+    """
+
+    kind: Literal["extended"] = "extended"
+    budget: Annotated[int, Field(ge=1)]
+    by: str = ""
+    because: str = ""
+
+
 class StopAsked(Frozen):
     """The campaign is to end, with what is running: after the current operations, or now."""
 
@@ -361,6 +376,7 @@ Event = Annotated[
     | PauseAsked
     | ResumeAsked
     | DrainAsked
+    | Extended
     | StopAsked
     | SampleStopAsked
     | Answered

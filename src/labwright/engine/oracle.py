@@ -37,8 +37,8 @@ def _broken(core: CampaignCore) -> Iterator[str]:
         yield f"it is {core.phase} and waits for nothing"
     if len([experiment for experiment in core.live.values() if not experiment.preparation]) > spec.parallel:
         yield f"more samples are on their way than {spec.parallel}"
-    if core.tried > spec.budget:
-        yield f"{core.tried} experiments of {spec.budget}"
+    if core.tried > core.budget:
+        yield f"{core.tried} experiments of {core.budget}"
     yield from _broken_steps(core)
     for question in core.questions.values():
         experiment = core.live.get(question.label)
@@ -163,8 +163,8 @@ def _broken_wishes(core: CampaignCore) -> Iterator[str]:
         yield "the planner is asked, though a person's experiment comes first"
     if core.proposed and core.phase in ("draining", "completed", "stopped", "failed"):
         yield f"it is {core.phase}, and experiments are proposed that will never begin"
-    if core.tried + len(core.proposed) > core.spec.budget:
-        yield f"{core.tried} experiments and {len(core.proposed)} proposed, of {core.spec.budget}"
+    if core.tried + len(core.proposed) > core.budget:
+        yield f"{core.tried} experiments and {len(core.proposed)} proposed, of {core.budget}"
     for index in core.proposed:
         if any(covers(veto, core.spec.space, core.trials[index].params) for veto in core.vetoes):
             yield f"trial {core.trials[index].id} is proposed and vetoed"

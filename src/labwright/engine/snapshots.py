@@ -86,6 +86,7 @@ CORE = _Shape(
         "reason": str,
         "engine": int,
         "calibrations": dict[str, dict[str, Any]],
+        "budget": int,
         "tried": int,
         "spent": float,
         "paused": bool,

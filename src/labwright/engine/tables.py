@@ -87,7 +87,7 @@ def _campaign(core: CampaignCore) -> dict[str, Any]:
         "lab_sha256": started.lab_sha256,
         "simulated": started.simulated,
         "instruments": started.deck,
-        "budget": started.spec.budget,
+        "budget": core.budget,
         "tried": core.tried,
         "priority": started.spec.priority,
         "began_s": core.began_s,

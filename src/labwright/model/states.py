@@ -3,6 +3,7 @@
 ::
 
     campaign     draft -> queued -> running -> draining -> completed | stopped | failed; paused is a flag beside it
+                     draining -> running, where its budget was spent and is extended
     experiment   proposed -> accepted -> active <-> held(question); active -> measured -> complete; any -> abandoned
     step         waiting -> ready -> reserved -> running -> done | failed | skipped; running -> unknown -> done | ready
     intent       prepared -> confirmed | absent | unknown; unknown -> confirmed | absent
@@ -28,7 +29,7 @@ TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
         "draft": frozenset({"queued"}),
         "queued": frozenset({"running"}),
         "running": frozenset({"draining"}),
-        "draining": frozenset({"completed", "stopped", "failed"}),
+        "draining": frozenset({"running", "completed", "stopped", "failed"}),
         "completed": frozenset(),
         "stopped": frozenset(),
         "failed": frozenset(),
