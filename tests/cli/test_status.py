@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 
 from labwright.cli.init import make_lab
-from labwright.engine.tables import take_changes
-from labwright.journal import Journal, NewEvent
-from labwright.journal.waiting import step_waits
 from tests.cli.test_serve import rows, serving, submitted, until
-from tests.engine.test_dispatch import Rehearsal, move, way, work
-from tests.engine.test_lab_machine import started
 from tests.forks import labwright
 
 
@@ -68,34 +63,3 @@ def test_a_lab_is_seen_as_it_stands(lab: Path, tmp_path: Path) -> None:
             assert words in re.sub(r"\s+", " ", shown), shown
     gone = labwright("status", "--data", tmp_path).stdout
     assert f"no controller runs; start one with: labwright serve --data {tmp_path}" in gone
-
-
-def _recorded(lab: Rehearsal, journal: Journal, seen: int) -> int:
-    """Write the rows as they are, and the events since `seen`, as a controller does."""
-    changes = take_changes(lab.lab)
-    for owner, raw in lab.log[seen:]:
-        kind = json.loads(raw)["kind"]
-        journal.record([NewEvent(owner, kind, raw, b"[]", 0.0, changes, instruments=lab.lab.instruments)])
-    return len(lab.log)
-
-
-def _alike(lab: Rehearsal, journal: Journal) -> None:
-    found = {str(one.waiting) for one in step_waits(journal, lab.lab.instruments)}
-    decided = {str(one) for core in lab.lab.campaigns.values() for one in lab.lab.dispatcher.waits(core.campaign)}
-    assert found == decided
-
-
-def test_the_tables_say_what_the_engine_says_of_what_waits(tmp_path: Path) -> None:
-    there = way(move("s0", "a"), work("s1", "mixer"), move("s2", "b"), work("s3", "oven"), move("out"))
-    back = way(move("s0", "b"), work("s1", "oven"), move("s2", "a"), work("s3", "mixer"), move("out"))
-    lab = Rehearsal(started("c0", there, parallel=2), started("c1", back, parallel=2))
-    words: set[str] = set()
-    with Journal(tmp_path / "journal.sqlite") as journal:
-        journal.control("Ann")
-        seen = _recorded(lab, journal, 0)
-        _alike(lab, journal)
-        while lab.next():
-            seen = _recorded(lab, journal, seen)
-            _alike(lab, journal)
-            words |= {one.waiting.because for one in step_waits(journal, lab.lab.instruments)}
-    assert {"has", "beyond"} <= words, "or this test shows nothing"

@@ -1,0 +1,61 @@
+"""What samples wait for, by the journal's tables, is what the engine says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labwright.engine.tables import take_changes
+from labwright.journal import Journal, NewEvent
+from labwright.journal.waiting import step_waits
+from labwright.model.protocol import ProtocolSpec
+from tests.engine.test_dispatch import Rehearsal, move, way, work
+from tests.engine.test_lab_machine import protocols, started
+
+
+def _recorded(lab: Rehearsal, journal: Journal, seen: int) -> int:
+    """Write the rows as they are, and the events since `seen`, as a controller does."""
+    changes = take_changes(lab.lab)
+    for owner, raw in lab.log[seen:]:
+        kind = json.loads(raw)["kind"]
+        journal.record([NewEvent(owner, kind, raw, b"[]", 0.0, changes, instruments=lab.lab.instruments)])
+    return len(lab.log)
+
+
+def _alike(lab: Rehearsal, journal: Journal) -> None:
+    found = {str(one.waiting) for one in step_waits(journal, lab.lab.instruments)}
+    decided = {str(one) for core in lab.lab.campaigns.values() for one in lab.lab.dispatcher.waits(core.campaign)}
+    assert found == decided
+
+
+@settings(max_examples=12)
+@given(first=protocols(), second=protocols(), parallel=st.integers(1, 3))
+def test_so_they_do_in_any_two_protocols(first: ProtocolSpec, second: ProtocolSpec, parallel: int) -> None:
+    lab = Rehearsal(started("c0", first, parallel=parallel), started("c1", second, parallel=2))
+    with TemporaryDirectory() as folder, Journal(Path(folder) / "journal.sqlite") as journal:
+        journal.control("Ann")
+        seen = _recorded(lab, journal, 0)
+        _alike(lab, journal)
+        while lab.next():
+            seen = _recorded(lab, journal, seen)
+            _alike(lab, journal)
+
+
+def test_the_tables_say_what_the_engine_says_of_what_waits(tmp_path: Path) -> None:
+    there = way(move("s0", "a"), work("s1", "mixer"), move("s2", "b"), work("s3", "oven"), move("out"))
+    back = way(move("s0", "b"), work("s1", "oven"), move("s2", "a"), work("s3", "mixer"), move("out"))
+    lab = Rehearsal(started("c0", there, parallel=2), started("c1", back, parallel=2))
+    words: set[str] = set()
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.control("Ann")
+        seen = _recorded(lab, journal, 0)
+        _alike(lab, journal)
+        while lab.next():
+            seen = _recorded(lab, journal, seen)
+            _alike(lab, journal)
+            words |= {one.waiting.because for one in step_waits(journal, lab.lab.instruments)}
+    assert {"has", "beyond"} <= words, "or this test shows nothing"
