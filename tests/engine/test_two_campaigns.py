@@ -369,3 +369,34 @@ def test_one_that_ends_early_and_badly_lets_the_other_go_on(
         assert first.reason.startswith(f"no person is there to answer question {names[0]}:q1")
         assert other.reason.startswith(f"no person is there to answer question {names[1]}:q1")
         assert "0001 was left" in other.reason
+
+
+def test_a_question_about_one_sample_holds_no_other(folder: LabFolder, tmp_path: Path) -> None:
+    asked: list[str] = []
+    meanwhile: list[str] = []
+
+    def react(name: str, event: Event, controller: LabController, twin: SimulatedLab) -> None:
+        core = controller.core.campaigns.get(name)
+        if core is None:
+            return
+        if isinstance(event, Granted) and not asked and any(one.endswith("/0002/measure") for one in event.steps):
+            twin.fault("lcr", "open_cable")
+        for question in core.open_questions:
+            if question.id not in asked:
+                asked.append(question.id)
+        if asked and isinstance(event, StepEnded) and not asked[0].startswith(name):
+            meanwhile.append(event.outcome.step_id)
+        if len(asked) == 1 and (meanwhile or not controller.under_way.steps()):
+            asked.append("answered")
+            twin.clear_faults()
+            owner = asked[0].partition(":")[0]
+            payload = {"question": asked[0], "answer": "again"}
+            controller.journal.command(owner, "answer", payload, by="Kim", because="plugged in")
+
+    told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], react)
+    assert [core.reason for core in told.cores.values()] == [
+        "the budget of 3 experiments is spent",
+        "the budget of 4 experiments is spent",
+    ]
+    assert len(asked) == 2
+    assert meanwhile, "the other campaign's sample waited for a question that is not its own"
