@@ -1,32 +1,35 @@
 """What the engine costs: no-op steps through journal, core, station and RunEngine, on SQLite and on PostgreSQL.
 
 `python -m benchmarks.engine_pace [JOURNAL_URL]` prints the median time from one step's start to the next one's of a
-single sample (limit 10 ms; EOS, measured beside us: 100 ms), and steps per second over ten stations (limit 300; EOS:
+single sample (limit 5 ms; EOS, measured beside us: 100 ms), and steps per second over ten stations (limit 500; EOS:
 18): of one campaign, of ten, and with ten processes that watch and one whose watching is stuck. Every step is a Bluesky
-run with documents on the disk, and two changes of state in the journal.
+run with documents on the disk, and two changes of state in the journal. Suggestions are drawn in this process: what
+planners cost is measured elsewhere, and ten of them start for longer than this takes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from labwright.clock import LabClock
-from labwright.engine import CampaignCore, LabController, load_campaign
+from labwright.engine import Campaign, CampaignCore, LabController, Parts, load_campaign
 from labwright.engine.events import Event, StepEnded
 from labwright.journal import Journal, journal_file
 from labwright.lab import Lab, LabFolder, read_lab
+from labwright.model.campaign import CampaignState, Suggestion
+from labwright.planners import Answer
 
 STATIONS = 10
-STEP_MS, STEPS_PER_S = 10.0, 300
-"""Limits; what is wanted is 5 ms and 500 steps a second."""
+STEP_MS, STEPS_PER_S = 5.0, 500
 
 LAB = "name: noop\ntitle: Nothing to do\nports: {}\ndevices: {}\nstations:\n" + "".join(
     f"  s{number}: {{title: Station {number}, devices: {{}}}}\n" for number in range(STATIONS)
@@ -73,6 +76,23 @@ parallel: {parallel}
 """
 
 
+class AtOnce:
+    """Suggests by chance, in this process."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._chance = random.Random(campaign.spec.seed)  # noqa: S311 - nothing secret
+
+    def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
+        """Answer."""
+        answered(Answer((Suggestion(params={"x": self._chance.random()}, rationale="by chance"),)))
+
+    def rest(self) -> None:
+        """There is nothing to give back."""
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
 def make_lab(root: Path) -> LabFolder:
     """A lab of ten stations without devices."""
     for name in ("lab_config/campaigns", "protocols"):
@@ -114,7 +134,7 @@ def run(
 
     campaign = load_campaign(folder, path)
     with Lab(folder, LabClock()) as lab, Journal(place) as journal:
-        controller = LabController(lab, journal, data, by="benchmark")
+        controller = LabController(lab, journal, data, by="benchmark", parts=Parts(worker=AtOnce))
         controller.on_event = watch
         names = [controller.start(campaign) for _ in range(campaigns)]
         with watching(names, place, watchers):

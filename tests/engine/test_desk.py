@@ -75,8 +75,9 @@ def test_a_campaign_that_ends_is_answered_and_holds_up_no_other() -> None:
 
 
 def test_of_many_campaigns_only_few_workers_are_kept_ready() -> None:
-    one, workers, log, answers = desk_of("abcdefg")
-    for name in "abcdefg":
+    names = "abcdefghijk"
+    one, workers, log, answers = desk_of(names)
+    for name in names:
         one.ask(name, STATE, answers.append)
         workers[name].answer()
     assert [line for line in log if line.startswith("rest")] == ["rest a", "rest b", "rest c"]

@@ -12,7 +12,7 @@ from labwright.planners import Answer, Worker
 AT_ONCE = 2
 """Planners that think at the same time; each uses a core, and the engine needs one too."""
 
-AWAKE = 4
+AWAKE = 8
 """Workers that are kept ready, each a process of 100 MB; of more campaigns the one that thought longest ago rests."""
 
 
