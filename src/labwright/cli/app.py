@@ -10,6 +10,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from labwright.cli import signals
 from labwright.cli.app_campaign import campaign_app, question_app
 from labwright.cli.app_inventory import inventory_app
 from labwright.cli.app_planner import planner_app
@@ -64,6 +65,7 @@ def main() -> None:
     """Run the command line; every error Labwright knows ends in words and an exit code of its own."""
     # ophyd looks for an EPICS installation at import, which a lab of serial lines does not have.
     os.environ.setdefault("OPHYD_CONTROL_LAYER", "dummy")
+    signals.own_process = True
     _no_stream_is_closed()
     heeded = stopping()
     for number in heeded:
@@ -452,8 +454,11 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
 ) -> None:
     """Show the lab as it stands: controller, campaigns, stations, questions, stops, what waits for what."""
+    from labwright.cli.signals import give_way
     from labwright.cli.status import show_status
 
+    if watch:
+        give_way()
     raise SystemExit(show_status(place, watch=watch, json=json))
 
 

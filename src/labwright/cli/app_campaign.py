@@ -171,8 +171,10 @@ def campaign_show(place: Place, json: bool, campaign: CampaignArgument = "") -> 
 @on_journal
 def campaign_watch(place: Place, json: bool, campaign: CampaignArgument = "") -> None:
     """Watch a campaign that another process runs, until it is over; its end is the exit code. Ctrl-C stops watching."""
+    from labwright.cli.signals import give_way
     from labwright.cli.watching import watch_campaign
 
+    give_way()
     raise SystemExit(watch_campaign(place, campaign, json=json))
 
 
