@@ -11,6 +11,9 @@ import labwright
 from labwright.cli.init import make_lab
 from labwright.model.errors import ConfigError, RefusedError
 from tests.cli.test_serve import rows, serving, until
+from tests.forks import python
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,20 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def in_a_process(what: str, lab: Path, data: Path) -> None:
+    """One process runs one lab, and the tests' own may have another."""
+    code = (
+        f"import sys\nfrom pathlib import Path\nfrom tests.test_connect import {what}\n{what}(*map(Path, sys.argv[1:]))"
+    )
+    done = python(code, lab, data, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_served_lab_is_used_from_python(lab: Path, tmp_path: Path) -> None:
+    in_a_process("use", lab, tmp_path)
+
+
+def use(lab: Path, tmp_path: Path) -> None:
     served = labwright.connect(lab, data=tmp_path)
     with serving(lab, tmp_path) as controller:
         process = served.status().controller
@@ -61,6 +77,10 @@ def test_a_served_lab_is_used_from_python(lab: Path, tmp_path: Path) -> None:
 
 
 def test_a_stop_and_a_question_are_dealt_with_from_python(lab: Path, tmp_path: Path) -> None:
+    in_a_process("stop_and_answer", lab, tmp_path)
+
+
+def stop_and_answer(lab: Path, tmp_path: Path) -> None:
     served = labwright.connect(lab, data=tmp_path)
     with serving(lab, tmp_path):
         campaign = served.submit("first", budget=1, planner="random")

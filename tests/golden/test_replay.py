@@ -11,6 +11,7 @@ from labwright.engine.filling import first_fill
 from labwright.engine.inventory import deck_count
 from labwright.journal import Journal, schema
 from labwright.lab import read_lab
+from tests.forks import python
 from tests.golden import journals, replaying
 from tests.postgres import PostgresServer
 
@@ -42,6 +43,12 @@ def test_the_same_on_postgresql(version: Path, postgres: PostgresServer, tmp_pat
 
 @pytest.mark.parametrize("version", sorted({folder.parent for folder in FOLDERS}), ids=lambda path: path.name)
 def test_what_an_earlier_version_left_is_the_first_count(version: Path, tmp_path: Path) -> None:
+    code = "import sys, pathlib; from tests.golden.test_replay import count; count(*map(pathlib.Path, sys.argv[1:]))"
+    done = python(code, version, tmp_path, cwd=Path(__file__).parents[2])  # one process runs one lab
+    assert done.returncode == 0, done.stderr
+
+
+def count(version: Path, tmp_path: Path) -> None:
     """No refill is assumed, and the person is told."""
     model = read_lab(Path(__file__).parent / "lab").model
     with Journal(journals.restore_sqlite(version / "cut_parallel", tmp_path)) as journal:

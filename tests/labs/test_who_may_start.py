@@ -321,6 +321,12 @@ with labwright.open(sys.argv[1]) as lab:
     assert table.startswith("['0001'] ['x', 'y', 'y_sem', 'started (UTC)', 'ended (UTC)', 'status'] True")
     assert "1/1" in done.stderr, "a line per experiment"
     assert states(lab)[interrupted] == "stopped"
+    refused = run(lab, "a")
+    assert refused.returncode == 5, "both vials are used"
+    assert "0 are left at the real instruments" in refused.stderr
+    words = ("inventory", "recount", "--from-file", "--by", "Ann", "--reason", "two fresh vials")
+    counted = labwright(lab, *words)
+    assert counted.returncode == 0, counted.stderr
     assert run(lab, "a").returncode == 0, "it starts anew"
     assert len(states(lab)) == 3
 

@@ -80,6 +80,9 @@ LEAVE_S = 60.0
 SNAPSHOT_EVERY = 200
 """Events between two snapshots: a restart handles so many again, in 0.05 s; a snapshot costs less than two events."""
 
+STOP_ROW_S = 10.0
+"""Wall seconds for which the row of a stop-now is waited for that has come ahead of it."""
+
 WATCHED_S = 5.0
 """Wall seconds that the loop waits for its watchers to see the end; the lab is safe by then."""
 
@@ -218,6 +221,8 @@ class LabController:
         self.under_way = Watchdog(lab.clock, self._put)
         self._commands_seen: set[int] = set()
         self._leaving = False
+        self._deferred: list[tuple[float, _Happened]] = []
+        """Steps that a stop has ended of which no event tells yet, and until when they wait for it."""
         self._followers: dict[str, list[Follower]] = {}
         self.on_start: Callable[[str], None] = lambda name: None
         self._restoring = Restoring(lab, self.note)
@@ -456,8 +461,13 @@ class LabController:
                 batch.take("", one.event)
                 continue
             for name in [one.campaign] if one.campaign else self._live:
-                if self._under(name) and not self._out_of_date(name, one.event):
+                if not self._under(name) or self._out_of_date(name, one.event):
+                    continue
+                if self._stop_to_come(name, one.event):
+                    self._deferred.append((time.monotonic() + STOP_ROW_S, _Happened(name, one.event)))
+                else:
                     batch.take(name, one.event)
+        self._take_deferred(batch)
         # A stop and a pause before all else, the commit too: a slow disk must not delay them, nor anything begin.
         for name, event in batch.seen:
             if isinstance(event, (StopAsked, SampleStopAsked)) and event.now:
@@ -483,6 +493,24 @@ class LabController:
         for name, hosted in list(self.hosted.items()):
             if hosted.end is not None:
                 self._forget(name, hosted.end)
+
+    def _stop_to_come(self, name: str, event: Event) -> bool:
+        """Whether a step was ended by a stop-now that has come ahead of its row, so that no person need be asked."""
+        if not isinstance(event, StepEnded) or event.outcome.state != "stopped":
+            return False
+        experiment, _ = self.core.work.find(event.outcome.step_id)
+        known = self.core.campaign(name).stop_asked or experiment.given_up
+        return not known and self.halting.covers(name, experiment.label)
+
+    def _take_deferred(self, batch: Batch) -> None:
+        deferred, self._deferred = self._deferred, []
+        for until_s, one in deferred:
+            if not self._under(one.campaign) or self._out_of_date(one.campaign, one.event):
+                continue
+            if self._stop_to_come(one.campaign, one.event) and time.monotonic() < until_s:
+                self._deferred.append((until_s, one))
+            else:
+                batch.take(one.campaign, one.event)
 
     def _under(self, name: str) -> bool:
         """Whether a campaign is under way, so that something can still happen to it."""
@@ -706,6 +734,8 @@ class LabController:
 
     def _idle(self) -> None:
         """Look for commands that came without a wake-up; finding none is no event, or a hang would go unseen."""
+        if self._deferred:
+            self._events.put(_Look())
         with contextlib.suppress(JournalError):  # the loop meets the same error, and reports it
             waiting = self.journal.waiting_commands("", *self._live)
             if any(command.id not in self._commands_seen for command in waiting):

@@ -133,6 +133,10 @@ class Halting:
         self._core.reset(scope)
         return scope
 
+    def covers(self, campaign: str, label: str) -> bool:
+        """Whether a sample was halted with its lab, its campaign or alone; a stopped station only holds it."""
+        return any(scope.kind != "station" and scope.holds("", campaign, label) for scope in list(self._halted))
+
     def at_all(self, do: Callable[[StationLink], None]) -> None:
         """Do something at all stations, at once."""
         with ThreadPoolExecutor(max(1, len(self._stations)), thread_name_prefix="stations") as pool:
