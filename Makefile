@@ -33,7 +33,7 @@ lint: $(STAMP)  ## ruff, mypy --strict and the layer rules
 
 # In the order of tests/conftest.py: the long files first, so that none of them is left to one core at the end.
 test: lint  ## lint, then every test
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # plain pip: uv prefers one index, and torch may come from another. Left in .venv; make clean takes it out.
 test-backends: $(STAMP)  ## install the extras of the planners on other libraries, and run their tests
