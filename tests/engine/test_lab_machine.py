@@ -341,7 +341,7 @@ class LabMachine(RuleBasedStateMachine):
         self.many.crash()
 
 
-EXAMPLES = int(os.environ.get("LABWRIGHT_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("LABWRIGHT_EXAMPLES", "75"))
 """A soak runs thousands."""
 
 LabMachine.TestCase.settings = settings(

@@ -496,7 +496,7 @@ class Machine(RuleBasedStateMachine):
         assert tables == self.tables
 
 
-EXAMPLES = int(os.environ.get("LABWRIGHT_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("LABWRIGHT_EXAMPLES", "75"))
 """A soak runs thousands."""
 
 Machine.TestCase.settings = settings(
