@@ -276,7 +276,7 @@ def test_bad_lines_do_not_disturb_a_campaign(folder: LabFolder, tmp_path: Path) 
             twin.fault("pump_sample", "no_reply", match="??RUN")
             twin.fault("glovebox", "garbage")
 
-    outcome = run(folder, tmp_path, budget=2, react=react)
+    outcome = run(folder, tmp_path, budget=1, react=react)
     assert outcome.end.state == "completed", outcome.end.reason
 
 

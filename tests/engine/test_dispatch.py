@@ -281,7 +281,7 @@ def test_samples_that_block_each_other_since_before_are_told_to_a_person() -> No
     assert {one for one in lab.begun if one.endswith("/out")} == {"c0/0001/out"}, "the other was taken out by hand"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(protocols())
 def test_no_protocol_blocks_itself(protocol: ProtocolSpec) -> None:
     """So there is none to be refused at the door: alone in the lab each comes to its end, one sample or several."""

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_campaign_does_not_notice_that_its_store_is_killed(tmp_path: Path) -> None:
     folder = read_lab(ROOT)
     campaign = load_campaign(
-        folder, ROOT / "lab_config" / "campaigns" / "conductivity.yaml", budget=3, seed=3, planner="sobol"
+        folder, ROOT / "lab_config" / "campaigns" / "conductivity.yaml", budget=2, seed=3, planner="sobol"
     )
     store = tmp_path / "tiled"
     killed: list[int] = []
@@ -51,7 +51,7 @@ def test_a_campaign_does_not_notice_that_its_store_is_killed(tmp_path: Path) -> 
         assert len(killed) == 1
         summary = uploader.drain(120)
     assert (summary.missing, summary.failed) == ((), {})
-    assert summary.uploaded + summary.already == len(closed_runs(tmp_path / "runs")) == 8 + 3 * 8
+    assert summary.uploaded + summary.already == len(closed_runs(tmp_path / "runs")) == 8 + 2 * 8
     found = verify(tmp_path / "runs", store)
     assert found.same, found
     assert found.documents > 100
