@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from labwright.engine import validate_state
 from labwright.engine.dispatch import OVERTAKEN, Waiting
-from labwright.engine.events import Answered, DeckChecked, Resumed, Started, StopAsked
+from labwright.engine.events import Answered, DeckChecked, Resumed, SampleStopAsked, Started, StopAsked
 from labwright.engine.snapshots import dumped
 from labwright.lab import read_lab
 from labwright.model.errors import ConfigError
@@ -248,6 +248,28 @@ def test_a_container_that_was_left_in_the_way_of_another_campaign_is_asked_for()
     lab.feed("c1", Answered(question=question.id, answer="removed", by="Kim", because="looked"))
     lab.run()
     assert lab.phases() == ["stopped", "completed"]
+    assert not lab.lab.reservations.taken
+
+
+@pytest.mark.parametrize("how", ["stopped", "failed"])
+def test_a_gripper_that_may_be_full_carries_nothing_before_a_person_has_looked(how: str) -> None:
+    """A sample was stopped while it was carried, or its carrying failed and it is given up: the arm is no other's."""
+    protocol = way(move("s0", "a", on_failure="abandon"), work("s1", "mixer"), move("out", always=True))
+    lab = Rehearsal(started("c0", protocol, budget=1), started("c1", protocol, budget=1))
+    assert list(lab.running) == ["c0/0001/s0"]
+    if how == "stopped":
+        lab.feed("c0", SampleStopAsked(label="0001", why="it drips", now=True, by="Kim"))
+    lab.end("c0/0001/s0", how)
+    lab.answer()
+    validate_state(lab.lab)
+    assert lab.begun == ["c0/0001/s0"], "the arm was given to another with a container in its gripper"
+    (question,) = lab.lab.work.questions.open.values()
+    assert (question.owner, list(question.choices)) == ("c0", ["removed"])
+    assert "it may be in the gripper" in question.text
+    assert dumped(lab.replayed(), whole=True) == dumped(lab.lab, whole=True)
+    lab.feed("c0", Answered(question=question.id, answer="removed", by="Kim", because="took it out"))
+    lab.run()
+    assert lab.lab.campaigns["c1"].phase == "completed"
     assert not lab.lab.reservations.taken
 
 

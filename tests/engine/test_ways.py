@@ -547,3 +547,15 @@ def test_campaigns_in_one_lab_get_each_their_own_rows() -> None:
     row = ended["campaign", "d-1"]
     assert row is not None
     assert (row["state"], row["ended_s"]) == ("stopped", 7.0)
+
+
+def test_a_preparation_that_cannot_be_made_ends_the_campaign_and_is_not_begun_for_ever() -> None:
+    core = Alone()
+    first = started(1, 2, StopRule(), protocol(STEP, results=("y",)))
+    (order,) = [one.order for one in core.handle(first) if isinstance(one, RunStep)]
+    outcome = StepOutcome(
+        step_id=order.step_id, state="failed", fail_kind="infeasible", error="no such stock", started_s=0, ended_s=1
+    )
+    told = core.handle(StepEnded(outcome=outcome))
+    assert not [one for one in told if isinstance(one, RunStep)]
+    assert (core.phase, core.reason) == ("failed", "preparation calibrate, step cal: no such stock")

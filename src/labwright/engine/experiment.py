@@ -203,6 +203,11 @@ class Experiment:
             self.stands_at = run.spec.moves_to
 
     @property
+    def in_gripper(self) -> bool:
+        """Whether it may be in a gripper: a step ended while it carried the sample, and no person has looked since."""
+        return not self.cleared and any(run.cut_off and run.moves for run in self.steps.values())
+
+    @property
     def over(self) -> bool:
         """Whether no step is left to be done."""
         return all(run.state in ("done", "failed", "skipped") for run in self.steps.values())

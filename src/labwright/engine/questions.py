@@ -117,7 +117,13 @@ class Questions:
             where = f"; its container is at {at}" if at else ""
             out = "you have taken its container out of the lab by hand" if at else "the others go on"
             return self._ask(experiment, "", None, f"{text}{where}", {"removed": f"Give it up; {out}"})
-        text = f"sample {experiment.sample} was given up ({experiment.given_up}) and is at {at}, where others must pass"
+        text = f"sample {experiment.sample} was given up ({experiment.given_up})"
+        if experiment.engine > 1 and experiment.in_gripper:
+            text += f" while it was carried; it may be in the gripper, at {at}, or where it was to go: take it out"
+            return self._ask(
+                experiment, "", None, text, {"removed": "its container was taken out, and none is gripped"}
+            )
+        text += f" and is at {at}, where others must pass"
         return self._ask(experiment, "", None, text, {"removed": f"its container was taken out of {at}"})
 
     def of_left_behind(self, experiment: Experiment, resource: str, left: str) -> Question:

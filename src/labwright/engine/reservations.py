@@ -114,8 +114,8 @@ class Reservations:
         That is the position where it stands. If it was being carried, it may be in the gripper, or at either end of its
         way; and it is not known where those of a preparation are.
         """
-        carried = any(run.cut_off and run.moves for run in experiment.steps.values())
-        anywhere = experiment.engine > 1 and (carried or experiment.preparation) and not experiment.cleared
+        unknown = experiment.in_gripper or (experiment.preparation and not experiment.cleared)
+        anywhere = experiment.engine > 1 and unknown
         for resource, holder in list(self.taken.items()):
             if not holder.of(experiment):
                 continue

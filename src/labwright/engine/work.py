@@ -193,13 +193,16 @@ class Work:
             # A stopped station holds the sample that was there; in engine 1 it ended the campaign.
             return owner.stopped(outcome.error) if experiment.engine == 1 else self._ask(experiment, run, outcome)
         if owner.stop_asked or outcome.state == "stopped":
-            self._lost(experiment, run, owner)
+            self._lost(experiment, run)
             self.give_up(experiment, owner, owner.reason)
         elif outcome.state == "unknown":
             return self._ask(experiment, run, outcome)
         elif outcome.fail_kind == "infeasible":
             self._lost(experiment, run)
-            self.give_up(experiment, owner, f"step {run.spec.name}: {outcome.error}", "infeasible")
+            reason = f"step {run.spec.name}: {outcome.error}"
+            self.give_up(experiment, owner, reason, "infeasible")
+            if experiment.preparation and experiment.engine > 1:  # begun again, it could not be made either
+                owner.fail(f"preparation {experiment.label}, {reason}")
         elif run.attempt <= run.spec.retries and outcome.doubt is None:
             self._again(experiment, run)
         elif run.spec.on_failure == "ask":
@@ -277,7 +280,7 @@ class Work:
         for experiment in list(self.of(owner.campaign).values()):
             for run in experiment.running:
                 if run.state == "unknown":
-                    self._lost(experiment, run, owner)
+                    self._lost(experiment, run)
             self.questions.withdraw(experiment, owner.reason)
             self._let_go(experiment)
             self.give_up(experiment, owner, owner.reason)
@@ -307,7 +310,7 @@ class Work:
                 self.material.use(experiment, run, used.get(run.step_id, {}))
                 if owner.stop_asked:
                     run.error = "the controller ended while it was being stopped"
-                    self._lost(experiment, run, owner)
+                    self._lost(experiment, run)
                 else:
                     orders.append(self.order(experiment, run, owner))
             if owner.stop_asked:
@@ -481,7 +484,7 @@ class Work:
         if question.doubt is not None:
             settled = self._settle(experiment, run, question, question.doubt, event)
         if event.answer == "abandon":
-            self._lost(experiment, run)
+            self._lost(experiment, run, seen=True)
             experiment.stands_at, experiment.cleared = "", True
             reason = f"given up by {event.by}: {event.because or question.text}"
             self.give_up(experiment, owner, reason, "equipment")
@@ -527,13 +530,19 @@ class Work:
                 run.become("skipped")
                 self._touch(experiment, run)
 
-    def _lost(self, experiment: Experiment, run: StepRun, owner: Owner | None = None) -> None:
-        """Its station carries it out no longer; if its owner stops, what is there has not been seen to.
+    def _lost(self, experiment: Experiment, run: StepRun, *, seen: bool = False) -> None:
+        """Its station carries it out no longer, and will not again.
 
-        A station that was carrying something is not given to others before a person has looked at it.
+        A station that was carrying something is not given to others before a person has looked at it, whatever ended
+        the step: its gripper may be full.
+
+        Args:
+            experiment: the step's.
+            run: the step.
+            seen: whether a person has seen to what is at the station.
         """
         run.become("failed")
-        run.cut_off = owner is not None and owner.stop_asked
+        run.cut_off = not seen
         self._at.pop(run.step_id, None)
         if not (run.cut_off and (run.moves or experiment.preparation) and experiment.engine > 1):
             self.reservations.release_station(run)
