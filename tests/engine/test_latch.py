@@ -9,7 +9,7 @@ import pytest
 
 from labwright.cli.resetting import reset_stop
 from labwright.engine.latch import refuse_while_latched, what_waits
-from labwright.journal import Journal, journal_file, latch_of, latching, open_latches, schema
+from labwright.journal import Journal, NewEvent, journal_file, latch_of, latching, open_latches, schema
 from labwright.journal.resetting import Reset
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.model.latch import WHOLE_LAB, LatchScope, latch_campaign, latch_sample, latch_station
@@ -145,3 +145,21 @@ def test_what_is_not_stopped_is_not_reset(tmp_path: Path) -> None:
         reset_stop(place, "", by="Bo", reason="aired", json=False, which=Reset(sample="0007"))
     with pytest.raises(ConfigError, match="of a latch names campaign, label, not label"):
         LatchScope("sample", label="0007")
+
+
+def test_a_stop_of_the_lab_is_one_of_every_campaign_that_its_controller_carried_out(tmp_path: Path) -> None:
+    """Its controller may die before it has recorded that they end: the next one must not continue any of them."""
+
+    def noted(journal: Journal, campaign: str) -> None:
+        journal.record([NewEvent(campaign, "noted", b"{}", b"[]", 0.0, {})])
+
+    with Journal(journal_file(tmp_path)) as journal:
+        journal.control("an earlier one", instruments="real")
+        noted(journal, "c-0")
+        journal.control("a test", instruments="real")
+        noted(journal, "c-1")
+        noted(journal, "c-2")
+        journal.writer.transact(latching("real", "c-1", "Ann", "it smells"))
+        noted(journal, "c-3")
+        stopped = [one for one in ("c-0", "c-1", "c-2", "c-3") if latch_of(journal, one) is not None]
+        assert stopped == ["c-1", "c-2"], "c-0 was interrupted before, c-3 started afterwards"

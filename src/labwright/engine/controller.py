@@ -447,9 +447,7 @@ class LabController:
                     continue  # one look for several wake-ups: commands count as taken only when all of this is recorded
                 looked = True
                 if any(isinstance(event, LabEvent) for _, event in batch.seen):
-                    self._events.put(
-                        _Look()
-                    )  # what is handed over is compared with the deck's count, once it is recorded
+                    self._events.put(_Look())  # the deck's count is to be recorded before a command is held against it
                     continue
                 for command in self._commands():
                     self._obey(command, batch)
@@ -583,8 +581,12 @@ class LabController:
             case LabStop(station="", now=now, why=why):
                 if now:
                     self.halting.stop(WHOLE_LAB, next(iter(self._live), ""), why, command.by)
-                self._put("", StopAsked(why=why, now=now, by=command.by))
-                self.journal.reply(command.id, "done")
+                taken = command.id  # with the first campaign's stop, in the transaction of all
+                for name in filter(self._under, self._live):
+                    batch.take(name, StopAsked(why=why, now=now, by=command.by), taken)
+                    taken = 0
+                if taken:
+                    self.journal.reply(taken, "done")
             case LabStop(station=station, now=now, why=why):
                 if command.id not in self._commands_seen:
                     self.halting.stop_station(station, why, command.by, now=now)

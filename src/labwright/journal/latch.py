@@ -55,9 +55,18 @@ def open_latches(journal: Journal, instruments: str | None = None) -> list[Latch
 
 
 def latch_of(journal: Journal, campaign: str) -> Latch | None:
-    """The newest stop of a campaign, or of the lab during it, reset or not; None if it was never stopped."""
-    table = schema.latch
-    rows = journal.rows(table, table.c.campaign == campaign, table.c.scope.in_(_STOPS_A_CAMPAIGN), order=table.c.id)
+    """The newest stop of a campaign, or of the lab while its controller ran, reset or not; None if there was none."""
+    table, epoch, event = schema.latch, schema.epoch, schema.event
+    own = sa.and_(table.c.campaign == campaign, table.c.scope.in_(_STOPS_A_CAMPAIGN))
+    # A stop of the lab names one campaign, and ends all that its controller carried out.
+    then = sa.select(sa.func.max(epoch.c.id)).where(
+        epoch.c.instruments == table.c.instruments, epoch.c.began_s <= table.c.set_s
+    )
+    here = sa.select(event.c.id).where(
+        event.c.campaign == campaign, event.c.epoch == then.scalar_subquery(), event.c.wall_time_s <= table.c.set_s
+    )
+    of_all = sa.and_(table.c.scope == WHOLE_LAB.kind, here.exists())
+    rows = journal.rows(table, sa.or_(own, of_all), order=table.c.id)
     return _latch(rows[-1]) if rows else None
 
 
