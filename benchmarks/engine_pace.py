@@ -12,23 +12,21 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.rehearsing import AtOnce
 from labwright.clock import LabClock
-from labwright.engine import Campaign, CampaignCore, LabController, Parts, load_campaign
+from labwright.engine import CampaignCore, LabController, Parts, load_campaign
 from labwright.engine.events import Event, StepEnded
 from labwright.journal import Journal, journal_file
 from labwright.lab import Lab, LabFolder, read_lab
-from labwright.model.campaign import CampaignState, Suggestion
-from labwright.planners import Answer
 
 STATIONS = 10
 STEP_MS, STEPS_PER_S = 5.0, 500
@@ -76,23 +74,6 @@ planner: {{name: random}}
 budget: {budget}
 parallel: {parallel}
 """
-
-
-class AtOnce:
-    """Suggests by chance, in this process."""
-
-    def __init__(self, campaign: Campaign) -> None:
-        self._chance = random.Random(campaign.spec.seed)  # noqa: S311 - nothing secret
-
-    def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
-        """Answer."""
-        answered(Answer((Suggestion(params={"x": self._chance.random()}, rationale="by chance"),)))
-
-    def rest(self) -> None:
-        """There is nothing to give back."""
-
-    def close(self) -> None:
-        """There is nothing to end."""
 
 
 def make_lab(root: Path) -> LabFolder:

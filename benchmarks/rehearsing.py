@@ -93,14 +93,15 @@ def make_campaign(folder: LabFolder, *, budget: int, parallel: int = 2, pool: bo
 
 
 class AtOnce:
-    """Suggests something else each time, and does not think about it."""
+    """Suggests by chance, in this process."""
 
     def __init__(self, campaign: Campaign) -> None:
-        self._chance = random.Random(campaign.spec.seed)  # noqa: S311
+        self._names = [one.name for one in campaign.spec.space.parameters]
+        self._chance = random.Random(campaign.spec.seed)  # noqa: S311 - nothing secret
 
     def ask(self, state: CampaignState, n: int, answered: Callable[[Answer], None]) -> None:
         """Answer."""
-        params = {"x": self._chance.random(), "z": self._chance.random()}
+        params = {name: self._chance.random() for name in self._names}
         answered(Answer((Suggestion(params=params, rationale="by chance"),)))
 
     def rest(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import signal
 import sqlite3
 import time
@@ -70,10 +72,10 @@ def states(data: Path) -> dict[str, str]:
 
 
 def test_campaigns_are_handed_to_a_controller_that_runs(lab: Path, tmp_path: Path) -> None:
-    nobody = labwright("campaign", "submit", "first", "--lab", lab, "--data", tmp_path, "--simulated")
-    assert nobody.returncode == 5
-    assert "no controller runs on" in nobody.stderr
-    assert "labwright serve" in nobody.stderr
+    refused = labwright("campaign", "submit", "first", "--lab", lab, "--data", tmp_path, "--simulated")
+    assert refused.returncode == 5
+    assert "no controller runs on" in refused.stderr
+    assert "labwright serve" in refused.stderr
     with serving(lab, tmp_path) as controller:
         first = submitted(lab, tmp_path, 2)
         watched = labwright(
@@ -143,6 +145,37 @@ def test_a_station_is_stopped_and_its_sample_held(lab: Path, tmp_path: Path) -> 
         done = labwright(*answer)
         assert done.returncode == 0, done.stderr
         until(lambda: states(tmp_path)[first] == "completed")
+
+
+def test_a_sample_is_stopped_alone_and_its_reset_is_named(lab: Path, tmp_path: Path) -> None:
+    """A stop that is refused stops nothing; of what is stopped, the command that is shown resets it."""
+    why = ("--data", tmp_path, "--by", "Ann", "--reason", "it drips")
+    with serving(lab, tmp_path):
+        first = submitted(lab, tmp_path, 9)
+        until(lambda: rows(tmp_path, "SELECT 1 FROM intent"))
+        for sample, words in (("0001", "takes CAMPAIGN/LABEL"), (f"{first}/0009", "no sample under way '0009'")):
+            refused = labwright("stop", "--sample", sample, *why)
+            assert refused.returncode != 0
+            assert words in refused.stderr
+        assert rows(tmp_path, "SELECT 1 FROM latch") == []
+
+        second = submitted(lab, tmp_path, 9)
+        until(lambda: second in states(tmp_path))
+        for what, ended in (
+            (("--sample", f"{first}/0001"), "SELECT 1 FROM experiment WHERE label = '0001' AND state = 'abandoned'"),
+            (("--campaign", first), "SELECT 1 FROM campaign WHERE state = 'stopped'"),
+        ):
+            done = labwright("stop", *what, *why)
+            assert done.returncode == 0, done.stderr
+            shown = re.search(r"labwright (reset .*?) --by NAME --reason TEXT", done.stderr)
+            assert shown is not None, done.stderr
+            assert shown[1].endswith(" ".join(what))
+            until(lambda ended=ended: rows(tmp_path, ended))  # type: ignore[misc]
+            done = labwright(*shlex.split(shown[1]), "--by", "Bo", "--reason", "wiped up")
+            assert done.returncode == 0, done.stderr
+            with Journal.reading(journal_file(tmp_path)) as journal:
+                assert open_latches(journal) == []
+        assert states(tmp_path)[second] == "running"
 
 
 def test_a_controller_that_is_ended_leaves_its_campaigns_to_the_next(lab: Path, tmp_path: Path) -> None:

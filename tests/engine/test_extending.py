@@ -1,4 +1,4 @@
-"""A campaign is extended while it is under way: it makes more experiments, and nothing of it begins anew."""
+"""A campaign is extended while it is under way: it makes more experiments, and nothing of it is done twice."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Several campaigns in one lab under all that can happen, with protocols that are in each other's way on purpose.
 
 Their routes return and cross, they keep positions, go round in loops, share devices, and leave containers behind. The
-oracle looks after every event that nobody waits for what never comes; and a campaign's own events say all of it.
+oracle looks after every event that nothing waits for what never comes; and a campaign's own events say all of it.
 """
 
 from __future__ import annotations

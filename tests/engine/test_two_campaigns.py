@@ -210,7 +210,7 @@ def test_two_of_the_same_name_have_ids_of_their_own_in_the_order_of_their_start(
 
 
 class Person:
-    """Somebody who gives a command at a moment of lab time; no lab time passes until the controller has heard it."""
+    """A person who gives a command at a moment of lab time; no lab time passes until the controller has heard it."""
 
     def __init__(self) -> None:
         self._waiting: list[Any] = []
@@ -365,7 +365,7 @@ def test_one_that_ends_early_and_badly_lets_the_other_go_on(
         assert (first.phase, first.reason) == ("failed", "no further suggestion: it has nothing to say")
         assert (other.phase, found(other)) == ("completed", found(together.cores[together.names[1]]))
     else:
-        # Its sample is left on the hotplate, where the other's must pass: a question that nobody answers, too.
+        # Its sample is left on the hotplate, where the other's must pass: a question without an answer, too.
         assert first.reason.startswith(f"no person is there to answer question {names[0]}:q1")
         assert other.reason.startswith(f"no person is there to answer question {names[1]}:q1")
         assert "0001 was left" in other.reason

@@ -25,7 +25,7 @@ HOST = "golden"
 
 
 def keep(one: Bench, folder: Path, *, instruments: bool = False) -> None:
-    """Write the journal of a bench, which nobody uses any more, and with it what its instruments keep.
+    """Write the journal of a bench, which is no longer in use, and with it what its instruments keep.
 
     Args:
         one: the bench.

@@ -25,7 +25,7 @@ WHO = ("--by", "Bea", "--reason")
 
 
 def single(one: Bench) -> None:
-    """One sample after another, a preparation before; a wish, its withdrawal, a region nobody may enter."""
+    """One sample after another, a preparation before; a wish, its withdrawal, a forbidden region."""
     one.begin("single")
     one.until_runs("0001/dose")
     one.tell("campaign", "pause", "single", *WHO, "to think")

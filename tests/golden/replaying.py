@@ -1,6 +1,6 @@
 """What the engine of this version makes of a journal: decisions and rows, event by event.
 
-Nothing else in these tests knows how an engine is fed: whoever renames its insides changes this file, and no other.
+Nothing else in these tests knows how an engine is fed: a change of its insides changes this file, and no other.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def stored(journal: Journal) -> Rows:
         primary = [column.name for column in schema.metadata.tables[table].primary_key]
         for row in journal.rows(schema.metadata.tables[table]):
             if table == "question" and row["id"].endswith(":deck"):
-                continue  # written when it was answered, by whoever asked
+                continue  # written when it was answered, by the process that asked
             place = tuple(row[name] for name in primary)
             if table == "ledger":
                 place = (row["campaign"], 1 + sum(1 for one in found[table] if one[0] == row["campaign"]))

@@ -1,4 +1,4 @@
-"""Whoever only looks whether a controller runs takes no lock from it, however often and whatever the server does."""
+"""To look whether a controller runs takes no lock from it, however often and whatever the server does."""
 
 from __future__ import annotations
 

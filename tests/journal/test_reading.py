@@ -1,4 +1,4 @@
-"""Whoever only looks: no lock, no migration, no byte written, and still the truth about the controller."""
+"""A process that only looks: no lock, no migration, no byte written, and still the truth about the controller."""
 
 from __future__ import annotations
 

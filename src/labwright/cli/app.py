@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,14 +17,18 @@ from labwright.cli.app_planner import planner_app
 from labwright.cli.options import (
     ByOption,
     DataOption,
+    DecisionsChangedOption,
     EndpointsOption,
     JournalOption,
     JsonOption,
+    LabChangedOption,
     LabOption,
     Place,
+    QuestionOption,
     ReasonOption,
     SimulatedOption,
     SpeedOption,
+    StoreOption,
     on_journal,
     strict_float,
     strict_int,
@@ -219,25 +223,12 @@ def serve(
         int, typer.Option("--seed", help="Of the simulated world.", parser=strict_int(0), metavar="<int>")
     ] = 0,
     json: JsonOption = False,
-    store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
-    lab_changed: Annotated[
-        bool,
-        typer.Option("--lab-changed", help="Resume although the lab's files have changed: a person has checked them."),
-    ] = False,
-    decisions_changed: Annotated[
-        bool,
-        typer.Option(
-            "--decisions-changed",
-            help="Resume although this version of Labwright decides otherwise than the journal has it: a person has "
-            "looked at the samples.",
-        ),
-    ] = False,
+    store: StoreOption = True,
+    lab_changed: LabChangedOption = False,
+    decisions_changed: DecisionsChangedOption = False,
     journal: JournalOption = "",
     by: ByOption = "",
-    on_question: Annotated[
-        Literal["wait", "fail"],
-        typer.Option("--on-question", help="wait for a person's answer, or end the campaign."),
-    ] = "wait",
+    on_question: QuestionOption = "wait",
 ) -> None:
     """Run the lab's controller until Ctrl-C or SIGTERM; it resumes what was interrupted, and takes new campaigns."""
     from labwright.cli.running import RunOptions
@@ -271,7 +262,7 @@ def demo(
     ] = 1,
     data: DataOption = None,
     json: JsonOption = False,
-    store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
+    store: StoreOption = True,
 ) -> None:
     """Run the reference lab's campaign on simulated instruments, and write its report."""
     from labwright.cli.running import run_demo

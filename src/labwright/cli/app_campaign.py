@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from labwright.cli.options import (
+    BudgetOption,
     ByOption,
     CampaignArgument,
     DataOption,
+    DecisionsChangedOption,
     EndpointsOption,
     JournalOption,
     JsonOption,
+    LabChangedOption,
     LabOption,
     Place,
+    PlannerOption,
+    QuestionOption,
     ReasonOption,
+    SeedOption,
     SimulatedOption,
+    SpecArgument,
     SpeedOption,
+    StoreOption,
     WithReason,
     on_journal,
     strict_float,
@@ -37,21 +45,17 @@ question_app = typer.Typer(
 
 @campaign_app.command("run")
 def campaign_run(
-    spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
+    spec: SpecArgument,
     lab: LabOption = None,
     data: DataOption = None,
     simulated: SimulatedOption = False,
     endpoints: EndpointsOption = None,
     speed: SpeedOption = 0.0,
-    budget: Annotated[
-        int | None, typer.Option("--budget", help="Instead of the file's.", parser=strict_int(1), metavar="<int>")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Instead of the file's.", parser=strict_int(0), metavar="<int>")
-    ] = None,
-    planner: Annotated[str | None, typer.Option("--planner", help="Instead of the file's.")] = None,
+    budget: BudgetOption = None,
+    seed: SeedOption = None,
+    planner: PlannerOption = None,
     json: JsonOption = False,
-    store: Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")] = True,
+    store: StoreOption = True,
     deck_checked: Annotated[
         bool,
         typer.Option("--deck-checked", hidden=True, help="Replaced by the question about the deck."),
@@ -59,26 +63,11 @@ def campaign_run(
     new: Annotated[
         bool, typer.Option("--new", help="Start another, although a campaign of this name was interrupted.")
     ] = False,
-    lab_changed: Annotated[
-        bool,
-        typer.Option("--lab-changed", help="Resume although the lab's files have changed: a person has checked them."),
-    ] = False,
-    decisions_changed: Annotated[
-        bool,
-        typer.Option(
-            "--decisions-changed",
-            help="Resume although this version of Labwright decides otherwise than the journal has it: a person has "
-            "looked at the samples.",
-        ),
-    ] = False,
+    lab_changed: LabChangedOption = False,
+    decisions_changed: DecisionsChangedOption = False,
     journal: JournalOption = "",
     by: ByOption = "",
-    on_question: Annotated[
-        Literal["wait", "fail"],
-        typer.Option(
-            "--on-question", help="wait for a person's answer, or end the campaign (for runs without people)."
-        ),
-    ] = "wait",
+    on_question: QuestionOption = "wait",
 ) -> None:
     """Run a campaign, or resume one that was interrupted. Ctrl-C ends it after the current operation, twice at once."""
     from labwright.cli.running import RunOptions, run_campaign
@@ -112,18 +101,14 @@ def campaign_run(
 
 @campaign_app.command("submit")
 def campaign_submit(
-    spec: Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")],
+    spec: SpecArgument,
     lab: LabOption = None,
     data: DataOption = None,
     simulated: SimulatedOption = False,
     endpoints: EndpointsOption = None,
-    budget: Annotated[
-        int | None, typer.Option("--budget", help="Instead of the file's.", parser=strict_int(1), metavar="<int>")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Instead of the file's.", parser=strict_int(0), metavar="<int>")
-    ] = None,
-    planner: Annotated[str | None, typer.Option("--planner", help="Instead of the file's.")] = None,
+    budget: BudgetOption = None,
+    seed: SeedOption = None,
+    planner: PlannerOption = None,
     json: JsonOption = False,
     journal: JournalOption = "",
     by: ByOption = "",

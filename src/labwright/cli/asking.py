@@ -7,8 +7,7 @@ from pathlib import Path
 from labwright.cli.output import console, emit, whoami
 from labwright.cli.steering import steer
 from labwright.journal import Journal, open_latches, reset_command
-from labwright.journal.asking import stop_now
-from labwright.model.errors import ConfigError
+from labwright.journal.asking import stop_now, what_stops
 from labwright.model.latch import WHOLE_LAB, latch_station
 
 
@@ -20,14 +19,9 @@ def stop(place: str | Path, *, station: str, campaign: str, sample: str, by: str
         RefusedError: no controller runs, or it refuses.
         JournalError: it does not answer; the command was withdrawn.
     """
-    if sum(map(bool, (station, campaign, sample))) > 1:
-        raise ConfigError("--station, --campaign and --sample exclude each other: name one, or none for the whole lab")
-    if campaign:
-        steer(place, campaign, "stop", {"now": True}, by=by, because=because, json=json)
-        return
-    if sample:
-        owner, _, label = sample.rpartition("/")
-        steer(place, owner, "stop", {"now": True, "sample": label}, by=by, because=because, json=json)
+    owner, payload = what_stops(station=station, campaign=campaign, sample=sample)
+    if owner is not None:
+        steer(place, owner, "stop", payload, by=by, because=because, json=json)
         return
     with Journal(place) as journal:
         stop_now(journal, station=station, by=by or whoami(), because=because)

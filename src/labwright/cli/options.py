@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -76,6 +76,31 @@ SpeedOption = Annotated[
 ]
 CampaignArgument = Annotated[
     str, typer.Argument(metavar="[ID|NAME]", help="A campaign's id, or its name: the newest of it; the newest of all.")
+]
+SpecArgument = Annotated[str, typer.Argument(help="A campaign's name in the lab, or a file.")]
+BudgetOption = Annotated[
+    int | None, typer.Option("--budget", help="Instead of the file's.", parser=strict_int(1), metavar="<int>")
+]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", help="Instead of the file's.", parser=strict_int(0), metavar="<int>")
+]
+PlannerOption = Annotated[str | None, typer.Option("--planner", help="Instead of the file's.")]
+StoreOption = Annotated[bool, typer.Option(help="Upload into an embedded Tiled catalogue as well.")]
+LabChangedOption = Annotated[
+    bool,
+    typer.Option("--lab-changed", help="Resume although the lab's files have changed: a person has checked them."),
+]
+DecisionsChangedOption = Annotated[
+    bool,
+    typer.Option(
+        "--decisions-changed",
+        help="Resume although this version of Labwright decides otherwise than the journal has it: a person has "
+        "looked at the samples.",
+    ),
+]
+QuestionOption = Annotated[
+    Literal["wait", "fail"],
+    typer.Option("--on-question", help="wait for a person's answer, or end the campaign (for runs without people)."),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from labwright.cli.output import console, emit, whoami
-from labwright.journal import Journal, asking, reset_command
+from labwright.journal import Journal, asking, latch_of, reset_command
 from labwright.journal.reading import is_paused, space_of
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.latch import WHOLE_LAB, latch_sample
 from labwright.model.numbers import number
 from labwright.model.space import Categorical, Integer, Params, Space
 from labwright.model.states import OVER
@@ -23,6 +24,8 @@ DONE = {
     "stop": "Stop recorded: {id} ends after the operations under way, and its samples are given up",
     "stop now": "Stop recorded: all devices of {id} are halted at once, and its samples are given up; nothing starts "
     "on these instruments until a person resets the stop: {reset}",
+    "stop sample now": "Stop recorded: the devices that work on sample {sample} of {id} are halted at once, and it is "
+    "given up; the campaign's other samples continue. The sample's stop holds until a person resets it: {reset}",
     "suggest": "proposal {trial} comes next, before any suggestion of the planner; it gets the number of its "
     "experiment when it starts. Withdraw it with: labwright campaign veto {id} {trial} --by NAME --reason TEXT",
     "suggest started": "experiment {trial} has started with these values",
@@ -46,7 +49,11 @@ def steer(
     with Journal(place) as journal:
         done = asking.steer(journal, name, kind, payload, by=by or whoami(), because=because)
         row, trial = done.campaign, done.trial
-        reset = reset_command(journal, row["instruments"])
+        latch = latch_of(journal, row["id"])
+        scope = latch.scope if latch else WHOLE_LAB
+        if sample := str(payload.get("sample", "")):
+            scope = latch_sample(row["id"], sample)
+        reset = reset_command(journal, row["instruments"], scope)
     if json:
         named = {"trial": trial} if trial else {}
         emit({"campaign": row["id"], "command": kind, "answer": done.answer, "state": row["state"], **named})
@@ -58,13 +65,18 @@ def _confirmation(row: dict[str, Any], kind: str, payload: Mapping[str, Any], tr
     """What has happened, and what happens next."""
     which = kind
     if payload.get("now"):
-        which = "stop now"
+        which = "stop sample now" if "sample" in payload else "stop now"
     elif kind == "suggest" and not trial.startswith("p"):
         which = "suggest started"
     elif "trial" in payload:
         which = "veto proposal"
     words = DONE[which].format(
-        id=row["id"], trial=trial, what=payload.get("trial", ""), budget=payload.get("budget"), reset=reset
+        id=row["id"],
+        trial=trial,
+        what=payload.get("trial", ""),
+        budget=payload.get("budget"),
+        sample=payload.get("sample"),
+        reset=reset,
     )
     if row["state"] in OVER:
         return f"{words}. It is {row['state']} now: {row['reason']}"

@@ -730,6 +730,8 @@ class LabController:
         asked = stop_now_of(command, hosted.campaign) if hosted is not None else None
         if asked is None:
             return False
+        if isinstance(asked, SampleStopAsked) and asked.label not in self.core.work.of(command.campaign):
+            return False  # no such sample is under way; it begins meanwhile, or the loop refuses the command
         scope = scope_of(asked, command.campaign, self._live)
         self.halting.stop(scope, command.campaign, asked.why, asked.by)
         return True

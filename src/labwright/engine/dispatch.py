@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from labwright.engine.events import Removal
 from labwright.engine.experiment import Experiment, StepRun
@@ -147,19 +146,20 @@ class Dispatcher:
 
     def _waiting(self, experiment: Experiment, run: StepRun, kept: dict[str, Experiment]) -> Waiting | None:
         """What the step waits for; None if it can begin."""
+        step = (run.step_id, experiment.owner, experiment.label)
         for latch in self.latches:
             if latch.holds(run.spec.station, experiment.owner, experiment.label):
-                return Waiting(run.step_id, experiment.owner, experiment.label, "reset", latch.words, "", "")
+                return Waiting(*step, "reset", latch.words, "", "")
         for resource in self._reservations.obstacles(experiment, run.spec):
             holder = self._reservations.taken[resource]
-            return _wait(experiment, run, resource, holder.owner, holder.label, holder.step_id)
+            return Waiting.for_resource(*step, resource, holder.owner, holder.label, holder.step_id)
         for other in self._ring(experiment, run):
             resource = next(one for one in experiment.needs(run.spec) if one in self.work.claims(other))
-            return _wait(experiment, run, resource, other.owner, other.label, because="beyond")
+            return Waiting.for_resource(*step, resource, other.owner, other.label, because="beyond")
         if kept and not self._has_something(experiment):
             for resource in (f"station:{run.spec.station}", *experiment.needs(run.spec)):
                 if (older := kept.get(resource)) is not None:
-                    return _wait(experiment, run, resource, older.owner, older.label, because="older")
+                    return Waiting.for_resource(*step, resource, older.owner, older.label, because="older")
         return None
 
     def _keep(self, experiment: Experiment, run: StepRun, waiting: Waiting, kept: dict[str, Experiment]) -> None:
@@ -243,19 +243,3 @@ def _in_order(work: Work, held: Collection[str]) -> list[Experiment]:
         for experiment in experiments.values()
     ]
     return sorted(samples, key=lambda one: (-one.priority, one.turn))
-
-
-def _wait(
-    experiment: Experiment,
-    run: StepRun,
-    resource: str,
-    holder: str,
-    label: str,
-    step: str = "",
-    because: Literal["has", "beyond", "older"] = "has",
-) -> Waiting:
-    kind, _, name = resource.partition(":")
-    where: Literal["station", "position", "device"] = (
-        "station" if kind == "station" else "device" if kind == "device" else "position"
-    )
-    return Waiting(run.step_id, experiment.owner, experiment.label, where, name, holder, label, step, because)

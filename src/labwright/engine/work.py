@@ -201,7 +201,7 @@ class Work:
             self._lost(experiment, run)
             reason = f"step {run.spec.name}: {outcome.error}"
             self.give_up(experiment, owner, reason, "infeasible")
-            if experiment.preparation and experiment.engine > 1:  # begun again, it could not be made either
+            if experiment.preparation and experiment.engine > 1:  # started again, it could not be made either
                 owner.fail(f"preparation {experiment.label}, {reason}")
         elif run.attempt <= run.spec.retries and outcome.doubt is None:
             self._again(experiment, run)

@@ -117,16 +117,29 @@ def stop_now(
         RefusedError: no controller runs, or it refuses.
         JournalError: it does not answer; the command was withdrawn.
     """
-    if sum(map(bool, (station, campaign, sample))) > 1:
-        raise ConfigError("--station, --campaign and --sample exclude each other: name one, or none for the whole lab")
-    if campaign:
-        return steer(journal, campaign, "stop", {"now": True}, by=by, because=because)
-    if sample:
-        owner, _, label = sample.rpartition("/")
-        return steer(journal, owner, "stop", {"now": True, "sample": label}, by=by, because=because)
-    payload = {"now": True, **({"station": station} if station else {})}
+    owner, payload = what_stops(station=station, campaign=campaign, sample=sample)
+    if owner is not None:
+        return steer(journal, owner, "stop", payload, by=by, because=because)
     ask_controller(journal, "stop", payload, by=by, because=because)
     return None
+
+
+def what_stops(*, station: str = "", campaign: str = "", sample: str = "") -> tuple[str | None, dict[str, Any]]:
+    """The campaign a stop is for, None for the lab or a station; and the command's payload.
+
+    Raises:
+        ConfigError: more than one is named, or a sample without its campaign.
+    """
+    if sum(map(bool, (station, campaign, sample))) > 1:
+        raise ConfigError("--station, --campaign and --sample exclude each other: name one, or none for the whole lab")
+    if station:
+        return None, {"now": True, "station": station}
+    if sample:
+        owner, _, label = sample.rpartition("/")
+        if not owner:
+            raise ConfigError(f"--sample takes CAMPAIGN/LABEL, not {sample!r}: several campaigns may have such a label")
+        return owner, {"now": True, "sample": label}
+    return campaign or None, {"now": True}
 
 
 def wait(journal: Journal, command: int, gone: Callable[[], bool] = lambda: False) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -225,38 +225,23 @@ def _waiting(
     kept: Mapping[str, _Sample],
 ) -> Waiting | None:
     """What a step waits for; None if it can begin."""
+    waits = (step["step_id"], sample.campaign, sample.label)
     for latch in latches:
         if latch.holds(step["station"], sample.campaign, sample.label):
-            return Waiting(step["step_id"], sample.campaign, sample.label, "reset", latch.words, "", "")
+            return Waiting(*waits, "reset", latch.words, "", "")
     station, needs = f"station:{step['station']}", sample.needs.get(step["name"], [])
     for resource in (station, *needs):
         holder = taken.get(resource)
         if holder is not None and (resource == station or not sample.has(holder)):
-            return _wait(sample, step, resource, holder["campaign"], holder["label"], holder["step_id"])
+            return Waiting.for_resource(*waits, resource, holder["campaign"], holder["label"], holder["step_id"])
     new = [one for one in needs if not sample.has(taken.get(one))]
     for other in samples:  # has what is needed later, and needs later what would be taken now
         if other is not sample and any(other.has(taken.get(one)) for one in sample.claims):
             for resource in new:
                 if resource in other.claims:
-                    return _wait(sample, step, resource, other.campaign, other.label, because="beyond")
+                    return Waiting.for_resource(*waits, resource, other.campaign, other.label, because="beyond")
     if not any(sample.has(taken.get(resource)) for needed in sample.needs.values() for resource in needed):
         for resource in (station, *needs):
             if (older := kept.get(resource)) is not None:
-                return _wait(sample, step, resource, older.campaign, older.label, because="older")
+                return Waiting.for_resource(*waits, resource, older.campaign, older.label, because="older")
     return None
-
-
-def _wait(
-    sample: _Sample,
-    step: Row,
-    resource: str,
-    holder: str,
-    label: str,
-    holder_step: str = "",
-    because: Literal["has", "beyond", "older"] = "has",
-) -> Waiting:
-    kind, _, name = resource.partition(":")
-    where: Literal["station", "position", "device"] = (
-        "station" if kind == "station" else "device" if kind == "device" else "position"
-    )
-    return Waiting(step["step_id"], sample.campaign, sample.label, where, name, holder, label, holder_step, because)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Because = Literal["has", "beyond", "older"]
+"""Why a step waits, as in `Waiting.because`."""
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -31,7 +34,26 @@ class Waiting:
     holder: str
     holder_label: str
     holder_step: str = ""
-    because: Literal["has", "beyond", "older"] = "has"
+    because: Because = "has"
+
+    @classmethod
+    def for_resource(
+        cls,
+        step_id: str,
+        campaign: str,
+        label: str,
+        resource: str,
+        holder: str,
+        holder_label: str,
+        holder_step: str = "",
+        because: Because = "has",
+    ) -> Waiting:
+        """A step that waits for a resource, by its key: ``KIND:NAME`` of a station, a device or a position."""
+        kind, _, name = resource.partition(":")
+        where: Literal["station", "position", "device"] = (
+            "station" if kind == "station" else "device" if kind == "device" else "position"
+        )
+        return cls(step_id, campaign, label, where, name, holder, holder_label, holder_step, because)
 
     def __str__(self) -> str:
         sample = self.holder_label if self.holder == self.campaign else f"{self.holder}/{self.holder_label}"
