@@ -19,7 +19,7 @@ from labwright.lab import read_lab
 from labwright.model.errors import ConfigError
 from labwright.model.protocol import ProtocolSpec, ResultSpec, StepSpec
 from labwright.stations.catalogue import make_protocol
-from tests.engine.test_lab_machine import SHARED, ManyCampaigns, protocols, started
+from tests.engine.test_lab_machine import SHARED, ManyCampaigns, own_view, protocols, started
 from tests.engine.test_machine import PROTOCOL
 from tests.engine.test_ways import THERE_AND_BACK
 
@@ -271,6 +271,21 @@ def test_a_gripper_that_may_be_full_carries_nothing_before_a_person_has_looked(h
     lab.run()
     assert lab.lab.campaigns["c1"].phase == "completed"
     assert not lab.lab.reservations.taken
+
+
+def test_what_another_campaign_had_taken_away_is_free_to_a_campaigns_own_events_too() -> None:
+    """A campaign's events alone rebuild it, also where the person who cleared its way answered another campaign."""
+    protocol = way(move("s0", "a", on_failure="abandon"), work("s1", "mixer"), move("out"))
+    lab = Rehearsal(started("c0", protocol, budget=3), started("c1", protocol, budget=1))
+    lab.end("c0/0001/s0", "failed")
+    lab.answer()
+    (question,) = lab.lab.work.questions.open.values()
+    assert question.owner == "c1", "the container of c0 is in the way of c1"
+    lab.feed("c1", Answered(question=question.id, answer="removed", by="Kim", because="took it out"))
+    lab.run()
+    assert lab.phases() == ["completed", "completed"]
+    for campaign in ("c0", "c1"):
+        assert own_view(lab.replayed(campaign), campaign) == own_view(lab.lab, campaign)
 
 
 def test_a_deck_that_a_person_has_looked_at_is_free() -> None:

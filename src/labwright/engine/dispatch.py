@@ -113,12 +113,19 @@ class Dispatcher:
     def taken(self, owner: str, step_id: str) -> tuple[Experiment, StepRun]:
         """A step that begins, as was decided; what it needs is reserved.
 
+        What an experiment that is over had left in its way is gone: a person has said so, to another campaign or in a
+        recount, of which the owner's own events hold nothing.
+
         Raises:
             IllegalEventError: it cannot begin: a bug, or a journal that was edited by hand.
         """
         for experiment in self.work.of(owner).values():
             for run in experiment.startable():
                 if run.step_id == step_id:
+                    for resource in list(self._reservations.obstacles(experiment, run.spec)):
+                        holder = self._reservations.taken.get(resource)
+                        if holder is not None and self._of(holder) is None:
+                            self._reservations.free(self._reservations.left_at(resource))
                     if self._reservations.take(experiment, run):
                         return experiment, run
                     raise IllegalEventError(
