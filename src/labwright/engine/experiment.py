@@ -179,6 +179,8 @@ class Experiment:
     def needs(self, spec: StepSpec) -> list[str]:
         """Positions and shared devices that a step takes with its station, as reservations name them."""
         devices = self.devices.get(spec.name, ())
+        if not (devices or spec.moves_to or spec.keeps):
+            return []
         positions = [spec.moves_to] if spec.moves_to else []
         positions += [name for name in spec.keeps if name not in devices]
         return [*(f"position:{name}" for name in dict.fromkeys(positions)), *(f"device:{name}" for name in devices)]

@@ -530,11 +530,14 @@ class Journal:
     def _project(self, connection: sa.Connection, changes: Changes) -> None:
         """Bring the tables of states to what the events have made of them."""
         alike: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
+        removed: dict[str, list[list[str | int]]] = {}
         for (table, *key), row in changes.items():
             if row is None:
-                self.statements.delete(connection, str(table), key)
+                removed.setdefault(str(table), []).append(key)
             else:
                 alike.setdefault((str(table), tuple(row)), []).append(row)
+        for name, keys in removed.items():
+            self.statements.delete(connection, name, keys)
         for (name, _), rows in alike.items():
             self.statements.put(connection, name, rows)
 

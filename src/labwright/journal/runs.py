@@ -44,6 +44,7 @@ class RunJournal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._place = str(folder)
         self._files: dict[str, FileIO] = {}
         self._run_of: dict[str, str] = {}
         self._descriptors: dict[str, list[str]] = {}
@@ -104,12 +105,12 @@ class RunJournal:
 
     def _open(self, run: str) -> None:
         # Locked before it gets the name that `recover` looks for: another campaign must not take it for a crashed run.
-        part = self.folder / (run + ".part")
-        file = part.open("xb", buffering=0)
+        path = f"{self._place}/{run}"
+        file = FileIO(path + ".part", "xb")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        part.rename(self.folder / (run + OPEN))
+        os.rename(path + ".part", path + OPEN)
         self._files[run] = file
-        _sync(self.folder)
+        _sync(self._place)
 
     def _write(self, run: str, line: bytes) -> None:
         file = self._files.get(run)
@@ -122,7 +123,8 @@ class RunJournal:
 
     def _close(self, run: str) -> None:
         # The new name need not be synced: after a power cut `recover` finds the old one, with all documents.
-        (self.folder / (run + OPEN)).rename(self.path(run))
+        path = f"{self._place}/{run}"
+        os.rename(path + OPEN, path + CLOSED)
         self._release(run)
 
     def _release(self, run: str) -> None:
@@ -335,7 +337,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r}")
 
 
-def _sync(folder: Path) -> None:
+def _sync(folder: Path | str) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

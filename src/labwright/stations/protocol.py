@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from bluesky.utils import Msg
@@ -81,7 +82,7 @@ class LabProtocol:
     def __init__(self, lab: LabModel) -> None:
         self.lab = lab
 
-    @property
+    @cached_property
     def spec(self) -> ProtocolSpec:
         """The protocol as data."""
         return ProtocolSpec(

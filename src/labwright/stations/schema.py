@@ -1,11 +1,12 @@
-"""Bluesky's check of start documents, once for each shape.
+"""Bluesky's check of documents, once for each shape.
 
-Every start document is held against a JSON schema, key by key: a third of the time of a short run. What the
-schema asks depends on names and types alone, so a document whose names and types were right once is right.
+Every document is held against a JSON schema, key by key: more than a third of the time of a short run. What the schema
+asks depends on names and types, and on the values of a few words, so a document like one that was right is right.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import event_model
@@ -16,10 +17,16 @@ MOST = 1000
 
 
 class _OnceAShape:
-    """A validator that remembers which shapes it has found right."""
+    """A validator that remembers which shapes it has found right.
 
-    def __init__(self, validator: Any) -> None:
+    Args:
+        validator: Bluesky's.
+        shape: what of a document the schema looks at.
+    """
+
+    def __init__(self, validator: Any, shape: Callable[[Any], Any]) -> None:
         self._validator = validator
+        self._shape = shape
         self._right: set[Any] = set()
 
     def __getattr__(self, name: str) -> Any:
@@ -31,7 +38,7 @@ class _OnceAShape:
         Raises:
             jsonschema.ValidationError: it does not keep to the schema.
         """
-        shape = _shape(document)
+        shape = self._shape(document)
         if shape in self._right:
             return
         self._validator.validate(document)
@@ -40,11 +47,12 @@ class _OnceAShape:
 
 
 def check_once_a_shape() -> None:
-    """Let this process check start documents so; harmless if said again."""
+    """Let this process check documents so; harmless if said again."""
     validators = event_model.schema_validators
-    known = validators[DocumentNames.start]
-    if not isinstance(known, _OnceAShape):
-        validators[DocumentNames.start] = _OnceAShape(known)
+    for kind, shape in _SHAPES.items():
+        known = validators[kind]
+        if not isinstance(known, _OnceAShape):
+            validators[kind] = _OnceAShape(known, shape)
 
 
 def _shape(value: Any) -> Any:
@@ -54,3 +62,21 @@ def _shape(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return (list, *dict.fromkeys(_shape(one) for one in value))
     return type(value)
+
+
+def _of_stop(document: Mapping[str, Any]) -> Any:
+    return document.get("exit_status"), _shape(document)
+
+
+def _of_descriptor(document: Mapping[str, Any]) -> Any:
+    # What a key is (number, array, ...) is one of a few words, which the schema knows.
+    settings = [repr(one.get("data_keys")) for one in document.get("configuration", {}).values()]
+    return repr(document.get("data_keys")), *settings, repr(document.get("hints")), _shape(document)
+
+
+_SHAPES: dict[DocumentNames, Callable[[Any], Any]] = {
+    DocumentNames.start: _shape,
+    DocumentNames.descriptor: _of_descriptor,
+    DocumentNames.event: _shape,
+    DocumentNames.stop: _of_stop,
+}

@@ -32,6 +32,7 @@ from labwright.model.protocol import StepOrder, StepOutcome
 from labwright.stations.gate import Gate, TimeLimit
 from labwright.stations.keeper import StepKeeper
 from labwright.stations.link import REMEMBERED, Fence, Finished, NumberedOutcome, OutcomeLog, blame, not_started
+from labwright.stations.loop import station_loop
 from labwright.stations.operations import DoubtError, StepOperations
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.results import StepResults, checked_results
@@ -116,7 +117,7 @@ class Station:
         self._actor: Actor = clock.actor(f"station {name}")
         check_once_a_shape()
         # No signal handlers: the engine runs in a thread, and Ctrl-C belongs to the command line.
-        self._loop = asyncio.new_event_loop()
+        self._loop = station_loop()
         self._gate = Gate(name, clock, self._loop)
         engine: Any = RunEngine({}, loop=self._loop, context_managers=[], call_returns_result=True)
         if scan_id is not None:
@@ -407,7 +408,9 @@ class Station:
             found.update(checked_results(results, protocol.spec, order.step))
             readable = StepResults(found, protocol.results, self._clock)
             if readable:
-                yield from bps.trigger_and_read([readable], name="results")
+                yield _message("create", None, name="results")
+                yield _message("read", readable)
+                yield _message("save")
             status = "success"
         except GeneratorExit:
             raise
