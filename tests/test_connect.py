@@ -72,8 +72,11 @@ def use(lab: Path, tmp_path: Path) -> None:
         ]
         ended = served.campaigns()[-1]
         assert (ended["state"], ended["tried"], ended["budget"]) == ("completed", 4, 4)
-        with pytest.raises(RefusedError, match="there is nothing to extend"):
-            served.extend(campaign, budget=5, by="Ann", reason="too late")
+        served.extend(campaign, budget=5, by="Ann", reason="it has run out, and still rises")
+        kinds = [one.kind for one in served.watch(campaign, after=ended["last_event"])]
+        assert kinds[:3] == ["extended", "resumed", "suggested"]
+        ended = served.campaigns()[-1]
+        assert (ended["state"], ended["tried"], ended["budget"]) == ("completed", 5, 5)
 
 
 def test_a_stop_and_a_question_are_dealt_with_from_python(lab: Path, tmp_path: Path) -> None:

@@ -321,18 +321,38 @@ class ServedLab:
         """Start no further experiment of a campaign; those under way are finished; raises what `pause` does."""
         self._steer(campaign, "drain", {}, by, reason)
 
-    def extend(self, campaign: str, *, budget: int, by: str, reason: str) -> None:
-        """Let a campaign under way make more experiments, ``budget`` in all.
+    def extend(self, campaign: str, *, budget: int, by: str, reason: str, lab_changed: bool = False) -> None:
+        """Let a campaign make more experiments, ``budget`` in all: one that is under way, or one that has run out.
+
+        Where no controller runs, the next one carries them out.
+
+        Args:
+            campaign: its id, or a name.
+            budget: experiments in all.
+            by: the person who wants it.
+            reason: why.
+            lab_changed: that person has checked what changed in the lab's files since it was started.
 
         Raises:
             ConfigError: there is no such campaign, or the person or the reason is not named.
-            RefusedError: it is over, no controller runs it, or its controller refuses.
+            RefusedError: it was stopped or has failed, it has made as many already, too little is left for them, the
+                lab has changed, or its controller refuses.
             JournalError: its controller does not answer; the command is taken back.
         """
-        from labwright.journal.asking import refuse_unnamed
+        from labwright.engine.extending import extend
+        from labwright.lab import read_lab
 
-        refuse_unnamed(by, reason)
-        self._steer(campaign, "extend", {"budget": budget}, by, reason)
+        root = self._root
+        with self._writing() as journal:
+            extend(
+                journal,
+                campaign,
+                budget,
+                by=by,
+                because=reason,
+                folder=lambda: read_lab(root),
+                lab_changed=lab_changed,
+            )
 
     def suggest(self, campaign: str, params: Mapping[str, int | float | str], *, by: str, reason: str) -> str:
         """Put an experiment before any that the planner suggests; the id of the proposal.

@@ -21,6 +21,7 @@ from labwright.engine.events import (
     Answered,
     DrainAsked,
     Event,
+    Extended,
     Instruction,
     PauseAsked,
     ResumeAsked,
@@ -151,10 +152,10 @@ class ManyCampaigns:
     def suggest(self, campaign: str) -> None:
         self.feed(campaign, Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r")))
 
-    def replayed(self, campaign: str = "") -> LabCore:
-        """The lab as the log has it; of one campaign's events only, if it is named."""
+    def replayed(self, campaign: str = "", before: int | None = None) -> LabCore:
+        """The lab as the log has it; of one campaign's events only, if it is named, and of those `before` a number."""
         lab = LabCore()
-        for owner, raw in self.log:
+        for owner, raw in self.log[:before]:
             if campaign in ("", owner):
                 lab.handle(owner, EVENTS.validate_json(raw), 0.0)
         return lab
@@ -171,8 +172,11 @@ class ManyCampaigns:
 
         lab = loaded(state, first.__getitem__, trials)
         assert dumped(lab) == state
-        for owner, raw in self.log[events:]:
-            lab.handle(owner, EVENTS.validate_json(raw), 0.0)
+        for number, (owner, raw) in enumerate(self.log[events:], events):
+            event = EVENTS.validate_json(raw)
+            if isinstance(event, Extended) and owner not in lab.campaigns:
+                lab.take_back(owner, self.replayed(owner, number))
+            lab.handle(owner, event, 0.0)
             if lab.campaigns[owner].over:
                 lab.dirty.clear()
                 lab.forget(owner)
@@ -309,6 +313,18 @@ class LabMachine(RuleBasedStateMachine):
     def stop(self, data: st.DataObject, sure: int, now: bool) -> None:
         if sure == 0:
             self.many.feed(self.pick(data, self.of(lambda core: True)), StopAsked(why="enough", now=now))
+
+    def run_out(self) -> list[str]:
+        cores = self.many.lab.campaigns.items()
+        return [key for key, core in cores if core.over and not core.no_extension(core.tried + 1)]
+
+    @precondition(lambda self: self.run_out())
+    @rule(data=st.data())
+    def extend_what_has_run_out(self, data: st.DataObject) -> None:
+        campaign = self.pick(data, self.run_out())
+        self.many.feed(campaign, Extended(budget=self.cores[campaign].tried + 1, by="Kim"))
+        assert not self.many.running.keys() & {key for key in self.many.running if key.startswith(f"{campaign}/")}
+        self.many.feed(campaign, Resumed(epoch=len(self.many.log), shared=SHARED, engine=ENGINE))
 
     @rule(sure=st.integers(0, 2))
     def crash(self, sure: int) -> None:

@@ -347,6 +347,19 @@ class Machine(RuleBasedStateMachine):
         assert self.core.phase == "running"
         assert self.core.budget - more >= self.core.tried - len(self.core.proposed)
 
+    @precondition(lambda self: self.core.over and not self.core.no_extension(self.core.tried + 1))
+    @rule(at_once=st.booleans())
+    def extend_what_has_run_out(self, at_once: bool) -> None:
+        """A controller that runs takes it up at once; if none does, the next one, perhaps after another wish."""
+        self.finished = None
+        tried = self.core.tried
+        assert self.feed(Extended(budget=tried + 1, by="Kim")) == []
+        if not at_once:
+            assert self.feed(Extended(budget=tried + 2, by="Bo")) == []
+        assert (self.core.phase, self.core.live) == ("running", {})
+        self.feed(Resumed(epoch=len(self.log), engine=ENGINE))
+        assert self.core.asking or self.core.reason
+
     @precondition(lambda self: not self.core.over)
     @rule(sure=st.integers(0, 19), now=st.booleans())
     def stop(self, sure: int, now: bool) -> None:

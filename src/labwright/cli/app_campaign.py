@@ -31,7 +31,7 @@ from labwright.cli.options import (
     strict_float,
     strict_int,
 )
-from labwright.cli.places import data_folder, lab_root
+from labwright.cli.places import data_folder, journal_place, lab_root
 
 campaign_app = typer.Typer(
     help="Run campaigns, watch and steer those that run, look back at those that ran.",
@@ -209,10 +209,7 @@ def campaign_drain(
 
 
 @campaign_app.command("extend")
-@on_journal
 def campaign_extend(
-    place: Place,
-    json: bool,
     campaign: Annotated[str, typer.Argument(metavar="ID|NAME", help="A campaign's id, or its name: the newest of it.")],
     budget: Annotated[
         int,
@@ -220,11 +217,17 @@ def campaign_extend(
     ],
     by: Annotated[str, typer.Option("--by", help="The person who wants it, for the journal.")],
     because: Annotated[str, typer.Option("--reason", help="Why, for the journal.")],
+    lab: LabOption = None,
+    data: DataOption = None,
+    journal: JournalOption = "",
+    json: JsonOption = False,
+    lab_changed: LabChangedOption = False,
 ) -> None:
-    """Let a campaign under way make more experiments, also one that only finishes what its budget has left."""
+    """Let a campaign make more experiments: one that is under way, or one that has run out."""
     from labwright.cli.steering import extend
 
-    extend(place, campaign, budget, by=by, because=because, json=json)
+    place = journal_place(lab, data, journal)
+    extend(place, lab_root(lab), campaign, budget, by=by, because=because, lab_changed=lab_changed, json=json)
 
 
 @campaign_app.command("stop", cls=WithReason)

@@ -118,7 +118,7 @@ class Progress:
                 yield self._row(core.trials[trial], one.number, doing, core)
         if not core.live:
             blank = [""] * (len(self._columns) - 4)
-            number = f"{core.tried + 1}/{self._spec.budget}"
+            number = f"{core.tried + 1}/{core.budget}"
             yield (number, "planning" if core.asking else core.status, *blank, self._best(core), self._left())
 
     def _row(self, trial: Trial, number: int, state: str, core: CampaignCore) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ class Progress:
             for name, value in trial.made.items()
         )
         results = [self._result(name, trial.outcomes.get(name)) for name in self._spec.outcomes]
-        return (f"{number}/{self._spec.budget}", state, *made, *results, self._best(core), self._left())
+        return (f"{number}/{core.budget}", state, *made, *results, self._best(core), self._left())
 
     def _best(self, core: CampaignCore) -> str:
         """The best mean as it was measured; what the planner's model makes of it stands in the report."""
@@ -137,7 +137,7 @@ class Progress:
         return "" if core.best is None else self._result(name, Outcome(mean=core.best))
 
     def _left(self) -> str:
-        left = self._spec.budget - self._done
+        left = (self._spec.budget if self._core is None else self._core.budget) - self._done
         if left <= 0:
             return ""
         spent_s = 0.0 if self._began_s is None else self._now() - self._began_s

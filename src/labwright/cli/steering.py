@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from labwright.cli.campaigns import go_on_words
 from labwright.cli.output import console, emit, whoami
 from labwright.journal import Journal, asking, latch_of, reset_command
 from labwright.journal.reading import is_paused, space_of
@@ -85,14 +86,39 @@ def _confirmation(row: dict[str, Any], kind: str, payload: Mapping[str, Any], tr
     return words
 
 
-def extend(place: str | Path, name: str, budget: int, *, by: str, because: str, json: bool) -> None:
-    """Let a campaign make more experiments, as `steer` does.
+def extend(
+    place: str | Path,
+    root: Path,
+    name: str,
+    budget: int,
+    *,
+    by: str,
+    because: str,
+    lab_changed: bool,
+    json: bool,
+) -> None:
+    """Let a campaign make more experiments, whether it is under way or has run out.
 
     Raises:
-        ConfigError: the person or the reason is not named.
+        ConfigError: there is no such campaign, or the person or the reason is not named.
+        RefusedError: it may not make them, or its controller refuses.
+        JournalError: its controller does not answer; the command is taken back.
     """
-    asking.refuse_unnamed(by, because)
-    steer(place, name, "extend", {"budget": budget}, by=by, because=because, json=json)
+    from labwright.engine.extending import extend as extend_campaign
+    from labwright.lab import read_lab
+
+    with Journal(place) as journal:
+        done = extend_campaign(
+            journal, name, budget, by=by, because=because, folder=lambda: read_lab(root), lab_changed=lab_changed
+        )
+        row, runs = done.campaign, journal.controlled()
+    if json:
+        emit({"campaign": row["id"], "command": "extend", "answer": done.answer, "state": row["state"]})
+        return
+    words = _confirmation(row, "extend", {"budget": budget}, "", "")
+    if not runs:
+        words += f". No controller runs; {go_on_words(row)}"
+    console.print(words, style="bold", markup=False)
 
 
 def suggest(place: str | Path, name: str, values: Sequence[str], *, by: str, because: str, json: bool) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
+from typing import TypeVar
 
 from labwright.clock import LabClock
 from labwright.engine.campaign import Campaign, campaign_of
-from labwright.engine.commands import Submitted
+from labwright.engine.commands import ExtendAsked, Submitted
 from labwright.engine.earlier import learnt_from
+from labwright.engine.extending import Extension, extendable
 from labwright.engine.filling import left_on
 from labwright.engine.lifecycle import refuse_doubtful_deck
 from labwright.journal import Journal
 from labwright.lab import Lab
 from labwright.model.errors import LabwrightError, RefusedError
+
+Checked = TypeVar("Checked")
 
 
 def admit(
@@ -34,12 +38,43 @@ def admit(
         admitted: called with the campaign, if the lab can carry it out.
         refused: called with the reason, if not.
     """
+    _checked(lab, lambda: _admitted(lab, journal, submitted, running), admitted, refused)
+
+
+def admit_extension(
+    lab: Lab,
+    journal: Journal,
+    asked: ExtendAsked,
+    running: Collection[str],
+    admitted: Callable[[Extension], None],
+    refused: Callable[[str], None],
+) -> None:
+    """The same for a campaign that has run out and is to make more experiments."""
+
+    def check() -> Extension:
+        return extendable(
+            journal,
+            lab.folder,
+            asked.campaign,
+            asked.event.budget,
+            instruments=lab.instruments,
+            count=left_on(journal, lab),
+            running=running,
+            lab_changed=asked.lab_changed,
+        )
+
+    _checked(lab, check, admitted, refused)
+
+
+def _checked(
+    lab: Lab, check: Callable[[], Checked], admitted: Callable[[Checked], None], refused: Callable[[str], None]
+) -> None:
     clock: LabClock = lab.clock
     actor = clock.actor("admission", busy=True)
 
     def work() -> None:
         try:
-            admitted(_admitted(lab, journal, submitted, running))
+            admitted(check())
         except LabwrightError as error:
             refused(str(error))
         finally:

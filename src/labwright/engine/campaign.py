@@ -12,7 +12,7 @@ from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
 from labwright.engine.inventory import DeckCount
 from labwright.engine.matching import protocol_mistakes
-from labwright.engine.sufficing import check_material
+from labwright.engine.sufficing import check_candidates, check_material
 from labwright.journal import Journal
 from labwright.journal.schema import KEY_LENGTH
 from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
@@ -191,12 +191,7 @@ def _fitting(
     """
     if spec.parallel > 1 and protocols[spec.protocol].container:
         _check_moves(protocols[spec.protocol])
-    pool = spec.space.pool
-    if pool is not None and spec.budget > len(pool.rows):
-        raise ConfigError(
-            f"campaign {spec.name}: {spec.budget} experiments, but {pool.file} has {len(pool.rows)} candidates, each "
-            "tried once; lower the budget or add candidates"
-        )
+    check_candidates(spec)
     check_material(folder.model, spec, protocols, count)
     _check_keys(spec, protocols)
     return Campaign(spec, protocols, planner, earlier)

@@ -47,6 +47,11 @@ class _Extend(_Payload):
     budget: Annotated[StrictInt, Field(ge=1, le=2**53)]
 
 
+class _ExtendEnded(_Extend):
+    campaign: Text
+    lab_changed: StrictBool = False
+
+
 class _Stop(_Payload):
     now: StrictBool = False
     sample: Text = ""
@@ -108,7 +113,13 @@ PAYLOADS: dict[str, type[_Payload]] = {
 }
 
 
-LAB_PAYLOADS: dict[str, type[_Payload]] = {"stop": _StopLab, "reset": _Reset, "submit": _Submit, "recount": _Recount}
+LAB_PAYLOADS: dict[str, type[_Payload]] = {
+    "stop": _StopLab,
+    "reset": _Reset,
+    "submit": _Submit,
+    "extend": _ExtendEnded,
+    "recount": _Recount,
+}
 """Of commands that are not for one campaign."""
 
 
@@ -176,6 +187,21 @@ class Submitted:
     by: str
 
 
+@dataclass(frozen=True)
+class ExtendAsked:
+    """A person extends a campaign that has run out.
+
+    Attributes:
+        campaign: its id.
+        event: what it is to take.
+        lab_changed: that person has checked what changed in the lab since it was started.
+    """
+
+    campaign: str
+    event: Extended
+    lab_changed: bool
+
+
 class _Asked(Frozen):
     """What every command has."""
 
@@ -224,7 +250,7 @@ def event_of(command: Command, campaign: Campaign) -> Event:
         raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
 
 
-def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | Counted:
+def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | ExtendAsked | Counted:
     """What a command asks of the lab.
 
     Raises:
@@ -239,6 +265,9 @@ def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | Count
                 return LatchReset(latch, asked.by, asked.because)
             case _Recount(lots_ml=lots_ml, containers=containers):
                 return Counted(lots_ml, containers, asked.by, asked.because)
+            case _ExtendEnded(campaign=campaign, budget=budget, lab_changed=lab_changed):
+                event = Extended(budget=budget, by=asked.by, because=asked.because)
+                return ExtendAsked(campaign, event, lab_changed)
             case _Submit(spec=spec, lab_sha256=sha256):
                 return Submitted(CampaignSpec.model_validate(spec), sha256, asked.by)
     except ValidationError as error:

@@ -17,11 +17,20 @@ from queue import Empty
 import orjson
 
 from labwright.clock import Mailbox
-from labwright.engine.admission import admit
+from labwright.engine.admission import admit, admit_extension
 from labwright.engine.asking import reply
 from labwright.engine.batch import Batch
 from labwright.engine.campaign import Campaign
-from labwright.engine.commands import Counted, LabStop, LatchReset, Submitted, event_of, lab_command_of, stop_now_of
+from labwright.engine.commands import (
+    Counted,
+    ExtendAsked,
+    LabStop,
+    LatchReset,
+    Submitted,
+    event_of,
+    lab_command_of,
+    stop_now_of,
+)
 from labwright.engine.core import CampaignCore
 from labwright.engine.desk import PlannerDesk
 from labwright.engine.events import (
@@ -29,6 +38,7 @@ from labwright.engine.events import (
     Ask,
     AskPerson,
     Event,
+    Extended,
     Finish,
     Instruction,
     LabEvent,
@@ -44,6 +54,7 @@ from labwright.engine.events import (
     StopStations,
     StopStep,
 )
+from labwright.engine.extending import Extension
 from labwright.engine.filling import first_fill
 from labwright.engine.following import Follow, Follower
 from labwright.engine.halting import Halting, scope_of
@@ -118,6 +129,16 @@ class _Admitted:
     command: int
     by: str
     campaign: Campaign | None
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class _Extendable:
+    """A campaign that has run out can be extended, or cannot."""
+
+    command: int
+    event: Extended
+    found: Extension | None
     refused: str = ""
 
 
@@ -233,7 +254,7 @@ class LabController:
         resume = resume or {}
         self.core = rebuilt_lab(journal, *resume, instruments=lab.instruments)
         self._actor = lab.clock.actor("engine", busy=True)
-        self._events: Mailbox[_Happened | _Admitted | _Look] = lab.clock.mailbox(self._actor)
+        self._events: Mailbox[_Happened | _Admitted | _Extendable | _Look] = lab.clock.mailbox(self._actor)
         with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
             taken.callback(self._end_watching)
             taken.callback(self._actor.close)
@@ -248,7 +269,8 @@ class LabController:
             self.recovered = recover(data / "runs")
             self.halting = Halting(journal, lab.instruments, self.epoch, self.core, self.under_way, self._restoring)
             self.keeper = parts.keeper(journal)
-            new = lab.instruments == HERE and not (resume or lab.filled)
+            left = any(self.core.campaign(name).live for name in resume)
+            new = lab.instruments == HERE and not (left or lab.filled)
             if (filled := first_fill(journal, lab.model, lab.instruments, by, new=new)) is not None:
                 self._put("", filled)
             lab.filled = True
@@ -457,6 +479,9 @@ class LabController:
             if isinstance(one, _Admitted):
                 self._begin(one, batch)
                 continue
+            if isinstance(one, _Extendable):
+                self._go_on(one, batch)
+                continue
             if isinstance(one.event, LabEvent):
                 batch.take("", one.event)
                 continue
@@ -569,6 +594,8 @@ class LabController:
                 self._obey_for_lab(command, batch)
                 return
             event = event_of(command, self.hosted[command.campaign].campaign)
+            if isinstance(event, Extended) and not self._under(command.campaign):
+                return  # it ends just now; who has asked sees that, and asks again
             batch.take(command.campaign, event, command.id)
         except LabwrightError as error:
             self.journal.dismiss(command.id, str(error)[:ANSWER_MOST])
@@ -613,6 +640,45 @@ class LabController:
                     lambda campaign: self._events.put(_Admitted(command.id, submitted.by, campaign)),
                     lambda why: self._events.put(_Admitted(command.id, submitted.by, None, why)),
                 )
+            case ExtendAsked() as asked if command.id not in self._commands_seen:
+                self._extend(command.id, asked, batch)
+
+    def _extend(self, command: int, asked: ExtendAsked, batch: Batch) -> None:
+        """Extend a campaign that has run out, once it is known whether it can be."""
+        if self._under(asked.campaign):  # another person has extended it meanwhile
+            batch.take(asked.campaign, asked.event, command)
+            return
+        if asked.campaign in self.hosted:
+            self._events.put(_Look())  # it ends just now; then its journal is complete
+            return
+        self._commands_seen.add(command)
+        admit_extension(
+            self.lab,
+            self.journal,
+            asked,
+            self._live,
+            lambda found: self._events.put(_Extendable(command, asked.event, found)),
+            lambda why: self._events.put(_Extendable(command, asked.event, None, why)),
+        )
+
+    def _go_on(self, extendable: _Extendable, batch: Batch) -> None:
+        """Take up a campaign that has run out, or answer why not."""
+        found, event = extendable.found, extendable.event
+        if found is None:
+            self.journal.dismiss(extendable.command, extendable.refused[:ANSWER_MOST])
+            return
+        name = found.name
+        if name in self.hosted or self.journal.last_event(name) != found.last:  # something has happened meanwhile
+            self._commands_seen.discard(extendable.command)
+            self._events.put(_Look())
+            return
+        self.core.take_back(name, found.lab)
+        self.ends.pop(name, None)
+        self._host(name, Hosted(found.campaign, resumed=True, going=True))
+        self.on_start(name)
+        batch.take(name, event, extendable.command)
+        shared = self.lab.model.shared
+        batch.take(name, Resumed(epoch=self.epoch, by=event.by, shared=shared, engine=ENGINE))
 
     def _begin(self, admitted: _Admitted, batch: Batch) -> None:
         """Start a campaign that was handed over, and answer with its id; or with the reason why not."""

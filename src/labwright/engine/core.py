@@ -60,6 +60,9 @@ __all__ = ["CampaignCore", "IllegalEventError"]
 MAX_INFEASIBLE = 20
 """So many suggestions in a row that cannot be made mean that planner and protocol disagree about the space."""
 
+DRAINED = "drained by "
+"""How the reason begins of a campaign that a person has ended, with what was under way carried out."""
+
 Ending = Literal["completed", "stopped", "failed"]
 
 
@@ -116,6 +119,8 @@ class CampaignCore:
         self._ending: Ending = "completed"
         self._stopping = False
         self._to_prepare: list[str] = []
+        self.resting = False
+        """Whether it was over and is extended, and no controller has taken it up since."""
         self._next: tuple[Suggestion, dict[str, float]] | None = None
         """What the planner has suggested and has not started, and what it takes of the stocks in ml."""
         self._trials_of: dict[str, int] = {}
@@ -195,6 +200,11 @@ class CampaignCore:
         return "paused" if self.phase == "running" else f"{self.phase}, paused"
 
     @property
+    def to_prepare(self) -> tuple[str, ...]:
+        """Protocols that prepare it and were not carried out yet."""
+        return tuple(self._to_prepare)
+
+    @property
     def stop_asked(self) -> bool:
         """Whether it ends with what is under way given up, not carried out."""
         return self._stopping
@@ -243,6 +253,11 @@ class CampaignCore:
         """Trials that may be called the best."""
         return [one for one in self.trials if counts(one, self.spec.outcome_limits, self.spec.fidelity)]
 
+    def move_to(self, dispatcher: Dispatcher) -> None:
+        """Be a campaign of another lab; none of its experiments is under way."""
+        self._dispatcher = dispatcher
+        self.proposals.dirty = dispatcher.work.dirty
+
     def restore(self, started: Started, state: dict[str, Any]) -> None:
         """Be as a snapshot has it.
 
@@ -273,6 +288,8 @@ class CampaignCore:
             waits.append(f"planner {self.spec.planner.name}")
         if self.paused:
             waits.append("labwright campaign resume")
+        if self.resting:
+            waits.append("a controller that takes it up")
         return waits + [str(one) for one in self._dispatcher.waits(self.campaign)]
 
     def take(self, event: Event) -> list[Instruction]:
@@ -284,7 +301,7 @@ class CampaignCore:
         if self.over and isinstance(event, DeckChecked) and self.deck_checked is None:
             self.deck_checked = event
             return []
-        if self.over:
+        if self.over and not isinstance(event, Extended):
             raise IllegalEventError(f"campaign {self.campaign} is {self.phase}; it takes no {event.kind!r} any more")
         if isinstance(event, Started) != (self.phase == "draft"):
             raise IllegalEventError(f"event {event.kind!r} cannot happen in phase {self.phase!r} of {self.campaign!r}")
@@ -318,7 +335,7 @@ class CampaignCore:
             case DrainAsked():
                 self._expect(self.phase == "running" or self.paused, event, f"it is {self.status}")
                 self._drain(
-                    "completed", f"drained by {event.by or 'an unnamed person'}: {event.because or 'no reason given'}"
+                    "completed", f"{DRAINED}{event.by or 'an unnamed person'}: {event.because or 'no reason given'}"
                 )
             case Extended():
                 self._extend(event)
@@ -336,7 +353,7 @@ class CampaignCore:
 
     def wishes(self) -> Wish | None:
         """The experiment that is to begin next, if there is room for one."""
-        if self.phase != "running":
+        if self.phase != "running" or self.resting:
             return None
         if self._next is not None:
             return Wish("", self._next[1])
@@ -368,7 +385,7 @@ class CampaignCore:
 
     def advance(self) -> list[Instruction]:
         """Prepare, ask the planner for what comes next, or come to an end."""
-        if self.paused or self.phase != "running":
+        if self.paused or self.phase != "running" or self.resting:
             return []  # what a person has paused, only a person lets continue, to its end too
         if self._to_prepare:
             if not self.live:
@@ -474,6 +491,7 @@ class CampaignCore:
         if self.engine == 1:
             self.proposals.write_anew()
         self.engine = max(self.engine, event.engine)
+        self.resting = False
         for experiment in self.live.values():
             experiment.engine = self.engine
         if event.shared is not None and event.shared != self.shared:
@@ -587,16 +605,50 @@ class CampaignCore:
         """Why it ends once its budget is spent."""
         return f"the budget of {self.budget} experiments is spent"
 
+    def no_extension(self, budget: int) -> str:
+        """Why it cannot make so many experiments in all; empty if it can."""
+        if not self.over:
+            if self.phase != "running" and not self._drains_for_budget:
+                return f"it is {self.status}: {self.reason}"
+            return "" if budget > self.budget else f"its budget is {self.budget} experiments already"
+        other = f"start another that learns from it (warm_start: [{self.campaign}])"
+        if self.phase != "completed" or self.reason.startswith(DRAINED):
+            return f"it is {self.phase}: {self.reason}. Only a campaign that has run out goes on; {other}"
+        if budget <= self.tried:
+            return f"it has made {self.tried} experiments already; name more than that"
+        if reached := self.stopping.reached(self.spec, self.spent):
+            return f"its stop rule would end it at once: {reached}; {other}, under another rule"
+        return ""
+
+    @property
+    def _drains_for_budget(self) -> bool:
+        """Whether it only finishes what its budget has left."""
+        return self.phase == "draining" and self._ending == "completed" and self.reason == self._spent_words
+
     def _extend(self, event: Extended) -> None:
-        """More experiments; where it drains only for want of them, it goes on."""
-        spent = self.phase == "draining" and self._ending == "completed" and self.reason == self._spent_words
-        self._expect(self.phase == "running" or spent, event, f"it is {self.status}: {self.reason}")
-        self._expect(event.budget > self.budget, event, f"its budget is {self.budget} experiments already")
+        """More experiments; where it ends, or is over, only for want of them, it goes on."""
+        why = self.no_extension(event.budget)
+        self._expect(not why, event, why)
+        drains = self._drains_for_budget
         self.budget = event.budget
-        if spent:
+        if self.over:
+            self._rest()
+        if drains:
             self._become("running")
             self.reason = ""
         self._changed()
+
+    def _rest(self) -> None:
+        """It was over, and goes on as soon as a controller takes it up."""
+        self.resting = True
+        self.ended_s = None
+        self.reason = ""
+        self.stopping.extend(self.spec)
+        self.proposals.unwanted = False  # the planner's worker has ended with the campaign
+        if self.deck_checked is not None:  # where its samples stand may have to be asked once more
+            self.deck_checked = None
+            self.work.dirty.questions[f"{self.campaign}:deck"] = None
+        self._become("running")
 
     def _stop(self, event: StopAsked) -> list[Instruction]:
         self.paused = False  # nothing is left that could begin

@@ -15,7 +15,7 @@ import orjson
 import sqlalchemy as sa
 
 from labwright.engine.core import CampaignCore
-from labwright.engine.events import DeckChecked, Started
+from labwright.engine.events import DeckChecked, Extended, Started
 from labwright.engine.experiment import Experiment
 from labwright.engine.inventory import DeckCount, deck_count
 from labwright.engine.lab import LabCore
@@ -282,7 +282,9 @@ def deck_history(journal: Journal, campaign: str) -> _History:
     """A campaign replayed, with all of its experiments, those that are over as well."""
     lab = LabCore()
     history = _History(lab.campaign(campaign))
-    for logged, _, _, core in replayed(journal, campaign, lab):
+    for logged, event, _, core in replayed(journal, campaign, lab):
+        if isinstance(event, Extended) and core.resting:
+            history.experiments.clear()  # where its samples stood was not in doubt then, or it was not extended
         history.experiments.update(core.live)
         history.last_s, history.last_lab_s = logged.wall_time_s, logged.lab_time_s
     return history

@@ -90,7 +90,7 @@ class DirtyRows:
         experiments: by id.
         steps: by id.
         resources: ``station:name``, ``position:name`` or ``device:name``.
-        questions: rows by id.
+        questions: rows by id; None for one that may be asked again.
         lots: stocks by name.
         spent: new entries of the ledger.
         positions: what positions hold now.
@@ -103,7 +103,7 @@ class DirtyRows:
     experiments: dict[str, Experiment] = field(default_factory=dict)
     steps: dict[str, tuple[Experiment, StepRun]] = field(default_factory=dict)
     resources: set[str] = field(default_factory=set)
-    questions: dict[str, Row] = field(default_factory=dict)
+    questions: dict[str, Row | None] = field(default_factory=dict)
     lots: set[str] = field(default_factory=set)
     spent: list[Spent] = field(default_factory=list)
     positions: dict[str, Held] = field(default_factory=dict)

@@ -253,10 +253,10 @@ class DrainAsked(Frozen):
 
 
 class Extended(Frozen):
-    """The campaign may make more experiments than it was started for.
+    """The campaign may make more experiments than before; if it was over, it goes on once a controller resumes it.
 
     Attributes:
-        budget: experiments in all, more than before.
+        budget: experiments in all, more than it has made.
         by: who wants it.
         because: why.
     """

@@ -22,15 +22,20 @@ def left_on(journal: Journal, lab: Lab) -> DeckCount | None:
     """
     if lab.instruments == HERE and not lab.filled:
         return None
-    count = deck_count(journal, lab.instruments)
-    if count is not None or not _newest_on(journal, lab.instruments):
+    return left_at(journal, lab.model, lab.instruments)
+
+
+def left_at(journal: Journal, model: LabModel, instruments: str) -> DeckCount | None:
+    """What is left on the deck of instruments that outlive their controller; None if it has not been filled yet."""
+    count = deck_count(journal, instruments)
+    if count is not None or not _newest_on(journal, instruments):
         return count
-    filled = first_fill(journal, lab.model, lab.instruments, "")  # what a controller will find there
+    filled = first_fill(journal, model, instruments, "")  # what a controller will find there
     if filled is None:
         return None
     material = Material(DirtyRows())
     material.fill(filled)
-    return DeckCount(lab.instruments, material.lots, material.holds, filled.inventory, adopted=filled.because)
+    return DeckCount(instruments, material.lots, material.holds, filled.inventory, adopted=filled.because)
 
 
 def first_fill(journal: Journal, model: LabModel, instruments: str, by: str, *, new: bool = False) -> Stocked | None:

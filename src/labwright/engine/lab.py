@@ -8,6 +8,7 @@ virtual clock rehearses a lab, and fed with journalled events it rebuilds its st
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
@@ -30,6 +31,8 @@ from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,12 @@ class LabCore:
             self._free(campaign)
             return []
         core = self.campaign(campaign)
+        was_over = core.over
         decided = core.take(event)
         self.now_s = at_s
+        if was_over and not core.over:  # it comes after those that have started meanwhile
+            self.turns += 1
+            core.turn = self.turns
         if isinstance(event, Started):
             core.began_s = at_s
             self.turns += 1
@@ -184,6 +191,20 @@ class LabCore:
         """Keep nothing of a campaign that is over, except where its samples were left; its rows are written by now."""
         del self.campaigns[campaign]
         self.work.forget(campaign)
+
+    def take_back(self, campaign: str, other: LabCore) -> None:
+        """Know a campaign again that was forgotten, since it was over.
+
+        Args:
+            campaign: its id.
+            other: another lab, which has handled all of its events and no other's.
+        """
+        core = self.campaigns[campaign] = other.campaigns[campaign]
+        core.move_to(self.dispatcher)
+        self.material.counted = self.material.counted or other.material.counted
+        self.material.entries |= _of(campaign, other.material.entries)
+        self.work.questions.asked |= _of(campaign, other.work.questions.asked)
+        self.work.questions.marks |= _of(campaign, other.work.questions.marks)
 
     def leave_out(self, campaign: str) -> None:
         """Go on without a campaign that is not over, and that another controller may resume."""
@@ -287,6 +308,10 @@ class LabCore:
 
     def _start(self, experiment: Experiment, run: StepRun) -> Instruction:
         return self.work.start(experiment, run, self.campaigns[experiment.owner])
+
+
+def _of(campaign: str, kept: dict[str, Kept]) -> dict[str, Kept]:
+    return {campaign: kept[campaign]} if campaign in kept else {}
 
 
 def _by_priority(core: CampaignCore) -> tuple[int, int]:

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.engine.campaign import load_campaign
-from labwright.engine.deck import DeckQuestion, deck_question, moves_containers, newer_on_deck
+from labwright.engine.deck import DeckQuestion, deck_question, moves_containers, newer_on_deck, takes_containers
 from labwright.engine.events import Started
 from labwright.engine.latch import refuse_while_latched
-from labwright.engine.recovery import HERE, campaigns_on, close_unfinished, started, unfinished, unfinished_on
+from labwright.engine.recovery import HERE, alone, campaigns_on, close_unfinished, started, unfinished, unfinished_on
 from labwright.journal import Journal, instruments_words, place_option
 from labwright.journal.asking import ask_controller, refuse_other_deck
 from labwright.lab import LabFolder
 from labwright.model.errors import RefusedError
 from labwright.model.protocol import ProtocolSpec
+
+GONE = "its simulated instruments ended with their process"
+"""Why a campaign on instruments in its controller's own process cannot be resumed by another."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +52,25 @@ def decide(journal: Journal, name: str, instruments: str, *, new: bool = False) 
     """
     refuse_while_latched(journal, instruments)
     close = []
-    if gone := unfinished(journal, name, HERE):
-        close.append((gone, "its simulated instruments ended with their process"))
-    if instruments == HERE:
-        return Decision(close=tuple(close))
     mine = unfinished(journal, name, instruments)
+    if instruments == HERE and mine is not None and not _between_experiments(journal, mine):
+        mine = None
+    if (gone := unfinished(journal, name, HERE)) and gone != mine:
+        close.append((gone, GONE))
     if mine is not None and new:
         return Decision(close=(*close, (mine, "another is started in its place")))
     if mine is not None:
-        if newer := newer_on_deck(journal, mine):
+        if (newer := newer_on_deck(journal, mine)) and not _between_experiments(journal, mine):
             raise RefusedError(
                 f"{mine} was interrupted, and cannot be resumed: {newer} has moved containers on "
                 f"{instruments_words(instruments)} since, so its "
                 "samples are not where it left them. Start another with --new"
             )
+        if newer:
+            _refuse_to_resume_on_doubtful_deck(journal, instruments, mine)
         return Decision(resume=mine, close=tuple(close))
+    if instruments == HERE:
+        return Decision(close=tuple(close))
     if not new and (other := _elsewhere(journal, name)):
         campaign, where = other
         raise RefusedError(
@@ -99,18 +106,37 @@ def take_up(journal: Journal, instruments: str) -> TakeUp:
             was interrupted.
     """
     refuse_while_latched(journal, instruments)
-    gone = "its simulated instruments ended with their process"
-    close = tuple((campaign, gone) for campaign in unfinished_on(journal, HERE))
-    mine = [] if instruments == HERE else unfinished_on(journal, instruments)
+    here = unfinished_on(journal, HERE)
+    mine = unfinished_on(journal, instruments)
+    if instruments == HERE:
+        mine = [campaign for campaign in mine if _between_experiments(journal, campaign)]
+    close = tuple((campaign, GONE) for campaign in here if campaign not in mine)
     for campaign in mine:
         newer = newer_on_deck(journal, campaign)
         if newer and newer not in mine:
+            if _between_experiments(journal, campaign):
+                _refuse_to_resume_on_doubtful_deck(journal, instruments, *mine)
+                continue
             raise RefusedError(
                 f"{campaign} was interrupted, and cannot be resumed: {newer} has moved containers on "
                 f"{instruments_words(instruments)} since, so its samples are not where it left them. Look at the deck "
                 f"and give it up: labwright question list {place_option(journal)}"
             )
     return TakeUp({campaign: started(journal, campaign) for campaign in mine}, close)
+
+
+def _between_experiments(journal: Journal, campaign: str) -> bool:
+    """Whether a campaign has no sample under way, so that it matters to it no more than to a new one what others did.
+
+    That is so of one that had run out and was extended while no controller ran.
+    """
+    return alone(journal, campaign).campaign(campaign).resting
+
+
+def _refuse_to_resume_on_doubtful_deck(journal: Journal, instruments: str, *campaigns: str) -> None:
+    for campaign in campaigns:
+        first = started(journal, campaign)
+        refuse_doubtful_deck(journal, instruments, first.protocols, takes_containers(first), campaigns)
 
 
 def refuse_changes(campaign: str, asked: Iterable[str]) -> None:

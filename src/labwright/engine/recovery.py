@@ -12,7 +12,17 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 
 from labwright.engine.core import CampaignCore
-from labwright.engine.events import ENGINE, EVENTS, Event, Instruction, Resumed, Started, StopAsked, decisions
+from labwright.engine.events import (
+    ENGINE,
+    EVENTS,
+    Event,
+    Extended,
+    Instruction,
+    Resumed,
+    Started,
+    StopAsked,
+    decisions,
+)
 from labwright.engine.inventory import restore_material
 from labwright.engine.lab import LabCore
 from labwright.engine.snapshots import UnreadableSnapshotError, loaded
@@ -111,6 +121,29 @@ def rebuilt(journal: Journal, campaign: str) -> CampaignCore:
     return rebuilt_lab(journal, campaign).campaign(campaign)
 
 
+def alone(journal: Journal, campaign: str, before: int | None = None) -> LabCore:
+    """A lab that has handled a campaign's events, and nothing else.
+
+    Args:
+        journal: that keeps them.
+        campaign: its id.
+        before: id of the first event that it has not handled; it has handled all if None.
+
+    Raises:
+        ConfigError: there is no such campaign.
+        JournalError: an event cannot be understood.
+    """
+    lab = LabCore()
+    for logged in journal.events(campaign):
+        if before is not None and logged.id >= before:
+            break
+        lab.handle(campaign, understood(journal, logged), logged.lab_time_s)
+        lab.dirty.clear()
+    if lab.campaign(campaign).phase == "draft":
+        raise ConfigError(f"{journal.name}: {unknown('campaign', campaign, journal.campaigns())}")
+    return lab
+
+
 def rebuilt_lab(journal: Journal, *campaigns: str, instruments: str = "") -> LabCore:
     """The core of a lab as the last events of its campaigns left it, with the material that its deck has.
 
@@ -155,7 +188,10 @@ def _restored(journal: Journal, instruments: str, campaigns: Collection[str]) ->
     lab, after = found
     try:
         for logged in journal.events_on(instruments, after):
-            lab.handle(logged.campaign, understood(journal, logged), logged.lab_time_s)
+            event = understood(journal, logged)
+            if isinstance(event, Extended) and logged.campaign not in lab.campaigns:  # it was over
+                lab.take_back(logged.campaign, alone(journal, logged.campaign, logged.id))
+            lab.handle(logged.campaign, event, logged.lab_time_s)
             lab.dirty.clear()
             if (core := lab.campaigns.get(logged.campaign)) is not None and core.over:
                 lab.forget(logged.campaign)
@@ -243,23 +279,29 @@ def close_unfinished(journal: Journal, campaign: str, why: str, by: str) -> None
         StopAsked(why=why, now=True, by=by),
         Resumed(epoch=epoch, by=by, because=why, used=used, engine=ENGINE),
     ]
-    kept = []
-    for event in events:
-        if not core.over:
-            now_s = time.time()
-            decided = decisions(lab.handle(campaign, event, now_s))
-            kept.append(
-                NewEvent(
-                    campaign=campaign,
-                    kind=event.kind,
-                    payload=event.model_dump_json().encode(),
-                    decisions=orjson.dumps(decided),
-                    lab_time_s=now_s,
-                    changes=take_changes(lab),
-                    instruments=lab.instruments,
-                )
-            )
+    kept = [decided_now(lab, campaign, event, time.time()) for event in events if not core.over]
     journal.record(kept)
+
+
+def decided_now(lab: LabCore, campaign: str, event: Event, now_s: float) -> NewEvent:
+    """An event that no controller takes, as it is to be recorded with all it changes.
+
+    Args:
+        lab: as the events before have left it.
+        campaign: its id.
+        event: what happens.
+        now_s: lab time.
+    """
+    decided = decisions(lab.handle(campaign, event, now_s))
+    return NewEvent(
+        campaign=campaign,
+        kind=event.kind,
+        payload=event.model_dump_json().encode(),
+        decisions=orjson.dumps(decided),
+        lab_time_s=now_s,
+        changes=take_changes(lab),
+        instruments=lab.instruments,
+    )
 
 
 def used_so_far(steps: StepJournal, core: CampaignCore) -> dict[str, dict[str, Used]]:

@@ -86,6 +86,7 @@ class CampaignRun:
         self.campaign = resume or self.controller.start(campaign)
         self.core = self.controller.core.campaign(self.campaign)
         """The campaign."""
+        self.controller.on_start = self._starts
         self._watching = self.follow(_told(watch)) if watch is not None else None
 
     @property
@@ -108,6 +109,10 @@ class CampaignRun:
                 self._watching.close()
         end = self.controller.ends[self.campaign]
         return CampaignEnd(self.campaign, end.state, end.reason, self.core)
+
+    def _starts(self, name: str) -> None:
+        if name == self.campaign:  # it had run out, and is extended
+            self.core = self.controller.core.campaign(name)
 
     def ask_to_stop(self, why: str, *, now: bool) -> None:
         """End it: after the current operations, or now with all devices halted. Callable from anywhere."""

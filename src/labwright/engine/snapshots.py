@@ -99,6 +99,7 @@ CORE = _Shape(
         "_ending": Ending,
         "_stopping": bool,
         "_to_prepare": list[str],
+        "resting": bool,
         "_next": tuple[Suggestion, dict[str, float]] | None,
     }
 )

@@ -19,6 +19,7 @@ class Stopping:
         small_gains: rounds in a row in which the planner expected less than the noise.
         advices: rounds in a row in which it advised to stop.
         front: of several objectives: merits of the experiments that count and that no other beats.
+        unheard: whether the planner's advice counts for nothing until the next experiment is measured.
     """
 
     best: float | None = None
@@ -26,9 +27,11 @@ class Stopping:
     small_gains: int = 0
     advices: int = 0
     front: list[tuple[float, ...]] = field(default_factory=list)
+    unheard: bool = False
 
     def take(self, spec: CampaignSpec, trial: Trial) -> None:
         """Take account of an experiment that was measured."""
+        self.unheard = False
         if not counts(trial, spec.outcome_limits, spec.fidelity):
             self.since_best += self.best is not None
             return
@@ -52,19 +55,38 @@ class Stopping:
 
     def reason(self, spec: CampaignSpec, spent: float) -> str:
         """Why no further experiment is to begin, by what was measured and spent; empty if one may."""
-        rule, objective = spec.stop, spec.objective
-        if rule.cost is not None and spec.cost is not None and spent >= rule.cost:
-            return f"{spent:.4g} {spec.cost.unit} are spent, of {rule.cost:g} that it may cost"
-        if self.best is None:
-            return ""
-        if rule.target is not None and objective.merit(self.best) >= objective.merit(rule.target):
-            return f"the target of {_amount(f'{rule.target:g}', objective.unit)} is reached"
-        if rule.no_better_for is not None and self.since_best >= rule.no_better_for:
+        rule = spec.stop
+        if reached := self.reached(spec, spent):
+            return reached
+        if self.best is not None and rule.no_better_for is not None and self.since_best >= rule.no_better_for:
             return f"{rule.no_better_for} experiments in a row brought nothing better"
         return ""
 
+    def reached(self, spec: CampaignSpec, spent: float) -> str:
+        """Which rule ends the campaign however it is extended; empty if none does."""
+        rule, objective = spec.stop, spec.objective
+        if rule.cost is not None and spec.cost is not None and spent >= rule.cost:
+            return f"{spent:.4g} {spec.cost.unit} are spent, of {rule.cost:g} that it may cost"
+        if (
+            self.best is not None
+            and rule.target is not None
+            and objective.merit(self.best) >= objective.merit(rule.target)
+        ):
+            return f"the target of {_amount(f'{rule.target:g}', objective.unit)} is reached"
+        return ""
+
+    def extend(self, spec: CampaignSpec) -> None:
+        """A person wants more experiments: no rule on what came before ends the campaign before the next one."""
+        rule = spec.stop
+        if rule.no_better_for is not None and self.since_best >= rule.no_better_for:
+            self.since_best = 0
+        self.small_gains = self.advices = 0
+        self.unheard = True
+
     def advised(self, spec: CampaignSpec, advice: StopAdvice) -> str:
         """Why to end, by the planner's advice; empty if another experiment is worth it."""
+        if self.unheard:
+            return ""
         rule, unit = spec.stop, spec.objective.unit
         self.small_gains = self.small_gains + 1 if advice.expected_gain < advice.noise else 0
         self.advices = self.advices + 1 if advice.stop else 0

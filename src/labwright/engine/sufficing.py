@@ -15,6 +15,20 @@ from labwright.model.spec import CampaignSpec
 from labwright.stations import LabProtocol
 
 
+def check_candidates(spec: CampaignSpec) -> None:
+    """Refuse a campaign that has too few candidates for its budget.
+
+    Raises:
+        ConfigError: it has.
+    """
+    pool = spec.space.pool
+    if pool is not None and spec.budget > len(pool.rows):
+        raise ConfigError(
+            f"campaign {spec.name}: {spec.budget} experiments, but {pool.file} has {len(pool.rows)} candidates, each "
+            "tried once; lower the budget or add candidates"
+        )
+
+
 def check_material(
     lab: LabModel, spec: CampaignSpec, protocols: Mapping[str, LabProtocol], count: DeckCount | None
 ) -> None:

@@ -55,7 +55,10 @@ def open_latches(journal: Journal, instruments: str | None = None) -> list[Latch
 
 
 def latch_of(journal: Journal, campaign: str) -> Latch | None:
-    """The newest stop of a campaign, or of the lab while its controller ran, reset or not; None if there was none."""
+    """The newest stop of a campaign, or of the lab while its controller ran, reset or not; None if there was none.
+
+    What was stopped before the campaign was extended does not count: it was over then, or went on.
+    """
     table, epoch, event = schema.latch, schema.epoch, schema.event
     own = sa.and_(table.c.campaign == campaign, table.c.scope.in_(_STOPS_A_CAMPAIGN))
     # A stop of the lab names one campaign, and ends all that its controller carried out.
@@ -66,7 +69,11 @@ def latch_of(journal: Journal, campaign: str) -> Latch | None:
         event.c.campaign == campaign, event.c.epoch == then.scalar_subquery(), event.c.wall_time_s <= table.c.set_s
     )
     of_all = sa.and_(table.c.scope == WHOLE_LAB.kind, here.exists())
-    rows = journal.rows(table, sa.or_(own, of_all), order=table.c.id)
+    extended = sa.select(sa.func.max(event.c.wall_time_s)).where(
+        event.c.campaign == campaign, event.c.kind == "extended"
+    )
+    since = table.c.set_s > sa.func.coalesce(extended.scalar_subquery(), 0.0)
+    rows = journal.rows(table, sa.or_(own, of_all), since, order=table.c.id)
     return _latch(rows[-1]) if rows else None
 
 

@@ -3,7 +3,7 @@
 ::
 
     campaign     draft -> queued -> running -> draining -> completed | stopped | failed; paused is a flag beside it
-                     draining -> running, where its budget was spent and is extended
+                     draining | completed -> running, where it has run out and is extended
     experiment   proposed -> accepted -> active <-> held(question); active -> measured -> complete; any -> abandoned
     step         waiting -> ready -> reserved -> running -> done | failed | skipped; running -> unknown -> done | ready
     intent       prepared -> confirmed | absent | unknown; unknown -> confirmed | absent
@@ -30,7 +30,7 @@ TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
         "queued": frozenset({"running"}),
         "running": frozenset({"draining"}),
         "draining": frozenset({"running", "completed", "stopped", "failed"}),
-        "completed": frozenset(),
+        "completed": frozenset({"running"}),
         "stopped": frozenset(),
         "failed": frozenset(),
     },
@@ -68,8 +68,8 @@ TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
     },
 }
 
-OVER = tuple(state for state, later in TRANSITIONS["campaign"].items() if not later)
-"""How a campaign has ended."""
+OVER = ("completed", "stopped", "failed")
+"""How a campaign has ended; only one that is completed may be extended."""
 
 
 class IllegalTransitionError(LabwrightError):
