@@ -1,5 +1,6 @@
 """Ports, and the base classes of drivers."""
 
+import labwright.hardware.lean  # noqa: F401 - before anything imports ophyd
 from labwright.hardware.acts import Act
 from labwright.hardware.axis import Axis, Limits, Reading
 from labwright.hardware.device import LabDevice
