@@ -321,7 +321,9 @@ class LabMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.run_out())
     @rule(data=st.data())
     def extend_what_has_run_out(self, data: st.DataObject) -> None:
-        campaign = self.pick(data, self.run_out())
+        self.extend(self.pick(data, self.run_out()))
+
+    def extend(self, campaign: str) -> None:
         self.many.feed(campaign, Extended(budget=self.cores[campaign].tried + 1, by="Kim"))
         assert not self.many.running.keys() & {key for key in self.many.running if key.startswith(f"{campaign}/")}
         self.many.feed(campaign, Resumed(epoch=len(self.many.log), shared=SHARED, engine=ENGINE))
@@ -345,9 +347,15 @@ class LabMachine(RuleBasedStateMachine):
             validate_state(self.many.lab)
 
     def teardown(self) -> None:
-        """Whatever has happened: with patience and a person, every campaign ends."""
+        """Whatever has happened: with patience and a person, every campaign ends; and again, if it is extended."""
         if not hasattr(self, "many"):
             return
+        self.end_all()
+        for campaign in self.run_out():
+            self.extend(campaign)
+        self.end_all()
+
+    def end_all(self) -> None:
         for _ in range(600):
             if not self.many.patiently():
                 break

@@ -472,9 +472,15 @@ class Machine(RuleBasedStateMachine):
             validate_state(self.core.lab)
 
     def teardown(self) -> None:
-        """Whatever has happened: with patience and a person, the campaign ends."""
+        """Whatever has happened: with patience and a person, the campaign ends; and again, if it is extended."""
         if not hasattr(self, "core"):
             return
+        self.end_it()
+        if not self.core.no_extension(self.core.tried + 1):
+            self.extend_what_has_run_out(at_once=len(self.log) % 2 == 0)
+            self.end_it()
+
+    def end_it(self) -> None:
         for _ in range(500):
             if self.core.over:
                 break
