@@ -29,7 +29,9 @@ def status(data: Path) -> dict[str, Any]:
 
 def test_a_lab_is_seen_as_it_stands(lab: Path, tmp_path: Path) -> None:
     with serving(lab, tmp_path) as controller:
-        assert status(tmp_path)["campaigns"] == []
+        seen = status(tmp_path)
+        assert seen["campaigns"] == []
+        assert [(one["name"], one["state"]) for one in seen["stations"]] == [("heating", "idle")]
         first, second = submitted(lab, tmp_path, 9), submitted(lab, tmp_path, 9)
         until(lambda: rows(tmp_path, "SELECT 1 FROM step WHERE state = 'running'"))
         stop = labwright("stop", "--station", "heating", "--data", tmp_path, "--by", "Ann", "--reason", "a spill")
@@ -49,8 +51,9 @@ def test_a_lab_is_seen_as_it_stands(lab: Path, tmp_path: Path) -> None:
         assert (station["name"], station["state"]) == ("heating", "stopped")
         (latch,) = seen["latches"]
         assert (latch["by"], latch["because"], latch["scope"]["station"]) == ("Ann", "a spill", "heating")
-        waits = {one["campaign"]: one["what"] for one in seen["waits"]}
-        assert "for a person to reset the stop of station heating" in waits[other]
+        waits = {one["campaign"]: one for one in seen["waits"]}
+        assert "for a person to reset the stop of station heating" in waits[other]["what"]
+        assert waits[other]["for_s"] is not None, "its sample has only begun"
         assert f"answer to {asked['id']}" in next(one for one in seen["campaigns"] if one["id"] == held)["waits_for"]
         shown = labwright("status", "--data", tmp_path).stdout
         for words in (

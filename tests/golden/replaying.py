@@ -113,7 +113,11 @@ def _as_then(rows: Rows) -> Rows:
     campaigns = {  # as is the best of a campaign
         place: {name: value for name, value in row.items() if name != "best"} for place, row in rows["campaign"].items()
     }
-    return {**rows, "trial": kept, "position": places, "campaign": campaigns, "lot": lots}
+    experiments = {  # as is when an experiment began
+        place: {name: value for name, value in row.items() if name != "began_s"}
+        for place, row in rows["experiment"].items()
+    }
+    return {**rows, "experiment": experiments, "trial": kept, "position": places, "campaign": campaigns, "lot": lots}
 
 
 def _left(row: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,9 @@ def _recorded(lab: Rehearsal, journal: Journal, seen: int) -> int:
 
 
 def _alike(lab: Rehearsal, journal: Journal) -> None:
-    found = {str(one.waiting) for one in step_waits(journal, lab.lab.instruments)}
+    waits = step_waits(journal, lab.lab.instruments)
+    assert all(one.since_s is not None for one in waits), "also of a sample's first step"
+    found = {str(one.waiting) for one in waits}
     decided = {str(one) for core in lab.lab.campaigns.values() for one in lab.lab.dispatcher.waits(core.campaign)}
     assert found == decided
 

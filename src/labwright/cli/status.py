@@ -14,7 +14,7 @@ from rich.text import Text
 from labwright.cli.output import EXIT, console, emit
 from labwright.cli.words import answer_command, lasting, valued, when
 from labwright.journal import Journal, instruments_words, place_option, waiting_words
-from labwright.journal.status import LabStatus, StationSeen, lab_status
+from labwright.journal.status import HERE, LabStatus, StationSeen, lab_status
 
 LOOK_S = 1.0
 """Wall seconds between two looks; the controller waits for none of them."""
@@ -28,9 +28,6 @@ WORDS = {
     "left": ("left under way", "bold red"),
 }
 """A station's state in words and in colour: neither alone tells everybody."""
-
-HERE = "here"
-"""Instruments simulated in the controller's own process: they have ended with it, and their deck with them."""
 
 SILENT_S = 15.0
 """A controller writes that it is there more often than that."""

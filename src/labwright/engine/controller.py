@@ -260,7 +260,9 @@ class LabController:
             taken.callback(self._actor.close)
             self._wake = WakePort(self._woken, self._idle, self._ahead)
             taken.callback(self._wake.close)
-            self.epoch = journal.control(by, self._wake.number, instruments=lab.instruments, engine=ENGINE)
+            self.epoch = journal.control(
+                by, self._wake.number, instruments=lab.instruments, engine=ENGINE, stations=list(lab.model.stations)
+            )
             journal.listeners.append(self.note)
             taken.callback(journal.listeners.remove, self.note)
             taken.callback(journal.listen(self._woken).close)

@@ -78,6 +78,7 @@ class Experiment:
         priority: of its campaign.
         devices: which it takes that several stations have, by step.
         engine: version of the engine that decides for it.
+        began_s: lab time at which it began.
         cleared: whether a person has taken its containers out of the lab.
     """
 
@@ -105,6 +106,7 @@ class Experiment:
     devices: dict[str, tuple[str, ...]] = field(default_factory=dict)
     engine: int = 1
     cleared: bool = False
+    began_s: float | None = None
 
     @property
     def id(self) -> str:

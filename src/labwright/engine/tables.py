@@ -132,6 +132,7 @@ def _experiment(experiment: Experiment) -> Row:
         "state": experiment.state,
         "reason": experiment.reason,
         "stands_at": experiment.stands_at,
+        "began_s": experiment.began_s,
     }
 
 

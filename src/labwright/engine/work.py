@@ -101,6 +101,7 @@ class Work:
         """An experiment begins."""
         self.turns += 1
         experiment.turn = experiment.seen = self.turns
+        experiment.began_s = self.material.now_s
         experiment.begin(owner.expected_s(experiment.protocol))
         self.live.setdefault(experiment.owner, {})[experiment.label] = experiment
         self._touch(experiment, *experiment.steps.values())

@@ -199,7 +199,9 @@ class Journal:
         take_or_refuse(self._lock, self._engine, self._holder())
         self._claimed = True
 
-    def control(self, by: str, wake_port: int = 0, *, instruments: str = "", engine: int = 1) -> int:
+    def control(
+        self, by: str, wake_port: int = 0, *, instruments: str = "", engine: int = 1, stations: Sequence[str] = ()
+    ) -> int:
         """Become the one controller; its epoch, larger than all before.
 
         Args:
@@ -207,6 +209,7 @@ class Journal:
             wake_port: UDP port on loopback where it hears that commands wait.
             instruments: on which instruments.
             engine: version of the engine that writes.
+            stations: of the lab, for who looks on.
 
         Raises:
             RefusedError: another controller runs.
@@ -222,6 +225,7 @@ class Journal:
             "engine": engine,
             "instruments": instruments,
             "heartbeat_s": time.time(),
+            "stations": orjson.dumps(list(stations)).decode() if stations else "",
         }
         # What was asked of one that has died must not take effect by surprise; an answer to a question still holds.
         table = schema.command

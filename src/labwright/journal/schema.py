@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0008"
+HEAD = "0009"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -134,6 +134,7 @@ experiment = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     _text("reason"),
     _text("stands_at"),
+    sa.Column("began_s", sa.Float),
 )
 
 step = sa.Table(
@@ -295,8 +296,10 @@ epoch = sa.Table(
     sa.Column("engine", sa.Integer, nullable=False, server_default="1"),
     _text("instruments"),
     sa.Column("heartbeat_s", sa.Float),
+    _text("stations"),
     sqlite_autoincrement=True,
 )
+"""``stations``: of the lab, a JSON list of names; empty for who only closed or extended a campaign."""
 
 command = sa.Table(
     "command",

@@ -20,6 +20,9 @@ from labwright.model.states import OVER
 PACE_EVENTS = 200
 """So many of the newest events tell how fast a simulated lab's clock runs."""
 
+HERE = "here"
+"""Instruments simulated in the controller's own process: they have ended with it, and their deck with them."""
+
 FASTEST = 150.0
 """A scaled clock runs at most 100 times as fast as the wall's; what is faster is stepped, and jumps."""
 
@@ -160,7 +163,7 @@ class LabStatus:
         at_s: wall time.
         controller: that runs; None if none does.
         campaigns: that are not over, those with the higher priority first.
-        stations: of the decks of those campaigns and of the controller.
+        stations: of the decks of those campaigns and of the controller, or of the last one.
         taken: positions and shared devices.
         waits: what waits for what.
         questions: open ones, with ``id``, ``text``, ``choices``, ``campaign``.
@@ -199,6 +202,8 @@ def lab_status(journal: Journal) -> LabStatus:
     decks = dict.fromkeys(row["instruments"] for row in rows)
     if process is not None:
         decks[process.instruments] = None
+    if not decks and (last := _last_deck(journal)):
+        decks[last] = None
     latches = open_latches(journal)
     campaigns, stations, taken, waits = [], [], [], []
     for deck in decks:
@@ -311,9 +316,20 @@ def _stations(
     return found
 
 
+def _last_deck(journal: Journal) -> str:
+    """The deck of the controller that ran last; empty if it has ended with that."""
+    table = schema.epoch
+    newest = sa.select(table.c.instruments).where(table.c.stations != "").order_by(table.c.id.desc()).limit(1)
+    rows = journal.read(newest)
+    return str(rows[0]["instruments"]) if rows and rows[0]["instruments"] != HERE else ""
+
+
 def _names(journal: Journal, deck: str, rows: list[Mapping[str, Any]]) -> list[str]:
-    """Stations of the campaigns under way on a deck; of its newest one if there are none."""
-    campaign, event = schema.campaign, schema.event
+    """Stations of the lab, as its newest controller has them; of its campaigns where that was of an earlier release."""
+    campaign, event, table = schema.campaign, schema.event, schema.epoch
+    known = sa.select(table.c.stations).where(table.c.instruments == deck, table.c.stations != "")
+    if recorded := journal.read(known.order_by(table.c.id.desc()).limit(1)):
+        return [str(name) for name in orjson.loads(recorded[0]["stations"])]
     ids = [str(row["id"]) for row in rows]
     if not ids:
         newest = sa.select(campaign.c.id).where(campaign.c.instruments == deck).order_by(campaign.c.began_s.desc())

@@ -30,7 +30,8 @@ class StepWait:
 
     Attributes:
         waiting: for what.
-        since_s: lab time at which the sample's step before it ended; None for a sample with nothing behind it.
+        since_s: lab time at which the sample's step before it ended, or the sample began; None for one of an earlier
+            release with nothing behind it.
     """
 
     waiting: Waiting
@@ -165,6 +166,7 @@ def _samples(journal: Journal, row: Row) -> Iterator[_Sample]:
     for one in live:
         known = protocols.get(one["protocol"], _Protocol())
         sample = _Sample(row["id"], one["label"], row["priority"], row["began_s"] or 0.0, known.needs)
+        sample.since_s = one["began_s"]
         states = {at["name"]: at["state"] for at in steps[one["label"]]}
         done = ("done", "skipped", *(("failed",) if one["reason"] else ()))  # one that was given up is brought out
         for at in steps[one["label"]]:
