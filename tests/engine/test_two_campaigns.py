@@ -371,6 +371,28 @@ def test_one_that_ends_early_and_badly_lets_the_other_go_on(
         assert "0001 was left" in other.reason
 
 
+def test_a_stopped_ones_sample_in_the_way_ends_an_unattended_one_in_words(folder: LabFolder, tmp_path: Path) -> None:
+    """Nobody may be asked to take it out: that question ends the one whose sample waits, and says what to take out."""
+    person, names = Person(), list[str]()
+
+    def react(name: str, event: Event, controller: LabController, twin: SimulatedLab) -> None:
+        names[:] = names or controller.hosted
+        if name == names[0] and begins(event, "0001/to_cell"):
+            person.ask(controller, name, "stop", {"now": True}, 1, lambda: twin.world.holding is not None)
+        if isinstance(event, StopAsked):
+            person.heard()
+
+    told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], react, unattended=True)
+    stopped, other = told.cores.values()
+    assert (stopped.phase, stopped.reason) == ("stopped", "stopped by Kim: a test")
+    assert (other.phase, other.stop_asked) == ("stopped", True)
+    assert other.reason.startswith(f"no person is there to answer question {names[1]}:q1: sample {names[1]}-")
+    assert f"was stopped in the middle of {names[0]}/0001; its container may be in a gripper" in other.reason
+    with Journal.reading(journal_file(tmp_path)) as journal:
+        asked = journal.rows(schema.question, order=schema.question.c.id)
+        assert [(one["campaign"], one["state"]) for one in asked] == [(names[1], "withdrawn")]
+
+
 def test_a_question_about_one_sample_holds_no_other(folder: LabFolder, tmp_path: Path) -> None:
     asked: list[str] = []
     meanwhile: list[str] = []

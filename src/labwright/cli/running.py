@@ -91,6 +91,13 @@ def run_campaign(root: Path, name: str, options: RunOptions) -> int:
     if _served(options):
         from labwright.cli.watching import watch_campaign
 
+        if options.on_question == "fail":
+            console.print(
+                "--on-question fail is not taken: whether a question waits for a person or ends its campaign, the "
+                "controller that runs decides (labwright serve --on-question)",
+                style="bold yellow",
+                markup=False,
+            )
         return watch_campaign(options.place, submit_campaign(root, name, options), json=options.json)
     with shown(json=options.json) as display:
         return _run_campaign(root, name, options, display)
