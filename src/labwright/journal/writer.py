@@ -38,6 +38,9 @@ LOOK_S = 5.0
 LOCK_S = 30.0
 """Wall seconds the lock may be another's after the server was away: its last session may take a while to end there."""
 
+KEPT_S = 1.0
+"""So long after its last commit the writer's connection needs no look whether its server is still there."""
+
 TRY_AGAIN_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -84,6 +87,8 @@ class Writer:
             .values(sequence=sa.bindparam("number"), heartbeat_s=sa.bindparam("now_s"))
         )
         self._beat_at = time.monotonic() + BEAT_S
+        self._connection: sa.Connection | None = None
+        self._used = 0.0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -117,6 +122,28 @@ class Writer:
         sa.event.remove(self._engine, "connect", self._connected)
 
     def _run(self) -> None:
+        try:
+            self._commit_all()
+        finally:
+            self._give_back()
+
+    def _open_connection(self) -> sa.Connection:
+        """The one of the last commit, if that was just now; or one of the pool, which looks whether it still works."""
+        now = time.monotonic()
+        if now - self._used > KEPT_S:
+            self._give_back()
+        self._used = now
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _give_back(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(DBAPIError):  # it may have failed already
+                connection.close()
+
+    def _commit_all(self) -> None:
         while (first := self._next_job()) is not None:
             batch = [first]
             over = False
@@ -187,7 +214,8 @@ class Writer:
                 self._take_again()
                 self._reconnected, self._looked = False, time.monotonic()
             try:
-                with self._engine.begin() as connection:
+                connection = self._open_connection()
+                with connection.begin():
                     if self._reconnected:
                         continue  # the pool has replaced a connection without an error: the server was away
                     # First of all, and only once: the row's lock waits for a commit of ours that is still on its way.
@@ -203,6 +231,7 @@ class Writer:
                 self._beat_at = time.monotonic() + BEAT_S
                 self.on_commit("after", label)
             except DBAPIError as error:
+                self._give_back()
                 if isinstance(error, sa.exc.IntegrityError) or not gone(self._engine, error):
                     if isinstance(error, (sa.exc.IntegrityError, sa.exc.ProgrammingError)):
                         raise  # our own mistake, not the database's
