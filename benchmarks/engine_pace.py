@@ -194,9 +194,8 @@ def main() -> int:
             gaps = [1000 * (after - before) for number, (before, after) in enumerate(pairs) if (number + 1) % 10]
             median = statistics.median(gaps)
             missed |= median > STEP_MS
-            print(
-                f"{kind}: a no-op step takes {median:.1f} ms (median; limit {STEP_MS:g}): {verdict(kept=median <= STEP_MS)}"
-            )
+            word = verdict(kept=median <= STEP_MS)
+            print(f"{kind}: a no-op step takes {median:.1f} ms (median; limit {STEP_MS:g}): {word}")
             one = 0.0
             for campaigns, watchers in ((1, 0), (10, 0), (1, 10)):
                 parallel = 2 * STATIONS // campaigns
