@@ -12,7 +12,7 @@ import pytest
 from labwright.engine import unfinished
 from labwright.engine.deck import answer_deck, deck_question, deck_questions
 from labwright.engine.events import Ask, Event, Instruction, RunStep, decisions
-from labwright.engine.lifecycle import Decision, close, decide, refuse_doubtful_deck
+from labwright.engine.lifecycle import Decision, close, decide, refuse_doubtful_deck, take_up
 from labwright.engine.recovery import HERE
 from labwright.journal import Journal, NewEvent
 from labwright.model.errors import ConfigError, RefusedError
@@ -239,6 +239,10 @@ def test_what_others_have_moved_since_keeps_a_campaign_from_being_resumed(journa
     write(journal, A, until="measure")
     write(journal, "b-20260102-000000-0001", THERE)
     assert decide(journal, "a", "real").resume == A
+    write(journal, B)
+    assert decide(journal, "a", "real").resume == A, "its controller carried out both, and knows where its samples are"
+    assert list(take_up(journal, "real").resume) == [A]
+    journal.control("Cy")
     write(journal, "b-20260103-000000-0001")
     with pytest.raises(RefusedError, match=rf"{A} was interrupted, and cannot be resumed: b-20260103"):
         decide(journal, "a", "real")

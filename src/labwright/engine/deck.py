@@ -204,17 +204,29 @@ def deck_questions(journal: Journal, running: Collection[str] = ()) -> list[Deck
 
 
 def newer_on_deck(journal: Journal, campaign: str) -> str:
-    """The newest campaign that has moved containers on the same instruments since this one began; empty if none has."""
+    """The newest campaign that has moved containers on the same instruments without this one's controller knowing.
+
+    That is one that began later, and that a later controller carried out; empty if there is none.
+    """
     every = campaigns_on(journal)
     mine = dict(every).get(campaign)
+    left = _epoch(journal, campaign)
     for other, where in reversed(every):
         if other == campaign:
             return ""
-        if where == mine:
+        if where == mine and not 0 < _epoch(journal, other) <= left:
             first = started(journal, other)
             if moves_containers(first.protocols, takes_containers(first)):
                 return other
     return ""
+
+
+def _epoch(journal: Journal, campaign: str) -> int:
+    """Of the newest controller that carried a campaign out; 0 if that is not known."""
+    event = schema.event
+    newest = sa.select(event.c.epoch).where(event.c.campaign == campaign, event.c.epoch > 0)
+    rows = journal.read(newest.order_by(event.c.id.desc()).limit(1))
+    return int(rows[0]["epoch"]) if rows else 0
 
 
 def answer_deck(journal: Journal, question: DeckQuestion, answer: str, *, by: str, because: str) -> None:
