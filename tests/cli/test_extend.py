@@ -77,7 +77,10 @@ def test_where_no_controller_runs_the_next_one_carries_it_out(lab: Path, tmp_pat
     assert kinds(tmp_path, campaign) == [*before, "extended"]
     assert listed(tmp_path, campaign) == ("running", 1, 2)
     assert "its budget is 2 experiments already" in extend(lab, tmp_path, campaign, 2)
-    assert extend(lab, tmp_path, "first", 3) == ""
+    line = ("campaign", "extend", "first", "--budget", "3", *WHY, "--lab", lab, "--data", tmp_path)
+    done = labwright(*line)
+    assert done.returncode == 0, done.stderr
+    assert f"{campaign} may make 3 experiments now. No controller runs; resume it with: labwright" in done.stderr
     said = run(lab, tmp_path)
     assert f"{campaign} was interrupted; resuming it" in said
     assert "2/3" in said

@@ -137,7 +137,8 @@ class Progress:
         return "" if core.best is None else self._result(name, Outcome(mean=core.best))
 
     def _left(self) -> str:
-        left = (self._spec.budget if self._core is None else self._core.budget) - self._done
+        core = self._core
+        left = self._spec.budget if core is None else core.budget - core.tried + len(self._under_way)
         if left <= 0:
             return ""
         spent_s = 0.0 if self._began_s is None else self._now() - self._began_s

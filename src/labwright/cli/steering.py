@@ -111,7 +111,9 @@ def extend(
         done = extend_campaign(
             journal, name, budget, by=by, because=because, folder=lambda: read_lab(root), lab_changed=lab_changed
         )
-        row, runs = done.campaign, journal.controlled()
+        row = done.campaign
+    with Journal.reading(place) as reader:  # what this process has claimed is free again
+        runs = reader.controlled()
     if json:
         emit({"campaign": row["id"], "command": "extend", "answer": done.answer, "state": row["state"]})
         return
