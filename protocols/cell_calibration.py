@@ -28,6 +28,8 @@ class CellCalibrationProtocol(LabProtocol):
     title = "Cell constant with KCl standards"
     # 6 ml each, and a calibration draws 4.5: the second would draw air.
     uses_up: ClassVar[tuple[str, ...]] = ("standard_weak", "standard_strong")
+    # The cell stays as it is for a day; if it was taken out, calibrate again (prepare_anew in the campaign's file).
+    valid_s: ClassVar[float] = 86400.0
     results = (ResultSpec(name="cell_constant", unit="1/cm"), ResultSpec(name="series_resistance", unit="Ohm"))
     steps = (
         StepSpec(name="warm", station="stirring", expected_s=500, on_failure="ask"),

@@ -543,7 +543,7 @@ class LabCampaign:
                     f"{decision.resume} was interrupted; resume it with: labwright campaign run {self.spec.name}. To "
                     "end it and start another: run(new=True)"
                 )
-            check_material(lab.model, self.spec, campaign.protocols, left_on(journal, lab))
+            check_material(lab.folder, self.spec, campaign.protocols, left_on(journal, lab))
             refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, bool(campaign.container))
             earlier = learnt_from(journal, campaign.spec, campaign.earlier, simulated=lab.simulated)
             campaign = replace(campaign, earlier=earlier)

@@ -73,7 +73,23 @@ def protocols(draw: st.DrawFn) -> ProtocolSpec:
     return ProtocolSpec(name="p", version="1", title="P", parameters=(), results=results, steps=tuple(steps))
 
 
-def started(campaign: str, protocol: ProtocolSpec, *, engine: int = ENGINE, **changes: Any) -> Started:
+def preparation(valid_s: float) -> ProtocolSpec:
+    """What brings the lab to where others can measure; campaigns share what it finds, if it holds for a while."""
+    carry = StepSpec(name="carry", station="arm", expected_s=1, keeps=("b", "c"), on_failure="ask")
+    measure = StepSpec(name="measure", station="meter", needs=("carry",), expected_s=1, on_failure="ask")
+    steps, results = (carry, measure), (ResultSpec(name="y", unit="1"),)
+    return ProtocolSpec(name="q", version="1", title="Q", parameters=(), results=results, steps=steps, valid_s=valid_s)
+
+
+def started(
+    campaign: str,
+    protocol: ProtocolSpec,
+    *,
+    engine: int = ENGINE,
+    preparing: ProtocolSpec | None = None,
+    **changes: Any,
+) -> Started:
+    protocols = (protocol,) if preparing is None else (protocol, preparing)
     spec = CampaignSpec(
         name=campaign,
         title=campaign,
@@ -81,10 +97,11 @@ def started(campaign: str, protocol: ProtocolSpec, *, engine: int = ENGINE, **ch
         space=Space(parameters=(Real(name="x", unit="1", low=0, high=1),)),
         objective=Objective(name="y", goal="max", unit="1"),
         planner=PlannerSpec(name="random"),
+        prepare=tuple(one.name for one in protocols[1:]),
         **{"budget": 3, **changes},
     )
     shared = SHARED if engine > 1 else {}
-    return Started(campaign=campaign, spec=spec, protocols=(protocol,), shared=shared, naming=2, engine=engine)
+    return Started(campaign=campaign, spec=spec, protocols=protocols, shared=shared, naming=2, engine=engine)
 
 
 def ended(order: StepOrder, state: Any = "done", rsd: float = 0.1) -> StepEnded:
@@ -244,14 +261,22 @@ class LabMachine(RuleBasedStateMachine):
         parallel=st.integers(1, 3),
         priority=st.integers(-1, 1),
         before=st.sampled_from([-1, -1, -1, 0, 3, 6, 9]),
+        preparing=st.sampled_from([None, None, preparation(0.0), preparation(100.0), preparation(100.0)]),
     )
-    def begin(self, ways: list[ProtocolSpec], parallel: int, priority: int, before: int) -> None:
+    def begin(
+        self, ways: list[ProtocolSpec], parallel: int, priority: int, before: int, preparing: ProtocolSpec | None
+    ) -> None:
         """Start them; perhaps another release has started the first, and got it this far before it ended."""
         self.many = ManyCampaigns()
         for number, way in enumerate(ways):
             old = number == 0 and before >= 0 and one_after_another(way)
             event = started(
-                f"c{number}", way, engine=1 if old else ENGINE, parallel=parallel, priority=priority * number
+                f"c{number}",
+                way,
+                engine=1 if old else ENGINE,
+                preparing=None if old else preparing,
+                parallel=parallel,
+                priority=priority * number,
             )
             self.many.feed(f"c{number}", event)
             if old:

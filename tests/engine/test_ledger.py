@@ -71,6 +71,7 @@ class Bench:
         commit: Callable[[str, str], None] | None = None,
         answer: Answer = lambda question, bench: "abandon",
         spec: Path = SPEC,
+        prepare_anew: bool = False,
     ) -> CampaignEnd:
         with (
             Journal(journal_file(self.data)) as journal,
@@ -81,6 +82,10 @@ class Bench:
             if resume:
                 campaign = resume_campaign(self.folder, started(journal, resume))
             else:
+                if prepare_anew:
+                    anew = self.data / spec.name
+                    anew.write_text(spec.read_text() + "\nprepare_anew: true\n")
+                    spec = anew
                 campaign = load_campaign(
                     self.folder, spec, budget=budget, seed=3, planner="sobol", count=left_on(journal, lab)
                 )
@@ -314,12 +319,12 @@ def test_a_second_campaign_begins_where_the_first_was_cut_off_and_ended(bench: B
     assert places(bench) == ["rack_1", "rack_2"]
     bench.assert_adds_up()
     with pytest.raises(RefusedError, match=rf"standard_weak holds \(KCl_0_01\) is used up by {row['id']}/cell_calib"):
-        bench.run(budget=1)
+        bench.run(budget=1, prepare_anew=True)
     bench.twin.world.places.update(standards)
     with Journal(journal_file(bench.data)) as journal:
         kinds = {"standard_weak": "KCl_0_01", "standard_strong": "KCl_0_1"}
         recount_alone(journal, bench.folder.model, "the twin", {}, kinds, by="Kim", because="new standards")
-    end = bench.run(budget=1)
+    end = bench.run(budget=1, prepare_anew=True)
     assert end.state == "completed", end.reason
     assert places(bench) == ["rack_3"], "with what is left"
     left_nl = 58_000_000 - bench.assert_adds_up()["rinse"]
@@ -344,7 +349,7 @@ def test_a_recount_beside_a_running_campaign_is_in_the_ledger_and_doubles_nothin
             counts: dict[str, dict[str, dict[str, Any]]] = {
                 "rinse": {"lots_ml": {"rinse": 50.0}, "containers": {"rack_30": ""}},
                 "wrong": {"lots_ml": {"rins": 50.0}, "containers": {}},
-                "in use": {"lots_ml": {}, "containers": {"balance": ""}},
+                "in use": {"lots_ml": {}, "containers": {"balance": "", "plate_1": "", "cell": ""}},
                 "none": {"lots_ml": {"rinse": -1.0}, "containers": {}},
             }
             for name, payload in counts.items():

@@ -102,7 +102,7 @@ def test_whoever_else_dies_the_controller_goes_on(
 def kill_with_many_in_flight(
     data: Path, place: str, server: Any, boundaries: list[tuple[str, int]], campaigns: int, budget: int
 ) -> tuple[int, dict[str, int]]:
-    """As `kill_controllers`, with samples of several campaigns on their way; when all are over, as many others begin."""
+    """As `kill_controllers`, with samples of several campaigns on their way; when all are over, others begin."""
     with bench(data, place, server) as one:
         begun = campaigns
         for boundary, nth in boundaries:

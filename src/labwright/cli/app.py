@@ -214,6 +214,7 @@ def simulate(
 
 @app.command()
 def serve(
+    folder: Annotated[Path | None, typer.Argument(metavar="[LAB]", help="The lab's folder, as --lab.")] = None,
     lab: LabOption = None,
     data: DataOption = None,
     simulated: SimulatedOption = False,
@@ -234,7 +235,9 @@ def serve(
     from labwright.cli.running import RunOptions
     from labwright.cli.serving import serve_lab
 
-    root = lab_root(lab)
+    if folder is not None and lab is not None:
+        raise typer.BadParameter("name the lab once: as LAB, or with --lab")
+    root = lab_root(folder or lab)
     options = RunOptions(
         data=data_folder(root, data),
         simulated=simulated,

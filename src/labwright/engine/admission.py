@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TypeVar
 
 from labwright.clock import LabClock
@@ -25,6 +26,7 @@ def admit(
     journal: Journal,
     submitted: Submitted,
     running: Collection[str],
+    preparing: Collection[str],
     admitted: Callable[[Campaign], None],
     refused: Callable[[str], None],
 ) -> None:
@@ -35,10 +37,11 @@ def admit(
         journal: only read.
         submitted: what was handed over.
         running: campaigns that the controller works on now.
+        preparing: names of the preparations that they make now, and share.
         admitted: called with the campaign, if the lab can carry it out.
         refused: called with the reason, if not.
     """
-    _checked(lab, lambda: _admitted(lab, journal, submitted, running), admitted, refused)
+    _checked(lab, lambda: _admitted(lab, journal, submitted, running, preparing), admitted, refused)
 
 
 def admit_extension(
@@ -83,13 +86,18 @@ def _checked(
     threading.Thread(target=work, name="admission", daemon=True).start()
 
 
-def _admitted(lab: Lab, journal: Journal, submitted: Submitted, running: Collection[str]) -> Campaign:
+def _admitted(
+    lab: Lab, journal: Journal, submitted: Submitted, running: Collection[str], preparing: Collection[str]
+) -> Campaign:
     if submitted.lab_sha256 != lab.folder.sha256:
         raise RefusedError(
             f"the files of lab {lab.folder.model.name} have changed since the controller read them (sha256 "
             f"{lab.folder.sha256[:12]}, now {submitted.lab_sha256[:12]}); start the controller again, so that it reads "
             "them, then hand the campaign over again"
         )
-    campaign = campaign_of(lab.folder, submitted.spec, left_on(journal, lab))
+    count = left_on(journal, lab)
+    if count is not None:
+        count = replace(count, preparing=preparing)
+    campaign = campaign_of(lab.folder, submitted.spec, count)
     refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, bool(campaign.container), running)
     return campaign.learning(learnt_from(journal, campaign.spec, None, simulated=lab.simulated))

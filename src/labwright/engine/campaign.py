@@ -192,7 +192,7 @@ def _fitting(
     if spec.parallel > 1 and protocols[spec.protocol].container:
         _check_moves(protocols[spec.protocol])
     check_candidates(spec)
-    check_material(folder.model, spec, protocols, count)
+    check_material(folder, spec, protocols, count)
     _check_keys(spec, protocols)
     return Campaign(spec, protocols, planner, earlier)
 

@@ -376,7 +376,8 @@ class LabController:
         core = self.core.campaign(name)
         if not self.hosted[name].going or core.paused:
             return False  # set-points are restored, each within its own time
-        return self._runs(name) or bool(core.asking) or not (core.questions or self._waits_for_reset(name))
+        waits = core.questions or core.awaits is not None or self.core.dispatcher.waits(name)
+        return self._runs(name) or bool(core.asking) or not waits  # whom it waits for is watched itself
 
     def _runs(self, name: str) -> bool:
         """Whether a station works on a sample of a campaign."""
@@ -639,6 +640,7 @@ class LabController:
                     self.journal,
                     submitted,
                     self._live,
+                    self.core.work.shared_preparations(),
                     lambda campaign: self._events.put(_Admitted(command.id, submitted.by, campaign)),
                     lambda why: self._events.put(_Admitted(command.id, submitted.by, None, why)),
                 )

@@ -51,7 +51,7 @@ from labwright.engine.work import IllegalEventError, Work
 from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial, Veto
 from labwright.model.errors import unknown
 from labwright.model.judging import counts
-from labwright.model.protocol import FailKind, ProtocolSpec
+from labwright.model.protocol import FailKind, Prepared, ProtocolSpec
 from labwright.model.spec import CampaignSpec
 from labwright.model.states import CampaignPhase, check_transition
 
@@ -284,6 +284,8 @@ class CampaignCore:
         waits = [f"answer to {question.id}" for question in self.open_questions]
         for experiment in self.live.values():
             waits += [f"step {run.step_id}" for run in experiment.running if run.state == "running"]
+        if (other := self.awaits) is not None:
+            waits.append(f"preparation {other.label}, which {other.owner} is making")
         if self.asking or (self.proposals.unwanted and self.phase == "running" and not self.paused):
             waits.append(f"planner {self.spec.planner.name}")
         if self.paused:
@@ -311,6 +313,10 @@ class CampaignCore:
             case Resumed():
                 return self._resumed(event)
             case Granted():
+                for prepared in event.prepared:
+                    self.take_prepared(prepared)
+                for name in event.prepares:
+                    self.prepare(name)
                 for begun in event.begins:
                     self.begin(begun)
             case Suggested():
@@ -362,6 +368,47 @@ class CampaignCore:
         index = next(iter(self.proposed))
         return Wish(self.trials[index].id, self.proposed[index])
 
+    @property
+    def wants_prepared(self) -> ProtocolSpec | None:
+        """The preparation that comes next, if another campaign may have made it; None if there is none."""
+        if self.paused or self.phase != "running" or self.live or not self._to_prepare or self.engine == 1:
+            return None
+        protocol = self._protocol(self._to_prepare[0])
+        return protocol if protocol.valid_s and not self.spec.prepare_anew else None
+
+    @property
+    def awaits(self) -> Experiment | None:
+        """Another campaign's preparation under way, whose results it waits for; None if it waits for none."""
+        wanted = self.wants_prepared
+        return self.work.preparing(wanted.name) if wanted is not None else None
+
+    def prepare(self, name: str) -> None:
+        """Make the preparation that comes next.
+
+        Raises:
+            IllegalEventError: another one comes next.
+        """
+        self._expect_preparation(name)
+        protocol = self._protocol(name)
+        sample = f"{self.campaign}-{protocol.name}"
+        wanted = frozenset(spec.name for spec in protocol.results)
+        self._begin(Experiment(self.campaign, protocol.name, 0, sample, "", "", protocol, {}, wanted))
+
+    def take_prepared(self, prepared: Prepared) -> None:
+        """Use what another campaign's preparation has found.
+
+        Raises:
+            IllegalEventError: another preparation comes next.
+        """
+        self._expect_preparation(prepared.protocol)
+        self.calibrations[prepared.protocol] = prepared.results
+        self._to_prepare.pop(0)
+        self._changed()
+
+    def _expect_preparation(self, name: str) -> None:
+        if self.live or not self._to_prepare or self._to_prepare[0] != name:
+            raise IllegalEventError(f"{self.campaign}: preparation {name} is not next")
+
     def begin(self, begun: Begun) -> None:
         """Begin the experiment that is to begin next, or learn why it cannot.
 
@@ -388,12 +435,8 @@ class CampaignCore:
         if self.paused or self.phase != "running" or self.resting:
             return []  # what a person has paused, only a person lets continue, to its end too
         if self._to_prepare:
-            if not self.live:
-                protocol = self._protocol(self._to_prepare[0])
-                sample = f"{self.campaign}-{protocol.name}"
-                wanted = frozenset(spec.name for spec in protocol.results)
-                experiment = Experiment(self.campaign, protocol.name, 0, sample, "", "", protocol, {}, wanted)
-                self._begin(experiment)
+            if not self.live and self.wants_prepared is None:
+                self.prepare(self._to_prepare[0])
             return []
         if self._next is not None or self.proposed or self.asking or self.proposals.unwanted:
             return []
@@ -471,8 +514,20 @@ class CampaignCore:
     def ended(self, experiment: Experiment) -> None:
         """Nothing is left to be done for an experiment."""
         if experiment.preparation and not experiment.given_up:
-            self.calibrations[experiment.protocol.name] = experiment.results()
+            protocol, results = experiment.protocol, experiment.results()
+            self.calibrations[protocol.name] = results
             self._to_prepare.pop(0)
+            if protocol.valid_s:
+                self.work.keep_prepared(
+                    Prepared(
+                        protocol=protocol.name,
+                        version=protocol.version,
+                        campaign=self.campaign,
+                        at_s=self.material.now_s,
+                        lab_sha256=self.started.lab_sha256,
+                        results=results,
+                    )
+                )
 
     def _start(self, event: Started) -> None:
         self._started = event

@@ -96,6 +96,7 @@ class DirtyRows:
         positions: what positions hold now.
         trials: campaign and index of those that have changed.
         vetoes: campaign and index of new ones.
+        preparations: by protocol, those whose results other campaigns may use now, or may no longer.
     """
 
     campaigns: set[str] = field(default_factory=set)
@@ -109,6 +110,7 @@ class DirtyRows:
     positions: dict[str, Held] = field(default_factory=dict)
     trials: dict[tuple[str, int], None] = field(default_factory=dict)
     vetoes: dict[tuple[str, int], None] = field(default_factory=dict)
+    preparations: set[str] = field(default_factory=set)
 
     def clear(self) -> None:
         """All of it is written."""

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from labwright.model.base import Frozen
 from labwright.model.campaign import CampaignState, Earlier, StopAdvice, Suggestion, Veto
 from labwright.model.material import Part, Used
-from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
+from labwright.model.protocol import Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
 from labwright.model.spec import CampaignSpec
 
@@ -126,9 +126,13 @@ class Granted(Frozen):
         steps: ids of steps that begin, each with its station, positions and devices.
         removals: what a person is asked to take out of the lab.
         lacking: experiments that are given up before anything of them begins, and what they lack, in words; by label.
+        prepares: preparations that it makes itself, of those whose results campaigns share.
+        prepared: preparations that it need not make: another campaign has.
     """
 
     kind: Literal["granted"] = "granted"
+    prepares: tuple[str, ...] = ()
+    prepared: tuple[Prepared, ...] = ()
     begins: tuple[Begun, ...] = ()
     steps: tuple[str, ...] = ()
     removals: tuple[Removal, ...] = ()

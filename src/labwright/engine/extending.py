@@ -133,7 +133,7 @@ def extendable(
     made = resume_campaign(folder, core.started, changed=lab_changed)
     check_candidates(core.spec.model_copy(update={"budget": budget}))
     rest = core.spec.model_copy(update={"budget": budget - core.tried, "prepare": core.to_prepare})
-    check_material(folder.model, rest, made.protocols, count)
+    check_material(folder, rest, made.protocols, count)
     refuse_doubtful_deck(journal, instruments, made.protocol_specs, bool(made.container), running)
     return Extension(campaign, made, lab, last)
 

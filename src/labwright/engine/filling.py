@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from labwright.engine.deck import deck_question
@@ -22,7 +24,8 @@ def left_on(journal: Journal, lab: Lab) -> DeckCount | None:
     """
     if lab.instruments == HERE and not lab.filled:
         return None
-    return left_at(journal, lab.model, lab.instruments)
+    count = left_at(journal, lab.model, lab.instruments)
+    return None if count is None else replace(count, now_s=lab.clock.now())
 
 
 def left_at(journal: Journal, model: LabModel, instruments: str) -> DeckCount | None:

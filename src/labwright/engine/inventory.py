@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -17,6 +17,7 @@ from labwright.engine.reservations import Reservation
 from labwright.journal import Journal, instruments_words, schema
 from labwright.model.lab import LabModel
 from labwright.model.material import Used, nanolitres
+from labwright.model.protocol import Prepared, ProtocolSpec
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class DeckCount:
         holds: what each position holds.
         inventory: hash of what the lab's files said of it when it was counted last.
         adopted: where the numbers are from, if no controller has recorded them yet; empty otherwise.
+        prepared: preparations whose results campaigns share.
+        preparing: names of protocols with which a campaign makes such a preparation just now.
+        now_s: lab time at which it is asked.
     """
 
     instruments: str
@@ -36,6 +40,14 @@ class DeckCount:
     holds: Mapping[str, Held] = field(default_factory=dict)
     inventory: str = ""
     adopted: str = ""
+    prepared: tuple[Prepared, ...] = ()
+    preparing: Collection[str] = ()
+    now_s: float = 0.0
+
+    def need_not_make(self, protocol: ProtocolSpec, lab_sha256: str) -> bool:
+        """Whether a campaign that starts now need not make this preparation: another has, or is making it."""
+        known = any(one.holds(protocol, lab_sha256, self.now_s) for one in self.prepared)
+        return bool(protocol.valid_s) and (known or protocol.name in self.preparing)
 
     def fresh(self, kind: str) -> list[str]:
         """Positions that hold an unused container of a kind."""
@@ -52,7 +64,8 @@ def deck_count(journal: Journal, instruments: str) -> DeckCount | None:
     if not newest:
         return None
     payload = orjson.loads(newest[0]["payload"])
-    return DeckCount(instruments, lots_of(journal, instruments), _holds(journal, instruments), payload["inventory"])
+    lots, holds = lots_of(journal, instruments), _holds(journal, instruments)
+    return DeckCount(instruments, lots, holds, payload["inventory"], prepared=_prepared(journal, instruments))
 
 
 def restore_material(journal: Journal, lab: LabCore) -> None:
@@ -69,6 +82,7 @@ def restore_material(journal: Journal, lab: LabCore) -> None:
         order = {name: number for number, name in enumerate(material.holds)}  # as it was filled
         holds = sorted(count.holds.items(), key=lambda one: order.get(one[0], len(order)))
         material.holds = dict(holds)
+        lab.work.preparations = {one.protocol: one for one in count.prepared}
     table = schema.reservation
     for row in journal.rows(table, table.c.instruments == lab.instruments):
         resource, owner, label = row["resource"], row["campaign"], row["label"]
@@ -140,6 +154,16 @@ def lots_of(journal: Journal, instruments: str) -> dict[str, Lot]:
         )
         for row in rows
     }
+
+
+def _prepared(journal: Journal, instruments: str) -> tuple[Prepared, ...]:
+    table = schema.preparation
+    rows = journal.rows(table, table.c.instruments == instruments, order=table.c.protocol)
+    names = Prepared.model_fields
+    return tuple(
+        Prepared.model_validate({**{name: row[name] for name in names}, "results": orjson.loads(row["results"])})
+        for row in rows
+    )
 
 
 def _holds(journal: Journal, instruments: str) -> dict[str, Held]:

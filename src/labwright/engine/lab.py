@@ -31,6 +31,7 @@ from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
+from labwright.model.protocol import Prepared
 
 Kept = TypeVar("Kept")
 
@@ -157,10 +158,17 @@ class LabCore:
         """
         self.now_s = self.material.now_s = at_s
         begins: dict[str, list[Begun]] = {}
+        prepares: dict[str, tuple[str, ...]] = {}
+        prepared: dict[str, tuple[Prepared, ...]] = {}
         decided: dict[str, list[Instruction]] = {}
         for core in sorted(self.campaigns.values(), key=_by_priority):
-            if core.engine > 1 and (begun := self._begin(core)):
-                begins[core.campaign] = begun
+            if core.engine == 1:
+                continue
+            taken = self._take_prepared(core, at_s)
+            made = self._prepare(core)
+            begun = self._begin(core)
+            if taken or made or begun:
+                prepared[core.campaign], prepares[core.campaign], begins[core.campaign] = taken, made, begun
                 decided[core.campaign] = self.work.settle(self.campaigns) + core.advance()
         lacking: dict[str, dict[str, str]] = {}
         for experiment, words in self._lacking_before_they_begin():
@@ -179,6 +187,8 @@ class LabCore:
         granted = []
         for campaign, instructions in decided.items():
             event = Granted(
+                prepared=prepared.get(campaign, ()),
+                prepares=prepares.get(campaign, ()),
                 begins=tuple(begins.get(campaign, ())),
                 steps=tuple(steps.get(campaign, ())),
                 removals=tuple(removals.get(campaign, ())),
@@ -233,6 +243,7 @@ class LabCore:
         """
         if isinstance(event, Stocked):
             self.material.fill(event)
+            self.work.forget_prepared()
             for resource, holder in list(self.reservations.taken.items()):
                 if not self.work.has(holder.owner, holder.label):
                     self.reservations.free(resource)
@@ -265,6 +276,25 @@ class LabCore:
                         f"stock {stock}: step {run.step_id} is taking from it, or it is not known what that step has "
                         "taken; wait until it has ended, or answer its question, and count again"
                     )
+
+    def _take_prepared(self, core: CampaignCore, at_s: float) -> tuple[Prepared, ...]:
+        """Let a campaign use what others have prepared, as long as it holds."""
+        taken: list[Prepared] = []
+        while (protocol := core.wants_prepared) is not None:
+            known = self.work.preparations.get(protocol.name)
+            if known is None or not known.holds(protocol, core.started.lab_sha256, at_s):
+                break
+            core.take_prepared(known)
+            taken.append(known)
+        return tuple(taken)
+
+    def _prepare(self, core: CampaignCore) -> tuple[str, ...]:
+        """Let a campaign make a preparation that campaigns share, unless another is making it."""
+        protocol = core.wants_prepared
+        if protocol is None or core.awaits is not None:
+            return ()
+        core.prepare(protocol.name)
+        return (protocol.name,)
 
     def _begin(self, core: CampaignCore) -> list[Begun]:
         """Begin the experiments that a campaign wants and for which there is room, as far as the material lasts."""

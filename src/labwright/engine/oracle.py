@@ -97,7 +97,7 @@ def _deadlocked(core: CampaignCore, alive: set[str]) -> Iterator[str]:
     for experiment in core.live.values():
         if experiment.id not in alive:
             yield f"deadlock: nothing brings experiment {experiment.label} on; it waits for {waits}"
-    if not (core.live or core.asking or core.proposals.unwanted or core.resting):
+    if not (core.live or core.asking or core.proposals.unwanted or core.resting or core.awaits):
         yield f"deadlock: no step runs, no person is asked, and it waits for {waits}"
 
 

@@ -110,7 +110,9 @@ _DURATIONS = _Shape.of(Durations, "learnt_s")
 _PROPOSALS = _Shape.of(Proposals, "campaign", "dirty", "trials")
 _EXPERIMENT = _Shape.of(Experiment, "protocol", "steps", "wanted")
 _STEP = _Shape.of(StepRun, "spec")
-_WORK = _Shape.of(Work, "dirty", "reservations", "material", "questions", "live", "look", "_claims", "_changed", "_at")
+_WORK = _Shape.of(
+    Work, "dirty", "reservations", "material", "questions", "live", "look", "preparations", "_claims", "_changed", "_at"
+)
 _MATERIAL = _Shape.of(Material, "dirty", "counted", "now_s")
 _RESERVATIONS = _Shape.of(Reservations, "dirty")
 _QUESTIONS = _Shape.of(Questions, "dirty")

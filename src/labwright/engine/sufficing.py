@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from labwright.engine.inventory import DeckCount
 from labwright.engine.material import used_up_words
 from labwright.journal import instruments_words
+from labwright.lab import LabFolder
 from labwright.model.errors import ConfigError, LabwrightError, RefusedError, unknown
 from labwright.model.figures import figure
 from labwright.model.lab import LabModel
@@ -30,12 +31,12 @@ def check_candidates(spec: CampaignSpec) -> None:
 
 
 def check_material(
-    lab: LabModel, spec: CampaignSpec, protocols: Mapping[str, LabProtocol], count: DeckCount | None
+    folder: LabFolder, spec: CampaignSpec, protocols: Mapping[str, LabProtocol], count: DeckCount | None
 ) -> None:
     """Refuse a campaign that could run out of something.
 
     Args:
-        lab: as its files have it.
+        folder: the lab, as its files have it.
         spec: of the campaign.
         protocols: the protocol and its preparations, by name.
         count: what the deck has left; as the lab's files say if None.
@@ -44,9 +45,12 @@ def check_material(
         ConfigError: the lab's files have too little.
         RefusedError: the deck has too little left, or what a protocol uses up was used up by another campaign.
     """
-    _check_containers(lab, spec, protocols[spec.protocol].container, count)
-    _check_stocks(lab, spec, protocols, count)
-    for name in (*spec.prepare, spec.protocol) if count is not None else ():
+    prepare = spec.prepare
+    if count is not None and not spec.prepare_anew:
+        prepare = tuple(one for one in prepare if not count.need_not_make(protocols[one].spec, folder.sha256))
+    _check_containers(folder.model, spec, protocols[spec.protocol].container, count)
+    _check_stocks(folder.model, spec, prepare, protocols, count)
+    for name in (*prepare, spec.protocol) if count is not None else ():
         if words := used_up_words(protocols[name].uses_up, count.holds if count else {}):
             raise RefusedError(
                 f"campaign {spec.name}: protocol {name} needs what is no longer there: {words}. {_refill(count)}"
@@ -72,11 +76,15 @@ def _check_containers(lab: LabModel, spec: CampaignSpec, container: str, count: 
 
 
 def _check_stocks(
-    lab: LabModel, spec: CampaignSpec, protocols: Mapping[str, LabProtocol], count: DeckCount | None
+    lab: LabModel,
+    spec: CampaignSpec,
+    prepare: Collection[str],
+    protocols: Mapping[str, LabProtocol],
+    count: DeckCount | None,
 ) -> None:
     """Refuse a campaign that could run a stock dry in the worst case."""
     needed: dict[str, float] = {}
-    for name, times in [(spec.protocol, spec.budget), *((name, 1) for name in spec.prepare)]:
+    for name, times in [(spec.protocol, spec.budget), *((name, 1) for name in prepare)]:
         for stock, volume_ml in protocols[name].worst_consumption_ml().items():
             needed[stock] = needed.get(stock, 0.0) + times * volume_ml
     short = []

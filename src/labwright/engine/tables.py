@@ -52,6 +52,12 @@ def _of_the_deck(lab: LabCore, dirty: DirtyRows, deck: str, changes: dict[Key, R
         changes["lot", deck, name] = {"instruments": deck, "name": name, **_lot(lab.material.lots[name])}
     for spent in dirty.spent:  # numbered, so that of several events in one transaction none hides another's entry
         changes["ledger", deck, spent.campaign, spent.number] = {**spent.row(), "instruments": deck}
+    for name in dirty.preparations:
+        made = lab.work.preparations.get(name)
+        known = None if made is None else {"instruments": deck, **made.model_dump(exclude={"results"})}
+        if made is not None and known is not None:
+            known["results"] = orjson.dumps(made.results).decode()
+        changes["preparation", deck, name] = known
     for name, held in dirty.positions.items():
         changes["position", deck, name] = {
             "instruments": deck,

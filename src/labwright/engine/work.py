@@ -14,7 +14,7 @@ from labwright.engine.questions import Question, Questions
 from labwright.engine.reservations import Reservations
 from labwright.model.errors import LabwrightError, unknown
 from labwright.model.material import Used
-from labwright.model.protocol import FailKind, ProtocolSpec, StepOutcome
+from labwright.model.protocol import FailKind, Prepared, ProtocolSpec, StepOutcome
 from labwright.model.records import Follow
 
 
@@ -78,6 +78,8 @@ class Work:
         look: ids of those that something has happened to, or that wait for what another has.
         turns: how many experiments there were.
         last_turn: the highest turn of those of which a step has started.
+        preparations: what was found with the newest of each whose results campaigns share, by protocol. Not part of
+            the state: the journal has it, and what was decided by it is an event.
     """
 
     dirty: DirtyRows
@@ -88,6 +90,7 @@ class Work:
     look: set[str] = field(default_factory=set)
     turns: int = 0
     last_turn: int = 0
+    preparations: dict[str, Prepared] = field(default_factory=dict)
     _claims: dict[str, frozenset[str]] = field(default_factory=dict)
     _changed: dict[str, Experiment] = field(default_factory=dict)
     _at: dict[str, tuple[Experiment, StepRun]] = field(default_factory=dict)
@@ -112,6 +115,29 @@ class Work:
         if known is None:
             known = self._claims[experiment.id] = experiment.claims()
         return known
+
+    def preparing(self, protocol: str) -> Experiment | None:
+        """A preparation under way with this protocol; None if no campaign makes one."""
+        for experiments in self.live.values():
+            made = experiments.get(protocol)
+            if made is not None and made.preparation and not made.given_up:
+                return made
+        return None
+
+    def shared_preparations(self) -> frozenset[str]:
+        """Names of the preparations under way whose results campaigns share."""
+        live = [one for experiments in self.live.values() for one in experiments.values()]
+        return frozenset(one.label for one in live if one.preparation and one.protocol.valid_s and not one.given_up)
+
+    def keep_prepared(self, prepared: Prepared) -> None:
+        """A preparation has found what other campaigns may use too."""
+        self.preparations[prepared.protocol] = prepared
+        self.dirty.preparations.add(prepared.protocol)
+
+    def forget_prepared(self) -> None:
+        """The instruments are others now: nothing that was found with the ones before holds."""
+        self.dirty.preparations.update(self.preparations)
+        self.preparations.clear()
 
     @property
     def something_runs(self) -> bool:

@@ -240,7 +240,8 @@ def refuse_other_deck(journal: Journal, instruments: str) -> None:
     """
     here = deck_of(journal)
     if here != instruments:
+        how = " (--simulated)" if here == "here" else ""
         raise RefusedError(
             f"the controller ({controller(journal).who}) runs on {instruments_words(here)}, not on "
-            f"{instruments_words(instruments)}; hand it campaigns for those, or end it first"
+            f"{instruments_words(instruments)}; hand it campaigns for those{how}, or end it first"
         )

@@ -282,6 +282,19 @@ position = sa.Table(
 """``holds``: the kind of container, empty where none stands; ``campaign`` and ``label``: whose sample it is, who has
 used it up, or who took what stood there; empty where it is as it was filled."""
 
+preparation = sa.Table(
+    "preparation",
+    metadata,
+    _deck(),
+    _key("protocol"),
+    sa.Column("version", sa.Text, nullable=False),
+    _scope(),
+    sa.Column("at_s", sa.Float, nullable=False),
+    sa.Column("lab_sha256", sa.String(64), nullable=False),
+    sa.Column("results", sa.Text, nullable=False),
+)
+"""What the newest preparation with a protocol has found on a deck, where campaigns share it (`Prepared`)."""
+
 epoch = sa.Table(
     "epoch",
     metadata,

@@ -139,6 +139,8 @@ class ProtocolSpec(Frozen):
         results: that it finds.
         steps: in an order in which each comes after those it needs.
         uses_up: positions whose containers serve it once, such as a standard solution: a person replaces them.
+        valid_s: as a preparation: for so long after it was made, lab seconds, what it found holds for other campaigns
+            on the same instruments too; 0 if each makes its own.
     """
 
     name: Name
@@ -148,6 +150,7 @@ class ProtocolSpec(Frozen):
     results: tuple[ResultSpec, ...]
     steps: Annotated[tuple[StepSpec, ...], Field(min_length=1)]
     uses_up: tuple[Name, ...] = ()
+    valid_s: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -193,7 +196,8 @@ class ProtocolSpec(Frozen):
         What is done about faults may differ, and what is kept from others: a campaign goes on as it has started.
         """
         policy = {"expected_s", "timeout_s", "retries", "on_failure", "before_again", "keeps"}
-        mine, others = (one.model_dump(exclude={"title": True, "steps": {"__all__": policy}}) for one in (self, other))
+        left_out: dict[str, Any] = {"title": True, "valid_s": True, "steps": {"__all__": policy}}
+        mine, others = (one.model_dump(exclude=left_out) for one in (self, other))
         return mine == others
 
     def check(self, parameters: Mapping[str, Any]) -> None:
@@ -214,6 +218,37 @@ class ProtocolSpec(Frozen):
                 found.append(f"{name} = {value:g} {one.unit} is outside {one.low:g} to {one.high:g} {one.unit}")
         if found:
             raise OutOfRangeError(f"protocol {self.name}: " + "; ".join(found))
+
+
+class Prepared(Frozen):
+    """What a preparation has found, for other campaigns on the same instruments.
+
+    Attributes:
+        protocol: its name.
+        version: of that.
+        campaign: id of the campaign that has made it.
+        at_s: when it was made, lab time.
+        lab_sha256: hash of the lab's files then.
+        results: what it has found.
+    """
+
+    protocol: str
+    version: str
+    campaign: str
+    at_s: float
+    lab_sha256: str
+    results: dict[str, Any]
+
+    def holds(self, protocol: ProtocolSpec, lab_sha256: str, now_s: float) -> bool:
+        """Whether it can be used instead of another: the lab's files are the same, and it is not too long ago.
+
+        Args:
+            protocol: that is to be carried out.
+            lab_sha256: hash of the lab's files now.
+            now_s: lab time; accelerated lab time may lie before the time of an earlier process.
+        """
+        same = (self.protocol, self.version, self.lab_sha256) == (protocol.name, protocol.version, lab_sha256)
+        return same and abs(now_s - self.at_s) <= protocol.valid_s
 
 
 class StepOrder(Frozen):

@@ -161,6 +161,7 @@ class CampaignSpec(ProblemSpec):
         title: what people call it.
         protocol: carried out for each experiment.
         prepare: protocols carried out once before the first (a calibration).
+        prepare_anew: carry them out also where what another campaign has found with them still holds.
         fixed: the protocol's other parameters.
         warm_start: earlier campaigns to learn from, by name (the newest of it) or id: real ones for a real campaign,
             simulated ones for a simulated one, unless a `WarmStart` names the other kind.
@@ -175,6 +176,7 @@ class CampaignSpec(ProblemSpec):
     title: str
     protocol: Name
     prepare: tuple[Name, ...] = ()
+    prepare_anew: bool = False
     fixed: dict[Name, Number] = {}
     warm_start: tuple[Annotated[str, Field(min_length=1)] | WarmStart, ...] = ()
     budget: Annotated[Whole, Field(ge=1, le=10_000)]

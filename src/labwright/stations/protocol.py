@@ -78,6 +78,8 @@ class LabProtocol:
     """What each sample is made in: the kind of empty container that positions `hold`; empty if none is handled."""
     uses_up: ClassVar[tuple[str, ...]] = ()
     """Positions whose containers serve this protocol once: no campaign follows until a person has replaced them."""
+    valid_s: ClassVar[float] = 0.0
+    """As a preparation: what it finds holds for other campaigns too, for so many lab seconds; 0: each makes its own."""
 
     def __init__(self, lab: LabModel) -> None:
         self.lab = lab
@@ -93,6 +95,7 @@ class LabProtocol:
             results=self.results,
             steps=self.steps,
             uses_up=self.uses_up,
+            valid_s=self.valid_s,
         )
 
     def check(self, parameters: Mapping[str, float]) -> None:
