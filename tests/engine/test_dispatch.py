@@ -18,6 +18,7 @@ from labwright.engine.snapshots import dumped
 from labwright.lab import read_lab
 from labwright.model.errors import ConfigError
 from labwright.model.protocol import ProtocolSpec, ResultSpec, StepSpec
+from labwright.stations import LabProtocol
 from labwright.stations.catalogue import make_protocol
 from tests.engine.test_lab_machine import SHARED, ManyCampaigns, own_view, protocols, started
 from tests.engine.test_machine import PROTOCOL
@@ -165,15 +166,19 @@ def test_a_device_can_be_kept_from_before_the_first_step_that_uses_it() -> None:
 
 
 def test_what_is_kept_must_be_a_position_or_a_device_of_several_stations() -> None:
-    protocol = make_protocol(read_lab(ROOT), "electrolyte_conductivity")
+    folder = read_lab(ROOT)
+    made = type(make_protocol(folder, "electrolyte_conductivity"))
+    first, *rest = made.steps
+
+    def keeping(*names: str) -> LabProtocol:
+        steps = (first.model_copy(update={"keeps": names}), *rest)
+        changed: type[LabProtocol] = type("Changed", (made,), {"steps": steps})
+        return changed(folder.model)
+
     for name, words in (("balance_2", "no position or shared device"), ("lcr", "which not two stations have")):
-        first, *rest = protocol.steps
-        protocol.__class__ = type("Changed", (type(protocol),), {})
-        type(protocol).steps = (first.model_copy(update={"keeps": (name,)}), *rest)
         with pytest.raises(ConfigError, match=words):
-            protocol.check_fits()
-    type(protocol).steps = (first.model_copy(update={"keeps": ("hotplate", "cell")}), *rest)
-    protocol.check_fits()
+            keeping(name).check_fits()
+    keeping("hotplate", "cell").check_fits()
 
 
 SHORT = way(work("s0", "mixer"), work("s1", "oven"))

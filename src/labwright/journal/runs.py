@@ -44,7 +44,6 @@ class RunJournal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._place = str(folder)
         self._files: dict[str, FileIO] = {}
         self._run_of: dict[str, str] = {}
         self._descriptors: dict[str, list[str]] = {}
@@ -105,12 +104,12 @@ class RunJournal:
 
     def _open(self, run: str) -> None:
         # Locked before it gets the name that `recover` looks for: another campaign must not take it for a crashed run.
-        path = f"{self._place}/{run}"
+        path = f"{self.folder}/{run}"
         file = FileIO(path + ".part", "xb")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.rename(path + ".part", path + OPEN)
         self._files[run] = file
-        _sync(self._place)
+        _sync(self.folder)
 
     def _write(self, run: str, line: bytes) -> None:
         file = self._files.get(run)
@@ -123,7 +122,7 @@ class RunJournal:
 
     def _close(self, run: str) -> None:
         # The new name need not be synced: after a power cut `recover` finds the old one, with all documents.
-        path = f"{self._place}/{run}"
+        path = f"{self.folder}/{run}"
         os.rename(path + OPEN, path + CLOSED)
         self._release(run)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0009"
+HEAD = "0010"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
