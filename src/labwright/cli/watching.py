@@ -20,8 +20,9 @@ from labwright.cli.words import answer_command, lasting, note, question_words, t
 from labwright.engine import CampaignCore, LabCore, replayed
 from labwright.engine.events import PauseAsked, ResumeAsked, RunStep, StepEnded
 from labwright.engine.watchdog import LATE_S, LATE_TIMES
-from labwright.journal import Journal, LoggedEvent
+from labwright.journal import Journal, LoggedEvent, schema
 from labwright.journal.reading import Controller, choose, controller
+from labwright.model.states import OVER
 
 LOOK_S = 0.25
 """This process only looks; the controller itself waits for nothing but events."""
@@ -44,7 +45,9 @@ def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
     """
     with Journal.reading(place) as journal:
         row = choose(journal, name)
-        drawn = not json and console.is_terminal
+        if json:
+            return _streamed(journal, row["id"])
+        drawn = console.is_terminal
         view = View(str(row["id"]), drawn=drawn)
         # A console of its own: that for lines wraps nothing, and a picture would be truncated at its right.
         live = Live(console=Console(stderr=True, highlight=False), refresh_per_second=4) if drawn else None
@@ -53,15 +56,37 @@ def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
                 for logged, core in _followed(journal, row["id"], view):
                     if live is not None:
                         live.update(view.shown())
-                    elif logged is not None and not _line(logged, core, json=json):
-                        return 1  # the reader of our output has ended
+                    elif logged is not None:
+                        _line(logged, core)
         except KeyboardInterrupt:
-            console.print("no longer watching; the campaign continues", markup=False)
-            return EXIT["stopped"]
+            return _left()
     core = view.core
-    if not json:
-        console.print(f"{core.campaign} {core.phase}: {core.reason}", style="bold", markup=False)
+    console.print(f"{core.campaign} {core.phase}: {core.reason}", style="bold", markup=False)
     return EXIT[core.phase]
+
+
+def _left() -> int:
+    console.print("no longer watching; the campaign continues", markup=False)
+    return EXIT["stopped"]
+
+
+def _streamed(journal: Journal, campaign: str) -> int:
+    """Each event as a line of JSON, as the journal has it: nothing is rebuilt from them; the exit code."""
+    last = 0
+    try:
+        while True:
+            (row,) = journal.rows(schema.campaign, schema.campaign.c.id == campaign)  # before its last events
+            for logged in journal.events(campaign, last):
+                last = logged.id
+                times = {"lab_time_s": logged.lab_time_s, "wall_time_s": logged.wall_time_s}
+                here = {"id": logged.id, "campaign": campaign, "epoch": logged.epoch}
+                if not emitted({**logged.payload, **here, **times}):
+                    return 1  # the reader of our output has ended
+            if row["state"] in OVER:
+                return EXIT[row["state"]]
+            time.sleep(LOOK_S)
+    except KeyboardInterrupt:
+        return _left()
 
 
 def _followed(journal: Journal, campaign: str, view: View) -> Iterator[tuple[LoggedEvent | None, CampaignCore]]:
@@ -84,16 +109,12 @@ def _followed(journal: Journal, campaign: str, view: View) -> Iterator[tuple[Log
         time.sleep(LOOK_S)
 
 
-def _line(logged: LoggedEvent, core: CampaignCore, *, json: bool) -> bool:
-    """An event for a program, or as a line of a log; False if no process reads any more."""
-    if json:
-        times = {"lab_time_s": logged.lab_time_s, "wall_time_s": logged.wall_time_s}
-        return emitted({**logged.payload, "id": logged.id, "campaign": logged.campaign, "epoch": logged.epoch, **times})
+def _line(logged: LoggedEvent, core: CampaignCore) -> None:
+    """An event as a line of a log."""
     console.print(f"{when(logged.wall_time_s)}  {told(logged.payload)}", markup=False)
     for asked in core.open_questions:
         if f"question {asked.id}" in logged.decisions:
             console.print(question_words(asked.id, asked.text, asked.choices), style="bold yellow", markup=False)
-    return True
 
 
 @dataclass
