@@ -331,8 +331,9 @@ class LabController:
     def patience_s(self) -> float | None:
         """Wall seconds to wait for the next event; None while only a person can end the wait."""
         step_s = self.under_way.wait_s(self._paused)
-        idle = any(self._may_hang(name) and not self._runs(name) for name in self._live)
-        return SILENCE_S if step_s is None and idle else step_s
+        if step_s is not None:
+            return step_s
+        return SILENCE_S if any(not self._runs(name) and self._may_hang(name) for name in self._live) else None
 
     def ask_to_stop(self, why: str, *, now: bool) -> None:
         """End all campaigns: after the current operations, or now with all devices halted. Callable from anywhere.
@@ -376,8 +377,10 @@ class LabController:
         core = self.core.campaign(name)
         if not self.hosted[name].going or core.paused:
             return False  # set-points are restored, each within its own time
-        waits = core.questions or core.awaits is not None or self.core.dispatcher.waits(name)
-        return self._runs(name) or bool(core.asking) or not waits  # whom it waits for is watched itself
+        if self._runs(name) or core.asking:
+            return True
+        # Whom it waits for is watched itself.
+        return not (core.questions or core.awaits is not None or self.core.dispatcher.waits(name))
 
     def _runs(self, name: str) -> bool:
         """Whether a station works on a sample of a campaign."""
