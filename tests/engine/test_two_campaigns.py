@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,19 @@ import pytest
 
 from labwright.clock import SteppedClock
 from labwright.engine import CampaignCore, LabController, load_campaign
+from labwright.engine.answering import Given, answer_open
 from labwright.engine.campaign import Campaign
 from labwright.engine.controller import Parts, new_id
 from labwright.engine.events import Answered, Event, Granted, PauseAsked, ResumeAsked, StepEnded, StopAsked
+from labwright.engine.lifecycle import hand_over
+from labwright.engine.recovery import rebuilt_lab
 from labwright.journal import Journal, journal_file, read_run, run_files, schema
+from labwright.journal.reading import choose
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
 from labwright.model.campaign import CampaignState
+from labwright.model.errors import LabwrightError
+from labwright.model.states import OVER
 from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.simulation import SimulatedLab
 from tests.postgres import PostgresServer
@@ -421,3 +428,68 @@ def test_a_question_about_one_sample_holds_no_other(folder: LabFolder, tmp_path:
     ]
     assert len(asked) == 2
     assert meanwhile, "the other campaign's sample waited for a question that is not its own"
+
+
+def test_a_deck_question_is_answered_beside_the_controller_that_has_to_know(folder: LabFolder, tmp_path: Path) -> None:
+    """What a campaign has left stands in the controller's way no more, in its memory and in the tables."""
+    clock, place = SteppedClock(), journal_file(tmp_path)
+    over = threading.Event()
+    given: list[Any] = []
+    left: list[list[str]] = []
+    with (
+        SimulatedLab(folder.model, clock, resolve, seed=1, scatter=False) as twin,
+        Lab(folder, clock, twin.addresses, simulated=True, instruments="the twin") as lab,
+        Journal(place) as journal,
+    ):
+        controller = LabController(lab, journal, tmp_path, by="Kim")
+
+        def watch(event: Event, core: CampaignCore) -> None:
+            if begins(event, "0001/dose") and not someone.is_alive() and not given:
+                controller.ask_to_stop("it drips", now=False)
+                someone.start()
+
+        controller.on_event = watch
+        first = controller.start(sobol(folder))
+
+        def person() -> None:
+            with Journal(place) as mine:
+                while choose(mine, first)["state"] not in OVER:
+                    time.sleep(0.05)
+                try:
+                    for answer in ("celar", "clear", "clear"):
+                        left.append(resources(controller))
+                        given.append(said_of(mine, f"{first}:deck", answer))
+                    clear(twin.world, "position:balance")
+                    given.append(hand_over(mine, folder, SPEC, "the twin", by="Kim", budget=1, planner="sobol"))
+                    over.set()
+                finally:
+                    if not over.is_set():
+                        controller.leave()
+
+        someone = threading.Thread(target=person)
+        controller.run(lambda: over.is_set() and controller.all_over)
+        someone.join()
+        wrong, right, again, second = given
+        assert str(wrong).startswith("no answer to")
+        assert "did you mean 'clear'" in str(wrong)
+        assert isinstance(right, Given)
+        assert right.taken
+        assert "is no longer open: answered 'clear' by Kim" in str(again)
+        assert left == [["position:balance"], ["position:balance"], []]
+        assert controller.ends[second].state == "completed", controller.ends[second].reason
+        assert not journal.rows(schema.reservation)
+        assert not journal.rows(schema.question, schema.question.c.state == "open")
+        assert rebuilt_lab(journal, instruments="the twin").reservations.taken == {}
+
+
+def said_of(journal: Journal, question: str, answer: str) -> Any:
+    """What came of an answer, or the refusal."""
+    try:
+        return answer_open(journal, question, answer, by="Kim", because="looked")
+    except LabwrightError as error:
+        return error
+
+
+def resources(controller: LabController) -> list[str]:
+    """What is taken, as the controller knows."""
+    return sorted(controller.core.reservations.taken)

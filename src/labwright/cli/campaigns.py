@@ -230,7 +230,7 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
             *questions_of(journal, question.c.campaign == campaign, question.c.state == "open"),
             *(
                 {**one.row(), "choices": one.choices}
-                for one in deck_questions(journal, running=here.campaigns)
+                for one in deck_questions(journal, running=here.under_way)
                 if one.campaign == campaign
             ),
         ],

@@ -1,4 +1,4 @@
-"""Campaigns that are handed to a running controller: checked in a thread of their own, for that may take seconds."""
+"""What is handed to a running controller: checked in a thread of its own, for that may take seconds."""
 
 from __future__ import annotations
 
@@ -10,74 +10,35 @@ from typing import TypeVar
 from labwright.clock import LabClock
 from labwright.engine.campaign import Campaign, campaign_of
 from labwright.engine.commands import ExtendAsked, Submitted
+from labwright.engine.deck import DeckQuestion, deck_question
 from labwright.engine.earlier import learnt_from
+from labwright.engine.events import DeckChecked
 from labwright.engine.extending import Extension, extendable
 from labwright.engine.filling import left_on
 from labwright.engine.lifecycle import refuse_doubtful_deck
-from labwright.journal import Journal
+from labwright.journal import Journal, instruments_words
 from labwright.lab import Lab
-from labwright.model.errors import LabwrightError, RefusedError
+from labwright.model.errors import ConfigError, LabwrightError, RefusedError, unknown
 
-Checked = TypeVar("Checked")
+Found = TypeVar("Found")
 
 
-def admit(
-    lab: Lab,
-    journal: Journal,
-    submitted: Submitted,
-    running: Collection[str],
-    preparing: Collection[str],
-    admitted: Callable[[Campaign], None],
-    refused: Callable[[str], None],
+def beside(
+    clock: LabClock, check: Callable[[], Found], found: Callable[[Found], None], refused: Callable[[str], None]
 ) -> None:
-    """Check a campaign, then call one of the two; lab time stands still on a stepped clock meanwhile.
+    """Check something in a thread of its own, then call one of the two; a stepped clock stands still meanwhile.
 
     Args:
-        lab: of the controller.
-        journal: only read.
-        submitted: what was handed over.
-        running: campaigns that the controller works on now.
-        preparing: names of the preparations that they make now, and share.
-        admitted: called with the campaign, if the lab can carry it out.
-        refused: called with the reason, if not.
+        clock: of the lab.
+        check: only reads.
+        found: called with what it has found.
+        refused: called with the reason, if it refuses.
     """
-    _checked(lab, lambda: _admitted(lab, journal, submitted, running, preparing), admitted, refused)
-
-
-def admit_extension(
-    lab: Lab,
-    journal: Journal,
-    asked: ExtendAsked,
-    running: Collection[str],
-    admitted: Callable[[Extension], None],
-    refused: Callable[[str], None],
-) -> None:
-    """The same for a campaign that has run out and is to make more experiments."""
-
-    def check() -> Extension:
-        return extendable(
-            journal,
-            lab.folder,
-            asked.campaign,
-            asked.event.budget,
-            instruments=lab.instruments,
-            count=left_on(journal, lab),
-            running=running,
-            lab_changed=asked.lab_changed,
-        )
-
-    _checked(lab, check, admitted, refused)
-
-
-def _checked(
-    lab: Lab, check: Callable[[], Checked], admitted: Callable[[Checked], None], refused: Callable[[str], None]
-) -> None:
-    clock: LabClock = lab.clock
     actor = clock.actor("admission", busy=True)
 
     def work() -> None:
         try:
-            admitted(check())
+            found(check())
         except LabwrightError as error:
             refused(str(error))
         finally:
@@ -86,9 +47,61 @@ def _checked(
     threading.Thread(target=work, name="admission", daemon=True).start()
 
 
-def _admitted(
+def extension(lab: Lab, journal: Journal, asked: ExtendAsked, running: Collection[str]) -> Extension:
+    """A campaign that has run out, if it may make more experiments.
+
+    Raises:
+        LabwrightError: it may not.
+    """
+    return extendable(
+        journal,
+        lab.folder,
+        asked.campaign,
+        asked.event.budget,
+        instruments=lab.instruments,
+        count=left_on(journal, lab),
+        running=running,
+        lab_changed=asked.lab_changed,
+    )
+
+
+def asked_of_deck(lab: Lab, journal: Journal, event: DeckChecked, running: Collection[str]) -> DeckQuestion:
+    """The question about a controller's deck that a person answers.
+
+    Raises:
+        ConfigError: there is no such answer.
+        RefusedError: it is not open on this deck, or its campaign could still be resumed.
+    """
+    question = deck_question(journal, lab.instruments, running)
+    if question is None or question.id != event.question:
+        raise RefusedError(
+            f"{event.question} is not open on {instruments_words(lab.instruments)}; nothing was recorded"
+        )
+    if question.interrupted:
+        raise RefusedError(
+            f"{question.campaign} was interrupted and could still be resumed; end the controller first, then answer "
+            "the question, which gives the campaign up"
+        )
+    if event.answer not in question.choices:
+        raise ConfigError(unknown(f"answer to {question.id}", event.answer, list(question.choices)))
+    return question
+
+
+def admitted(
     lab: Lab, journal: Journal, submitted: Submitted, running: Collection[str], preparing: Collection[str]
 ) -> Campaign:
+    """A campaign that was handed over, if the lab can carry it out.
+
+    Args:
+        lab: of the controller.
+        journal: only read.
+        submitted: what was handed over.
+        running: campaigns that the controller works on now.
+        preparing: names of the preparations that they make now, and share.
+
+    Raises:
+        LabwrightError: it cannot.
+    """
     if submitted.lab_sha256 != lab.folder.sha256:
         raise RefusedError(
             f"the files of lab {lab.folder.model.name} have changed since the controller read them (sha256 "

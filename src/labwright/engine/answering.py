@@ -7,7 +7,7 @@ from typing import Any
 
 from labwright.engine.deck import DeckQuestion, answer_deck, deck_questions
 from labwright.journal import Command, Journal, schema
-from labwright.journal.asking import wait
+from labwright.journal.asking import ask_controller, deck_of, wait
 from labwright.journal.reading import choose, controller, questions_of
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.states import OVER
@@ -54,7 +54,12 @@ def answer_open(journal: Journal, question: str, answer: str, *, by: str, becaus
         )
     asked = _open_question(journal, question)
     if (deck := _decks(journal).get(question)) is not None:
-        answer_deck(journal, deck, answer, by=by, because=because)
+        if journal.controlled() and deck_of(journal) == deck.instruments:  # it knows what is left there, and forgets it
+            if answer not in deck.choices:
+                raise ConfigError(unknown(f"answer to {question}", answer, list(deck.choices)))
+            ask_controller(journal, "check_deck", {"question": question, "answer": answer}, by=by, because=because)
+        else:
+            answer_deck(journal, deck, answer, by=by, because=because)
         return Given(deck.campaign, deck.name, deck.choices[answer], taken=True, deck=deck)
     if answer not in asked["choices"]:
         means = "".join(f"\n  {one}: {what}" for one, what in asked["choices"].items())
@@ -74,7 +79,7 @@ def answer_open(journal: Journal, question: str, answer: str, *, by: str, becaus
 
 def _decks(journal: Journal) -> dict[str, DeckQuestion]:
     """Questions about decks, by id."""
-    return {one.id: one for one in deck_questions(journal, running=controller(journal).campaigns)}
+    return {one.id: one for one in deck_questions(journal, running=controller(journal).under_way)}
 
 
 def _open_question(journal: Journal, question: str) -> dict[str, Any]:

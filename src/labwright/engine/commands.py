@@ -12,6 +12,7 @@ from labwright.engine.asking import proposed
 from labwright.engine.campaign import Campaign
 from labwright.engine.events import (
     Answered,
+    DeckChecked,
     DrainAsked,
     Event,
     Extended,
@@ -78,6 +79,11 @@ class _Recount(_Payload):
     containers: Annotated[dict[Text, Text], Field(max_length=LONGEST)]
 
 
+class _CheckDeck(_Payload):
+    question: Text
+    answer: Text
+
+
 class _Answer(_Payload):
     question: Text
     answer: Text
@@ -119,6 +125,7 @@ LAB_PAYLOADS: dict[str, type[_Payload]] = {
     "submit": _Submit,
     "extend": _ExtendEnded,
     "recount": _Recount,
+    "check_deck": _CheckDeck,
 }
 """Of commands that are not for one campaign."""
 
@@ -202,6 +209,17 @@ class ExtendAsked:
     lab_changed: bool
 
 
+@dataclass(frozen=True)
+class DeckAnswered:
+    """A person has looked at the deck, and answers the question about it.
+
+    Attributes:
+        event: what is recorded of the campaign that left it in doubt.
+    """
+
+    event: DeckChecked
+
+
 class _Asked(Frozen):
     """What every command has."""
 
@@ -250,7 +268,7 @@ def event_of(command: Command, campaign: Campaign) -> Event:
         raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
 
 
-def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | ExtendAsked | Counted:
+def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | ExtendAsked | Counted | DeckAnswered:
     """What a command asks of the lab.
 
     Raises:
@@ -266,8 +284,11 @@ def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | Exten
             case _Recount(lots_ml=lots_ml, containers=containers):
                 return Counted(lots_ml, containers, asked.by, asked.because)
             case _ExtendEnded(campaign=campaign, budget=budget, lab_changed=lab_changed):
-                event = Extended(budget=budget, by=asked.by, because=asked.because)
-                return ExtendAsked(campaign, event, lab_changed)
+                extended = Extended(budget=budget, by=asked.by, because=asked.because)
+                return ExtendAsked(campaign, extended, lab_changed)
+            case _CheckDeck(question=question, answer=answer):
+                event = DeckChecked(question=question, answer=answer, by=asked.by, because=asked.because)
+                return DeckAnswered(event)
             case _Submit(spec=spec, lab_sha256=sha256):
                 return Submitted(CampaignSpec.model_validate(spec), sha256, asked.by)
     except ValidationError as error:

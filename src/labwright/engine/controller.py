@@ -17,12 +17,13 @@ from queue import Empty
 import orjson
 
 from labwright.clock import Mailbox
-from labwright.engine.admission import admit, admit_extension
+from labwright.engine.admission import Found, admitted, asked_of_deck, beside, extension
 from labwright.engine.asking import reply
 from labwright.engine.batch import Batch
 from labwright.engine.campaign import Campaign
 from labwright.engine.commands import (
     Counted,
+    DeckAnswered,
     ExtendAsked,
     LabStop,
     LatchReset,
@@ -32,11 +33,13 @@ from labwright.engine.commands import (
     stop_now_of,
 )
 from labwright.engine.core import CampaignCore
+from labwright.engine.deck import DeckQuestion
 from labwright.engine.desk import PlannerDesk
 from labwright.engine.events import (
     ENGINE,
     Ask,
     AskPerson,
+    DeckChecked,
     Event,
     Extended,
     Finish,
@@ -123,22 +126,17 @@ class _Happened:
 
 
 @dataclass(frozen=True)
-class _Admitted:
-    """A campaign that was handed over can be carried out, or cannot."""
+class _Checked:
+    """A command that was checked beside the loop.
+
+    Attributes:
+        command: its number.
+        then: carries it out; None if it is refused.
+        refused: why.
+    """
 
     command: int
-    by: str
-    campaign: Campaign | None
-    refused: str = ""
-
-
-@dataclass(frozen=True)
-class _Extendable:
-    """A campaign that has run out can be extended, or cannot."""
-
-    command: int
-    event: Extended
-    found: Extension | None
+    then: Callable[[Batch], None] | None
     refused: str = ""
 
 
@@ -254,7 +252,7 @@ class LabController:
         resume = resume or {}
         self.core = rebuilt_lab(journal, *resume, instruments=lab.instruments)
         self._actor = lab.clock.actor("engine", busy=True)
-        self._events: Mailbox[_Happened | _Admitted | _Extendable | _Look] = lab.clock.mailbox(self._actor)
+        self._events: Mailbox[_Happened | _Checked | _Look] = lab.clock.mailbox(self._actor)
         with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
             taken.callback(self._end_watching)
             taken.callback(self._actor.close)
@@ -482,11 +480,8 @@ class LabController:
                 for command in self._commands():
                     self._obey(command, batch)
                 continue
-            if isinstance(one, _Admitted):
-                self._begin(one, batch)
-                continue
-            if isinstance(one, _Extendable):
-                self._go_on(one, batch)
+            if isinstance(one, _Checked):
+                self._checked(one, batch)
                 continue
             if isinstance(one.event, LabEvent):
                 batch.take("", one.event)
@@ -514,7 +509,7 @@ class LabController:
                 for follower in self._followers.get(name, ()):
                     follower.news()
         for name, event in batch.seen:
-            if name:
+            if name in self.hosted:
                 self._seen(name, event)
         for name in self._live if self._unattended else ():
             if not self._may_hang(name) and self.hosted[name].going and self._waits_for_reset(name):
@@ -637,15 +632,18 @@ class LabController:
                 used = under_way_used(self.core, self.keeper)
                 batch.take("", event.model_copy(update={"used": used}), command.id)
             case Submitted() as submitted if command.id not in self._commands_seen:
-                self._commands_seen.add(command.id)
-                admit(
-                    self.lab,
-                    self.journal,
-                    submitted,
-                    self._live,
-                    self.core.work.shared_preparations(),
-                    lambda campaign: self._events.put(_Admitted(command.id, submitted.by, campaign)),
-                    lambda why: self._events.put(_Admitted(command.id, submitted.by, None, why)),
+                running, preparing = self._live, self.core.work.shared_preparations()
+                self._check(
+                    command.id,
+                    lambda: admitted(self.lab, self.journal, submitted, running, preparing),
+                    lambda campaign, batch: self._begin(command.id, submitted.by, campaign, batch),
+                )
+            case DeckAnswered(event=checked) if command.id not in self._commands_seen:
+                running = self._live
+                self._check(
+                    command.id,
+                    lambda: asked_of_deck(self.lab, self.journal, checked, running),
+                    lambda question, batch: self._deck_checked(command.id, checked, question, batch),
                 )
             case ExtendAsked() as asked if command.id not in self._commands_seen:
                 self._extend(command.id, asked, batch)
@@ -658,45 +656,55 @@ class LabController:
         if asked.campaign in self.hosted:
             self._events.put(_Look())  # it ends just now; then its journal is complete
             return
-        self._commands_seen.add(command)
-        admit_extension(
-            self.lab,
-            self.journal,
-            asked,
-            self._live,
-            lambda found: self._events.put(_Extendable(command, asked.event, found)),
-            lambda why: self._events.put(_Extendable(command, asked.event, None, why)),
+        running = self._live
+        self._check(
+            command,
+            lambda: extension(self.lab, self.journal, asked, running),
+            lambda found, batch: self._go_on(command, asked.event, found, batch),
         )
 
-    def _go_on(self, extendable: _Extendable, batch: Batch) -> None:
-        """Take up a campaign that has run out, or answer why not."""
-        found, event = extendable.found, extendable.event
-        if found is None:
-            self.journal.dismiss(extendable.command, extendable.refused[:ANSWER_MOST])
-            return
+    def _go_on(self, command: int, event: Extended, found: Extension, batch: Batch) -> None:
+        """Take up a campaign that has run out."""
         name = found.name
         if name in self.hosted or self.journal.last_event(name) != found.last:  # something has happened meanwhile
-            self._commands_seen.discard(extendable.command)
+            self._commands_seen.discard(command)
             self._events.put(_Look())
             return
         self.core.take_back(name, found.lab)
         self.ends.pop(name, None)
         self._host(name, Hosted(found.campaign, resumed=True, going=True))
         self.on_start(name)
-        batch.take(name, event, extendable.command)
+        batch.take(name, event, command)
         shared = self.lab.model.shared
         batch.take(name, Resumed(epoch=self.epoch, by=event.by, shared=shared, engine=ENGINE))
 
-    def _begin(self, admitted: _Admitted, batch: Batch) -> None:
-        """Start a campaign that was handed over, and answer with its id; or with the reason why not."""
-        campaign = admitted.campaign
-        if campaign is None:
-            self.journal.dismiss(admitted.command, admitted.refused[:ANSWER_MOST])
-            return
+    def _deck_checked(self, command: int, event: DeckChecked, question: DeckQuestion, batch: Batch) -> None:
+        """What a campaign had left on the deck is out of the lab: a person has looked."""
+        self.core.dirty.questions[question.id] = question.row(event)
+        batch.take(question.campaign, event, command)
+
+    def _begin(self, command: int, by: str, campaign: Campaign, batch: Batch) -> None:
+        """Start a campaign that was handed over, and answer with its id."""
         name = new_id(campaign.spec.name, self.hosted.keys() | self.ends.keys())
         self._host(name, Hosted(campaign, resumed=False, going=True))
         self.on_start(name)
-        batch.take(name, self._started_event(name, campaign, admitted.by), admitted.command, f"done: {name}")
+        batch.take(name, self._started_event(name, campaign, by), command, f"done: {name}")
+
+    def _check(self, command: int, check: Callable[[], Found], then: Callable[[Found, Batch], None]) -> None:
+        """Check a command beside the loop, and then carry it out or answer why not."""
+        self._commands_seen.add(command)
+        beside(
+            self.lab.clock,
+            check,
+            lambda found: self._events.put(_Checked(command, lambda batch: then(found, batch))),
+            lambda why: self._events.put(_Checked(command, None, why)),
+        )
+
+    def _checked(self, checked: _Checked, batch: Batch) -> None:
+        if checked.then is None:
+            self.journal.dismiss(checked.command, checked.refused[:ANSWER_MOST])
+        else:
+            checked.then(batch)
 
     def _commands(self) -> list[Command]:
         waiting = self.journal.waiting_commands("", *self._live)

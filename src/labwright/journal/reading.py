@@ -33,10 +33,12 @@ class Controller:
 
     Attributes:
         campaigns: that it carries out or has carried out; none while it has just started, or if none runs.
+        under_way: those of them that are not over.
         who: process, machine, person, since when; empty if none runs.
     """
 
     campaigns: frozenset[str] = frozenset()
+    under_way: frozenset[str] = frozenset()
     who: str = ""
 
     @property
@@ -58,10 +60,11 @@ def controller(journal: Journal) -> Controller:
         return Controller(who="a process that has just started")
     event, campaign = schema.event, schema.campaign
     last = sa.select(event.c.epoch).where(event.c.campaign == campaign.c.id).order_by(event.c.id.desc()).limit(1)
-    rows = journal.read(sa.select(campaign.c.id).where(last.scalar_subquery() == newest["id"]))
+    rows = journal.read(sa.select(campaign.c.id, campaign.c.state).where(last.scalar_subquery() == newest["id"]))
     began = when(newest["began_s"])
     who = f"process {newest['pid']} on {newest['host']}, by {newest['by']}, since {began} UTC"
-    return Controller(frozenset(str(row["id"]) for row in rows), who)
+    under_way = frozenset(str(row["id"]) for row in rows if row["state"] not in OVER)
+    return Controller(frozenset(str(row["id"]) for row in rows), under_way, who)
 
 
 def campaign_rows(journal: Journal) -> list[dict[str, Any]]:
