@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labwright.engine.tables import take_changes
-from labwright.journal import Journal, NewEvent
-from labwright.journal.waiting import step_waits
+from labwright.journal import Journal, NewEvent, schema
+from labwright.journal.waiting import step_waits, waits_of
 from labwright.model.protocol import ProtocolSpec
 from tests.engine.test_dispatch import Rehearsal, move, way, work
-from tests.engine.test_lab_machine import protocols, started
+from tests.engine.test_lab_machine import preparation, protocols, started
 
 
 def _recorded(lab: Rehearsal, journal: Journal, seen: int) -> int:
@@ -61,3 +61,22 @@ def test_the_tables_say_what_the_engine_says_of_what_waits(tmp_path: Path) -> No
             _alike(lab, journal)
             words |= {one.waiting.because for one in step_waits(journal, lab.lab.instruments)}
     assert {"has", "beyond"} <= words, "or this test shows nothing"
+
+
+def test_who_waits_for_another_campaigns_preparation_says_so(tmp_path: Path) -> None:
+    protocol = way(move("s0", "a"), move("out"))
+    lab = Rehearsal(*(started(name, protocol, preparing=preparation(100.0)) for name in ("c0", "c1")))
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.control("Ann")
+        seen, said = _recorded(lab, journal, 0), []
+        while True:
+            (row,) = journal.rows(schema.campaign, schema.campaign.c.id == "c1")
+            waits = waits_of(journal, row, running=True)
+            if not lab.lab.campaigns["c1"].asking:  # of what no planner was asked in the journal's own words
+                assert sorted(waits) == sorted(lab.lab.campaigns["c1"].waits_for())
+            said.append(waits)
+            if not lab.next():
+                break
+            seen = _recorded(lab, journal, seen)
+    assert said[0] == ["preparation q, which c0 is making"]
+    assert sum(waits == said[0] for waits in said) == 2, "as long as it is being made"

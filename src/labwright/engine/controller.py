@@ -309,7 +309,7 @@ class LabController:
                 self._let_know(name, hosted.campaign)
             self._take_up()
             self._events.put(_Look())
-            gc.freeze()  # what was imported stays: to look through it again and again costs a tenth of all time
+            gc.freeze()  # what was imported stays: nothing of it is garbage
             while not self._leaving and not over():
                 self._step()
             if self._leaving:

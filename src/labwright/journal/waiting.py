@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from labwright.journal import schema
 from labwright.journal.journal import Journal
 from labwright.journal.latch import open_latches
-from labwright.journal.reading import is_paused, questions_of
+from labwright.journal.reading import is_paused, questions_of, spec_of
 from labwright.model.latch import LatchScope
 from labwright.model.states import OVER
 from labwright.model.waiting import Waiting
@@ -73,9 +73,30 @@ def waits_of(journal: Journal, row: Row, *, running: bool, waits: Iterable[StepW
         words.append(f"planner {thinking.planner}")
     if is_paused(row):
         words.append("labwright campaign resume")
+    elif not words and (making := _awaited(journal, row)):
+        words.append(making)
     if waits is None:
         waits = step_waits(journal, str(row["instruments"]))
     return words + [str(one.waiting) for one in waits if one.waiting.campaign == row["id"]]
+
+
+def _awaited(journal: Journal, row: Row) -> str:
+    """Another campaign's preparation under way, whose results this one waits for; empty if it waits for none."""
+    wanted = spec_of(journal, row["id"]).get("prepare", ())
+    if row["tried"] or not wanted:
+        return ""
+    made, other = schema.experiment, schema.campaign
+    query = sa.select(made.c.label, made.c.campaign).where(
+        made.c.campaign == other.c.id,
+        made.c.campaign != row["id"],
+        other.c.instruments == row["instruments"],
+        other.c.state.not_in(OVER),
+        made.c.label.in_(wanted),
+        made.c.label == made.c.protocol,
+        made.c.state.not_in(("complete", "abandoned")),
+    )
+    found = journal.read(query)
+    return f"preparation {found[0]['label']}, which {found[0]['campaign']} is making" if found else ""
 
 
 def asked_planner(journal: Journal, row: Row) -> Thinking | None:
