@@ -22,7 +22,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import labwright.cli  # noqa: F401 - sets the garbage collector as for every controller that the command line starts
 from benchmarks.rehearsing import AtOnce
 from labwright.clock import LabClock
 from labwright.engine import CampaignCore, LabController, Parts, load_campaign
