@@ -13,9 +13,9 @@ from labwright.engine import unfinished
 from labwright.engine.deck import answer_deck, deck_question, deck_questions
 from labwright.engine.events import Ask, Event, Instruction, RunStep, decisions
 from labwright.engine.lifecycle import Decision, close, decide, refuse_doubtful_deck, take_up
-from labwright.engine.recovery import HERE
 from labwright.journal import Journal, NewEvent
 from labwright.model.errors import ConfigError, RefusedError
+from labwright.model.instruments import HERE
 from labwright.model.protocol import ProtocolSpec, StepSpec
 from labwright.report import newest
 from tests.engine.alone import Alone

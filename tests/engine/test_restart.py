@@ -14,12 +14,16 @@ from benchmarks.rehearsing import PARTS, make_campaign, make_lab
 from labwright.clock import SteppedClock
 from labwright.engine import Campaign, CampaignCore, LabController, LabCore, started
 from labwright.engine.events import Event
+from labwright.engine.inventory import restore_material
 from labwright.engine.recovery import rebuilt_lab
 from labwright.engine.snapshots import dumped
+from labwright.engine.tables import take_changes
 from labwright.engine.upgrading import other_decision
-from labwright.journal import Journal, schema
+from labwright.journal import Journal, NewEvent, schema
 from labwright.lab import Lab, LabFolder
 from labwright.model.errors import JournalError
+from labwright.model.instruments import HERE
+from labwright.model.protocol import Prepared
 from tests import forks
 
 
@@ -107,3 +111,22 @@ def by_the_snapshot_alone(journal: Journal, live: list[str]) -> LabCore:
     lab = rebuilt_lab(journal, *live, instruments="real")
     del journal.events
     return lab
+
+
+@pytest.mark.parametrize(("instruments", "known"), [("real", ["q"]), (HERE, [])])
+def test_what_was_prepared_holds_after_a_restart_too(instruments: str, known: list[str], tmp_path: Path) -> None:
+    """In a lab that counts no material as well; but not what a process before had found on its own simulated one."""
+    lab = LabCore()
+    lab.instruments = instruments
+    made = Prepared(protocol="q", version="1", campaign="c0", at_s=5.0, lab_sha256="a", results={"k": 1.5})
+    lab.work.keep_prepared(made)
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.control("Ann")
+        journal.record([NewEvent("", "noted", b"{}", b"[]", 0.0, take_changes(lab), instruments=instruments)])
+        (row,) = journal.rows(schema.preparation)
+        assert (row["instruments"], row["campaign"], row["at_s"]) == (instruments, "c0", 5.0)
+        restored = LabCore()
+        restored.instruments = instruments
+        restore_material(journal, restored)
+    assert list(restored.work.preparations) == known
+    assert all(one == made for one in restored.work.preparations.values())

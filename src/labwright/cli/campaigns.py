@@ -23,6 +23,7 @@ from labwright.journal.reading import (
 from labwright.journal.waiting import waits_of
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.figures import figure
+from labwright.model.instruments import HERE, REAL
 from labwright.model.judging import best_of, counts, front
 from labwright.model.material import NL_PER_ML
 from labwright.model.records import Intent
@@ -125,7 +126,7 @@ def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str
 
 def _instruments_words(row: dict[str, Any]) -> str:
     """On which instruments: those of a simulation are never taken for real ones."""
-    where = "" if row["instruments"] in ("here", "real", "") else f" {row['instruments']}"
+    where = "" if row["instruments"] in (HERE, REAL, "") else f" {row['instruments']}"
     return f"SIMULATED{where}" if row["simulated"] else "real"
 
 

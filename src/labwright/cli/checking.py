@@ -94,8 +94,8 @@ def _counts_that_differ(root: Path, model: LabModel) -> list[str]:
     from labwright.cli.places import data_folder
     from labwright.engine.inventory import deck_count, inventory_words
     from labwright.engine.recounting import decks
-    from labwright.engine.recovery import HERE
     from labwright.journal import Journal, journal_file
+    from labwright.model.instruments import HERE
 
     place = journal_file(data_folder(root, None))
     if not place.exists():

@@ -34,13 +34,13 @@ from labwright.engine.filling import left_on
 from labwright.engine.inventory import inventory_words
 from labwright.engine.latch import what_waits
 from labwright.engine.lifecycle import Decision, close, decide, hand_over, refuse_changes, refuse_doubtful_deck
-from labwright.engine.recovery import HERE
 from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
 from labwright.journal.asking import deck_of
 from labwright.lab import read_lab
 from labwright.model.errors import JournalError, StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit
+from labwright.model.instruments import HERE
 from labwright.model.latch import WHOLE_LAB
 
 # The engine reports in words how each step ended; Bluesky's traceback of the same failure is no help at a terminal.

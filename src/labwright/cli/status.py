@@ -14,7 +14,8 @@ from rich.text import Text
 from labwright.cli.output import EXIT, console, emit
 from labwright.cli.words import answer_command, lasting, valued, when
 from labwright.journal import Journal, instruments_words, place_option, waiting_words
-from labwright.journal.status import HERE, LabStatus, StationSeen, lab_status
+from labwright.journal.status import LabStatus, StationSeen, lab_status
+from labwright.model.instruments import HERE
 
 LOOK_S = 1.0
 """Wall seconds between two looks; the controller waits for none of them."""

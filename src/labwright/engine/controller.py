@@ -64,7 +64,7 @@ from labwright.engine.halting import Halting, scope_of
 from labwright.engine.inventory import recount_of
 from labwright.engine.latch import refuse_while_latched
 from labwright.engine.recounting import check_counted, under_way_used
-from labwright.engine.recovery import HERE, learnt_s, rebuilt_lab, used_so_far
+from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
 from labwright.engine.snapshots import dumped
 from labwright.engine.watchdog import SILENCE_S, Watchdog
@@ -82,6 +82,7 @@ from labwright.journal import (
 from labwright.lab import Lab
 from labwright.model.campaign import CampaignState
 from labwright.model.errors import ConfigError, JournalError, LabwrightError
+from labwright.model.instruments import HERE
 from labwright.model.latch import WHOLE_LAB
 from labwright.model.material import Used
 from labwright.model.protocol import StepOutcome

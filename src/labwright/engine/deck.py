@@ -19,9 +19,10 @@ from labwright.engine.events import DeckChecked, Extended, Started
 from labwright.engine.experiment import Experiment
 from labwright.engine.inventory import DeckCount, deck_count
 from labwright.engine.lab import LabCore
-from labwright.engine.recovery import HERE, campaigns_on, close_unfinished, replayed, started
+from labwright.engine.recovery import campaigns_on, close_unfinished, replayed, started
 from labwright.journal import Journal, instruments_words, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
+from labwright.model.instruments import HERE
 from labwright.model.protocol import ProtocolSpec
 
 CLEAR = "clear"

@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from labwright.model.base import Frozen
 from labwright.model.campaign import CampaignState, Earlier, StopAdvice, Suggestion, Veto
+from labwright.model.instruments import HERE, REAL
 from labwright.model.material import Part, Used
 from labwright.model.protocol import Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
@@ -66,7 +67,7 @@ class Started(Frozen):
     @property
     def deck(self) -> str:
         """Which instruments, also of a campaign that was started before the journal named them."""
-        return self.instruments or ("here" if self.simulated else "real")
+        return self.instruments or (HERE if self.simulated else REAL)
 
 
 class Resumed(Frozen):

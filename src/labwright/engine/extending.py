@@ -15,13 +15,14 @@ from labwright.engine.filling import left_at
 from labwright.engine.inventory import DeckCount
 from labwright.engine.lab import LabCore
 from labwright.engine.lifecycle import refuse_doubtful_deck
-from labwright.engine.recovery import HERE, alone, decided_now
+from labwright.engine.recovery import alone, decided_now
 from labwright.engine.sufficing import check_candidates, check_material
 from labwright.journal import Journal, instruments_words
 from labwright.journal.asking import Steered, ask_controller, refuse_other_deck, refuse_unnamed, steer
 from labwright.journal.reading import choose
 from labwright.lab import LabFolder
 from labwright.model.errors import RefusedError
+from labwright.model.instruments import HERE
 from labwright.model.states import OVER
 
 

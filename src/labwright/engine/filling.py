@@ -11,9 +11,9 @@ from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Stocked
 from labwright.engine.inventory import DeckCount, deck_count, from_files, lots_of
 from labwright.engine.material import Material
-from labwright.engine.recovery import HERE
 from labwright.journal import Journal, schema
 from labwright.lab import Lab
+from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
 
 

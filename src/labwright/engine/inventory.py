@@ -15,6 +15,7 @@ from labwright.engine.lab import LabCore
 from labwright.engine.material import Lot
 from labwright.engine.reservations import Reservation
 from labwright.journal import Journal, instruments_words, schema
+from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
 from labwright.model.material import Used, nanolitres
 from labwright.model.protocol import Prepared, ProtocolSpec
@@ -82,7 +83,8 @@ def restore_material(journal: Journal, lab: LabCore) -> None:
         order = {name: number for number, name in enumerate(material.holds)}  # as it was filled
         holds = sorted(count.holds.items(), key=lambda one: order.get(one[0], len(order)))
         material.holds = dict(holds)
-        lab.work.preparations = {one.protocol: one for one in count.prepared}
+    if count is not None or lab.instruments != HERE:  # which are new, and no fill of them says so
+        lab.work.preparations = {one.protocol: one for one in _prepared(journal, lab.instruments)}
     table = schema.reservation
     for row in journal.rows(table, table.c.instruments == lab.instruments):
         resource, owner, label = row["resource"], row["campaign"], row["label"]

@@ -13,11 +13,12 @@ from labwright.engine.campaign import load_campaign
 from labwright.engine.deck import DeckQuestion, deck_question, moves_containers, newer_on_deck, takes_containers
 from labwright.engine.events import Started
 from labwright.engine.latch import refuse_while_latched
-from labwright.engine.recovery import HERE, alone, campaigns_on, close_unfinished, started, unfinished, unfinished_on
+from labwright.engine.recovery import alone, campaigns_on, close_unfinished, started, unfinished, unfinished_on
 from labwright.journal import Journal, instruments_words, place_option
 from labwright.journal.asking import ask_controller, refuse_other_deck
 from labwright.lab import LabFolder
 from labwright.model.errors import RefusedError
+from labwright.model.instruments import HERE
 from labwright.model.protocol import ProtocolSpec
 
 GONE = "its simulated instruments ended with their process"

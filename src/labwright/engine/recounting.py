@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from labwright.engine.events import ENGINE, Recounted
 from labwright.engine.inventory import deck_count, recount_of
 from labwright.engine.lab import LabCore
-from labwright.engine.recovery import HERE, rebuilt_lab, used_so_far
+from labwright.engine.recovery import rebuilt_lab, used_so_far
 from labwright.engine.tables import take_changes
 from labwright.engine.work import IllegalEventError
 from labwright.journal import Journal, NewEvent, StepJournal, instruments_words, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
+from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
 from labwright.model.material import Used
 from labwright.model.states import OVER

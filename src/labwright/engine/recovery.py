@@ -34,11 +34,9 @@ from labwright.journal.schema import step as step_table
 from labwright.journal.schema import trial as trial_table
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, JournalError, unknown
+from labwright.model.instruments import HERE
 from labwright.model.material import Used
 from labwright.model.states import OVER
-
-HERE = "here"
-"""Instruments simulated in the controller's own process: they have ended with it, and their deck with them."""
 
 _log = logging.getLogger(__name__)
 

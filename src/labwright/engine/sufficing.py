@@ -10,6 +10,7 @@ from labwright.journal import instruments_words
 from labwright.lab import LabFolder
 from labwright.model.errors import ConfigError, LabwrightError, RefusedError, unknown
 from labwright.model.figures import figure
+from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
 from labwright.model.material import NL_PER_ML
 from labwright.model.spec import CampaignSpec
@@ -116,7 +117,7 @@ def _where(count: DeckCount | None) -> str:
 
 
 def _refill(count: DeckCount | None) -> str:
-    if count is not None and count.instruments == "here":
+    if count is not None and count.instruments == HERE:
         return "Open the lab again: what is simulated in this process comes back full"
     return (
         "What was refilled has to be counted: labwright inventory recount STOCK=ML POSITION=CONTAINER --by NAME "

@@ -12,6 +12,7 @@ from labwright.journal.journal import Journal
 from labwright.journal.latch import instruments_words, place_option
 from labwright.journal.reading import Controller, choose, controller, is_paused
 from labwright.model.errors import ConfigError, JournalError, RefusedError
+from labwright.model.instruments import HERE
 from labwright.model.states import OVER
 
 DEADLINE_S = 30.0
@@ -240,7 +241,7 @@ def refuse_other_deck(journal: Journal, instruments: str) -> None:
     """
     here = deck_of(journal)
     if here != instruments:
-        how = " (--simulated)" if here == "here" else ""
+        how = " (--simulated)" if here == HERE else ""
         raise RefusedError(
             f"the controller ({controller(journal).who}) runs on {instruments_words(here)}, not on "
             f"{instruments_words(instruments)}; hand it campaigns for those{how}, or end it first"

@@ -15,6 +15,7 @@ from labwright.journal import schema
 from labwright.journal.journal import Journal, journal_file
 from labwright.journal.writer import Work
 from labwright.model.errors import RefusedError
+from labwright.model.instruments import HERE, REAL
 from labwright.model.latch import WHOLE_LAB, LatchScope
 
 _STOPS_A_CAMPAIGN = ("lab", "campaign")
@@ -142,7 +143,7 @@ def waiting_words(journal: Journal, latch: Latch) -> str:
 
 def instruments_words(instruments: str) -> str:
     """Which instruments, for a person."""
-    named = {"real": "the real instruments", "here": "the simulated instruments of this journal"}
+    named = {REAL: "the real instruments", HERE: "the simulated instruments of this journal"}
     return named.get(instruments, f"the simulated instruments of {instruments}")
 
 

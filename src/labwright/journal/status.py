@@ -15,13 +15,11 @@ from labwright.journal.journal import Journal
 from labwright.journal.latch import Latch, open_latches
 from labwright.journal.reading import is_paused, questions_of
 from labwright.journal.waiting import StepWait, asked_planner, step_waits, waits_of
+from labwright.model.instruments import HERE
 from labwright.model.states import OVER
 
 PACE_EVENTS = 200
 """So many of the newest events tell how fast a simulated lab's clock runs."""
-
-HERE = "here"
-"""Instruments simulated in the controller's own process: they have ended with it, and their deck with them."""
 
 FASTEST = 150.0
 """A scaled clock runs at most 100 times as fast as the wall's; what is faster is stepped, and jumps."""

@@ -15,6 +15,7 @@ from labwright.lab.classes import in_words, resolve
 from labwright.lab.folder import LabFolder
 from labwright.lab.together import tell_all
 from labwright.model.errors import CommunicationError, ConfigError, DeviceError, UnreachableError, UnsafeError
+from labwright.model.instruments import HERE, REAL
 from labwright.model.lab import DeviceSpec
 from labwright.model.ports import MqttAddress, PortAddress
 
@@ -42,7 +43,7 @@ class Lab:
         simulated: bool = False,
         instruments: str = "",
     ) -> None:
-        self.instruments = instruments or ("here" if simulated else "real")
+        self.instruments = instruments or (HERE if simulated else REAL)
         self.folder = folder
         self.model = folder.model
         self.clock = clock
