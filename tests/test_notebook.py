@@ -71,10 +71,15 @@ def test_databroker_reads_them(lab: OpenLab, result: CampaignResult) -> None:
         assert (names[0], names[-1]) == ("start", "stop")
 
 
-def test_a_second_campaign_on_a_lab_gets_only_what_the_first_has_left(lab: OpenLab, result: CampaignResult) -> None:
+def test_a_second_campaign_on_a_lab_gets_only_what_the_first_has_left(
+    lab: OpenLab, result: CampaignResult, tmp_path: Path
+) -> None:
     by = rf"is used up by {result.end.campaign}/cell_calibration"
+    anew = tmp_path / "anew.yaml"
+    anew.write_text((ROOT / "lab_config" / "campaigns" / "conductivity.yaml").read_text() + "\nprepare_anew: true\n")
     with pytest.raises(RefusedError, match=rf"position standard_weak holds \(KCl_0_01\) {by}; .* comes back full"):
-        lab.campaign("conductivity", budget=1)
+        lab.campaign(str(anew), budget=1)
+    assert lab.campaign("conductivity", budget=1).spec.budget == 1, "its calibration still holds"
 
 
 def test_a_closed_lab_says_so(tmp_path: Path) -> None:

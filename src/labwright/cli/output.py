@@ -27,18 +27,18 @@ class _Console(Console):
 console = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
-def emit(value: Any) -> None:
-    """One JSON object on a line of stdout."""
+def emit(*values: Any) -> None:
+    """JSON objects on stdout, each on a line of its own."""
     # SQLAlchemy's names of columns are strings of a kind of their own.
     option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-    sys.stdout.write(orjson.dumps(value, option=option).decode() + "\n")
+    sys.stdout.write("".join(orjson.dumps(value, option=option).decode() + "\n" for value in values))
     sys.stdout.flush()
 
 
-def emitted(value: Any) -> bool:
+def emitted(*values: Any) -> bool:
     """As `emit`, for what continues without a reader; False once the process that read our output has ended."""
     try:
-        emit(value)
+        emit(*values)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
         return False

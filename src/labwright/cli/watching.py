@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -29,6 +31,9 @@ LOOK_S = 0.25
 
 CONTROLLER_S = 2.0
 """Seconds between two looks whether a controller runs."""
+
+AT_ONCE = 1000
+"""Events that are written to a program together."""
 
 NOTES = 5
 
@@ -76,17 +81,22 @@ def _streamed(journal: Journal, campaign: str) -> int:
     try:
         while True:
             (row,) = journal.rows(schema.campaign, schema.campaign.c.id == campaign)  # before its last events
-            for logged in journal.events(campaign, last):
-                last = logged.id
-                times = {"lab_time_s": logged.lab_time_s, "wall_time_s": logged.wall_time_s}
-                here = {"id": logged.id, "campaign": campaign, "epoch": logged.epoch}
-                if not emitted({**logged.payload, **here, **times}):
+            events = journal.events(campaign, last)
+            while some := list(itertools.islice(events, AT_ONCE)):
+                last = some[-1].id
+                if not emitted(*map(_fields, some)):
                     return 1  # the reader of our output has ended
             if row["state"] in OVER:
                 return EXIT[row["state"]]
             time.sleep(LOOK_S)
     except KeyboardInterrupt:
         return _left()
+
+
+def _fields(logged: LoggedEvent) -> dict[str, Any]:
+    """An event for a program."""
+    times = {"lab_time_s": logged.lab_time_s, "wall_time_s": logged.wall_time_s}
+    return {**logged.payload, "id": logged.id, "campaign": logged.campaign, "epoch": logged.epoch, **times}
 
 
 def _followed(journal: Journal, campaign: str, view: View) -> Iterator[tuple[LoggedEvent | None, CampaignCore]]:
