@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
@@ -17,8 +17,10 @@ from labwright.journal import schema
 from labwright.journal.journal import Journal, LoggedEvent
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import when
-from labwright.model.space import Space
 from labwright.model.states import OVER
+
+if TYPE_CHECKING:
+    from labwright.model.space import Space
 
 FOLLOWED_S = 0.1
 """Wall seconds between two looks for new events."""
@@ -119,6 +121,8 @@ def space_of(journal: Journal, name: str) -> Space:
     Raises:
         ConfigError: there is no such campaign.
     """
+    from labwright.model.space import Space  # takes longer than most of what is asked here
+
     return Space.model_validate(spec_of(journal, str(choose(journal, name)["id"]))["space"])
 
 
