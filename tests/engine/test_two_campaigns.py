@@ -493,3 +493,35 @@ def said_of(journal: Journal, question: str, answer: str) -> Any:
 def resources(controller: LabController) -> list[str]:
     """What is taken, as the controller knows."""
     return sorted(controller.core.reservations.taken)
+
+
+def test_who_waits_for_a_sample_that_a_person_is_asked_about_is_not_silent(folder: LabFolder, tmp_path: Path) -> None:
+    """However long the person takes: only a lab in which nothing can happen any more is stopped."""
+    clock = SteppedClock()
+    patience: list[float | None] = []
+    with (
+        SimulatedLab(folder.model, clock, resolve, seed=1, scatter=False) as twin,
+        Lab(folder, clock, twin.addresses, simulated=True) as lab,
+        Journal(journal_file(tmp_path)) as journal,
+    ):
+        controller = LabController(lab, journal, tmp_path, by="Kim")
+
+        def watch(event: Event, core: CampaignCore) -> None:
+            if begins(event, "0001/measure") and not patience:
+                twin.fault("lcr", "open_cable")
+
+        def over() -> bool:
+            for question in list(controller.core.work.questions.open.values()):
+                waits = [name for name in controller.hosted if controller.core.dispatcher.waits(name)]
+                if waits and question.owner not in waits and not controller.under_way.steps():
+                    patience.append(controller.patience_s())
+                    twin.clear_faults()
+                    payload = {"question": question.id, "answer": "again"}
+                    journal.command(question.owner, "answer", payload, by="Kim", because="plugged in")
+            return controller.all_over
+
+        controller.on_event = watch
+        names = [controller.start(one) for one in (sobol(folder, budget=1), gp(folder, budget=1))]
+        controller.run(over)
+        assert patience == [None]
+        assert [controller.ends[name].state for name in names] == ["completed", "completed"]

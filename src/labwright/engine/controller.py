@@ -378,8 +378,16 @@ class LabController:
             return False  # set-points are restored, each within its own time
         if self._runs(name) or core.asking:
             return True
-        # Whom it waits for is watched itself.
-        return not (core.questions or core.awaits is not None or self.core.dispatcher.waits(name))
+        if core.questions or self._waits_for_reset(name):
+            return False
+        waits = core.awaits is not None or self.core.dispatcher.waits(name)
+        return not (waits and any(map(self._others_wait_for, self._live)))
+
+    def _others_wait_for(self, name: str) -> bool:
+        """Whether a campaign comes on, or a person or a planner is asked about it: who waits for it is not silent."""
+        core = self.core.campaign(name)
+        held = core.paused or core.questions or not self.hosted[name].going or self._waits_for_reset(name)
+        return bool(held or core.asking or self._runs(name))
 
     def _runs(self, name: str) -> bool:
         """Whether a station works on a sample of a campaign."""
