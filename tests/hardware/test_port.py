@@ -20,6 +20,7 @@ import pytest
 from labwright.clock import LabClock
 from labwright.hardware import Lines, Port, open_port
 from labwright.hardware.descriptors import in_use
+from labwright.hardware.transport import VisaTransport
 from labwright.model.errors import BadReplyError, CommunicationError, StoppedError
 from labwright.model.ports import PortAddress, SerialAddress, TcpAddress, VisaAddress
 from labwright.simulation import SimHost, SimInstrument, World
@@ -456,3 +457,16 @@ def test_a_line_that_was_cut_says_nothing_more_not_even_a_halt(line: tuple[Port,
         with pytest.raises(CommunicationError, match="the line was cut"):
             port.exchange("b?", LINES, expecting("b?"), idempotent=True, urgent=urgent)
     assert echo.heard == ["a?"]
+
+
+@pytest.mark.parametrize("wire", ["visa", "visa serial"])
+def test_a_command_has_its_own_time_however_little_the_last_read_had_left(wire: str) -> None:
+    with answering(wire, b"VALUE?\n") as address:
+        transport = VisaTransport(address)  # type: ignore[arg-type]
+        try:
+            transport.drain()
+            transport.read(time.monotonic())  # its time is over: a millisecond is the least that VISA knows
+            transport.write(b"value?\n")
+            assert transport._resource.timeout == 200
+        finally:
+            transport.close()

@@ -232,10 +232,12 @@ class VisaTransport:
         self._session = library.sessions[self._resource.session]
         self._is_serial = address.resource.upper().startswith("ASRL")
         self._reply_is_due = False
+        self._write_ms = max(1, math.ceil(1000 * address.timeout_s))
 
     def write(self, data: bytes) -> None:
         """Send all of `data`."""
         with self._as_line_errors():
+            self._resource.timeout = self._write_ms  # not what the last read had left of its time
             self._resource.write_raw(data)
 
     def read(self, deadline: float) -> bytes:
