@@ -142,7 +142,7 @@ def test_a_process_dies_before_the_event_and_right_after_it(lab: Path, tmp_path:
             until(lambda: states(tmp_path)[campaign] == "completed")
         with Journal(journal_file(tmp_path)) as journal:
             payload = {"campaign": campaign, "budget": 2}
-            number = journal.command("", "extend", payload, by="Ann", because="nobody hears it")
+            number = journal.command("", "extend", payload, by="Ann", because="no controller hears it")
         with serving(lab, tmp_path, *on) as controller:
             with Journal.reading(journal_file(tmp_path)) as journal:
                 until(lambda: journal.answer_to(number) is not None)

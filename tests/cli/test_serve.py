@@ -31,7 +31,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serving(lab: Path, data: Path, *words: str | Path) -> Iterator[Started]:
     """A controller that takes campaigns."""
     on = words or ("--simulated", "--speed", "100")
-    controller = start("serve", "--lab", lab, "--data", data, "--no-store", *on)
+    controller = start("serve", lab, "--data", data, "--no-store", *on)
     try:
         until(lambda: controlled(data))
         yield controller
@@ -76,6 +76,9 @@ def test_campaigns_are_handed_to_a_controller_that_runs(lab: Path, tmp_path: Pat
     assert refused.returncode == 5
     assert "no controller runs on" in refused.stderr
     assert "labwright serve" in refused.stderr
+    twice = labwright("serve", lab, "--lab", lab, "--data", tmp_path, "--simulated")
+    assert twice.returncode == 2
+    assert "name the lab once" in twice.stderr
     with serving(lab, tmp_path) as controller:
         first = submitted(lab, tmp_path, 2)
         watched = labwright(

@@ -378,7 +378,7 @@ def test_one_that_ends_early_and_badly_lets_the_other_go_on(
 
 
 def test_a_stopped_ones_sample_in_the_way_ends_an_unattended_one_in_words(folder: LabFolder, tmp_path: Path) -> None:
-    """Nobody may be asked to take it out: that question ends the one whose sample waits, and says what to take out."""
+    """No person may be asked to take it out: that question ends the one whose sample waits, and says what to do."""
     person, names = Person(), list[str]()
 
     def react(name: str, event: Event, controller: LabController, twin: SimulatedLab) -> None:

@@ -18,7 +18,7 @@ from labwright.engine.filling import left_on
 from labwright.engine.lifecycle import refuse_doubtful_deck
 from labwright.journal import Journal, instruments_words
 from labwright.lab import Lab
-from labwright.model.errors import ConfigError, LabwrightError, RefusedError, unknown
+from labwright.model.errors import LabwrightError, RefusedError
 
 Found = TypeVar("Found")
 
@@ -82,8 +82,7 @@ def asked_of_deck(lab: Lab, journal: Journal, event: DeckChecked, running: Colle
             f"{question.campaign} was interrupted and could still be resumed; end the controller first, then answer "
             "the question, which gives the campaign up"
         )
-    if event.answer not in question.choices:
-        raise ConfigError(unknown(f"answer to {question.id}", event.answer, list(question.choices)))
+    question.check(event.answer)
     return question
 
 

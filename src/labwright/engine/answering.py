@@ -55,8 +55,7 @@ def answer_open(journal: Journal, question: str, answer: str, *, by: str, becaus
     asked = _open_question(journal, question)
     if (deck := _decks(journal).get(question)) is not None:
         if journal.controlled() and deck_of(journal) == deck.instruments:  # it knows what is left there, and forgets it
-            if answer not in deck.choices:
-                raise ConfigError(unknown(f"answer to {question}", answer, list(deck.choices)))
+            deck.check(answer)
             ask_controller(journal, "check_deck", {"question": question, "answer": answer}, by=by, because=because)
         else:
             answer_deck(journal, deck, answer, by=by, because=because)

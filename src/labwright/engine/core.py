@@ -371,7 +371,9 @@ class CampaignCore:
     @property
     def wants_prepared(self) -> ProtocolSpec | None:
         """The preparation that comes next, if another campaign may have made it; None if there is none."""
-        if self.paused or self.phase != "running" or self.live or not self._to_prepare or self.engine == 1:
+        if self.paused or self.phase != "running" or self.resting or self.engine == 1:
+            return None
+        if self.live or not self._to_prepare:
             return None
         protocol = self._protocol(self._to_prepare[0])
         return protocol if protocol.valid_s and not self.spec.prepare_anew else None

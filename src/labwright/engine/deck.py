@@ -121,6 +121,15 @@ class DeckQuestion:
             means += f"; {self.campaign} is given up and cannot be resumed"
         return {CLEAR: means}
 
+    def check(self, answer: str) -> None:
+        """Refuse what is no answer.
+
+        Raises:
+            ConfigError: with the answers that there are.
+        """
+        if answer not in self.choices:
+            raise ConfigError(unknown(f"answer to {self.id}", answer, list(self.choices)))
+
     def row(self, answered: DeckChecked | None = None) -> dict[str, Any]:
         """As the table of questions has it."""
         return {
@@ -238,8 +247,7 @@ def answer_deck(journal: Journal, question: DeckQuestion, answer: str, *, by: st
         RefusedError: another person has answered meanwhile, or the campaign has been resumed.
         JournalError: the journal refuses.
     """
-    if answer not in question.choices:
-        raise ConfigError(unknown(f"answer to {question.id}", answer, list(question.choices)))
+    question.check(answer)
     if question.interrupted:
         journal.claim()  # no controller may resume it meanwhile
         still = deck_question(journal, question.instruments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -33,7 +34,7 @@ class DeckCount:
         adopted: where the numbers are from, if no controller has recorded them yet; empty otherwise.
         prepared: preparations whose results campaigns share.
         preparing: names of protocols with which a campaign makes such a preparation just now.
-        now_s: lab time at which it is asked.
+        now_s: lab time at which it is asked; where no controller runs, that at which one would start.
     """
 
     instruments: str
@@ -43,7 +44,7 @@ class DeckCount:
     adopted: str = ""
     prepared: tuple[Prepared, ...] = ()
     preparing: Collection[str] = ()
-    now_s: float = 0.0
+    now_s: float = field(default_factory=time.time)
 
     def need_not_make(self, protocol: ProtocolSpec, lab_sha256: str) -> bool:
         """Whether a campaign that starts now need not make this preparation: another has, or is making it."""
@@ -83,8 +84,10 @@ def restore_material(journal: Journal, lab: LabCore) -> None:
         order = {name: number for number, name in enumerate(material.holds)}  # as it was filled
         holds = sorted(count.holds.items(), key=lambda one: order.get(one[0], len(order)))
         material.holds = dict(holds)
-    if count is not None or lab.instruments != HERE:  # which are new, and no fill of them says so
-        lab.work.preparations = {one.protocol: one for one in _prepared(journal, lab.instruments)}
+    prepared = count.prepared if count is not None else ()
+    if count is None and lab.instruments != HERE:  # which are new, and no fill of them says so
+        prepared = _prepared(journal, lab.instruments)
+    lab.work.preparations = {one.protocol: one for one in prepared}
     table = schema.reservation
     for row in journal.rows(table, table.c.instruments == lab.instruments):
         resource, owner, label = row["resource"], row["campaign"], row["label"]
