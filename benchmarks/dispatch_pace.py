@@ -16,7 +16,7 @@ from labwright.engine.dispatch import Dispatcher
 from labwright.engine.events import Event, Removal, RunStep, Started, StepEnded, Suggested
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion
-from labwright.model.protocol import ProtocolSpec, ResultSpec, StepOutcome, StepSpec
+from labwright.model.protocol import NumberResult, ProtocolSpec, StepOutcome, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
 
@@ -55,7 +55,7 @@ def way(number: int, *, crossing: bool) -> ProtocolSpec:
         station = f"station_{chance.randrange(12)}"
         steps.append(StepSpec(name=f"work_{index}", station=station, needs=(f"move_{index}",), expected_s=1))
     steps.append(StepSpec(name="out", station="arm_0", needs=(steps[-1].name,), expected_s=1, leaves=True))
-    results = (ResultSpec(name="y", unit="1"),)
+    results = (NumberResult(name="y", unit="1"),)
     return ProtocolSpec(name="p", version="1", title="P", parameters=(), results=results, steps=tuple(steps))
 
 

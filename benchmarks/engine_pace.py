@@ -39,7 +39,7 @@ LAB = "name: noop\ntitle: Nothing to do\nports: {}\ndevices: {}\nstations:\n" + 
 PROTOCOL = '''
 """Steps that do nothing."""
 
-from labwright.model.protocol import ParameterSpec, ResultSpec, StepSpec
+from labwright.model.protocol import NumberParameter, NumberResult, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext
 
 
@@ -48,8 +48,8 @@ class Noop(LabProtocol):
 
     name = "noop"
     title = "Nothing"
-    parameters = (ParameterSpec(name="x", unit="1", low=0, high=1),)
-    results = (ResultSpec(name="y", unit="1"),)
+    parameters = (NumberParameter(name="x", unit="1", low=0, high=1),)
+    results = (NumberResult(name="y", unit="1"),)
     steps = tuple(
         StepSpec(name=f"step{n}", station=f"s{n}", needs=(f"step{n - 1}",) if n else (), expected_s=1)
         for n in range(10)

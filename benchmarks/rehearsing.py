@@ -29,7 +29,7 @@ LAB = "name: rehearsed\ntitle: Nothing but time\nports: {}\ndevices: {}\nstation
 PROTOCOL = f'''
 """Steps that only take time."""
 
-from labwright.model.protocol import ParameterSpec, ResultSpec, StepSpec
+from labwright.model.protocol import NumberParameter, NumberResult, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext
 
 
@@ -38,8 +38,8 @@ class Pass(LabProtocol):
 
     name = "pass_time"
     title = "Nothing"
-    parameters = tuple(ParameterSpec(name=name, unit="1", low=0, high=1) for name in ("x", "z"))
-    results = (ResultSpec(name="y", unit="1"),)
+    parameters = tuple(NumberParameter(name=name, unit="1", low=0, high=1) for name in ("x", "z"))
+    results = (NumberResult(name="y", unit="1"),)
     steps = tuple(
         StepSpec(name=f"step{{n}}", station=f"s{{n}}", needs=(f"step{{n - 1}}",) if n else (), expected_s=60)
         for n in range({STATIONS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-from labwright.model.protocol import ResultSpec, StepSpec
+from labwright.model.protocol import NumberResult, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext, physical, wait_s
 from protocols.calibration import StandardReading, calibrate
 from protocols.electrolyte_conductivity import sweep
@@ -30,7 +30,7 @@ class CellCalibrationProtocol(LabProtocol):
     uses_up: ClassVar[tuple[str, ...]] = ("standard_weak", "standard_strong")
     # The cell stays as it is for a day; if it was taken out, calibrate again (prepare_anew in the campaign's file).
     valid_s: ClassVar[float] = 86400.0
-    results = (ResultSpec(name="cell_constant", unit="1/cm"), ResultSpec(name="series_resistance", unit="Ohm"))
+    results = (NumberResult(name="cell_constant", unit="1/cm"), NumberResult(name="series_resistance", unit="Ohm"))
     steps = (
         StepSpec(name="warm", station="stirring", expected_s=500, on_failure="ask"),
         # From here to its end: another campaign may be there, with samples on their way to the cell.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labwright.model.errors import DeviceError
-from labwright.model.protocol import ParameterSpec, ResultSpec, StepSpec
+from labwright.model.protocol import NumberParameter, NumberResult, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext, observe, physical, wait_s
 from protocols.calibration import CellCalibration
 from protocols.formulation import STOCKS, Composition, composition_of, solve_volumes
@@ -37,16 +37,18 @@ class ElectrolyteConductivity(LabProtocol):
     title = "Conductivity of LiPF6 in EC:DMC:EMC"
     container = "vial"
     parameters = (
-        ParameterSpec(name="molality", unit="mol/kg", low=0.05, high=2.0, description="LiPF6 per kg of solvent"),
-        ParameterSpec(name="ec_fraction", unit="1", low=0.3, high=0.5, description="EC by mass in the solvent"),
-        ParameterSpec(name="dmc_share", unit="1", low=0.0, high=1.0, description="DMC by mass in what is not EC"),
-        ParameterSpec(name="temperature", unit="degC", low=25.0, high=60.0, description="of the measurement"),
+        NumberParameter(name="molality", unit="mol/kg", low=0.05, high=2.0, description="LiPF6 per kg of solvent"),
+        NumberParameter(name="ec_fraction", unit="1", low=0.3, high=0.5, description="EC by mass in the solvent"),
+        NumberParameter(name="dmc_share", unit="1", low=0.0, high=1.0, description="DMC by mass in what is not EC"),
+        NumberParameter(name="temperature", unit="degC", low=25.0, high=60.0, description="of the measurement"),
     )
     results = (
-        ResultSpec(name="conductivity", unit="mS/cm"),
-        ResultSpec(name="conductivity_sem", unit="mS/cm"),
-        ResultSpec(name="cell_temperature", unit="degC"),
-        ResultSpec(name="mass", unit="g"),
+        NumberResult(name="conductivity", unit="mS/cm", uncertainty="conductivity_sem"),
+        NumberResult(name="cell_temperature", unit="degC"),
+        NumberResult(name="mass", unit="g"),
+        NumberResult(name="weighed_molality", unit="mol/kg", uncertainty="molality_sd", measures="molality"),
+        NumberResult(name="weighed_ec_fraction", unit="1", measures="ec_fraction"),
+        NumberResult(name="weighed_dmc_share", unit="1", measures="dmc_share"),
     )
     steps = (
         StepSpec(
@@ -137,7 +139,7 @@ class ElectrolyteConductivity(LabProtocol):
             "masses_g": masses_g,
             "volumes_ul": poured_ul,
             "mass": sum(masses_g.values()),
-            "measured_params": made.as_params(),
+            **{f"weighed_{name}": value for name, value in made.as_params().items()},
             "molality_sd": made.molality_sd,
         }
 

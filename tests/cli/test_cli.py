@@ -183,8 +183,8 @@ def test_a_campaign_that_does_not_fit_its_protocol_is_refused(copied_lab: Path) 
     assert "4 mistakes found" in done.stderr
     for words in (
         "molality is in 'mol/kg', not in 'mol/l'",
-        "-0.1 is outside the protocol's",
-        "500 is outside the protocol's",
+        "ec_fraction = -0.1 is outside 0.3 to 0.5, as electrolyte_conductivity declares it",
+        "temperature = 500 degC is outside 25 to 60 degC, as electrolyte_conductivity declares it",
         "conductivity is in 'mS/cm', not in 'S/m'",
     ):
         assert words in done.stderr
@@ -399,8 +399,8 @@ def test_mistakes_in_the_labs_code_are_told_with_their_place(new_lab: Path, tmp_
         (protocol, "low=20, high=90", "low=90, high=20", r"low 90 is not below high 20"),
         (
             protocol,
-            'ResultSpec(name="glow"',
-            'ResultSpec(name="temperature"',
+            'NumberResult(name="glow"',
+            'NumberResult(name="temperature"',
             r"protocols/warm_up\.py:\d+: parameter 'temperature' is also the column of the result 'temperature'",
         ),
         (protocol, 'title = "Warm up and measure"', "", r"AttributeError: .*no attribute 'title'"),
@@ -436,7 +436,7 @@ def test_a_mistake_in_the_lab_hides_none_in_its_campaigns(new_lab: Path, tmp_pat
     )
 
 
-def test_a_category_in_a_campaign_is_refused_with_what_else_to_do(new_lab: Path, tmp_path: Path) -> None:
+def test_a_category_over_a_number_is_refused_with_what_else_to_do(new_lab: Path, tmp_path: Path) -> None:
     lab = tmp_path / "wrong"
     shutil.copytree(new_lab, lab, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
     campaign = lab / "lab_config" / "campaigns" / "first.yaml"
@@ -445,7 +445,7 @@ def test_a_category_in_a_campaign_is_refused_with_what_else_to_do(new_lab: Path,
     campaign.write_text(campaign.read_text().replace(line, level))
     done = labwright("check", cwd=lab)
     assert done.returncode == 3
-    assert "list the values as type ordinal, or plan without a protocol (labwright.optimise)" in done.stderr
+    assert "temperature is a number; use type real, integer or ordinal, as warm_up declares it" in done.stderr
 
 
 def test_wrong_usage_ends_with_2() -> None:

@@ -14,7 +14,7 @@ from labwright.cli.replaying import replay_campaign
 from labwright.engine.events import Event, Started, Suggested, decisions
 from labwright.journal import Journal, NewEvent
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion
-from labwright.model.protocol import ParameterSpec, ProtocolSpec, ResultSpec, StepSpec
+from labwright.model.protocol import NumberParameter, NumberResult, ProtocolSpec, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
 from tests.engine.alone import Alone
@@ -27,8 +27,8 @@ def first_events(journal: Journal, campaign: str = "first-20260101-000000-0001")
         name="warm_up",
         version="1",
         title="Warm up",
-        parameters=(ParameterSpec(name="temperature", unit="degC", low=20, high=90),),
-        results=(ResultSpec(name="glow", unit="1"),),
+        parameters=(NumberParameter(name="temperature", unit="degC", low=20, high=90),),
+        results=(NumberResult(name="glow", unit="1"),),
         steps=(StepSpec(name="warm", station="heating", expected_s=300),),
     )
     spec = CampaignSpec(

@@ -21,7 +21,7 @@ from labwright.engine.events import (
     Suggested,
 )
 from labwright.model.campaign import FailKind, Objective, PlannerSpec, Suggestion
-from labwright.model.protocol import ParameterSpec, ProtocolSpec, ResultSpec, StepOutcome, StepSpec
+from labwright.model.protocol import NumberParameter, NumberResult, ProtocolSpec, StepOutcome, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec, StopRule
 from tests.engine.alone import Alone
@@ -30,8 +30,8 @@ PROTOCOL = ProtocolSpec(
     name="p",
     version="1",
     title="P",
-    parameters=(ParameterSpec(name="x", unit="1", low=0, high=1),),
-    results=(ResultSpec(name="y", unit="1"),),
+    parameters=(NumberParameter(name="x", unit="1", low=0, high=1),),
+    results=(NumberResult(name="y", unit="1", uncertainty="y_sem"),),
     steps=(
         StepSpec(name="mix", station="a", expected_s=1),
         StepSpec(name="rinse", station="b", expected_s=1),

@@ -17,7 +17,7 @@ from labwright.engine.events import Answered, DeckChecked, Resumed, SampleStopAs
 from labwright.engine.snapshots import dumped
 from labwright.lab import read_lab
 from labwright.model.errors import ConfigError
-from labwright.model.protocol import ProtocolSpec, ResultSpec, StepSpec
+from labwright.model.protocol import NumberResult, ProtocolSpec, StepSpec
 from labwright.stations import LabProtocol
 from labwright.stations.catalogue import make_protocol
 from tests.engine.test_lab_machine import SHARED, ManyCampaigns, own_view, protocols, started
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 def way(*steps: StepSpec) -> ProtocolSpec:
     """A protocol of these steps, one after the other."""
     chained = [steps[0], *(b.model_copy(update={"needs": (a.name,)}) for a, b in itertools.pairwise(steps))]
-    results = (ResultSpec(name="y", unit="1"),)
+    results = (NumberResult(name="y", unit="1"),)
     return ProtocolSpec(name="p", version="1", title="P", parameters=(), results=results, steps=tuple(chained))
 
 
@@ -121,7 +121,7 @@ def test_where_all_go_one_way_no_step_begins_later_than_by_first_come(parallel: 
 
 
 def _finding(protocol: ProtocolSpec) -> ProtocolSpec:
-    return protocol.model_copy(update={"results": (ResultSpec(name="y", unit="1"),)})
+    return protocol.model_copy(update={"results": (NumberResult(name="y", unit="1"),)})
 
 
 def test_what_it_costs_that_the_hotplate_is_one_samples_at_a_time() -> None:

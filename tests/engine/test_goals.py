@@ -49,13 +49,13 @@ def test_trials_carry_all_outcomes_and_the_planner_sees_all_of_the_problem() -> 
         cost={"unit": "min", "base": 3, "per": {"x": 2}},
         fidelity={"parameter": "x", "target": 0.5},
     )
-    (ask,) = carry_out(core, core.handle(suggested(0.5)), y=1.0, y_sem=0.1, z=2.0, w=3.0, w_sem=0.3)
+    (ask,) = carry_out(core, core.handle(suggested(0.5)), y=1.0, y_sem=0.1, z=2.0, w=3.0)
     assert isinstance(ask, Ask)
     state = ask.state
     assert state.trials[0].outcomes == {
         "y": Outcome(mean=1, sem=0.1),
         "z": Outcome(mean=2),
-        "w": Outcome(mean=3, sem=0.3),
+        "w": Outcome(mean=3),
     }
     assert state.trials[0].cost == 4.0
     assert [one.name for one in state.objectives] == ["y", "z"]

@@ -34,7 +34,7 @@ from labwright.engine.events import (
 )
 from labwright.engine.snapshots import dumped, loaded
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion, Trial
-from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOrder, StepOutcome, StepSpec, When
+from labwright.model.protocol import NumberResult, ProtocolSpec, Repeat, StepOrder, StepOutcome, StepSpec, When
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
 
@@ -69,7 +69,7 @@ def protocols(draw: st.DrawFn) -> ProtocolSpec:
     every = tuple(one.name for one in steps)
     always = draw(st.booleans())
     steps.append(StepSpec(name="out", station="arm", needs=every, expected_s=1, leaves=True, always=always))
-    results = (ResultSpec(name="y", unit="1"),)
+    results = (NumberResult(name="y", unit="1"),)
     return ProtocolSpec(name="p", version="1", title="P", parameters=(), results=results, steps=tuple(steps))
 
 
@@ -77,7 +77,7 @@ def preparation(valid_s: float) -> ProtocolSpec:
     """What brings the lab to where others can measure; campaigns share what it finds, if it holds for a while."""
     carry = StepSpec(name="carry", station="arm", expected_s=1, keeps=("b", "c"), on_failure="ask")
     measure = StepSpec(name="measure", station="meter", needs=("carry",), expected_s=1, on_failure="ask")
-    steps, results = (carry, measure), (ResultSpec(name="y", unit="1"),)
+    steps, results = (carry, measure), (NumberResult(name="y", unit="1"),)
     return ProtocolSpec(name="q", version="1", title="Q", parameters=(), results=results, steps=steps, valid_s=valid_s)
 
 

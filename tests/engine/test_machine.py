@@ -49,10 +49,10 @@ from labwright.model.campaign import (
 )
 from labwright.model.judging import covers
 from labwright.model.protocol import (
-    ParameterSpec,
+    NumberParameter,
+    NumberResult,
     ProtocolSpec,
     Repeat,
-    ResultSpec,
     StepOrder,
     StepOutcome,
     StepSpec,
@@ -66,8 +66,8 @@ PROTOCOL = ProtocolSpec(
     name="p",
     version="1",
     title="P",
-    parameters=(ParameterSpec(name="x", unit="1", low=0, high=1),),
-    results=(ResultSpec(name="y", unit="1"),),
+    parameters=(NumberParameter(name="x", unit="1", low=0, high=1),),
+    results=(NumberResult(name="y", unit="1"),),
     steps=(
         StepSpec(name="fetch", station="arm", expected_s=1, moves_to="bench", retries=1, on_failure="ask"),
         StepSpec(name="mix", station="bench", needs=("fetch",), expected_s=1, on_failure="ask"),

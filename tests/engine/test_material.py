@@ -31,7 +31,7 @@ from labwright.engine.tables import take_changes
 from labwright.engine.work import IllegalEventError
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion
 from labwright.model.material import Used
-from labwright.model.protocol import ProtocolSpec, ResultSpec, StepOutcome, StepSpec
+from labwright.model.protocol import NumberResult, ProtocolSpec, StepOutcome, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
 
@@ -42,7 +42,7 @@ MOVES = ProtocolSpec(
     version="1",
     title="P",
     parameters=(),
-    results=(ResultSpec(name="y", unit="1"),),
+    results=(NumberResult(name="y", unit="1"),),
     steps=(
         StepSpec(name="fetch", station="arm", expected_s=1, moves_to="balance"),
         StepSpec(name="measure", station="meter", needs=("fetch",), expected_s=1, on_failure="ask"),

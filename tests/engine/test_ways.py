@@ -33,7 +33,7 @@ from labwright.engine.events import (
 from labwright.engine.tables import take_changes
 from labwright.model.campaign import Suggestion, Trial, Veto
 from labwright.model.material import Part, Used
-from labwright.model.protocol import ProtocolSpec, Repeat, ResultSpec, StepOutcome, StepSpec, When
+from labwright.model.protocol import NumberResult, ProtocolSpec, Repeat, StepOutcome, StepSpec, When
 from labwright.model.spec import StopRule
 from labwright.model.states import IllegalTransitionError
 from tests.engine.alone import Alone
@@ -41,7 +41,7 @@ from tests.engine.test_machine import PREPARE, PROTOCOL, started
 
 
 def protocol(*steps: StepSpec, results: tuple[str, ...] = ()) -> ProtocolSpec:
-    promised = tuple(ResultSpec(name=name, unit="1") for name in results)
+    promised = tuple(NumberResult(name=name, unit="1") for name in results)
     return PROTOCOL.model_copy(update={"steps": steps, "results": promised})
 
 

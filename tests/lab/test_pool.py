@@ -66,7 +66,7 @@ def test_columns_in_any_order_with_or_without_a_mark(tmp_path: Path, start: byte
         ("0.25", "", "column 'share' is empty"),
         ("LiFSI", "", "candidates.csv:3:1: column 'salt' is empty"),
         ("0.25", "0,25", "candidates.csv:2:1: 6 cells under 5 columns"),
-        (".75", "1.75", "candidates.csv:3:1: share = 1.75 1 is outside 0 to 1 1"),
+        (".75", "1.75", "candidates.csv:3:1: share = 1.75 is outside 0 to 1"),
         (".75", ".85", "candidates.csv:3:1: 1*share +0.1*rinses <= 1.1 is exceeded by 0.05"),
         ("3.0", "3.5", "rinses = 3.5 is not a whole number"),
         ("3.5e2", "300", "oven = 300 degC is none of its values"),

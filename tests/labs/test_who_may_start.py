@@ -43,7 +43,7 @@ positions:
 import os
 
 from labwright.model.errors import DeviceError
-from labwright.model.protocol import ParameterSpec, ResultSpec, StepSpec
+from labwright.model.protocol import NumberParameter, NumberResult, StepSpec
 from labwright.stations import LabProtocol
 
 
@@ -53,8 +53,8 @@ class Weigh(LabProtocol):
     name = "weigh"
     title = "Weigh"
     container = "vial"
-    parameters = (ParameterSpec(name="x", unit="1", low=0, high=1),)
-    results = (ResultSpec(name="y", unit="1"),)
+    parameters = (NumberParameter(name="x", unit="1", low=0, high=1),)
+    results = (NumberResult(name="y", unit="1"),)
     steps = (
         StepSpec(name="to_balance", station="arm", expected_s=1, moves_to="balance"),
         StepSpec(name="dose", station="arm", needs=("to_balance",), expected_s=1),
@@ -85,8 +85,8 @@ class Think(LabProtocol):
 
     name = "think"
     title = "Think"
-    parameters = (ParameterSpec(name="x", unit="1", low=0, high=1),)
-    results = (ResultSpec(name="y", unit="1"),)
+    parameters = (NumberParameter(name="x", unit="1", low=0, high=1),)
+    results = (NumberResult(name="y", unit="1"),)
     steps = (StepSpec(name="think", station="arm", expected_s=1),)
 
     def think(self, context):

@@ -96,7 +96,7 @@ def test_of_an_infinite_space_what_was_made_is_written_and_others_beside_it(tmp_
     assert len(rows) == 9 + 20
     assert rows[8] == {"x": 3.005, "y0": 10.0, "z": 1.001}
     assert not [words for params in rows[9:] for words in state.space.violations(params)]
-    with pytest.raises(ConfigError, match=r"candidates.csv:10: x = 3.005 1 is outside -2 to 3 1"):
+    with pytest.raises(ConfigError, match=r"candidates.csv:10: x = 3.005 is outside -2 to 3"):
         read_candidates(path, state.space, state.objectives)
 
 

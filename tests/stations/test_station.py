@@ -16,7 +16,7 @@ from labwright.clock import LabClock, SteppedClock
 from labwright.journal import Journal, StepJournal, schema
 from labwright.model.errors import CommunicationError, DeviceError, InfeasibleError, OutOfRangeError, RefusedError
 from labwright.model.lab import LabModel, StationSpec
-from labwright.model.protocol import ResultSpec, StepOrder, StepOutcome, StepSpec
+from labwright.model.protocol import NumberResult, StepOrder, StepOutcome, StepSpec
 from labwright.stations import LabProtocol, Station, StepContext, wait_s
 from labwright.stations.protocol import Plan
 from labwright.stations.results import checked_results
@@ -26,7 +26,7 @@ class Kitchen(LabProtocol):
     bench: "Bench"
     name = "kitchen"
     title = "Everything a plan can do to a station"
-    results: ClassVar[tuple[ResultSpec, ...]] = (ResultSpec(name="answer", unit="mS/cm"),)
+    results: ClassVar[tuple[NumberResult, ...]] = (NumberResult(name="answer", unit="mS/cm", uncertainty="scatter"),)
     steps: ClassVar[tuple[StepSpec, ...]] = (
         StepSpec(name="quick", station="bench", expected_s=1),
         StepSpec(name="long", station="bench", expected_s=100, timeout_s=1000),
@@ -41,11 +41,11 @@ class Kitchen(LabProtocol):
 
     def quick(self, context: StepContext) -> Plan:
         yield from bps.null()
-        return {"answer": 42.0, "list": [1.0, 2.0], "nested": {"kept": "in the outcome only"}}
+        return {"answer": 42.0, "scatter": 0.5, "list": [1.0, 2.0], "nested": {"kept": "in the outcome only"}}
 
     def long(self, context: StepContext) -> Plan:
         yield from bps.sleep(900)
-        return {"answer": 1.0}
+        return {"answer": 1.0, "scatter": None}
 
     def endless(self, context: StepContext) -> Plan:
         while True:
@@ -62,7 +62,7 @@ class Kitchen(LabProtocol):
 
     def not_a_number(self, context: StepContext) -> Plan:
         yield from bps.null()
-        return {"answer": float("nan"), "sweep": [{"z": 1.0}, {"z": float("inf")}]}
+        return {"answer": float("nan"), "scatter": None, "sweep": [{"z": 1.0}, {"z": float("inf")}]}
 
     def exit(self, context: StepContext) -> Plan:
         yield from bps.null()
@@ -218,13 +218,12 @@ def test_a_result_that_is_no_number_is_refused(bench: Bench) -> None:
     ("values", "words"),
     [
         (42.0, "returned float; a step returns a dict"),
-        ({"answer": "much"}, "answer = 'much' is no number"),
-        ({"answer": True}, "answer = True is no number"),
-        ({"answer": None}, "answer = None is no number"),
-        ({"answer": 1.0, "answer_sem": -1}, "answer_sem = -1 is no standard error"),
+        ({"answer": "much", "scatter": 1}, "answer = 'much' is no number"),
+        ({"answer": True, "scatter": 1}, "answer = True is no number"),
+        ({"answer": None, "scatter": 1}, "answer = None is no number"),
+        ({"answer": 1.0, "scatter": -1}, "scatter = -1 is no standard error"),
+        ({"answer": 1.0}, "scatter, the uncertainty of answer, is missing"),
         ({"answer": object()}, "answer is a object, which JSON cannot represent"),
-        ({"measured_params": 3.0}, "measured_params = 3.0 is no dict"),
-        ({"measured_params": {"salt": 1.0}}, "no parameter 'salt'"),
     ],
 )
 def test_what_a_planner_could_not_use_is_refused_at_its_step(values: Any, words: str) -> None:
@@ -234,9 +233,9 @@ def test_what_a_planner_could_not_use_is_refused_at_its_step(values: Any, words:
 
 
 def test_numpys_numbers_and_arrays_become_json() -> None:
-    values = {"answer": np.float64(1.5), "count": np.int64(3), "sweep": np.ones((2, 2)), "none": None}
+    values = {"answer": np.float64(1.5), "scatter": None, "count": np.int64(3), "sweep": np.ones((2, 2)), "none": None}
     found = checked_results(values, Kitchen(LAB).spec, "quick")
-    assert found == {"answer": 1.5, "count": 3, "sweep": [[1.0, 1.0], [1.0, 1.0]], "none": None}
+    assert found == {"answer": 1.5, "scatter": None, "count": 3, "sweep": [[1.0, 1.0], [1.0, 1.0]], "none": None}
     assert checked_results(None, Kitchen(LAB).spec, "quick") == {}
 
 
@@ -319,7 +318,7 @@ def test_each_campaign_has_its_own_protocols() -> None:
 
         def quick(self, context: StepContext) -> Plan:
             yield from bps.null()
-            return {"answer": 2.0}
+            return {"answer": 2.0, "scatter": None}
 
     bench = Bench(SteppedClock())
     bench.station.know("d", {"kitchen": Newer(LAB)})

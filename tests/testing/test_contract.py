@@ -69,10 +69,10 @@ def test_campaigns_of_every_kind_can_be_tested(tmp_path: Path) -> None:
     protocol = lab / PROTOCOL
     text = protocol.read_text()
     for old, new in (
-        ("high=90),)", 'high=90), ParameterSpec(name="hold", unit="s", low=20, high=60))'),
+        ("high=90),)", 'high=90), NumberParameter(name="hold", unit="s", low=20, high=60))'),
         (
             'unit="1"),)',
-            'unit="1"), ResultSpec(name="cost_of_heat", unit="kJ"), ResultSpec(name="glow_time", unit="s"))',
+            'unit="1"), NumberResult(name="cost_of_heat", unit="kJ"), NumberResult(name="glow_time", unit="s"))',
         ),
         ('self.lab.constants["warm_up"]["hold_s"]', 'context.order.parameters["hold"]'),
         (

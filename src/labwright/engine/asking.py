@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from labwright.engine.campaign import Campaign
 from labwright.engine.events import Event, Infeasible, NotSuggested, Proposed, Suggested
 from labwright.lab.classes import in_words
@@ -66,8 +68,8 @@ def _uses_ml(campaign: Campaign, suggestion: Suggestion) -> dict[str, float]:
     raise AssertionError("unreachable")
 
 
-def _parameters(campaign: Campaign, suggestion: Suggestion) -> dict[str, float]:
-    return {**{key: float(value) for key, value in suggestion.params.items()}, **campaign.spec.fixed}
+def _parameters(campaign: Campaign, suggestion: Suggestion) -> dict[str, Any]:
+    return campaign.protocols[campaign.spec.protocol].spec.given({**suggestion.params, **campaign.spec.fixed})
 
 
 def _check(campaign: Campaign, suggestion: Suggestion) -> None:

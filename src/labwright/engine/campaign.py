@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
 from labwright.engine.inventory import DeckCount
-from labwright.engine.matching import protocol_mistakes
+from labwright.engine.matching import described, protocol_mistakes
 from labwright.engine.sufficing import check_candidates, check_material
 from labwright.journal import Journal
 from labwright.journal.schema import KEY_LENGTH
@@ -139,6 +139,8 @@ def load_campaign(
     protocols = _protocols(folder, file, spec, mistakes, reading.broken)
     if spec.protocol in protocols:
         mistakes += protocol_mistakes(file, spec, protocols[spec.protocol], reading.broken)
+        if not mistakes:
+            spec = described(spec, protocols[spec.protocol].parameters)
     chosen = load_planner(spec.planner) if planner else _planner(file, spec, mistakes, reading.broken)
     if chosen is not None and not any_planner and (short := _lacking(chosen, spec, reading.broken)):
         if planner:

@@ -475,13 +475,14 @@ class CampaignCore:
         if index is None:
             return ""
         found = experiment.results()
-        outcomes = {name: Outcome(mean=found[name], sem=found.get(f"{name}_sem")) for name in self.spec.outcomes}
+        protocol = experiment.protocol
         try:
+            outcomes = {name: Outcome(mean=found[name], sem=protocol.sem(found, name)) for name in self.spec.outcomes}
             trial = Trial.model_validate(
                 {
                     **self.trials[index].model_dump(),
                     "outcomes": outcomes,
-                    "measured_params": found.get("measured_params"),
+                    "measured_params": protocol.made(found),
                     "status": "done",
                 }
             )
@@ -583,8 +584,8 @@ class CampaignCore:
             cost = spec.cost.of(params)
             self.proposals.change(index, cost=cost)
             self.spent += cost
-        parameters = {**{k: float(v) for k, v in params.items()}, **spec.fixed}
         protocol = self._protocol(spec.protocol)
+        parameters = protocol.given({**params, **spec.fixed})
         label = self.trials[index].id
         wanted = frozenset(result.name for result in protocol.results).union(spec.outcomes)
         experiment = Experiment(

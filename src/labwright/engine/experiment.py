@@ -89,7 +89,7 @@ class Experiment:
     place: str
     stands_at: str
     protocol: ProtocolSpec
-    parameters: dict[str, float]
+    parameters: dict[str, Any]
     wanted: frozenset[str] = frozenset()
     uses_ml: dict[str, float] = field(default_factory=dict)
     state: ExperimentState = "accepted"

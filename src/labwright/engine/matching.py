@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from labwright.lab import Mistake, YamlFile
 from labwright.model.campaign import Objective, OutcomeLimit
 from labwright.model.errors import unknown
 from labwright.model.lab import Broken
-from labwright.model.protocol import ParameterSpec
+from labwright.model.protocol import ChoiceParameter, NumberResult, ProtocolParameter, ResultSpec
 from labwright.model.space import Categorical
 from labwright.model.spec import CampaignSpec
 from labwright.stations import LabProtocol
@@ -33,13 +33,16 @@ def protocol_mistakes(
     if "space" not in broken and "fixed" not in broken:
         for name in known:
             if name not in spec.space.names and name not in spec.fixed:
-                words = f"parameter {name!r} of {protocol.name} is neither searched nor fixed"
+                words = (
+                    f"parameter {name!r} of {protocol.name} is neither searched nor fixed; search it, or give it under "
+                    f"fixed ({known[name].allowed})"
+                )
                 yield file.mistake(["space"], words, at_key=True)
     yield from _outcome_mistakes(file, spec, protocol, broken)
 
 
 def _searched_mistakes(
-    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ParameterSpec]
+    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ProtocolParameter]
 ) -> Iterator[Mistake]:
     for index, parameter in enumerate(spec.space.parameters):
         where: list[str | int] = ["space", "parameters", index]
@@ -48,31 +51,20 @@ def _searched_mistakes(
             words = unknown(f"parameter of {protocol}", parameter.name, list(known))
             yield file.mistake([*where, "name"], f"{label}.name: {words}")
             continue
-        allowed = known[parameter.name]
-        if isinstance(parameter, Categorical):
-            words = (
-                f"{parameter.name} is categorical, but a protocol's parameters are numbers; list the values as type "
-                "ordinal, or plan without a protocol (labwright.optimise), where levels are allowed"
-            )
-            yield file.mistake(where, f"{label}: {words}")
-            continue
-        if parameter.unit != allowed.unit:
-            words = f"{parameter.name} is in {allowed.unit!r}, not in {parameter.unit!r}"
-            yield file.mistake([*where, "unit"], f"{label}.unit: {words}")
-        for bound in ("low", "high"):
-            if (outside := _outside(getattr(parameter, bound), allowed)) is not None:
-                yield file.mistake([*where, bound], f"{label}.{bound}: {outside}")
+        for key, words in known[parameter.name].oversteps(parameter):
+            yield file.mistake([*where, key], f"{label}.{key}: {words}, as {protocol} declares it")
 
 
 def _fixed_mistakes(
-    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ParameterSpec]
+    file: YamlFile, spec: CampaignSpec, protocol: str, known: Mapping[str, ProtocolParameter]
 ) -> Iterator[Mistake]:
     for name, value in spec.fixed.items():
         if name not in known:
             words = unknown(f"parameter of {protocol}", name, list(known))
             yield file.mistake(["fixed", name], f"fixed.{name}: {words}", at_key=True)
-        elif (outside := _outside(value, known[name])) is not None:
-            yield file.mistake(["fixed", name], f"fixed.{name}: {outside}")
+        else:
+            for words in known[name].violations(value):
+                yield file.mistake(["fixed", name], f"fixed.{name}: {words}, as {protocol} declares it")
 
 
 def _outcome_mistakes(
@@ -91,13 +83,30 @@ def _outcome_mistakes(
         if one.name not in results:
             words = unknown(f"result of {protocol.name}", one.name, list(results))
             yield file.mistake([*where, "name"], f"{label}.name: {words}")
-        elif one.unit != results[one.name].unit:
-            words = f"{one.name} is in {results[one.name].unit!r}, not in {one.unit!r}"
+            continue
+        result = results[one.name]
+        if not isinstance(result, NumberResult | ResultSpec):
+            words = (
+                f"{one.name} is of type {result.type}; only a number can be an objective or have a limit. Name one of "
+                f"{', '.join(_numbers(protocol)) or 'none'}, or declare it as NumberResult"
+            )
+            yield file.mistake([*where, "name"], f"{label}.name: {words}")
+        elif one.unit != result.unit:
+            words = f"{one.name} is in {result.unit!r}, not in {one.unit!r}"
             yield file.mistake([*where, "unit"], f"{label}.unit: {words}")
 
 
-def _outside(value: float, allowed: ParameterSpec) -> str | None:
-    if allowed.low <= value <= allowed.high:
-        return None
-    unit = "" if allowed.unit == "1" else f" {allowed.unit}"
-    return f"{value:g} is outside the protocol's {allowed.low:g} to {allowed.high:g}{unit}"
+def _numbers(protocol: LabProtocol | type[LabProtocol]) -> list[str]:
+    return [one.name for one in protocol.results if isinstance(one, NumberResult | ResultSpec)]
+
+
+def described(spec: CampaignSpec, parameters: Sequence[ProtocolParameter]) -> CampaignSpec:
+    """A campaign with what its protocol declares of the levels of choices, where its file says nothing of its own."""
+    choices = {one.name: one for one in parameters if isinstance(one, ChoiceParameter)}
+    known = tuple(
+        choices[one.name].described(one) if isinstance(one, Categorical) and one.name in choices else one
+        for one in spec.space.parameters
+    )
+    if known == spec.space.parameters:
+        return spec
+    return spec.model_copy(update={"space": spec.space.model_copy(update={"parameters": known})})

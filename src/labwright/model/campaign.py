@@ -275,6 +275,7 @@ class CampaignState(FrozenModel):
         names = self.space.names
         wanted = [*(one.name for one in self.objectives), *(one.name for one in self.outcome_limits)]
         found = wrong_names(self.space, self.objectives, self.outcome_limits, self.cost, self.fidelity)
+        numeric = {one.name for one in self.space.parameters if not isinstance(one, Categorical)}
         seen: set[str] = set()
         for trial in self.trials:
             if trial.id in seen:
@@ -286,6 +287,11 @@ class CampaignState(FrozenModel):
             found += [f"trial {trial.id!r}: {unknown('parameter', name, names)}" for name in given if name not in names]
             found += [
                 f"trial {trial.id!r}: parameter {name!r} is missing" for name in names if name not in trial.params
+            ]
+            found += [
+                f"trial {trial.id!r}: {name} = {value!r} is no valid number"
+                for name, value in trial.params.items()
+                if name in numeric and isinstance(value, str)
             ]
             if trial.status == "done":
                 found += [

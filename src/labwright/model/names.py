@@ -9,6 +9,7 @@ from labwright.model.errors import ConfigError
 from labwright.model.lab import Problem
 from labwright.model.protocol import ProtocolSpec
 from labwright.model.space import Space
+from labwright.model.undeclared import MADE
 
 __all__ = ["RESERVED", "collisions", "column", "key_of_head", "protocol_collisions", "refuse_collisions", "sem_of"]
 
@@ -107,15 +108,17 @@ def refuse_collisions(state: CampaignState) -> None:
 def protocol_collisions(spec: ProtocolSpec) -> list[str]:
     """Names of a protocol's parameters and results that are those of another column, in words."""
     found = []
-    keys: dict[str, str] = {"measured_params": "what was really made"}
+    keys: dict[str, str] = {} if spec.declares else {MADE: "what was really made"}
     for result in spec.results:
-        if words := _reserved(result.name, result.unit, None) or keys.get(key_of_head(result.name), ""):
+        if words := _reserved(result.name, getattr(result, "unit", ""), None) or keys.get(key_of_head(result.name), ""):
             found.append(f"result {_refusal(result.name, words)}")
         keys.setdefault(key_of_head(result.name), f"the result {result.name!r}")
     for result in spec.results:
         keys.setdefault(key_of_head(sem_of(result.name)), f"the standard error of {result.name!r}")
     for parameter in spec.parameters:
-        if words := _reserved(parameter.name, parameter.unit, None) or keys.get(key_of_head(parameter.name), ""):
+        if words := _reserved(parameter.name, getattr(parameter, "unit", ""), None) or keys.get(
+            key_of_head(parameter.name), ""
+        ):
             found.append(f"parameter {_refusal(parameter.name, words)}")
     return found
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 from labwright.model.errors import ConfigError
 
-__all__ = ["number"]
+__all__ = ["is_number", "number"]
 
 # Stricter than float(), which takes nan, inf, 1_000 and digits of other scripts.
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -35,6 +36,11 @@ def number(text: str) -> float:
             raise ConfigError(f"{text!r} is too small for a number, whose limit is 4.9e-324; write 0 or correct it")
         return value
     raise ConfigError(f"{text!r} is not a number{_advice(text)}" if text else "a number is missing")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a finite number; a truth value is none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _advice(text: str) -> str:

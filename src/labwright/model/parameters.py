@@ -1,18 +1,23 @@
-"""What a campaign may choose: real, whole, listed and named values, each with its way to the unit interval and back."""
+"""What a campaign may choose: real, whole, listed and named values, each with its way to the unit interval and back.
+
+What a protocol takes of them: `labwright.model.protocol_parameters`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StrictInt, StrictStr, field_validator, model_validator
 
 from labwright.model.base import FrozenModel
 from labwright.model.errors import unknown
 
 __all__ = [
+    "FLAG_LEVELS",
     "Categorical",
+    "Flag",
     "Integer",
     "Ordinal",
     "ParamValue",
@@ -20,14 +25,25 @@ __all__ = [
     "Params",
     "Real",
     "digits_of",
+    "flag_level",
+    "in_unit",
     "repeated",
     "same",
     "slack_at",
 ]
 
 FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-ParamValue = StrictInt | FiniteFloat | StrictStr
-"""The value of one parameter; a bool, NaN or infinity is none."""
+FLAG_LEVELS = ("false", "true")
+"""What the two values of a flag are called where levels have names."""
+
+
+def flag_level(value: Any) -> Any:
+    """A truth value as the level of a flag; anything else as it is."""
+    return FLAG_LEVELS[value] if isinstance(value, bool) else value
+
+
+ParamValue = Annotated[StrictInt | FiniteFloat | StrictStr, BeforeValidator(flag_level)]
+"""The value of one parameter; NaN or infinity is none, and a truth value is read as the level of a flag."""
 Params = dict[str, ParamValue]
 """Values by parameter name."""
 
@@ -59,7 +75,7 @@ class _Bounded(FrozenModel):
             told, ends = f"{value:.{digits}g}", (f"{low:.{digits}g}", f"{high:.{digits}g}")
             if told not in ends:
                 break
-        return [f"{name} = {told} {unit} is outside {ends[0]} to {ends[1]} {unit}"]
+        return [f"{name} = {told}{in_unit(unit)} is outside {ends[0]} to {ends[1]}{in_unit(unit)}"]
 
 
 class Real(_Bounded):
@@ -96,7 +112,9 @@ class Real(_Bounded):
     def violations(self, value: ParamValue) -> list[str]:
         """Why `value` is not allowed, one sentence each; empty if it is. A value between two steps is allowed."""
         if isinstance(value, str | bool) or not math.isfinite(value):
-            return [f"{self.name} = {value!r} is not a finite number ({self.low:g} to {self.high:g} {self.unit})"]
+            return [
+                f"{self.name} = {value!r} is not a finite number ({self.low:g} to {self.high:g}{in_unit(self.unit)})"
+            ]
         if self.low - slack_at(self, self.low) <= value <= self.high + slack_at(self, self.high):
             return []
         return self._outside(self.name, value, self.low, self.high, self.unit)
@@ -144,7 +162,7 @@ class Integer(_Bounded):
     def violations(self, value: ParamValue) -> list[str]:
         """Why `value` is not allowed, one sentence each; empty if it is."""
         if isinstance(value, str | bool) or not math.isfinite(value) or value != int(value):
-            return [f"{self.name} = {value!r} is not a whole number ({self.low} to {self.high} {self.unit})"]
+            return [f"{self.name} = {value!r} is not a whole number ({self.low} to {self.high}{in_unit(self.unit)})"]
         if self.low <= value <= self.high:
             return []
         return self._outside(self.name, value, self.low, self.high, self.unit)
@@ -195,12 +213,12 @@ class Ordinal(FrozenModel):
 
     def violations(self, value: ParamValue) -> list[str]:
         """Why `value` is not allowed, one sentence each; empty if it is."""
-        known = f"{', '.join(f'{one:g}' for one in self.values)} {self.unit}"
+        known = f"{', '.join(f'{one:g}' for one in self.values)}{in_unit(self.unit)}"
         if isinstance(value, str | bool) or not math.isfinite(value):
             return [f"{self.name} = {value!r} is not a finite number ({known})"]
         if same(self, value, self._nearest(value)):
             return []
-        return [f"{self.name} = {value:g} {self.unit} is none of its values ({known})"]
+        return [f"{self.name} = {value:g}{in_unit(self.unit)} is none of its values ({known})"]
 
     def to_unit(self, value: ParamValue) -> float:
         """Where `value` lies between the smallest (0) and the largest (1): distances are those of the values."""
@@ -225,7 +243,8 @@ class Categorical(FrozenModel):
     Args:
         name: its name, unique in the space.
         levels: their names.
-        descriptors: what is known of each level in numbers, the same names for all, as ``{"EC": {"donicity": 16.4}}``.
+        descriptors: what is known of each level in numbers, the same names for all, as ``{"EC": {"donicity": 16.4}}``;
+            empty to go without those that a protocol declares.
     """
 
     type: Literal["categorical"] = "categorical"
@@ -242,7 +261,7 @@ class Categorical(FrozenModel):
 
     @model_validator(mode="after")
     def _described(self) -> Self:
-        if self.descriptors is not None and (found := _bad_descriptors(self.levels, self.descriptors)):
+        if self.descriptors and (found := _bad_descriptors(self.levels, self.descriptors)):
             raise ValueError(f"parameter {self.name!r}: descriptors: {'; '.join(found)}")
         return self
 
@@ -259,7 +278,32 @@ class Categorical(FrozenModel):
         return self.levels[_share(position, len(self.levels))]
 
 
-Parameter = Annotated[Real | Integer | Ordinal | Categorical, Field(discriminator="type")]
+class Flag(Categorical):
+    """Yes or no; to a planner a category with two levels, to a protocol ``True`` or ``False``.
+
+    Args:
+        name: its name, unique in the space.
+    """
+
+    type: Literal["flag"] = "flag"  # type: ignore[assignment]  # one of several kinds of category
+    levels: tuple[StrictStr, ...] = FLAG_LEVELS
+
+    @model_validator(mode="after")
+    def _two(self) -> Self:
+        if self.levels != FLAG_LEVELS or self.descriptors:
+            raise ValueError(f"parameter {self.name!r}: a flag is true or false; leave out levels and descriptors")
+        return self
+
+    def violations(self, value: Any) -> list[str]:
+        """Why `value` is not allowed, one sentence each; empty if it is."""
+        return [] if flag_level(value) in FLAG_LEVELS else [f"{self.name} = {value!r} is not true or false"]
+
+    def to_unit(self, value: Any) -> float:
+        """The middle of the value's half of 0 to 1."""
+        return super().to_unit(flag_level(value))
+
+
+Parameter = Annotated[Real | Integer | Ordinal | Categorical | Flag, Field(discriminator="type")]
 
 
 def slack_at(parameter: Real | Ordinal, value: float) -> float:
@@ -333,6 +377,11 @@ def _bad_descriptors(levels: Sequence[str], descriptors: dict[str, dict[str, flo
             found.append(f"{seen[row]!r} and {level!r} have the same; correct them or add one that differs")
         seen.setdefault(row, level)
     return found
+
+
+def in_unit(unit: str) -> str:
+    """A unit behind a number; a pure number has none to show."""
+    return "" if unit in ("", "1") else f" {unit}"
 
 
 def _share(position: float, count: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -12,35 +11,61 @@ from pydantic import Field, model_validator
 from labwright.model.base import Frozen, Name
 from labwright.model.errors import OutOfRangeError, unknown
 from labwright.model.material import Part, Used
+from labwright.model.protocol_parameters import (
+    ChoiceParameter,
+    FlagParameter,
+    IntegerParameter,
+    NumberParameter,
+    OrdinalParameter,
+    ParameterSpec,
+    ProtocolParameter,
+    TextParameter,
+    given_to,
+)
+from labwright.model.results import (
+    ArrayResult,
+    ChoiceResult,
+    FileResult,
+    FlagResult,
+    IntegerResult,
+    NumberResult,
+    ProtocolResult,
+    ResultSpec,
+    mistaken,
+)
+from labwright.model.undeclared import made_by_name, sem_by_name, wrong_by_name
+
+__all__ = [
+    "ArrayResult",
+    "ChoiceParameter",
+    "ChoiceResult",
+    "FailKind",
+    "FileResult",
+    "FlagParameter",
+    "FlagResult",
+    "IntegerParameter",
+    "IntegerResult",
+    "NumberParameter",
+    "NumberResult",
+    "OrdinalParameter",
+    "ParameterSpec",
+    "Prepared",
+    "ProtocolParameter",
+    "ProtocolResult",
+    "ProtocolSpec",
+    "Repeat",
+    "ResultSpec",
+    "StepOrder",
+    "StepOutcome",
+    "StepSpec",
+    "TextParameter",
+    "When",
+]
 
 FailKind = Literal["infeasible", "equipment", "aborted"]
 """Why there are no outcomes: it cannot be made, an instrument failed, or it was given up."""
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
-
-
-class ParameterSpec(Frozen):
-    """A parameter of a protocol and the envelope it is safe and meaningful in."""
-
-    name: Name
-    unit: str
-    low: float
-    high: float
-    description: str = ""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.low < self.high:
-            raise ValueError(f"parameter {self.name}: low {self.low:g} is not below high {self.high:g}")
-        return self
-
-
-class ResultSpec(Frozen):
-    """A result of a protocol."""
-
-    name: Name
-    unit: str
-    description: str = ""
 
 
 class When(Frozen):
@@ -146,8 +171,8 @@ class ProtocolSpec(Frozen):
     name: Name
     version: str
     title: str
-    parameters: tuple[ParameterSpec, ...]
-    results: tuple[ResultSpec, ...]
+    parameters: tuple[ProtocolParameter, ...]
+    results: tuple[ProtocolResult, ...]
     steps: Annotated[tuple[StepSpec, ...], Field(min_length=1)]
     uses_up: tuple[Name, ...] = ()
     valid_s: Annotated[float, Field(ge=0)] = 0.0
@@ -158,6 +183,8 @@ class ProtocolSpec(Frozen):
             names = [one.name for one in getattr(self, kind)]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{kind} named twice: {', '.join(twice)}")
+        if wrong := list(mistaken(self.results, self.parameters)):
+            raise ValueError("; ".join(wrong))
         before: list[str] = []
         for step in self.steps:
             self._check_names(step, before)
@@ -201,7 +228,7 @@ class ProtocolSpec(Frozen):
         return mine == others
 
     def check(self, parameters: Mapping[str, Any]) -> None:
-        """Refuse parameters that are unknown, missing, no finite numbers, or outside the envelope.
+        """Refuse parameters that are unknown, missing, of another type, or not allowed.
 
         Raises:
             OutOfRangeError: with every violation.
@@ -210,14 +237,39 @@ class ProtocolSpec(Frozen):
         found = [unknown("parameter", name, list(known)) for name in parameters if name not in known]
         for name, one in known.items():
             value = parameters.get(name)
-            if value is None:
-                found.append(f"{name} is missing ({one.low:g} to {one.high:g} {one.unit})")
-            elif isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                found.append(f"{name} = {value!r} is not a finite number")
-            elif not one.low <= value <= one.high:
-                found.append(f"{name} = {value:g} {one.unit} is outside {one.low:g} to {one.high:g} {one.unit}")
+            found += [f"{name} is missing ({one.allowed})"] if value is None else one.violations(value)
         if found:
             raise OutOfRangeError(f"protocol {self.name}: " + "; ".join(found))
+
+    def given(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of a campaign as the protocol gets them: of the declared types."""
+        return given_to(self.parameters, values)
+
+    @property
+    def declares(self) -> bool:
+        """Whether it says what its results are; else they are read by their names (`labwright.model.undeclared`)."""
+        return any(not isinstance(one, ResultSpec) for one in self.results)
+
+    def wrong_results(self, found: Mapping[str, Any]) -> list[str]:
+        """What a step has found that is not as declared, one sentence each."""
+        wrong = [words for one in self.results for words in one.wrong(found)]
+        return wrong if self.declares else [*wrong, *wrong_by_name(found, [one.name for one in self.parameters])]
+
+    def sem(self, found: Mapping[str, Any], name: str) -> float | None:
+        """The standard error of a number that an experiment has found; None if it is not known."""
+        if not self.declares:
+            return sem_by_name(found, name)
+        for one in self.results:
+            if one.name == name and isinstance(one, NumberResult) and one.uncertainty:
+                return found.get(one.uncertainty)
+        return None
+
+    def made(self, found: Mapping[str, Any]) -> dict[str, float] | None:
+        """What was really made, by parameter, by what an experiment has found; None if nothing of it was measured."""
+        if not self.declares:
+            return made_by_name(found)
+        measured = [one for one in self.results if isinstance(one, NumberResult) and one.measures]
+        return {one.measures: found[one.name] for one in measured if one.name in found} or None
 
 
 class Prepared(Frozen):
@@ -268,7 +320,7 @@ class StepOrder(Frozen):
         attempt: 1, and one more for each retry after a fault.
         resumed: whether it was started before: its records must be looked up first.
         expected_s: how long it should take, lab seconds.
-        parameters: of the experiment, by name.
+        parameters: of the experiment, by name, of the types that the protocol declares.
         results: what earlier steps found, by step.
         calibrations: what preparations found, by protocol.
     """
@@ -286,7 +338,7 @@ class StepOrder(Frozen):
     attempt: int = 1
     resumed: bool = False
     expected_s: float = 0.0
-    parameters: dict[str, float]
+    parameters: dict[str, Any]
     results: dict[str, dict[str, Any]] = {}
     calibrations: dict[str, dict[str, Any]] = {}
 

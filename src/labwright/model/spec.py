@@ -12,6 +12,7 @@ from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit, Pl
 from labwright.model.errors import unknown
 from labwright.model.lab import Broken, CrossReferenceError, Problem
 from labwright.model.names import collisions
+from labwright.model.protocol_parameters import Given
 from labwright.model.space import Categorical, Space
 
 
@@ -177,7 +178,7 @@ class CampaignSpec(ProblemSpec):
     protocol: Name
     prepare: tuple[Name, ...] = ()
     prepare_anew: bool = False
-    fixed: dict[Name, Number] = {}
+    fixed: dict[Name, Given] = {}
     warm_start: tuple[Annotated[str, Field(min_length=1)] | WarmStart, ...] = ()
     budget: Annotated[Whole, Field(ge=1, le=10_000)]
     parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1

@@ -13,7 +13,7 @@ from bluesky.utils import Msg
 from labwright.clock import LabClock
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.lab import LabModel
-from labwright.model.protocol import ParameterSpec, ProtocolSpec, ResultSpec, StepOrder, StepSpec
+from labwright.model.protocol import ProtocolParameter, ProtocolResult, ProtocolSpec, StepOrder, StepSpec
 
 Plan = Generator[Msg, Any, Any]
 
@@ -62,7 +62,7 @@ class LabProtocol:
     """Base of protocols: declare the data, and write one generator method for each step.
 
     A plan yields Bluesky messages and returns a dict of what it found, in JSON. Results named in `results` are the
-    protocol's; a key ``measured_params`` gives what was really prepared, by parameter name.
+    protocol's, and are held against their declaration there and then.
 
     Args:
         lab: the lab it will run in; refuse here what cannot work there.
@@ -71,8 +71,8 @@ class LabProtocol:
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     title: ClassVar[str]
-    parameters: ClassVar[tuple[ParameterSpec, ...]] = ()
-    results: ClassVar[tuple[ResultSpec, ...]] = ()
+    parameters: ClassVar[tuple[ProtocolParameter, ...]] = ()
+    results: ClassVar[tuple[ProtocolResult, ...]] = ()
     steps: ClassVar[tuple[StepSpec, ...]]
     container: ClassVar[str] = ""
     """What each sample is made in: the kind of empty container that positions `hold`; empty if none is handled."""
@@ -98,7 +98,7 @@ class LabProtocol:
             valid_s=self.valid_s,
         )
 
-    def check(self, parameters: Mapping[str, float]) -> None:
+    def check(self, parameters: Mapping[str, Any]) -> None:
         """Refuse parameters this lab cannot carry out; override to add the protocol's own reasons.
 
         Raises:
@@ -107,7 +107,7 @@ class LabProtocol:
         """
         self.spec.check(parameters)
 
-    def consumption_ml(self, parameters: Mapping[str, float]) -> dict[str, float]:
+    def consumption_ml(self, parameters: Mapping[str, Any]) -> dict[str, float]:
         """Millilitres of each stock an experiment with `parameters` takes."""
         return {}
 

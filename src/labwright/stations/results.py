@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from labwright.clock import LabClock
-from labwright.model.errors import DeviceError, unknown
-from labwright.model.protocol import ProtocolSpec, ResultSpec
+from labwright.model.errors import DeviceError
+from labwright.model.protocol import FileResult, NumberResult, ProtocolResult, ProtocolSpec
+from labwright.model.results import shape_of
 
 
 def checked_results(values: Any, protocol: ProtocolSpec, step: str) -> dict[str, Any]:
@@ -16,7 +18,7 @@ def checked_results(values: Any, protocol: ProtocolSpec, step: str) -> dict[str,
 
     Args:
         values: a mapping, or None for nothing.
-        protocol: whose declared results must be finite numbers.
+        protocol: whose results must be as it declares them.
         step: its name, for messages.
 
     Raises:
@@ -31,39 +33,31 @@ def checked_results(values: Any, protocol: ProtocolSpec, step: str) -> dict[str,
         )
     wrong: list[str] = []
     plain = {str(key): _json(str(key), value, wrong) for key, value in values.items()}
-    for name in (one.name for one in protocol.results):
-        if name in plain and not isinstance(plain[name], float) and not _is_number(plain[name]):
-            wrong.append(f"{name} = {plain[name]!r} is no number")
-        sem = plain.get(f"{name}_sem")
-        if sem is not None and (not _is_number(sem) or sem < 0):
-            wrong.append(f"{name}_sem = {sem!r} is no standard error")
-    made = plain.get("measured_params")
-    if made is not None and not isinstance(made, dict):
-        wrong.append(f"measured_params = {made!r} is no dict of parameters")
-    elif made is not None:
-        known = [one.name for one in protocol.parameters]
-        wrong += [f"measured_params: {unknown('parameter', key, known)}" for key in made if key not in known]
-        wrong += [f"measured_params.{key} = {one!r} is no number" for key, one in made.items() if not _is_number(one)]
+    said = {re.split(r"[ .:\[]", one, maxsplit=1)[0] for one in wrong}
+    wrong += [one for one in protocol.wrong_results(plain) if re.split(r"[ .:\[]", one, maxsplit=1)[0] not in said]
     if wrong:
         raise DeviceError(f"{where}: {'; '.join(dict.fromkeys(wrong[:5]))}")
     return plain
 
 
 class StepResults:
-    """Numbers (and lists of numbers) a step found, with units where the protocol declares them.
+    """Values and arrays of numbers that a step found, with units where the protocol declares them.
 
     Args:
-        values: as `checked_results` gives them; nested things stay in the step's outcome and are not read here.
-        specs: the protocol's results.
+        values: as `checked_results` gives them; other nested things stay in the step's outcome and are not read here.
+        specs: the protocol's results; of a file its address is read.
         clock: the lab clock.
     """
 
     name = "results"
     parent = None
 
-    def __init__(self, values: Mapping[str, Any], specs: tuple[ResultSpec, ...], clock: LabClock) -> None:
-        self._units = {spec.name: spec.unit for spec in specs}
-        self._values = {f"result_{key}": value for key, value in values.items() if _plain(value)}
+    def __init__(self, values: Mapping[str, Any], specs: tuple[ProtocolResult, ...], clock: LabClock) -> None:
+        self._units = {spec.name: getattr(spec, "unit", "") for spec in specs}
+        self._units |= {spec.uncertainty: spec.unit for spec in specs if isinstance(spec, NumberResult)}
+        files = {spec.name for spec in specs if isinstance(spec, FileResult)}
+        told = {key: value["uri"] if key in files else value for key, value in values.items()}
+        self._values = {f"result_{key}": value for key, value in told.items() if _plain(value)}
         self._time = clock.now()
 
     def __bool__(self) -> bool:
@@ -79,9 +73,10 @@ class StepResults:
 
     def _describe(self, key: str, value: Any) -> dict[str, Any]:
         unit = self._units.get(key.removeprefix("result_"), "")
-        if isinstance(value, list):
-            return {"source": "step", "dtype": "array", "shape": [len(value)], "dtype_numpy": "<f8", "units": unit}
-        return {"source": "step", "dtype": "string" if isinstance(value, str) else "number", "shape": [], "units": unit}
+        if (shape := shape_of(value)) is not None:
+            return {"source": "step", "dtype": "array", "shape": list(shape), "dtype_numpy": "<f8", "units": unit}
+        kind = "boolean" if isinstance(value, bool) else "string" if isinstance(value, str) else "number"
+        return {"source": "step", "dtype": kind, "shape": [], "units": unit}
 
 
 def _json(where: str, value: Any, wrong: list[str]) -> Any:
@@ -99,11 +94,5 @@ def _json(where: str, value: Any, wrong: list[str]) -> Any:
     return value
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _plain(value: Any) -> bool:
-    if isinstance(value, list):
-        return bool(value) and all(isinstance(one, (int, float)) for one in value)
-    return isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, str)) or shape_of(value) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labwright.model.protocol import ParameterSpec, ResultSpec, StepSpec
+from labwright.model.protocol import NumberParameter, NumberResult, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext, observe, physical
 
 SHARED_UL = 200.0
@@ -17,8 +17,8 @@ class Ways(LabProtocol):
 
     name = "ways"
     title = "Four ways to find out"
-    parameters = (ParameterSpec(name="x", unit="1", low=0.0, high=1.0),)
-    results = (ResultSpec(name="y", unit="1"),)
+    parameters = (NumberParameter(name="x", unit="1", low=0.0, high=1.0),)
+    results = (NumberResult(name="y", unit="1"),)
     steps = (
         StepSpec(name="id_dose", station="by_id", expected_s=2, on_failure="ask"),
         StepSpec(name="count_dose", station="by_counter", needs=("id_dose",), expected_s=2, on_failure="ask"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labwright.model.protocol import ParameterSpec, ResultSpec, StepSpec
+from labwright.model.protocol import NumberParameter, NumberResult, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext, observe, physical, wait_s
 
 
@@ -11,8 +11,8 @@ class WarmUp(LabProtocol):
 
     name = "warm_up"
     title = "Warm up and measure"
-    parameters = (ParameterSpec(name="temperature", unit="degC", low=20, high=90),)
-    results = (ResultSpec(name="glow", unit="1"),)
+    parameters = (NumberParameter(name="temperature", unit="degC", low=20, high=90),)
+    results = (NumberResult(name="glow", unit="1"),)
     steps = (StepSpec(name="warm", station="heating", expected_s=300),)
 
     def warm(self, context: StepContext) -> Plan:
