@@ -25,5 +25,5 @@ def carry(context: StepContext, arm: Any, start: str, end: str) -> Plan:
     if context.order.attempt > 1:
         yield from physical(context, arm.gripper, OPEN)
     for place, grip in ((start, CLOSED), (end, OPEN)):
-        yield from physical(context, arm.location, context.lab.positions[place].arm_location)
+        yield from physical(context, arm.location, context.lab.transports["arm"].reaches[place])
         yield from physical(context, arm.gripper, grip)

@@ -97,7 +97,7 @@ class ElectrolyteWorld(World):
         seed: of everything random.
         liquids: recipe by name: ``solvents``, ``molality``, ``density_g_per_ml``.
         syringes: by pump: ``liquid``, ``volume_ml``, ``capacity_ml``, ``leads_to``.
-        positions: names of the places a vial can stand.
+        positions: names of the places a vial can stand, but none does at first.
         vials: by position: ``liquid`` and ``volume_ml``, or nothing for an empty vial.
         cell: ``constant_per_cm``, ``series_resistance_ohm``, ``cpe_q``, ``cpe_n``.
         ambient_celsius: air of the glove box.
@@ -126,10 +126,8 @@ class ElectrolyteWorld(World):
             for pump, one in syringes.items()
         }
         tares = self.rng("vials")
-        self.places: dict[str, Vial | None] = dict.fromkeys(positions)
+        self.places: dict[str, Vial | None] = dict.fromkeys([*vials, *positions])
         for position, one in vials.items():
-            if position not in self.places:
-                raise ConfigError(unknown("position", position, positions))
             content = self._liquid(one["liquid"], one["volume_ml"]) if one else Liquid()
             self.places[position] = Vial(tares.gauss(8.5, 0.05), ambient_celsius, content)
         self.cell = Cell(celsius=ambient_celsius, **cell)
@@ -201,7 +199,8 @@ class ElectrolyteWorld(World):
         self.thermal.heating, self.thermal.rpm, self.thermal.integral_w = False, 0.0, 0.0
         for pump, content in kept["syringes"].items():
             self.syringes[pump].content = Liquid(**content)
-        self.places = {place: _vial(one) for place, one in kept["places"].items()}
+        # What was kept may be from before the lab had all of its positions.
+        self.places = {**dict.fromkeys(self.places), **{place: _vial(one) for place, one in kept["places"].items()}}
         self.holding = _vial(kept["holding"])
         self.broken_vials = [vial for one in kept["broken_vials"] if (vial := _vial(one)) is not None]
         self.thrown_away = [vial for one in kept["thrown_away"] if (vial := _vial(one)) is not None]

@@ -16,8 +16,12 @@ from labwright.cli.app import app
 from labwright.cli.init import make_lab
 from labwright.lab import YamlFile
 from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit
-from labwright.model.lab import DeviceSpec, LabModel, StationSpec, StockSpec
+from labwright.model.devices import DeviceSpec
+from labwright.model.lab import LabModel
+from labwright.model.labware import LabwareSpec, WellsSpec
 from labwright.model.ports import PortBase, SerialAddress
+from labwright.model.positions import PositionSpec
+from labwright.model.sections import StockSpec
 from labwright.model.space import (
     Categorical,
     Choose,
@@ -32,6 +36,8 @@ from labwright.model.space import (
     Space,
 )
 from labwright.model.spec import CampaignSpec, StopRule
+from labwright.model.stations import StationSpec
+from labwright.model.transports import TransportSpec
 from tests.forks import labwright
 
 ROOT = Path(__file__).parents[1]
@@ -178,7 +184,13 @@ def test_every_key_of_a_goal_stands_in_the_reference(model: type[BaseModel]) -> 
         assert re.search(rf"\b{key}\b", page), f"{model.__name__}.{key} is not in docs/reference/lab-files.md"
 
 
-@pytest.mark.parametrize("model", [LabModel, CampaignSpec, PortBase, SerialAddress, DeviceSpec, StationSpec, StockSpec])
+ALL_OF_A_LAB = [
+    LabModel, CampaignSpec, PortBase, SerialAddress, DeviceSpec, StationSpec, StockSpec, LabwareSpec, WellsSpec,
+    PositionSpec, TransportSpec,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ALL_OF_A_LAB)
 def test_every_key_of_a_file_stands_in_the_reference(model: type[BaseModel]) -> None:
     page = (ROOT / "docs" / "reference" / "lab-files.md").read_text(encoding="utf-8")
     for key in model.model_fields:

@@ -41,7 +41,7 @@ def test_there_are_the_verbs_the_manual_lists() -> None:
         "campaign drain", "campaign extend", "campaign list", "campaign pause", "campaign replay", "campaign resume",
         "campaign run", "campaign show", "campaign stop", "campaign submit", "campaign suggest", "campaign veto",
         "campaign watch", "check", "demo", "doctor", "fault add", "fault clear", "fault list", "init",
-        "journal migrate",
+        "journal migrate", "lab migrate",
         "inventory recount", "inventory show",
         "planner compare", "planner explain", "planner list", "question answer", "question list", "report", "reset",
         "run export", "run list", "run show", "schema", "serve", "simulate", "station list", "station test", "status",

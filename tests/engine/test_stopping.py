@@ -210,7 +210,7 @@ def test_a_latch_of_a_station_holds_there_for_a_later_controller_until_a_person_
     with Journal(journal_file(tmp_path)) as journal:
         journal.control("an earlier one")
         journal.writer.transact(latching("here", "", "Bo", "it smells", latch_station("dosing")))
-    pumps = {one for one in folder.model.stations["dosing"].devices.values() if one.startswith(("pump_", "selector"))}
+    pumps = {one for one in folder.model.stations["dosing"].role_devices if one.startswith(("pump_", "selector"))}
     with campaign(folder, tmp_path) as (run, journal, _):
         before: list[set[str]] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from labwright.simulation.control import ask
 from tests import forks
 
 LAB = Path(__file__).parent / "lab"
+"""In the form of the version that recorded the first journals; people migrate theirs, and so does every bench."""
 WAIT_S = 60.0
 """Wall seconds until something that is waited for must have come."""
 
@@ -24,7 +26,7 @@ NOT_KEPT = ("_ports", "_clock")
 
 
 class Bench:
-    """A folder with everything but the lab, and the processes that work in it.
+    """A folder with a copy of the lab, and the processes that work in it.
 
     Args:
         data: the folder.
@@ -39,6 +41,7 @@ class Bench:
     def __init__(self, data: Path, place: str, speed: float) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.data = data
+        self.lab = migrated(data / "lab")
         self.place = place or str(data / "journal.sqlite")
         self.speed = speed
         self.endpoints = data / "endpoints.json"
@@ -55,7 +58,7 @@ class Bench:
     def switch_on(self) -> None:
         """Start the simulated instruments, from the state that is there."""
         self._simulation = forks.begin(
-            "simulate", "--lab", LAB, "--speed", f"{self.speed:g}", "--endpoints", self.endpoints,
+            "simulate", "--lab", self.lab, "--speed", f"{self.speed:g}", "--endpoints", self.endpoints,
             "--state", self._state, "--effects", self.effects, log=self.data / "simulation.log",
         )  # fmt: skip
         self.until(self.endpoints.exists, "the simulation has written its addresses")
@@ -70,7 +73,7 @@ class Bench:
     def begin(self, campaign: str, *words: str) -> None:
         """Start a controller on it."""
         self._controller = forks.begin(
-            "campaign", "run", campaign, "--lab", LAB, "--data", self.data, "--journal", self.place,
+            "campaign", "run", campaign, "--lab", self.lab, "--data", self.data, "--journal", self.place,
             "--endpoints", self.endpoints, "--no-store", "--by", "Ann", *words, log=self.data / "controller.log",
         )  # fmt: skip
 
@@ -196,6 +199,15 @@ class Bench:
         for path in (*self._state.glob("*"), self.effects):
             path.unlink(missing_ok=True)
         self.switch_on()
+
+
+def migrated(lab: Path) -> Path:
+    """The lab as its owner has it after an upgrade."""
+    if not lab.exists():
+        shutil.copytree(LAB, lab, ignore=shutil.ignore_patterns("__pycache__"))
+        done = forks.labwright("lab", "migrate", lab)
+        assert done.returncode == 0, done.stderr
+    return lab
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from labwright.journal import Journal, schema
 from labwright.lab import read_lab
 from tests.forks import python
 from tests.golden import journals, replaying
+from tests.golden.bench import migrated
 from tests.postgres import PostgresServer
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/*/journal.sqlite.gz"))
@@ -50,7 +51,7 @@ def test_what_an_earlier_version_left_is_the_first_count(version: Path, tmp_path
 
 def count(version: Path, tmp_path: Path) -> None:
     """No refill is assumed, and the person is told."""
-    model = read_lab(Path(__file__).parent / "lab").model
+    model = read_lab(migrated(tmp_path / "lab")).model
     with Journal(journals.restore_sqlite(version / "cut_parallel", tmp_path)) as journal:
         (row,) = journal.rows(schema.campaign)
         first = started(journal, row["id"])

@@ -29,8 +29,13 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Path:
-    """The lab it was written in: one station without instruments, so a real one."""
+    """The lab it was written in, migrated: one station without instruments, so a real one."""
     shutil.copytree(GOLDEN, tmp_path / "lab", ignore=shutil.ignore_patterns("*.sqlite", "__pycache__"))
+    refused = labwright("check", "--lab", tmp_path / "lab")
+    assert refused.returncode == 3
+    assert f"labwright lab migrate {tmp_path / 'lab'}" in " ".join(refused.stderr.split())
+    done = labwright("lab", "migrate", tmp_path / "lab")
+    assert done.returncode == 0, done.stderr
     return tmp_path / "lab"
 
 

@@ -29,10 +29,10 @@ title: Small
 ports: {}
 devices: {}
 stations: {arm: {title: Arm, devices: {}}}
+labware: {vial: {title: Vial}}
 positions:
-  rack_1: {arm_location: 1, holds: vial}
-  rack_2: {arm_location: 2, holds: vial}
-  balance: {arm_location: 3}
+  rack_[1-2]: {takes: [vial], holds: vial}
+  balance: {takes: [vial], station: arm}
 """,
     "protocols/__init__.py": "",
     "devices/__init__.py": "",

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from labwright.model.lab import CrossReferenceError
 from labwright.model.names import protocol_collisions
 from labwright.model.protocol import NumberParameter, NumberResult, ProtocolSpec, StepSpec
+from labwright.model.references import CrossReferenceError
 from labwright.model.spec import CampaignSpec
 
 SPEC: dict[str, Any] = {

@@ -15,8 +15,9 @@ from ophyd.status import Status
 from labwright.clock import LabClock, SteppedClock
 from labwright.journal import Journal, StepJournal, schema
 from labwright.model.errors import CommunicationError, DeviceError, InfeasibleError, OutOfRangeError, RefusedError
-from labwright.model.lab import LabModel, StationSpec
+from labwright.model.lab import LabModel
 from labwright.model.protocol import NumberResult, StepOrder, StepOutcome, StepSpec
+from labwright.model.stations import StationSpec
 from labwright.stations import LabProtocol, Station, StepContext, wait_s
 from labwright.stations.protocol import Plan
 from labwright.stations.results import checked_results

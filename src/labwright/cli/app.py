@@ -13,6 +13,7 @@ import typer
 from labwright.cli import signals
 from labwright.cli.app_campaign import campaign_app, question_app
 from labwright.cli.app_inventory import inventory_app
+from labwright.cli.app_lab import lab_app
 from labwright.cli.app_planner import planner_app
 from labwright.cli.options import (
     ByOption,
@@ -57,6 +58,7 @@ app.add_typer(planner_app, name="planner")
 app.add_typer(station_app, name="station")
 store_app = typer.Typer(help="Look after the data store.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(journal_app, name="journal")
+app.add_typer(lab_app, name="lab")
 app.add_typer(run_app, name="run")
 app.add_typer(store_app, name="store")
 fault_app = typer.Typer(

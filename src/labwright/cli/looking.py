@@ -27,12 +27,16 @@ MEASURE_S = 60.0
 def list_stations(root: Path, *, json: bool) -> None:
     """Stations, the devices of each, and where those are."""
     from labwright.lab import read_lab
+    from labwright.model.stations import named
 
     model = read_lab(root).model
     rows = [
         (name, station.title, role, device, model.devices[device].driver, str(model.ports[model.devices[device].port]))
         for name, station in model.stations.items()
-        for role, device in [*station.devices.items(), *(("monitor", one) for one in station.monitors)]
+        for role, device in [
+            *((role, one) for role, of_role in station.devices.items() for one in named(of_role)),
+            *(("monitor", one) for one in station.monitors),
+        ]
     ]
     table(model.title, ("station", "title", "role", "device", "driver", "address"), rows, json=json)
 
@@ -53,7 +57,7 @@ def read_stations(root: Path, name: str | None, *, simulated: bool, endpoints: P
         if name is not None and name not in stations:
             raise ConfigError(unknown("station", name, list(stations)))
         chosen = [stations[name]] if name else list(stations.values())
-        wanted = dict.fromkeys(device for one in chosen for device in [*one.devices.values(), *one.monitors])
+        wanted = dict.fromkeys(device for one in chosen for device in [*one.role_devices, *one.monitors])
         failures: dict[str, str] = {}
         rows = []
         lab.open(wanted)

@@ -21,8 +21,8 @@ from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
 from labwright.model.campaign import CampaignState, Earlier
 from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
-from labwright.model.lab import Broken
 from labwright.model.protocol import ProtocolSpec
+from labwright.model.references import Broken
 from labwright.model.space import Space
 from labwright.model.spec import CampaignSpec
 from labwright.model.words import what_is_wrong
@@ -211,7 +211,7 @@ def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = Fals
         RefusedError: the lab's files have changed since, and the operator has not confirmed that it does no harm.
         ConfigError: a protocol is gone, or has other steps than before.
     """
-    if folder.sha256 != started.lab_sha256 and not changed:
+    if started.lab_sha256 not in (folder.sha256, *folder.earlier_sha256) and not changed:
         raise RefusedError(
             f"the files of lab {folder.model.name} have changed since {started.campaign} was started (sha256 "
             f"{started.lab_sha256[:12]}, now {folder.sha256[:12]}); what was half done may not fit any more. Put them "

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from labwright.lab import Mistake, YamlFile
 from labwright.model.campaign import Objective, OutcomeLimit
 from labwright.model.errors import unknown
-from labwright.model.lab import Broken
 from labwright.model.protocol import ChoiceParameter, NumberResult, ProtocolParameter, ResultSpec
+from labwright.model.references import Broken
 from labwright.model.space import Categorical
 from labwright.model.spec import CampaignSpec
 from labwright.stations import LabProtocol

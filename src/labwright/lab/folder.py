@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from labwright.hardware import LabDevice
 from labwright.hardware.transport import visa_mistake
 from labwright.lab.classes import FOLDERS, enter, resolve
+from labwright.lab.earlier import earlier_form, same_lab
 from labwright.lab.validation import examine
 from labwright.lab.yamlfile import Mistake, MistakesError, YamlFile
 from labwright.model.errors import ConfigError, unknown
@@ -32,11 +33,13 @@ class LabFolder:
         root: the folder.
         model: the lab as data.
         sha256: hash of all its files that matter; recorded with every run.
+        earlier_sha256: those it had in the form of earlier versions, if only the form has changed since.
     """
 
     root: Path
     model: LabModel
     sha256: str
+    earlier_sha256: frozenset[str] = frozenset()
 
 
 def read_lab(root: Path) -> LabFolder:
@@ -47,7 +50,9 @@ def read_lab(root: Path) -> LabFolder:
         ConfigError: the folder is no lab, or another lab is open in this process.
     """
     root = root.resolve()
-    files = _files(root)
+    files = lab_files(root)
+    if earlier := list(earlier_form(files, root)):
+        raise MistakesError(earlier)
     reading = examine(LabModel, files)
     enter(root)
     by_key = {key: file for file in files for key in file.data}
@@ -58,21 +63,33 @@ def read_lab(root: Path) -> LabFolder:
     ]
     if mistakes:
         raise MistakesError(mistakes)
-    return LabFolder(root, reading.built, folder_hash(root))
+    sha256 = folder_hash(root)
+    return LabFolder(root, reading.built, sha256, same_lab(root, sha256))
 
 
-def folder_hash(root: Path) -> str:
-    """SHA-256 over names and contents of the lab's YAML and Python files, in a fixed order."""
+def folder_hash(root: Path, instead: Mapping[Path, bytes] = {}) -> str:
+    """SHA-256 over names and contents of the lab's YAML and Python files, in a fixed order.
+
+    Args:
+        root: of the lab.
+        instead: other contents for some of its files.
+    """
     digest = hashlib.sha256()
     paths = [path for folder in (CONFIG, *FOLDERS) for path in (root / folder).rglob("*")]
     for path in sorted(paths):
         if path.suffix in (".yaml", ".py", ".json") and path.is_file():
             digest.update(f"{path.relative_to(root)}\0".encode())
-            digest.update(path.read_bytes())
+            digest.update(instead[path] if path in instead else path.read_bytes())
     return digest.hexdigest()
 
 
-def _files(root: Path) -> list[YamlFile]:
+def lab_files(root: Path) -> list[YamlFile]:
+    """The lab's own YAML files, in a fixed order.
+
+    Raises:
+        MistakesError: one is no YAML.
+        ConfigError: the folder is no lab, or has files that would not be read.
+    """
     folder = root / CONFIG
     if not folder.is_dir():
         raise ConfigError(f"{root} is no lab: it has no folder {CONFIG}/. Make one with: labwright init {root}")
@@ -125,6 +142,13 @@ def _class_mistakes(model: LabModel, by_key: dict[str, YamlFile]) -> Iterator[Mi
             if axis not in kind.axis_names():
                 words = f"{'.'.join(where)}.limits: {unknown('axis', axis, kind.axis_names())}"
                 yield file.mistake([*where, "limits", axis], words, at_key=True)
+    for name, transport in model.transports.items():
+        if transport.carries is not None:
+            try:
+                resolve(transport.carries)
+            except ConfigError as error:
+                spot = ["transports", name, "carries"]
+                yield by_key["transports"].mistake(spot, f"{'.'.join(spot)}: {error}")
     if model.simulation is None:
         return
     file, spec = by_key["simulation"], model.simulation

@@ -14,9 +14,9 @@ from labwright.hardware.descriptors import FOR_A_PORT, FOR_A_STATION, make_room
 from labwright.lab.classes import in_words, resolve
 from labwright.lab.folder import LabFolder
 from labwright.lab.together import tell_all
+from labwright.model.devices import DeviceSpec
 from labwright.model.errors import CommunicationError, ConfigError, DeviceError, UnreachableError, UnsafeError
 from labwright.model.instruments import HERE, REAL
-from labwright.model.lab import DeviceSpec
 from labwright.model.ports import MqttAddress, PortAddress
 
 AT_ONCE = 64

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from labwright.lab.yamlfile import Mistake, MistakesError, Where, YamlFile
-from labwright.model.lab import Broken, CrossReferenceError, Problem
+from labwright.model.references import Broken, CrossReferenceError, Problem
 from labwright.model.words import in_words, wrong_entries
 
 M = TypeVar("M", bound=BaseModel)

@@ -14,6 +14,7 @@ from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
+from labwright.lab.ranges import RangeError, covers, expanded, ranged
 from labwright.model.errors import ConfigError
 from labwright.model.numbers import number
 
@@ -88,12 +89,18 @@ class YamlFile:
             raise MistakesError([self._at(0, 0, "a mapping (key: value) was expected at the top")])
         self._tree = tree
         self.data: dict[str, Any] = _plain(tree)
+        wrong: list[Mistake] = []
+        self.data = self._counted_out(self.data, (), wrong)
+        if wrong:
+            raise MistakesError(wrong)
 
     def mistake(self, where: Where, message: str, *, at_key: bool = False) -> Mistake:
         """A mistake at a place in the data, as near to it as the file goes."""
         node: Any = self._tree
         line, column = 0, 0
         for depth, step in enumerate(where):
+            if isinstance(node, CommentedMap) and step not in node:
+                step = next((key for key in node if covers(key, step)), step)
             if isinstance(node, CommentedMap) and step in node:
                 last = depth == len(where) - 1
                 line, column = node.lc.key(step) if (at_key and last) else node.lc.value(step)
@@ -104,6 +111,26 @@ class YamlFile:
             else:  # a tag of a union, or a key that is missing here: stay at the parent
                 continue
         return self._at(line, column, message)
+
+    def _counted_out(self, value: Any, where: tuple[str | int, ...], wrong: list[Mistake]) -> Any:
+        """Plain data in which each key with a range stands once for each of its numbers."""
+        if isinstance(value, list):
+            return [self._counted_out(one, (*where, index), wrong) for index, one in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        plain: dict[Any, Any] = {}
+        for key, one in value.items():
+            try:
+                parts = list(expanded(key, one)) if ranged(key) else [(key, one)]
+            except RangeError as error:
+                wrong.append(self.mistake([*where, key], f"{'.'.join(map(str, [*where, key]))}: {error}", at_key=True))
+                continue
+            for name, its in parts:
+                if name in plain:
+                    words = f"the key {str(name)!r} is here a second time"
+                    wrong.append(self.mistake([*where, key], words, at_key=True))
+                plain[name] = self._counted_out(its, (*where, key), wrong)
+        return plain
 
     def _at(self, line: int, column: int, message: str) -> Mistake:
         source = self.lines[line] if line < len(self.lines) else ""

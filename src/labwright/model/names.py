@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from labwright.model.campaign import CampaignState, Cost, Objective, OutcomeLimit
 from labwright.model.errors import ConfigError
-from labwright.model.lab import Problem
 from labwright.model.protocol import ProtocolSpec
+from labwright.model.references import Problem
 from labwright.model.space import Space
 from labwright.model.undeclared import MADE
 

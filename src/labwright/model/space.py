@@ -18,7 +18,6 @@ from labwright.model.constraints import (
     Mixture,
 )
 from labwright.model.errors import OutOfRangeError, unknown
-from labwright.model.lab import CrossReferenceError, Problem
 from labwright.model.parameters import (
     ROUNDING,
     Categorical,
@@ -31,6 +30,7 @@ from labwright.model.parameters import (
     repeated,
 )
 from labwright.model.pool import Pool
+from labwright.model.references import CrossReferenceError, Problem
 
 __all__ = [
     "Between",

@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 from labwright.model.base import Frozen, Name, Number, Positive, Whole
 from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit, PlannerSpec
 from labwright.model.errors import unknown
-from labwright.model.lab import Broken, CrossReferenceError, Problem
 from labwright.model.names import collisions
 from labwright.model.protocol_parameters import Given
+from labwright.model.references import Broken, CrossReferenceError, Problem
 from labwright.model.space import Categorical, Space
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from labwright.model.lab import CrossReferenceError
+from labwright.model.references import CrossReferenceError
 
 __all__ = ["in_words", "what_is_wrong", "wrong_entries"]
 

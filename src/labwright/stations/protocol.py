@@ -24,7 +24,7 @@ class StepContext:
 
     Attributes:
         order: the order it carries out: sample, parameters, earlier results, calibrations.
-        devices: the station's devices by role.
+        devices: the station's devices by role; of some roles one for each slot.
         lab: the lab as data: positions, stocks, constants.
         clock: the lab clock.
         checkpoint: raises StoppedError once the station was asked to stop.
@@ -37,14 +37,26 @@ class StepContext:
     checkpoint: Any
 
     def device(self, role: str) -> Any:
-        """The device that plays `role` at this station.
+        """The device that plays `role` at this station; where each slot has its own, that of the sample's slot.
 
         Raises:
-            ConfigError: none does.
+            ConfigError: none does, or the sample stands in none of the station's slots.
         """
         if role not in self.devices:
             raise ConfigError(f"step {self.order.step!r}: {unknown('role at this station', role, list(self.devices))}")
-        return self.devices[role]
+        of_role = self.devices[role]
+        return of_role[self._slot(role)] if isinstance(of_role, tuple) else of_role
+
+    def _slot(self, role: str) -> int:
+        """The slot in which the sample stands, from 0, in the order of the station's positions."""
+        place = self.order.stands_at
+        station = self.lab.positions[place].station if place in self.lab.positions else ""
+        if not station:
+            raise ConfigError(
+                f"step {self.order.step!r}: every slot has its own {role!r} here, and the location of "
+                f"the sample is {place or 'no position'}; bring it to a slot first"
+            )
+        return [name for name, one in self.lab.positions.items() if one.station == station].index(place)
 
     def result(self, step: str, name: str) -> Any:
         """What an earlier step found.

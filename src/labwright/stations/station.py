@@ -26,9 +26,10 @@ from labwright.model.errors import (
     StoppedError,
     unknown,
 )
-from labwright.model.lab import LabModel, StationSpec
+from labwright.model.lab import LabModel
 from labwright.model.latch import LatchScope, latch_station
 from labwright.model.protocol import StepOrder, StepOutcome
+from labwright.model.stations import StationSpec
 from labwright.stations.gate import Gate, TimeLimit
 from labwright.stations.keeper import StepKeeper
 from labwright.stations.link import REMEMBERED, Fence, Finished, NumberedOutcome, OutcomeLog, blame, not_started
@@ -95,7 +96,11 @@ class Station:
     ) -> None:
         self.name = name
         self.title = spec.title
-        self._devices = {role: devices[one] for role, one in spec.devices.items()}
+        self._devices = {
+            role: devices[of_role] if isinstance(of_role, str) else tuple(devices[one] for one in of_role)
+            for role, of_role in spec.devices.items()
+        }
+        self._every = [devices[one] for one in dict.fromkeys(_device_names(spec))]
         self._monitors = [devices[one] for one in spec.monitors]
         others = {one for key, other in lab.stations.items() if key != name for one in _device_names(other)}
         self._own = [devices[one] for one in dict.fromkeys(_device_names(spec)) if one not in others]
@@ -326,7 +331,7 @@ class Station:
             _log.error("station %s: %s: %s failed: %s", self.name, name, what, why)
 
     def _all(self) -> list[Any]:
-        return [*self._devices.values(), *self._monitors]
+        return list(self._every)
 
     def _work(self) -> None:
         """The station's thread: one for all steps, for a new one has to wait its turn before it can begin."""
@@ -488,7 +493,7 @@ class Station:
 
 
 def _device_names(spec: StationSpec) -> tuple[str, ...]:
-    return (*spec.devices.values(), *spec.monitors)
+    return (*spec.role_devices, *spec.monitors)
 
 
 class _Timer:

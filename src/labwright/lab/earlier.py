@@ -1,0 +1,47 @@
+"""Lab folders in the form of earlier versions: recognised, and known again after `labwright lab migrate`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from labwright.lab.yamlfile import Mistake, YamlFile
+
+RECORD = Path("lab_config") / "migrated.jsonl"
+"""In a lab's folder: a line for each migration, with the hash of the lab before and after."""
+
+
+def earlier_form(files: Sequence[YamlFile], root: Path) -> Iterator[Mistake]:
+    """Where files have a form that this version does not read any more; each section once."""
+    for file in files:
+        positions = file.data.get("positions")
+        for name, one in positions.items() if isinstance(positions, dict) else ():
+            if isinstance(one, dict) and "arm_location" in one:
+                yield file.mistake(["positions", name, "arm_location"], _words("positions", root), at_key=True)
+                break
+
+
+def _words(section: str, root: Path) -> str:
+    command = f"labwright lab migrate {shlex.quote(str(root))}"
+    return f"{section}: in the form of an earlier Labwright. Have the lab's files rewritten: {command}"
+
+
+def same_lab(root: Path, sha256: str) -> frozenset[str]:
+    """Hashes that this lab had in earlier forms, if nothing but the form has changed since."""
+    path = root / RECORD
+    if not path.is_file():
+        return frozenset()
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    same = {sha256}
+    for line in reversed(lines):
+        if line["to"] in same:
+            same.add(line["from"])
+    return frozenset(same - {sha256})
+
+
+def record_migration(root: Path, before: str, after: str) -> None:
+    """Write down that a lab with one hash is the same with another."""
+    with (root / RECORD).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"from": before, "to": after}) + "\n")

@@ -1,0 +1,50 @@
+"""Places that work on samples."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from labwright.model.base import Frozen, Name, Whole
+
+
+def _form(devices: Any) -> str:
+    return "each" if isinstance(devices, list | tuple) else "one"
+
+
+RoleDevices = Annotated[
+    Annotated[Name, Tag("one")] | Annotated[tuple[Name, ...], Tag("each"), Field(min_length=1)],
+    Discriminator(_form),
+]
+"""The device that plays a role, or one for each slot."""
+
+
+class StationSpec(Frozen):
+    """A place that works on samples.
+
+    Attributes:
+        title: what people call it.
+        devices: device by the role it plays here; a list has one for each slot, in the order of the station's
+            positions.
+        monitors: devices read at the beginning of every step; their alarm stops it.
+        slots: how many samples it works on at once.
+        recipe: whether all samples in its slots get the same at the same time (``one``), or each its own (``own``).
+    """
+
+    title: str
+    devices: dict[Name, RoleDevices]
+    monitors: tuple[Name, ...] = ()
+    slots: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    recipe: Literal["one", "own"] = "one"
+
+    @property
+    def role_devices(self) -> tuple[str, ...]:
+        """Names of all devices that play a role here, each once."""
+        names = [name for of_role in self.devices.values() for name in named(of_role)]
+        return tuple(dict.fromkeys(names))
+
+
+def named(of_role: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the devices of a role: one, or one for each slot."""
+    return (of_role,) if isinstance(of_role, str) else of_role
