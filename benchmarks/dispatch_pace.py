@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 
 from labwright.engine import LabCore
-from labwright.engine.dispatch import Dispatcher
-from labwright.engine.events import Event, Removal, RunStep, Started, StepEnded, Suggested
-from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.dispatch import Begins, Dispatcher
+from labwright.engine.events import Event, Removal, RunStep, Start, Started, StepEnded, Suggested
+from labwright.engine.experiment import Experiment
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion
 from labwright.model.protocol import NumberResult, ProtocolSpec, StepOutcome, StepSpec
 from labwright.model.space import Real, Space
@@ -33,10 +33,11 @@ SHARED = {f"station_{number}": (f"device_{number // 2}",) for number in range(8)
 class FirstCome(Dispatcher):
     """Decides as engine 1 does."""
 
-    def ready(self) -> Iterator[tuple[Experiment, StepRun]]:
+    def ready(self) -> Iterator[Begins]:
         """Whatever is free is taken."""
         for owner in self.work.live:
-            yield from self.first_come(owner)
+            for experiment, run in self.first_come(owner):
+                yield experiment, run, Start(step_id=run.step_id)
 
     def removals(self) -> Iterator[tuple[Experiment, Removal]]:
         """Asks for nothing."""

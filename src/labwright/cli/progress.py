@@ -106,7 +106,7 @@ class Progress:
     def _doing(self, core: CampaignCore) -> Iterator[tuple[str, ...]]:
         """What is under way: a row an experiment."""
         for one in core.live.values():
-            running = [f"{run.spec.station}: {run.spec.name}" for run in one.running if run.state == "running"]
+            running = [f"{run.station}: {run.spec.name}" for run in one.running if run.state == "running"]
             doing = ", ".join(sorted(running)) or ("waits for a person" if one.state == "held" else "waits")
             if core.paused:
                 doing = f"paused ({doing})"

@@ -256,7 +256,7 @@ class View:
             shown.add_column(column)
         core = self.core
         now_s = self._now.now(simulated=core.started.simulated) if self._paused_s is None else self._paused_s
-        at = {run.spec.station: (one, run) for one in core.live.values() for run in one.running}
+        at = {run.station: (one, run) for one in core.live.values() for run in one.running}
         names = dict.fromkeys(step.station for protocol in core.started.protocols for step in protocol.steps)
         for station in names:
             if station not in at:

@@ -1,18 +1,24 @@
 """Who gets which station, position and shared device, and in which order: the only one that lets a step begin.
 
-No two samples ever wait for each other. A sample waits for another if the other has a position or a device that its
-own steps may still take; a step begins only if that makes no ring of samples that wait for each other. So there is
-always an order in which all samples under way can end, and one that can go on, or that a person is asked about.
+A sample that is not where its next step is gets a move: its destination is reserved first, and the way there. A step
+after which the sample can wait only so long begins when the positions that follow are reserved too. No two samples ever
+wait for each other (`labwright.engine.safety`). So there is always an order in which all samples under way can end, and
+one that can go on, or that a person is asked about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from labwright.engine.events import Removal
-from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.batches import Batches
+from labwright.engine.events import Carried, Removal, Start
+from labwright.engine.experiment import SITE, Experiment, StepRun
+from labwright.engine.layout import NO_LAYOUT, Layout
+from labwright.engine.moving import Moving
 from labwright.engine.reservations import Reservation, Reservations
+from labwright.engine.rules import FIRST, Rule
+from labwright.engine.safety import Safety
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
 from labwright.model.waiting import Waiting
@@ -22,20 +28,42 @@ __all__ = ["OVERTAKEN", "Dispatcher", "Waiting"]
 OVERTAKEN = 10
 """So many experiments may start while a step of an older one waits; then what it needs is kept for it."""
 
+Begins = tuple[Experiment, StepRun, Start | Carried]
+"""A step that begins, and what was decided about it."""
+
 
 @dataclass
 class Dispatcher:
-    """Lets steps begin: those of campaigns with a higher priority first, then those of the oldest sample.
+    """Lets steps begin: those of campaigns with a higher priority first, then by its rule.
 
     Attributes:
         work: the samples under way.
         held: owners none of whose steps it may let begin.
+        layout: of the lab. Not part of the state, as everything below: what was decided by it is an event.
+        rule: by which it chooses.
     """
 
     work: Work
     held: Callable[[], Collection[str]] = tuple
+    layout: Layout = NO_LAYOUT
+    rule: Rule = FIRST
     latches: frozenset[LatchScope] = frozenset()
     """What was stopped and not reset: no step of it begins. Not part of the state: the journal has them."""
+    wake_s: float | None = None
+    """Lab time at which something may begin without an event; None if nothing can."""
+    safety: Safety = field(init=False)
+    moving: Moving = field(init=False)
+    batches: Batches = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arrange(self.layout)
+
+    def arrange(self, layout: Layout) -> None:
+        """The lab is laid out like this."""
+        self.layout = layout
+        self.safety = Safety(self.work, layout)
+        self.moving = Moving(self.work, layout, self.safety)
+        self.batches = Batches(self.work, layout)
 
     @property
     def _reservations(self) -> Reservations:
@@ -55,53 +83,55 @@ class Dispatcher:
             if not blocked:
                 self.work.look.discard(experiment.id)
 
-    def ready(self) -> Iterator[tuple[Experiment, StepRun]]:
-        """Steps that begin now; what each needs is reserved when it is given out."""
+    def ready(self) -> Iterator[Begins]:
+        """Steps and moves that begin now; what each needs is reserved when it is given out."""
+        self.wake_s = None
         kept: dict[str, Experiment] = {}
-        waits: set[tuple[str, str, str]] = set()
+        waits: set[tuple[str, ...]] = set()
         for experiment in self._looked_at():
             blocked = False
-            for run in list(experiment.startable()):
-                alike = (experiment.owner, experiment.protocol.name, run.spec.name)
+            for run in self.next_steps(experiment):
+                alike = self._alike(experiment, run)
                 if experiment.state == "accepted" and alike in waits:
                     blocked = True  # an older one that has nothing yet, too, waits for the same
                     continue
-                waiting = self._waiting(experiment, run, kept)
-                if waiting is not None and experiment.state == "accepted":
-                    waits.add(alike)
-                if waiting is None:
-                    self._reservations.take(experiment, run)
-                    yield experiment, run
-                else:
+                decided = self._decide(experiment, run, kept)
+                if isinstance(decided, Waiting):
+                    if experiment.state == "accepted":
+                        waits.add(alike)
                     blocked = True
-                    self._keep(experiment, run, waiting, kept)
+                    self._keep(experiment, run, decided, kept)
+                else:
+                    yield self._carry_out(experiment, decided)
             if not blocked:
                 self.work.look.discard(experiment.id)
+        for experiment, start in self.batches.starting(self.rule, self._waiting, kept):
+            yield self._carry_out(experiment, start)
+        self.wake_s = self.batches.wake_s
 
     def removals(self) -> Iterator[tuple[Experiment, Removal]]:
         """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""
         waiting = [one for one in self._looked_at() if not one.running and one.state != "held"]
-        if all(self._of(holder) is not None for holder in self._reservations.taken.values()):
+        if all(self.safety.of(holder) is not None for holder in self._reservations.taken.values()):
             waiting = [one for one in waiting if one.state != "accepted"]  # no other waits for what has nothing yet
         asked = {question.frees for question in self.work.questions.open.values()}
         stuck: dict[str, tuple[Experiment, list[set[str]]]] = {}
         for experiment in waiting:
             by_step: list[set[str]] = []
-            for run in experiment.startable():
+            for run in self.next_steps(experiment):
                 holders: set[str] = set()
-                for resource in self._reservations.obstacles(experiment, run.spec):
-                    holder = self._holder(resource)
-                    if holder is not None:
-                        holders.add(holder.id)
-                    elif (resource := self._reservations.left_at(resource)) not in asked:
-                        asked.add(resource)
-                        left = self._reservations.taken[resource]
-                        yield (
-                            experiment,
-                            Removal(label=experiment.label, resource=resource, left=f"{left.owner}/{left.label}"),
-                        )
+                for resource in self._missing(experiment, run):
+                    for holder in self._reservations.of_resource(resource):
+                        other = self.safety.of(holder)
+                        if other is not None:
+                            holders.add(other.id)
+                        elif (left_at := self._reservations.left_at(resource)) not in asked:
+                            asked.add(left_at)
+                            left = self._reservations.taken[left_at]
+                            words = f"{left.owner}/{left.label}"
+                            yield experiment, Removal(label=experiment.label, resource=left_at, left=words)
                 if not holders:
-                    holders |= {one.id for one in self._ring(experiment, run)}
+                    holders |= {one.id for one in self._beyond(experiment, run)}
                 by_step.append(holders)
             if by_step and all(by_step):
                 stuck[experiment.id] = experiment, by_step
@@ -113,6 +143,14 @@ class Dispatcher:
     def taken(self, owner: str, step_id: str) -> tuple[Experiment, StepRun]:
         """A step that begins, as was decided; what it needs is reserved.
 
+        Raises:
+            IllegalEventError: it cannot begin: a bug, or a journal that was edited by hand.
+        """
+        return self.started(owner, Start(step_id=step_id))
+
+    def started(self, owner: str, start: Start) -> tuple[Experiment, StepRun]:
+        """A step that begins, as was decided; what it needs is reserved.
+
         What an experiment that is over had left in its way is gone: a person has said so, to another campaign or in a
         recount, of which the owner's own events hold nothing.
 
@@ -121,53 +159,153 @@ class Dispatcher:
         """
         for experiment in self.work.of(owner).values():
             for run in experiment.startable():
-                if run.step_id == step_id:
-                    for resource in list(self._reservations.obstacles(experiment, run.spec)):
-                        holder = self._reservations.taken.get(resource)
-                        if holder is not None and self._of(holder) is None:
-                            self._reservations.free(self._reservations.left_at(resource))
-                    if self._reservations.take(experiment, run):
-                        return experiment, run
-                    raise IllegalEventError(
-                        f"step {step_id} cannot begin: {self._reservations.obstacle(experiment, run.spec)}"
-                    )
-        raise IllegalEventError(f"step {step_id} cannot begin: it is not ready")
+                if run.step_id == start.step_id:
+                    run.at, run.slot, run.batch = start.station, start.slot, start.batch
+                    self._take(experiment, run, start.keeps, start.booked)
+                    return experiment, run
+        raise IllegalEventError(f"step {start.step_id} cannot begin: it is not ready")
+
+    def carried(self, owner: str, carried: Carried) -> tuple[Experiment, StepRun]:
+        """A move that begins, as was decided; what it needs is reserved.
+
+        Raises:
+            IllegalEventError: it cannot begin: a bug, or a journal that was edited by hand.
+        """
+        experiment = self.work.of(owner).get(carried.label)
+        if experiment is None or experiment.stands_at != carried.move.start:
+            raise IllegalEventError(f"experiment {owner}/{carried.label} is not at {carried.move.start}, to be moved")
+        run = experiment.carry(carried.move, carried.station, carried.expected_s)
+        self._take(experiment, run, carried.keeps, carried.booked)
+        self.work.moved(experiment, run)
+        return experiment, run
 
     def waits(self, owner: str) -> list[Waiting]:
         """What an owner's samples wait for that others have."""
         kept: dict[str, Experiment] = {}
         found = []
         held = [one for one in self.held() if one != owner]
-        for experiment in _in_order(self.work, held):
-            for run in experiment.startable():
-                waiting = self._waiting(experiment, run, kept)
-                if waiting is not None:
-                    self._keep(experiment, run, waiting, kept)
+        for experiment in self._in_order(held):
+            for run in self.next_steps(experiment):
+                decided = self._decide(experiment, run, kept)
+                if isinstance(decided, Waiting):
+                    self._keep(experiment, run, decided, kept)
                     if experiment.owner == owner:
-                        found.append(waiting)
+                        found.append(decided)
         return found
 
     def _looked_at(self) -> list[Experiment]:
         look = self.work.look
-        return [one for one in _in_order(self.work, self.held()) if one.id in look] if look else []
+        return [one for one in self._in_order(self.held()) if one.id in look] if look else []
 
-    def _waiting(self, experiment: Experiment, run: StepRun, kept: dict[str, Experiment]) -> Waiting | None:
-        """What the step waits for; None if it can begin."""
+    def _in_order(self, held: Collection[str]) -> list[Experiment]:
+        samples = [
+            experiment
+            for owner, experiments in self.work.live.items()
+            if owner not in held
+            for experiment in experiments.values()
+        ]
+        return sorted(samples, key=self.rule.key)
+
+    def next_steps(self, experiment: Experiment) -> list[StepRun]:
+        """Steps that could begin, as far as the sample itself is concerned."""
+        ready = list(experiment.startable())
+        if not experiment.brought:
+            return ready
+        if moves := [run for run in ready if run.carrier]:
+            return moves  # it is to be made again
+        if any(run.spec.sample for run in experiment.running):
+            return [run for run in ready if not run.spec.sample]
+        if experiment.to_leave and not ready and not experiment.running and experiment.state != "held":
+            out = self.moving.out(experiment)
+            return [out] if out is not None else []
+        return ready
+
+    def _alike(self, experiment: Experiment, run: StepRun) -> tuple[str, ...]:
+        """What samples have in common of which none can begin a step if another cannot, that has nothing yet."""
+        recipes = [experiment.recipe(f"{SITE}{run.spec.station}")]
+        recipes += [experiment.recipe(resource) for resource in experiment.needs(run.spec)]
+        return (experiment.owner, experiment.protocol.name, run.spec.name, *recipes)
+
+    def _decide(self, experiment: Experiment, run: StepRun, kept: dict[str, Experiment]) -> Start | Carried | Waiting:
+        """Let a step, or the move that it needs, begin; or what it waits for."""
+        if self.moving.is_there(experiment, run):
+            bench = self.moving.bench(experiment, run)
+            if bench.together and experiment.wants_sample(run.spec):
+                return self.batches.waiting(experiment, run, bench)
+            start = self.moving.start(experiment, run, bench)
+            if isinstance(start, Start):
+                return self._waiting(experiment, run, start, kept) or start
+            return start
+        decided = self.moving.bring(experiment, run)
+        if isinstance(decided, Carried):
+            return self._waiting(experiment, run, decided, kept) or decided
+        return decided
+
+    def _waiting(
+        self, experiment: Experiment, run: StepRun, begins: Start | Carried, kept: dict[str, Experiment]
+    ) -> Waiting | None:
+        """What a step, or the move that it needs, waits for; None if it can begin."""
         step = (run.step_id, experiment.owner, experiment.label)
-        for latch in self.latches:
-            if latch.holds(run.spec.station, experiment.owner, experiment.label):
-                return Waiting(*step, "reset", latch.words, "", "")
-        for resource in self._reservations.obstacles(experiment, run.spec):
-            holder = self._reservations.taken[resource]
+        moves = isinstance(begins, Carried)
+        station = begins.station if moves else begins.station or run.spec.station
+        for name in dict.fromkeys((station, run.spec.station)):
+            for latch in self.latches:
+                if latch.holds(name, experiment.owner, experiment.label):
+                    return Waiting(*step, "reset", latch.words, "", "")
+        unit = f"station:{station}"
+        unit += f"/{begins.slot}" if isinstance(begins, Start) and begins.slot else ""
+        resources = [] if moves else experiment.needs(run.spec)
+        resources += [one for one in begins.keeps if one not in resources]
+        if unit in self._reservations.taken:
+            holder = self._reservations.taken[unit]
+            return Waiting.for_resource(*step, unit, holder.owner, holder.label, holder.step_id)
+        for resource in self._reservations.not_free(experiment, resources):
+            holder = self._reservations.first(resource)
             return Waiting.for_resource(*step, resource, holder.owner, holder.label, holder.step_id)
-        for other in self._ring(experiment, run):
-            resource = next(one for one in experiment.needs(run.spec) if one in self.work.claims(other))
+        for other in self.safety.blocks(experiment, resources):
+            resource = next((one for one in resources if self.safety.claims(other, one)), resources[0])
             return Waiting.for_resource(*step, resource, other.owner, other.label, because="beyond")
         if kept and not self._has_something(experiment):
-            for resource in (f"station:{run.spec.station}", *experiment.needs(run.spec)):
+            for resource in (unit, *resources):
                 if (older := kept.get(resource)) is not None:
                     return Waiting.for_resource(*step, resource, older.owner, older.label, because="older")
         return None
+
+    def _missing(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
+        """Resources that keep a step, or the move that it needs, from beginning."""
+        if self.moving.is_there(experiment, run):
+            yield from self._reservations.obstacles(experiment, run)
+        else:
+            yield from self.moving.obstacles(experiment, run)
+
+    def _beyond(self, experiment: Experiment, run: StepRun) -> list[Experiment]:
+        """Samples with which it would wait in a ring if the step began."""
+        if self.moving.is_there(experiment, run):
+            return self.safety.blocks(experiment, experiment.needs(run.spec))
+        return []
+
+    def _carry_out(self, experiment: Experiment, decided: Start | Carried) -> Begins:
+        if isinstance(decided, Carried):
+            return (*self.carried(experiment.owner, decided), decided)
+        return (*self.started(experiment.owner, decided), decided)
+
+    def _take(self, experiment: Experiment, run: StepRun, keeps: Collection[str], booked: dict[str, str]) -> None:
+        """Reserve what was decided.
+
+        Raises:
+            IllegalEventError: another has it.
+        """
+        in_the_way = [*self._reservations.obstacles(experiment, run), *self._reservations.not_free(experiment, keeps)]
+        for resource in in_the_way:
+            holder = next(self._reservations.of_resource(resource), None)
+            if holder is not None and self.safety.of(holder) is None:
+                self._reservations.free(self._reservations.left_at(resource))
+        for resource in keeps:
+            if not any(self._reservations.not_free(experiment, [resource])):
+                self._reservations.keep(experiment, resource)
+        experiment.booked |= booked
+        if not self._reservations.take(experiment, run):
+            raise IllegalEventError(f"step {run.step_id} cannot begin: {self._reservations.obstacle(experiment, run)}")
 
     def _keep(self, experiment: Experiment, run: StepRun, waiting: Waiting, kept: dict[str, Experiment]) -> None:
         """Keep what an older sample needs from those that have nothing yet, so that they cannot pass it for ever.
@@ -177,46 +315,19 @@ class Dispatcher:
         if waiting.kind == "reset":
             return  # only a person ends that wait
         if waiting.because == "beyond" or self.work.last_turn - experiment.seen >= OVERTAKEN:
-            for resource in (f"station:{run.spec.station}", *self.work.claims(experiment)):
+            claims = self.work.claims(experiment)
+            for resource in (run.unit, *(unit for one in claims for unit in self.safety.units(one, experiment))):
                 kept.setdefault(resource, experiment)
 
     def _has_something(self, experiment: Experiment) -> bool:
         """Whether an experiment has a position or a device that others may need."""
+        if experiment.brought:
+            return bool(experiment.moved or experiment.booked)
         needs = (resource for spec in experiment.protocol.steps for resource in experiment.needs(spec))
         return any(self._reservations.held(experiment, resource) for resource in needs)
 
-    def _holder(self, resource: str) -> Experiment | None:
-        """The experiment under way that has it."""
-        return self._of(self._reservations.taken[resource])
-
     def _of(self, holder: Reservation) -> Experiment | None:
-        return self.work.of(holder.owner).get(holder.label)
-
-    def _ahead(self, experiment: Experiment) -> Iterator[Experiment]:
-        """Samples that have what an experiment may still take."""
-        taken = self._reservations.taken
-        for resource in self.work.claims(experiment):
-            holder = taken.get(resource)
-            if holder is not None and not holder.of(experiment) and (other := self._of(holder)) is not None:
-                yield other
-
-    def _ring(self, experiment: Experiment, run: StepRun) -> list[Experiment]:
-        """Samples that the step's sample would wait for, and that would wait for it, if the step began.
-
-        What an experiment has left behind that is over does not count: a person is asked to take it away.
-        """
-        new = [one for one in experiment.needs(run.spec) if not self._reservations.held(experiment, one)]
-        if not new:
-            return []
-        seen, todo, found = {experiment.id}, [experiment], []
-        while todo:
-            for other in self._ahead(todo.pop()):
-                if other.id not in seen:
-                    seen.add(other.id)
-                    todo.append(other)
-                    if any(one in self.work.claims(other) for one in new):
-                        found.append(other)
-        return sorted(found, key=lambda one: one.turn)
+        return self.safety.of(holder)
 
 
 def _in_rings(stuck: dict[str, tuple[Experiment, list[set[str]]]]) -> list[Experiment]:
@@ -240,13 +351,3 @@ def _in_rings(stuck: dict[str, tuple[Experiment, list[set[str]]]]) -> list[Exper
         return reached
 
     return [experiment for key, (experiment, _) in left.items() if key in waits_for(key)]
-
-
-def _in_order(work: Work, held: Collection[str]) -> list[Experiment]:
-    samples = [
-        experiment
-        for owner, experiments in work.live.items()
-        if owner not in held
-        for experiment in experiments.values()
-    ]
-    return sorted(samples, key=lambda one: (-one.priority, one.turn))

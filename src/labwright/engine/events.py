@@ -11,12 +11,13 @@ from labwright.model.base import Frozen
 from labwright.model.campaign import CampaignState, Earlier, StopAdvice, Suggestion, Veto
 from labwright.model.instruments import HERE, REAL
 from labwright.model.material import Part, Used
-from labwright.model.protocol import Prepared, ProtocolSpec, StepOrder, StepOutcome
+from labwright.model.protocol import Move, Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
 from labwright.model.spec import CampaignSpec
 
-ENGINE = 2
-"""Version of the engine's decisions: from 2 on, what the lab decides for a campaign is an event, `Granted`."""
+ENGINE = 3
+"""Version of the engine's decisions: from 2 on, what the lab decides for a campaign is an event, `Granted`; from
+3 on it brings samples to where they are needed."""
 
 
 class Started(Frozen):
@@ -119,12 +120,59 @@ class Removal(Frozen):
     left: str = ""
 
 
+class Start(Frozen):
+    """A step that begins, where more is decided than that.
+
+    Attributes:
+        step_id: of the step.
+        station: that carries it out, where its protocol names a kind of them.
+        slot: the position it is about, where a station works on several samples, each by itself.
+        batch: id of the step whose orders its batch follows; empty where there is no batch.
+        keeps: positions and devices that are kept for its sample from now on, as reservations name them.
+        booked: which of these positions is for which later step.
+    """
+
+    step_id: str
+    station: str = ""
+    slot: str = ""
+    batch: str = ""
+    keeps: tuple[str, ...] = ()
+    booked: dict[str, str] = {}
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is decided but that it begins."""
+        return self == Start(step_id=self.step_id)
+
+
+class Carried(Frozen):
+    """A move that begins.
+
+    Attributes:
+        label: of the experiment.
+        move: from where to where, and by what.
+        station: that carries it out.
+        expected_s: how long it should take, lab seconds.
+        keeps: positions and devices that are kept for its sample from now on, as reservations name them.
+        booked: which of these positions is for which later step.
+    """
+
+    label: str
+    move: Move
+    station: str
+    expected_s: float
+    keeps: tuple[str, ...] = ()
+    booked: dict[str, str] = {}
+
+
 class Granted(Frozen):
     """What the lab lets a campaign do now.
 
     Attributes:
         begins: experiments that begin, or cannot.
         steps: ids of steps that begin, each with its station, positions and devices.
+        starts: steps that begin, where more is decided.
+        moves: containers that are carried to where they are needed next.
         removals: what a person is asked to take out of the lab.
         lacking: experiments that are given up before anything of them begins, and what they lack, in words; by label.
         prepares: preparations that it makes itself, of those whose results campaigns share.
@@ -136,6 +184,8 @@ class Granted(Frozen):
     prepared: tuple[Prepared, ...] = ()
     begins: tuple[Begun, ...] = ()
     steps: tuple[str, ...] = ()
+    starts: tuple[Start, ...] = ()
+    moves: tuple[Carried, ...] = ()
     removals: tuple[Removal, ...] = ()
     lacking: dict[str, str] = {}
 

@@ -7,8 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labwright.model.material import Used
-from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome, StepSpec
+from labwright.model.protocol import Move, ProtocolSpec, StepOrder, StepOutcome, StepSpec
 from labwright.model.states import ExperimentState, StepState, check_transition
+
+SITE = "site:"
+"""What begins the name of any one of a station's positions, where it does not matter which."""
+
+TO = "to-"
+"""What begins the name of a move."""
+
+MOVE_TIMES, MOVE_S = 10, 600.0
+"""A move may take so many times as long as expected, and so many lab seconds more."""
+
+BEFORE_MOVE = (
+    "put the container back to {start}, and see that the gripper is empty and nothing is in the way; the whole move is "
+    "made again"
+)
 
 
 @dataclass
@@ -31,6 +45,36 @@ class StepRun:
     """What it has taken of the stocks so far, in all its attempts."""
     cut_off: bool = False
     """Whether it was given up in the middle, and no person has looked since what is at its station."""
+    at: str = ""
+    """The station that carries it out, where its protocol names a kind of them."""
+    slot: str = ""
+    """The position there, where steps at several positions of a station begin and end each by itself."""
+    batch: str = ""
+    """Id of the step whose orders its batch follows; its own for that one, empty where there is no batch."""
+    carrier: str = ""
+    """The transport, if it is a move that the dispatcher makes."""
+    start: str = ""
+    """Where such a move begins."""
+
+    @property
+    def station(self) -> str:
+        """The station that carries it out, or the kind of stations that can."""
+        return self.at or self.spec.station
+
+    @property
+    def unit(self) -> str:
+        """What a step has for itself at its station, as reservations name it."""
+        return f"station:{self.station}/{self.slot}" if self.slot else f"station:{self.station}"
+
+    @property
+    def move_end(self) -> str:
+        """Where a move of the dispatcher ends."""
+        return self.spec.name.removeprefix(TO)
+
+    @property
+    def follows(self) -> bool:
+        """Whether another step of its batch has the station."""
+        return self.batch not in ("", self.step_id)
 
     @property
     def moves(self) -> bool:
@@ -80,6 +124,9 @@ class Experiment:
         engine: version of the engine that decides for it.
         began_s: lab time at which it began.
         cleared: whether a person has taken its containers out of the lab.
+        booked: positions that are kept for it, by the step that will need each; of its way there, by ``via:POSITION``.
+        stays: whether it is not brought out of the lab: its campaign was stopped.
+        moved: how often the dispatcher has moved it to each position.
     """
 
     owner: str
@@ -107,6 +154,11 @@ class Experiment:
     engine: int = 1
     cleared: bool = False
     began_s: float | None = None
+    booked: dict[str, str] = field(default_factory=dict)
+    stays: bool = False
+    moved: dict[str, int] = field(default_factory=dict)
+    recipes: dict[str, str] = field(default_factory=dict)
+    """By resource, as `recipe` has found them; they follow from the rest."""
 
     @property
     def id(self) -> str:
@@ -127,6 +179,22 @@ class Experiment:
         check_transition("experiment", self.sample, self.state, state)
         self.state = state
 
+    @property
+    def brought(self) -> bool:
+        """Whether the dispatcher brings its sample to where it is needed."""
+        return self.protocol.brought
+
+    @property
+    def to_leave(self) -> bool:
+        """Whether nothing is left to be done for it but to bring its container to where it ends."""
+        if not self.stands_at or self.stays or not self.brought or (self.given_up and not self.moved):
+            return False
+        return self.protocol.afterwards == "leaves" or self.stands_at != self.place
+
+    def wants_sample(self, spec: StepSpec) -> bool:
+        """Whether the dispatcher brings the sample to a step."""
+        return spec.sample and self.brought
+
     def begin(self, expected_s: dict[str, float]) -> None:
         """Make the first round of every step."""
         for spec in self.protocol.steps:
@@ -138,6 +206,21 @@ class Experiment:
         for name in self.protocol.between(spec.repeat.back_to, spec.name):
             old = self.steps[name]
             self.steps[name] = self._run(old.spec, old.round + 1, expected_s)
+
+    def carry(self, move: Move, station: str, expected_s: float) -> StepRun:
+        """Make the step that moves its container.
+
+        Args:
+            move: from where to where.
+            station: that carries it out.
+            expected_s: how long it should take, lab seconds.
+        """
+        number = self.moved[move.end] = self.moved.get(move.end, 0) + 1
+        spec = move_spec(move, station, expected_s)
+        run = self._run(spec, number, {})
+        run.carrier, run.start = move.transport, move.start
+        self.steps[spec.name] = run
+        return run
 
     def startable(self) -> Iterator[StepRun]:
         """Steps that wait, and whose needs are done; in the protocol's order."""
@@ -167,8 +250,10 @@ class Experiment:
             sample=self.sample,
             place=self.place,
             stands_at=self.stands_at,
-            protocol=self.protocol.name,
+            protocol=run.carrier or self.protocol.name,
             step=run.spec.name,
+            slot=run.slot,
+            move=self._move(run) if run.carrier else None,
             round=run.round,
             attempt=run.attempt,
             resumed=run.begun,
@@ -184,7 +269,8 @@ class Experiment:
         if not (devices or spec.moves_to or spec.keeps):
             return []
         positions = [spec.moves_to] if spec.moves_to else []
-        positions += [name for name in spec.keeps if name not in devices]
+        others = (*devices, *self.kept_stations(spec)) if self.brought else devices
+        positions += [name for name in spec.keeps if name not in others]
         return [*(f"position:{name}" for name in dict.fromkeys(positions)), *(f"device:{name}" for name in devices)]
 
     def claims(self) -> frozenset[str]:
@@ -195,12 +281,42 @@ class Experiment:
             repeat = run.spec.repeat
             if repeat is not None and (run.round < repeat.at_most or run.state == "done") and not self.given_up:
                 left += [one for one in self.protocol.between(repeat.back_to, name) if one not in left]
-        return frozenset(resource for name in left for resource in self.needs(self.steps[name].spec))
+        specs = [self.steps[name].spec for name in left]
+        claimed = {resource for spec in specs for resource in self.needs(spec)}
+        if self.brought:
+            claimed |= {f"{SITE}{spec.station}" for spec in specs if spec.sample and not (spec.moves_to or spec.leaves)}
+            claimed |= {f"{SITE}{station}" for spec in specs for station in self.kept_stations(spec)}
+        return frozenset(claimed)
+
+    def kept_stations(self, spec: StepSpec) -> tuple[str, ...]:
+        """Stations at which a step keeps a position for the sample."""
+        return tuple(name for name in spec.keeps if any(name == step.station for step in self.protocol.steps))
+
+    def recipe(self, resource: str) -> str:
+        """On which terms it can share a device, or a station, with other samples; empty if it cannot.
+
+        Args:
+            resource: ``device:NAME`` or ``site:STATION``.
+        """
+        known = self.recipes.get(resource)
+        if known is None:
+            known = self.recipes[resource] = self._recipe(resource)
+        return known
+
+    def _recipe(self, resource: str) -> str:
+        names: set[str] = set()
+        for step in self.protocol.steps:
+            if resource in (f"{SITE}{step.station}", *(f"device:{one}" for one in self.devices.get(step.name, ()))):
+                if not step.recipe:
+                    return ""
+                names.update(step.recipe)
+        return "; ".join(f"{name} = {self.parameters.get(name)!r}" for name in sorted(names))
 
     def take(self, run: StepRun, outcome: StepOutcome) -> None:
         """A step is done."""
         run.started_s, run.ended_s = outcome.started_s, outcome.ended_s
-        self.found[run.spec.name] = outcome.results
+        if not run.carrier:
+            self.found[run.spec.name] = outcome.results
         if run.spec.leaves:
             self.stands_at = ""
         elif run.spec.moves_to:
@@ -214,17 +330,38 @@ class Experiment:
     @property
     def over(self) -> bool:
         """Whether no step is left to be done."""
-        return all(run.state in ("done", "failed", "skipped") for run in self.steps.values())
+        return all(run.state in ("done", "failed", "skipped") for run in self.steps.values()) and not self.to_leave
 
     @property
     def running(self) -> list[StepRun]:
         """Steps at a station, those in doubt included."""
         return [run for run in self.steps.values() if run.active]
 
+    def _move(self, run: StepRun) -> Move:
+        return Move(
+            transport=run.carrier, start=run.start, end=run.move_end,
+            leaves=run.spec.leaves, labware=self.protocol.labware,
+        )  # fmt: skip
+
     def _run(self, spec: StepSpec, number: int, expected_s: dict[str, float]) -> StepRun:
         tail = f"~{number}" if number > 1 else ""
         step_id = f"{self.id}/{spec.name}{tail}"
         return StepRun(spec, step_id, number, expected_s=expected_s.get(spec.name, spec.expected_s))
+
+
+def move_spec(move: Move, station: str, expected_s: float) -> StepSpec:
+    """A move as a step. Its name is none that a protocol's step can have."""
+    return StepSpec.model_construct(
+        name=f"{TO}{move.end}",
+        station=station,
+        expected_s=expected_s,
+        timeout_s=MOVE_TIMES * expected_s + MOVE_S,
+        moves_to="" if move.leaves else move.end,
+        leaves=move.leaves,
+        always=True,
+        on_failure="ask",
+        before_again=BEFORE_MOVE.format(start=move.start),
+    )
 
 
 def devices_of(protocol: ProtocolSpec, shared: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

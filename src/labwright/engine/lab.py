@@ -7,14 +7,16 @@ virtual clock rehearses a lab, and fed with journalled events it rebuilds its st
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.dispatch import Dispatcher
 from labwright.engine.events import (
     Begun,
+    Carried,
     DeckChecked,
     Event,
     Granted,
@@ -22,10 +24,12 @@ from labwright.engine.events import (
     LabEvent,
     Recounted,
     Removal,
+    Start,
     Started,
     Stocked,
 )
 from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.material import REPLACE, Material, no_container
 from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
@@ -54,6 +58,9 @@ class Grant:
 class LabCore:
     """A lab's campaigns, and all that they share.
 
+    Args:
+        layout: of the lab, by which samples are moved; nothing is known of it where a journal is read without its lab.
+
     Attributes:
         campaigns: by id, in the order in which they came.
         instruments: which deck this is, from the first campaign that starts: ``real``, ``here``, or where else.
@@ -62,10 +69,10 @@ class LabCore:
         dirty: what has changed since the tables were written last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout = NO_LAYOUT) -> None:
         self.dirty = DirtyRows()
         self.work = Work(self.dirty, Reservations(self.dirty), Material(self.dirty), Questions(self.dirty))
-        self.dispatcher = Dispatcher(self.work, self._held)
+        self.dispatcher = Dispatcher(self.work, self._held, layout)
         self.campaigns: dict[str, CampaignCore] = {}
         self.instruments = ""
         self.now_s = 0.0
@@ -140,8 +147,10 @@ class LabCore:
         if isinstance(event, Granted):
             for label, words in event.lacking.items():
                 decided += self._give_up(core, core.live[label], words)
-            taken = [self.dispatcher.taken(campaign, step_id) for step_id in event.steps]
-            decided += [self._start(experiment, run) for experiment, run in taken]
+            begun = [self.dispatcher.taken(campaign, step_id) for step_id in event.steps]
+            begun += [self.dispatcher.started(campaign, start) for start in event.starts]
+            begun += [self.dispatcher.carried(campaign, carried) for carried in event.moves]
+            decided += [self._start(experiment, run) for experiment, run in begun]
             for removal in event.removals:
                 decided += self.work.ask_removal(core.live[removal.label], removal)
         if isinstance(event, DeckChecked):
@@ -157,7 +166,7 @@ class LabCore:
             at_s: lab time, at which it is recorded.
         """
         self.now_s = self.material.now_s = at_s
-        begins: dict[str, list[Begun]] = {}
+        begun: dict[str, list[Begun]] = {}
         prepares: dict[str, tuple[str, ...]] = {}
         prepared: dict[str, tuple[Prepared, ...]] = {}
         decided: dict[str, list[Instruction]] = {}
@@ -166,18 +175,18 @@ class LabCore:
                 continue
             taken = self._take_prepared(core, at_s)
             made = self._prepare(core)
-            begun = self._begin(core)
-            if taken or made or begun:
-                prepared[core.campaign], prepares[core.campaign], begins[core.campaign] = taken, made, begun
+            experiments = self._begin(core)
+            if taken or made or experiments:
+                prepared[core.campaign], prepares[core.campaign], begun[core.campaign] = taken, made, experiments
                 decided[core.campaign] = self.work.settle(self.campaigns) + core.advance()
         lacking: dict[str, dict[str, str]] = {}
         for experiment, words in self._lacking_before_they_begin():
             lacking.setdefault(experiment.owner, {})[experiment.label] = words
             given_up = self._give_up(self.campaigns[experiment.owner], experiment, words)
             decided[experiment.owner] = decided.get(experiment.owner, []) + given_up
-        steps: dict[str, list[str]] = {}
-        for experiment, run in self.dispatcher.ready():
-            steps.setdefault(experiment.owner, []).append(run.step_id)
+        begins: dict[str, list[Start | Carried]] = {}
+        for experiment, run, begin in self.dispatcher.ready():
+            begins.setdefault(experiment.owner, []).append(begin)
             decided.setdefault(experiment.owner, []).append(self._start(experiment, run))
         removals: dict[str, list[Removal]] = {}
         for experiment, removal in list(self.dispatcher.removals()):
@@ -189,8 +198,8 @@ class LabCore:
             event = Granted(
                 prepared=prepared.get(campaign, ()),
                 prepares=prepares.get(campaign, ()),
-                begins=tuple(begins.get(campaign, ())),
-                steps=tuple(steps.get(campaign, ())),
+                begins=tuple(begun.get(campaign, ())),
+                **_begins(begins.get(campaign, ())),
                 removals=tuple(removals.get(campaign, ())),
                 lacking=lacking.get(campaign, {}),
             )
@@ -342,6 +351,16 @@ class LabCore:
 
 def _of(campaign: str, kept: dict[str, Kept]) -> dict[str, Kept]:
     return {campaign: kept[campaign]} if campaign in kept else {}
+
+
+def _begins(begins: Iterable[Start | Carried]) -> dict[str, Any]:
+    """What a campaign's steps and moves that begin are in its event."""
+    starts = [one for one in begins if isinstance(one, Start)]
+    return {
+        "steps": tuple(start.step_id for start in starts if start.plain),
+        "starts": tuple(start for start in starts if not start.plain),
+        "moves": tuple(one for one in begins if isinstance(one, Carried)),
+    }
 
 
 def _by_priority(core: CampaignCore) -> tuple[int, int]:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterator
 
 from labwright.engine.core import CampaignCore
+from labwright.engine.experiment import Experiment
 from labwright.engine.lab import LabCore
 from labwright.engine.proposals import experiment_label
 from labwright.model.judging import covers, front, merits
+from labwright.model.waiting import Waiting
 
 
 def validate_state(lab: LabCore) -> None:
@@ -112,25 +114,35 @@ def _alive(lab: LabCore) -> set[str]:
         or lab.campaigns[experiment.owner].paused
         or any(run.state == "running" for run in experiment.running)
     }
-    waits: dict[str, list[set[str]]] = {}
+    waits: dict[str, list[list[set[str]]]] = {}
     for owner in lab.work.live:
         for one in lab.dispatcher.waits(owner):
-            blockers = {f"{one.holder}/{one.holder_label}"}
-            resource = f"{one.kind}:{one.name}"
-            asked = lab.reservations.left_at(resource) if resource in lab.reservations.taken else resource
-            if asked in taken_out and not blockers & set(live):
-                blockers = set()  # a person is asked to take it away
-            waits.setdefault(one.step_id, []).append(blockers)
+            waits.setdefault(one.step_id, []).append(_ends_with(lab, one, set(live), taken_out))
     grown = True
     while grown:
         grown = False
         for key, experiment in live.items():
             if key not in alive and any(
-                all(blockers <= alive for blockers in waits.get(run.step_id, ())) for run in experiment.startable()
+                all(any(blockers <= alive for blockers in either) for either in waits.get(run.step_id, ()))
+                for run in lab.dispatcher.next_steps(experiment)
             ):
                 alive.add(key)
                 grown = True
     return alive
+
+
+def _ends_with(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[str]) -> list[set[str]]:
+    """Samples that must go on for a wait to end: any of these sets is enough."""
+    if waiting.kind == "batch":
+        return [set()] if lab.dispatcher.wake_s is not None else [lab.dispatcher.batches.before(waiting.name)]
+    if waiting.kind == "site":
+        return [{one} for one in lab.dispatcher.moving.in_the_way(waiting)] or [{""}]
+    blockers = {f"{waiting.holder}/{waiting.holder_label}"}
+    resource = f"{waiting.kind}:{waiting.name}"
+    asked = lab.reservations.left_at(resource) if resource in lab.reservations.taken else resource
+    if asked in taken_out and not blockers & live:
+        blockers = set()  # a person is asked to take it away
+    return [blockers]
 
 
 def _broken_order(lab: LabCore) -> Iterator[str]:
@@ -139,19 +151,30 @@ def _broken_order(lab: LabCore) -> Iterator[str]:
         return
     left = {experiment.id: experiment for experiments in lab.work.live.values() for experiment in experiments.values()}
     while left:
-        held = {
-            resource: f"{holder.owner}/{holder.label}"
-            for resource, holder in lab.reservations.taken.items()
-            if f"{holder.owner}/{holder.label}" in left
-        }
         ends = [
-            key for key, experiment in left.items() if all(held.get(one, key) == key for one in experiment.claims())
+            key
+            for key, experiment in left.items()
+            if all(
+                not (units := lab.dispatcher.safety.units(claim, experiment))
+                or any(_can_have(lab, experiment, unit, left) for unit in units)
+                for claim in experiment.claims()
+            )
         ]
         if not ends:
             yield f"samples may wait for each other for ever: {', '.join(sorted(left))}"
             return
         for key in ends:
             del left[key]
+
+
+def _can_have(lab: LabCore, experiment: Experiment, resource: str, left: dict[str, Experiment]) -> bool:
+    """Whether no other sample that is left keeps a resource from an experiment."""
+    return all(
+        holder.of(experiment)
+        or f"{holder.owner}/{holder.label}" not in left
+        or (holder.recipe and holder.recipe == experiment.recipe(resource))
+        for holder in lab.reservations.of_resource(resource)
+    )
 
 
 def _broken_wishes(core: CampaignCore) -> Iterator[str]:
@@ -179,7 +202,7 @@ def _broken_steps(core: CampaignCore) -> Iterator[str]:
         for run in one.steps.values():
             if run.active and not one.given_up and not all(one.steps[need].settled for need in run.spec.needs):
                 yield f"step {run.step_id} is {run.state} before what it needs"
-            if run.state == "done" and run.spec.name not in one.found:
+            if run.state == "done" and not run.carrier and run.spec.name not in one.found:
                 yield f"step {run.step_id} is done and has found nothing"
         if one.over and one.state != "held":
             yield f"experiment {one.label} is over and still there"
@@ -189,16 +212,15 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
     """What samples of all campaigns share."""
     live = [experiment for experiments in lab.work.live.values() for experiment in experiments.values()]
     taken = lab.reservations.taken
-    stations = {f"station:{run.spec.station}": run for experiment in live for run in experiment.running}
-    if sum(len(experiment.running) for experiment in live) != len(stations):
+    running = [run for experiment in live for run in experiment.running]
+    stations = {run.unit: run for run in running if not run.follows}
+    if sum(not run.follows for run in running) != len(stations):
         yield "two steps are at one station"
     for resource, run in stations.items():
         holder = taken.get(resource)
         if holder is None or holder.step_id != run.step_id:
             yield f"step {run.step_id} runs without {resource}"
-    cut_off = {
-        f"station:{run.spec.station}" for one in live for run in one.steps.values() if run.cut_off and one.given_up
-    }
+    cut_off = {run.unit for one in live for run in one.steps.values() if run.cut_off and one.given_up}
     for resource, holder in taken.items():
         left = not lab.work.has(holder.owner, holder.label) or resource in cut_off
         if resource.startswith("station:") and resource not in stations and not left:
@@ -216,7 +238,7 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
     for resource, reservation in taken.items():
         if resource.startswith("device:"):
             holder_of = lab.work.of(reservation.owner).get(reservation.label)
-            if holder_of is None or resource not in holder_of.claims():
+            if holder_of is None or (reservation.device or resource) not in holder_of.claims():
                 yield f"{resource} is kept by {reservation.owner}/{reservation.label}, which needs it no more"
     places = [experiment.stands_at for experiment in live if experiment.stands_at]
     if len(places) != len(set(places)):

@@ -1,29 +1,42 @@
-"""What a step needs for itself alone: its station, and positions and shared devices for its sample.
+"""What a step needs for itself: its station, and positions and shared devices for its sample.
 
 All of it is taken together or none. A sample's position stays taken until the sample has left it. A device that several
 stations have stays a sample's until its last step at one of them: a hotplate is not heated for another while the sample
-it was heated for waits for the next step.
+it was heated for waits for the next step. Samples with the same recipe can have such a device at the same time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.experiment import Experiment, StepRun
-from labwright.model.protocol import StepSpec
 from labwright.model.states import check_transition
+
+SHARE = "#"
+"""What stands between a device and the sample that has a share of it."""
 
 
 @dataclass
 class Reservation:
-    """Who has a resource: a step has a station, a sample has a position or a device."""
+    """Who has a resource: a step has a station, a sample has a position or a device.
+
+    Attributes:
+        owner: id of the campaign.
+        label: of the experiment.
+        step_id: of the step, if it is a station.
+        state: of the reservation.
+        device: that this is a share of, by ``device:NAME``; empty if one sample has it for itself.
+        recipe: on which terms it is shared.
+    """
 
     owner: str
     label: str
     step_id: str = ""
     state: str = "requested"
+    device: str = ""
+    recipe: str = ""
 
     def become(self, resource: str, state: str) -> None:
         """Change the state.
@@ -50,48 +63,88 @@ class Reservations:
 
     Attributes:
         dirty: collects what has changed.
-        taken: by ``station:name``, ``position:name`` or ``device:name``.
+        taken: by ``station:name``, ``position:name`` or ``device:name``; a share of a device by
+            ``device:name#campaign/label``.
+        shares: names of the shares of a device, by ``device:name``.
     """
 
     dirty: DirtyRows
     taken: dict[str, Reservation] = field(default_factory=dict)
+    shares: dict[str, list[str]] = field(default_factory=dict)
 
-    def obstacle(self, experiment: Experiment, spec: StepSpec) -> str:
+    def obstacle(self, experiment: Experiment, run: StepRun) -> str:
         """Why the step cannot start: a resource that another has; empty if it can."""
-        for resource in self.obstacles(experiment, spec):
-            return f"{resource.replace(':', ' ')}, which {self.taken[resource].holder(experiment)} has"
+        for resource in self.obstacles(experiment, run):
+            return f"{resource.replace(':', ' ')}, which {self.first(resource).holder(experiment)} has"
         return ""
 
-    def obstacles(self, experiment: Experiment, spec: StepSpec) -> Iterator[str]:
+    def obstacles(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
         """Resources that the step needs and another has."""
-        for resource in _needed(experiment, spec):
+        if run.unit in self.taken and not run.follows:
+            yield run.unit
+        yield from self.not_free(experiment, experiment.needs(run.spec))
+
+    def not_free(self, experiment: Experiment, resources: Iterable[str]) -> Iterator[str]:
+        """Positions and devices among `resources` that an experiment cannot have now, since another has them."""
+        for resource in resources:
             holder = self.taken.get(resource)
-            if holder is not None and (resource.startswith("station:") or not holder.of(experiment)):
-                yield resource
+            if holder is not None:
+                if not holder.of(experiment):
+                    yield resource
+            elif resource in self.shares:
+                recipe = experiment.recipe(resource)
+                if any(
+                    not (held := self.taken[share]).of(experiment) and held.recipe != recipe
+                    for share in self.shares[resource]
+                ):
+                    yield resource
+
+    def first(self, resource: str) -> Reservation:
+        """Who has a resource; of several that share it one that keeps others from it."""
+        return self.taken.get(resource) or self.taken[self.shares[resource][0]]
 
     def held(self, experiment: Experiment, resource: str) -> bool:
-        """Whether an experiment has a position or a device."""
-        holder = self.taken.get(resource)
+        """Whether an experiment has a position, or a device or a share of it."""
+        holder = self.taken.get(resource) or self.taken.get(_share(resource, experiment))
         return holder is not None and holder.of(experiment)
+
+    def of_resource(self, resource: str) -> Iterator[Reservation]:
+        """All who have it, or a share of it."""
+        if (holder := self.taken.get(resource)) is not None:
+            yield holder
+        for share in self.shares.get(resource, ()):
+            yield self.taken[share]
 
     def take(self, experiment: Experiment, run: StepRun) -> bool:
         """Reserve all that a step needs, or nothing; whether it has it now."""
-        if self.obstacle(experiment, run.spec):
+        if self.obstacle(experiment, run):
             return False
-        wanted = _needed(experiment, run.spec)
+        wanted = [*([] if run.follows else [run.unit]), *experiment.needs(run.spec)]
         if experiment.stands_at:
             wanted.append(f"position:{experiment.stands_at}")
         for resource in wanted:
-            here = self.taken.get(resource)
-            if here is None:
-                here = self.taken[resource] = Reservation(experiment.owner, experiment.label)
-                here.become(resource, "held")
+            key = self.keep(experiment, resource)
+            here = self.taken[key]
             if here.state == "held":
-                here.become(resource, "active")
-            if resource.startswith("station:"):
+                here.become(key, "active")
+            if resource == run.unit:
                 here.step_id = run.step_id
-            self.dirty.resources.add(resource)
         return True
+
+    def keep(self, experiment: Experiment, resource: str) -> str:
+        """Reserve a resource that is free; the name by which it is taken."""
+        key = resource
+        recipe = experiment.recipe(resource) if resource.startswith("device:") else ""
+        if recipe and resource not in self.taken:
+            key = _share(resource, experiment)
+        if key not in self.taken:
+            here = self.taken[key] = Reservation(experiment.owner, experiment.label)
+            here.become(key, "held")
+            if key != resource:
+                here.device, here.recipe = resource, recipe
+                self.shares.setdefault(resource, []).append(key)
+        self.dirty.resources.add(key)
+        return key
 
     def done(self, experiment: Experiment, run: StepRun) -> None:
         """A step is done: its station is free, and so is the position its sample is about to leave."""
@@ -101,12 +154,15 @@ class Reservations:
             f"position:{left}" in experiment.needs(one.spec) for one in experiment.running
         ):
             return  # another step of its own has it
+        if left == experiment.place and experiment.brought and experiment.protocol.afterwards == "returns":
+            return  # it comes back
         if (run.spec.moves_to or run.spec.leaves) and left and left != run.spec.moves_to:
             self._release(f"position:{left}")
 
     def release_station(self, run: StepRun) -> None:
         """The station is free."""
-        self._release(f"station:{run.spec.station}")
+        if not run.follows:
+            self._release(run.unit)
 
     def leave(self, experiment: Experiment) -> None:
         """An experiment is over: all it had is free, except what its container may still be in the way of.
@@ -129,7 +185,12 @@ class Reservations:
         """Shared devices that no step of an experiment needs any more are free."""
         for resource in {f"device:{name}" for names in experiment.devices.values() for name in names}:
             if resource not in claims and self.held(experiment, resource):
-                self._release(resource)
+                self._release(_share(resource, experiment) if resource not in self.taken else resource)
+
+    def let_go(self, experiment: Experiment, resource: str) -> None:
+        """An experiment does not need a position any more that is kept for it."""
+        if self.held(experiment, resource):
+            self._release(resource)
 
     def free(self, resource: str) -> None:
         """What was left there was taken away by a person; from wherever it may have been, if it was being carried."""
@@ -141,17 +202,16 @@ class Reservations:
 
     def left_at(self, resource: str) -> str:
         """Where a person is to look for what an experiment that is over has left: at its station first."""
-        holder = self.taken[resource]
+        holder = self.first(resource)
         stations = [name for name, one in self.taken.items() if name.startswith("station:") and _same(one, holder)]
         return stations[0] if stations else resource
 
     def give(self, experiment: Experiment, resource: str) -> None:
         """An experiment has something that it uses already, unless another has it."""
-        if resource not in self.taken:
-            here = self.taken[resource] = Reservation(experiment.owner, experiment.label)
-            here.become(resource, "held")
-            here.become(resource, "active")
-            self.dirty.resources.add(resource)
+        if resource not in self.taken and not any(self.not_free(experiment, [resource])):
+            key = self.keep(experiment, resource)
+            if self.taken[key].state == "held":
+                self.taken[key].become(key, "active")
 
     def of_owner(self, owner: str) -> list[str]:
         """What an owner's samples have, or have left behind."""
@@ -162,11 +222,16 @@ class Reservations:
         if holder is not None:
             holder.become(resource, "released")
             self.dirty.resources.add(resource)
+            if holder.device:
+                shares = self.shares[holder.device]
+                shares.remove(resource)
+                if not shares:
+                    del self.shares[holder.device]
+
+
+def _share(resource: str, experiment: Experiment) -> str:
+    return f"{resource}{SHARE}{experiment.id}"
 
 
 def _same(one: Reservation, other: Reservation) -> bool:
     return (one.owner, one.label) == (other.owner, other.label)
-
-
-def _needed(experiment: Experiment, spec: StepSpec) -> list[str]:
-    return [f"station:{spec.station}", *experiment.needs(spec)]

@@ -23,7 +23,7 @@ import labwright.model
 from labwright.engine.core import CampaignCore, Ending
 from labwright.engine.durations import REMEMBERED, Durations
 from labwright.engine.events import ENGINE, DeckChecked, Started
-from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.experiment import Experiment, StepRun, move_spec
 from labwright.engine.lab import LabCore
 from labwright.engine.material import Material
 from labwright.engine.proposals import Proposals
@@ -33,6 +33,7 @@ from labwright.engine.stopping import Stopping
 from labwright.engine.work import Work
 from labwright.model.campaign import Suggestion, Trial
 from labwright.model.errors import LabwrightError
+from labwright.model.protocol import Move, StepSpec
 from labwright.model.states import CampaignPhase
 
 FORMAT = 1
@@ -108,7 +109,7 @@ ELSEWHERE = ("campaign", "proposals", "durations", "_started", "_dispatcher", "_
 
 _DURATIONS = _Shape.of(Durations, "learnt_s")
 _PROPOSALS = _Shape.of(Proposals, "campaign", "dirty", "trials")
-_EXPERIMENT = _Shape.of(Experiment, "protocol", "steps", "wanted")
+_EXPERIMENT = _Shape.of(Experiment, "protocol", "steps", "wanted", "recipes")
 _STEP = _Shape.of(StepRun, "spec")
 _WORK = _Shape.of(
     Work, "dirty", "reservations", "material", "questions", "live", "look", "preparations", "_claims", "_changed", "_at"
@@ -205,7 +206,7 @@ def _dumped_experiment(experiment: Experiment) -> Json:
         **_EXPERIMENT.dump(experiment),
         "wanted": sorted(experiment.wanted),
         "protocol": experiment.protocol.name,
-        "steps": {name: _STEP.dump(run) for name, run in experiment.steps.items()},
+        "steps": {name: _dumped_step(run) for name, run in experiment.steps.items()},
     }
 
 
@@ -256,6 +257,27 @@ def _trials(campaign: str, core: Json, trials: Callable[[str, int], Sequence[Tri
 def _loaded_experiment(kept: Json, started: Started) -> Experiment:
     protocol = next(one for one in started.protocols if one.name == kept["protocol"])
     specs = {step.name: step for step in protocol.steps}
-    steps = {name: StepRun(spec=specs[name], **_STEP.load(run)) for name, run in kept["steps"].items()}
+    labware = protocol.labware
+    steps = {name: _loaded_step(run, specs.get(name), labware) for name, run in kept["steps"].items()}
     wanted = frozenset(kept["wanted"])
     return Experiment(protocol=protocol, steps=steps, wanted=wanted, **_EXPERIMENT.load(kept))
+
+
+def _dumped_step(run: StepRun) -> Json:
+    if not run.carrier:
+        return _STEP.dump(run)
+    moved = {"end": run.move_end, "leaves": run.spec.leaves, "by": run.spec.station, "takes_s": run.spec.expected_s}
+    return {**_STEP.dump(run), "move": moved}
+
+
+def _loaded_step(kept: Json, spec: StepSpec | None, labware: str) -> StepRun:
+    values = _STEP.load(kept)
+    if "move" in kept:
+        made = kept["move"]
+        move = Move(
+            transport=values["carrier"], start=values["start"], end=made["end"], leaves=made["leaves"], labware=labware
+        )
+        spec = move_spec(move, made["by"], made["takes_s"])
+    if spec is None:
+        raise UnreadableSnapshotError(f"step {values['step_id']} is no step of its protocol")
+    return StepRun(spec=spec, **values)

@@ -152,6 +152,7 @@ class Work:
             devices: which it takes, by step.
         """
         experiment.devices = devices
+        experiment.recipes.clear()
         self._touch(experiment)
         used = {name for name, run in experiment.steps.items() if run.active or run.round > 1 or run.begun}
         used |= set(experiment.found)
@@ -193,11 +194,15 @@ class Work:
             self.material.use_up(experiment)
         return self.order(experiment, run, owner)
 
+    def moved(self, experiment: Experiment, run: StepRun) -> None:
+        """A move of an experiment's container is made."""
+        self._touch(experiment, run)
+
     def order(self, experiment: Experiment, run: StepRun, owner: Owner) -> RunStep:
         """The order for a step's station."""
         again, order = run.again, experiment.order(run, owner.calibrations_of(experiment))
         run.begun, run.again = True, False
-        return RunStep(run.spec.station, order, run.spec.timeout_s, again=again)
+        return RunStep(run.station, order, run.spec.timeout_s, again=again)
 
     def ended(self, outcome: StepOutcome, owner: Owner) -> list[Instruction]:
         """A station has ended a step.
@@ -315,9 +320,7 @@ class Work:
 
     def stop_sample(self, experiment: Experiment, owner: Owner, why: str, *, now: bool) -> list[StopStep]:
         """Give one sample up; what stations do for it ends."""
-        stops = [
-            StopStep(run.step_id, run.spec.station, why, now) for run in experiment.running if self.runs(run.step_id)
-        ]
+        stops = [StopStep(run.step_id, run.station, why, now) for run in experiment.running if self.runs(run.step_id)]
         for run in experiment.running:
             if run.state == "unknown":
                 self._lost(experiment, run)
@@ -346,6 +349,7 @@ class Work:
 
     def give_up(self, experiment: Experiment, owner: Owner, reason: str, kind: FailKind = "aborted") -> None:
         """Nothing more is done for this sample but to bring it out of the lab; its measurements stay."""
+        experiment.stays = experiment.stays or owner.stop_asked
         for run in experiment.steps.values():
             if run.state in ("waiting", "ready") and (owner.stop_asked or not (experiment.given_up or run.spec.always)):
                 run.become("skipped")
@@ -367,6 +371,8 @@ class Work:
                 owner = owners[experiment.owner]
                 self._skip(experiment, owner)
                 self.reservations.leave_devices(experiment, self.claims(experiment))
+                if experiment.booked:
+                    self._leave_booked(experiment)
                 if not experiment.over:
                     continue
                 if self._left_behind(experiment, owner):
@@ -374,6 +380,29 @@ class Work:
                 elif experiment.state != "held":
                     self._over(experiment, owner)
         return asked
+
+    def _leave_booked(self, experiment: Experiment) -> None:
+        """Positions that were kept for steps that will not need them any more are free."""
+        for key, position in list(experiment.booked.items()):
+            run = experiment.steps.get(key)
+            if run is not None and run.state not in ("done", "failed", "skipped"):
+                continue
+            if (
+                run is None
+                and not experiment.given_up
+                and experiment.stands_at != position
+                and self._on_way(experiment)
+            ):
+                continue  # it only lies on the way, and the sample has not been there yet
+            if position != experiment.stands_at:
+                if not any(one.spec.moves_to == position for one in experiment.running):
+                    self.reservations.let_go(experiment, f"position:{position}")
+                    del experiment.booked[key]
+            elif run is not None:
+                del experiment.booked[key]
+
+    def _on_way(self, experiment: Experiment) -> bool:
+        return bool(experiment.running) or any(run.carrier and not run.settled for run in experiment.steps.values())
 
     def _done(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, owner: Owner) -> None:
         run.become("done")

@@ -125,10 +125,18 @@ class StepSpec(Frozen):
         needs: steps that must be done (or skipped) before.
         expected_s: how long it usually takes, lab seconds; what was seen in earlier campaigns counts more.
         timeout_s: how long it may take at most, lab seconds.
-        moves_to: the sample's location afterwards; the position must be free, and is reserved with the station.
-        leaves: the sample leaves the lab, and its position is free.
-        keeps: what nothing else may have from this step on: positions, until the sample stands there or has left the
-            lab, and devices that several stations have, until the sample's last step at one of them.
+        sample: whether the sample must be at its station. Where the protocol names its `labware` it is brought there,
+            to a position that is kept for it; without the sample, a step may go on while it is elsewhere.
+        max_wait_s: how long after this step the next one that needs the sample may begin at most, lab seconds; this
+            step begins only when a position for that one is certain. None if it may wait.
+        recipe: parameters of the experiment that must be the same for all samples which a station with one recipe, or
+            a device that several stations have, serves at the same time; without any, it serves one sample at a time.
+        moves_to: the sample's location afterwards, if this step itself moves it; the position must be free, and is
+            reserved with the station.
+        leaves: this step itself takes the sample out of the lab, and its position is free.
+        keeps: what nothing else may have from this step on: positions, or a position of a station, until the sample
+            stands there or has left the lab, and devices that several stations have, until the sample's last step at
+            one of them.
         when: done only if this holds, else skipped.
         repeat: a loop that ends with this step.
         retries: how often it is retried automatically after a fault, if nothing is in doubt.
@@ -142,6 +150,9 @@ class StepSpec(Frozen):
     needs: tuple[Name, ...] = ()
     expected_s: Annotated[float, Field(gt=0)]
     timeout_s: Annotated[float, Field(gt=0)] = 7200.0
+    sample: bool = True
+    max_wait_s: Annotated[float, Field(gt=0)] | None = None
+    recipe: tuple[Name, ...] = ()
     moves_to: str = ""
     leaves: bool = False
     keeps: tuple[Name, ...] = ()
@@ -163,6 +174,9 @@ class ProtocolSpec(Frozen):
         parameters: that it takes.
         results: that it finds.
         steps: in an order in which each comes after those it needs.
+        labware: the kind of container that each sample is in, which is brought to where its steps need it; empty where
+            no container is handled, or the protocol's own steps move it, as they did in earlier releases.
+        afterwards: what becomes of the container when all is done: it leaves the lab, or goes back to its place.
         uses_up: positions whose containers serve it once, such as a standard solution: a person replaces them.
         valid_s: as a preparation: for so long after it was made, lab seconds, what it found holds for other campaigns
             on the same instruments too; 0 if each makes its own.
@@ -174,6 +188,8 @@ class ProtocolSpec(Frozen):
     parameters: tuple[ProtocolParameter, ...]
     results: tuple[ProtocolResult, ...]
     steps: Annotated[tuple[StepSpec, ...], Field(min_length=1)]
+    labware: str = ""
+    afterwards: Literal["leaves", "returns"] = "leaves"
     uses_up: tuple[Name, ...] = ()
     valid_s: Annotated[float, Field(ge=0)] = 0.0
 
@@ -206,6 +222,11 @@ class ProtocolSpec(Frozen):
                     f"step {step.name}: repeat goes back to {step.repeat.back_to!r}, which it does not need; "
                     f"{_known(before)}"
                 )
+
+    @property
+    def brought(self) -> bool:
+        """Whether samples are brought to where they are needed; else its own steps move them, or nothing is handled."""
+        return bool(self.labware) and not any(step.moves_to or step.leaves for step in self.steps)
 
     def between(self, first: str, last: str) -> tuple[str, ...]:
         """The steps from `first` to `last`: those that need `first` and that `last` needs, both ends included."""
@@ -303,6 +324,24 @@ class Prepared(Frozen):
         return same and abs(now_s - self.at_s) <= protocol.valid_s
 
 
+class Move(Frozen):
+    """What a transport is to carry.
+
+    Attributes:
+        transport: its name.
+        start: position where the container stands.
+        end: position where it is wanted.
+        leaves: whether it has left the lab there.
+        labware: kind of the container.
+    """
+
+    transport: str
+    start: str
+    end: str
+    leaves: bool = False
+    labware: str = ""
+
+
 class StepOrder(Frozen):
     """The order for a station.
 
@@ -314,8 +353,11 @@ class StepOrder(Frozen):
         sample: id of the sample.
         place: position of the sample's container at the start of the experiment.
         stands_at: its location now.
-        protocol: the protocol's name.
+        protocol: the protocol's name; of a move, the transport's.
         step: the step's name.
+        slot: the position it is about, where a station works on several samples, each by itself.
+        move: what is to be carried; None if it is no move.
+        batch: the other samples that are worked on with this one, in one go.
         round: of a loop, from 1.
         attempt: 1, and one more for each retry after a fault.
         resumed: whether it was started before: its records must be looked up first.
@@ -334,6 +376,9 @@ class StepOrder(Frozen):
     stands_at: str = ""
     protocol: str
     step: str
+    slot: str = ""
+    move: Move | None = None
+    batch: tuple[StepOrder, ...] = ()
     round: int = 1
     attempt: int = 1
     resumed: bool = False

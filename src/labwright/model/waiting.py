@@ -17,7 +17,8 @@ class Waiting:
         step_id: the step.
         campaign: id of its campaign.
         label: of its experiment.
-        kind: of what it waits for; ``reset`` where a person has to reset a stop.
+        kind: of what it waits for; ``reset`` where a person has to reset a stop, ``site`` for any position of a
+            station, ``batch`` for its batch to begin, ``way`` where no transport reaches what it needs.
         name: of what it waits for.
         holder: id of the campaign whose sample has it; the sample's own where it waits for its turn.
         holder_label: label of that sample.
@@ -29,7 +30,7 @@ class Waiting:
     step_id: str
     campaign: str
     label: str
-    kind: Literal["station", "position", "device", "reset"]
+    kind: Literal["station", "position", "device", "reset", "site", "batch", "way"]
     name: str
     holder: str
     holder_label: str
@@ -59,6 +60,12 @@ class Waiting:
         sample = self.holder_label if self.holder == self.campaign else f"{self.holder}/{self.holder_label}"
         if self.kind == "reset":
             return f"{self.step_id} for a person to reset the stop of {self.name}"
+        if self.kind == "batch":
+            return f"{self.step_id} for its batch at {self.name} to begin"
+        if self.kind == "way":
+            return f"{self.step_id} for a way to {self.name}: no transport goes there"
+        if self.kind == "site":
+            return f"{self.step_id} for a free position at {self.name}; {self.holder_step or sample} has one"
         what = f"{self.step_id} for {self.kind} {self.name}"
         if self.because == "older":
             return f"{what}, which is kept for {sample}, which has waited longer"

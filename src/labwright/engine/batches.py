@@ -1,0 +1,188 @@
+"""Stations whose samples begin and end together: who is in a batch, and when it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from labwright.engine.events import Start
+from labwright.engine.experiment import SITE, Experiment, StepRun
+from labwright.engine.layout import Bench, Layout
+from labwright.engine.rules import Rule
+from labwright.engine.work import Work
+from labwright.model.waiting import Waiting
+
+MARGIN_S = 5.0
+"""A batch begins so many lab seconds before a sample in it must not wait any longer."""
+
+Obstacle = Callable[[Experiment, StepRun, Start, dict[str, Experiment]], Waiting | None]
+
+
+@dataclass
+class _Load:
+    """What is in a station, or on its way there.
+
+    Attributes:
+        members: samples that wait for the batch to begin.
+        coming: samples for which a position is kept.
+        others: samples that are done, or that a person must look at first: nothing begins with them inside.
+        vacant: positions that are free.
+    """
+
+    members: list[tuple[Experiment, StepRun]]
+    coming: list[Experiment]
+    others: list[Experiment]
+    vacant: int
+
+
+@dataclass
+class Batches:
+    """Decides about batches.
+
+    Attributes:
+        work: the samples under way.
+        layout: of the lab.
+        wake_s: lab time at which a batch begins though nothing happens; None if none does.
+    """
+
+    work: Work
+    layout: Layout
+    wake_s: float | None = None
+
+    def waiting(self, experiment: Experiment, run: StepRun, bench: Bench) -> Waiting:
+        """A sample waits for its batch to begin."""
+        holder = self.work.reservations.taken.get(f"station:{bench.name}")
+        step = (run.step_id, experiment.owner, experiment.label)
+        if holder is not None:
+            return Waiting.for_resource(*step, f"station:{bench.name}", holder.owner, holder.label, holder.step_id)
+        return Waiting(*step, "batch", bench.name, experiment.owner, experiment.label)
+
+    def before(self, station: str) -> set[str]:
+        """Ids of samples that must go on before a batch can begin."""
+        load = self._load(self.layout.serving_one(station))
+        return {experiment.id for experiment in (*load.coming, *load.others)}
+
+    def starting(
+        self, rule: Rule, obstacle: Obstacle, kept: dict[str, Experiment]
+    ) -> Iterator[tuple[Experiment, Start]]:
+        """Batches that begin now: for each a step that leads, and those that follow it."""
+        self.wake_s = None
+        for bench in self.layout.benches.values():
+            if not bench.together or f"station:{bench.name}" in self.work.reservations.taken:
+                continue
+            load = self._load(bench)
+            if not load.members or load.others:
+                continue
+            leader = self._leader(load)
+            if leader is None:
+                continue
+            begins_s = self._begins_s(bench, load, rule)
+            now_s = self.work.material.now_s
+            if begins_s > now_s:
+                self.wake_s = begins_s if self.wake_s is None else min(self.wake_s, begins_s)
+                continue
+            named = bench.name if bench.name != leader[1].spec.station else ""
+            start = Start(step_id=leader[1].step_id, station=named, batch=leader[1].step_id)
+            if obstacle(*leader, start, kept) is not None:
+                continue
+            for experiment, run in sorted(load.members, key=lambda one: one[0] is not leader[0]):
+                named = bench.name if bench.name != run.spec.station else ""
+                yield experiment, Start(step_id=run.step_id, station=named, batch=leader[1].step_id)
+
+    def _load(self, bench: Bench) -> _Load:
+        sites = {site.name for site in self.layout.sites.values() if site.station == bench.name}
+        load = _Load([], [], [], len(sites))
+        for live in self.work.live.values():
+            for experiment in live.values():
+                if experiment.stands_at in sites:
+                    load.vacant -= 1
+                    run = self._pending(experiment, bench)
+                    if run is not None and experiment.state != "held":
+                        load.members.append((experiment, run))
+                    else:
+                        load.others.append(experiment)
+                elif experiment.brought and any(site in sites for site in experiment.booked.values()):
+                    load.vacant -= 1
+                    if experiment.state != "held" and not experiment.given_up:
+                        load.coming.append(experiment)
+        load.members.sort(key=lambda one: one[0].turn)
+        return load
+
+    def _leader(self, load: _Load) -> tuple[Experiment, StepRun] | None:
+        """The sample whose step the operations of the batch are recorded with; None if it must be waited for.
+
+        A batch that failed is led by the same one again: its journal knows what was done.
+        """
+        led = {run.batch for _, run in load.members if run.batch}
+        for experiment, run in load.members:
+            if run.step_id in led:
+                return experiment, run
+        if any(self._waits_for_person(step_id) for step_id in led):
+            return None
+        return load.members[0]
+
+    def _waits_for_person(self, step_id: str) -> bool:
+        return any(question.step_id == step_id for question in self.work.questions.open.values())
+
+    def _begins_s(self, bench: Bench, load: _Load, rule: Rule) -> float:
+        """When a batch begins at the latest, if nothing else happens."""
+        due_s = min((_due_s(experiment, run) for experiment, run in load.members), default=float("inf")) - MARGIN_S
+        if load.coming:
+            return due_s
+        if load.vacant <= 0 or not rule.batch_wait_s:
+            return 0.0
+        since_s = min(_since_s(experiment) for experiment, _ in load.members)
+        left_s = since_s + rule.batch_wait_s - self.work.material.now_s
+        if left_s <= 0 or not self._could_join(bench, load, left_s):
+            return 0.0
+        return min(due_s, since_s + rule.batch_wait_s)
+
+    def _could_join(self, bench: Bench, load: _Load, within_s: float) -> bool:
+        """Whether another sample can come before long."""
+        first, run = load.members[0]
+        recipe = first.recipe(f"{SITE}{run.spec.station}")
+        inside = {experiment.id for experiment, _ in load.members}
+        for live in self.work.live.values():
+            for experiment in live.values():
+                if experiment.id in inside or experiment.given_up or experiment.state == "held":
+                    continue
+                before_s = self._before_s(experiment, bench)
+                if before_s is not None and before_s <= within_s:
+                    names = {bench.kind, bench.name}
+                    if any(experiment.recipe(f"{SITE}{name}") == recipe for name in names):
+                        return True
+        return False
+
+    def _before_s(self, experiment: Experiment, bench: Bench) -> float | None:
+        """What the steps should take before the one at a station; None if it needs none there."""
+        before_s = 0.0
+        for run in experiment.steps.values():
+            if run.state in ("done", "failed", "skipped") or run.carrier:
+                continue
+            if run.spec.station in (bench.kind, bench.name):
+                return before_s if not run.active else None
+            before_s += run.expected_s
+        return None
+
+    def _pending(self, experiment: Experiment, bench: Bench) -> StepRun | None:
+        """The step of a sample that a station is to carry out next."""
+        for run in experiment.startable():
+            if run.spec.station in (bench.kind, bench.name) and experiment.wants_sample(run.spec):
+                return run
+        return None
+
+
+def _since_s(experiment: Experiment) -> float:
+    """Since when a sample is where it is, lab time."""
+    move = experiment.steps.get(f"to-{experiment.stands_at}")
+    return (move.ended_s if move is not None else experiment.began_s) or 0.0
+
+
+def _due_s(experiment: Experiment, run: StepRun) -> float:
+    """Lab time at which a step must have begun."""
+    due = [
+        before.ended_s + before.spec.max_wait_s
+        for name in run.spec.needs
+        if (before := experiment.steps[name]).spec.max_wait_s is not None and before.ended_s is not None
+    ]
+    return min(due, default=float("inf"))

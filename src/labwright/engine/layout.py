@@ -1,0 +1,212 @@
+"""The lab as the dispatcher sees it: where samples can stand, where they are worked on, and what carries them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+__all__ = ["NO_LAYOUT", "Bench", "Carrier", "Layout", "Leg", "Site"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A position.
+
+    Attributes:
+        name: of the position.
+        station: that works on what stands there; empty for a rack or a hand-over.
+        takes: kinds of container.
+        leaves: whether what is put there has left the lab.
+    """
+
+    name: str
+    station: str = ""
+    takes: frozenset[str] = frozenset()
+    leaves: bool = False
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A station.
+
+    Attributes:
+        name: of the station.
+        kind: stations of one kind can stand in for each other; its own name where it is the only one.
+        slots: samples that it may work on at once.
+        one_recipe: whether all that it works on at once have the same recipe.
+        together: whether they begin and end together, as one batch.
+    """
+
+    name: str
+    kind: str
+    slots: int = 1
+    one_recipe: bool = False
+    together: bool = False
+
+    @property
+    def slotted(self) -> bool:
+        """Whether steps at its positions begin and end each by itself."""
+        return self.slots > 1 and not self.together
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A transport.
+
+    Attributes:
+        name: of the transport.
+        station: that carries its moves out.
+        labware: kinds of container that it can carry.
+        move_s: what a move takes, lab seconds.
+        reaches: positions.
+    """
+
+    name: str
+    station: str
+    labware: frozenset[str]
+    move_s: float
+    reaches: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A part of a way, by one transport.
+
+    Attributes:
+        carrier: the transport.
+        end: position.
+    """
+
+    carrier: Carrier
+    end: str
+
+
+Congestion = Callable[[Carrier], float]
+"""Lab seconds until a transport is free."""
+
+
+def _no_wait(carrier: Carrier) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All positions, stations and transports.
+
+    Attributes:
+        sites: by name.
+        benches: by name.
+        carriers: by name.
+    """
+
+    sites: Mapping[str, Site] = field(default_factory=dict)
+    benches: Mapping[str, Bench] = field(default_factory=dict)
+    carriers: Mapping[str, Carrier] = field(default_factory=dict)
+
+    @cached_property
+    def _serving(self) -> dict[str, tuple[Bench, ...]]:
+        found: dict[str, list[Bench]] = {}
+        for bench in self.benches.values():
+            for name in dict.fromkeys((bench.kind, bench.name)):
+                found.setdefault(name, []).append(bench)
+        return {name: tuple(benches) for name, benches in found.items()}
+
+    @cached_property
+    def _at(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for site in self.sites.values():
+            for kind in site.takes:
+                found.setdefault((site.station, kind), []).append(site.name)
+        return {key: tuple(names) for key, names in found.items()}
+
+    @cached_property
+    def _of_kind(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        return {}
+
+    def serving(self, station: str) -> tuple[Bench, ...]:
+        """Stations that can carry out a step for `station`, which names one or a kind of them."""
+        return self._serving.get(station) or (Bench(station, station),)
+
+    def sites_at(self, station: str, labware: str) -> tuple[str, ...]:
+        """Positions of one station that take a kind of container."""
+        return self._at.get((station, labware), ())
+
+    def sites_for(self, station: str, labware: str) -> tuple[str, ...]:
+        """Positions of all stations that `station` names, for a kind of container."""
+        known = self._of_kind.get((station, labware))
+        if known is None:
+            known = tuple(name for bench in self.serving(station) for name in self.sites_at(bench.name, labware))
+            self._of_kind[station, labware] = known
+        return known
+
+    def bench_at(self, position: str) -> Bench | None:
+        """The station that works on what stands at a position; None if none does."""
+        site = self.sites.get(position)
+        return None if site is None or not site.station else self.serving_one(site.station)
+
+    def serving_one(self, station: str) -> Bench:
+        """A station by its own name."""
+        return self.benches.get(station) or Bench(station, station)
+
+    def ways_out(self, labware: str) -> tuple[str, ...]:
+        """Positions where a container leaves the lab."""
+        return tuple(site.name for site in self.sites.values() if site.leaves and labware in site.takes)
+
+    def racks(self, labware: str) -> tuple[str, ...]:
+        """Positions of no station, where a container can be set aside."""
+        return tuple(one for one in self.sites_at("", labware) if not self.sites[one].leaves)
+
+    def way(
+        self,
+        start: str,
+        end: str,
+        labware: str,
+        free: Callable[[str], bool] = lambda position: True,
+        congestion: Congestion = _no_wait,
+    ) -> tuple[Leg, ...]:
+        """The quickest way from one position to another; empty if there is none.
+
+        Args:
+            start: where the container stands.
+            end: where it is wanted.
+            labware: its kind.
+            free: whether it may be put down at a position for a while, where the way takes several transports.
+            congestion: lab seconds until a transport is free.
+        """
+        best = {start: 0.0}
+        todo: list[tuple[float, str, tuple[Leg, ...]]] = [(0.0, start, ())]
+        while todo:
+            took_s, here, legs = heapq.heappop(todo)
+            if here == end:
+                return legs
+            if took_s > best[here]:
+                continue
+            for carrier in self.carriers.values():
+                if here not in carrier.reaches or labware not in carrier.labware:
+                    continue
+                next_s = took_s + carrier.move_s + congestion(carrier)
+                for there in sorted(carrier.reaches):
+                    if there != end and not self._hand_over(there, labware, free):
+                        continue
+                    if next_s < best.get(there, float("inf")):
+                        best[there] = next_s
+                        heapq.heappush(todo, (next_s, there, (*legs, Leg(carrier, there))))
+        return ()
+
+    def _hand_over(self, position: str, labware: str, free: Callable[[str], bool]) -> bool:
+        site = self.sites.get(position)
+        shared = sum(position in carrier.reaches for carrier in self.carriers.values()) > 1
+        return (
+            shared
+            and site is not None
+            and not site.station
+            and not site.leaves
+            and labware in site.takes
+            and free(position)
+        )
+
+
+NO_LAYOUT = Layout()
+"""Of a lab of which nothing is known but the names of its stations: as a journal is read without its lab."""

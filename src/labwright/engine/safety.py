@@ -1,0 +1,159 @@
+"""Whether all samples under way can still end: no step begins that would make samples wait for each other for ever.
+
+A sample waits for another if the other has what its own steps may still take: a position, a device on other terms, or
+the last of a station's positions. A state is safe if there is an order in which all samples can end, each with what is
+free then. That is the banker's rule; where each thing is there once, it comes to a ring of samples that wait for each
+other, and a walk over those ahead finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from labwright.engine.experiment import SITE, Experiment
+from labwright.engine.layout import Layout
+from labwright.engine.reservations import Reservation, Reservations
+from labwright.engine.work import Work
+
+
+@dataclass
+class Safety:
+    """Looks ahead over what samples have and may still take.
+
+    Attributes:
+        work: the samples under way.
+        layout: of the lab.
+    """
+
+    work: Work
+    layout: Layout
+    _units: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def _reservations(self) -> Reservations:
+        return self.work.reservations
+
+    def blocks(self, experiment: Experiment, more: Collection[str]) -> list[Experiment]:
+        """Samples that, and this one, could never end if it had these resources too; empty if all can.
+
+        Args:
+            experiment: that would have them.
+            more: free positions and devices.
+        """
+        new = [one for one in more if not self._reservations.held(experiment, one)]
+        if not new:
+            return []
+        ring = self._ring(experiment, new)
+        if not ring or not self._several(experiment, ring):
+            return ring
+        stuck = self._stuck(experiment, new)
+        return [one for one in ring if one.id in stuck] or [one for one in stuck.values() if one is not experiment]
+
+    def units(self, claim: str, experiment: Experiment) -> tuple[str, ...]:
+        """The resources of which one is enough for a claim."""
+        if not claim.startswith(SITE):
+            return (claim,)
+        key = claim, experiment.protocol.labware
+        known = self._units.get(key)
+        if known is None:
+            sites = self.layout.sites_for(claim.removeprefix(SITE), experiment.protocol.labware)
+            known = self._units[key] = tuple(f"position:{site}" for site in sites)
+        return known
+
+    def claims(self, experiment: Experiment, resource: str) -> bool:
+        """Whether an experiment may still take a resource."""
+        claims = self.work.claims(experiment)
+        return resource in claims or any(
+            resource in self.units(claim, experiment) for claim in claims if claim.startswith(SITE)
+        )
+
+    def of(self, holder: Reservation) -> Experiment | None:
+        """The experiment under way that has it."""
+        return self.work.of(holder.owner).get(holder.label)
+
+    def ahead(self, experiment: Experiment, new: Collection[str] = ()) -> Iterator[Experiment]:
+        """Samples that have what an experiment may still take, if nothing else would do.
+
+        Args:
+            experiment: that waits for them.
+            new: what is free now, and another would have.
+        """
+        for claim in self.work.claims(experiment):
+            units = self.units(claim, experiment)
+            found = []
+            for unit in units:
+                others = [one for one in self._against(experiment, unit) if one is not None]
+                if not others and unit not in new:
+                    break  # one that it can have
+                found += others
+            else:
+                yield from found
+
+    def _against(self, experiment: Experiment, resource: str) -> Iterator[Experiment]:
+        """Samples under way that keep a resource from an experiment."""
+        for holder in self._reservations.of_resource(resource):
+            if holder.of(experiment) or (holder.recipe and holder.recipe == experiment.recipe(resource)):
+                continue
+            if (other := self.of(holder)) is not None:
+                yield other
+
+    def _ring(self, experiment: Experiment, new: Collection[str]) -> list[Experiment]:
+        """Samples that the experiment would wait for, and that would wait for it if it had what is new.
+
+        What an experiment has left behind that is over does not count: a person is asked to take it away.
+        """
+        seen, todo, found = {experiment.id}, [experiment], []
+        while todo:
+            here = todo.pop()
+            for other in self.ahead(here, () if here is experiment else new):
+                if other.id not in seen:
+                    seen.add(other.id)
+                    todo.append(other)
+                    if any(self._keeps_from(experiment, other, one) for one in new):
+                        found.append(other)
+        return sorted(found, key=lambda one: one.turn)
+
+    def _keeps_from(self, experiment: Experiment, other: Experiment, resource: str) -> bool:
+        """Whether another sample may want what the experiment would have, and could not have it with it."""
+        if not self.claims(other, resource):
+            return False
+        recipe = experiment.recipe(resource) if resource.startswith("device:") else ""
+        return not recipe or recipe != other.recipe(resource)
+
+    def _several(self, experiment: Experiment, ring: list[Experiment]) -> bool:
+        """Whether a ring need not mean that all wait for ever: one of several positions may become free elsewhere."""
+        return any(
+            len(self.units(claim, one)) > 1
+            for one in (experiment, *ring)
+            for claim in self.work.claims(one)
+            if claim.startswith(SITE)
+        )
+
+    def _stuck(self, experiment: Experiment, new: Collection[str]) -> dict[str, Experiment]:
+        """Samples that have something and are left if one after the other ends that can, by id."""
+        left = {experiment.id: experiment}
+        holders: dict[str, list[tuple[str, str]]] = {}
+        for resource, holder in self._reservations.taken.items():
+            if (other := self.of(holder)) is not None:
+                left[other.id] = other
+                holders.setdefault(holder.device or resource, []).append((other.id, holder.recipe))
+        for resource in new:
+            recipe = experiment.recipe(resource) if resource.startswith("device:") else ""
+            holders.setdefault(resource, []).append((experiment.id, recipe))
+
+        def free(one: Experiment, resource: str) -> bool:
+            return all(
+                key == one.id or key not in left or (recipe and recipe == one.recipe(resource))
+                for key, recipe in holders.get(resource, ())
+            )
+
+        grown = True
+        while grown:
+            grown = False
+            for key, one in list(left.items()):
+                needed = [units for claim in self.work.claims(one) if (units := self.units(claim, one))]
+                if all(any(free(one, unit) for unit in units) for units in needed):
+                    del left[key]
+                    grown = True
+        return left
