@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labwright.engine import LabCore, validate_state
@@ -62,7 +62,7 @@ def way(*steps: StepSpec, **more: Any) -> ProtocolSpec:
 
 
 def started(
-    campaign: str, protocol: ProtocolSpec, shared: dict[str, tuple[str, ...]] | None = None, **changes: Any
+    campaign: str, protocol: ProtocolSpec, shared: Mapping[str, tuple[str, ...]] | None = None, **changes: Any
 ) -> Started:
     spec = CampaignSpec(
         name=campaign,
@@ -74,7 +74,13 @@ def started(
         **{"budget": 3, "parallel": 3, **changes},
     )
     return Started(
-        campaign=campaign, spec=spec, protocols=(protocol,), shared=shared or {}, container="vial", naming=2, engine=3
+        campaign=campaign,
+        spec=spec,
+        protocols=(protocol,),
+        shared=dict(shared or {}),
+        container="vial",
+        naming=2,
+        engine=3,
     )
 
 

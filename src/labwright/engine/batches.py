@@ -179,7 +179,7 @@ def _since_s(experiment: Experiment) -> float:
 
 
 def _due_s(experiment: Experiment, run: StepRun) -> float:
-    """Lab time at which a step must have begun."""
+    """Lab time at which a step must have started."""
     due = [
         before.ended_s + before.spec.max_wait_s
         for name in run.spec.needs

@@ -1,0 +1,1 @@
+"""How well the dispatcher schedules: instances, bounds, rules; see README.md."""
