@@ -142,7 +142,7 @@ class Layout:
         return known
 
     def bench_at(self, position: str) -> Bench | None:
-        """The station that works on what stands at a position; None if none does."""
+        """The station that works on the samples at a position; None if none does."""
         site = self.sites.get(position)
         return None if site is None or not site.station else self.serving_one(site.station)
 
