@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from labwright.model.campaign import Recommendation
+from labwright.model.parameters import Flag
 from labwright.optimiser import column
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from labwright.hardware import LabDevice
     from labwright.journal import Journal, LoggedEvent
     from labwright.journal.status import LabStatus
-    from labwright.model.protocol import StepOutcome
+    from labwright.model.protocol import ProtocolSpec, StepOutcome
     from labwright.store import UploadSummary
 
 
@@ -553,9 +554,9 @@ class LabCampaign:
             )
             with interrupts(run):
                 end = run.run()
-            times_s = _times_s(read_record(journal, end.campaign).steps)
+            record = read_record(journal, end.campaign)
         report = write_report(data, end.campaign, world=self._world)
-        return CampaignResult(campaign, end, report, lab.simulated, times_s)
+        return CampaignResult(campaign, end, report, lab.simulated, _times_s(record.steps), record.results())
 
 
 class _Shown:
@@ -573,6 +574,19 @@ class _Shown:
             if words:
                 print(f"{self._heading}{words}", file=sys.stderr, flush=True)  # noqa: T201 - what a notebook shows
                 self._heading = ""
+
+
+def _further(protocol: ProtocolSpec, outcomes: Container[str], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Cells of the results that are no outcomes; those that were not found are empty."""
+    row: dict[str, Any] = {}
+    for result in protocol.results:
+        if result.name in outcomes:
+            continue
+        unit, value = getattr(result, "unit", ""), found.get(result.name)
+        row[column(result.name, unit)] = value["uri"] if isinstance(value, dict) else value
+        if uncertainty := getattr(result, "uncertainty", ""):
+            row[column(f"{result.name}_sem", unit)] = found.get(uncertainty)
+    return row
 
 
 def _times_s(steps: Mapping[tuple[str, str], StepOutcome]) -> dict[str, tuple[float, float]]:
@@ -594,6 +608,7 @@ class CampaignResult:
         report: the HTML report.
         simulated: whether its instruments were.
         times_s: lab time of the first and the last step of each experiment, by its number.
+        found: the declared results of each experiment, by its number.
     """
 
     campaign: Campaign
@@ -601,6 +616,7 @@ class CampaignResult:
     report: Path
     simulated: bool
     times_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    found: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def best(self) -> Recommendation | None:
@@ -611,20 +627,25 @@ class CampaignResult:
     def table(self) -> pd.DataFrame:
         """One row per experiment, by its number; what has no experiment is called as in the report (``p1``).
 
-        Columns: what was prepared (weighed where it is), results with their standard errors, lab time of the first and
-        the last step, status.
+        Columns: what was prepared (weighed where it is), outcomes with their standard errors, the protocol's other
+        results (an array as nested lists, a file by its address), lab time of the first and the last step, status.
         """
         import pandas as pd
 
-        spec = self.campaign.spec
+        spec, protocol = self.campaign.spec, self.campaign.protocols[self.campaign.spec.protocol].spec
+        known = {one.name: one for one in spec.space.parameters}
         units = {one.name: getattr(one, "unit", "") for one in spec.space.parameters}
         rows = []
         for trial in self.end.core.trials:
-            row: dict[str, Any] = {column(name, units[name]): value for name, value in trial.made.items()}
+            row: dict[str, Any] = {
+                column(name, units[name]): value == "true" if isinstance(known[name], Flag) else value
+                for name, value in trial.made.items()
+            }
             for name, unit in spec.outcomes.items():
                 found = trial.outcomes.get(name)
                 row[column(name, unit)] = found.mean if found else None
                 row[column(f"{name}_sem", unit)] = found.sem if found else None
+            row |= _further(protocol, spec.outcomes, self.found.get(trial.id, {}))
             times_s = self.times_s.get(trial.id, (None, None))
             moments = (None if one is None else pd.Timestamp(one, unit="s", tz="UTC") for one in times_s)
             row |= dict(zip(("started (UTC)", "ended (UTC)"), moments, strict=True))

@@ -113,8 +113,8 @@ def _as_then(rows: Rows) -> Rows:
     campaigns = {  # as is the best of a campaign
         place: {name: value for name, value in row.items() if name != "best"} for place, row in rows["campaign"].items()
     }
-    experiments = {  # as is when an experiment began
-        place: {name: value for name, value in row.items() if name != "began_s"}
+    experiments = {  # as is when an experiment began, and what it has found
+        place: {name: value for name, value in row.items() if name not in ("began_s", "results")}
         for place, row in rows["experiment"].items()
     }
     return {**rows, "experiment": experiments, "trial": kept, "position": places, "campaign": campaigns, "lot": lots}

@@ -22,10 +22,12 @@ from labwright.journal.reading import (
 )
 from labwright.journal.waiting import waits_of
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
-from labwright.model.figures import figure
+from labwright.model.figures import figure, spelled
 from labwright.model.instruments import HERE, REAL
 from labwright.model.judging import best_of, counts, front
 from labwright.model.material import NL_PER_ML
+from labwright.model.names import column
+from labwright.model.protocol import ProtocolSpec
 from labwright.model.records import Intent
 from labwright.model.states import OVER
 
@@ -88,11 +90,12 @@ def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
         row = choose(journal, name)
         here = controller(journal)
         facts = _facts(journal, row, here)
+        protocols = [ProtocolSpec.model_validate(one) for one in next(journal.events(row["id"])).payload["protocols"]]
         stops, option = _stops(journal), place_option(journal)
     if json:
         emit(facts)
         return
-    _print_facts(facts, here, option)
+    _print_facts(facts, protocols, here, option)
     for words in stops:
         console.print(words, style="bold yellow", markup=False)
 
@@ -207,17 +210,26 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
     )
     events = deque(journal.events(campaign), maxlen=LAST)
     first = next(journal.events(campaign))
+    trial = schema.trial
+    trials = {
+        one["label"]: Trial.model_validate_json(one["trial"])
+        for one in journal.rows(trial, trial.c.campaign == campaign, trial.c.label != "")
+    }
     return {
         **_listed(journal, row, here),
         "by": first.payload.get("by", ""),
         "learns_from": _learns_from(journal, first.payload),
         "lab": row["lab"],
+        "fixed": first.payload["spec"].get("fixed", {}),
         "experiments": [
             {
                 "experiment": one["label"],
                 "sample": one["sample"],
+                "protocol": one["protocol"],
                 "state": one["state"],
                 "reason": one["reason"],
+                "parameters": dict(trials[one["label"]].params) if one["label"] in trials else {},
+                "results": orjson.loads(one["results"] or "{}"),
                 "location": one["stands_at"],
                 "stands_at": one["stands_at"],  # its name before, for scripts that read it
                 "steps": [
@@ -258,13 +270,14 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
     }
 
 
-def _print_facts(facts: dict[str, Any], here: Controller, option: str) -> None:
+def _print_facts(facts: dict[str, Any], protocols: list[ProtocolSpec], here: Controller, option: str) -> None:
     head = [
         ("campaign", f"{facts['campaign']}: {facts['title']}"),
         ("state", facts["state"] + (f": {facts['reason']}" if facts["reason"] else "")),
         ("instruments", _instruments_words(facts)),
         ("tried", f"{facts['tried']} of {facts['budget']} experiments"),
         ("best measured", _best_words(facts)),
+        ("fixed", ", ".join(f"{name} {spelled(value)}" for name, value in facts["fixed"].items())),
         ("started (UTC)", f"{when(facts['began_s'])}, by {facts['by'] or 'an unnamed person'}"),
         ("controller", here.who if facts["controller"] else "no controller runs this campaign"),
         ("waits for", "\n".join(facts["waits_for"])),
@@ -283,6 +296,7 @@ def _print_facts(facts: dict[str, Any], here: Controller, option: str) -> None:
         for one in facts["experiments"]
     ]
     _section("Experiments", ("experiment", "sample", "state", "steps", "location"), samples)
+    _print_results(facts["experiments"], protocols)
     asked = [
         (one["id"], one["text"], "\n".join(f"{answer}: {means}" for answer, means in one["choices"].items()))
         for one in facts["questions"]
@@ -308,6 +322,26 @@ def _print_facts(facts: dict[str, Any], here: Controller, option: str) -> None:
         ("event", "when (UTC)", "what"),
         [(one["id"], when(one["wall_time_s"]), one["words"]) for one in facts["events"]],
     )
+
+
+def _print_results(experiments: list[dict[str, Any]], protocols: list[ProtocolSpec]) -> None:
+    """What each experiment, and each preparation, was made with and has found: a table a protocol."""
+    for protocol in protocols:
+        mine = [one for one in experiments if one["protocol"] == protocol.name]
+        searched = list(dict.fromkeys(name for one in mine for name in one["parameters"]))
+        units = {one.name: getattr(one, "unit", "") for one in (*protocol.parameters, *protocol.results)}
+        heads = [column(name, units.get(name, "")) for name in searched]
+        heads += [column(one.name, units[one.name]) for one in protocol.results]
+        rows = [
+            (
+                one["experiment"],
+                *map(spelled, one["parameters"].values()),
+                *(result.shown(one["results"]) for result in protocol.results),
+            )
+            for one in mine
+            if one["results"]
+        ]
+        _section(f"Results of {protocol.name}", ("experiment", *heads), rows)
 
 
 def _steps_words(steps: list[dict[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import quoted
 from labwright.journal import closed_runs, find_run, read_run
 from labwright.model.errors import ConfigError, DeviceError, LabwrightError, StoreError, unknown
-from labwright.model.figures import figure
+from labwright.model.figures import spelled
 
 MEASURE_S = 60.0
 """Wall seconds a device may take for one measurement in `station test`; an impedance sweep is the slowest."""
@@ -281,4 +281,4 @@ def _short(value: Any) -> str:
         value = value.tolist()
     if isinstance(value, list):
         return f"{len(value)} values"
-    return figure(value, 6) if isinstance(value, float) else str(value)
+    return spelled(value, 6)

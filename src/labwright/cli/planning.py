@@ -12,7 +12,7 @@ from labwright.journal import Journal
 from labwright.journal.reading import choose
 from labwright.model.campaign import Explanation, Outcome, PlannerSpec, Suggestion, Trial
 from labwright.model.errors import ConfigError, PlannerError
-from labwright.model.figures import figure, measured
+from labwright.model.figures import figure, measured, spelled
 from labwright.model.space import Params
 from labwright.planners import PLANNERS, Planner, load_planner
 
@@ -136,4 +136,4 @@ def _print(facts: dict[str, Any], learnt: Explanation, core: CampaignCore) -> No
 
 
 def _params(params: dict[str, Any]) -> str:
-    return ", ".join(f"{k} {figure(v)}" if isinstance(v, float) else f"{k} {v}" for k, v in params.items())
+    return ", ".join(f"{k} {spelled(v)}" for k, v in params.items())

@@ -11,7 +11,7 @@ from labwright.cli.words import note, question_words
 from labwright.engine import Campaign, CampaignCore
 from labwright.engine.events import Event, Suggested
 from labwright.model.campaign import Outcome, Trial
-from labwright.model.figures import DIGITS, figure, lasting, measured, resolving
+from labwright.model.figures import DIGITS, figure, lasting, measured, resolving, spelled
 from labwright.model.space import Real
 
 SHOWN = 15
@@ -122,10 +122,7 @@ class Progress:
             yield (number, "planning" if core.asking else core.status, *blank, self._best(core), self._left())
 
     def _row(self, trial: Trial, number: int, state: str, core: CampaignCore) -> tuple[str, ...]:
-        made = (
-            figure(value, self._digits.get(name, DIGITS)) if isinstance(value, float) else str(value)
-            for name, value in trial.made.items()
-        )
+        made = (spelled(value, self._digits.get(name, DIGITS)) for name, value in trial.made.items())
         results = [self._result(name, trial.outcomes.get(name)) for name in self._spec.outcomes]
         return (f"{number}/{core.budget}", state, *made, *results, self._best(core), self._left())
 

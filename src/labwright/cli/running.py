@@ -273,7 +273,7 @@ def _facts(core: CampaignCore, campaign: Campaign, world: Any) -> dict[str, Any]
     if best is None:
         return {}
     where, optimum = world.best_possible(spec.fixed)
-    made = {name: float(value) for name, value in best.params.items()}
+    made = dict(best.params)
     facts: dict[str, Any] = {
         "best": made,
         "best_conductivity": best.predicted.mean,
@@ -294,7 +294,7 @@ def _random_true(core: CampaignCore, campaign: Campaign, world: Any) -> float:
 
     state = core.state().model_copy(update={"trials": (), "planner": PlannerSpec(name="random")})
     chosen = load_planner(state.planner).ask(state, max(core.tried, 1))
-    truths = [world.truth({**{k: float(v) for k, v in one.params.items()}, **campaign.spec.fixed}) for one in chosen]
+    truths = [world.truth({**one.params, **campaign.spec.fixed}) for one in chosen]
     return max(truths)
 
 

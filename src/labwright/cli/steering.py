@@ -10,10 +10,11 @@ from labwright.cli.campaigns import go_on_words
 from labwright.cli.output import console, emit, whoami
 from labwright.journal import Journal, asking, latch_of, reset_command
 from labwright.journal.reading import is_paused, space_of
+from labwright.model.cells import level_of
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.latch import WHOLE_LAB, latch_sample
 from labwright.model.numbers import number
-from labwright.model.space import Categorical, Integer, Params, Space
+from labwright.model.space import Categorical, Integer, Parameter, Params, ParamValue, Space
 from labwright.model.states import OVER
 
 DONE = {
@@ -179,16 +180,26 @@ def _values(space: Space, words: Sequence[str]) -> Params:
             wrong.append(unknown("parameter", key, list(known)))
         elif key in params:
             wrong.append(f"{key} is given twice")
-        elif isinstance(known[key], Categorical):
-            params[key] = text
         else:
             try:
-                value = number(text)
+                params[key] = _value(known[key], text)
             except ConfigError as error:
-                unit = getattr(known[key], "unit", "1")
-                wrong.append(f"{key}: {error}; give it in {unit!r}, without the unit")
-                continue
-            params[key] = int(value) if isinstance(known[key], Integer) and value.is_integer() else value
+                wrong.append(f"{key}: {error}")
     if wrong:
         raise ConfigError("; ".join(wrong))
     return params
+
+
+def _value(parameter: Parameter, text: str) -> ParamValue:
+    """A value as a person types it.
+
+    Raises:
+        ConfigError: it is no level of a category, or no number.
+    """
+    if isinstance(parameter, Categorical):
+        return level_of(parameter.levels, text) or text
+    try:
+        value = number(text)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; give it in {parameter.unit!r}, without the unit") from error
+    return int(value) if isinstance(parameter, Integer) and value.is_integer() else value

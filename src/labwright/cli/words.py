@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from labwright.model.figures import figure, lasting, when, with_unit
+from labwright.model.figures import figure, lasting, spelled, when, with_unit
 
 __all__ = ["lasting", "when"]
 
@@ -111,7 +111,7 @@ def _granted(event: Payload) -> str:
 def _step(outcome: Payload) -> str:
     if outcome["state"] != "done":
         return f"{outcome['step_id']} {outcome['state']}: {outcome['error']}"
-    found = ", ".join(f"{k} {figure(v)}" for k, v in outcome["results"].items() if isinstance(v, (int, float)))
+    found = ", ".join(f"{k} {spelled(v)}" for k, v in outcome["results"].items() if isinstance(v, (int, float, str)))
     took = lasting(outcome["ended_s"] - outcome["started_s"])
     return f"{outcome['step_id']} done in {took}" + (f": {found}" if found else "")
 
@@ -124,8 +124,7 @@ def _vetoed(event: Payload) -> str:
 
 
 def _params(suggestion: Payload) -> str:
-    pairs = suggestion["params"].items()
-    return ", ".join(f"{k} {figure(v, 6)}" if isinstance(v, float) else f"{k} {v}" for k, v in pairs)
+    return ", ".join(f"{k} {spelled(v, 6)}" for k, v in suggestion["params"].items())
 
 
 def _by(event: Payload) -> str:

@@ -9,7 +9,7 @@ from labwright.engine.events import Event, Infeasible, NotSuggested, Proposed, S
 from labwright.lab.classes import in_words
 from labwright.model.campaign import Suggestion
 from labwright.model.errors import ConfigError, InfeasibleError, OutOfRangeError, PlannerError, RefusedError
-from labwright.model.figures import figure
+from labwright.model.figures import spelled
 from labwright.model.space import Params
 from labwright.planners import Answer
 
@@ -28,7 +28,7 @@ def reply(campaign: Campaign, answer: Answer) -> Event:
     except InfeasibleError as error:
         near = _nearest(campaign, suggestion, error)
         if near is None:
-            words = ", ".join(f"{name} {figure(value, 6)}" for name, value in error.nearest.items())
+            words = ", ".join(f"{name} {spelled(value, 6)}" for name, value in error.nearest.items())
             return Infeasible(suggestion=suggestion, reason=f"{error} Nearest that can be made: {words}.")
         asked, suggestion = suggestion, near
     except OutOfRangeError as error:
@@ -55,7 +55,7 @@ def proposed(campaign: Campaign, params: Params, by: str, because: str) -> Event
         _check(campaign, suggestion)
         uses_ml = _uses_ml(campaign, suggestion)
     except InfeasibleError as error:
-        words = ", ".join(f"{name}={figure(value, 6)}" for name, value in error.nearest.items())
+        words = ", ".join(f"{name}={spelled(value, 6)}" for name, value in error.nearest.items())
         raise RefusedError(f"{error} The nearest that can be made: {words}") from error
     except PlannerError as error:
         raise ConfigError(str(error)) from error
@@ -69,6 +69,7 @@ def _uses_ml(campaign: Campaign, suggestion: Suggestion) -> dict[str, float]:
 
 
 def _parameters(campaign: Campaign, suggestion: Suggestion) -> dict[str, Any]:
+    """As the protocol gets them."""
     return campaign.protocols[campaign.spec.protocol].spec.given({**suggestion.params, **campaign.spec.fixed})
 
 

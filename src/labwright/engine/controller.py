@@ -878,6 +878,7 @@ class LabController:
             scan_id=self.runs.number,
             lab_hash=lab.folder.sha256,
             simulated=lab.simulated,
+            data=self.runs.folder.parent,
         )
 
     def finished(self, outcome: StepOutcome) -> None:

@@ -482,7 +482,7 @@ class CampaignCore:
                 {
                     **self.trials[index].model_dump(),
                     "outcomes": outcomes,
-                    "measured_params": protocol.made(found),
+                    "measured_params": self._made(protocol, found),
                     "status": "done",
                 }
             )
@@ -491,6 +491,13 @@ class CampaignCore:
         self.proposals.replace(index, trial)
         self.stopping.take(self.spec, trial)
         return ""
+
+    def _made(self, protocol: ProtocolSpec, found: dict[str, Any]) -> Any:
+        """What was really made of the parameters that are searched; of those that are fixed it is a result only."""
+        made = protocol.made(found)
+        if not isinstance(made, dict):
+            return made
+        return {name: value for name, value in made.items() if name in self.spec.space.names} or None
 
     def gave_up(self, experiment: Experiment, kind: FailKind, reason: str) -> None:
         """Nothing more is done for an experiment but to bring its sample out of the lab."""

@@ -6,6 +6,7 @@ from labwright.engine.recovery import rebuilt
 from labwright.journal import Journal, schema
 from labwright.model.campaign import Earlier, Trial
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.parameters import flag_level
 from labwright.model.space import Categorical, Params
 from labwright.model.spec import CampaignSpec, WarmStart, warm_start_name
 
@@ -102,7 +103,7 @@ def _earlier(journal: Journal, spec: CampaignSpec, entry: str | WarmStart, *, si
     core = rebuilt(journal, campaign)
     if problems := _misfits(spec, core.spec):
         raise ConfigError(f"{campaign} cannot be learnt from: {'; '.join(problems)}")
-    trials = [_fitting(spec, core.spec, trial) for trial in core.trials if _teaches(spec, trial)]
+    trials = [_fitting(spec, core.spec, trial) for trial in core.trials if _teaches(spec, core.spec, trial)]
     if not any(trial.status == "done" for trial in trials):
         wanted = ", ".join(spec.outcomes)
         raise ConfigError(
@@ -136,15 +137,25 @@ def _misfits(spec: CampaignSpec, old: CampaignSpec) -> list[str]:
     return problems
 
 
-def _teaches(spec: CampaignSpec, trial: Trial) -> bool:
+def _teaches(spec: CampaignSpec, old: CampaignSpec, trial: Trial) -> bool:
     """Whether an earlier experiment says something, and was made as this campaign makes its own."""
-    if any(name in trial.params and trial.params[name] != value for name, value in spec.fixed.items()):
+    given = _given(old, trial)
+    for one in spec.space.parameters:  # a level that is not searched now has no place in the space
+        value = given[one.name]
+        if value not in one.levels if isinstance(one, Categorical) else isinstance(value, str):
+            return False
+    if any(name in trial.params and trial.params[name] != flag_level(value) for name, value in spec.fixed.items()):
         return False
     return trial.status == "done" or trial.fail_kind == "infeasible"
 
 
+def _given(old: CampaignSpec, trial: Trial) -> Params:
+    """All parameters of an earlier experiment, the fixed ones included."""
+    return {**{name: flag_level(value) for name, value in old.fixed.items()}, **trial.params}
+
+
 def _fitting(spec: CampaignSpec, old: CampaignSpec, trial: Trial) -> Trial:
-    given: Params = {**old.fixed, **trial.params}
+    given = _given(old, trial)
     measured = {name: value for name, value in (trial.measured_params or {}).items() if name in spec.space.names}
     update = {"params": {name: given[name] for name in spec.space.names}, "measured_params": measured or None}
     return trial.model_copy(update=update)

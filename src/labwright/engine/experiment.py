@@ -240,6 +240,11 @@ class Experiment:
         """All that was found, by name."""
         return {key: value for found in self.found.values() for key, value in found.items()}
 
+    @property
+    def has_results(self) -> bool:
+        """Whether it has found what its protocol promises."""
+        return self.measured or (self.preparation and self.state == "complete")
+
     def order(self, run: StepRun, calibrations: dict[str, dict[str, Any]]) -> StepOrder:
         """What a step's station is ordered to do; with what the campaign's preparations found, by protocol."""
         return StepOrder.model_construct(  # every part of it was checked when it came

@@ -139,7 +139,14 @@ def _experiment(experiment: Experiment) -> Row:
         "reason": experiment.reason,
         "stands_at": experiment.stands_at,
         "began_s": experiment.began_s,
+        "results": _results(experiment),
     }
+
+
+def _results(experiment: Experiment) -> str:
+    if not experiment.has_results:
+        return ""
+    return orjson.dumps(experiment.protocol.declared(experiment.results())).decode()
 
 
 def _step(experiment: Experiment, run: StepRun) -> Row:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0010"
+HEAD = "0011"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -135,7 +135,9 @@ experiment = sa.Table(
     _text("reason"),
     _text("stands_at"),
     sa.Column("began_s", sa.Float),
+    _text("results"),
 )
+"""``results``: what the protocol declares of what was found, as JSON; empty while not all of it is."""
 
 step = sa.Table(
     "step",

@@ -25,7 +25,7 @@ A message says what, where, which value, which limit, and what to do next. Drawn
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class LabwrightError(Exception):
@@ -105,7 +105,7 @@ class InfeasibleError(RefusedError):
         nearest: the nearest parameters that can be made, by name.
     """
 
-    def __init__(self, message: str, nearest: Mapping[str, float]) -> None:
+    def __init__(self, message: str, nearest: Mapping[str, Any]) -> None:
         super().__init__(message)
         self.nearest = dict(nearest)
 

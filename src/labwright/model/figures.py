@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 DIGITS = 4
 """Significant digits of a value that has no standard error to say how many there are."""
@@ -35,6 +36,13 @@ def figure(value: float, digits: int = DIGITS) -> str:
     if SMALLEST_PLAIN <= abs(rounded) < max(LARGEST_PLAIN, 10.0**digits):
         return _plain(rounded, digits - 1 - _power(rounded))
     return _powered(rounded, digits - 1)
+
+
+def spelled(value: Any, digits: int = DIGITS) -> str:
+    """The value of a parameter or result: a number by `figure`, a truth value as files have it, the rest as it is."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return figure(value, digits) if isinstance(value, (int, float)) else str(value)
 
 
 def measured(mean: float, sem: float | None) -> str:

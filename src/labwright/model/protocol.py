@@ -33,7 +33,7 @@ from labwright.model.results import (
     ResultSpec,
     mistaken,
 )
-from labwright.model.undeclared import made_by_name, sem_by_name, wrong_by_name
+from labwright.model.undeclared import made_by_name, sem_by_name, sem_key, wrong_by_name
 
 __all__ = [
     "ArrayResult",
@@ -284,6 +284,14 @@ class ProtocolSpec(Frozen):
             if one.name == name and isinstance(one, NumberResult) and one.uncertainty:
                 return found.get(one.uncertainty)
         return None
+
+    def declared(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """The declared results of all that an experiment has found, with their uncertainties."""
+        names = [one.name for one in self.results]
+        names += [one.uncertainty for one in self.results if isinstance(one, NumberResult) and one.uncertainty]
+        if not self.declares:
+            names += [key for name in names if (key := sem_key(name)) not in names]
+        return {name: found[name] for name in dict.fromkeys(names) if name in found}
 
     def made(self, found: Mapping[str, Any]) -> dict[str, float] | None:
         """What was really made, by parameter, by what an experiment has found; None if nothing of it was measured."""

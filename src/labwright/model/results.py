@@ -15,8 +15,9 @@ from pydantic import Discriminator, Field, StrictStr, Tag, field_validator, mode
 
 from labwright.model.base import Frozen, Name
 from labwright.model.errors import unknown
+from labwright.model.figures import measured
 from labwright.model.numbers import is_number
-from labwright.model.parameters import repeated
+from labwright.model.parameters import flag_level, repeated
 from labwright.model.protocol_parameters import (
     IntegerParameter,
     NumberParameter,
@@ -42,7 +43,7 @@ Length = Annotated[int, Field(strict=True, ge=1)] | None
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[A-Za-z0-9.+-]+")
-_URI = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
+_URI = re.compile(r"\S+")
 
 
 class _Result(Frozen):
@@ -58,6 +59,13 @@ class _Result(Frozen):
             found: by name, as JSON has it.
         """
         return list(self._wrong(found[self.name], found)) if self.name in found else []
+
+    def shown(self, found: Mapping[str, Any]) -> str:
+        """It in what an experiment has found, for people; empty where it is not among that."""
+        return self._shown(found[self.name], found) if self.name in found else ""
+
+    def _shown(self, value: Any, found: Mapping[str, Any]) -> str:
+        return str(value)
 
     def _wrong(self, value: Any, found: Mapping[str, Any]) -> Iterator[str]:
         raise NotImplementedError
@@ -80,6 +88,9 @@ class NumberResult(_Result):
     uncertainty: Name | Literal[""] = ""
     measures: Name | Literal[""] = ""
 
+    def _shown(self, value: Any, found: Mapping[str, Any]) -> str:
+        return measured(value, found.get(self.uncertainty) if self.uncertainty else None)
+
     def _wrong(self, value: Any, found: Mapping[str, Any]) -> Iterator[str]:
         if not is_number(value):
             yield f"{self.name} = {value!r} is no number"
@@ -96,6 +107,9 @@ class IntegerResult(_Result):
 
     type: Literal["integer"] = "integer"
     unit: str = "1"
+
+    def _shown(self, value: Any, found: Mapping[str, Any]) -> str:
+        return str(int(value))
 
     def _wrong(self, value: Any, found: Mapping[str, Any]) -> Iterator[str]:
         if not is_number(value) or value != int(value):
@@ -125,6 +139,9 @@ class FlagResult(_Result):
 
     type: Literal["flag"] = "flag"
 
+    def _shown(self, value: Any, found: Mapping[str, Any]) -> str:
+        return str(flag_level(value))
+
     def _wrong(self, value: Any, found: Mapping[str, Any]) -> Iterator[str]:
         if not isinstance(value, bool):
             yield f"{self.name} = {value!r} is not true or false"
@@ -152,6 +169,9 @@ class ArrayResult(_Result):
             raise ValueError(f"result {self.name!r}: {len(self.dims)} dims for a shape of {len(self.shape)}")
         return self
 
+    def _shown(self, value: Any, found: Mapping[str, Any]) -> str:
+        return f"{_told(shape_of(value) or ())} numbers"
+
     def _wrong(self, value: Any, found: Mapping[str, Any]) -> Iterator[str]:
         shape = shape_of(value)
         if shape is None:
@@ -164,6 +184,8 @@ class ArrayResult(_Result):
 
 class FileResult(_Result):
     """A file, by reference: ``{"uri": ..., "sha256": ..., "media_type": ...}``.
+
+    A `uri` without a scheme is a path in the data folder, as `StepContext.keep_file` gives it.
 
     Args:
         name: its name, unique in the protocol.
@@ -179,6 +201,9 @@ class FileResult(_Result):
         if self.media_type and not _MEDIA_TYPE.fullmatch(self.media_type):
             raise ValueError(f"result {self.name!r}: {self.media_type!r} is no media type, such as image/png")
         return self
+
+    def _shown(self, value: Any, found: Mapping[str, Any]) -> str:
+        return f"{value['media_type']} {value['sha256'][:12]}"
 
     def _wrong(self, value: Any, found: Mapping[str, Any]) -> Iterator[str]:
         wanted = {"uri": _URI, "sha256": _SHA256, "media_type": _MEDIA_TYPE}
@@ -229,7 +254,7 @@ def mistaken(results: Sequence[ProtocolResult], parameters: Sequence[ProtocolPar
     names = [one.name for one in results]
     kinds = NumberParameter | IntegerParameter | OrdinalParameter
     numeric = {one.name: one for one in parameters if isinstance(one, kinds)}
-    measured: dict[str, str] = {}
+    measuring: dict[str, str] = {}
     for one in results:
         if not isinstance(one, NumberResult):
             continue
@@ -244,9 +269,9 @@ def mistaken(results: Sequence[ProtocolResult], parameters: Sequence[ProtocolPar
                 f"result {one.name} is in {one.unit!r}, but the parameter {one.measures} that it measures is in "
                 f"{numeric[one.measures].unit!r}; use one unit"
             )
-        if one.measures in measured:
-            yield f"results {measured[one.measures]} and {one.name} both measure {one.measures}; leave one out"
-        measured[one.measures] = one.name
+        if one.measures in measuring:
+            yield f"results {measuring[one.measures]} and {one.name} both measure {one.measures}; leave one out"
+        measuring[one.measures] = one.name
 
 
 def _told(shape: Sequence[int | None]) -> str:

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from labwright.model.base import Frozen, Name
 from labwright.model.errors import unknown
+from labwright.model.figures import measured
 from labwright.model.numbers import is_number
 
-__all__ = ["MADE", "ResultSpec", "made_by_name", "sem_by_name", "wrong_by_name"]
+__all__ = ["MADE", "ResultSpec", "made_by_name", "sem_by_name", "sem_key", "wrong_by_name"]
 
 MADE = "measured_params"
 
@@ -37,10 +38,19 @@ class ResultSpec(Frozen):
             wrong.append(f"{self.name}_sem = {sem!r} is no standard error")
         return wrong
 
+    def shown(self, found: Mapping[str, Any]) -> str:
+        """It in what an experiment has found, for people; empty where it is not among that."""
+        return measured(found[self.name], sem_by_name(found, self.name)) if self.name in found else ""
+
 
 def sem_by_name(found: Mapping[str, Any], name: str) -> Any:
     """The standard error of a number; None if it is not known."""
-    return found.get(f"{name}_sem")
+    return found.get(sem_key(name))
+
+
+def sem_key(name: str) -> str:
+    """Under which key the standard error of a number is found."""
+    return f"{name}_sem"
 
 
 def made_by_name(found: Mapping[str, Any]) -> Any:

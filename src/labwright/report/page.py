@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +14,9 @@ from markupsafe import Markup
 
 from labwright.model.campaign import CampaignState, Objective, Recommendation, Trial
 from labwright.model.errors import PlannerError
-from labwright.model.figures import column, figure, means, measured, resolving, with_unit
+from labwright.model.figures import column, figure, means, measured, resolving, spelled, with_unit
 from labwright.model.judging import counts, front
+from labwright.model.names import column as head
 from labwright.model.space import Categorical, Integer, Params, Real
 from labwright.planners import Planner, load_planner
 from labwright.report.pictures import (
@@ -26,6 +27,7 @@ from labwright.report.pictures import (
     front_of,
     nyquist,
     parity,
+    surrogate_levels,
     surrogate_slice,
     timeline,
 )
@@ -100,9 +102,10 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         compare=spec.compare,
         best=best,
         figure=figure,
+        spelled=spelled,
         measured=measured,
         units={one.name: _unit(one) for one in spec.space.parameters},
-        truth=_truth(world, best.params, spec.fixed) if best else None,
+        truth=_truth(record, world, best.params) if best else None,
         optimum=world.best_possible(spec.fixed) if world else None,
         planner=spec.planner.name,
         seed=spec.seed,
@@ -112,6 +115,10 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         made={name: _cells([trial.made[name] for trial in record.core.trials]) for name in spec.space.names},
         digits={one.name: resolving(one.low, one.high) for one in spec.space.parameters if isinstance(one, Real)},
         found={name: means(_found(record.core.trials, name)) for name in spec.outcomes},
+        further=[one for one in record.protocol.results if one.name not in spec.outcomes],
+        results=record.results(),
+        fixed=", ".join(f"{name} {spelled(value)}" for name, value in spec.fixed.items()),
+        head=head,
         earlier=record.core.started.earlier,
         names=spec.space.names,
     )
@@ -139,7 +146,7 @@ def best_card(record: CampaignRecord, planner: Planner, best: Recommendation | N
     chosen = _incumbents(record, believed)
     if best is not None and estimates is not None and chosen and chosen[-1] is not None:
         chosen[-1] = next((n for n, trial in enumerate(done) if trial.id == best.trial_id), chosen[-1])
-    truths = [_truth(world, trial.made, spec.fixed) for trial in done]
+    truths = [_truth(record, world, trial.made) for trial in done]
     known = [truth for truth in truths if truth is not None]
     if len(known) == len(done):
         shown = known
@@ -176,12 +183,11 @@ def best_card(record: CampaignRecord, planner: Planner, best: Recommendation | N
     )
 
 
-def _truth(world: Any, made: Params, fixed: Mapping[str, Any]) -> float | None:
+def _truth(record: CampaignRecord, world: Any, made: Params) -> float | None:
     """The true value of what was made, if a simulated world is there and knows it."""
     if world is None:
         return None
-    numbers = {name: value if isinstance(value, str) else float(value) for name, value in made.items()}
-    found = world.truth({**numbers, **fixed})
+    found = world.truth(record.protocol.given({**made, **record.core.spec.fixed}))
     return None if found is None else float(found)
 
 
@@ -263,32 +269,44 @@ def _slice_cards(record: CampaignRecord, planner: Planner, best: Params, objecti
     cards = []
     for parameter in spec.space.parameters:
         if isinstance(parameter, Categorical):
-            continue  # levels have no order a line could follow
-        xs = [
-            float(x)
-            for x in dict.fromkeys(parameter.from_unit(index / (SLICE_POINTS - 1)) for index in range(SLICE_POINTS))
-        ]
-        points: list[Params] = [{**best, parameter.name: int(x) if isinstance(parameter, Integer) else x} for x in xs]
+            xs: list[Any] = list(parameter.levels)
+        else:
+            along = dict.fromkeys(parameter.from_unit(index / (SLICE_POINTS - 1)) for index in range(SLICE_POINTS))
+            xs = [int(x) if isinstance(parameter, Integer) else float(x) for x in along]
+        points: list[Params] = [{**best, parameter.name: x} for x in xs]
         try:
             outcomes = planner.predict(state, points)
         except PlannerError:
             return []
         means = [one.mean for one in outcomes]
         sds = [one.sem or 0.0 for one in outcomes]
-        found = [(float(trial.made[parameter.name]), trial.outcomes[objective.name].mean) for trial in record.done]
+        found = [(trial.made[parameter.name], trial.outcomes[objective.name].mean) for trial in record.done]
         upright = _with_unit(objective.name, unit)
+        if isinstance(parameter, Categorical):
+            seen = [(str(level), value) for level, value in found]
+            picture = surrogate_levels(parameter.name, upright, xs, means, sds, seen)
+        else:
+            pairs = [(float(x), value) for x, value in found]
+            picture = surrogate_slice(parameter.name, _unit(parameter), upright, xs, means, sds, pairs)
         cards.append(
             Card(
                 f"The planner's model{f' of {objective.name}' if several else ''} along {parameter.name}",
                 "Posterior of the noise-free value with ±2σ; the other parameters are at the best point. Rings are "
                 "all experiments; those far from the best point are off the line.",
-                _markup(surrogate_slice(parameter.name, _unit(parameter), upright, xs, means, sds, found)),
+                _markup(picture),
                 (
                     _with_unit(parameter.name, _unit(parameter)),
                     _with_unit("mean", unit),
                     _with_unit("σ", unit),
                 ),
-                list(zip(column(xs), column(means), [figure(sd, 2) for sd in sds], strict=True)),
+                list(
+                    zip(
+                        xs if isinstance(parameter, Categorical) else column(xs),
+                        column(means),
+                        [figure(sd, 2) for sd in sds],
+                        strict=True,
+                    )
+                ),
             )
         )
     return cards

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from labwright.model.figures import figure, lasting, with_unit
-from labwright.report.svg import BOTTOM, LEFT, LETTER, RIGHT, TOP, WIDTH, Axis, Picture, same_scale
+from labwright.report.svg import BOTTOM, LEFT, LETTER, RIGHT, TOP, WIDTH, Axis, Levels, Picture, same_scale
 
 Series = tuple[str, Sequence[float], Sequence[float]]
 """Label, numbers of the experiments, best value after each."""
@@ -87,6 +87,33 @@ def surrogate_slice(
     picture.band(xs, lows, highs, "c1", "model ±2σ")
     picture.line(xs, means, "c1", "model")
     picture.points([x for x, _ in measured], [y for _, y in measured], "c2", "measured (all experiments)", "ring")
+    return picture.svg()
+
+
+def surrogate_levels(
+    name: str,
+    objective: str,
+    levels: Sequence[str],
+    means: Sequence[float],
+    sds: Sequence[float],
+    measured: Sequence[tuple[str, float]],
+) -> str:
+    """The planner's model at each level of a choice, the rest as at the best point, with ±2σ and the measurements."""
+    lows = [mean - 2 * sd for mean, sd in zip(means, sds, strict=True)]
+    highs = [mean + 2 * sd for mean, sd in zip(means, sds, strict=True)]
+    picture = Picture(
+        f"Model along {name}",
+        f"Mean and 2 sigma interval of the planner's model for each {name}, the other parameters at the best point.",
+        Levels.of(name, levels),
+        Axis.around(objective, [*lows, *highs, *(y for _, y in measured)]),
+        height=320,
+    )
+    places = [float(place) for place in range(1, len(levels) + 1)]
+    for place, low, high in zip(places, lows, highs, strict=True):
+        picture.line([place, place], [low, high], "c1", "model ±2σ" if place == 1 else "")
+    picture.points(places, means, "c1", "model", "cross")
+    seen = [(places[levels.index(level)], y) for level, y in measured if level in levels]
+    picture.points([x for x, _ in seen], [y for _, y in seen], "c2", "measured (all experiments)", "ring")
     return picture.svg()
 
 

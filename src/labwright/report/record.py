@@ -8,11 +8,12 @@ from typing import Any
 
 from labwright.engine import CampaignCore, replayed
 from labwright.engine.events import DeckChecked, RunStep, StepEnded
+from labwright.engine.proposals import is_label
 from labwright.journal import Journal, journal_file, schema
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.judging import counts
-from labwright.model.protocol import StepOrder, StepOutcome
+from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
 
 
 @dataclass
@@ -56,12 +57,26 @@ class CampaignRecord:
             found.append(best)
         return found
 
+    @property
+    def protocol(self) -> ProtocolSpec:
+        """That each experiment carries out."""
+        started = self.core.started
+        return next(one for one in started.protocols if one.name == started.spec.protocol)
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """The declared results of each experiment as far as they were found, by its number."""
+        found: dict[str, dict[str, Any]] = {}
+        for (label, _), outcome in self.steps.items():
+            if outcome.state == "done" and is_label(label):
+                found.setdefault(label, {}).update(outcome.results)
+        return {label: self.protocol.declared(one) for label, one in found.items()}
+
     def found_anywhere(self, result: str) -> list[dict[str, Any]]:
         """All that a step found which found `result`, one for each experiment that has such a step."""
         return [
             outcome.results
             for (label, _), outcome in self.steps.items()
-            if label.isdigit() and outcome.state == "done" and result in outcome.results
+            if is_label(label) and outcome.state == "done" and result in outcome.results
         ]
 
 

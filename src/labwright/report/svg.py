@@ -97,6 +97,31 @@ class Axis:
 
 
 @dataclass
+class Levels(Axis):
+    """A direction with names instead of numbers: the first is at 1, the second at 2.
+
+    Args:
+        label: quantity.
+        low: half before the first.
+        high: half behind the last.
+        names: of the levels.
+    """
+
+    names: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, label: str, names: Sequence[str]) -> Levels:
+        """An axis for these."""
+        return cls(label, 0.5, len(names) + 0.5, names)
+
+    def labelled(self, room: float = math.inf) -> list[tuple[float, str]]:
+        """All names, each shortened to its share of `room`."""
+        letters = max(2, int(min(room, 1e6) / max(1, len(self.names)) / LETTER))
+        short = [one if len(one) <= letters else f"{one[: letters - 1]}…" for one in self.names]
+        return [(float(place), escape(one)) for place, one in enumerate(short, 1)]
+
+
+@dataclass
 class Picture:
     """A picture with two axes.
 

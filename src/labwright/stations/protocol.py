@@ -6,14 +6,16 @@ import inspect
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 from bluesky.utils import Msg
 
 from labwright.clock import LabClock
-from labwright.model.errors import ConfigError, unknown
+from labwright.model.errors import ConfigError, JournalError, unknown
 from labwright.model.lab import LabModel
 from labwright.model.protocol import ProtocolParameter, ProtocolResult, ProtocolSpec, StepOrder, StepSpec
+from labwright.stations.files import keep_file
 
 Plan = Generator[Msg, Any, Any]
 
@@ -28,6 +30,7 @@ class StepContext:
         lab: the lab as data: positions, stocks, constants.
         clock: the lab clock.
         checkpoint: raises StoppedError once the station was asked to stop.
+        data: the data folder; None where nothing is kept.
     """
 
     order: StepOrder
@@ -35,6 +38,17 @@ class StepContext:
     lab: LabModel
     clock: LabClock
     checkpoint: Any
+    data: Path | None = None
+
+    def keep_file(self, content: bytes, media_type: str) -> dict[str, str]:
+        """Keep a file in the data folder; the reference that a `FileResult` wants.
+
+        Raises:
+            JournalError: it cannot be written, or nothing is kept here.
+        """
+        if self.data is None:
+            raise JournalError(f"step {self.order.step!r}: there is no data folder to keep a file in")
+        return keep_file(self.data, content, media_type)
 
     def device(self, role: str) -> Any:
         """The device that plays `role` at this station; where each slot has its own, that of the sample's slot.

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from labwright.clock import LabClock
 from labwright.model.errors import DeviceError
 from labwright.model.protocol import FileResult, NumberResult, ProtocolResult, ProtocolSpec
 from labwright.model.results import shape_of
+from labwright.stations.files import wrong_file
 
 
-def checked_results(values: Any, protocol: ProtocolSpec, step: str) -> dict[str, Any]:
+def checked_results(values: Any, protocol: ProtocolSpec, step: str, data: Path | None = None) -> dict[str, Any]:
     """What a step's plan returned, as plain JSON.
 
     Args:
         values: a mapping, or None for nothing.
         protocol: whose results must be as it declares them.
         step: its name, for messages.
+        data: the data folder, in which files that are named must be found.
 
     Raises:
         DeviceError: something a journal cannot record or a planner must not learn from; every such place.
@@ -35,6 +38,9 @@ def checked_results(values: Any, protocol: ProtocolSpec, step: str) -> dict[str,
     plain = {str(key): _json(str(key), value, wrong) for key, value in values.items()}
     said = {re.split(r"[ .:\[]", one, maxsplit=1)[0] for one in wrong}
     wrong += [one for one in protocol.wrong_results(plain) if re.split(r"[ .:\[]", one, maxsplit=1)[0] not in said]
+    if not wrong:
+        files = [one.name for one in protocol.results if isinstance(one, FileResult) and one.name in plain]
+        wrong = [f"{name}: {words}" for name in files if (words := wrong_file(data, plain[name]))]
     if wrong:
         raise DeviceError(f"{where}: {'; '.join(dict.fromkeys(wrong[:5]))}")
     return plain

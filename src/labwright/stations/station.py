@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -77,6 +78,7 @@ class Station:
         scan_id: gives every run a number of its own; each station counts for itself without.
         lab_hash: hash of the lab folder, recorded in every run.
         simulated: recorded in every run.
+        data: the data folder, in which steps keep files.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Station:
         scan_id: Callable[[Any], int] | None = None,
         lab_hash: str = "",
         simulated: bool = False,
+        data: Path | None = None,
     ) -> None:
         self.name = name
         self.title = spec.title
@@ -111,6 +114,7 @@ class Station:
         self._record = {"lab": lab.name, "lab_sha256": lab_hash, "simulated": simulated, "station": name}
         self._keeper = keeper
         self._uses = Uses(lab)
+        self._data = data
         self._fence = Fence(name)
         self._outcomes: OrderedDict[str, StepOutcome] = OrderedDict()
         self._operations: StepOperations | None = None
@@ -394,7 +398,7 @@ class Station:
 
     def _plan(self, order: StepOrder, protocol: LabProtocol, found: dict[str, Any], uids: list[str]) -> Plan:
         """Open a run, read the monitors, do the step, put its results into the run, close it."""
-        context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check)
+        context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check, self._data)
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
         # What has its default is left out: Bluesky checks every key of every start document against a schema.
         told = order.model_dump(mode="json", exclude={"results", "calibrations", "expected_s"}, exclude_defaults=True)
@@ -410,7 +414,7 @@ class Station:
                 self._operations_now.off = False
             results = yield from protocol.plan(context)
             yield from self._all_ended()
-            found.update(checked_results(results, protocol.spec, order.step))
+            found.update(checked_results(results, protocol.spec, order.step, self._data))
             readable = StepResults(found, protocol.results, self._clock)
             if readable:
                 yield _message("create", None, name="results")

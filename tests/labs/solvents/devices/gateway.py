@@ -1,0 +1,1 @@
+../../fourways/devices/gateway.py

@@ -1,0 +1,1 @@
+../../../../src/labwright/cli/template/devices/heater.py

@@ -1,0 +1,1 @@
+"""What this lab can do to a sample."""

@@ -1,0 +1,1 @@
+"""Simulators of the lab of solvents; all but the analyser and the flask are those of other labs."""

@@ -1,0 +1,1 @@
+../../fourways/simulators/gateway.py

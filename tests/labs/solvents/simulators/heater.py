@@ -1,0 +1,1 @@
+../../../../src/labwright/cli/template/simulators/heater.py

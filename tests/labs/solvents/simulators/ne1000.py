@@ -1,0 +1,1 @@
+../../../../simulators/ne1000.py
