@@ -481,3 +481,24 @@ def test_a_dose_far_smaller_than_one_unit_is_kept_as_made() -> None:
     one.tell(trials)
     assert [trial.measured_params for trial in one.state.trials] == [{"dose": 2e-13}, {"dose": 8e-13}]
     assert list(one.table["dose / mol"]) == [2e-13, 8e-13]
+
+
+def test_a_flag_is_a_truth_value_in_tables_and_survives_a_csv_file(tmp_path: Path) -> None:
+    one = labwright.optimise(
+        space=[{"type": "flag", "name": "stirred"}, {"type": "real", "name": "x", "unit": "1", "low": 0, "high": 1}],
+        objectives={"name": "y", "unit": "%", "goal": "max"},
+        cost={"unit": "EUR", "base": 1, "levels": {"stirred": {True: 2}}},
+        seed=3,
+    )
+    trials = one.ask(4).assign(**{"y / %": [1.0, 2.0, 3.0, 4.0]})
+    assert trials["stirred"].dtype == bool
+    assert set(trials["stirred"]) == {True, False}
+    trials.to_csv(tmp_path / "trials.csv")
+    one.tell(pd.read_csv(tmp_path / "trials.csv"))
+    assert list(one.table["stirred"]) == list(trials["stirred"])
+    assert [trial.cost for trial in one.state.trials] == [3.0 if stirred else 1.0 for stirred in trials["stirred"]]
+    assert all(trial.measured_params is None for trial in one.state.trials)
+    one.tell(pd.DataFrame({"stirred": ["TRUE", "false"], "x": [0.5, 0.6], "y / %": [5.0, 6.0]}))
+    assert list(one.table["stirred"])[-2:] == [True, False]
+    with pytest.raises(ConfigError, match="stirred: no level 'yes'"):
+        one.tell(pd.DataFrame({"stirred": ["yes"], "x": [0.5], "y / %": [5.0]}))

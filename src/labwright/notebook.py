@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from labwright.model.campaign import Recommendation
-from labwright.model.parameters import Flag
+from labwright.model.parameters import truth_of
 from labwright.optimiser import column
 
 if TYPE_CHECKING:
@@ -638,8 +638,7 @@ class CampaignResult:
         rows = []
         for trial in self.end.core.trials:
             row: dict[str, Any] = {
-                column(name, units[name]): value == "true" if isinstance(known[name], Flag) else value
-                for name, value in trial.made.items()
+                column(name, units[name]): truth_of(known[name], value) for name, value in trial.made.items()
             }
             for name, unit in spec.outcomes.items():
                 found = trial.outcomes.get(name)

@@ -39,7 +39,7 @@ from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import measured
 from labwright.model.judging import counts, front
 from labwright.model.names import collisions, column, key_of_head, sem_of
-from labwright.model.parameters import same
+from labwright.model.parameters import same, truth_of
 from labwright.model.space import Categorical, Integer, Params, ParamValue, Space
 from labwright.model.spec import CampaignSpec, ProblemSpec
 from labwright.model.words import what_is_wrong
@@ -229,7 +229,7 @@ class Optimiser:
             for number, one in enumerate(asked, self._next)
         ]
         self.state = self.state.model_copy(update={"trials": (*self.state.trials, *begun)})
-        rows = [{self._head(name): value for name, value in one.params.items()} for one in begun]
+        rows = [self._cells(one.params) for one in begun]
         return _frame(rows, [one.id for one in begun])
 
     def tell(
@@ -330,7 +330,7 @@ class Optimiser:
         """All experiments: the parameters really used, the results, who chose them."""
         rows = []
         for one in self.state.trials:
-            row: dict[str, Any] = {self._head(name): one.made[name] for name in self._parameters}
+            row: dict[str, Any] = self._cells(one.made)
             for name, unit in self._outcomes.items():
                 found = one.outcomes.get(name)
                 row[column(name, unit)] = found.mean if found else math.nan
@@ -349,6 +349,9 @@ class Optimiser:
 
     def _head(self, name: str) -> str:
         return column(name, getattr(self._parameters[name], "unit", ""))
+
+    def _cells(self, params: Params) -> dict[str, Any]:
+        return {self._head(name): truth_of(self._parameters[name], params[name]) for name in self._parameters}
 
     def _cost(self, params: Params) -> float | None:
         return None if self.state.cost is None else self.state.cost.of(params)

@@ -32,7 +32,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
 
 def write(journal: Journal, name: str, values: list[float]) -> None:
     core = Alone()
-    begin = started(campaign=name, fixed={"t": 27.0})
+    begin = started(campaign=name, fixed={"t": 27.0, "gas": "Ar", "stir": True})
     begin = begin.model_copy(update={"spec": begin.spec.model_copy(update={"name": name.partition("-")[0]})})
     left = list(values)
 
@@ -74,6 +74,19 @@ def test_what_was_fixed_and_is_searched_now_is_filled_in(journal: Journal) -> No
     wider = CampaignSpec.model_validate({**spec(fixed={}).model_dump(), "space": space})
     (found,), _ = earlier_campaigns(journal, wider)
     assert found.trials[0].params == {"x": 0.2, "t": 27.0}
+
+
+def test_a_fixed_level_or_flag_is_filled_in_and_what_has_no_level_now_teaches_nothing(journal: Journal) -> None:
+    x = {"type": "real", "name": "x", "unit": "1", "low": 0, "high": 1}
+    searched = {"type": "categorical", "name": "gas", "levels": ["Ar", "N2"]}
+    space = {"parameters": [x, searched, {"type": "flag", "name": "stir"}]}
+    base = spec(fixed={}).model_dump()
+    (found,), _ = earlier_campaigns(journal, CampaignSpec.model_validate({**base, "space": space}))
+    assert found.trials[0].params == {"x": 0.2, "gas": "Ar", "stir": "true"}
+    other = {"parameters": [x, {**searched, "levels": ["N2", "CO2"]}]}
+    nothing, wrong = earlier_campaigns(journal, CampaignSpec.model_validate({**base, "space": other}))
+    assert nothing == ()
+    assert "cannot be learnt from: none of its 2 experiments" in wrong[0]
 
 
 @pytest.mark.parametrize(

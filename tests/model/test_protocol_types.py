@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from labwright.model.errors import OutOfRangeError
+from labwright.cli import steering
+from labwright.model.campaign import Veto
+from labwright.model.errors import ConfigError, OutOfRangeError
+from labwright.model.judging import covers
 from labwright.model.names import protocol_collisions
 from labwright.model.parameters import Categorical, Flag, Integer, Ordinal, Parameter, Real
 from labwright.model.protocol import (
@@ -25,8 +28,9 @@ from labwright.model.protocol import (
     ResultSpec,
     StepSpec,
     TextParameter,
+    When,
 )
-from labwright.model.space import Forbidden, Space
+from labwright.model.space import Forbidden, Pool, Space
 
 SOLVENTS = {
     "DMC": {"epsilon": 3.1, "eta": 0.59},
@@ -262,6 +266,28 @@ def test_a_flag_in_a_space_is_a_category_of_two() -> None:
     assert space.from_unit([0.2, 0.5])["stir"] == "false"
     assert space.violations({"stir": "true", "x": 0.7}) == ["stir = true and x above 0.5 is forbidden: splashes"]
     assert space.violations({"stir": True, "x": 0.2}) == []
+    pool = Pool(file="c.csv", sha256="0" * 64, rows=(("true", 0.25),))
+    assert space.model_copy(update={"pool": pool}).violations({"stir": True, "x": 0.25}) == []
+    assert steering._values(space, ["stir=TRUE", "x=0.5"]) == {"stir": "true", "x": 0.5}
+    with pytest.raises(ConfigError, match="stir: no level 'yes'"):
+        steering._values(space, ["stir=yes"])
+    veto = Veto.model_validate({"params": {"stir": True}})
+    assert covers(veto, space, {"stir": "true", "x": 0.1})
+    assert not covers(veto, space, {"stir": "false", "x": 0.1})
     assert space.violations({"stir": "perhaps", "x": 0.2}) == ["stir = 'perhaps' is not true or false"]
     with pytest.raises(ValidationError, match="leave out levels"):
         Flag(name="stir", levels=("no", "yes"))
+
+
+def test_a_condition_may_be_on_a_level_or_a_flag() -> None:
+    found = {"look": {"phase": "clear", "boiled": False, "rsd": 0.01}}
+    assert When(result="look.phase", op="==", value="clear").holds(found)
+    assert not When(result="look.boiled", op="!=", value=False).holds(found)
+    assert When(result="look.rsd", op="<", value=1).holds(found)
+    assert str(When(result="look.boiled", op="==", value=True)) == "look.boiled == true"
+    assert When.model_validate_json('{"result": "look.rsd", "op": "<", "value": 1}').value == 1.0
+    for value, says in (("clear", "found no level 'rsd'"), (True, "found no truth value 'rsd'")):
+        with pytest.raises(KeyError, match=says):
+            When(result="look.rsd", op="==", value=value).holds(found)
+    with pytest.raises(ValidationError, match="has no order; compare it with == or !="):
+        When(result="look.phase", op="<", value="clear")

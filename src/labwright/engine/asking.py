@@ -50,7 +50,7 @@ def proposed(campaign: Campaign, params: Params, by: str, because: str) -> Event
         RefusedError: the protocol cannot make it.
     """
     campaign.spec.space.check(params)
-    suggestion = Suggestion(params=params, rationale=f"suggested by {by}: {because}")
+    suggestion = Suggestion(params=params, rationale=f"suggested by {by}: {because}")  # reads truth values as levels
     try:
         _check(campaign, suggestion)
         uses_ml = _uses_ml(campaign, suggestion)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from labwright.model.base import FrozenModel
 from labwright.model.errors import unknown
+from labwright.model.parameters import flag_level
 from labwright.model.protocol import FailKind
 from labwright.model.space import Categorical, Params, ParamValue, Space
 
@@ -123,13 +124,13 @@ class Cost(FrozenModel):
         unit: of all costs, as in ``"min"``.
         base: of any experiment.
         per: added per unit of a numeric parameter.
-        levels: added for a level of a categorical parameter.
+        levels: added for a level of a categorical parameter, or for a value of a flag.
     """
 
     unit: str
     base: FiniteFloat = Field(ge=0)
     per: dict[str, FiniteFloat] = {}
-    levels: dict[str, dict[str, FiniteFloat]] = {}
+    levels: dict[str, dict[Annotated[str, BeforeValidator(flag_level)], FiniteFloat]] = {}
 
     def of(self, params: Params) -> float:
         """The cost of an experiment, in `unit`."""

@@ -30,6 +30,7 @@ __all__ = [
     "repeated",
     "same",
     "slack_at",
+    "truth_of",
 ]
 
 FiniteFloat = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -40,6 +41,11 @@ FLAG_LEVELS = ("false", "true")
 def flag_level(value: Any) -> Any:
     """A truth value as the level of a flag; anything else as it is."""
     return FLAG_LEVELS[value] if isinstance(value, bool) else value
+
+
+def truth_of(parameter: Parameter, value: ParamValue) -> ParamValue | bool:
+    """A value as a table has it: that of a flag as a truth value."""
+    return value == "true" if isinstance(parameter, Flag) else value
 
 
 ParamValue = Annotated[StrictInt | FiniteFloat | StrictStr, BeforeValidator(flag_level)]

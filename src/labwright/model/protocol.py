@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, StrictStr, model_validator
 
 from labwright.model.base import Frozen, Name
 from labwright.model.errors import OutOfRangeError, unknown
+from labwright.model.figures import spelled
 from labwright.model.material import Part, Used
 from labwright.model.protocol_parameters import (
     ChoiceParameter,
@@ -65,7 +66,14 @@ __all__ = [
 FailKind = Literal["infeasible", "equipment", "aborted"]
 """Why there are no outcomes: it cannot be made, an instrument failed, or it was given up."""
 
-_COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
 
 
 class When(Frozen):
@@ -73,13 +81,19 @@ class When(Frozen):
 
     Attributes:
         result: ``step.result``.
-        op: how it is compared.
-        value: with what.
+        op: how it is compared; a level or a truth value only as the same or another.
+        value: with what: a number, the level of a choice, or the truth value of a flag.
     """
 
     result: Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.[A-Za-z]\w*$")]
-    op: Literal["<", "<=", ">", ">=", "=="]
-    value: float
+    op: Literal["<", "<=", ">", ">=", "==", "!="]
+    value: StrictBool | float | StrictStr
+
+    @model_validator(mode="after")
+    def _comparable(self) -> Self:
+        if isinstance(self.value, bool | str) and self.op not in ("==", "!="):
+            raise ValueError(f"{self}: {self.value!r} has no order; compare it with == or !=")
+        return self
 
     @property
     def step(self) -> str:
@@ -90,16 +104,21 @@ class When(Frozen):
         """Whether it holds for what the steps found.
 
         Raises:
-            KeyError: the step found no such number; the message says what it did find.
+            KeyError: the step found no such number, level or truth value; the message says what it did find.
         """
         step, _, name = self.result.partition(".")
         here = found.get(step, {})
-        if not isinstance(here.get(name), (int, float)):
-            raise KeyError(f"{self}: step {step!r} found no number {name!r} (it found {', '.join(here) or 'nothing'})")
-        return bool(_COMPARE[self.op](here[name], self.value))
+        value = here.get(name)
+        wanted, kind = {bool: (bool, "truth value"), str: (str, "level")}.get(
+            type(self.value), ((int, float), "number")
+        )
+        if not isinstance(value, wanted):
+            raise KeyError(f"{self}: step {step!r} found no {kind} {name!r} (it found {', '.join(here) or 'nothing'})")
+        return bool(_COMPARE[self.op](value, self.value))
 
     def __str__(self) -> str:
-        return f"{self.result} {self.op} {self.value:g}"
+        value = spelled(self.value) if isinstance(self.value, bool | str) else f"{self.value:g}"
+        return f"{self.result} {self.op} {value}"
 
 
 class Repeat(Frozen):

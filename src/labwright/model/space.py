@@ -21,12 +21,14 @@ from labwright.model.errors import OutOfRangeError, unknown
 from labwright.model.parameters import (
     ROUNDING,
     Categorical,
+    Flag,
     Integer,
     Ordinal,
     Parameter,
     Params,
     ParamValue,
     Real,
+    flag_level,
     repeated,
 )
 from labwright.model.pool import Pool
@@ -37,6 +39,7 @@ __all__ = [
     "Categorical",
     "Choose",
     "Constraint",
+    "Flag",
     "Forbidden",
     "Integer",
     "LinearEQ",
@@ -96,6 +99,8 @@ class Space(FrozenModel):
 
     def violations(self, params: Mapping[str, ParamValue]) -> list[str]:
         """Everything that is wrong with `params`, one sentence each; empty if they may be tried."""
+        flags = {one.name for one in self.parameters if isinstance(one, Flag)}
+        params = {name: flag_level(value) if name in flags else value for name, value in params.items()}
         found = self._broken(params)
         if not found and self.pool is not None and (words := self.pool.violation(self.parameters, params)):
             found.append(words)

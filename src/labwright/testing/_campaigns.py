@@ -42,6 +42,20 @@ SPACES: Mapping[str, dict[str, Any]] = {
             _real("amount", 0.0, 2.0),
         ]
     },
+    "a flag, a described choice and what must not meet": {
+        "parameters": [
+            {"type": "flag", "name": "stirred"},
+            {
+                "type": "categorical",
+                "name": "solvent",
+                "levels": ["DMC", "EMC", "PC"],
+                "descriptors": {"DMC": {"epsilon": 3.1}, "EMC": {"epsilon": 3.0}, "PC": {"epsilon": 64.9}},
+            },
+            {"type": "integer", "name": "minutes", "low": 1, "high": 30},
+            _real("share", step=0.05),
+        ],
+        "constraints": [{"type": "forbidden", "when": {"stirred": True, "solvent": ["DMC", "EMC"]}}],
+    },
     "a mixture": {"parameters": _FOUR, "constraints": [{"type": "mixture", "parameters": list("abcd")}]},
     "a limit": {"parameters": _BOX, "constraints": [{"coefficients": {"x": 1.0, "y0": 0.2}, "bound": 4.0}]},
     "two of four": {
