@@ -13,7 +13,7 @@ from labwright.engine.lab import LabCore
 from labwright.engine.rehearsal import Bar, Rehearsal
 from labwright.engine.rules import Rule
 from labwright.model.campaign import Objective, PlannerSpec
-from labwright.model.protocol import ProtocolSpec, ResultSpec, StepOrder, StepSpec
+from labwright.model.protocol import NumberResult, ProtocolSpec, StepOrder, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
 
@@ -34,7 +34,7 @@ def protocol(job: Job) -> ProtocolSpec:
         )
         for index, (kind, takes_s) in enumerate(job.steps)
     ]
-    results = (ResultSpec(name="y", unit="1"),)
+    results = (NumberResult(name="y", unit="1"),)
     return ProtocolSpec(
         name="p", version="1", title="P", parameters=(), results=results, steps=tuple(steps), labware=VIAL
     )

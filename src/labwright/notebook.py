@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from labwright.model.campaign import Recommendation
-from labwright.model.parameters import truth_of
 from labwright.optimiser import column
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from labwright.hardware import LabDevice
     from labwright.journal import Journal, LoggedEvent
     from labwright.journal.status import LabStatus
-    from labwright.model.protocol import ProtocolSpec, StepOutcome
     from labwright.store import UploadSummary
 
 
@@ -526,7 +524,7 @@ class LabCampaign:
         from labwright.engine.sufficing import check_material
         from labwright.journal import Journal, check_place, journal_file
         from labwright.model.errors import ConfigError, RefusedError
-        from labwright.report import read_record
+        from labwright.report import experiment_rows, read_record
 
         if deck_checked:
             raise ConfigError(
@@ -554,9 +552,9 @@ class LabCampaign:
             )
             with interrupts(run):
                 end = run.run()
-            record = read_record(journal, end.campaign)
+            rows = experiment_rows(read_record(journal, end.campaign))
         report = write_report(data, end.campaign, world=self._world)
-        return CampaignResult(campaign, end, report, lab.simulated, _times_s(record.steps), record.results())
+        return CampaignResult(campaign, end, report, lab.simulated, rows)
 
 
 class _Shown:
@@ -576,28 +574,6 @@ class _Shown:
                 self._heading = ""
 
 
-def _further(protocol: ProtocolSpec, outcomes: Container[str], found: Mapping[str, Any]) -> dict[str, Any]:
-    """Cells of the results that are no outcomes; those that were not found are empty."""
-    row: dict[str, Any] = {}
-    for result in protocol.results:
-        if result.name in outcomes:
-            continue
-        unit, value = getattr(result, "unit", ""), found.get(result.name)
-        row[column(result.name, unit)] = value["uri"] if isinstance(value, dict) else value
-        if uncertainty := getattr(result, "uncertainty", ""):
-            row[column(f"{result.name}_sem", unit)] = found.get(uncertainty)
-    return row
-
-
-def _times_s(steps: Mapping[tuple[str, str], StepOutcome]) -> dict[str, tuple[float, float]]:
-    """Lab time of the first step's start and the last one's end, by experiment."""
-    times_s: dict[str, tuple[float, float]] = {}
-    for (label, _), outcome in steps.items():
-        began_s, ended_s = times_s.get(label, (outcome.started_s, outcome.ended_s))
-        times_s[label] = (min(began_s, outcome.started_s), max(ended_s, outcome.ended_s))
-    return times_s
-
-
 @dataclass(frozen=True)
 class CampaignResult:
     """How a campaign ended and what it found.
@@ -607,16 +583,14 @@ class CampaignResult:
         end: its state, reason and core.
         report: the HTML report.
         simulated: whether its instruments were.
-        times_s: lab time of the first and the last step of each experiment, by its number.
-        found: the declared results of each experiment, by its number.
+        rows: the experiments and what was found, a row each by head, as `labwright campaign export` writes them.
     """
 
     campaign: Campaign
     end: CampaignEnd
     report: Path
     simulated: bool
-    times_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    found: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rows: Sequence[Mapping[str, Any]] = ()
 
     @property
     def best(self) -> Recommendation | None:
@@ -632,24 +606,7 @@ class CampaignResult:
         """
         import pandas as pd
 
-        spec, protocol = self.campaign.spec, self.campaign.protocols[self.campaign.spec.protocol].spec
-        known = {one.name: one for one in spec.space.parameters}
-        units = {one.name: getattr(one, "unit", "") for one in spec.space.parameters}
-        rows = []
-        for trial in self.end.core.trials:
-            row: dict[str, Any] = {
-                column(name, units[name]): truth_of(known[name], value) for name, value in trial.made.items()
-            }
-            for name, unit in spec.outcomes.items():
-                found = trial.outcomes.get(name)
-                row[column(name, unit)] = found.mean if found else None
-                row[column(f"{name}_sem", unit)] = found.sem if found else None
-            row |= _further(protocol, spec.outcomes, self.found.get(trial.id, {}))
-            times_s = self.times_s.get(trial.id, (None, None))
-            moments = (None if one is None else pd.Timestamp(one, unit="s", tz="UTC") for one in times_s)
-            row |= dict(zip(("started (UTC)", "ended (UTC)"), moments, strict=True))
-            rows.append({**row, "status": trial.status})
-        return pd.DataFrame(rows, index=pd.Index([one.id for one in self.end.core.trials], name="experiment"))
+        return pd.DataFrame(self.rows).set_index("experiment") if self.rows else pd.DataFrame()
 
     def __repr__(self) -> str:
         from labwright.cli.words import learns_words

@@ -12,7 +12,7 @@ from labwright.engine.events import Event, Instruction, RunStep, Started, Stocke
 from labwright.engine.layout import Bench, Carrier, Layout, Site
 from labwright.engine.rules import FIRST, Rule
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion
-from labwright.model.protocol import ProtocolSpec, ResultSpec, StepOrder, StepSpec
+from labwright.model.protocol import NumberResult, ProtocolSpec, StepOrder, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
 from tests.engine.test_lab_machine import ended
@@ -56,7 +56,7 @@ def way(*steps: StepSpec, **more: Any) -> ProtocolSpec:
     chained = [steps[0]]
     for before, after in itertools.pairwise(steps):
         chained.append(after if after.needs else after.model_copy(update={"needs": (before.name,)}))
-    results = (ResultSpec(name="y", unit="1"),)
+    results = (NumberResult(name="y", unit="1"),)
     parts = {"name": "p", "version": "1", "title": "P", "parameters": (), "results": results, "labware": "vial"}
     return ProtocolSpec(**{**parts, "steps": tuple(chained), **more})
 

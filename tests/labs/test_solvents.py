@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from labwright.engine import replayed
@@ -190,6 +191,22 @@ def test_an_experiment_has_one_number_everywhere(made: Made) -> None:
     assert best is not None
     assert best.trial_id in numbers
     assert core.trials[[one.id for one in core.trials].index(best.trial_id)].outcomes["ester"].mean > 60
+
+
+def test_the_experiments_are_exported_with_all_results(made: Made, tmp_path: Path) -> None:
+    to = tmp_path / "esters.csv"
+    assert made.ask("campaign", "export", made.campaign, str(to)).returncode == 0
+    rows = pd.read_csv(to, dtype={"experiment": str}).set_index("experiment")
+    assert [one for one in rows.index if one.isdigit()] == [f"{number:04d}" for number in range(1, 6)]
+    for one in made.shown["experiments"]:
+        row, found = rows.loc[one["experiment"]], one["results"]
+        assert (row["solvent"], row["time / min"]) == (one["parameters"]["solvent"], one["parameters"]["time"])
+        assert (row["ester / %"], row["ester_sem / %"]) == (pytest.approx(found["ester"]), 0.5)
+        assert (row["phase"], bool(row["boiled"]), row["picture"]) == ("clear", False, found["picture"]["uri"])
+        assert json.loads(row["spectrum"]) == found["spectrum"]
+        assert row["status"] == "done"
+    assert set(rows.loc[[one for one in rows.index if one.startswith("p")], "status"]) == {"failed", "abandoned"}
+    assert made.ask("campaign", "export", made.campaign, str(tmp_path / "esters.xlsx")).returncode == 2
 
 
 NOTEBOOK = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -300,6 +301,20 @@ def campaign_replay(place: Place, json: bool, campaign: CampaignArgument = "") -
     from labwright.cli.replaying import replay_campaign
 
     raise SystemExit(replay_campaign(place, campaign, json=json))
+
+
+@campaign_app.command("export")
+@on_journal
+def campaign_export(
+    place: Place,
+    json: bool,
+    campaign: CampaignArgument,
+    to: Annotated[Path, typer.Argument(help="The file to write, in .csv.")],
+) -> None:
+    """Write the experiments of a campaign as CSV: parameters, all results with their standard errors, times, state."""
+    from labwright.cli.exporting import export_campaign
+
+    export_campaign(place, campaign, to, json=json)
 
 
 @question_app.command("list")

@@ -3,12 +3,14 @@
 from labwright.report.page import html
 from labwright.report.pictures import Bar, best_so_far, differences, nyquist, parity, surrogate_slice, timeline
 from labwright.report.record import CampaignRecord, newest, read_record
+from labwright.report.tables import experiment_rows
 
 __all__ = [
     "Bar",
     "CampaignRecord",
     "best_so_far",
     "differences",
+    "experiment_rows",
     "html",
     "newest",
     "nyquist",

@@ -1,0 +1,63 @@
+"""The experiments of a campaign as a table: a row each, with units in the heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from labwright.model.names import column, sem_of
+from labwright.model.parameters import truth_of
+from labwright.model.protocol import NumberResult, StepOutcome
+from labwright.report.record import CampaignRecord
+
+STARTED, ENDED = "started (UTC)", "ended (UTC)"
+
+
+def experiment_rows(record: CampaignRecord) -> list[dict[str, Any]]:
+    """What was prepared, what was found, when, and how each experiment and proposal ended.
+
+    Returns:
+        by head: ``experiment``, a parameter each (as weighed where it is), an outcome each with its standard error, the
+        protocol's other results (an array as nested lists, a file by its address), lab time of the first and the last
+        step (UTC), ``status``. What there is not is None.
+    """
+    spec, found, times_s = record.core.spec, record.results(), _times_s(record.steps)
+    known = {one.name: one for one in spec.space.parameters}
+    rows = []
+    for trial in record.core.trials:
+        row: dict[str, Any] = {"experiment": trial.id}
+        for name, value in trial.made.items():
+            row[column(name, getattr(known[name], "unit", ""))] = truth_of(known[name], value)
+        for name, unit in spec.outcomes.items():
+            outcome = trial.outcomes.get(name)
+            row[column(name, unit)] = outcome.mean if outcome else None
+            row[column(sem_of(name), unit)] = outcome.sem if outcome else None
+        row |= _further(record, found.get(trial.id, {}))
+        moments = times_s.get(trial.id, (None, None))
+        for head, moment in zip((STARTED, ENDED), moments, strict=True):
+            row[head] = None if moment is None else datetime.fromtimestamp(moment, UTC)
+        rows.append({**row, "status": trial.status})
+    return rows
+
+
+def _further(record: CampaignRecord, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Cells of the results that are no outcomes."""
+    row: dict[str, Any] = {}
+    for result in record.protocol.results:
+        if result.name in record.core.spec.outcomes:
+            continue
+        unit, value = getattr(result, "unit", ""), found.get(result.name)
+        row[column(result.name, unit)] = value["uri"] if isinstance(value, dict) else value
+        if isinstance(result, NumberResult) and result.uncertainty:
+            row[column(sem_of(result.name), unit)] = found.get(result.uncertainty)
+    return row
+
+
+def _times_s(steps: Mapping[tuple[str, str], StepOutcome]) -> dict[str, tuple[float, float]]:
+    """Lab time of the first step's start and the last one's end, by experiment."""
+    times_s: dict[str, tuple[float, float]] = {}
+    for (label, _), outcome in steps.items():
+        began_s, ended_s = times_s.get(label, (outcome.started_s, outcome.ended_s))
+        times_s[label] = (min(began_s, outcome.started_s), max(ended_s, outcome.ended_s))
+    return times_s
