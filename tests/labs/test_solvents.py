@@ -301,5 +301,40 @@ def test_what_does_not_fit_the_types_is_told_with_its_line(
     assert re.search(rf"campaigns/{file}\.yaml{says}", done.stderr), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('levels=("acid", "base")', 'levels=("acid")', r"ChoiceParameter: levels: must be a list, not 'acid'\n"),
+        (
+            "low=30, high=85",
+            "low=90, high=85",
+            r"reaction\.py:\d+: NumberParameter: .*low 90 is not below high 85",
+        ),
+        (
+            'measures="temperature"',
+            'measures="temprature"',
+            r"reached: measures: .*did you mean 'temperature'\?",
+        ),
+    ],
+)
+def test_a_declaration_that_means_nothing_is_told_in_words(tmp_path: Path, old: str, new: str, says: str) -> None:
+    lab = tmp_path / "lab"
+    shutil.copytree(LAB, lab)
+    protocol = lab / "protocols" / "reaction.py"
+    text = protocol.read_text()
+    assert old in text
+    protocol.write_text(text.replace(old, new))
+    done = labwright("check", "--lab", lab)
+    assert done.returncode == 3
+    assert re.search(says, done.stderr), done.stderr
+    assert "pydantic" not in done.stderr
+
+
+def test_planners_are_compared_by_the_truth_of_levels_and_flags() -> None:
+    done = labwright("planner", "compare", "stirring", "--planners", "random", "--seeds", "1", "--lab", LAB, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["planner"] == "random"
+
+
 def test_it_has_no_mistakes() -> None:
     assert labwright("check", "--lab", LAB).returncode == 0

@@ -190,6 +190,15 @@ def test_what_a_step_finds_is_held_against_its_declaration(changes: dict[str, An
     assert protocol().wrong_results({**FOUND, **changes}) == says
 
 
+def test_words_and_hints_of_a_declaration_are_no_other_work() -> None:
+    told = [one.model_copy(update={"description": "as ever"}) for one in PARAMETERS]
+    assert protocol().same_work(protocol(parameters=tuple(told)))
+    choice = ChoiceParameter(name="solvent", levels=("DMC", "EMC", "PC"))
+    assert protocol().same_work(protocol(parameters=(*PARAMETERS[:3], choice, *PARAMETERS[4:])))
+    fewer = ChoiceParameter(name="solvent", levels=("DMC", "EMC"))
+    assert not protocol().same_work(protocol(parameters=(*PARAMETERS[:3], fewer, *PARAMETERS[4:])))
+
+
 def test_uncertainty_and_what_was_made_are_declared_and_not_recognised_by_name() -> None:
     found = {**FOUND, "yield__sem": 99.0, "measured_params": {"temperature": 1.0}}
     assert protocol().sem(found, "yield_") == 0.5

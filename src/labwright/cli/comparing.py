@@ -150,16 +150,16 @@ def _rehearse(root: Path, path: Path, campaign: Campaign, planner: str, seed: in
         if end.state != "completed":
             raise LabwrightError(f"{planner}, seed {seed}: the rehearsal {end.state}: {end.reason}")
         trials = tuple(one for one in end.core.trials if one.status == "done" or one.fail_kind == "equipment")
-        return Rehearsal(planner, seed, trials, tuple(_judged(spec, one, world) for one in trials))
+        return Rehearsal(planner, seed, trials, tuple(_judged(campaign, one, world) for one in trials))
 
 
-def _judged(spec: CampaignSpec, trial: Trial, world: Any) -> tuple[float, ...] | None:
+def _judged(campaign: Campaign, trial: Trial, world: Any) -> tuple[float, ...] | None:
     """How good an experiment is: by the simulation's truth where it is known, else as measured."""
+    spec = campaign.spec
     if not counts(trial, spec.outcome_limits, spec.fidelity):
         return None
     if not spec.more_objectives:
-        made = {name: float(value) for name, value in trial.made.items()}
-        if (truth := world.truth({**made, **spec.fixed})) is not None:
+        if (truth := world.truth(campaign.given(trial.made))) is not None:
             return (spec.objective.merit(truth),)
     return merits(spec.objectives, trial)
 

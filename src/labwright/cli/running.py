@@ -273,12 +273,11 @@ def _facts(core: CampaignCore, campaign: Campaign, world: Any) -> dict[str, Any]
     if best is None:
         return {}
     where, optimum = world.best_possible(spec.fixed)
-    made = dict(best.params)
     facts: dict[str, Any] = {
-        "best": made,
+        "best": dict(best.params),
         "best_conductivity": best.predicted.mean,
         "best_conductivity_sem": best.predicted.sem,
-        "best_true": world.truth({**made, **spec.fixed}),
+        "best_true": world.truth(campaign.given(best.params)),
         "optimum": where,
         "optimum_true": optimum,
         "random_true": _random_true(core, campaign, world),
@@ -294,7 +293,7 @@ def _random_true(core: CampaignCore, campaign: Campaign, world: Any) -> float:
 
     state = core.state().model_copy(update={"trials": (), "planner": PlannerSpec(name="random")})
     chosen = load_planner(state.planner).ask(state, max(core.tried, 1))
-    truths = [world.truth({**one.params, **campaign.spec.fixed}) for one in chosen]
+    truths = [world.truth(campaign.given(one.params)) for one in chosen]
     return max(truths)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from labwright.engine.campaign import Campaign
 from labwright.engine.events import Event, Infeasible, NotSuggested, Proposed, Suggested
 from labwright.lab.classes import in_words
@@ -64,18 +62,13 @@ def proposed(campaign: Campaign, params: Params, by: str, because: str) -> Event
 
 def _uses_ml(campaign: Campaign, suggestion: Suggestion) -> dict[str, float]:
     with in_words(PlannerError, "the protocol's consumption_ml fails"):
-        return campaign.protocols[campaign.spec.protocol].consumption_ml(_parameters(campaign, suggestion))
+        return campaign.protocols[campaign.spec.protocol].consumption_ml(campaign.given(suggestion.params))
     raise AssertionError("unreachable")
-
-
-def _parameters(campaign: Campaign, suggestion: Suggestion) -> dict[str, Any]:
-    """As the protocol gets them."""
-    return campaign.protocols[campaign.spec.protocol].spec.given({**suggestion.params, **campaign.spec.fixed})
 
 
 def _check(campaign: Campaign, suggestion: Suggestion) -> None:
     with in_words(PlannerError, "the protocol's check fails"):
-        campaign.protocols[campaign.spec.protocol].check(_parameters(campaign, suggestion))
+        campaign.protocols[campaign.spec.protocol].check(campaign.given(suggestion.params))
 
 
 def _nearest(campaign: Campaign, suggestion: Suggestion, error: InfeasibleError) -> Suggestion | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -23,7 +24,7 @@ from labwright.model.campaign import CampaignState, Earlier
 from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
 from labwright.model.protocol import ProtocolSpec
 from labwright.model.references import Broken
-from labwright.model.space import Space
+from labwright.model.space import Params, Space
 from labwright.model.spec import CampaignSpec
 from labwright.model.words import what_is_wrong
 from labwright.planners import Planner, load_planner
@@ -61,6 +62,10 @@ class Campaign:
     def learning(self, earlier: tuple[Earlier, ...]) -> Campaign:
         """The same, with the campaigns it learns from."""
         return replace(self, earlier=earlier)
+
+    def given(self, params: Params) -> dict[str, Any]:
+        """The parameters of an experiment as the protocol gets them, the fixed ones included."""
+        return self.protocols[self.spec.protocol].spec.given({**params, **self.spec.fixed})
 
     @property
     def container(self) -> str:

@@ -10,7 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pydantic import ValidationError
+
 from labwright.model.errors import ConfigError, LabwrightError, unknown
+from labwright.model.words import what_is_wrong
 
 FOLDERS = ("devices", "protocols", "simulators")
 
@@ -73,8 +76,11 @@ def in_words(kind: type[LabwrightError], what: str) -> Iterator[None]:
     except LabwrightError:
         raise
     except (Exception, SystemExit) as error:
-        name = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
-        raise kind(f"{what}: {place_of(error)}{name}{error}") from error
+        if isinstance(error, ValidationError):  # a declaration that means nothing: its class, and why
+            said = f"{error.title}: {what_is_wrong(error)}"
+        else:
+            said = f"{error}" if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        raise kind(f"{what}: {place_of(error)}{said}") from error
 
 
 def place_of(error: BaseException) -> str:

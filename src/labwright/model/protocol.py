@@ -263,7 +263,11 @@ class ProtocolSpec(Frozen):
         What is done about faults may differ, and what is kept from others: a campaign goes on as it has started.
         """
         policy = {"expected_s", "timeout_s", "retries", "on_failure", "before_again", "keeps"}
-        left_out: dict[str, Any] = {"title": True, "valid_s": True, "steps": {"__all__": policy}}
+        hints = {"description", "log", "descriptors"}
+        left_out: dict[str, Any] = {
+            **{"title": True, "valid_s": True, "steps": {"__all__": policy}},
+            **{"parameters": {"__all__": hints}, "results": {"__all__": {"description"}}},
+        }
         mine, others = (one.model_dump(exclude=left_out) for one in (self, other))
         return mine == others
 

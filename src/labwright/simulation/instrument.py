@@ -33,11 +33,11 @@ class World:
         self.seed = seed
         self.scatter = scatter
 
-    def truth(self, parameters: Mapping[str, float]) -> float | None:
-        """The true objective at `parameters`, which only a simulation can know; None if this one does not."""
+    def truth(self, parameters: Mapping[str, Any]) -> float | None:
+        """The true objective at `parameters`, as a protocol gets them, which only a simulation can know; else None."""
         return None
 
-    def best_possible(self, fixed: Mapping[str, float]) -> tuple[dict[str, float], float] | None:
+    def best_possible(self, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], float] | None:
         """Where the true optimum is, and its value, the parameters in `fixed` given; None if not known."""
         return None
 
