@@ -92,7 +92,7 @@ class CellCalibrationProtocol(LabProtocol):
 
     def evaluate(self, context: StepContext) -> Plan:
         """Cell constant and series resistance; the cell is rinsed for the first sample."""
-        yield from physical(context, context.device("rinse").volume, self.constant("rinse_ul"))
+        yield from physical(context, context.source("rinse").device.volume, self.constant("rinse_ul"))
         readings = [StandardReading(**context.result(step, "reading")) for step in ("weak", "strong")]
         found = calibrate(readings)
         return {
@@ -103,7 +103,7 @@ class CellCalibrationProtocol(LabProtocol):
 
     def _standard(self, context: StepContext, standard: str) -> Plan:
         """Fill the cell several times: the first filling carries the rinse over and does not count."""
-        yield from physical(context, context.device("rinse").volume, self.constant("rinse_ul"))
+        yield from physical(context, context.source("rinse").device.volume, self.constant("rinse_ul"))
         resistances, celsius = [], []
         for _ in range(FILLINGS + 1):
             yield from physical(context, context.device("sample").volume, self.constant("draw_ul"))

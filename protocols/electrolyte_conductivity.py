@@ -127,8 +127,9 @@ class ElectrolyteConductivity(LabProtocol):
         masses_g: dict[str, float] = {}
         poured_ul: dict[str, float] = {}
         for stock, volume_ul in volumes_ul.items():
-            yield from physical(context, valve.selection, self.lab.stocks[stock].valve_port)
-            poured_ul[stock] = yield from physical(context, context.device(stock).volume, volume_ul)
+            source = context.source(stock)
+            yield from physical(context, valve.selection, source.settings["valve_port"])
+            poured_ul[stock] = yield from physical(context, source.device.volume, volume_ul)
             after_g = (yield from observe(context, balance, stream="weighing"))[balance.mass.name]
             masses_g[stock] = after_g - before_g
             self._check_delivery(stock, poured_ul[stock], masses_g[stock])
@@ -145,7 +146,7 @@ class ElectrolyteConductivity(LabProtocol):
 
     def rinse(self, context: StepContext) -> Plan:
         """Flush the cell with solvent."""
-        yield from physical(context, context.device("rinse").volume, self.constant("rinse_ul"))
+        yield from physical(context, context.source("rinse").device.volume, self.constant("rinse_ul"))
         return {}
 
     def to_plate(self, context: StepContext) -> Plan:

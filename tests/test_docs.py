@@ -15,13 +15,13 @@ from typer.main import get_command
 from labwright.cli.app import app
 from labwright.cli.init import make_lab
 from labwright.lab import YamlFile
+from labwright.model.calendars import CalendarSpec, MaintenanceSpec
 from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit
 from labwright.model.devices import DeviceSpec
 from labwright.model.lab import LabModel
 from labwright.model.labware import LabwareSpec, WellsSpec
 from labwright.model.ports import PortBase, SerialAddress
 from labwright.model.positions import PositionSpec
-from labwright.model.sections import StockSpec
 from labwright.model.space import (
     Categorical,
     Choose,
@@ -37,6 +37,7 @@ from labwright.model.space import (
 )
 from labwright.model.spec import CampaignSpec, StopRule
 from labwright.model.stations import StationSpec
+from labwright.model.supplies import ContainerSpec, LotSpec, MaterialSpec, SourceSpec, WasteSpec
 from labwright.model.transports import TransportSpec
 from tests.forks import labwright
 
@@ -185,8 +186,9 @@ def test_every_key_of_a_goal_stands_in_the_reference(model: type[BaseModel]) -> 
 
 
 ALL_OF_A_LAB = [
-    LabModel, CampaignSpec, PortBase, SerialAddress, DeviceSpec, StationSpec, StockSpec, LabwareSpec, WellsSpec,
-    PositionSpec, TransportSpec,
+    LabModel, CampaignSpec, PortBase, SerialAddress, DeviceSpec, StationSpec, LabwareSpec, WellsSpec,
+    PositionSpec, TransportSpec, MaterialSpec, LotSpec, ContainerSpec, SourceSpec, WasteSpec, CalendarSpec,
+    MaintenanceSpec,
 ]  # fmt: skip
 
 

@@ -146,7 +146,7 @@ class Bench:
         intents, ledger = self.rows(schema.intent), self.rows(schema.ledger)
         taken: dict[str, int] = {}
         for stock, lab_stock in self.folder.model.stocks.items():
-            mine = [row for row in intents if row["device"] == lab_stock.pump]
+            mine = [row for row in intents if row["device"] == lab_stock.device]
             assert all(row["stock"] == stock for row in mine)
             confirmed = sum(row["nl"] for row in mine if row["state"] == "confirmed")
             assert confirmed == pytest.approx(1000 * sum(r["value"] for r in mine if r["state"] == "confirmed"), abs=9)
@@ -161,7 +161,7 @@ class Bench:
             assert (lot["count_nl"], lot["dead_nl"], lot["used_nl"]) == (first["change_nl"], 500_000, confirmed), stock
             assert sum(row["change_nl"] for row in entries) == lot["count_nl"] - lot["used_nl"], stock
             assert lot["unknown_nl"] == in_doubt
-            pumped_ul = 1000 * (filled_ml - float(self.twin.world.syringes[lab_stock.pump].content.volume_ml))
+            pumped_ul = 1000 * (filled_ml - float(self.twin.world.syringes[lab_stock.device].content.volume_ml))
             slack = (ROUNDING_UL + 1.0) * len(mine) + 0.02 * confirmed / 1000
             assert confirmed / 1000 - slack <= pumped_ul <= (confirmed + in_doubt) / 1000 + slack, stock
             taken[stock] = confirmed

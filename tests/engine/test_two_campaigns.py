@@ -178,13 +178,12 @@ def test_the_ledger_adds_up_over_both(folder: LabFolder, together: Told) -> None
     assert {row["campaign"]: row["change_nl"] for row in filled} == {"": 58_000_000}
     assert {row["campaign"] for row in entries} == {"", *together.names}
     assert sorted(row["entry"] for row in entries) == list(range(1, len(entries) + 1))
-    pumps = {stock: spec for stock, spec in folder.model.stocks.items() if spec.pump}
-    for stock, spec in pumps.items():
+    for stock, spec in folder.model.stocks.items():
         taken_nl = [-row["change_nl"] for row in entries if row["lot"] == stock and row not in filled]
         pumped_nl = [row["nl"] for row in intents if row["stock"] == stock]
         given_ml = sum(taken_nl) / 1e6
         assert sum(pumped_nl) == sum(taken_nl), stock
-        left_ml = together.world.syringes[spec.pump].content.volume_ml
+        left_ml = together.world.syringes[spec.device].content.volume_ml
         assert given_ml == pytest.approx(58.0 - left_ml, abs=1e-3 * len(pumped_nl)), (
             f"{stock}: a pump counts whole microlitres"
         )

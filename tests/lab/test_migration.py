@@ -8,14 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from labwright.lab import MistakesError
+from labwright.engine.inventory import inventory_sha256
+from labwright.lab import MistakesError, YamlFile, validate
 from labwright.lab.earlier import RECORD, same_lab
 from labwright.lab.folder import folder_hash
-from labwright.lab.migration import migrate
+from labwright.lab.migration import _rewritten, migrate
 from labwright.model.errors import ConfigError
+from labwright.model.lab import LabModel
 from tests.forks import labwright
 
-EARLIER = Path(__file__).parents[1] / "golden" / "lab"
+ROOT = Path(__file__).parents[2]
+EARLIER = ROOT / "tests" / "golden" / "lab"
+REFERENCE = ROOT / "tests" / "labs" / "earlier"
+"""Files of the reference lab before its material was described: its stocks and positions stand for themselves."""
+
+COUNTED = "6be5cd4d38a2399e209d5106088615a64b91ef4a0329ddb6b823f8627a433f1c"
+"""Hash of what those files say is there, as the version that read them computed it."""
+
 INVENTORY = "lab_config/inventory.yaml"
 
 
@@ -35,9 +44,7 @@ def files(lab: Path) -> dict[Path, bytes]:
 def test_a_lab_of_an_earlier_version_is_refused_with_what_to_do(lab: Path) -> None:
     done = labwright("check", "--lab", lab)
     assert done.returncode == 3
-    assert (
-        "lab_config/inventory.yaml:6:12: positions: in the form of an earlier Labwright. Have the lab's" in done.stderr
-    )
+    assert "lab_config/inventory.yaml:1:1: stocks: in the form of an earlier Labwright. Have the lab's" in done.stderr
     assert f"labwright lab migrate {lab}" in done.stderr
 
 
@@ -94,3 +101,48 @@ def test_what_a_person_has_to_rewrite_is_told_with_its_line(lab: Path) -> None:
     path.write_text(path.read_text() + "\n\ndef ours(spec):\n    return spec.arm_location\n")
     line = len(path.read_text().splitlines())
     assert any(note.startswith(f"protocols/inks.py:{line}: asks for arm_location") for note in migrate(lab).notes)
+
+
+def test_the_reference_lab_of_an_earlier_version(tmp_path: Path) -> None:
+    """Stocks with a valve and a reserve, containers with names of their own; what was counted there is still right."""
+    for name in ("devices", "protocols", "simulators"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(REFERENCE, tmp_path / "lab_config")
+    notes = migrate(tmp_path).notes
+    assert any("materials: title, cas" in note for note in notes)
+    checked = labwright("check", "--lab", tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    files = [YamlFile(path) for path in sorted((tmp_path / "lab_config").glob("*.yaml"))]
+    model = validate(LabModel, files)
+    stock = model.stocks["EC_EMC_50_50"]
+    assert (stock.source, stock.device, stock.volume_ml, stock.reserve_ml) == ("EC_EMC_50_50", "pump_6", 58.0, 0.5)
+    assert model.sources["EC_EMC_50_50"].settings == {"valve_port": 6}
+    assert model.sources["rinse"].settings == {}
+    assert model.positions["standard_weak"].holds == "KCl_0_01"
+    assert model.containers["KCl_0_01"].labware == "vial"
+    assert model.transports["arm"].reaches["rack_30"] == 30
+    assert inventory_sha256(model) == COUNTED, "a deck that was filled before need not be counted again"
+
+
+def test_what_protocols_ask_of_stocks_and_positions_is_rewritten() -> None:
+    code = "a = self.lab.stocks[names[0]].valve_port + context.lab.positions[place].arm_location\n"
+    assert _rewritten(code) == (
+        'a = self.lab.sources[names[0]].settings.get("valve_port", 0) + context.lab.transports["arm"].reaches[place]\n'
+    )
+
+
+def test_stocks_of_which_different_volumes_must_stay(lab: Path) -> None:
+    path = lab / INVENTORY
+    path.write_text(path.read_text().replace("volume_ml: 20}", "volume_ml: 12.5, reserve_ml: 1.25}", 1))
+    migrate(lab)
+    text = path.read_text()
+    assert "cyan-1: {labware: vessel_1, lot: cyan-1, quantity: 12.5 mL}" in text
+    assert "vessel_1: {title: Vessel of a pump, dead_ul: 1250}" in text
+    assert "vessel_2: {title: Vessel of a pump, dead_ul: 500}" in text
+
+
+def test_who_dispenses_must_follow_from_the_files(lab: Path) -> None:
+    path = lab / "lab_config" / "lab.yaml"
+    path.write_text(path.read_text().replace("amber: pump_amber", "amber: pump_cyan"))
+    with pytest.raises(ConfigError, match="no station has the device 'pump_amber' of stock 'amber'"):
+        migrate(lab)

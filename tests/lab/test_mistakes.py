@@ -75,11 +75,11 @@ def mistakes(config: Path) -> str:
         ("lab.yaml", "valve: selector", "valve: selectr", "no device 'selectr'; did you mean 'selector'?"),
         (
             "inventory.yaml",
-            "volume_ml: 58}",
-            "volume_ml: -1}",
-            "stocks.DMC_EC_70_30.volume_ml: input should be greater than 0, not -1",
+            "quantity: 58 mL}",
+            "quantity: -58 mL}",
+            "containers.DMC_EC_70_30-1.quantity: '-58 mL' is less than nothing",
         ),
-        ("inventory.yaml", "pump: pump_3", "pump: pump_33", "no device 'pump_33'"),
+        ("inventory.yaml", "device: pump_3", "device: pump_33", "no device 'pump_33'"),
         ("simulation.yaml", "pump_2: {simulator", "pump_22: {simulator", "device 'pump_2' has no simulator"),
     ],
 )
@@ -96,14 +96,14 @@ def test_a_mistake_is_told_with_its_place(
 def test_all_mistakes_come_at_once(config: Path, edit: Edit) -> None:
     edit("devices.yaml", "baud: 19200", "bauds: 19200")
     edit("lab.yaml", "title: Battery", "titel: Battery")
-    edit("inventory.yaml", "volume_ml: 58}", "volume_ml: lots}")
+    edit("inventory.yaml", "quantity: 58 mL}", "quantity: lots}")
     text = mistakes(config)
     assert text.startswith("3 mistakes found; nothing was started")
     for part in (
         "devices.yaml:5",
         "lab.yaml:3",
         "unknown key; did you mean 'title'?",
-        "volume_ml",
+        "quantity",
     ):
         assert part in text
 
@@ -112,11 +112,11 @@ def test_a_mistake_in_the_form_hides_no_mistake_in_the_sense(config: Path, edit:
     edit("devices.yaml", "baud: 19200", "bauds: 19200")
     edit("devices.yaml", "type: tcp", "type: udp")  # the arm's port is wrong itself: nothing more is said of it
     edit("lab.yaml", "valve: selector", "valve: selectr")
-    edit("inventory.yaml", "pump: pump_3", "pump: pump_33")
-    edit("inventory.yaml", "volume_ml: 58}", "volume_ml: -1}")
+    edit("inventory.yaml", "device: pump_3", "device: pump_33")
+    edit("inventory.yaml", "quantity: 58 mL}", "quantity: -1 mL}")
     text = mistakes(config)
     assert text.startswith("5 mistakes found")
-    for part in ("'baud'", "ports.arm", "no device 'selectr'", "no device 'pump_33'", "greater than 0, not -1"):
+    for part in ("'baud'", "ports.arm", "no device 'selectr'", "no device 'pump_33'", "less than nothing"):
         assert part in text
 
 

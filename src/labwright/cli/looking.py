@@ -35,6 +35,7 @@ def list_stations(root: Path, *, json: bool) -> None:
         for name, station in model.stations.items()
         for role, device in [
             *((role, one) for role, of_role in station.devices.items() for one in named(of_role)),
+            *((f"source {source}", one.device) for source, one in model.sources_at(name).items()),
             *(("monitor", one) for one in station.monitors),
         ]
     ]
@@ -56,8 +57,10 @@ def read_stations(root: Path, name: str | None, *, simulated: bool, endpoints: P
         stations = folder.model.stations
         if name is not None and name not in stations:
             raise ConfigError(unknown("station", name, list(stations)))
-        chosen = [stations[name]] if name else list(stations.values())
-        wanted = dict.fromkeys(device for one in chosen for device in [*one.role_devices, *one.monitors])
+        chosen = {name: stations[name]} if name else stations
+        wanted = dict.fromkeys(
+            device for key, one in chosen.items() for device in [*folder.model.devices_at(key), *one.monitors]
+        )
         failures: dict[str, str] = {}
         rows = []
         lab.open(wanted)

@@ -28,12 +28,14 @@ def check_counted(model: LabModel, lots_ml: Mapping[str, float], containers: Map
     Raises:
         ConfigError: every name that is not known.
     """
-    kinds = sorted({position.holds for position in model.positions.values() if position.holds})
     wrong = [unknown("stock", name, list(model.stocks)) for name in lots_ml if name not in model.stocks]
     wrong += [unknown("position", name, list(model.positions)) for name in containers if name not in model.positions]
-    wrong += [
-        unknown("container in inventory.yaml", kind, kinds) for kind in containers.values() if kind not in ("", *kinds)
-    ]
+    for name, held in containers.items():
+        kind = model.containers[held].labware if held in model.containers else held
+        if held and kind not in model.labware:
+            wrong.append(unknown("labware or container", held, [*model.labware, *model.containers]))
+        elif held and name in model.positions and kind not in model.positions[name].takes:
+            wrong.append(f"position {name} takes {', '.join(model.positions[name].takes)}, not a {kind}")
     if wrong:
         raise ConfigError("; ".join(wrong))
 

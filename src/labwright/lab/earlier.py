@@ -16,6 +16,8 @@ RECORD = Path("lab_config") / "migrated.jsonl"
 def earlier_form(files: Sequence[YamlFile], root: Path) -> Iterator[Mistake]:
     """Where files have a form that this version does not read any more; each section once."""
     for file in files:
+        if "stocks" in file.data:
+            yield file.mistake(["stocks"], _words("stocks", root), at_key=True)
         positions = file.data.get("positions")
         for name, one in positions.items() if isinstance(positions, dict) else ():
             if isinstance(one, dict) and "arm_location" in one:

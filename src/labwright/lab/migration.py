@@ -26,6 +26,12 @@ CONTAINER = "vial"
 ARM = "arm"
 """The transport of earlier labs, which had one."""
 
+VESSEL = "vessel"
+"""Kind of container of earlier labs' stocks, of which they said only how much must stay in it."""
+
+RESERVE_ML = 0.5
+"""What had to stay of a stock where the lab's files did not say it."""
+
 MOVE_S = 15
 """Lab seconds that earlier versions took a move to last in the lab that came with them."""
 
@@ -76,25 +82,81 @@ def migrate(root: Path) -> Migration:
 
 
 def _rewrite(trees: dict[Path, CommentedMap], root: Path, notes: list[str]) -> None:
-    sections: dict[str, tuple[CommentedMap, Any]] = {
-        key: (tree, value) for tree in trees.values() for key, value in tree.items()
+    """Change the sections where they stand."""
+    where = {str(key): tree for tree in trees.values() for key in tree}
+    sections = {key: tree[key] for key, tree in where.items()}
+    labware: dict[str, Any] = {}
+    if "stocks" in where:
+        for section, entries in _stocks(where["stocks"], sections, labware).items():
+            where["stocks"][section] = entries
+        notes.append(
+            f"{CONFIG}/: write what the materials are (materials: title, cas, hazards, storage), and of which delivery "
+            "each container is (lots: supplier, opened, expires)"
+        )
+    positions = sections.get("positions") or {}
+    if any("arm_location" in one for one in positions.values() if isinstance(one, dict)):
+        tree = where["positions"]
+        kinds, named = _held(positions, root)
+        labware.update({kind: _flow({"title": kind}) for kind in kinds})
+        tree["transports"] = CommentedMap({ARM: _arm(_carrier(sections), positions, kinds)})
+        if named:
+            containers = tree.setdefault("containers", CommentedMap())
+            containers.update({name: _flow({"labware": kinds[0]}) for name in named})
+        notes.append(
+            f"{CONFIG}/: write how many microlitres a {' or a '.join(kinds)} holds (labware), how long the {ARM} takes "
+            "for a move (transports), and at which station each position is (positions.NAME.station), if the lab is to "
+            "carry by itself"
+        )
+    tree = where.get("labware") or where.get("positions") or where["stocks"]
+    tree.setdefault("labware", CommentedMap()).update(labware)
+
+
+def _stocks(tree: CommentedMap, sections: dict[str, Any], labware: dict[str, Any]) -> dict[str, CommentedMap]:
+    """What the stocks of a file become: its sources, where the stocks stood, and what these refer to."""
+    stocks: Any = tree["stocks"]
+    at_stations = {
+        device
+        for station in (sections.get("stations") or {}).values()
+        for device in (station.get("devices") or {}).values()
     }
-    tree, positions = sections["positions"]
-    kinds, containers = _held(positions, root)
-    taught = {name: one.pop("arm_location") for name, one in positions.items() if isinstance(one, dict)}
+    reserves = dict.fromkeys(one.get("reserve_ml", RESERVE_ML) for one in stocks.values())
+    kinds = {ml: VESSEL if len(reserves) == 1 else f"{VESSEL}_{number}" for number, ml in enumerate(reserves, 1)}
+    for ml, kind in kinds.items():
+        labware[kind] = _flow({"title": "Vessel of a pump", "dead_ul": _plain(1000 * ml)})
+    materials, lots, containers = CommentedMap(), CommentedMap(), CommentedMap()
+    for name, one in stocks.items():
+        volume_ml, kind = one.pop("volume_ml"), kinds[one.pop("reserve_ml", RESERVE_ML)]
+        valve_port, device = one.pop("valve_port", 0), one.pop("pump")
+        lot = f"{name}-1"
+        materials[name] = _flow({"title": name})
+        lots[lot] = _flow({"material": name})
+        containers[lot] = _flow({"labware": kind, "lot": lot, "quantity": f"{_plain(volume_ml)} mL"})
+        one.insert(0, "device", device)
+        one.insert(1, "container", lot)
+        if device not in at_stations:
+            raise ConfigError(
+                f"no station has the device {device!r} of stock {name!r}, so which one dispenses it does not follow "
+                "from the lab's files; give it a role at one (stations.NAME.devices), and migrate again; nothing was "
+                "written"
+            )
+        if valve_port:
+            one["settings"] = _flow({"valve_port": valve_port})
+    tree.insert(list(tree).index("stocks"), "sources", stocks)
+    if "stocks" in tree.ca.items:
+        tree.ca.items["sources"] = tree.ca.items.pop("stocks")
+    del tree["stocks"]
+    return {"materials": materials, "lots": lots, "containers": containers}
+
+
+def _arm(station: str, positions: dict[str, Any], kinds: tuple[str, ...]) -> CommentedMap:
+    """The transport of an earlier lab, whose positions knew their locations themselves."""
+    taught = {name: one.pop("arm_location", None) for name, one in positions.items()}
     for one in positions.values():
         one.insert(0, "takes", _flow(list(kinds)))
-    tree["labware"] = CommentedMap({kind: _flow({"title": kind}) for kind in kinds})
     reaches = CommentedMap(_ranges({name: at for name, at in taught.items() if at is not None}))
-    arm = CommentedMap({"station": _carrier(sections), "move_s": MOVE_S, "reaches": reaches})
+    arm = CommentedMap({"station": station, "move_s": MOVE_S, "reaches": reaches})
     arm.yaml_add_eol_comment("how long a move takes", "move_s")
-    tree["transports"] = CommentedMap({ARM: arm})
-    notes.append(
-        f"{CONFIG}/: write how many microlitres a {' or a '.join(kinds)} holds (labware), how long the {ARM} takes for "
-        "a move (transports), and at which station each position is (positions.NAME.station), if the lab is to carry "
-        "by itself"
-    )
-    del containers  # they follow with the materials
+    return arm
 
 
 def _held(positions: dict[str, Any], root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -109,13 +171,13 @@ def _held(positions: dict[str, Any], root: Path) -> tuple[tuple[str, ...], tuple
     return tuple(kinds or [CONTAINER]), tuple(one for one in dict.fromkeys(held) if one not in kinds)
 
 
-def _carrier(sections: dict[str, tuple[CommentedMap, Any]]) -> str:
+def _carrier(sections: dict[str, Any]) -> str:
     """The station whose devices carry.
 
     Raises:
         ConfigError: the files do not say.
     """
-    stations: dict[str, Any] = sections.get("stations", (None, {}))[1]
+    stations: dict[str, Any] = sections.get("stations") or {}
     with_arm = [name for name, one in stations.items() if ARM in (one.get("devices") or {})]
     for found in (with_arm, [name for name in stations if name in (ARM, "transport")], list(stations)):
         if len(found) == 1:
@@ -145,21 +207,33 @@ def _ranges(taught: dict[str, int]) -> Iterator[tuple[str, Any]]:
             yield f"{first[2]}[{first[3]}-{last[3]}]", f"[{first[1]}-{last[1]}]"
 
 
+def _plain(value: float) -> float:
+    """A number as a person would write it: without ``.0``."""
+    return int(value) if value == int(value) else value
+
+
+_VALVE = re.compile(r"\.stocks\[([^][]*(?:\[[^][]*\][^][]*)*)\]\.valve_port\b")
 _LOCATION = re.compile(r"\.positions\[([^][]*(?:\[[^][]*\][^][]*)*)\]\.arm_location\b")
 
 
 def _rewritten(code: str) -> str:
     """A protocol's code that asks the lab as this version answers."""
-    return _LOCATION.sub(rf'.transports["{ARM}"].reaches[\1]', code)
+    code = _LOCATION.sub(rf'.transports["{ARM}"].reaches[\1]', code)
+    return _VALVE.sub(r'.sources[\1].settings.get("valve_port", 0)', code)
 
 
 def _left_in(code: str) -> Iterator[tuple[int, str, str]]:
     """What a person has to rewrite, by line: the word, and what to write instead."""
-    instead = {"arm_location": f'write lab.transports["{ARM}"].reaches[POSITION]'}
+    instead = {
+        "arm_location": f'write lab.transports["{ARM}"].reaches[POSITION]',
+        "valve_port": 'write lab.sources[STOCK].settings["valve_port"]',
+        ".pump": "write lab.stocks[STOCK].device",
+    }
     for number, line in enumerate(code.splitlines(), start=1):
         for word, words in instead.items():
-            if re.search(rf"\b{word}\b", line):
-                yield number, word, words
+            asked = "stocks[" in line if word == ".pump" else True
+            if asked and re.search(rf"(?<![\w\"']){re.escape(word)}\b(?![\"'])", line):
+                yield number, word.lstrip("."), words
 
 
 def _check(root: Path, new: dict[Path, bytes]) -> None:

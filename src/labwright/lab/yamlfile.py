@@ -155,6 +155,10 @@ class _StrictNumbers(RoundTripConstructor):
         self._check(node)
         return super().construct_yaml_float(node)
 
+    def construct_time(self, node: Any, values: Any = None) -> Any:
+        """A day, or the text of a time: YAML's own takes it to UTC and forgets in which zone it was written."""
+        return self.construct_yaml_timestamp(node) if len(node.value) == len("2026-11-01") else node.value
+
     def _check(self, node: Any) -> None:
         if node.value.lstrip("+-").lower() in (".nan", ".inf"):
             return  # the models refuse these, and say of what
@@ -164,6 +168,7 @@ class _StrictNumbers(RoundTripConstructor):
             self.wrong.append((node.start_mark.line, node.start_mark.column, str(error)))
 
 
+_StrictNumbers.add_constructor("tag:yaml.org,2002:timestamp", _StrictNumbers.construct_time)
 _StrictNumbers.add_constructor("tag:yaml.org,2002:int", _StrictNumbers.construct_yaml_int)
 _StrictNumbers.add_constructor("tag:yaml.org,2002:float", _StrictNumbers.construct_yaml_float)
 

@@ -20,10 +20,7 @@ def check_deck(lab: LabSections, found: References) -> None:
             found.refer("labware", "labware", kind, "positions", name, "takes", str(index))
         if position.station:
             found.refer("stations", "station", position.station, "positions", name, "station")
-        if position.holds in lab.labware and position.holds not in position.takes:
-            takes = ", ".join(position.takes)
-            found.say(f"a {position.holds} does not fit here, which takes {takes}", "positions", name, "holds")
-    if found.whole("positions", "labware"):
+    if found.whole("positions", "labware", "containers", "sources"):
         _fits_nowhere(lab, found)
         for name in lab.stations:
             _slots(lab, name, found)
@@ -48,11 +45,18 @@ def _fits_nowhere(lab: LabSections, found: References) -> None:
     fits = {kind for position in lab.positions.values() for kind in position.takes}
     if not fits:
         return  # a lab without positions handles no containers by itself
+    if any(source.container not in lab.containers for source in lab.sources.values()):
+        return  # one mistake is enough: what it was to be of is not known
+    fits |= {lab.containers[one.container].labware for one in lab.sources.values() if one.container in lab.containers}
     while more := {name for name, one in lab.labware.items() if name not in fits and fits & {*one.stacks_on}}:
         fits |= more
     for name in lab.labware:
         if name not in fits:
-            found.say("fits nowhere: no position takes it, and it stacks on nothing that fits", "labware", name)
+            found.say(
+                "fits nowhere: no position takes it, no source has one, and it stacks on nothing that fits",
+                "labware",
+                name,
+            )
 
 
 def _slots(lab: LabSections, name: str, found: References) -> None:

@@ -393,6 +393,7 @@ class StepOrder(Frozen):
         attempt: 1, and one more for each retry after a fault.
         resumed: whether it was started before: its records must be looked up first.
         expected_s: how long it should take, lab seconds.
+        sources: which source gives a material, by material; the only one at the station of a material that is not here.
         parameters: of the experiment, by name, of the types that the protocol declares.
         results: what earlier steps found, by step.
         calibrations: what preparations found, by protocol.
@@ -414,6 +415,7 @@ class StepOrder(Frozen):
     attempt: int = 1
     resumed: bool = False
     expected_s: float = 0.0
+    sources: dict[str, str] = {}
     parameters: dict[str, Any]
     results: dict[str, dict[str, Any]] = {}
     calibrations: dict[str, dict[str, Any]] = {}

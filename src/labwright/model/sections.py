@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from labwright.model.base import Frozen, Name, NotNegative, Positive, Whole
+from labwright.model.base import Frozen, Name
+from labwright.model.calendars import CalendarSpec, MaintenanceSpec
 from labwright.model.devices import DeviceSpec, SimulationSpec
 from labwright.model.labware import LabwareSpec
 from labwright.model.ports import PortAddress
 from labwright.model.positions import PositionSpec
 from labwright.model.stations import StationSpec
+from labwright.model.supplies import ContainerSpec, Label, LotSpec, MaterialSpec, SourceSpec, WasteSpec
 from labwright.model.transports import TransportSpec
-
-
-class StockSpec(Frozen):
-    """A stock in a syringe.
-
-    Attributes:
-        pump: the device that dispenses it.
-        valve_port: port of the selector valve its line is on; 0 if it does not pass the valve.
-        volume_ml: what is there.
-        reserve_ml: what must stay (dead volume).
-    """
-
-    pump: Name
-    valve_port: Annotated[Whole, Field(ge=0, le=20)] = 0
-    volume_ml: Positive
-    reserve_ml: NotNegative = 0.5
 
 
 class LabSections(Frozen):
@@ -43,7 +27,13 @@ class LabSections(Frozen):
         labware: kinds of container, by name.
         positions: by name.
         transports: by name.
-        stocks: by name.
+        materials: by name.
+        lots: by the name on their label.
+        containers: that are not empty, by the name on their label.
+        sources: containers from which devices dispense, by name.
+        wastes: where liquids go, by name.
+        calendars: when people are there, by name.
+        maintenance: when stations are not to be used.
         constants: numbers protocols need, by protocol name (volumes, rates, cell geometry).
         simulation: the simulated twin, if there is one.
     """
@@ -56,6 +46,24 @@ class LabSections(Frozen):
     labware: dict[Name, LabwareSpec] = {}
     positions: dict[Name, PositionSpec] = {}
     transports: dict[Name, TransportSpec] = {}
-    stocks: dict[Name, StockSpec] = {}
+    materials: dict[Name, MaterialSpec] = {}
+    lots: dict[Label, LotSpec] = {}
+    containers: dict[Label, ContainerSpec] = {}
+    sources: dict[Name, SourceSpec] = {}
+    wastes: dict[Name, WasteSpec] = {}
+    calendars: dict[Name, CalendarSpec] = {}
+    maintenance: tuple[MaintenanceSpec, ...] = ()
     constants: dict[Name, dict[str, Any]] = {}
     simulation: SimulationSpec | None = None
+
+    def stations_of(self, source: SourceSpec) -> tuple[str, ...]:
+        """Stations that dispense from a source."""
+        if source.station:
+            return (source.station,)
+        return tuple(name for name, one in self.stations.items() if source.device in one.role_devices)
+
+    def material_of(self, source: SourceSpec) -> str | None:
+        """What a source gives; None where its container or lot is wrong."""
+        container = self.containers.get(source.container)
+        lot = self.lots.get(container.lot) if container is not None else None
+        return None if lot is None else lot.material

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,16 +21,32 @@ Plan = Generator[Msg, Any, Any]
 
 
 @dataclass(frozen=True)
+class Source:
+    """What gives a material.
+
+    Attributes:
+        name: of the source.
+        device: what dispenses.
+        settings: what the lab's files say of it, such as the port of a valve.
+    """
+
+    name: str
+    device: Any
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class StepContext:
     """What a step's plan may know and use.
 
     Attributes:
         order: the order it carries out: sample, parameters, earlier results, calibrations.
         devices: the station's devices by role; of some roles one for each slot.
-        lab: the lab as data: positions, stocks, constants.
+        lab: the lab as data: positions, transports, constants.
         clock: the lab clock.
         checkpoint: raises StoppedError once the station was asked to stop.
         data: the data folder; None where nothing is kept.
+        sources: devices that dispense at this station, by source.
     """
 
     order: StepOrder
@@ -39,6 +55,7 @@ class StepContext:
     clock: LabClock
     checkpoint: Any
     data: Path | None = None
+    sources: Mapping[str, Any] = field(default_factory=dict)
 
     def keep_file(self, content: bytes, media_type: str) -> dict[str, str]:
         """Keep a file in the data folder; the reference that a `FileResult` wants.
@@ -71,6 +88,20 @@ class StepContext:
                 f"the sample is {place or 'no position'}; bring it to a slot first"
             )
         return [name for name, one in self.lab.positions.items() if one.station == station].index(place)
+
+    def source(self, material: str) -> Source:
+        """What gives a material at this station: the source that the order names, or the only one.
+
+        Raises:
+            ConfigError: none does.
+        """
+        gives = {self.lab.material_of(self.lab.sources[name]): name for name in self.sources}
+        name = self.order.sources.get(material) or gives.get(material)
+        if name is None or name not in self.sources:
+            known = [one for one in gives if one is not None]
+            words = unknown("source at this station that gives", name or material, known)
+            raise ConfigError(f"step {self.order.step!r}: {words}")
+        return Source(name, self.sources[name], self.lab.sources[name].settings)
 
     def result(self, step: str, name: str) -> Any:
         """What an earlier step found.

@@ -103,10 +103,14 @@ class Station:
             role: devices[of_role] if isinstance(of_role, str) else tuple(devices[one] for one in of_role)
             for role, of_role in spec.devices.items()
         }
-        self._every = [devices[one] for one in dict.fromkeys(_device_names(spec))]
+        self._sources = {source: devices[one.device] for source, one in lab.sources_at(name).items()}
+        of_sources = tuple(one.device for one in lab.sources_at(name).values())
+        self._every = [devices[one] for one in dict.fromkeys((*_device_names(spec), *of_sources))]
         self._monitors = [devices[one] for one in spec.monitors]
-        others = {one for key, other in lab.stations.items() if key != name for one in _device_names(other)}
-        self._own = [devices[one] for one in dict.fromkeys(_device_names(spec)) if one not in others]
+        others = {
+            one for key, other in lab.stations.items() if key != name for one in (*lab.devices_at(key), *other.monitors)
+        }
+        self._own = [one for one in self._every if one.name not in others]
         self._lab = lab
         self._protocols: dict[str, Mapping[str, LabProtocol]] = {}
         self._clock = clock
@@ -398,7 +402,7 @@ class Station:
 
     def _plan(self, order: StepOrder, protocol: LabProtocol, found: dict[str, Any], uids: list[str]) -> Plan:
         """Open a run, read the monitors, do the step, put its results into the run, close it."""
-        context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check, self._data)
+        context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check, self._data, self._sources)
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
         # What has its default is left out: Bluesky checks every key of every start document against a schema.
         told = order.model_dump(mode="json", exclude={"results", "calibrations", "expected_s"}, exclude_defaults=True)

@@ -1,4 +1,4 @@
-"""Which operations take from which stock, and how much: by the lab's inventory and the axes' units."""
+"""Which operations take from which stock, and how much: by the lab's sources and the axes' units."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Uses:
     """What setting an axis takes of the lab's stocks.
 
     Args:
-        lab: whose stocks name their pumps. A pump of several stocks is left out: which of them it takes is not known.
+        lab: whose sources name their devices. A device of several is left out: which of them it takes is not known.
     """
 
     def __init__(self, lab: LabModel) -> None:
-        stocks_of = Counter(stock.pump for stock in lab.stocks.values())
-        self._stock = {stock.pump: name for name, stock in lab.stocks.items() if stocks_of[stock.pump] == 1}
+        sources_of = Counter(source.device for source in lab.sources.values())
+        self._stock = {one.device: name for name, one in lab.stocks.items() if sources_of[one.device] == 1}
 
     def stock(self, axis: Any) -> str:
         """The stock that setting `axis` takes from; empty if none."""
