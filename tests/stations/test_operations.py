@@ -123,7 +123,7 @@ def dose(context: StepContext) -> Plan:
     """Turn, pump, weigh, wait, weigh."""
     balance = context.device("balance")
     yield from physical(context, context.device("valve").selection, 1)
-    yield from physical(context, context.device("DMC_EC_70_30").volume, 350.0)
+    yield from physical(context, context.source("DMC_EC_70_30").device.volume, 350.0)
     first = (yield from observe(context, balance, stream="weighing"))[balance.mass.name]
     yield from wait_s(100.0)
     second = (yield from observe(context, balance, stream="weighing"))[balance.mass.name]
@@ -181,7 +181,7 @@ def test_a_wait_goes_on_where_it_was(setup: Setup) -> None:
 @pytest.mark.parametrize(("cut", "decided"), [("outcome:do", "evidence"), ("intent:do", "reply")])
 def test_a_dose_whose_end_nobody_saw_is_asked_for(setup: Setup, cut: str, decided: str) -> None:
     def plan(context: StepContext) -> Plan:
-        yield from physical(context, context.device("DMC_EC_70_30").volume, 350.0)
+        yield from physical(context, context.source("DMC_EC_70_30").device.volume, 350.0)
         return {}
 
     setup.twin.world.valve_position = 1
@@ -194,7 +194,7 @@ def test_a_dose_whose_end_nobody_saw_is_asked_for(setup: Setup, cut: str, decide
 
 def test_half_a_dose_is_a_doubt_that_only_a_person_settles(setup: Setup) -> None:
     def plan(context: StepContext) -> Plan:
-        yield from physical(context, context.device("DMC_EC_70_30").volume, 350.0)
+        yield from physical(context, context.source("DMC_EC_70_30").device.volume, 350.0)
         return {}
 
     def stop_half_way(station: Station, hold: Actor) -> None:
@@ -213,7 +213,7 @@ def test_half_a_dose_is_a_doubt_that_only_a_person_settles(setup: Setup) -> None
 def test_a_dose_that_the_time_limit_cuts_short_is_a_doubt(setup: Setup) -> None:
     def plan(context: StepContext) -> Plan:
         yield from wait_s(596.0)  # of the 600 s the step may take
-        yield from physical(context, context.device("DMC_EC_70_30").volume, 3000.0)
+        yield from physical(context, context.source("DMC_EC_70_30").device.volume, 3000.0)
         return {}
 
     setup.twin.world.valve_position = 1
@@ -232,7 +232,7 @@ def test_a_dose_that_the_time_limit_cuts_short_is_a_doubt(setup: Setup) -> None:
 def test_a_plan_that_takes_another_way_than_before_is_found_out(setup: Setup) -> None:
     def other(context: StepContext) -> Plan:
         yield from physical(context, context.device("valve").selection, 1)
-        yield from physical(context, context.device("DMC_EC_70_30").volume, 400.0)
+        yield from physical(context, context.source("DMC_EC_70_30").device.volume, 400.0)
         return {}
 
     setup.run(dose, cut="outcome+observation:do")
@@ -317,7 +317,7 @@ def test_what_bluesky_would_repeat_is_refused(setup: Setup, name: str) -> None:
 def test_a_lost_reply_is_asked_after_and_a_lost_command_said_again(setup: Setup) -> None:
     def plan(context: StepContext) -> Plan:
         yield from physical(context, context.device("valve").selection, 1)
-        yield from physical(context, context.device("DMC_EC_70_30").volume, 350.0)
+        yield from physical(context, context.source("DMC_EC_70_30").device.volume, 350.0)
         return {}
 
     setup.twin.fault("pump_1", "no_reply", count=1, match="*RUN")
@@ -327,7 +327,7 @@ def test_a_lost_reply_is_asked_after_and_a_lost_command_said_again(setup: Setup)
 
 def test_a_value_outside_the_limits_leaves_no_intent(setup: Setup) -> None:
     def plan(context: StepContext) -> Plan:
-        yield from physical(context, context.device("DMC_EC_70_30").volume, 1e6)
+        yield from physical(context, context.source("DMC_EC_70_30").device.volume, 1e6)
         return {}
 
     outcome = setup.run(plan)
