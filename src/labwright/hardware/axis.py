@@ -98,8 +98,8 @@ class Axis(Reading):
             ``by_command_id``. Once it has reported that a command is absent, it must never carry that command out.
         holds: whether it holds a set-point that a restart may lose and that is harmless to set again.
         tolerance: error of the counter, in the axis' unit.
-        ml_per_unit: millilitres that one unit takes of the source whose device it is (`sources` in inventory.yaml); 0 for
-            an axis that takes nothing. Without it a unit of volume is enough, and any other unit takes nothing.
+        ml_per_unit: millilitres that one unit takes of the source whose device it is (`sources` in inventory.yaml); 0
+            for an axis that takes nothing. Without it a unit of volume is enough, and any other unit takes nothing.
     """
 
     def __init__(
