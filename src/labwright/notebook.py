@@ -601,7 +601,7 @@ class CampaignResult:
     def table(self) -> pd.DataFrame:
         """One row per experiment, by its number; what has no experiment is called as in the report (``p1``).
 
-        Columns: what was prepared (weighed where it is), outcomes with their standard errors, the protocol's other
+        Columns: what was prepared (as measured where it is), outcomes with their standard errors, the protocol's other
         results (an array as nested lists, a file by its address), lab time of the first and the last step, status.
         """
         import pandas as pd

@@ -348,7 +348,7 @@ def _is_sweep(replicates: Any) -> bool:
 
 
 def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
-    """Nominal against weighed value, for each parameter that is weighed."""
+    """Nominal against measured value, for each parameter that is measured."""
     done = [trial for trial in record.done if trial.measured_params]
     made = world.made() if world else None
     truths = made if made is not None and len(made) == len(done) else None
@@ -360,17 +360,17 @@ def _parity_cards(record: CampaignRecord, world: Any) -> list[Card]:
         nominal = [float(trial.params[name]) for trial in done]
         weighed = [float(trial.made[name]) for trial in done]
         true = [one[name] for one in truths] if truths is not None and name in truths[0] else None
-        words = f"Nominal and weighed differ by {_amount(_rms(nominal, weighed), unit)} (root mean square)"
+        words = f"Nominal and measured differ by {_amount(_rms(nominal, weighed), unit)} (root mean square)"
         if true is not None:
             words += (
                 f". The true values, which only a simulation knows, differ from the nominal by "
-                f"{_amount(_rms(nominal, true), unit)}, from the weighed by {_amount(_rms(weighed, true), unit)}"
+                f"{_amount(_rms(nominal, true), unit)}, from the measured by {_amount(_rms(weighed, true), unit)}"
             )
-        columns = [_with_unit(word, unit) for word in ("nominal", "weighed", *(["true"] if true is not None else []))]
+        columns = [_with_unit(word, unit) for word in ("nominal", "measured", *(["true"] if true is not None else []))]
         cards.append(
             Card(
-                f"Nominal and weighed {name}",
-                f"{words}. The planner learns from the weighed values.",
+                f"Nominal and measured {name}",
+                f"{words}. The planner learns from the measured values.",
                 _markup(parity(name, unit, nominal, weighed) + differences(name, unit, weighed, nominal, true)),
                 ("experiment", *columns),
                 [

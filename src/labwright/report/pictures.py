@@ -149,13 +149,13 @@ def nyquist(measured: Sequence[complex], fitted: Sequence[complex], resistance_o
 
 
 def parity(name: str, unit: str, nominal: Sequence[float], weighed: Sequence[float]) -> str:
-    """Weighed against nominal values: what was made, against what was requested of the pumps."""
+    """Measured against nominal values: what was made, against what was requested of the pumps."""
     axis = Axis.around(_quantity(f"nominal {name}", unit), [*nominal, *weighed])
     picture = Picture(
         f"Parity of {name}",
-        f"Weighed against nominal {name}; the line is equality.",
+        f"Measured against nominal {name}; the line is equality.",
         axis,
-        Axis(_quantity(f"weighed {name}", unit), axis.low, axis.high),
+        Axis(_quantity(f"measured {name}", unit), axis.low, axis.high),
         height=360,
     )
     picture.line([axis.low, axis.high], [axis.low, axis.high], "c4", "equal", "7 4")
@@ -166,15 +166,15 @@ def parity(name: str, unit: str, nominal: Sequence[float], weighed: Sequence[flo
 def differences(
     name: str, unit: str, weighed: Sequence[float], nominal: Sequence[float], true: Sequence[float] | None = None
 ) -> str:
-    """How far the nominal values, and the true ones that only a simulation knows, are from the weighed ones."""
-    series = [(nominal, "c2", "nominal - weighed", "ring")]
+    """How far the nominal values, and the true ones that only a simulation knows, are from the measured ones."""
+    series = [(nominal, "c2", "nominal - measured", "ring")]
     if true is not None:
-        series.append((true, "c1", "true - weighed (known because the world is simulated)", "cross"))
+        series.append((true, "c1", "true - measured (known because the world is simulated)", "cross"))
     numbers = [float(number) for number in range(1, len(weighed) + 1)]
     gaps = [[one - w for one, w in zip(values, weighed, strict=True)] for values, *_ in series]
     picture = Picture(
         f"Differences of {name}",
-        f"Difference of nominal and weighed {name} in each experiment.",
+        f"Difference of nominal and measured {name} in each experiment.",
         Axis("experiment", 0, len(weighed) + 1),
         Axis.around(_quantity(f"Δ {name}", unit), [0.0, *(gap for one in gaps for gap in one)]),
         height=280,

@@ -18,8 +18,8 @@ def experiment_rows(record: CampaignRecord) -> list[dict[str, Any]]:
     """What was prepared, what was found, when, and how each experiment and proposal ended.
 
     Returns:
-        by head: ``experiment``, a parameter each (as weighed where it is), an outcome each with its standard error, the
-        protocol's other results (an array as nested lists, a file by its address), lab time of the first and the last
+        by head: ``experiment``, a parameter each (as measured where it is), an outcome each with its standard error,
+        the protocol's other results (an array as nested lists, a file by its address), lab time of the first and last
         step (UTC), ``status``. What there is not is None.
     """
     spec, found, times_s = record.core.spec, record.results(), _times_s(record.steps)
