@@ -47,8 +47,8 @@ class ElectrolyteConductivity(LabProtocol):
         NumberResult(name="cell_temperature", unit="degC"),
         NumberResult(name="mass", unit="g"),
         NumberResult(name="weighed_molality", unit="mol/kg", uncertainty="molality_sd", measures="molality"),
-        NumberResult(name="weighed_ec_fraction", unit="1", measures="ec_fraction"),
-        NumberResult(name="weighed_dmc_share", unit="1", measures="dmc_share"),
+        NumberResult(name="weighed_ec_fraction", unit="1", uncertainty="ec_fraction_sd", measures="ec_fraction"),
+        NumberResult(name="weighed_dmc_share", unit="1", uncertainty="dmc_share_sd", measures="dmc_share"),
     )
     steps = (
         StepSpec(
@@ -142,6 +142,8 @@ class ElectrolyteConductivity(LabProtocol):
             "mass": sum(masses_g.values()),
             **{f"weighed_{name}": value for name, value in made.as_params().items()},
             "molality_sd": made.molality_sd,
+            "ec_fraction_sd": made.ec_fraction_sd,
+            "dmc_share_sd": made.dmc_share_sd,
         }
 
     def rinse(self, context: StepContext) -> Plan:

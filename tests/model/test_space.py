@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from labwright.model.errors import OutOfRangeError
-from labwright.model.space import Categorical, Integer, LinearLE, Ordinal, Parameter, Real, Space
+from labwright.model.space import Categorical, Flag, Integer, LinearLE, Ordinal, Parameter, Real, Space
 
 SALT = Real(name="molality", low=0.14, high=2.0, unit="mol/kg")
 RATIO = Real(name="dmc_share", low=0.0, high=1.0, unit="1")
@@ -42,7 +42,7 @@ def ordinals(draw: st.DrawFn) -> Ordinal:
     return Ordinal(name="x", unit="degC", values=tuple(one / 8 for one in sorted(values)))
 
 
-@given(reals() | integers() | ordinals() | categoricals(), st.floats(0, 1))
+@given(reals() | integers() | ordinals() | categoricals() | st.just(Flag(name="x")), st.floats(0, 1))
 def test_whatever_comes_from_the_cube_is_allowed_and_goes_back_to_the_same_value(
     parameter: Parameter, place: float
 ) -> None:
