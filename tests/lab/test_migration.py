@@ -146,3 +146,39 @@ def test_who_dispenses_must_follow_from_the_files(lab: Path) -> None:
     path.write_text(path.read_text().replace("amber: pump_amber", "amber: pump_cyan"))
     with pytest.raises(ConfigError, match="no station has the device 'pump_amber' of stock 'amber'"):
         migrate(lab)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("cyan: {pump: pump_cyan, volume_ml: 20}", "cyan: {volume_ml: 20}", "stocks.cyan.pump: is missing"),
+        ("volume_ml: 20}", "volume_ml: much}", "inventory.yaml:2:38: stocks.cyan.volume_ml: input should be a valid"),
+        ("arm_location: 1,", 'arm_location: "1",', "positions.rack_1.arm_location: input should be a valid integer"),
+        ("  bench: {arm_location: 21}", "  bench: 21", "positions.bench: must be a mapping"),
+        ("stocks:", "sources: {}\nstocks:", "inventory.yaml:1:1: sources: there are stocks in the form of an earlier"),
+        ("positions:", "transports: {}\npositions:", "transports: there are positions in the form of an earlier"),
+    ],
+)
+def test_what_was_wrong_in_the_earlier_form_is_refused(lab: Path, old: str, new: str, expected: str) -> None:
+    path = lab / INVENTORY
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    had = files(lab)
+    with pytest.raises(MistakesError) as caught:
+        migrate(lab)
+    assert expected in str(caught.value)
+    assert files(lab) == had
+
+
+def test_sections_may_stand_in_any_file(lab: Path) -> None:
+    """Stocks in one file, positions with a prepared container in another: each section is still in one file."""
+    path, other = lab / INVENTORY, lab / "lab_config" / "devices.yaml"
+    stocks, positions = path.read_text().split("\npositions:")
+    path.write_text(
+        "positions:" + positions.replace("bench: {arm_location: 21}", "bench: {arm_location: 21, holds: dye}")
+    )
+    other.write_text(f"{other.read_text()}\n{stocks}")
+    assert len(migrate(lab).files) == 3
+    checked = labwright("check", "--lab", lab)
+    assert checked.returncode == 0, checked.stderr
+    assert "dye: {labware: vial}" in other.read_text()

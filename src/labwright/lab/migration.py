@@ -13,7 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from labwright.lab.earlier import earlier_form, record_migration
+from labwright.lab.earlier import RESERVE_ML, EarlierLab, both_forms, earlier_form, record_migration
 from labwright.lab.folder import CONFIG, folder_hash, lab_files
 from labwright.lab.validation import examine
 from labwright.lab.yamlfile import MistakesError, YamlFile
@@ -28,9 +28,6 @@ ARM = "arm"
 
 VESSEL = "vessel"
 """Kind of container of earlier labs' stocks, of which they said only how much must stay in it."""
-
-RESERVE_ML = 0.5
-"""What had to stay of a stock where the lab's files did not say it."""
 
 MOVE_S = 15
 """Lab seconds that earlier versions took a move to last in the lab that came with them."""
@@ -60,6 +57,8 @@ def migrate(root: Path) -> Migration:
     files = lab_files(root)
     if not list(earlier_form(files, root)):
         return Migration()
+    if wrong := [*examine(EarlierLab, files).mistakes, *both_forms(files, root)]:
+        raise MistakesError(wrong)
     notes: list[str] = []
     trees = {root / CONFIG / file.path.name: _tree(root / CONFIG / file.path.name) for file in files}
     before = {path: _text(tree) for path, tree in trees.items()}
@@ -89,6 +88,7 @@ def _rewrite(trees: dict[Path, CommentedMap], root: Path, notes: list[str]) -> N
     if "stocks" in where:
         for section, entries in _stocks(where["stocks"], sections, labware).items():
             where["stocks"][section] = entries
+            where[section] = where["stocks"]
         notes.append(
             f"{CONFIG}/: write what the materials are (materials: title, cas, hazards, storage), and of which delivery "
             "each container is (lots: supplier, opened, expires)"
@@ -100,7 +100,7 @@ def _rewrite(trees: dict[Path, CommentedMap], root: Path, notes: list[str]) -> N
         labware.update({kind: _flow({"title": kind}) for kind in kinds})
         tree["transports"] = CommentedMap({ARM: _arm(_carrier(sections), positions, kinds)})
         if named:
-            containers = tree.setdefault("containers", CommentedMap())
+            containers = where.get("containers", tree).setdefault("containers", CommentedMap())
             containers.update({name: _flow({"labware": kinds[0]}) for name in named})
         notes.append(
             f"{CONFIG}/: write how many microlitres a {' or a '.join(kinds)} holds (labware), how long the {ARM} takes "
