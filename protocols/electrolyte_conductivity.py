@@ -17,7 +17,7 @@ from labwright.stations import LabProtocol, Plan, StepContext, observe, physical
 from protocols.calibration import CellCalibration
 from protocols.formulation import STOCKS, Composition, composition_of, solve_volumes
 from protocols.impedance import fit_sweep
-from protocols.steps import BEFORE_CARRY, BEFORE_CELL, BEFORE_DOSE, BEFORE_STIR, carry
+from protocols.steps import BEFORE_CELL, BEFORE_DOSE, BEFORE_STIR
 
 REPLICATE_WEIGHTS = (0.25, 1.0, 1.0)
 REPEATABILITY = 0.019
@@ -35,7 +35,7 @@ class ElectrolyteConductivity(LabProtocol):
 
     name = "electrolyte_conductivity"
     title = "Conductivity of LiPF6 in EC:DMC:EMC"
-    container = "vial"
+    labware = "vial"
     parameters = (
         NumberParameter(name="molality", unit="mol/kg", low=0.05, high=2.0, description="LiPF6 per kg of solvent"),
         NumberParameter(name="ec_fraction", unit="1", low=0.3, high=0.5, description="EC by mass in the solvent"),
@@ -51,37 +51,19 @@ class ElectrolyteConductivity(LabProtocol):
         NumberResult(name="weighed_dmc_share", unit="1", uncertainty="dmc_share_sd", measures="dmc_share"),
     )
     steps = (
+        StepSpec(name="dose", station="dosing", expected_s=140, on_failure="ask", before_again=BEFORE_DOSE),
         StepSpec(
-            name="to_balance", station="transport", expected_s=15, moves_to="balance",
-            on_failure="ask", before_again=BEFORE_CARRY,
-        ),
-        StepSpec(
-            name="dose", station="dosing", needs=("to_balance",), expected_s=140,
-            on_failure="ask", before_again=BEFORE_DOSE,
-        ),
-        StepSpec(
-            name="to_plate", station="transport", needs=("dose",), expected_s=15, moves_to="plate_1",
-            on_failure="ask", before_again=BEFORE_CARRY,
-        ),
-        StepSpec(
-            name="stir", station="stirring", needs=("to_plate",), expected_s=300, retries=1,
+            name="stir", station="stirring", needs=("dose",), expected_s=300, recipe=("temperature",), retries=1,
             on_failure="ask", before_again=BEFORE_STIR,
         ),
-        # While the sample is stirred; from then on the cell is reserved for it.
+        # While the sample is stirred; from then on the cell is kept for it.
         StepSpec(
-            name="rinse", station="impedance", needs=("to_plate",), expected_s=30, keeps=("cell",), on_failure="ask"
+            name="rinse", station="impedance", needs=("dose",), expected_s=30, sample=False, keeps=("impedance",),
+            recipe=("temperature",), on_failure="ask",
         ),
         StepSpec(
-            name="to_cell", station="transport", needs=("stir", "rinse"), expected_s=15, moves_to="cell",
-            on_failure="ask", before_again=BEFORE_CARRY,
-        ),
-        StepSpec(
-            name="measure", station="impedance", needs=("to_cell",), expected_s=250,
+            name="measure", station="impedance", needs=("stir", "rinse"), expected_s=250, recipe=("temperature",),
             on_failure="ask", before_again=BEFORE_CELL,
-        ),
-        StepSpec(
-            name="discard", station="transport", needs=("measure",), expected_s=15, leaves=True, always=True,
-            on_failure="ask", before_again=BEFORE_CARRY,
         ),
     )  # fmt: skip
 
@@ -113,11 +95,6 @@ class ElectrolyteConductivity(LabProtocol):
         """Any stock may be the whole of every sample."""
         whole = {stock.name: self.constant("sample_volume_ul") / 1000 for stock in STOCKS}
         return {**whole, "rinse": self.constant("rinse_ul") / 1000}
-
-    def to_balance(self, context: StepContext) -> Plan:
-        """Put an empty vial on the balance."""
-        yield from carry(context, context.device("arm"), context.order.place, "balance")
-        return {}
 
     def dose(self, context: StepContext) -> Plan:
         """Dispense each stock, and weigh what came."""
@@ -151,11 +128,6 @@ class ElectrolyteConductivity(LabProtocol):
         yield from physical(context, context.source("rinse").device.volume, self.constant("rinse_ul"))
         return {}
 
-    def to_plate(self, context: StepContext) -> Plan:
-        """From the balance to the hotplate."""
-        yield from carry(context, context.device("arm"), "balance", "plate_1")
-        return {}
-
     def stir(self, context: StepContext) -> Plan:
         """Mix, and bring to temperature."""
         plate = context.device("plate")
@@ -163,13 +135,7 @@ class ElectrolyteConductivity(LabProtocol):
         yield from physical(context, plate.temperature, context.order.parameters["temperature"])
         yield from wait_s(self.constant("stir_s"))
         yield from observe(context, plate)
-        yield from physical(context, plate.speed, 0)
-        return {}
-
-    def to_cell(self, context: StepContext) -> Plan:
-        """From the hotplate to the cell."""
-        yield from carry(context, context.device("arm"), "plate_1", "cell")
-        return {}
+        return {}  # it stirs on: other vials may be on the plate
 
     def measure(self, context: StepContext) -> Plan:
         """Fill the cell three times, sweep each filling, and evaluate."""
@@ -191,11 +157,6 @@ class ElectrolyteConductivity(LabProtocol):
             "cell_temperature": celsius,
             "replicates": replicates,
         }
-
-    def discard(self, context: StepContext) -> Plan:
-        """The vial goes to the waste, from wherever it stands."""
-        yield from carry(context, context.device("arm"), context.order.stands_at, "waste")
-        return {}
 
     def _steady_g(self, context: StepContext, balance: Any) -> Plan:
         """Weigh twice with nothing poured between: a drift would go into every mass that follows."""

@@ -52,7 +52,7 @@ class Weigh(LabProtocol):
 
     name = "weigh"
     title = "Weigh"
-    container = "vial"
+    labware = "vial"
     parameters = (NumberParameter(name="x", unit="1", low=0, high=1),)
     results = (NumberResult(name="y", unit="1"),)
     steps = (

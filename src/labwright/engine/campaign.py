@@ -70,7 +70,7 @@ class Campaign:
     @property
     def container(self) -> str:
         """The kind of container that each of its samples needs; empty if none."""
-        return self.protocols[self.spec.protocol].container
+        return self.protocols[self.spec.protocol].labware
 
     @property
     def protocol_specs(self) -> list[ProtocolSpec]:
@@ -196,7 +196,7 @@ def _fitting(
     Raises:
         ConfigError: samples could meet, the pool is too small, containers or stocks lack, a key would be too long.
     """
-    if spec.parallel > 1 and protocols[spec.protocol].container:
+    if spec.parallel > 1 and protocols[spec.protocol].labware:
         _check_moves(protocols[spec.protocol])
     check_candidates(spec)
     check_material(folder, spec, protocols, count)
@@ -328,7 +328,7 @@ def _check_moves(protocol: LabProtocol) -> None:
     Raises:
         ConfigError: no step states where it brings the sample.
     """
-    if not any(step.moves_to for step in protocol.steps):
+    if not (protocol.spec.brought or any(step.moves_to for step in protocol.steps)):
         raise ConfigError(
             f"parallel: protocol {protocol.name} does not state where its samples are, so two could meet; give its "
             "steps moves_to and leaves, or set parallel to 1"

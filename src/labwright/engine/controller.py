@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import Empty
 
@@ -63,10 +64,12 @@ from labwright.engine.following import Follow, Follower
 from labwright.engine.halting import Halting, scope_of
 from labwright.engine.inventory import recount_of
 from labwright.engine.latch import refuse_while_latched
+from labwright.engine.layout import layout_of
 from labwright.engine.recounting import check_counted, under_way_used
 from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
 from labwright.engine.snapshots import dumped
+from labwright.engine.waking import Waking
 from labwright.engine.watchdog import SILENCE_S, Watchdog
 from labwright.journal import (
     Command,
@@ -88,6 +91,9 @@ from labwright.model.material import Used
 from labwright.model.protocol import StepOutcome
 from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.stations import Station, StationLink
+from labwright.stations.catalogue import make_carriers
+from labwright.stations.link import Finished
+from labwright.stations.slots import Slot, SlottedStation
 from labwright.stations.uses import Uses
 
 LEAVE_S = 60.0
@@ -252,6 +258,8 @@ class LabController:
         self.desk = PlannerDesk()
         resume = resume or {}
         self.core = rebuilt_lab(journal, *resume, instruments=lab.instruments)
+        self.core.dispatcher.arrange(layout_of(lab.model))
+        self._waking = Waking(lab.clock, lambda: self._events.put(_Look()))
         self._actor = lab.clock.actor("engine", busy=True)
         self._events: Mailbox[_Happened | _Checked | _Look] = lab.clock.mailbox(self._actor)
         with contextlib.ExitStack() as taken:  # given back if anything of it cannot be had
@@ -378,7 +386,7 @@ class LabController:
             return False  # set-points are restored, each within its own time
         if self._runs(name) or core.asking:
             return True
-        if core.questions or self._waits_for_reset(name):
+        if core.questions or self._waits_for_reset(name) or self.core.dispatcher.wake_s is not None:
             return False
         waits = core.awaits is not None or self.core.dispatcher.waits(name)
         return not (waits and any(map(self._others_wait_for, self._live)))
@@ -512,6 +520,7 @@ class LabController:
                 self._carry_out(instruction)
         if all(self.hosted[name].going for name in self._live):
             batch.grant()
+            self._waking.set(self.core.dispatcher.wake_s)
         if batch.kept:
             self.journal.record(batch.kept, self._snapshot(batch))
             for name in dict.fromkeys(name for name, _ in batch.seen if name):
@@ -743,7 +752,10 @@ class LabController:
                 self._ask(name, state)
             case RunStep(station=station, order=order):
                 self.under_way.start(instruction)
-                self.stations[station].start(order, self.epoch)
+                if instruction.batch in ("", order.step_id):
+                    others = self.core.work.batch_orders(order.step_id) if instruction.batch else ()
+                    order = order.model_copy(update={"batch": others}) if others else order
+                    self.stations[station].start(order, self.epoch)
             case PauseStations(campaign=name, on=on):
                 if not on:
                     self.under_way.let_go(name)
@@ -855,6 +867,7 @@ class LabController:
     def _close(self) -> None:
         """The lab's safe state first; a second interrupt in the middle of it must not leave a station out."""
         with self._taken:
+            self._waking.set(None)
             self._restoring.end()
             self.halting.at_all(lambda station: station.close())
             self.under_way.close()
@@ -865,6 +878,17 @@ class LabController:
     def _station(self, name: str) -> StationLink:
         if self.parts.station is not None:
             return self.parts.station(self, name)
+        spec = self.lab.model.stations[name]
+        if spec.slots == 1 or spec.starts == "together":
+            return self._one_station(name, self.finished, None)
+        places = [place for place, one in self.lab.model.positions.items() if one.station == name]
+        slots: dict[str, Slot] = {}
+        for index, place in enumerate(["", *places]):
+            own = [of_role[index - 1] for of_role in spec.devices.values() if place and not isinstance(of_role, str)]
+            slots[place] = partial(self._one_station, name, own=own)
+        return SlottedStation(name, slots, self.finished)
+
+    def _one_station(self, name: str, finished: Finished, own: Sequence[str] | None) -> Station:
         lab = self.lab
         return Station(
             name,
@@ -874,11 +898,13 @@ class LabController:
             clock=lab.clock,
             journal=self.runs,
             keeper=self.keeper,
-            finished=self.finished,
+            finished=finished,
             scan_id=self.runs.number,
             lab_hash=lab.folder.sha256,
             simulated=lab.simulated,
             data=self.runs.folder.parent,
+            carriers=make_carriers(lab.folder, name),
+            own=own,
         )
 
     def finished(self, outcome: StepOutcome) -> None:

@@ -467,12 +467,14 @@ class RunStep:
 
     Attributes:
         again: after a fault: what is harmless to do again is done again.
+        batch: id of the step with whose order it is carried out; empty where it is alone.
     """
 
     station: str
     order: StepOrder
     timeout_s: float
     again: bool = False
+    batch: str = ""
 
     def __str__(self) -> str:
         tried = f" attempt {self.order.attempt}" if self.order.attempt > 1 else ""

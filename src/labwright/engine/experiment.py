@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labwright.model.material import Used
-from labwright.model.protocol import Move, ProtocolSpec, StepOrder, StepOutcome, StepSpec
+from labwright.model.protocol import Move, ProtocolSpec, StepOrder, StepOutcome, StepSpec, move_timeout_s
 from labwright.model.states import ExperimentState, StepState, check_transition
 
 SITE = "site:"
@@ -15,9 +15,6 @@ SITE = "site:"
 
 TO = "to-"
 """What begins the name of a move."""
-
-MOVE_TIMES, MOVE_S = 10, 600.0
-"""A move may take so many times as long as expected, and so many lab seconds more."""
 
 BEFORE_MOVE = (
     "put the container back to {start}, and see that the gripper is empty and nothing is in the way; the whole move is "
@@ -187,7 +184,7 @@ class Experiment:
     @property
     def to_leave(self) -> bool:
         """Whether nothing is left to be done for it but to bring its container to where it ends."""
-        if not self.stands_at or self.stays or not self.brought or (self.given_up and not self.moved):
+        if not self.stands_at or self.stays or not self.brought or not self.moved:
             return False
         return self.protocol.afterwards == "leaves" or self.stands_at != self.place
 
@@ -360,7 +357,7 @@ def move_spec(move: Move, station: str, expected_s: float) -> StepSpec:
         name=f"{TO}{move.end}",
         station=station,
         expected_s=expected_s,
-        timeout_s=MOVE_TIMES * expected_s + MOVE_S,
+        timeout_s=move_timeout_s(expected_s),
         moves_to="" if move.leaves else move.end,
         leaves=move.leaves,
         always=True,

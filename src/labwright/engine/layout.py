@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-__all__ = ["NO_LAYOUT", "Bench", "Carrier", "Layout", "Leg", "Site"]
+from labwright.model.lab import LabModel
+
+__all__ = ["NO_LAYOUT", "Bench", "Carrier", "Layout", "Leg", "Site", "layout_of"]
 
 
 @dataclass(frozen=True)
@@ -206,6 +208,36 @@ class Layout:
             and labware in site.takes
             and free(position)
         )
+
+
+def layout_of(lab: LabModel) -> Layout:
+    """A laboratory as the dispatcher sees it."""
+    sites = {
+        name: Site(name, position.station, frozenset(position.takes), position.leaves)
+        for name, position in lab.positions.items()
+    }
+    benches = {
+        name: Bench(
+            name,
+            station.kind or name,
+            station.slots,
+            one_recipe=station.recipe == "one" and station.slots > 1,
+            together=station.starts == "together",
+        )
+        for name, station in lab.stations.items()
+    }
+    carriers = {
+        name: Carrier(
+            name,
+            transport.station,
+            frozenset(transport.labware or lab.labware),
+            transport.move_s,
+            frozenset(transport.reaches),
+        )
+        for name, transport in lab.transports.items()
+        if transport.carries is not None
+    }
+    return Layout(sites, benches, carriers)
 
 
 NO_LAYOUT = Layout()

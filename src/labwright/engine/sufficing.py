@@ -49,7 +49,7 @@ def check_material(
     prepare = spec.prepare
     if count is not None and not spec.prepare_anew:
         prepare = tuple(one for one in prepare if not count.need_not_make(protocols[one].spec, folder.sha256))
-    _check_containers(folder.model, spec, protocols[spec.protocol].container, count)
+    _check_containers(folder.model, spec, protocols[spec.protocol].labware, count)
     _check_stocks(folder.model, spec, prepare, protocols, count)
     for name in (*prepare, spec.protocol) if count is not None else ():
         if words := used_up_words(protocols[name].uses_up, count.holds if count else {}):

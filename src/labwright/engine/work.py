@@ -14,7 +14,7 @@ from labwright.engine.questions import Question, Questions
 from labwright.engine.reservations import Reservations
 from labwright.model.errors import LabwrightError, unknown
 from labwright.model.material import Used
-from labwright.model.protocol import FailKind, Prepared, ProtocolSpec, StepOutcome
+from labwright.model.protocol import FailKind, Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
 
 
@@ -198,11 +198,21 @@ class Work:
         """A move of an experiment's container is made."""
         self._touch(experiment, run)
 
+    def batch_orders(self, leader: str) -> tuple[StepOrder, ...]:
+        """What is carried out with the order of a step, for other samples of its batch.
+
+        Args:
+            leader: id of the step.
+        """
+        return tuple(
+            experiment.order(run, {}) for experiment, run in self._at.values() if run.follows and run.batch == leader
+        )
+
     def order(self, experiment: Experiment, run: StepRun, owner: Owner) -> RunStep:
         """The order for a step's station."""
         again, order = run.again, experiment.order(run, owner.calibrations_of(experiment))
         run.begun, run.again = True, False
-        return RunStep(run.station, order, run.spec.timeout_s, again=again)
+        return RunStep(run.station, order, run.spec.timeout_s, again=again, batch=run.batch)
 
     def ended(self, outcome: StepOutcome, owner: Owner) -> list[Instruction]:
         """A station has ended a step.

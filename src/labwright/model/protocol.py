@@ -355,6 +355,10 @@ class Prepared(Frozen):
         return same and abs(now_s - self.at_s) <= protocol.valid_s
 
 
+MOVE_TIMES, MOVE_S = 10, 600.0
+"""A move may take so many times as long as expected, and so many lab seconds more."""
+
+
 class Move(Frozen):
     """What a transport is to carry.
 
@@ -371,6 +375,11 @@ class Move(Frozen):
     end: str
     leaves: bool = False
     labware: str = ""
+
+
+def move_timeout_s(expected_s: float) -> float:
+    """How long a move may take at most, lab seconds."""
+    return MOVE_TIMES * expected_s + MOVE_S
 
 
 class StepOrder(Frozen):

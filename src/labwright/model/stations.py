@@ -30,6 +30,9 @@ class StationSpec(Frozen):
         monitors: devices read at the beginning of every step; their alarm stops it.
         slots: how many samples it works on at once.
         recipe: whether all samples in its slots get the same at the same time (``one``), or each its own (``own``).
+        starts: whether they begin and end ``together``, as in a furnace whose door is shut meanwhile, or each by itself
+            (``alone``).
+        kind: what a protocol may call it by, where several stations can stand in for each other.
     """
 
     title: str
@@ -37,6 +40,8 @@ class StationSpec(Frozen):
     monitors: tuple[Name, ...] = ()
     slots: Annotated[Whole, Field(ge=1, le=1000)] = 1
     recipe: Literal["one", "own"] = "one"
+    starts: Literal["alone", "together"] = "alone"
+    kind: Name | None = None
 
     @property
     def role_devices(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from labwright.model.errors import ConfigError, unknown
 from labwright.model.names import protocol_collisions
 from labwright.model.words import what_is_wrong
 from labwright.stations.protocol import LabProtocol
+from labwright.stations.transport import Carrying, LabTransport
 
 
 def protocol_classes(folder: LabFolder) -> dict[str, str]:
@@ -63,6 +64,31 @@ def make_protocol(folder: LabFolder, name: str) -> LabProtocol:
             raise ConfigError(f"{classes[name]}: {what_is_wrong(error)}") from error
         return protocol
     raise AssertionError("unreachable")
+
+
+def make_carriers(folder: LabFolder, station: str = "") -> dict[str, Carrying]:
+    """The moves of the lab's transports, by transport.
+
+    Args:
+        folder: of the lab.
+        station: only those that this station carries out; all if empty.
+
+    Raises:
+        ConfigError: a class cannot be made, or is no transport.
+    """
+    made = {}
+    for name, transport in folder.model.transports.items():
+        if transport.carries is None or station not in ("", transport.station):
+            continue
+        with in_words(ConfigError, transport.carries):
+            kind = resolve(transport.carries)
+            if not issubclass(kind, LabTransport):
+                raise ConfigError(
+                    f"transports.{name}.carries: {transport.carries} is no LabTransport; derive it from "
+                    "labwright.stations.LabTransport and write its plan, carry"
+                )
+            made[name] = Carrying(kind(folder.model, name))
+    return made
 
 
 def check_names(protocol: LabProtocol, root: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from bluesky.utils import Msg
 
@@ -16,6 +16,7 @@ from labwright.model.errors import ConfigError, JournalError, unknown
 from labwright.model.lab import LabModel
 from labwright.model.protocol import ProtocolParameter, ProtocolResult, ProtocolSpec, StepOrder, StepSpec
 from labwright.stations.files import keep_file
+from labwright.stations.fits import misfits, stations_of
 
 Plan = Generator[Msg, Any, Any]
 
@@ -131,8 +132,10 @@ class LabProtocol:
     parameters: ClassVar[tuple[ProtocolParameter, ...]] = ()
     results: ClassVar[tuple[ProtocolResult, ...]] = ()
     steps: ClassVar[tuple[StepSpec, ...]]
-    container: ClassVar[str] = ""
+    labware: ClassVar[str] = ""
     """What each sample is made in: the kind of empty container that positions `hold`; empty if none is handled."""
+    afterwards: ClassVar[Literal["leaves", "returns"]] = "leaves"
+    """What becomes of it when all is done: it leaves the lab, or goes back to its place."""
     uses_up: ClassVar[tuple[str, ...]] = ()
     """Positions whose containers serve this protocol once: no campaign follows until a person has replaced them."""
     valid_s: ClassVar[float] = 0.0
@@ -151,6 +154,8 @@ class LabProtocol:
             parameters=self.parameters,
             results=self.results,
             steps=self.steps,
+            labware=self.labware,
+            afterwards=self.afterwards,
             uses_up=self.uses_up,
             valid_s=self.valid_s,
         )
@@ -180,11 +185,18 @@ class LabProtocol:
             pydantic.ValidationError: the protocol's own data are wrong.
         """
         for step in self.spec.steps:
-            if step.station not in self.lab.stations:
+            if not stations_of(self.lab, step.station):
+                kinds = [one.kind for one in self.lab.stations.values() if one.kind]
                 raise ConfigError(
                     f"protocol {self.name}, step {step.name}: "
-                    + unknown("station", step.station, list(self.lab.stations))
+                    + unknown("station", step.station, [*self.lab.stations, *dict.fromkeys(kinds)])
                 )
+            for name in step.recipe:
+                known = [parameter.name for parameter in self.spec.parameters]
+                if name not in known:
+                    raise ConfigError(
+                        f"protocol {self.name}, step {step.name}: recipe: {unknown('parameter', name, known)}"
+                    )
             if not inspect.isgeneratorfunction(getattr(self, step.name, None)):
                 raise ConfigError(f"protocol {self.name}: step {step.name!r} has no generator method of that name")
             if step.moves_to and step.moves_to not in self.lab.positions:
@@ -194,6 +206,10 @@ class LabProtocol:
                 )
             for name in step.keeps:
                 self._check_kept(step, name)
+        if wrong := list(misfits(self.spec, self.lab)):
+            raise ConfigError("\n".join(f"protocol {self.name}, {words}" for words in wrong))
+        if hasattr(self, "container"):
+            raise ConfigError(f"protocol {self.name}: `container` is called `labware` now; rename it")
         for position in self.uses_up:
             if position not in self.lab.positions:
                 raise ConfigError(
@@ -207,6 +223,8 @@ class LabProtocol:
                 f"protocol {self.name}, step {step.name}: keeps {name!r}, which is a position and a device; rename one"
             )
         if name in self.lab.positions or name in shared:
+            return
+        if self.spec.brought and any(name == one.station for one in self.steps):
             return
         if name in self.lab.devices:
             raise ConfigError(

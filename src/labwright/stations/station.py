@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from labwright.model.errors import (
 )
 from labwright.model.lab import LabModel
 from labwright.model.latch import LatchScope, latch_station
-from labwright.model.protocol import StepOrder, StepOutcome
+from labwright.model.protocol import StepOrder, StepOutcome, move_timeout_s
 from labwright.model.stations import StationSpec
 from labwright.stations.gate import Gate, TimeLimit
 from labwright.stations.keeper import StepKeeper
@@ -79,6 +79,8 @@ class Station:
         lab_hash: hash of the lab folder, recorded in every run.
         simulated: recorded in every run.
         data: the data folder, in which steps keep files.
+        carriers: moves that it can carry out, by transport.
+        own: names of its devices that nothing else uses; those that no other station has if None.
     """
 
     def __init__(
@@ -96,6 +98,8 @@ class Station:
         lab_hash: str = "",
         simulated: bool = False,
         data: Path | None = None,
+        carriers: Mapping[str, LabProtocol] = {},
+        own: Collection[str] | None = None,
     ) -> None:
         self.name = name
         self.title = spec.title
@@ -110,7 +114,8 @@ class Station:
         others = {
             one for key, other in lab.stations.items() if key != name for one in (*lab.devices_at(key), *other.monitors)
         }
-        self._own = [one for one in self._every if one.name not in others]
+        self._own = [one for one in self._every if (one.name not in others if own is None else one.name in own)]
+        self._carriers = dict(carriers)
         self._lab = lab
         self._protocols: dict[str, Mapping[str, LabProtocol]] = {}
         self._clock = clock
@@ -212,6 +217,11 @@ class Station:
         self._orders.put(running)
 
     def _of_campaign(self, order: StepOrder, epoch: int) -> _Running:
+        if order.move is not None:
+            carrier = self._carriers.get(order.protocol)
+            if carrier is None:
+                raise ConfigError(f"station {self.name}: {unknown('transport', order.protocol, list(self._carriers))}")
+            return _Running(order, carrier, move_timeout_s(order.expected_s), epoch)
         protocols = self._protocols.get(order.campaign)
         if protocols is None:
             raise ConfigError(
@@ -390,13 +400,15 @@ class Station:
             started_s=started_s,
             ended_s=self._clock.now(),
         )
+        outcomes = [outcome, *(_of_member(outcome, member) for member in order.batch)]
         with self._gate.lock:
-            self._outcomes[order.step_id] = outcome
+            self._outcomes |= {one.step_id: one for one in outcomes}
             while len(self._outcomes) > REMEMBERED:
                 self._outcomes.popitem(last=False)
             self._running = None
         try:
-            self._reported.add(outcome, running.epoch)
+            for one in outcomes:
+                self._reported.add(one, running.epoch)
         finally:
             self._actor.park()
 
@@ -405,7 +417,9 @@ class Station:
         context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check, self._data, self._sources)
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
         # What has its default is left out: Bluesky checks every key of every start document against a schema.
-        told = order.model_dump(mode="json", exclude={"results", "calibrations", "expected_s"}, exclude_defaults=True)
+        told = order.model_dump(mode="json", exclude=_NOT_TOLD, exclude_defaults=True)
+        if order.batch:
+            told["batch"] = [member.sample for member in order.batch]
         labwright = {**self._record, **told}
         labwright["lab_time_s"] = self._clock.now()
         # Messages as they are: Bluesky's stubs look at the call stack each time.
@@ -498,6 +512,19 @@ class Station:
             self._timer = None
         if status.was_cut:
             self._gate.check()  # into the plan, so that half a stir does not pass for a whole one
+
+
+_NOT_TOLD = {"results", "calibrations", "expected_s", "batch"}
+"""What of an order no run repeats."""
+
+
+def _of_member(outcome: StepOutcome, member: StepOrder) -> StepOutcome:
+    """How a batch ended for another of its samples: what was done, and what is in doubt, is recorded with the first."""
+    update: dict[str, Any] = {"step_id": member.step_id, "doubt": None, "part": None, "used": {}, "value_lost": False}
+    if outcome.doubt is not None:
+        words = f"its batch is in doubt, see {outcome.step_id}: {outcome.error}"
+        update |= {"state": "failed", "fail_kind": "equipment", "error": words}
+    return outcome.model_copy(update=update)
 
 
 def _device_names(spec: StationSpec) -> tuple[str, ...]:
