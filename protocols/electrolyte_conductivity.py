@@ -56,14 +56,14 @@ class ElectrolyteConductivity(LabProtocol):
             name="stir", station="stirring", needs=("dose",), expected_s=300, recipe=("temperature",), retries=1,
             on_failure="ask", before_again=BEFORE_STIR,
         ),
-        # While the sample is stirred; from then on the cell is kept for it.
         StepSpec(
-            name="rinse", station="impedance", needs=("dose",), expected_s=30, sample=False, keeps=("impedance",),
-            recipe=("temperature",), on_failure="ask",
-        ),
-        StepSpec(
-            name="measure", station="impedance", needs=("stir", "rinse"), expected_s=250, recipe=("temperature",),
+            name="measure", station="impedance", needs=("stir",), expected_s=250, recipe=("temperature",),
             on_failure="ask", before_again=BEFORE_CELL,
+        ),
+        # For the next sample, while this one is carried away; the calibration leaves the cell rinsed for the first.
+        StepSpec(
+            name="rinse", station="impedance", needs=("measure",), expected_s=30, sample=False,
+            recipe=("temperature",), always=True, on_failure="ask",
         ),
     )  # fmt: skip
 

@@ -215,9 +215,9 @@ class Dispatcher:
             return moves  # it is to be made again
         if any(run.spec.sample for run in experiment.running):
             return [run for run in ready if not run.spec.sample]
-        if experiment.to_leave and not ready and not experiment.running and experiment.state != "held":
+        if experiment.to_leave and not experiment.needed and experiment.state != "held":
             out = self.moving.out(experiment)
-            return [out] if out is not None else []
+            return [*ready, out] if out is not None else ready
         return ready
 
     def _alike(self, experiment: Experiment, run: StepRun) -> tuple[str, ...]:

@@ -183,10 +183,18 @@ class Experiment:
 
     @property
     def to_leave(self) -> bool:
-        """Whether nothing is left to be done for it but to bring its container to where it ends."""
+        """Whether its container is still to be brought to where it ends, when no step needs it any more."""
         if not self.stands_at or self.stays or not self.brought or not self.moved:
             return False
         return self.protocol.afterwards == "leaves" or self.stands_at != self.place
+
+    @property
+    def needed(self) -> bool:
+        """Whether a step that is left, or a move under way, needs its container."""
+        return any(
+            run.state not in ("done", "failed", "skipped") and (run.carrier or run.spec.sample)
+            for run in self.steps.values()
+        )
 
     def wants_sample(self, spec: StepSpec) -> bool:
         """Whether the dispatcher brings the sample to a step."""

@@ -393,13 +393,11 @@ def _amount(value: float, unit: str) -> str:
 
 
 def _timeline_card(record: CampaignRecord) -> Card:
-    stations = {(one.name, step.name): step.station for one in record.core.started.protocols for step in one.steps}
     bars = []
     for (label, step), outcome in record.steps.items():
-        protocol = record.core.spec.protocol if label.isdigit() else label
         bars.append(
             Bar(
-                stations[protocol, step],
+                record.stations[label, step],
                 f"{label} {step}",
                 outcome.started_s - record.started_s,
                 outcome.ended_s - record.started_s,

@@ -13,7 +13,7 @@ from labwright.journal import Journal, journal_file, schema
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.judging import counts
-from labwright.model.protocol import ProtocolSpec, StepOrder, StepOutcome
+from labwright.model.protocol import ProtocolSpec, StepOutcome
 
 
 @dataclass
@@ -23,7 +23,8 @@ class CampaignRecord:
     Attributes:
         campaign: its id.
         core: the engine's core after the last event.
-        steps: outcomes of all steps, by experiment label and step name.
+        steps: outcomes of all steps and moves, by experiment label and step name.
+        stations: that have carried them out, by the same.
         started_s: lab time of the first event.
         ended_s: lab time of the last.
         wall_started_s: time of day of the first event, seconds since the epoch.
@@ -32,6 +33,7 @@ class CampaignRecord:
     campaign: str
     core: CampaignCore
     steps: dict[tuple[str, str], StepOutcome] = field(default_factory=dict)
+    stations: dict[tuple[str, str], str] = field(default_factory=dict)
     started_s: float = 0.0
     ended_s: float = 0.0
     wall_started_s: float = 0.0
@@ -88,16 +90,17 @@ def read_record(journal: Journal, campaign: str) -> CampaignRecord:
         JournalError: an event cannot be understood.
     """
     record: CampaignRecord | None = None
-    orders: dict[str, StepOrder] = {}
+    runs: dict[str, RunStep] = {}
     for logged, event, instructions, core in replayed(journal, campaign):
-        orders.update((one.order.step_id, one.order) for one in instructions if isinstance(one, RunStep))
+        runs.update((one.order.step_id, one) for one in instructions if isinstance(one, RunStep))
         if record is None:
             record = CampaignRecord(campaign, core, started_s=logged.lab_time_s, wall_started_s=logged.wall_time_s)
         if not isinstance(event, DeckChecked):  # that comes after its end
             record.ended_s = logged.lab_time_s
         if isinstance(event, StepEnded):
-            order = orders[event.outcome.step_id]
-            record.steps[order.label, order.step] = event.outcome
+            run = runs[event.outcome.step_id]
+            record.steps[run.order.label, run.order.step] = event.outcome
+            record.stations[run.order.label, run.order.step] = run.station
     assert record is not None  # noqa: S101 - a campaign without events is refused before
     return record
 
