@@ -439,6 +439,8 @@ class Station:
                 yield _message("read", readable)
                 yield _message("save")
             status = "success"
+            # All of its operations have ended: what still moves there is another sample's, and is not to be stopped.
+            self._engine._movable_objs_touched.clear()  # noqa: SLF001 - no other way
         except GeneratorExit:
             raise
         except BaseException as error:
