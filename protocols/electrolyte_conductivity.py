@@ -51,18 +51,18 @@ class ElectrolyteConductivity(LabProtocol):
         NumberResult(name="weighed_dmc_share", unit="1", uncertainty="dmc_share_sd", measures="dmc_share"),
     )
     steps = (
-        StepSpec(name="dose", station="dosing", expected_s=140, on_failure="ask", before_again=BEFORE_DOSE),
+        StepSpec(name="dose", station="dosing", expected_s=45, on_failure="ask", before_again=BEFORE_DOSE),
         StepSpec(
-            name="stir", station="stirring", needs=("dose",), expected_s=300, recipe=("temperature",), retries=1,
+            name="stir", station="stirring", needs=("dose",), expected_s=240, recipe=("temperature",), retries=1,
             on_failure="ask", before_again=BEFORE_STIR,
         ),
         StepSpec(
-            name="measure", station="impedance", needs=("stir",), expected_s=250, recipe=("temperature",),
+            name="measure", station="impedance", needs=("stir",), expected_s=205, recipe=("temperature",),
             on_failure="ask", before_again=BEFORE_CELL,
         ),
         # For the next sample, while this one is carried away; the calibration leaves the cell rinsed for the first.
         StepSpec(
-            name="rinse", station="impedance", needs=("measure",), expected_s=30, sample=False,
+            name="rinse", station="impedance", needs=("measure",), expected_s=10, sample=False,
             recipe=("temperature",), always=True, on_failure="ask",
         ),
     )  # fmt: skip

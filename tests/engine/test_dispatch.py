@@ -110,8 +110,7 @@ def test_two_campaigns_whose_ways_cross_end() -> None:
 
 @pytest.mark.parametrize("parallel", [1, 2, 4, 14])
 def test_where_all_go_one_way_no_step_begins_later_than_by_first_come(parallel: int) -> None:
-    reference = make_protocol(read_lab(ROOT), "electrolyte_conductivity").spec
-    for protocol in (PROTOCOL, reference.model_copy(update={"name": "p", "parameters": ()})):
+    for protocol in (PROTOCOL, REFERENCE):
         begun = []
         for engine in (1, 2):
             event = started("c0", _finding(protocol), engine=engine, parallel=parallel, budget=parallel + 4)
@@ -120,21 +119,21 @@ def test_where_all_go_one_way_no_step_begins_later_than_by_first_come(parallel: 
         assert begun[0] == begun[1]
 
 
+REFERENCE = way(
+    move("to_balance", "balance"),
+    work("dose", "dosing", expected_s=140),
+    move("to_plate", "plate_1"),
+    work("stir", "stirring", expected_s=300),
+    work("rinse", "impedance", expected_s=30, keeps=("cell",)),
+    move("to_cell", "cell"),
+    work("measure", "impedance", expected_s=250),
+    move("discard"),
+)
+"""As the reference protocol was when it carried its samples itself."""
+
+
 def _finding(protocol: ProtocolSpec) -> ProtocolSpec:
     return protocol.model_copy(update={"results": (NumberResult(name="y", unit="1"),)})
-
-
-def test_what_it_costs_that_the_hotplate_is_one_samples_at_a_time() -> None:
-    """Ten samples in the reference lab, two at once: the cell is measured at what the plate was heated to."""
-    folder = read_lab(ROOT)
-    assert folder.model.shared == {"impedance": ("hotplate",), "stirring": ("hotplate",)}
-    reference = make_protocol(folder, "electrolyte_conductivity").spec
-    protocol = _finding(reference.model_copy(update={"name": "p", "parameters": ()}))
-    took = []
-    for parallel, shared in ((1, folder.model.shared), (2, {}), (2, folder.model.shared)):
-        event = started("c0", protocol, parallel=parallel, budget=10)
-        took.append(Rehearsal(event.model_copy(update={"shared": shared})).run())
-    assert took == [7500, 4080, 5835], "one at once; two at once; two, with the plate one sample's at a time"
 
 
 def test_a_shared_device_is_a_samples_until_its_last_step_that_uses_it() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from labwright.engine import LabCore
 from labwright.engine.events import EVENTS, Started
-from labwright.engine.layout import Carrier, Layout, Site
+from labwright.engine.layout import Carrier, Layout, Site, layout_of
 from labwright.engine.rules import Rule
 from labwright.engine.snapshots import dumped, loaded
+from labwright.lab import read_lab
+from labwright.model.results import NumberResult
+from labwright.stations.catalogue import make_protocol
 from tests.engine.moving import VIAL, Deck, layout, started, step, way
 from tests.engine.test_lab_machine import own_view
 
+ROOT = Path(__file__).parents[2]
 ROW = layout(("mixer", 1, "own"), ("meter", 1, "own"))
 
 
@@ -171,3 +177,41 @@ def test_a_campaigns_own_events_say_where_its_samples_are_and_a_snapshot_too() -
         again = loaded(state, first.__getitem__, lambda name, number: deck.lab.campaigns[name].trials[:number])
         assert dumped(again) == state
     assert deck.phases() == ["completed", "completed"]
+
+
+def test_four_samples_at_once_in_the_reference_lab() -> None:
+    """The cell is the bottleneck: while one sample is measured the next ones are made and heated, all to 27 degC."""
+    folder = read_lab(ROOT)
+    protocol = make_protocol(folder, "electrolyte_conductivity").spec
+    protocol = protocol.model_copy(
+        update={"name": "p", "parameters": (), "results": (NumberResult(name="y", unit="1"),)}
+    )
+    shared = folder.model.shared
+    assert shared == {"impedance": ("hotplate",), "stirring": ("hotplate",)}
+    took = {}
+    for parallel in (1, 2, 4):
+        deck = Deck(layout_of(folder.model), started("c", protocol, shared=shared, budget=20, parallel=parallel))
+        took[parallel] = deck.run()
+        assert deck.phases() == ["completed"]
+    assert took[4] <= 0.45 * took[1]
+    assert took[2] <= 0.6 * took[1]
+
+
+def test_samples_at_two_temperatures_are_not_on_the_plate_and_at_the_cell_at_once() -> None:
+    folder = read_lab(ROOT)
+    protocol = make_protocol(folder, "electrolyte_conductivity").spec
+    steps = tuple(step.model_copy(update={"recipe": ("x",)}) if step.recipe else step for step in protocol.steps)
+    changed = {"name": "p", "parameters": (), "results": (NumberResult(name="y", unit="1"),), "steps": steps}
+    event = started("c", protocol.model_copy(update=changed), shared=folder.model.shared, budget=6, parallel=4)
+    deck = Deck(layout_of(folder.model), event, xs=(0.5, 0.7))
+    hot: dict[str, float] = {}
+    while deck.next():
+        on = {
+            one.label: one.parameters["x"]
+            for one in deck.lab.work.of("c").values()
+            if "hotplate" in str([key for key, held in deck.lab.reservations.taken.items() if held.of(one)])
+        }
+        assert len(set(on.values())) <= 1, on
+        hot |= on
+    assert set(hot.values()) == {0.5, 0.7}
+    assert deck.phases() == ["completed"]

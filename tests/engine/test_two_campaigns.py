@@ -109,6 +109,17 @@ def found(core: CampaignCore) -> list[tuple[Any, ...]]:
     return [(one.id, one.status, one.params, one.measured_params, one.outcomes) for one in core.trials]
 
 
+def alike(one: CampaignCore, other: CampaignCore) -> None:
+    """The same was suggested, made and found; what stands on one hotplate warms its neighbours a little."""
+    for mine, others in zip(found(one), found(other), strict=True):
+        assert mine[:3] == others[:3]
+        assert (mine[3] or {}) == pytest.approx(others[3] or {}, rel=1e-5)
+        assert mine[4].keys() == others[4].keys()
+        for name, outcome in mine[4].items():
+            assert outcome.mean == pytest.approx(others[4][name].mean, rel=1e-5)
+            assert outcome.sem == pytest.approx(others[4][name].sem, rel=1e-5)
+
+
 def without_prepared(row: dict[str, Any]) -> dict[str, Any]:
     """A row without the one thing that names another campaign: who has made the calibration that is shared."""
     if row.get("kind") == "granted":
@@ -143,7 +154,7 @@ def test_each_suggests_and_finds_exactly_what_it_does_alone(folder: LabFolder, t
     assert [(one["protocol"], one["campaign"]) for one in taken] == [("cell_calibration", together.names[0])]
     for name, told in zip(together.names, alone, strict=True):
         (core,) = told.cores.values()
-        assert found(together.cores[name]) == found(core)
+        alike(together.cores[name], core)
     assert together.lab_s < 0.95 * sum(told.lab_s for told in alone), "one waits for the whole of the other"
 
 
@@ -194,14 +205,17 @@ def test_the_ledger_adds_up_over_both(folder: LabFolder, together: Told) -> None
     for row in steps:
         at.setdefault(row["station"], []).append((row["started_s"], row["ended_s"]))
     for station, times in at.items():
+        if folder.model.stations[station].slots > 1:
+            continue  # each of its positions works for itself
         times.sort()
         assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(times)), f"{station}: two at once"
 
 
 def test_one_journal_in_postgresql(folder: LabFolder, together: Told, postgres: PostgresServer, tmp_path: Path) -> None:
     told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], place=postgres.fresh_database())
-    assert [found(core) for core in told.cores.values()] == [found(core) for core in together.cores.values()]
-    assert told.lab_s == pytest.approx(together.lab_s, rel=0.02)
+    for core, other in zip(told.cores.values(), together.cores.values(), strict=True):
+        alike(core, other)
+    assert told.lab_s == pytest.approx(together.lab_s, rel=0.1)
     test_neither_journal_holds_a_line_of_the_other(told)
     test_the_ledger_adds_up_over_both(folder, told)
 
@@ -262,7 +276,11 @@ def clear(world: Any, resource: str) -> None:
 
 
 def begins(event: Event, step: str) -> bool:
-    return isinstance(event, Granted) and any(one.endswith(step) for one in event.steps)
+    if not isinstance(event, Granted):
+        return False
+    started = [*event.steps, *(one.step_id for one in event.starts)]
+    started += [f"/{one.label}/to-{one.move.end}" for one in event.moves]
+    return any(one.endswith(step) for one in started)
 
 
 SOAK = pytest.mark.soak
@@ -271,10 +289,10 @@ SOAK = pytest.mark.soak
 @pytest.mark.parametrize(
     ("step", "in_s", "left_at"),
     [
-        ("to_cell", 1, "station transport"),  # in the gripper
+        ("to-cell", 1, "station transport"),  # in the gripper
         pytest.param("dose", 60, "position balance", marks=SOAK),
-        pytest.param("to_balance", 1, "station transport", marks=SOAK),
-        pytest.param("rinse", 3, "position plate_1", marks=SOAK),
+        pytest.param("to-balance", 1, "station transport", marks=SOAK),
+        pytest.param("stir", 60, "", marks=SOAK),  # three other positions of the hotplate are left
         pytest.param("measure", 60, "position cell", marks=SOAK),
     ],
 )
@@ -303,9 +321,12 @@ def test_a_stop_now_of_one_lets_the_other_go_on(
     told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], react)
     stopped, other = told.cores.values()
     assert (stopped.phase, other.phase) == ("stopped", "completed"), other.reason
-    assert found(other) == found(together.cores[together.names[1]])
-    (text,) = asked.values()
-    assert f"waits for {left_at}, wh" in text
+    alike(other, together.cores[together.names[1]])
+    if left_at:
+        (text,) = asked.values()
+        assert f"waits for {left_at}, wh" in text
+    else:
+        assert not asked
 
 
 def test_a_pause_of_one_holds_only_its_own_sample(folder: LabFolder, together: Told, tmp_path: Path) -> None:
@@ -324,13 +345,14 @@ def test_a_pause_of_one_holds_only_its_own_sample(folder: LabFolder, together: T
             assert not (first.paused and isinstance(event, Granted)), "something begins in a campaign that is paused"
             if isinstance(event, PauseAsked):
                 person.ask(controller, name, "resume", {}, in_s=600)
-            if isinstance(event, StepEnded) and event.outcome.step_id.endswith("0001/to_plate"):
+            if isinstance(event, StepEnded) and "0001/to-plate" in event.outcome.step_id:
                 person.ask(controller, name, "pause", {})
 
     told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], react)
     assert meanwhile >= 2, "steps of the other"
     assert [core.phase for core in told.cores.values()] == ["completed", "completed"]
-    assert [found(core) for core in told.cores.values()] == [found(core) for core in together.cores.values()]
+    for core, other in zip(told.cores.values(), together.cores.values(), strict=True):
+        alike(core, other)
 
 
 class Mute:
@@ -368,12 +390,13 @@ def test_one_that_ends_early_and_badly_lets_the_other_go_on(
     first, other = told.cores.values()
     if how.startswith("its planner"):
         assert (first.phase, first.reason) == ("failed", "no further suggestion: it has nothing to say")
-        assert (other.phase, found(other)) == ("completed", found(together.cores[together.names[1]]))
+        assert other.phase == "completed"
+        alike(other, together.cores[together.names[1]])
     else:
-        # Its sample is left on the hotplate, where the other's must pass: a question without an answer, too.
+        # The other's sample is on the same hotplate: a question without an answer, too.
         assert first.reason.startswith(f"no person is there to answer question {names[0]}:q1")
         assert other.reason.startswith(f"no person is there to answer question {names[1]}:q1")
-        assert "0001 was left" in other.reason
+        assert "heater on" in other.reason
 
 
 def test_a_stopped_ones_sample_in_the_way_ends_an_unattended_one_in_words(folder: LabFolder, tmp_path: Path) -> None:
@@ -382,7 +405,7 @@ def test_a_stopped_ones_sample_in_the_way_ends_an_unattended_one_in_words(folder
 
     def react(name: str, event: Event, controller: LabController, twin: SimulatedLab) -> None:
         names[:] = names or controller.hosted
-        if name == names[0] and begins(event, "0001/to_cell"):
+        if name == names[0] and begins(event, "0001/to-cell"):
             person.ask(controller, name, "stop", {"now": True}, 1, lambda: twin.world.holding is not None)
         if isinstance(event, StopAsked):
             person.heard()
@@ -406,7 +429,7 @@ def test_a_question_about_one_sample_holds_no_other(folder: LabFolder, tmp_path:
         core = controller.core.campaigns.get(name)
         if core is None:
             return
-        if isinstance(event, Granted) and not asked and any(one.endswith("/0002/measure") for one in event.steps):
+        if not asked and begins(event, "/0002/measure"):
             twin.fault("lcr", "open_cable")
         for question in core.open_questions:
             if question.id not in asked:

@@ -133,7 +133,14 @@ class Moving:
         return StepRun(OUT, f"{experiment.id}/{OUT.name}") if self._ends(experiment) else None
 
     def obstacles(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
-        """Positions and devices of others that keep a move from beginning."""
+        """Positions, devices and transports of others that keep a move from beginning."""
+        carriers = [
+            f"station:{carrier.station}"
+            for carrier in self.layout.carriers.values()
+            if experiment.stands_at in carrier.reaches and experiment.protocol.labware in carrier.labware
+        ]
+        if all(unit in self._reservations.taken for unit in carriers):
+            yield from carriers
         if run.spec is OUT:
             return
         site = experiment.booked.get(run.spec.name)

@@ -211,7 +211,7 @@ class Axis(Reading):
             else:
                 method(act, value)
 
-        status: Status = self.parent.act(work, value, timeout_s=self._seconds(value), name=self._set)
+        status: Status = self.parent.act(work, value, timeout_s=self._seconds(value), join=self._holds, name=self._set)
         return status
 
     def find_out(self, value: float, witness: float | None, command_id: str) -> EvidenceStatus:
@@ -237,7 +237,9 @@ class Axis(Reading):
             return without_asking(self.parent.name, self._reconcile, "setting")
 
         what = f"find_out_{self.attr_name or self.name}({value:g})"
-        status: EvidenceStatus = self.parent.find_out(find_out, what, timeout_s=self._seconds(value) + FIND_OUT_S)
+        status: EvidenceStatus = self.parent.find_out(
+            find_out, what, timeout_s=self._seconds(value) + FIND_OUT_S, join=self._holds
+        )
         return status
 
     def _seconds(self, value: float) -> float:

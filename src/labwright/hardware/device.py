@@ -64,6 +64,7 @@ class LabDevice(Device):
         self.clock = clock
         self._acts: dict[str, Act] = {}
         self._statuses: dict[str, Status] = {}
+        self._finding: dict[str, EvidenceStatus] = {}
         self._acts_lock = threading.Lock()
         self._told: dict[str, float] = {}
         super().__init__("", name=name)
@@ -232,7 +233,8 @@ class LabDevice(Device):
             work: called as ``work(act, *args)`` in a thread of its own; it waits with `act.sleep` and `act.poll`.
             args: its arguments.
             timeout_s: lab seconds it may take.
-            join: whether a second call for the same while it is under way gets its status too; for measurements.
+            join: whether a second call with the same arguments while it is under way gets its status too; for
+                measurements, and for set-points that samples share.
             name: what it is called, if not as `work` is.
 
         Returns:
@@ -244,27 +246,32 @@ class LabDevice(Device):
         name = name or getattr(work, "__name__", "act")
         what = f"{self.name}.{name}({', '.join(str(arg) for arg in args)})"
         with self._acts_lock:
-            if name in self._acts and join:
+            if join and name in self._acts and self._acts[name].what == what:
                 return self._statuses[name]
             act = self._new_act(name, what, timeout_s, moves=True)
             status = self._statuses[name] = Status(self)
         self._start(name, act, status, lambda act: work(act, *args))
         return status
 
-    def find_out(self, work: Callable[[Act], Evidence], what: str, *, timeout_s: float) -> EvidenceStatus:
+    def find_out(
+        self, work: Callable[[Act], Evidence], what: str, *, timeout_s: float, join: bool = False
+    ) -> EvidenceStatus:
         """Start to find something out; as `act`, but nothing is halted when it fails.
 
         Args:
             work: called with the act in a thread of its own.
             what: what is found out, for messages.
             timeout_s: lab seconds it may take.
+            join: whether a second call for the same meanwhile gets its status too.
 
         Raises:
             DeviceError: the same is being found out already.
         """
         with self._acts_lock:
+            if join and what in self._acts:
+                return self._finding[what]
             act = self._new_act(what, f"{self.name}.{what}", timeout_s, moves=False)
-        status = EvidenceStatus(self)
+            status = self._finding[what] = EvidenceStatus(self)
 
         def keep(act: Act) -> None:
             status.evidence = work(act)

@@ -397,7 +397,7 @@ def _timeline_card(record: CampaignRecord) -> Card:
     for (label, step), outcome in record.steps.items():
         bars.append(
             Bar(
-                record.stations[label, step],
+                record.stations.get((label, step), step),
                 f"{label} {step}",
                 outcome.started_s - record.started_s,
                 outcome.ended_s - record.started_s,

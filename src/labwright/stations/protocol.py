@@ -143,6 +143,8 @@ class LabProtocol:
 
     def __init__(self, lab: LabModel) -> None:
         self.lab = lab
+        if not self.labware and (earlier := getattr(self, "container", "")):  # as it was called in earlier releases
+            type(self).labware = earlier
 
     @cached_property
     def spec(self) -> ProtocolSpec:
@@ -208,8 +210,6 @@ class LabProtocol:
                 self._check_kept(step, name)
         if wrong := list(misfits(self.spec, self.lab)):
             raise ConfigError("\n".join(f"protocol {self.name}, {words}" for words in wrong))
-        if hasattr(self, "container"):
-            raise ConfigError(f"protocol {self.name}: `container` is called `labware` now; rename it")
         for position in self.uses_up:
             if position not in self.lab.positions:
                 raise ConfigError(

@@ -12,7 +12,7 @@ class Stir(LabProtocol):
 
     name = "stir"
     title = "Stir"
-    labware = "vial"
+    container = "vial"
     parameters = (ParameterSpec(name="x", unit="1", low=0, high=1),)
     results = (ResultSpec(name="y", unit="1"),)
     steps = (
