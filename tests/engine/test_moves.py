@@ -190,7 +190,7 @@ def test_four_samples_at_once_in_the_reference_lab() -> None:
     assert shared == {"impedance": ("hotplate",), "stirring": ("hotplate",)}
     took = {}
     for parallel in (1, 2, 4):
-        deck = Deck(layout_of(folder.model), started("c", protocol, shared=shared, budget=20, parallel=parallel))
+        deck = Deck(layout_of(folder.model), started("c", protocol, shared=shared, budget=40, parallel=parallel))
         took[parallel] = deck.run()
         assert deck.phases() == ["completed"]
     assert took[4] <= 0.45 * took[1]
