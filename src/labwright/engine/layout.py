@@ -177,6 +177,16 @@ class Layout:
             free: whether it may be put down at a position for a while, where the way takes several transports.
             congestion: lab seconds until a transport is free.
         """
+        direct = [
+            (carrier.move_s + congestion(carrier), carrier)
+            for carrier in self.carriers.values()
+            if start in carrier.reaches and end in carrier.reaches and labware in carrier.labware
+        ]
+        if direct:
+            takes_s, carrier = min(direct, key=lambda one: one[0])
+            if takes_s <= 2 * min(one.move_s for one in self.carriers.values()):
+                return (Leg(carrier, end),)  # two moves are not quicker
+        hand_overs = self._hand_overs.get(labware, ())
         best = {start: 0.0}
         todo: list[tuple[float, str, tuple[Leg, ...]]] = [(0.0, start, ())]
         while todo:
@@ -189,25 +199,24 @@ class Layout:
                 if here not in carrier.reaches or labware not in carrier.labware:
                     continue
                 next_s = took_s + carrier.move_s + congestion(carrier)
-                for there in sorted(carrier.reaches):
-                    if there != end and not self._hand_over(there, labware, free):
+                for there in (end, *hand_overs):
+                    if there not in carrier.reaches or next_s >= best.get(there, float("inf")):
                         continue
-                    if next_s < best.get(there, float("inf")):
+                    if there == end or free(there):
                         best[there] = next_s
                         heapq.heappush(todo, (next_s, there, (*legs, Leg(carrier, there))))
         return ()
 
-    def _hand_over(self, position: str, labware: str, free: Callable[[str], bool]) -> bool:
-        site = self.sites.get(position)
-        shared = sum(position in carrier.reaches for carrier in self.carriers.values()) > 1
-        return (
-            shared
-            and site is not None
-            and not site.station
-            and not site.leaves
-            and labware in site.takes
-            and free(position)
-        )
+    @cached_property
+    def _hand_overs(self) -> dict[str, tuple[str, ...]]:
+        """Positions that several transports reach and no station works at, by the kind of container."""
+        found: dict[str, list[str]] = {}
+        for site in self.sites.values():
+            several = sum(site.name in carrier.reaches for carrier in self.carriers.values()) > 1
+            if several and not site.station and not site.leaves:
+                for kind in site.takes:
+                    found.setdefault(kind, []).append(site.name)
+        return {kind: tuple(names) for kind, names in found.items()}
 
 
 def layout_of(lab: LabModel) -> Layout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, StrictStr, model_validator
@@ -242,7 +243,7 @@ class ProtocolSpec(Frozen):
                     f"{_known(before)}"
                 )
 
-    @property
+    @cached_property
     def brought(self) -> bool:
         """Whether samples are brought to where they are needed; else its own steps move them, or nothing is handled."""
         return bool(self.labware) and not any(step.moves_to or step.leaves for step in self.steps)
