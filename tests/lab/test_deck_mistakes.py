@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from labwright.lab import MistakesError, YamlFile, validate
+from labwright.lab.ranges import covers
 from labwright.model.lab import LabModel
 
 LAB = """\
@@ -57,8 +58,8 @@ def test_a_name_with_a_range_stands_for_each_of_its_numbers(tmp_path: Path) -> N
         ("slots: 2,", "slots: 3,", "2 positions are there (plate_1, plate_2)"),
         ("slots: 2, ", "", "lab.yaml:7:13: stations.stirring: 1 slot, but 2 positions are there"),
         ("station: stirring}", "station: stiring}", "no station 'stiring'; did you mean 'stirring'?"),
-        ("takes: [vial], station", "takes: [vil], station", "lab.yaml:15:25: positions.plate_1.takes.0: no labware"),
-        ("takes: [vial], holds: vial", "takes: [], holds: vial", "positions.rack_1.takes: needs at least 1 entry"),
+        ("takes: [vial], station", "takes: [vil], station", "lab.yaml:15:25: positions.plate_[1-2].takes.0: no lab"),
+        ("takes: [vial], holds: vial", "takes: [], holds: vial", "positions.rack_[1-4].takes: needs at least 1 entry"),
         ("holds: plate}", "holds: [plate, plate]}", "lab.yaml:13:34: positions.shelf.holds: one container stands"),
         ("holds: plate}", "holds: vial}", "lab.yaml:13:34: positions.shelf.holds: a vial does not fit here"),
         ("  handover: {takes: [vial, plate]}\n", "  handover: {takes: [vial, plate]}\n  box: {takes: [vial]}\n",
@@ -73,7 +74,7 @@ def test_a_name_with_a_range_stands_for_each_of_its_numbers(tmp_path: Path) -> N
         ("shelf: 6", "shelve: 6", "transports.arm.reaches.shelve: no position 'shelve'"),
         ("shelf: 6", "shelf: 3", "transports.arm.reaches.shelf: the same taught location 3 as 'rack_3'"),
         ("handover: left,", "shelf: left,", "transports.rail.reaches.shelf: takes only plate, and rail carries vial"),
-        ("handover: left, ", "", "lab.yaml:15:16: positions.plate_1: no vial can be brought here from rack_1"),
+        ("handover: left, ", "", "lab.yaml:15:16: positions.plate_[1-2]: no vial can be brought here from rack_1"),
         ("move_s: 5", "move_s: 0", "transports.rail.move_s: input should be greater than 0, not 0"),
         ("rack_[1-4]:", "rack_[4-1]:", "lab.yaml:12:3: positions.rack_[4-1]: the range [4-1] goes down"),
         ("rack_[1-4]:", "rack_[1-9999]:", "the range [1-9999] has more than 2000 numbers"),
@@ -86,6 +87,23 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, old: str, new: str, ex
     with pytest.raises(MistakesError) as caught:
         lab(tmp_path, LAB.replace(old, new, 1))
     assert expected in str(caught.value)
+
+
+def test_one_mistake_in_a_line_of_many_is_shown_once(tmp_path: Path) -> None:
+    with pytest.raises(MistakesError, match=r"1 mistake found.*\n.*positions.rack_\[1-4\].takes.0: no labware 'vil'"):
+        lab(tmp_path, LAB.replace("rack_[1-4]: {takes: [vial], holds: vial}", "rack_[1-4]: {takes: [vil]}"))
+
+
+@pytest.mark.parametrize(
+    ("key", "names", "others"),
+    [
+        ("rack_[2-11]", ["rack_2", "rack_11"], ["rack_1", "rack_12", "rack_02", "rack_", "rack_x", "rak_2", 2]),
+        ("well_[01-12]_a", ["well_01_a", "well_12_a"], ["well_1_a", "well_13_a", "well_01"]),
+        ("[1-3]", [1, 3, "2"], [0, 4, "x"]),
+    ],
+)
+def test_what_a_key_with_a_range_stands_for(key: str, names: list[object], others: list[object]) -> None:
+    assert [name for name in [*names, *others] if covers(key, name)] == names
 
 
 def test_a_device_for_each_slot_is_for_recipes_of_their_own(tmp_path: Path) -> None:

@@ -56,10 +56,15 @@ def covers(key: Any, step: Any) -> bool:
     """Whether a ranged key stands for the key `step`, among others."""
     if not ranged(key):
         return False
-    try:
-        return any(name == step for name, _ in expanded(key, None))
-    except RangeError:
+    found = RANGE.search(key)
+    assert found is not None  # noqa: S101 - it is ranged
+    before, after = key[: found.start()], key[found.end() :]
+    text = str(step)
+    number = text[len(before) : len(text) - len(after)]
+    if not (text.startswith(before) and text.endswith(after) and number.isdecimal()):
         return False
+    width = len(found[1]) if found[1].startswith("0") else 0
+    return int(found[1]) <= int(number) <= int(found[2]) and number == str(int(number)).zfill(width)
 
 
 def _taken(value: Any, index: int, count: int) -> Any:

@@ -95,12 +95,16 @@ class YamlFile:
             raise MistakesError(wrong)
 
     def mistake(self, where: Where, message: str, *, at_key: bool = False) -> Mistake:
-        """A mistake at a place in the data, as near to it as the file goes."""
+        """A mistake at a place in the data, as near to it as the file goes.
+
+        What begins with a key of many numbers is shown as it is written there, so one mistake is not shown for each.
+        """
+        written = list(where)
         node: Any = self._tree
         line, column = 0, 0
         for depth, step in enumerate(where):
             if isinstance(node, CommentedMap) and step not in node:
-                step = next((key for key in node if covers(key, step)), step)
+                written[depth] = step = next((key for key in node if covers(key, step)), step)
             if isinstance(node, CommentedMap) and step in node:
                 last = depth == len(where) - 1
                 line, column = node.lc.key(step) if (at_key and last) else node.lc.value(step)
@@ -110,6 +114,9 @@ class YamlFile:
                 node = node[int(step)]
             else:  # a tag of a union, or a key that is missing here: stay at the parent
                 continue
+        path = ".".join(map(str, where))
+        if written != list(where) and message.startswith(f"{path}:"):
+            message = ".".join(map(str, written)) + message[len(path) :]
         return self._at(line, column, message)
 
     def _counted_out(self, value: Any, where: tuple[str | int, ...], wrong: list[Mistake]) -> Any:
