@@ -26,9 +26,9 @@ KINDS = ("dispense", "mix", "furnace", "grind", "xrd", "sem", "echem")
 SIZES: dict[int, tuple[tuple[int, ...], int]] = {
     10: ((2, 1, 2, 1, 2, 1, 2), 1),
     25: ((2, 1, 2, 1, 2, 1, 2), 1),
-    50: ((3, 2, 3, 2, 4, 2, 3), 2),
-    100: ((3, 2, 4, 2, 5, 2, 4), 2),
-    200: ((5, 3, 5, 3, 7, 3, 6), 3),
+    50: ((3, 2, 3, 2, 4, 2, 3), 1),
+    100: ((3, 2, 4, 2, 4, 3, 4), 2),
+    200: ((5, 3, 5, 3, 7, 3, 6), 2),
 }
 """By number of samples: stations of each kind, and robots."""
 

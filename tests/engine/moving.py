@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labwright.engine import LabCore, validate_state
@@ -97,8 +97,9 @@ class Deck:
         self.now_s = 0.0
         self.told: list[str] = []
         self.running: dict[str, StepOrder] = {}
-        self.log: list[tuple[str, Event]] = []
-        self.durations: dict[str, float] = {}
+        self.log: list[tuple[str, Event, float]] = []
+        self.takes_s: Callable[[StepOrder], float] = lambda order: order.expected_s
+        self.on_end: Callable[[str], None] = lambda step_id: None
         self._xs = itertools.cycle(xs)
         self._ends: list[tuple[float, int, str]] = []
         self._numbers = itertools.count()
@@ -112,18 +113,18 @@ class Deck:
         instructions: list[Instruction] = []
         for campaign, event in events.items():
             instructions += self.lab.handle(campaign, event, self.now_s)
-            self.log.append((campaign, event))
+            self.log.append((campaign, event, self.now_s))
         self._granted(instructions)
 
     def _granted(self, instructions: list[Instruction]) -> None:
         for grant in self.lab.grant(self.now_s):
-            self.log.append((grant.campaign, grant.event))
+            self.log.append((grant.campaign, grant.event, self.now_s))
             instructions += grant.instructions
         for one in instructions:
             if isinstance(one, RunStep):
                 self.running[one.order.step_id] = one.order
                 self._began_s[one.order.step_id] = self.now_s
-                takes_s = self.durations.get(one.order.step_id, one.order.expected_s)
+                takes_s = self.takes_s(one.order)
                 heapq.heappush(self._ends, (self.now_s + takes_s, next(self._numbers), one.order.step_id))
                 slot = f" ({one.order.slot})" if one.order.slot else ""
                 self.told.append(f"{self.now_s:g} {one.order.step_id} at {one.station}{slot}")
@@ -149,6 +150,7 @@ class Deck:
 
     def end(self, step_id: str, state: str = "done") -> None:
         order = self.running.pop(step_id)
+        self.on_end(step_id)
         outcome = ended(order, state).outcome.model_copy(
             update={"started_s": self._began_s[step_id], "ended_s": self.now_s}
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+
+import pytest
 
 from labwright.engine import LabCore
 from labwright.engine.events import EVENTS, Started
@@ -163,9 +166,9 @@ def test_a_campaigns_own_events_say_where_its_samples_are_and_a_snapshot_too() -
             continue
         for campaign in ("c", "d"):
             alone = LabCore()
-            for owner, event in deck.log:
+            for owner, event, at_s in deck.log:
                 if owner == campaign or (not owner and event.kind == "stocked"):
-                    alone.handle(owner, EVENTS.validate_json(EVENTS.dump_json(event)), 0.0)
+                    alone.handle(owner, EVENTS.validate_json(EVENTS.dump_json(event)), at_s)
             mine, its = own_view(alone, campaign), own_view(deck.lab, campaign)
             for view in (mine, its):
                 view["core"].pop("began_s"), view["core"].pop("ended_s")
@@ -173,7 +176,7 @@ def test_a_campaigns_own_events_say_where_its_samples_are_and_a_snapshot_too() -
                     one.pop("began_s")
             assert mine == its
         state = dumped(deck.lab)
-        first = {owner: event for owner, event in deck.log if isinstance(event, Started)}
+        first = {owner: event for owner, event, _ in deck.log if isinstance(event, Started)}
         again = loaded(state, first.__getitem__, lambda name, number: deck.lab.campaigns[name].trials[:number])
         assert dumped(again) == state
     assert deck.phases() == ["completed", "completed"]
@@ -214,4 +217,31 @@ def test_samples_at_two_temperatures_are_not_on_the_plate_and_at_the_cell_at_onc
         assert len(set(on.values())) <= 1, on
         hot |= on
     assert set(hot.values()) == {0.5, 0.7}
+    assert deck.phases() == ["completed"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_limited_waits_are_kept_though_steps_take_a_quarter_more_or_less(seed: int) -> None:
+    plan = layout(("mixer", 2, "own"), ("oven:heat", 2, "batch"), ("kiln:heat", 2, "batch"), ("meter", 1, "own"))
+    mix = step("mixer", takes_s=300, max_wait_s=900)
+    protocol = way(mix, step("bake", "heat", 1200, recipe=("x",)), step("meter", takes_s=400))
+    deck = Deck(plan, started("c", protocol, budget=8, parallel=8), rule=Rule(batch_wait_s=300), xs=(0.5, 0.5, 0.7))
+    chance = random.Random(seed)  # noqa: S311
+    deck.takes_s = lambda order: order.expected_s * chance.uniform(0.75, 1.25)
+    ended: dict[str, float] = {}
+    waited = []
+
+    def done(step_id: str) -> None:
+        sample, name = step_id.split("/")[1:]
+        if name == "mixer":
+            ended[sample] = deck.now_s
+
+    deck.on_end = done
+    deck.run()
+    for line in deck.told:
+        at_s, step_id = line.split()[:2]
+        if step_id.endswith("/bake"):
+            waited.append(float(at_s) - ended[step_id.split("/")[1]])
+    assert len(waited) == 8
+    assert max(waited) <= 900
     assert deck.phases() == ["completed"]

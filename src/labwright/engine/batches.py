@@ -92,6 +92,7 @@ class Batches:
     def _load(self, bench: Bench) -> _Load:
         sites = {site.name for site in self.layout.sites.values() if site.station == bench.name}
         load = _Load([], [], [], len(sites))
+        bound: list[Experiment] = []
         for live in self.work.live.values():
             for experiment in live.values():
                 if experiment.stands_at in sites:
@@ -101,12 +102,25 @@ class Batches:
                         load.members.append((experiment, run))
                     else:
                         load.others.append(experiment)
-                elif experiment.brought and any(site in sites for site in experiment.booked.values()):
-                    load.vacant -= 1
-                    if experiment.state != "held" and not experiment.given_up:
+                elif experiment.brought and experiment.state != "held" and not experiment.given_up:
+                    if any(site in sites for site in experiment.booked.values()):
+                        load.vacant -= 1
                         load.coming.append(experiment)
+                    elif self._bound(experiment, bench):
+                        bound.append(experiment)
         load.members.sort(key=lambda one: one[0].turn)
+        if load.members:
+            first, run = load.members[0]
+            recipe = first.recipe(f"{SITE}{run.spec.station}")
+            alike = [one for one in bound if one.recipe(f"{SITE}{run.spec.station}") == recipe]
+            load.coming += alike[: max(0, load.vacant)]
         return load
+
+    def _bound(self, experiment: Experiment, bench: Bench) -> bool:
+        """Whether a sample is on its way to a kind of station and cannot stop before."""
+        return any(
+            run.spec.station in (bench.kind, bench.name) and experiment.bound_to(run) for run in experiment.left()
+        )
 
     def _leader(self, load: _Load) -> tuple[Experiment, StepRun] | None:
         """The sample whose step the operations of the batch are recorded with; None if it must be waited for.
@@ -126,7 +140,7 @@ class Batches:
 
     def _begins_s(self, bench: Bench, load: _Load, rule: Rule) -> float:
         """When a batch begins at the latest, if nothing else happens."""
-        due_s = min((_due_s(experiment, run) for experiment, run in load.members), default=float("inf")) - MARGIN_S
+        due_s = min((experiment.due_s(run) for experiment, run in load.members), default=float("inf")) - MARGIN_S
         if load.coming:
             return due_s
         if load.vacant <= 0 or not rule.batch_wait_s:
@@ -176,13 +190,3 @@ def _since_s(experiment: Experiment) -> float:
     """Since when a sample is where it is, lab time."""
     move = experiment.steps.get(f"to-{experiment.stands_at}")
     return (move.ended_s if move is not None else experiment.began_s) or 0.0
-
-
-def _due_s(experiment: Experiment, run: StepRun) -> float:
-    """Lab time at which a step must have started."""
-    due = [
-        before.ended_s + before.spec.max_wait_s
-        for name in run.spec.needs
-        if (before := experiment.steps[name]).spec.max_wait_s is not None and before.ended_s is not None
-    ]
-    return min(due, default=float("inf"))

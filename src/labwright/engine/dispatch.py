@@ -86,6 +86,7 @@ class Dispatcher:
     def ready(self) -> Iterator[Begins]:
         """Steps and moves that begin now; what each needs is reserved when it is given out."""
         self.wake_s = None
+        self.moving.look_anew()
         kept: dict[str, Experiment] = {}
         waits: set[tuple[str, ...]] = set()
         for experiment in self._looked_at():
@@ -103,6 +104,7 @@ class Dispatcher:
                     self._keep(experiment, run, decided, kept)
                 else:
                     yield self._carry_out(experiment, decided)
+                    self.moving.begins(experiment, run)
             if not blocked:
                 self.work.look.discard(experiment.id)
         for experiment, start in self.batches.starting(self.rule, self._waiting, kept):
@@ -181,6 +183,7 @@ class Dispatcher:
 
     def waits(self, owner: str) -> list[Waiting]:
         """What an owner's samples wait for that others have."""
+        self.moving.look_anew()
         kept: dict[str, Experiment] = {}
         found = []
         held = [one for one in self.held() if one != owner]
@@ -204,7 +207,7 @@ class Dispatcher:
             if owner not in held
             for experiment in experiments.values()
         ]
-        return sorted(samples, key=self.rule.key)
+        return sorted(samples, key=lambda one: (one.pressing_s, *self.rule.key(one)))
 
     def next_steps(self, experiment: Experiment) -> list[StepRun]:
         """Steps that could begin, as far as the sample itself is concerned."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -195,6 +196,38 @@ class Experiment:
             run.state not in ("done", "failed", "skipped") and (run.carrier or run.spec.sample)
             for run in self.steps.values()
         )
+
+    def left(self) -> list[StepRun]:
+        """Steps that need the sample and are not done, the one at work first."""
+        return [
+            run
+            for run in self.steps.values()
+            if not run.carrier and run.spec.sample and run.state not in ("done", "failed", "skipped")
+        ]
+
+    def due_s(self, run: StepRun) -> float:
+        """Lab time at which a step must have started, since the sample cannot wait any longer after the one before."""
+        due = [
+            before.ended_s + before.spec.max_wait_s
+            for name in run.spec.needs
+            if (before := self.steps[name]).spec.max_wait_s is not None and before.ended_s is not None
+        ]
+        return min(due, default=math.inf)
+
+    def bound_to(self, run: StepRun) -> bool:
+        """Whether the sample is on its way to a step and cannot stop before: each wait up to it is limited."""
+        limited = self.due_s(run) < math.inf
+        for one in self.left():
+            if one is run:
+                return limited
+            limited = one.spec.max_wait_s is not None and (one.active or limited or self.due_s(one) < math.inf)
+        return False
+
+    @property
+    def pressing_s(self) -> float:
+        """Lab time at which its next step must have started; infinite if it may wait."""
+        left = self.left()
+        return self.due_s(left[0]) if left and not left[0].active else math.inf
 
     def wants_sample(self, spec: StepSpec) -> bool:
         """Whether the dispatcher brings the sample to a step."""

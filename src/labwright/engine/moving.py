@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labwright.engine.events import Carried, Start
 from labwright.engine.experiment import SITE, Experiment, StepRun
 from labwright.engine.layout import Bench, Carrier, Layout
+from labwright.engine.outlook import SHORTER, Outlook
 from labwright.engine.reservations import Reservations
 from labwright.engine.safety import Safety
 from labwright.engine.work import Work
@@ -34,6 +36,23 @@ class Moving:
     work: Work
     layout: Layout
     safety: Safety
+    _outlook: Outlook | None = None
+
+    def look_anew(self) -> None:
+        """What was foreseen before is no longer right."""
+        self._outlook = None
+
+    def begins(self, experiment: Experiment, run: StepRun) -> None:
+        """A step begins, or the move to it: those that come after must not be in its way."""
+        if self._outlook is not None and run.spec.max_wait_s is not None:
+            self._outlook.begins(experiment)
+
+    @property
+    def outlook(self) -> Outlook:
+        """What all samples under way will need."""
+        if self._outlook is None:
+            self._outlook = Outlook(self.work, self.layout, self.work.material.now_s)
+        return self._outlook
 
     @property
     def _reservations(self) -> Reservations:
@@ -75,7 +94,7 @@ class Moving:
                 if site is None:
                     return self._full(experiment, run, station)
                 booked[later.spec.name] = site
-            short = self._book_ahead(experiment, run, booked)
+            short = self._in_time(experiment, run, booked)
             if short is not None:
                 return short
         keeps = tuple(f"position:{site}" for site in booked.values())
@@ -93,7 +112,10 @@ class Moving:
                 return self._full(experiment, run, run.spec.station)
             ends = (site,)
             booked[run.spec.name] = site
-            short = self._book_ahead(experiment, run, booked)
+            bench = self.layout.bench_at(site)
+            if bench is not None and bench.together and f"station:{bench.name}" in self._reservations.taken:
+                return self._full(experiment, run, run.spec.station)
+            short = self._in_time(experiment, run, booked)
             if short is not None:
                 return short
         ways = (
@@ -159,7 +181,14 @@ class Moving:
             for resource in (f"station:{bench.name}", *(f"position:{site}" for site in self._sites_of(bench)))
             if (holder := self._reservations.taken.get(resource)) is not None
         ]
-        return [f"{one.owner}/{one.label}" for one in holders]
+        bound = [
+            experiment.id
+            for live in self.work.live.values()
+            for experiment in live.values()
+            if experiment.label != waiting.label or experiment.owner != waiting.campaign
+            if (experiment.moved or experiment.booked) and f"{SITE}{waiting.name}" in self.work.claims(experiment)
+        ]
+        return [*(f"{one.owner}/{one.label}" for one in holders), *bound]
 
     def _sites_of(self, bench: Bench) -> list[str]:
         return [site.name for site in self.layout.sites.values() if site.station == bench.name]
@@ -182,16 +211,37 @@ class Moving:
     def _sites(self, experiment: Experiment, run: StepRun) -> tuple[str, ...]:
         return self.layout.sites_for(run.spec.station, experiment.protocol.labware)
 
-    def _free_site(self, experiment: Experiment, run: StepRun, booked: dict[str, str]) -> str | None:
-        """A position where a step can be done, and which is free."""
+    def _free_site(
+        self,
+        experiment: Experiment,
+        run: StepRun,
+        booked: dict[str, str],
+        times_s: tuple[float, float] | None = None,
+    ) -> str | None:
+        """A position where a step can be done, and which is free: of several batches in the fullest."""
+        found: list[tuple[int, str]] = []
+        vacant = 0
         for bench in self.layout.serving(run.spec.station):
             if not self._takes(experiment, bench, run.spec.station):
                 continue
-            for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
-                if site in booked.values() or any(self._reservations.not_free(experiment, [f"position:{site}"])):
-                    continue
-                return site
-        return None
+            sites = self.layout.sites_at(bench.name, experiment.protocol.labware)
+            free = [
+                site
+                for site in sites
+                if site not in booked.values()
+                and not any(self._reservations.not_free(experiment, [f"position:{site}"]))
+            ]
+            vacant += len(free)
+            if free and (times_s is None or self._in_the_batch(bench, times_s)):
+                found.append((len(free) if bench.together else 0, free[0]))
+        if not found or (self._limits and vacant <= self._spoken_for(experiment, run)):
+            return None
+        return min(found, key=lambda one: one[0])[1]
+
+    @property
+    def _limits(self) -> bool:
+        """Whether any sample under way has a wait that is limited."""
+        return self.work.limits > 0
 
     def _takes(self, experiment: Experiment, bench: Bench, station: str) -> bool:
         """Whether a station can be loaded with a sample now."""
@@ -199,32 +249,80 @@ class Moving:
             return False
         return self.same_recipe(experiment, bench, station)
 
-    def _book_ahead(self, experiment: Experiment, run: StepRun, booked: dict[str, str]) -> Waiting | None:
-        """Book positions for the steps that must follow within a time; what is lacking, if something is."""
+    def _in_time(self, experiment: Experiment, run: StepRun, booked: dict[str, str]) -> Waiting | None:
+        """Whether all steps that must follow within a time can; the station that would be too late, if one would.
+
+        A position in a batch that forms is booked: only so it is certain that the batch does not begin without the
+        sample. What works on one sample at a time is only looked ahead at.
+        """
+        if run.spec.max_wait_s is None or run.spec.name in experiment.booked or experiment.bound_to(run):
+            return None
+        late = self.outlook.too_late(experiment, run)
+        if late:
+            return self._full(experiment, run, late)
         here = run
-        while here.spec.max_wait_s is not None:
-            later = self._after(experiment, here)
-            if later is None:
-                return None
-            name = later.spec.name
-            if name not in experiment.booked and name not in booked:
-                site = self._free_site(experiment, later, booked)
-                if site is None and self._sites(experiment, later):
+        while here.spec.max_wait_s is not None and (later := self._after(experiment, here)) is not None:
+            if any(bench.together for bench in self.layout.serving(later.spec.station)):
+                early_s, late_s = self.outlook.arrives(experiment, run, later)
+                site = self._free_site(experiment, later, booked, (late_s, early_s + here.spec.max_wait_s))
+                if site is None:
                     return self._full(experiment, run, later.spec.station)
-                if site is not None:
-                    booked[name] = site
+                booked[later.spec.name] = site
             here = later
         return None
 
     def _after(self, experiment: Experiment, run: StepRun) -> StepRun | None:
         """The step that needs the sample next, after this one."""
-        done = {run.spec.name}
-        for other in experiment.steps.values():
-            if other.state in ("waiting", "ready") and done.intersection(other.spec.needs):
-                if experiment.wants_sample(other.spec) and not other.carrier:
-                    return other
-                done.add(other.spec.name)
-        return None
+        left = experiment.left()
+        return next(iter(left[left.index(run) + 1 :]), None)
+
+    def _in_the_batch(self, bench: Bench, times_s: tuple[float, float]) -> bool:
+        """Whether a sample that comes at the latest at one time, and can wait at least until another, can be in it."""
+        late_s, due_s = times_s
+        if self.outlook.drained_s(bench) > due_s:
+            return False
+        sites = {site for site, one in self.layout.sites.items() if one.station == bench.name}
+        for live in self.work.live.values():
+            for other in live.values():
+                for step in other.left():
+                    if step.active or step.spec.station not in (bench.name, bench.kind):
+                        continue
+                    if other.stands_at in sites:
+                        closes_s = other.due_s(step)
+                    elif other.booked.get(step.spec.name) in sites and other.bound_to(step):
+                        closes_s = self._can_wait_s(other, step)
+                    else:
+                        continue
+                    if late_s > closes_s:
+                        return False
+        return True
+
+    def _can_wait_s(self, experiment: Experiment, step: StepRun) -> float:
+        """Until when a sample on its way to a step can wait there at least, lab time."""
+        early_s, limit_s = self.work.material.now_s, math.inf
+        for one in experiment.left():
+            if one is step:
+                return min(experiment.due_s(step), early_s + limit_s)
+            early_s += SHORTER * self.outlook.left_s(one)
+            limit_s = one.spec.max_wait_s if one.spec.max_wait_s is not None else math.inf
+        return math.inf
+
+    def _spoken_for(self, experiment: Experiment, run: StepRun) -> int:
+        """How many positions of a kind of station must stay free for samples that cannot wait."""
+        if experiment.bound_to(run):
+            return 0
+        sites = self._sites(experiment, run)
+        return sum(
+            1
+            for live in self.work.live.values()
+            for other in live.values()
+            if other is not experiment and other.brought and not other.given_up and other.stands_at not in sites
+            for one in other.left()
+            if one.spec.station == run.spec.station
+            and one.spec.name not in other.booked
+            and not one.active
+            and other.bound_to(one)
+        )
 
     def _later_at(self, experiment: Experiment, station: str) -> StepRun | None:
         """The next step that needs the sample at a station."""

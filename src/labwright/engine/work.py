@@ -109,6 +109,15 @@ class Work:
         self.live.setdefault(experiment.owner, {})[experiment.label] = experiment
         self._touch(experiment, *experiment.steps.values())
 
+    @property
+    def limits(self) -> int:
+        """How many samples under way have a wait that is limited."""
+        return sum(
+            any(step.max_wait_s is not None for step in one.protocol.steps)
+            for live in self.live.values()
+            for one in live.values()
+        )
+
     def claims(self, experiment: Experiment) -> frozenset[str]:
         """Positions and shared devices that the steps of an experiment that are left may take."""
         known = self._claims.get(experiment.id)
@@ -183,6 +192,7 @@ class Work:
             run.become("ready")
         run.become("reserved")
         run.become("running")
+        run.started_s = self.material.now_s
         if experiment.state == "accepted":
             experiment.become("active")
         self.last_turn = max(self.last_turn, experiment.turn)
