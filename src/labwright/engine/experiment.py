@@ -39,6 +39,8 @@ class StepRun:
     expected_s: float = 0.0
     started_s: float | None = None
     ended_s: float | None = None
+    ordered_s: float | None = None
+    """Lab time at which its station was ordered to do it."""
     used: dict[str, Used] = field(default_factory=dict)
     """What it has taken of the stocks so far, in all its attempts."""
     cut_off: bool = False

@@ -346,7 +346,7 @@ class Moving:
         if holder is None or not self.work.runs(holder.step_id):
             return 0.0
         _, run = self.work.find(holder.step_id)
-        return max(0.0, (run.started_s or self.work.material.now_s) + run.expected_s - self.work.material.now_s)
+        return max(0.0, (run.ordered_s or self.work.material.now_s) + run.expected_s - self.work.material.now_s)
 
     def _full(self, experiment: Experiment, run: StepRun, station: str) -> Waiting:
         """All positions of a station are taken, or kept for others."""

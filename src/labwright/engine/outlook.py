@@ -165,8 +165,8 @@ class Outlook:
 
     def left_s(self, run: StepRun) -> float:
         """What is expected to be left of a step, lab seconds."""
-        if run.state in ("running", "unknown") and run.started_s is not None:
-            return max(0.0, run.started_s + run.expected_s - self.now_s)
+        if run.state in ("running", "unknown") and run.ordered_s is not None:
+            return max(0.0, run.ordered_s + run.expected_s - self.now_s)
         return run.expected_s
 
     def _join(

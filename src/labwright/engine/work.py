@@ -192,7 +192,7 @@ class Work:
             run.become("ready")
         run.become("reserved")
         run.become("running")
-        run.started_s = self.material.now_s
+        run.ordered_s = self.material.now_s
         if experiment.state == "accepted":
             experiment.become("active")
         self.last_turn = max(self.last_turn, experiment.turn)
