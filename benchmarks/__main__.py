@@ -13,6 +13,7 @@ ALL = (
     "engine_endurance",
     "event_cost",
     "restart",
+    "rehearsal",
     "journal_year",
     "electrolyte_planner",
     "campaign_seeds",

@@ -16,7 +16,7 @@ FILLINGS = 4
 
 def _move(name: str, *needs: str, keeps: tuple[str, ...] = ()) -> StepSpec:
     return StepSpec(
-        name=name, station="transport", needs=needs, expected_s=15, keeps=keeps, on_failure="ask",
+        name=name, station="transport", needs=needs, expected_s=9, keeps=keeps, on_failure="ask",
         before_again=BEFORE_CARRY,
     )  # fmt: skip
 
@@ -32,21 +32,21 @@ class CellCalibrationProtocol(LabProtocol):
     valid_s: ClassVar[float] = 86400.0
     results = (NumberResult(name="cell_constant", unit="1/cm"), NumberResult(name="series_resistance", unit="Ohm"))
     steps = (
-        StepSpec(name="warm", station="stirring", expected_s=500, on_failure="ask"),
+        StepSpec(name="warm", station="stirring", expected_s=515, on_failure="ask"),
         # From here to its end: another campaign may be there, with samples on their way to the cell.
         _move("weak_to_cell", keeps=("cell", "standard_weak", "standard_strong")),
         StepSpec(
-            name="weak", station="impedance", needs=("weak_to_cell", "warm"), expected_s=600,
+            name="weak", station="impedance", needs=("weak_to_cell", "warm"), expected_s=525,
             on_failure="ask", before_again=BEFORE_CELL,
         ),
         _move("weak_back", "weak"),
         _move("strong_to_cell", "weak_back"),
         StepSpec(
-            name="strong", station="impedance", needs=("strong_to_cell",), expected_s=600,
+            name="strong", station="impedance", needs=("strong_to_cell",), expected_s=525,
             on_failure="ask", before_again=BEFORE_CELL,
         ),
         _move("strong_back", "strong"),
-        StepSpec(name="evaluate", station="impedance", needs=("strong_back",), expected_s=30, on_failure="ask"),
+        StepSpec(name="evaluate", station="impedance", needs=("strong_back",), expected_s=9, on_failure="ask"),
     )  # fmt: skip
 
     def constant(self, name: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from labwright.model.errors import DeviceError
@@ -78,8 +79,7 @@ class ElectrolyteConductivity(LabProtocol):
             InfeasibleError: with the nearest composition that can be made.
         """
         target = Composition(parameters["molality"], parameters["ec_fraction"], parameters["dmc_share"])
-        volume_ul = self.constant("sample_volume_ul")
-        return solve_volumes(target, volume_ul, STOCKS, self.constant("min_volume_ul"))
+        return dict(_volumes_ul(target, self.constant("sample_volume_ul"), self.constant("min_volume_ul")))
 
     def check(self, parameters: Mapping[str, float]) -> None:
         """Refuse what is outside the envelope or cannot be mixed."""
@@ -190,6 +190,11 @@ class ElectrolyteConductivity(LabProtocol):
                 f"{stock}: {volume_ul:.0f} ul ({expected_g:.3f} g) were dispensed, but the balance "
                 f"gained {mass_g:.3f} g; look for a leak, an empty syringe or a vial that is not there"
             )
+
+
+@lru_cache(maxsize=64)  # a suggestion is checked first, and then asked what it takes
+def _volumes_ul(target: Composition, volume_ul: float, min_volume_ul: float) -> dict[str, float]:
+    return solve_volumes(target, volume_ul, STOCKS, min_volume_ul)
 
 
 def sweep(context: StepContext, meter: Any, plate: Any, calibration: CellCalibration | None) -> Plan:

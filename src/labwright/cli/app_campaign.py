@@ -18,6 +18,7 @@ from labwright.cli.options import (
     JsonOption,
     LabChangedOption,
     LabOption,
+    ParallelOption,
     Place,
     PlannerOption,
     QuestionOption,
@@ -133,6 +134,27 @@ def campaign_submit(
     campaign = submit_campaign(root, spec, options)
     if json:
         emit({"campaign": campaign})
+
+
+@campaign_app.command("plan")
+def campaign_plan(
+    spec: SpecArgument,
+    lab: LabOption = None,
+    data: DataOption = None,
+    simulated: SimulatedOption = False,
+    endpoints: EndpointsOption = None,
+    budget: BudgetOption = None,
+    parallel: ParallelOption = None,
+    svg: Annotated[Path | None, typer.Option("--svg", help="File for a Gantt chart, in .svg.")] = None,
+    json: JsonOption = False,
+    journal: JournalOption = "",
+) -> None:
+    """Rehearse a campaign: how long it takes, what each station does when, what it needs and what runs out."""
+    from labwright.cli.rehearsing import PlanOptions, plan_campaign
+
+    root = lab_root(lab)
+    options = PlanOptions(data_folder(root, data), journal, simulated, endpoints, budget, parallel, json)
+    raise SystemExit(plan_campaign(root, spec, options, svg))
 
 
 @campaign_app.command("list")

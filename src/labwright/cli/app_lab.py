@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from labwright.cli.options import JsonOption
+from labwright.cli.options import (
+    BudgetOption,
+    DataOption,
+    EndpointsOption,
+    JournalOption,
+    JsonOption,
+    LabOption,
+    ParallelOption,
+    SimulatedOption,
+)
+from labwright.cli.places import data_folder, lab_root
 
 lab_app = typer.Typer(help="Look after a lab's folder.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -21,3 +31,31 @@ def lab_migrate(
     from labwright.cli.migrating import migrate_lab
 
     migrate_lab(folder, json=json)
+
+
+@lab_app.command("rehearse")
+def lab_rehearse(
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Campaigns that start together.")],
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--what-if",
+            help="A changed lab: more NAME, slots STATION NUMBER, down NAME FROM-UNTIL (hours from the start) or "
+            "parallel NUMBER; several with commas. Again for another row.",
+        ),
+    ] = None,
+    lab: LabOption = None,
+    data: DataOption = None,
+    simulated: SimulatedOption = False,
+    endpoints: EndpointsOption = None,
+    budget: BudgetOption = None,
+    parallel: ParallelOption = None,
+    json: JsonOption = False,
+    journal: JournalOption = "",
+) -> None:
+    """Rehearse campaigns together on the lab as it is, and on labs that are changed, side by side."""
+    from labwright.cli.rehearsing import PlanOptions, rehearse_lab
+
+    root = lab_root(lab)
+    options = PlanOptions(data_folder(root, data), journal, simulated, endpoints, budget, parallel, json)
+    raise SystemExit(rehearse_lab(root, specs, options, what_if or []))

@@ -81,6 +81,15 @@ SpecArgument = Annotated[str, typer.Argument(help="A campaign's name in the lab,
 BudgetOption = Annotated[
     int | None, typer.Option("--budget", help="Instead of the file's.", parser=strict_int(1), metavar="<int>")
 ]
+ParallelOption = Annotated[
+    int | None,
+    typer.Option(
+        "--parallel",
+        help="Samples on their way at once; instead of the file's.",
+        parser=strict_int(1, 1000),
+        metavar="<int>",
+    ),
+]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", help="Instead of the file's.", parser=strict_int(0), metavar="<int>")
 ]

@@ -103,6 +103,7 @@ def load_campaign(
     any_planner: bool = False,
     simulated: bool = False,
     count: DeckCount | None = None,
+    sufficient: bool = True,
 ) -> Campaign:
     """Read the campaign at `path` and check that the lab can carry it out.
 
@@ -115,6 +116,7 @@ def load_campaign(
         journal: where earlier campaigns are looked up (`warm_start`); without, that is done when the campaign starts.
         simulated: whether it is to run on simulated instruments: it learns from campaigns on such only (`warm_start`).
         count: what its deck has left; as the lab's files say if None.
+        sufficient: whether its material must last for it.
         any_planner: whether the planner need not take account of all that the campaign asks for.
 
     Raises:
@@ -159,6 +161,9 @@ def load_campaign(
         ]
     if mistakes or chosen is None:
         raise MistakesError(mistakes)
+    if not sufficient:
+        check_candidates(spec)
+        return Campaign(spec, protocols, chosen, earlier)
     return _fitting(folder, spec, protocols, chosen, earlier, count)
 
 

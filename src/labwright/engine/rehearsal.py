@@ -19,7 +19,7 @@ from labwright.model.protocol import StepOrder, StepOutcome
 Takes = Callable[[StepOrder], float]
 """Lab seconds that a step takes."""
 
-Suggests = Callable[[str, CampaignState], Suggested]
+Suggests = Callable[[str, CampaignState], Event]
 """What a campaign's planner would suggest, at once."""
 
 Finds = Callable[[StepOrder], dict[str, Any]]
@@ -65,6 +65,7 @@ class Rehearsal:
         finds: what a step would find; all that is wanted, as 0, by itself.
         now_s: lab time.
         bars: steps that have ended, in that order.
+        timetable: what happens to the lab at some time by itself, such as a station that is out of order.
     """
 
     lab: LabCore
@@ -73,6 +74,7 @@ class Rehearsal:
     finds: Finds | None = None
     now_s: float = 0.0
     bars: list[Bar] = field(default_factory=list)
+    timetable: list[tuple[float, Callable[[LabCore], None]]] = field(default_factory=list)
     _running: dict[str, tuple[RunStep, float]] = field(default_factory=dict)
     _ends: list[tuple[float, int, str]] = field(default_factory=list)
     _numbers: Any = field(default_factory=itertools.count)
@@ -91,6 +93,13 @@ class Rehearsal:
     def next(self) -> bool:
         """What happens next, happens; whether anything does."""
         wake_s = self.lab.dispatcher.wake_s
+        first_s = min((one for one in (wake_s, *(end[0] for end in self._ends[:1])) if one is not None), default=None)
+        if self.timetable and (first_s is None or self.timetable[0][0] <= first_s):
+            at_s, happens = self.timetable.pop(0)
+            self.now_s = max(self.now_s, at_s)
+            happens(self.lab)
+            self._go_on([])
+            return True
         if wake_s is not None and (not self._ends or wake_s < self._ends[0][0]):
             self.now_s = max(self.now_s, wake_s)
             self._go_on([])

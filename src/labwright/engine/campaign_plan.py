@@ -1,0 +1,409 @@
+"""Campaigns rehearsed on a lab as it stands: how long they take, what they need, and what runs out.
+
+Nothing is opened and nothing is written. Experiments are spread evenly over the space, since what the planner will
+choose is not known yet; steps take what they took in earlier campaigns, else what their protocols expect.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from labwright.engine.asking import reply
+from labwright.engine.campaign import Campaign
+from labwright.engine.dirty import Held
+from labwright.engine.events import ENGINE, Event, NotSuggested, Started, Suggested
+from labwright.engine.inventory import DeckCount, from_files
+from labwright.engine.lab import LabCore
+from labwright.engine.layout import Layout, layout_of
+from labwright.engine.rehearsal import Bar, Rehearsal
+from labwright.engine.reservations import Reservation
+from labwright.lab import LabFolder
+from labwright.model.campaign import CampaignState, PlannerSpec
+from labwright.model.errors import ConfigError, PlannerError
+from labwright.model.latch import LatchScope
+from labwright.model.material import NL_PER_ML, nanolitres
+from labwright.model.spec import CampaignSpec, StopRule
+from labwright.planners import Answer, load_planner
+
+__all__ = ["CampaignPlan", "DeckState", "Down", "MaterialNeed", "StationUse", "Wait", "plan_campaigns"]
+
+TRIED = 4
+"""So many times as many points as experiments are drawn, of which those that cannot be made are left out."""
+
+
+@dataclass(frozen=True)
+class DeckState:
+    """What a lab has when a rehearsal begins.
+
+    Attributes:
+        count: what its deck has left; as the lab's files say if None.
+        left: what samples of campaigns that are over have left in their way, by resource.
+        learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
+        notes: what a person should know of it, in words.
+    """
+
+    count: DeckCount | None = None
+    left: Mapping[str, Reservation] = field(default_factory=dict)
+    learnt_s: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Down:
+    """A station on which nothing begins for a time; what has begun there ends.
+
+    Attributes:
+        station: its name.
+        from_s: lab seconds from the start.
+        until_s: the same.
+    """
+
+    station: str
+    from_s: float
+    until_s: float
+
+
+@dataclass(frozen=True)
+class MaterialNeed:
+    """How long a stock lasts.
+
+    Attributes:
+        material: its name.
+        needed_ml: for all experiments and preparations.
+        there_ml: what can be used.
+        lasts_for: experiments that it lasts for; None if it lasts for all.
+        empty_s: lab seconds from the start until the last of these ends; None if it lasts, or none was carried out.
+    """
+
+    material: str
+    needed_ml: float
+    there_ml: float
+    lasts_for: int | None = None
+    empty_s: float | None = None
+
+
+@dataclass(frozen=True)
+class StationUse:
+    """What a station does.
+
+    Attributes:
+        station: its name.
+        slots: samples that it may work on at once.
+        steps: steps and moves carried out.
+        busy_s: lab seconds in which it does something.
+        share: of the makespan.
+    """
+
+    station: str
+    slots: int
+    steps: int
+    busy_s: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A limited wait, and the longest that was rehearsed.
+
+    Attributes:
+        step: as ``protocol/step``.
+        most_s: that is allowed.
+        longest_s: as rehearsed.
+    """
+
+    step: str
+    most_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True)
+class CampaignPlan:
+    """What came of a rehearsal.
+
+    Attributes:
+        campaigns: their names.
+        experiments: carried out.
+        budget: that were wanted.
+        makespan_s: lab seconds until nothing happens any more.
+        preparing_s: of these before the first experiment.
+        bars: steps and moves, in lab seconds from the start.
+        stations: what each does.
+        materials: what is needed of each.
+        containers: needed, and there, by kind.
+        waits: limited waits.
+        cost: of all experiments carried out, with its unit, by campaign.
+        problems: why it cannot be carried out whole, in words; empty if it can.
+    """
+
+    campaigns: tuple[str, ...]
+    experiments: int
+    budget: int
+    makespan_s: float
+    preparing_s: float
+    bars: tuple[Bar, ...]
+    stations: tuple[StationUse, ...]
+    materials: tuple[MaterialNeed, ...]
+    containers: Mapping[str, tuple[int, int]]
+    waits: tuple[Wait, ...]
+    cost: Mapping[str, tuple[float, str]]
+    problems: tuple[str, ...]
+
+    @property
+    def per_experiment_s(self) -> float:
+        """Lab seconds for each experiment, without the time before the first."""
+        return (self.makespan_s - self.preparing_s) / self.experiments if self.experiments else 0.0
+
+
+class _Points:
+    """Suggests points spread evenly over a campaign's space, of those that its protocol can make."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.all: list[Suggested] = []
+        self.given = 0
+        self._why = ""
+
+    def next(self, state: CampaignState) -> Event:
+        """The next one; one after another again where too few can be made."""
+        self.draw(state)
+        if not self.all:
+            return NotSuggested(reason=f"no point of the space can be made: {self._why}")
+        self.given += 1
+        return self.all[(self.given - 1) % len(self.all)]
+
+    def draw(self, state: CampaignState) -> None:
+        """Draw as many as the campaign has experiments."""
+        budget, pool = self.campaign.spec.budget, state.space.pool
+        if self.all or self._why:
+            return
+        most = TRIED * budget if pool is None else min(TRIED * budget, len(pool.rows))
+        own = state.model_copy(update={"planner": PlannerSpec(name="sobol")})
+        try:
+            drawn = load_planner(own.planner).ask(own, most)
+        except PlannerError as error:
+            self._why = str(error)
+            return
+        for one in drawn:
+            event = reply(self.campaign, Answer((one,)))
+            if isinstance(event, Suggested):
+                self.all.append(event)
+                if len(self.all) == budget:
+                    return
+            else:
+                self._why = getattr(event, "reason", "")
+
+    def uses_ml(self) -> list[dict[str, float]]:
+        """What the experiments of the whole campaign take."""
+        return [self.all[n % len(self.all)].uses_ml for n in range(self.campaign.spec.budget)] if self.all else []
+
+
+def plan_campaigns(
+    folder: LabFolder,
+    campaigns: Sequence[Campaign],
+    deck: DeckState,
+    *,
+    layout: Layout | None = None,
+    downs: Collection[Down] = (),
+) -> CampaignPlan:
+    """Rehearse campaigns that start together.
+
+    Args:
+        folder: the lab.
+        campaigns: which.
+        deck: what the lab has.
+        layout: the lab as the dispatcher sees it; as its files have it if None.
+        downs: stations on which nothing begins for a time.
+
+    Raises:
+        ConfigError: two campaigns have one name.
+    """
+    names = [campaign.spec.name for campaign in campaigns]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ConfigError(f"campaign {twice[0]} is given twice; rehearse a longer one with --budget")
+    began_s = deck.count.now_s if deck.count is not None else time.time()
+    layout = layout or layout_of(folder.model)
+    lab = LabCore(layout)
+    points = {campaign.spec.name: _Points(campaign) for campaign in campaigns}
+    rehearsal = Rehearsal(lab, suggests=lambda name, state: points[name].next(state), now_s=began_s)
+    for down in downs:
+        scope = LatchScope("station", station=down.station)
+        rehearsal.timetable += [
+            (began_s + down.from_s, lambda lab, scope=scope: lab.latch(scope)),  # type: ignore[misc]
+            (began_s + down.until_s, lambda lab, scope=scope: lab.reset(scope)),  # type: ignore[misc]
+        ]
+    rehearsal.timetable.sort(key=lambda one: one[0])
+    prepares = {campaign.spec.name: _prepares(campaign, deck, folder.sha256) for campaign in campaigns}
+    _fill(lab, folder, deck, [(one, name) for one in campaigns for name in prepares[one.spec.name]], began_s)
+    there_ml = {name: max(0, lot.free_nl) / NL_PER_ML for name, lot in lab.material.lots.items()}
+    fresh = [held.kind for held in lab.material.holds.values() if held.fresh and held.kind]
+    rehearsal.take_all({one.spec.name: _started(one, folder, deck) for one in campaigns})
+    rehearsal.run()
+    for name, some in points.items():
+        some.draw(lab.campaigns[name].state())
+    bars = tuple(replace(bar, began_s=bar.began_s - began_s, ended_s=bar.ended_s - began_s) for bar in rehearsal.bars)
+    makespan_s = max((bar.ended_s for bar in bars), default=0.0)
+    containers: dict[str, tuple[int, int]] = {}
+    for one in campaigns:
+        if kind := one.container:
+            needed = containers.get(kind, (0, 0))[0] + one.spec.budget
+            containers[kind] = needed, fresh.count(kind)
+    experiments = {name: lab.campaigns[name].tried for name in names}
+    materials = _materials(campaigns, points, prepares, there_ml, bars)
+    return CampaignPlan(
+        campaigns=tuple(names),
+        experiments=sum(experiments.values()),
+        budget=sum(one.spec.budget for one in campaigns),
+        makespan_s=makespan_s,
+        preparing_s=min((bar.began_s for bar in _of_experiments(bars)), default=makespan_s),
+        bars=bars,
+        stations=tuple(_uses(layout, folder, bars, makespan_s)),
+        materials=tuple(materials),
+        containers=containers,
+        waits=tuple(_waits(campaigns, bars)),
+        cost={
+            one.spec.name: (_cost(one.spec, points[one.spec.name], experiments[one.spec.name]), one.spec.cost.unit)
+            for one in campaigns
+            if one.spec.cost is not None
+        },
+        problems=tuple(_problems(lab, experiments, campaigns)),
+    )
+
+
+def _started(campaign: Campaign, folder: LabFolder, deck: DeckState) -> Started:
+    """Its start: with all of its budget, since nothing that is measured can end it; stocks as its protocol says."""
+    return Started(
+        campaign=campaign.spec.name,
+        spec=campaign.spec.model_copy(update={"stop": StopRule()}),
+        protocols=tuple(campaign.protocol_specs),
+        lab=folder.model.name,
+        lab_sha256=folder.sha256,
+        container=campaign.container,
+        learnt_s=dict(deck.learnt_s),
+        shared=folder.model.shared,
+        naming=2,
+        engine=ENGINE,
+    )
+
+
+def _prepares(campaign: Campaign, deck: DeckState, lab_sha256: str) -> list[str]:
+    """Preparations that it makes itself."""
+    spec, count = campaign.spec, deck.count
+    if count is None or spec.prepare_anew:
+        return list(spec.prepare)
+    return [one for one in spec.prepare if not count.need_not_make(campaign.protocols[one].spec, lab_sha256)]
+
+
+def _fill(
+    lab: LabCore, folder: LabFolder, deck: DeckState, prepares: Iterable[tuple[Campaign, str]], began_s: float
+) -> None:
+    """What is there before the first experiment; preparations have taken what they take at most."""
+    lab.handle("", from_files(folder.model), began_s)
+    if deck.count is not None:
+        lab.material.lots = {name: replace(lot) for name, lot in deck.count.lots.items()}
+        order = {name: number for number, name in enumerate(lab.material.holds)}
+        found = sorted(deck.count.holds.items(), key=lambda one: order.get(one[0], len(order)))
+        lab.material.holds = {name: replace(held) if isinstance(held, Held) else held for name, held in found}
+        lab.work.preparations = {one.protocol: one for one in deck.count.prepared}
+        lab.reservations.taken.update(deck.left)
+    for campaign, name in prepares:
+        for stock, volume_ml in campaign.protocols[name].worst_consumption_ml().items():
+            if stock in lab.material.lots:
+                lab.material.lots[stock].count_nl -= nanolitres(volume_ml)
+
+
+def _of_experiments(bars: Iterable[Bar]) -> list[Bar]:
+    return [bar for bar in bars if bar.order.experiment > 0]
+
+
+def _materials(
+    campaigns: Sequence[Campaign],
+    points: Mapping[str, _Points],
+    prepares: Mapping[str, Collection[str]],
+    there_ml: Mapping[str, float],
+    bars: Sequence[Bar],
+) -> Iterable[MaterialNeed]:
+    """What is needed of each stock; experiments of several campaigns take it in the order in which they begin."""
+    began: dict[tuple[str, int], float] = {}
+    ended: dict[tuple[str, int], float] = {}
+    for bar in _of_experiments(bars):
+        key = bar.order.campaign, int(bar.order.label)
+        began[key] = min(began.get(key, bar.began_s), bar.began_s)
+        ended[key] = max(ended.get(key, 0.0), bar.ended_s)
+    uses = {
+        (name, number): uses_ml for name, one in points.items() for number, uses_ml in enumerate(one.uses_ml(), start=1)
+    }
+    order = sorted(uses, key=lambda key: (began.get(key, float("inf")), key[1]))
+    prepared_ml: dict[str, float] = {}
+    for campaign in campaigns:
+        for name in prepares[campaign.spec.name]:
+            for stock, volume_ml in campaign.protocols[name].worst_consumption_ml().items():
+                prepared_ml[stock] = prepared_ml.get(stock, 0.0) + volume_ml
+    for stock in sorted({*prepared_ml, *(stock for one in uses.values() for stock in one)}):
+        first_ml = prepared_ml.get(stock, 0.0)
+        left_nl, lasts_for = nanolitres(there_ml.get(stock, 0.0)), None
+        for number, key in enumerate(order):
+            left_nl -= nanolitres(uses[key].get(stock, 0.0))
+            if left_nl < 0 and lasts_for is None:
+                lasts_for = number
+        if not order and left_nl < 0:
+            lasts_for = 0
+        last = [ended[key] for key in order[:lasts_for] if key in ended] if lasts_for else []
+        yield MaterialNeed(
+            stock,
+            needed_ml=first_ml + sum(one.get(stock, 0.0) for one in uses.values()),
+            there_ml=there_ml.get(stock, 0.0) + first_ml,
+            lasts_for=lasts_for,
+            empty_s=max(last) if last and len(last) == lasts_for else None,
+        )
+
+
+def _uses(layout: Layout, folder: LabFolder, bars: Sequence[Bar], makespan_s: float) -> Iterable[StationUse]:
+    known = [*folder.model.stations, *layout.benches, *(bar.station for bar in bars)]
+    for station in dict.fromkeys(known):
+        mine = sorted((bar.began_s, bar.ended_s) for bar in bars if bar.station == station)
+        busy_s = until_s = 0.0
+        for began_s, ended_s in mine:
+            busy_s += max(0.0, ended_s - max(began_s, until_s))
+            until_s = max(until_s, ended_s)
+        slots = layout.serving_one(station).slots
+        yield StationUse(station, slots, len(mine), busy_s, busy_s / makespan_s if makespan_s else 0.0)
+
+
+def _waits(campaigns: Sequence[Campaign], bars: Sequence[Bar]) -> Iterable[Wait]:
+    """How long samples stood before steps whose wait is limited."""
+    by_step = {(bar.order.campaign, bar.order.label, bar.order.step): bar for bar in bars if bar.order.move is None}
+    for campaign in campaigns:
+        for protocol in campaign.protocol_specs:
+            for step in protocol.steps:
+                if step.max_wait_s is None:
+                    continue
+                longest_s = 0.0
+                for (name, label, named), bar in by_step.items():
+                    if name == campaign.spec.name and named == step.name and bar.order.protocol == protocol.name:
+                        before = [
+                            by_step[key].ended_s for need in step.needs if (key := (name, label, need)) in by_step
+                        ]
+                        longest_s = max(longest_s, bar.began_s - max(before, default=bar.began_s))
+                yield Wait(f"{protocol.name}/{step.name}", step.max_wait_s, longest_s)
+
+
+def _cost(spec: CampaignSpec, points: _Points, tried: int) -> float:
+    assert spec.cost is not None  # noqa: S101 - asked for by its only caller
+    some = [points.all[n % len(points.all)] for n in range(tried)] if points.all else []
+    return sum(spec.cost.of(one.suggestion.params) for one in some)
+
+
+def _problems(lab: LabCore, experiments: Mapping[str, int], campaigns: Sequence[Campaign]) -> Iterable[str]:
+    for campaign in campaigns:
+        name, budget = campaign.spec.name, campaign.spec.budget
+        core = lab.campaigns[name]
+        if core.phase == "completed" and core.tried >= budget:
+            continue
+        done = f"campaign {name}: {experiments[name]} of {budget} experiments"
+        if core.over:
+            yield f"{done}: {core.reason}"
+            continue
+        asked = [f"a person is asked: {one.text}" for one in core.open_questions]
+        yield f"{done}, then nothing goes on: " + "; ".join(asked or map(str, lab.dispatcher.waits(name)))

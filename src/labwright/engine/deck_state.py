@@ -1,0 +1,46 @@
+"""What a lab has when a rehearsal begins, read from the journal of its instruments."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from labwright.engine.campaign_plan import DeckState
+from labwright.engine.filling import left_at
+from labwright.engine.inventory import inventory_words
+from labwright.engine.recovery import learnt_s
+from labwright.engine.reservations import Reservation
+from labwright.journal import Journal, schema
+from labwright.model.instruments import HERE
+from labwright.model.lab import LabModel
+from labwright.model.states import OVER
+
+__all__ = ["deck_state"]
+
+
+def deck_state(journal: Journal, model: LabModel, instruments: str, protocols: list[str]) -> DeckState:
+    """What is there, and how long steps took.
+
+    Args:
+        journal: of the lab.
+        model: what its files say.
+        instruments: which deck (`Lab.instruments`); what is simulated in this process begins full.
+        protocols: whose steps are looked up.
+    """
+    learnt = learnt_s(journal, protocols, simulated=instruments != "real")
+    if instruments == HERE or (count := left_at(journal, model, instruments)) is None:
+        return DeckState(learnt_s=learnt)
+    notes = [words] if (words := inventory_words(count, model)) else []
+    table = schema.campaign
+    query = sa.select(table.c.id).where(table.c.state.not_in(OVER), table.c.instruments == instruments)
+    live = {str(row["id"]) for row in journal.read(query)}
+    if live:
+        notes.append(
+            f"not rehearsed are campaigns under way, which keep what they were promised: {', '.join(sorted(live))}"
+        )
+    rows = journal.rows(schema.reservation, schema.reservation.c.instruments == instruments)
+    left = {
+        row["resource"]: Reservation(row["campaign"], row["label"], "", row["state"])
+        for row in rows
+        if row["resource"].startswith("position:") and row["campaign"] not in live
+    }
+    return DeckState(count, left, learnt, tuple(notes))

@@ -1,0 +1,111 @@
+"""`labwright campaign plan` and `labwright lab rehearse` on the reference lab: nothing moves, nothing is written."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from labwright.cli.app import app
+from labwright.engine.inventory import from_files
+from labwright.engine.lab import LabCore
+from labwright.engine.tables import take_changes
+from labwright.journal import Journal, NewEvent
+from labwright.lab import read_lab
+from labwright.report import Bar
+from labwright.report.gantt import gantt
+from tests.forks import labwright as process
+
+ROOT = Path(__file__).parents[2]
+
+
+def labwright(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [*map(str, words), "--lab", str(ROOT)])
+
+
+def plan(data: Path, *words: str | Path) -> tuple[int, dict[str, Any]]:
+    done = labwright("campaign", "plan", "conductivity", "--data", data, "--json", *words)
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_a_campaign_that_can_be_carried_out_ends_with_0(tmp_path: Path) -> None:
+    code, found = plan(tmp_path, "--budget", "6", "--parallel", "4")
+    assert (code, found["whole"], found["experiments"]) == (0, True, 6)
+    assert 25 * 60 < found["preparing_s"] < 28 * 60
+    assert found["containers"] == {"vial": {"needed": 6, "there": 30}}
+    impedance = next(one for one in found["stations"] if one["station"] == "impedance")
+    assert impedance["busy_s"] == sum(
+        one["ended_s"] - one["began_s"] for one in found["steps"] if one["station"] == "impedance"
+    )
+    rinse = next(one for one in found["materials"] if one["material"] == "rinse")
+    assert rinse == {"material": "rinse", "needed_ml": 13.5, "there_ml": 57.5, "lasts_for": None, "empty_s": None}
+    assert not list(tmp_path.iterdir())
+
+
+def test_four_at_once_are_faster_than_one(tmp_path: Path) -> None:
+    one, four = (plan(tmp_path, "--budget", "6", "--parallel", n)[1]["per_experiment_s"] for n in ("1", "4"))
+    assert four < 0.65 * one
+
+
+def test_what_runs_out_is_told_with_its_time(tmp_path: Path) -> None:
+    model = read_lab(ROOT).model
+    filled = from_files(model)
+    few = filled.model_copy(update={"lots_nl": {**filled.lots_nl, "rinse": 12_500_000}})
+    lab = LabCore()
+    lab.instruments = "real"
+    lab.handle("", few, 10.0)
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.control("Bo")
+        payload = few.model_dump_json().encode()
+        journal.record([NewEvent("", few.kind, payload, b"[]", 10.0, take_changes(lab), instruments="real")])
+    code, found = plan(tmp_path, "--budget", "8", "--parallel", "2")
+    assert (code, found["whole"], found["experiments"]) == (1, False, 5)
+    rinse = next(one for one in found["materials"] if one["material"] == "rinse")
+    assert (rinse["there_ml"], rinse["needed_ml"], rinse["lasts_for"]) == (12.0, 16.5, 5)
+    assert rinse["empty_s"] == max(one["ended_s"] for one in found["steps"] if "/0005/" in one["step"])
+    words = labwright("campaign", "plan", "conductivity", "--data", tmp_path, "--budget", "8").stdout
+    assert "rinse runs empty after experiment 5, at" in words
+    assert "Cannot be carried out whole: campaign conductivity: 5 of 8 experiments: " in words
+    with Journal.reading(tmp_path / "journal.sqlite") as journal:
+        assert journal.campaigns() == []
+
+
+def test_the_drawing_can_be_read_aloud_and_the_chart_fits_a_terminal(tmp_path: Path) -> None:
+    svg = tmp_path / "plan.svg"
+    done = labwright("campaign", "plan", "conductivity", "--data", tmp_path, "--budget", "4", "--svg", svg)
+    assert done.exit_code == 0
+    drawn = ET.parse(svg).getroot()  # noqa: S314 - our own file
+    ns = "{http://www.w3.org/2000/svg}"
+    assert drawn.attrib["role"] == "img"
+    title, description = (drawn.findtext(f"{ns}{tag}") for tag in ("title", "desc"))
+    assert title == "Timeline of the stations"
+    assert description is not None
+    assert "40 steps" in description
+    chart = [line for line in done.stdout.splitlines() if "█" in line]
+    assert chart
+    assert max(map(len, chart)) <= 80
+
+
+def test_a_chart_shows_when_a_station_is_busy() -> None:
+    lines = gantt([Bar("oven", "a", 0, 1800, "done"), Bar("arm", "b", 1800, 3600, "done")], 20)
+    assert lines[:2] == ["arm   ·······███████", "oven  ███████·······"]
+
+
+def test_what_ifs_stand_side_by_side(tmp_path: Path) -> None:
+    words = ("--what-if", "down impedance 0-2", "--what-if", "more impedance, parallel 4")
+    done = labwright("lab", "rehearse", "conductivity", "--budget", "4", "--data", tmp_path, "--json", *words)
+    assert done.exit_code == 0
+    as_it_is, down, more = (json.loads(line) for line in done.stdout.splitlines())
+    assert as_it_is["what_if"] == "as it is"
+    assert down["makespan_s"] > 7200
+    assert more["makespan_s"] < as_it_is["makespan_s"]
+    table = labwright("lab", "rehearse", "conductivity", "--budget", "2", "--data", tmp_path, "--what-if", "more arm")
+    assert "more arm" in table.stdout
+
+
+def test_a_what_if_that_is_not_understood_ends_with_3(tmp_path: Path) -> None:
+    words = ("conductivity", "--data", tmp_path, "--what-if", "more hands", "--lab", ROOT)
+    done = process("lab", "rehearse", *words)
+    assert done.returncode == 3
+    assert "hands" in done.stderr
