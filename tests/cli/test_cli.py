@@ -38,11 +38,12 @@ ALL = list(verbs(get_command(app)))
 
 def test_there_are_the_verbs_the_manual_lists() -> None:
     assert {" ".join(verb) for verb in ALL} == {
-        "campaign drain", "campaign export", "campaign extend", "campaign list", "campaign pause", "campaign replay",
+        "campaign drain", "campaign export", "campaign extend", "campaign list", "campaign pause", "campaign plan",
+        "campaign replay",
         "campaign resume",
         "campaign run", "campaign show", "campaign stop", "campaign submit", "campaign suggest", "campaign veto",
         "campaign watch", "check", "demo", "doctor", "fault add", "fault clear", "fault list", "init",
-        "journal migrate", "lab migrate",
+        "journal migrate", "lab migrate", "lab rehearse",
         "inventory recount", "inventory show",
         "planner compare", "planner explain", "planner list", "question answer", "question list", "report", "reset",
         "run export", "run list", "run show", "schema", "serve", "simulate", "station list", "station test", "status",

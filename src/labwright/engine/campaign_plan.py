@@ -52,7 +52,7 @@ class DeckState:
 
 @dataclass(frozen=True)
 class Down:
-    """A station on which nothing begins for a time; what has begun there ends.
+    """A station on which nothing begins for a time; what has started there ends.
 
     Attributes:
         station: its name.
