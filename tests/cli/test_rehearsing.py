@@ -8,6 +8,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from labwright.cli.app import app
+from labwright.engine.events import Stocked
 from labwright.engine.inventory import from_files
 from labwright.engine.lab import LabCore
 from labwright.engine.tables import take_changes
@@ -27,6 +28,17 @@ def labwright(*words: str | Path) -> Result:
 def plan(data: Path, *words: str | Path) -> tuple[int, dict[str, Any]]:
     done = labwright("campaign", "plan", "conductivity", "--data", data, "--json", *words)
     return done.exit_code, json.loads(done.stdout)
+
+
+def left(data: Path, stocked: Stocked) -> None:
+    """A journal in which the real deck has this."""
+    lab = LabCore()
+    lab.instruments = "real"
+    lab.handle("", stocked, 10.0)
+    with Journal(data / "journal.sqlite") as journal:
+        journal.control("Bo")
+        payload = stocked.model_dump_json().encode()
+        journal.record([NewEvent("", stocked.kind, payload, b"[]", 10.0, take_changes(lab), instruments="real")])
 
 
 def test_a_campaign_that_can_be_carried_out_ends_with_0(tmp_path: Path) -> None:
@@ -49,16 +61,8 @@ def test_four_at_once_are_faster_than_one(tmp_path: Path) -> None:
 
 
 def test_what_runs_out_is_told_with_its_time(tmp_path: Path) -> None:
-    model = read_lab(ROOT).model
-    filled = from_files(model)
-    few = filled.model_copy(update={"lots_nl": {**filled.lots_nl, "rinse": 12_500_000}})
-    lab = LabCore()
-    lab.instruments = "real"
-    lab.handle("", few, 10.0)
-    with Journal(tmp_path / "journal.sqlite") as journal:
-        journal.control("Bo")
-        payload = few.model_dump_json().encode()
-        journal.record([NewEvent("", few.kind, payload, b"[]", 10.0, take_changes(lab), instruments="real")])
+    filled = from_files(read_lab(ROOT).model)
+    left(tmp_path, filled.model_copy(update={"lots_nl": {**filled.lots_nl, "rinse": 12_500_000}}))
     code, found = plan(tmp_path, "--budget", "8", "--parallel", "2")
     assert (code, found["whole"], found["experiments"]) == (1, False, 5)
     rinse = next(one for one in found["materials"] if one["material"] == "rinse")
@@ -69,6 +73,21 @@ def test_what_runs_out_is_told_with_its_time(tmp_path: Path) -> None:
     assert "Cannot be carried out whole: campaign conductivity: 5 of 8 experiments: " in words
     with Journal.reading(tmp_path / "journal.sqlite") as journal:
         assert journal.campaigns() == []
+
+
+def test_standards_that_are_used_up_and_vials_that_are_gone_are_told(tmp_path: Path) -> None:
+    filled = from_files(read_lab(ROOT).model)
+    vials = {name: kind for name, kind in filled.containers.items() if not name.startswith("rack_2")}
+    left(
+        tmp_path, filled.model_copy(update={"containers": vials, "used_up": {"standard_weak": "c-1/cell_calibration"}})
+    )
+    done = labwright("campaign", "plan", "conductivity", "--data", tmp_path)
+    assert done.exit_code == 1
+    assert "standard_weak" in done.stdout
+    assert "0 of 25 experiments" in done.stdout
+    assert "25 vial needed, 19 there" in done.stdout
+    simulated = labwright("campaign", "plan", "conductivity", "--data", tmp_path, "--simulated")
+    assert simulated.exit_code == 0, "what is simulated in this process is full"
 
 
 def test_the_drawing_can_be_read_aloud_and_the_chart_fits_a_terminal(tmp_path: Path) -> None:

@@ -161,7 +161,9 @@ def _facts(plan: CampaignPlan, deck: DeckState, *, bars: bool = True) -> dict[st
 
 
 def clock(seconds: float) -> str:
-    """A time from the start, to the minute."""
+    """A time from the start, to the minute; what is short, to the second."""
+    if seconds < 120:
+        return lasting(seconds) if seconds else "0 min"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
@@ -180,7 +182,8 @@ def _print(plan: CampaignPlan, deck: DeckState, bars: Sequence[Bar], campaign: C
         f"Makespan {clock(plan.makespan_s)}, of which {clock(plan.preparing_s)} before the first experiment; "
         f"{_each(plan)} for each"
     )
-    print("\n" + "\n".join(gantt(bars, COLUMNS)) + "\n")  # noqa: T201
+    if bars:
+        print("\n" + "\n".join(gantt(bars, COLUMNS)) + "\n")  # noqa: T201
     rows = [
         (one.station, one.slots, one.steps, figure(one.busy_s / 3600, 3), figure(100 * one.share, 2))
         for one in plan.stations
