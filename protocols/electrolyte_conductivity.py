@@ -18,7 +18,7 @@ from labwright.stations import LabProtocol, Plan, StepContext, observe, physical
 from protocols.calibration import CellCalibration
 from protocols.formulation import STOCKS, Composition, composition_of, solve_volumes
 from protocols.impedance import fit_sweep
-from protocols.steps import BEFORE_CELL, BEFORE_DOSE, BEFORE_STIR
+from protocols.steps import BEFORE_CELL, BEFORE_DOSE, BEFORE_FINISH, BEFORE_STIR
 
 REPLICATE_WEIGHTS = (0.25, 1.0, 1.0)
 REPEATABILITY = 0.019
@@ -58,13 +58,13 @@ class ElectrolyteConductivity(LabProtocol):
             on_failure="ask", before_again=BEFORE_STIR,
         ),
         StepSpec(
-            name="measure", station="impedance", needs=("stir",), expected_s=205, recipe=("temperature",),
+            name="measure", station="impedance", needs=("stir",), expected_s=147, recipe=("temperature",), holds=True,
             on_failure="ask", before_again=BEFORE_CELL,
         ),
-        # For the next sample, while this one is carried away; the calibration leaves the cell rinsed for the first.
+        # The third filling is in the cell by now, and the vial is carried away while it is measured.
         StepSpec(
-            name="rinse", station="impedance", needs=("measure",), expected_s=10, sample=False,
-            recipe=("temperature",), always=True, on_failure="ask",
+            name="finish", station="impedance", needs=("measure",), expected_s=67, sample=False,
+            recipe=("temperature",), on_failure="ask", before_again=BEFORE_FINISH,
         ),
     )  # fmt: skip
 
@@ -123,11 +123,6 @@ class ElectrolyteConductivity(LabProtocol):
             "dmc_share_sd": made.dmc_share_sd,
         }
 
-    def rinse(self, context: StepContext) -> Plan:
-        """Flush the cell with solvent."""
-        yield from physical(context, context.source("rinse").device.volume, self.constant("rinse_ul"))
-        return {}
-
     def stir(self, context: StepContext) -> Plan:
         """Mix, and bring to temperature."""
         plate = context.device("plate")
@@ -138,15 +133,18 @@ class ElectrolyteConductivity(LabProtocol):
         return {}  # it stirs on: other vials may be on the plate
 
     def measure(self, context: StepContext) -> Plan:
-        """Fill the cell three times, sweep each filling, and evaluate."""
-        calibration = CellCalibration(**context.order.calibrations["cell_calibration"]["calibration"])
-        plate = context.device("plate")
+        """Rinse the cell, fill it three times, and sweep all fillings but the last."""
+        yield from physical(context, context.source("rinse").device.volume, self.constant("rinse_ul"))
         replicates: list[dict[str, Any]] = []
-        for _ in REPLICATE_WEIGHTS:
+        for number in range(1, len(REPLICATE_WEIGHTS) + 1):
             yield from physical(context, context.device("sample").volume, self.constant("draw_ul"))
-            yield from wait_s(self.constant("settle_s"))
-            replicates.append((yield from sweep(context, context.device("meter"), plate, calibration)))
-            self._check_temperature(context, replicates[-1]["celsius"])
+            if number < len(REPLICATE_WEIGHTS):
+                replicates.append((yield from self._filling(context)))
+        return {"first_fillings": replicates}
+
+    def finish(self, context: StepContext) -> Plan:
+        """Sweep the last filling, and evaluate."""
+        replicates = [*context.result("measure", "first_fillings"), (yield from self._filling(context))]
         kappas = [one["conductivity"] for one in replicates]
         mean, sem = combine(kappas)
         celsius = sum(one["celsius"] for one in replicates) / len(replicates)
@@ -157,6 +155,14 @@ class ElectrolyteConductivity(LabProtocol):
             "cell_temperature": celsius,
             "replicates": replicates,
         }
+
+    def _filling(self, context: StepContext) -> Plan:
+        """What is in the cell, once it has settled."""
+        calibration = CellCalibration(**context.order.calibrations["cell_calibration"]["calibration"])
+        yield from wait_s(self.constant("settle_s"))
+        found = yield from sweep(context, context.device("meter"), context.device("plate"), calibration)
+        self._check_temperature(context, found["celsius"])
+        return found
 
     def _steady_g(self, context: StepContext, balance: Any) -> Plan:
         """Weigh twice with nothing poured between: a drift would go into every mass that follows."""

@@ -17,6 +17,7 @@ BEFORE_DOSE = (
     "missing is dispensed"
 )
 BEFORE_STIR = "leave the vial on the hotplate; the whole step is done again"
+BEFORE_FINISH = "leave what is in the cell as it is: its last filling is measured once more"
 BEFORE_CELL = "leave the sample at the cell; what was drawn before the fault counts, and the rest is measured again"
 
 

@@ -477,7 +477,7 @@ def test_runs_can_be_listed_shown_and_exported(
     data, _ = demo
     rows = [json.loads(line) for line in labwright("run", "list", "--data", data, "--json").stdout.splitlines()]
     assert len(rows) == 8 + 3 * 8
-    (first, *_) = [row for row in rows if row["step"] == "measure"]
+    (first, *_) = [row for row in rows if row["step"] == "finish"]
     shown = labwright("run", "show", first["run"], "--data", data)
     assert "result_conductivity" in shown.stdout
     assert "mS/cm" in shown.stdout

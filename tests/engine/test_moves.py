@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labwright.engine import LabCore
-from labwright.engine.events import EVENTS, Started
+from labwright.engine.events import EVENTS, PauseAsked, ResumeAsked, SampleStopAsked, Started
 from labwright.engine.layout import Carrier, Layout, Site, layout_of
 from labwright.engine.rules import Rule
 from labwright.engine.snapshots import dumped, loaded
@@ -245,3 +245,35 @@ def test_limited_waits_are_kept_though_steps_take_a_quarter_more_or_less(seed: i
     assert len(waited) == 8
     assert max(waited) <= 900
     assert deck.phases() == ["completed"]
+
+
+def test_a_station_that_a_step_holds_is_no_other_samples_until_its_next_step_there() -> None:
+    measure = step("measure", "cell", 100, holds=True)
+    protocol = way(measure, step("finish", "cell", 50, sample=False))
+    plan = layout(("cell", 1, "own"))
+    deck = Deck(plan, started("c", protocol, budget=1), started("d", protocol, budget=1))
+    while "c/0001/measure" not in deck.running:
+        deck.next()
+    deck.take({"c": PauseAsked(by="Kim")})
+    for _ in range(5):
+        deck.next()
+    assert "c/0001/measure" not in deck.running
+    assert not [line for line in deck.told if "d/0001/measure" in line], "the filling of the cell is c's"
+    deck.take({"c": ResumeAsked(by="Kim")})
+    deck.run()
+    order = [line.split()[1] for line in deck.told if line.endswith("cell")]
+    assert order == ["c/0001/measure", "c/0001/finish", "d/0001/measure", "d/0001/finish"]
+    assert deck.phases() == ["completed", "completed"]
+    assert not deck.lab.reservations.taken
+
+
+def test_a_held_station_is_free_when_its_sample_is_given_up() -> None:
+    protocol = way(step("measure", "cell", 100, holds=True), step("finish", "cell", 50, sample=False))
+    deck = Deck(layout(("cell", 1, "own")), started("c", protocol, budget=2, parallel=2))
+    while "c/0001/finish" not in deck.running:
+        deck.next()
+    deck.take({"c": SampleStopAsked(label="0001", why="enough")})
+    deck.end("c/0001/finish", "stopped")
+    deck.run()
+    assert "c/0002/finish" in str(deck.told)
+    assert not deck.lab.reservations.taken

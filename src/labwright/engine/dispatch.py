@@ -259,7 +259,7 @@ class Dispatcher:
         unit += f"/{begins.slot}" if isinstance(begins, Start) and begins.slot else ""
         resources = [] if moves else experiment.needs(run.spec)
         resources += [one for one in begins.keeps if one not in resources]
-        if unit in self._reservations.taken:
+        if unit in self._reservations.taken and (moves or not self._reservations.holds(experiment, unit)):
             holder = self._reservations.taken[unit]
             return Waiting.for_resource(*step, unit, holder.owner, holder.label, holder.step_id)
         for resource in self._reservations.not_free(experiment, resources):

@@ -75,6 +75,9 @@ class Moving:
         here = self.layout.bench_at(experiment.stands_at) if experiment.wants_sample(run.spec) else None
         if here is not None and here in benches:
             return here
+        mine = (bench for bench in benches if self._reservations.holds(experiment, f"station:{bench.name}"))
+        if (held := next(mine, None)) is not None:
+            return held
         free = (bench for bench in benches if f"station:{bench.name}" not in self._reservations.taken)
         return next(free, benches[0])
 

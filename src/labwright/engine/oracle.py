@@ -223,7 +223,10 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
     cut_off = {run.unit for one in live for run in one.steps.values() if run.cut_off and one.given_up}
     for resource, holder in taken.items():
         left = not lab.work.has(holder.owner, holder.label) or resource in cut_off
-        if resource.startswith("station:") and resource not in stations and not left:
+        holds = (experiment := lab.work.of(holder.owner).get(holder.label)) is not None and lab.reservations.holds(
+            experiment, resource
+        )
+        if resource.startswith("station:") and resource not in stations and not (left or holds):
             yield f"{resource} is reserved without a holder"
     for experiment in live:
         lacks = [

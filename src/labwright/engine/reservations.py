@@ -80,7 +80,7 @@ class Reservations:
 
     def obstacles(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
         """Resources that the step needs and another has."""
-        if run.unit in self.taken and not run.follows:
+        if run.unit in self.taken and not run.follows and not self.holds(experiment, run.unit):
             yield run.unit
         yield from self.not_free(experiment, experiment.needs(run.spec))
 
@@ -146,9 +146,26 @@ class Reservations:
         self.dirty.resources.add(key)
         return key
 
+    def holds(self, experiment: Experiment, unit: str) -> bool:
+        """Whether an experiment has a station between two of its steps there."""
+        holder = self.taken.get(unit)
+        return holder is not None and holder.of(experiment) and not holder.step_id
+
+    def leave_stations(self, experiment: Experiment) -> None:
+        """Stations that it has held, and where none of its steps is left, are free."""
+        wanted = {run.unit for run in experiment.steps.values() if run.state not in ("done", "failed", "skipped")}
+        cut_off = {run.unit for run in experiment.steps.values() if run.cut_off}
+        for resource in [one for one in self.taken if one.startswith("station:") and self.holds(experiment, one)]:
+            if resource not in wanted | cut_off:
+                self._release(resource)
+
     def done(self, experiment: Experiment, run: StepRun) -> None:
-        """A step is done: its station is free, and so is the position its sample is about to leave."""
-        self.release_station(run)
+        """A step is done: its station is free unless it holds it, and so is the position that its sample has left."""
+        if run.spec.holds and run.unit in self.taken:
+            self.taken[run.unit].step_id = ""
+            self.dirty.resources.add(run.unit)
+        else:
+            self.release_station(run)
         left = experiment.stands_at
         if experiment.engine > 1 and any(
             f"position:{left}" in experiment.needs(one.spec) for one in experiment.running

@@ -391,6 +391,7 @@ class Work:
                 owner = owners[experiment.owner]
                 self._skip(experiment, owner)
                 self.reservations.leave_devices(experiment, self.claims(experiment))
+                self.reservations.leave_stations(experiment)
                 if experiment.booked:
                     self._leave_booked(experiment)
                 if not experiment.over:

@@ -154,6 +154,8 @@ class StepSpec(Frozen):
         moves_to: the sample's location afterwards, if this step itself moves it; the position must be free, and is
             reserved with the station.
         leaves: this step itself takes the sample out of the lab, and its position is free.
+        holds: whether its station stays the sample's afterwards, until its next step there has ended: what the station
+            holds of it then (the filling of a cell) must not be touched, though its container may be carried away.
         keeps: what nothing else may have from this step on: positions, or a position of a station, until the sample
             stands there or has left the lab, and devices that several stations have, until the sample's last step at
             one of them.
@@ -176,6 +178,7 @@ class StepSpec(Frozen):
     moves_to: str = ""
     leaves: bool = False
     keeps: tuple[Name, ...] = ()
+    holds: bool = False
     when: When | None = None
     repeat: Repeat | None = None
     retries: Annotated[int, Field(ge=0, le=100)] = 0
