@@ -78,6 +78,8 @@ class Batches:
                 continue
             begins_s = self._begins_s(bench, load, rule)
             now_s = self.work.material.now_s
+            if begins_s == float("inf"):
+                continue
             if begins_s > now_s:
                 self.wake_s = begins_s if self.wake_s is None else min(self.wake_s, begins_s)
                 continue
@@ -109,10 +111,10 @@ class Batches:
                     elif self._bound(experiment, bench):
                         bound.append(experiment)
         load.members.sort(key=lambda one: one[0].turn)
-        if load.members:
+        if load.members and self.work.something_runs:  # else those that are bound wait for it to begin
             first, run = load.members[0]
             recipe = first.recipe(f"{SITE}{run.spec.station}")
-            alike = [one for one in bound if one.recipe(f"{SITE}{run.spec.station}") == recipe]
+            alike = [one for one in bound if recipe and one.recipe(f"{SITE}{run.spec.station}") == recipe]
             load.coming += alike[: max(0, load.vacant)]
         return load
 

@@ -280,6 +280,8 @@ class Dispatcher:
             yield from self._reservations.obstacles(experiment, run)
         else:
             yield from self.moving.obstacles(experiment, run)
+        if experiment.brought and not run.carrier:
+            yield from self.moving.kept_by_others(experiment, run)
 
     def _beyond(self, experiment: Experiment, run: StepRun) -> list[Experiment]:
         """Samples with which it would wait in a ring if the step began."""

@@ -193,6 +193,16 @@ class Material:
             if held.used_up and held.campaign == campaign:
                 self._hold(position, Held(held.kind, since_s=self.now_s))
 
+    def removed(self, experiment: str) -> None:
+        """A person has taken out what an experiment that is over had left.
+
+        Args:
+            experiment: its id.
+        """
+        position = self._where.pop(experiment, "")
+        if position and f"{self.holds[position].campaign}/{self.holds[position].label}" == experiment:
+            self._hold(position, replace(self.holds[position], kind="", since_s=self.now_s))
+
     def next_place(self, kind: str, places: Collection[str] = ()) -> str:
         """The next position with an empty container; empty if there is none.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from labwright.engine.events import Carried, Start
 from labwright.engine.experiment import SITE, Experiment, StepRun
-from labwright.engine.layout import Bench, Carrier, Layout
+from labwright.engine.layout import Bench, Carrier, Layout, Leg
 from labwright.engine.outlook import SHORTER, Outlook
 from labwright.engine.reservations import Reservations
 from labwright.engine.safety import Safety
@@ -18,6 +19,9 @@ from labwright.model.waiting import Waiting
 
 VIA = "via:"
 """What begins the key of a position in `Experiment.booked` that only lies on the way."""
+
+NOT_FREE_S = 1e6
+"""Lab seconds until a transport is free that only a person can free."""
 
 OUT = StepSpec(name="out", station="out", expected_s=1)
 """What is left when all steps are done: the container is brought to where it ends."""
@@ -121,19 +125,16 @@ class Moving:
             short = self._in_time(experiment, run, booked)
             if short is not None:
                 return short
-        ways = (
-            self.layout.way(
-                experiment.stands_at, end, experiment.protocol.labware, self._hand_over(experiment), self._busy_s
-            )
-            for end in ends
-        )
-        legs = min((way for way in ways if way), key=len, default=())
+        legs = self._way(experiment, ends)
         step = (run.step_id, experiment.owner, experiment.label)
         if not legs:
+            for resource in self._hand_overs_taken(experiment, ends):
+                holder = self._reservations.first(resource)
+                return Waiting.for_resource(*step, resource, holder.owner, holder.label, holder.step_id)
             return Waiting(*step, "way", ends[0] if ends else "out of the lab", experiment.owner, experiment.label)
-        leaves = legs[0].end in self.layout.sites and self.layout.sites[legs[0].end].leaves
+        leaves = self._leaves(legs[0].end)
         booked |= {f"{VIA}{leg.end}": leg.end for leg in legs[:-1]}
-        positions = [*booked.values(), *([] if leaves or run.spec is not OUT else [legs[-1].end])]
+        positions = [*booked.values(), *([] if self._leaves(legs[-1].end) else [legs[-1].end])]
         keeps = [f"position:{one}" for one in dict.fromkeys(positions)]
         if run.spec is not OUT:
             keeps += [one for one in experiment.needs(run.spec) if one not in keeps]
@@ -159,22 +160,53 @@ class Moving:
 
     def obstacles(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
         """Positions, devices and transports of others that keep a move from beginning."""
-        carriers = [
-            f"station:{carrier.station}"
-            for carrier in self.layout.carriers.values()
-            if experiment.stands_at in carrier.reaches and experiment.protocol.labware in carrier.labware
-        ]
-        if all(unit in self._reservations.taken for unit in carriers):
-            yield from carriers
+        ends = self._ends(experiment) if run.spec is OUT else self._sites(experiment, run)
+        legs = self._way(experiment, ends)
+        if legs and (unit := f"station:{legs[0].carrier.station}") in self._reservations.taken:
+            yield unit
+        if not legs:
+            yield from self._hand_overs_taken(experiment, ends)
         if run.spec is OUT:
             return
-        site = experiment.booked.get(run.spec.name)
-        sites = (site,) if site else self._sites(experiment, run)
-        positions = [f"position:{one}" for one in sites]
-        taken = list(self._reservations.not_free(experiment, positions))
-        if len(taken) == len(positions):
-            yield from taken
+        yield from self._all_taken(experiment, run)
         yield from self._reservations.not_free(experiment, experiment.needs(run.spec))
+
+    def kept_by_others(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
+        """Positions of others that keep a step from beginning that others must follow, or that keeps one for them."""
+        for station in experiment.kept_stations(run.spec):
+            later = self._later_at(experiment, station)
+            if later is not None and later.spec.name not in experiment.booked:
+                yield from self._all_taken(experiment, later)
+        left = experiment.left()
+        for before, later in itertools.pairwise(left[left.index(run) :] if run in left else []):
+            if before.spec.max_wait_s is None:
+                return
+            yield from self._all_taken(experiment, later)
+
+    def _all_taken(self, experiment: Experiment, run: StepRun) -> list[str]:
+        """The positions where a step can be done, if others have all of them."""
+        site = experiment.booked.get(run.spec.name)
+        positions = [f"position:{one}" for one in ((site,) if site else self._sites(experiment, run))]
+        taken = list(self._reservations.not_free(experiment, positions))
+        return taken if len(taken) == len(positions) else []
+
+    def _way(self, experiment: Experiment, ends: Iterable[str], *, empty: bool = False) -> tuple[Leg, ...]:
+        """The way with the fewest moves to any of these positions; over hand-overs that are taken, too, if `empty`."""
+        free = (lambda position: True) if empty else self._hand_over(experiment)
+        ways = (
+            self.layout.way(experiment.stands_at, end, experiment.protocol.labware, free, self._busy_s) for end in ends
+        )
+        return min((way for way in ways if way), key=len, default=())
+
+    def _hand_overs_taken(self, experiment: Experiment, ends: Collection[str]) -> list[str]:
+        """Hand-over positions of others without which there is no way to any of these positions."""
+        if self._way(experiment, ends):
+            return []
+        legs = self._way(experiment, ends, empty=True)
+        return list(self._reservations.not_free(experiment, [f"position:{leg.end}" for leg in legs[:-1]]))
+
+    def _leaves(self, position: str) -> bool:
+        return position in self.layout.sites and self.layout.sites[position].leaves
 
     def in_the_way(self, waiting: Waiting) -> list[str]:
         """Ids of samples of which any may make room at the station that a step waits for."""
@@ -243,8 +275,8 @@ class Moving:
 
     @property
     def _limits(self) -> bool:
-        """Whether any sample under way has a wait that is limited."""
-        return self.work.limits > 0
+        """Whether any sample under way has a wait that is limited, and something may still happen by itself."""
+        return self.work.limits > 0 and self.work.something_runs
 
     def _takes(self, experiment: Experiment, bench: Bench, station: str) -> bool:
         """Whether a station can be loaded with a sample now."""
@@ -260,17 +292,28 @@ class Moving:
         """
         if run.spec.max_wait_s is None or run.spec.name in experiment.booked or experiment.bound_to(run):
             return None
-        late = self.outlook.too_late(experiment, run)
+        if run not in experiment.left():
+            return None  # it does not need the sample, whose own steps are looked ahead at
+        if not self.work.something_runs:
+            return None  # waiting makes it no better; and two that look out for each other would wait for ever
+        outlook = self.outlook
+        if experiment.moved or experiment.booked:  # it is not in its own way
+            outlook = Outlook(self.work, self.layout, self.work.material.now_s, but=experiment.id)
+        late = outlook.too_late(experiment, run)
         if late:
             return self._full(experiment, run, late)
-        here = run
+        here, at = run, booked.get(run.spec.name) or experiment.stands_at
         while here.spec.max_wait_s is not None and (later := self._after(experiment, here)) is not None:
-            if any(bench.together for bench in self.layout.serving(later.spec.station)):
+            if at in self._sites(experiment, later):
+                pass  # it stays where it is
+            elif any(bench.together for bench in self.layout.serving(later.spec.station)):
                 early_s, late_s = self.outlook.arrives(experiment, run, later)
                 site = self._free_site(experiment, later, booked, (late_s, early_s + here.spec.max_wait_s))
                 if site is None:
                     return self._full(experiment, run, later.spec.station)
-                booked[later.spec.name] = site
+                booked[later.spec.name] = at = site
+            else:
+                at = ""
             here = later
         return None
 
@@ -346,8 +389,10 @@ class Moving:
     def _busy_s(self, carrier: Carrier) -> float:
         """Lab seconds until a transport is free, as far as is known."""
         holder = self._reservations.taken.get(f"station:{carrier.station}")
-        if holder is None or not self.work.runs(holder.step_id):
+        if holder is None:
             return 0.0
+        if not self.work.runs(holder.step_id):
+            return NOT_FREE_S
         _, run = self.work.find(holder.step_id)
         return max(0.0, (run.ordered_s or self.work.material.now_s) + run.expected_s - self.work.material.now_s)
 

@@ -135,6 +135,8 @@ def _ends_with(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[st
     """Samples that must go on for a wait to end: any of these sets is enough."""
     if waiting.kind == "batch":
         return [set()] if lab.dispatcher.wake_s is not None else [lab.dispatcher.batches.before(waiting.name)]
+    if waiting.kind == "site" and lab.work.limits and lab.work.something_runs:
+        return [set()]  # looked at again when that has ended
     if waiting.kind == "site":
         return [{one} for one in lab.dispatcher.moving.in_the_way(waiting)] or [{""}]
     blockers = {f"{waiting.holder}/{waiting.holder_label}"}

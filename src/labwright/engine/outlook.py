@@ -63,11 +63,13 @@ class Outlook:
         work: the samples under way.
         layout: of the lab.
         now_s: lab time.
+        but: id of a sample that is left out.
     """
 
     work: Work
     layout: Layout
     now_s: float
+    but: str = ""
     _units: dict[str, list[_Unit]] = field(default_factory=dict)
     _move_s: float = 0.0
 
@@ -78,6 +80,7 @@ class Outlook:
             for live in self.work.live.values()
             for experiment in live.values()
             if experiment.brought and not experiment.given_up and (experiment.moved or experiment.booked)
+            if experiment.id != self.but
         ]
         for experiment in sorted(under_way, key=lambda one: (len(one.left()), one.turn)):
             self._lay_out(experiment, experiment.left())

@@ -288,6 +288,7 @@ class Work:
         elif question.frees:
             if (holder := self.reservations.taken.get(question.frees)) and not self.has(holder.owner, holder.label):
                 self.reservations.free(question.frees)
+                self.material.removed(f"{holder.owner}/{holder.label}")
         else:
             self._taken_out(experiment, event, owner)
         self._let_go(experiment)
