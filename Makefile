@@ -42,7 +42,7 @@ test-backends: $(STAMP)  ## install the extras of the planners on other librarie
 
 soak: $(STAMP)  ## long proofs: kill matrix, contract tests at every boundary, a week of weather
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 3600
-	LABWRIGHT_EXAMPLES=3000 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 3600 tests/engine/test_machine.py tests/engine/test_lab_machine.py
+	LABWRIGHT_EXAMPLES=3000 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 3600 tests/engine/test_machine.py tests/engine/test_lab_machine.py tests/engine/test_moves_machine.py
 
 bench: $(STAMP)  ## ratios against peers and limits; figures in benchmarks/README.md
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,100 @@
+"""Instances made to let samples wait for each other for ever: each of them ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from labwright.engine.layout import Carrier, Layout, Site
+from tests.engine.moving import VIAL, Deck, layout, started, step, way
+
+RING = ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_samples_in_a_ring_that_each_want_the_next_ones_only_position(parallel: int) -> None:
+    plan = layout(*((name, 1, "own") for name in RING))
+    ways = [way(*(step(f"s{n}", RING[(first + n) % 4]) for n in range(5))) for first in range(4)]
+    deck = Deck(plan, *(started(f"c{n}", one, budget=2, parallel=parallel) for n, one in enumerate(ways)))
+    deck.run()
+    assert deck.phases() == ["completed"] * 4
+
+
+@pytest.mark.parametrize(
+    "max_wait_s",
+    [
+        pytest.param(
+            None, marks=pytest.mark.xfail(strict=True, reason="who waits for a batch waits for those inside to leave")
+        ),
+        600,
+    ],
+)
+def test_a_batch_whose_next_station_is_full(max_wait_s: float | None) -> None:
+    plan = layout(("oven", 3, "batch"), ("meter", 1, "own"))
+    there = way(step("oven", takes_s=500, recipe=("x",), max_wait_s=max_wait_s), step("meter", takes_s=200))
+    back = way(step("meter", takes_s=200), step("oven", takes_s=500, recipe=("x",)))
+    deck = Deck(plan, started("c", there, budget=6, parallel=4), started("d", back, budget=2, parallel=2))
+    deck.run()
+    assert deck.phases() == ["completed", "completed"]
+
+
+def test_a_way_that_returns_to_the_batch_station() -> None:
+    plan = layout(("oven", 2, "batch"), ("meter", 1, "own"))
+    protocol = way(step("a", "oven", recipe=("x",), max_wait_s=900), step("meter"), step("b", "oven", recipe=("x",)))
+    deck = Deck(plan, started("c", protocol, budget=4, parallel=4), started("d", protocol, budget=4, parallel=4))
+    deck.run()
+    assert deck.phases() == ["completed", "completed"]
+
+
+def two_arms(*far: str) -> Layout:
+    sites = {**{name: Site(name, "", VIAL) for name in ("rack_1", "rack_2", "rack_3", "rack_4", "shelf")}}
+    sites |= {f"{name}_here": Site(f"{name}_here", name, VIAL) for name in ("near", "far")}
+    sites["waste"] = Site("waste", "", VIAL, leaves=True)
+    near = frozenset({"rack_1", "rack_2", "rack_3", "rack_4", "shelf", "near_here", "waste"})
+    carriers = {
+        "arm": Carrier("arm", "arm", VIAL, 10, near),
+        "cart": Carrier("cart", "cart", VIAL, 30, frozenset({"shelf", "far_here"})),
+    }
+    return Layout(sites, layout(("near", 1, "own"), ("far", 1, "own")).benches, carriers)
+
+
+def test_two_arms_and_one_hand_over_in_both_directions_at_once() -> None:
+    out = way(step("near"), step("far"), step("near2", "near"))
+    back = way(step("far"), step("near"), step("far2", "far"))
+    deck = Deck(two_arms(), started("c", out, budget=2, parallel=2), started("d", back, budget=2, parallel=2))
+    deck.run()
+    assert deck.phases() == ["completed", "completed"]
+
+
+def test_a_hand_over_that_is_taken_is_named() -> None:
+    deck = Deck(two_arms(), started("c", way(step("far"), step("near")), budget=2, parallel=2))
+    seen: set[str] = set()
+    while deck.next():
+        seen |= {one for one in deck.waits() if "shelf" in one or "way" in one}
+    assert deck.phases() == ["completed"]
+    assert all("position shelf" in one for one in seen), seen
+
+
+def test_all_racks_full_with_containers_that_return() -> None:
+    plan = layout(("mixer", 1, "own"), ("oven", 2, "one"), racks=("rack_1", "rack_2", "rack_3"))
+    protocol = way(step("mixer"), step("oven", recipe=("x",)), step("again", "mixer"), afterwards="returns")
+    deck = Deck(plan, started("c", protocol, budget=3, parallel=3), xs=(0.2, 0.8))
+    deck.run()
+    assert deck.phases() == ["completed"]
+    assert sorted(name for name, held in deck.lab.material.holds.items() if held.kind) == ["rack_1", "rack_2", "rack_3"]
+
+
+def test_a_limited_wait_that_cannot_be_kept_keeps_no_sample_for_ever() -> None:
+    """It was longer than all that is foreseen: the wait is missed rather than the sample kept in its rack."""
+    plan = layout(("mixer", 1, "own"), ("oven", 1, "batch"))
+    protocol = way(step("mixer", takes_s=600, max_wait_s=1), step("oven", takes_s=1000), step("b", "oven"))
+    deck = Deck(plan, started("c", protocol, budget=3, parallel=3))
+    deck.run()
+    assert deck.phases() == ["completed"]
+
+
+def test_two_samples_that_look_out_for_each_other_go_on() -> None:
+    plan = layout(("a", 1, "own"), ("c", 2, "own"))
+    protocol = way(step("c", takes_s=300), step("s3", "a", 300, max_wait_s=200), step("s4", "a", 60))
+    deck = Deck(plan, started("c", protocol, budget=4, parallel=2))
+    deck.run()
+    assert deck.phases() == ["completed"]
