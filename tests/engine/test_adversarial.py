@@ -19,15 +19,7 @@ def test_samples_in_a_ring_that_each_want_the_next_ones_only_position(parallel: 
     assert deck.phases() == ["completed"] * 4
 
 
-@pytest.mark.parametrize(
-    "max_wait_s",
-    [
-        pytest.param(
-            None, marks=pytest.mark.xfail(strict=True, reason="who waits for a batch waits for those inside to leave")
-        ),
-        600,
-    ],
-)
+@pytest.mark.parametrize("max_wait_s", [None, 600])
 def test_a_batch_whose_next_station_is_full(max_wait_s: float | None) -> None:
     plan = layout(("oven", 3, "batch"), ("meter", 1, "own"))
     there = way(step("oven", takes_s=500, recipe=("x",), max_wait_s=max_wait_s), step("meter", takes_s=200))

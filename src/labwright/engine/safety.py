@@ -89,6 +89,29 @@ class Safety:
                 found += others
             else:
                 yield from found
+            yield from self._must_leave_first(experiment, claim)
+
+    def _must_leave_first(self, experiment: Experiment, claim: str) -> list[Experiment]:
+        """Samples in a station with which a batch cannot begin: they are done there, or are not of it."""
+        if not claim.startswith(SITE):
+            return []
+        mine = experiment.left()
+        if not mine or mine[0].active or mine[0].spec.station != claim.removeprefix(SITE):
+            return []  # by then they may have left
+        bench = self.layout.bench_at(experiment.booked.get(mine[0].spec.name, experiment.stands_at))
+        if bench is None or not bench.together or mine[0].spec.station not in (bench.kind, bench.name):
+            return []
+        names = (bench.kind, bench.name)
+        found = []
+        for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
+            holder = self._reservations.taken.get(f"position:{site}")
+            other = self.of(holder) if holder is not None else None
+            if other is None or other is experiment or other.stands_at != site:
+                continue
+            left = other.left()
+            if not left or left[0].active or left[0].spec.station not in names:
+                found.append(other)
+        return found
 
     def _against(self, experiment: Experiment, resource: str) -> Iterator[Experiment]:
         """Samples under way that keep a resource from an experiment."""
@@ -153,7 +176,8 @@ class Safety:
             grown = False
             for key, one in list(left.items()):
                 needed = [units for claim in self.work.claims(one) if (units := self.units(claim, one))]
-                if all(any(free(one, unit) for unit in units) for units in needed):
+                first = {other.id for claim in self.work.claims(one) for other in self._must_leave_first(one, claim)}
+                if first.isdisjoint(left) and all(any(free(one, unit) for unit in units) for units in needed):
                     del left[key]
                     grown = True
         return left
