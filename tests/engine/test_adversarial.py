@@ -90,3 +90,12 @@ def test_two_samples_that_look_out_for_each_other_go_on() -> None:
     deck = Deck(plan, started("c", protocol, budget=4, parallel=2))
     deck.run()
     assert deck.phases() == ["completed"]
+
+
+def test_a_sample_of_which_steps_go_on_side_by_side_is_moved_by_one_transport_at_a_time() -> None:
+    plan = layout(("mixer", 1, "own"), ("meter", 1, "own"), ("scale", 1, "own"), arms=2)
+    protocol = way(step("mixer"), step("meter", needs=("mixer",)), step("scale", needs=("mixer",)))
+    deck = Deck(plan, started("c", protocol, budget=1))
+    while deck.next():
+        assert sum(order.move is not None for order in deck.running.values()) <= 1, deck.told
+    assert deck.phases() == ["completed"]

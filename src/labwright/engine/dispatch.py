@@ -90,8 +90,11 @@ class Dispatcher:
         kept: dict[str, Experiment] = {}
         waits: set[tuple[str, ...]] = set()
         for experiment in self._looked_at():
-            blocked = False
+            blocked = began = False
             for run in self.next_steps(experiment):
+                if began and run not in self.next_steps(experiment):
+                    blocked = True  # the one before has its sample now
+                    continue
                 alike = self._alike(experiment, run)
                 if experiment.state == "accepted" and alike in waits:
                     blocked = True  # an older one that has nothing yet, too, waits for the same
@@ -103,6 +106,7 @@ class Dispatcher:
                     blocked = True
                     self._keep(experiment, run, decided, kept)
                 else:
+                    began = True
                     yield self._carry_out(experiment, decided)
                     self.moving.begins(experiment, run)
             if not blocked:
