@@ -193,9 +193,9 @@ def test_four_samples_at_once_in_the_reference_lab() -> None:
     assert shared == {"impedance": ("hotplate",), "stirring": ("hotplate",)}
     took = {}
     for parallel in (1, 2, 4):
-        deck = Deck(layout_of(folder.model), started("c", protocol, shared=shared, budget=40, parallel=parallel))
+        deck = Deck(layout_of(folder.model), started("c", protocol, shared=shared, budget=28, parallel=parallel))
         took[parallel] = deck.run()
-        assert deck.phases() == ["completed"]
+        assert deck.lab.campaigns["c"].tried == 28, deck.lab.campaigns["c"].reason
     assert took[4] <= 0.45 * took[1]
     assert took[2] <= 0.6 * took[1]
 

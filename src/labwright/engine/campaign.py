@@ -335,8 +335,8 @@ def _check_moves(protocol: LabProtocol) -> None:
     """
     if not (protocol.spec.brought or any(step.moves_to for step in protocol.steps)):
         raise ConfigError(
-            f"parallel: protocol {protocol.name} does not state where its samples are, so two could meet; give its "
-            "steps moves_to and leaves, or set parallel to 1"
+            f"parallel: protocol {protocol.name} does not state where its samples are, so two could meet; name "
+            "its labware, so that the lab's transports bring them, or set parallel to 1"
         )
 
 

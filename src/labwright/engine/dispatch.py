@@ -16,7 +16,7 @@ from labwright.engine.events import Carried, Removal, Start
 from labwright.engine.experiment import SITE, Experiment, StepRun
 from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.moving import Moving
-from labwright.engine.reservations import Reservation, Reservations
+from labwright.engine.reservations import Reservations
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.safety import Safety
 from labwright.engine.work import IllegalEventError, Work
@@ -34,7 +34,7 @@ Begins = tuple[Experiment, StepRun, Start | Carried]
 
 @dataclass
 class Dispatcher:
-    """Lets steps begin: those of campaigns with a higher priority first, then by its rule.
+    """Lets steps begin: those of samples that cannot wait any longer first, then by priority, then by its rule.
 
     Attributes:
         work: the samples under way.
@@ -334,9 +334,6 @@ class Dispatcher:
             return bool(experiment.moved or experiment.booked)
         needs = (resource for spec in experiment.protocol.steps for resource in experiment.needs(spec))
         return any(self._reservations.held(experiment, resource) for resource in needs)
-
-    def _of(self, holder: Reservation) -> Experiment | None:
-        return self.safety.of(holder)
 
 
 def _in_rings(stuck: dict[str, tuple[Experiment, list[set[str]]]]) -> list[Experiment]:

@@ -156,10 +156,6 @@ class Layout:
         """Positions where a container leaves the lab."""
         return tuple(site.name for site in self.sites.values() if site.leaves and labware in site.takes)
 
-    def racks(self, labware: str) -> tuple[str, ...]:
-        """Positions of no station, where a container can be set aside."""
-        return tuple(one for one in self.sites_at("", labware) if not self.sites[one].leaves)
-
     def way(
         self,
         start: str,

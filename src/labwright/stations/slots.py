@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from labwright.model.latch import LatchScope
+from labwright.model.latch import LatchScope, latch_station
 from labwright.model.protocol import StepOrder, StepOutcome
 from labwright.stations.link import Finished, NumberedOutcome, OutcomeLog, StationLink
 from labwright.stations.protocol import LabProtocol
@@ -48,11 +48,13 @@ class SlottedStation:
         self._slots[order.slot].start(order, epoch)
 
     def stop(self, step_id: str | None, why: str, *, now: bool, epoch: int) -> None:
-        """End a step, or all of them.
+        """End a step, or all of them: then no slot begins anything while the devices of another are halted.
 
         Raises:
             RefusedError: the station knows a newer controller than `epoch`.
         """
+        if step_id is None and now:
+            self.latch(latch_station(self.name), why)
         for slot in self._slots.values():
             slot.stop(step_id, why, now=now, epoch=epoch)
 
@@ -80,7 +82,8 @@ class SlottedStation:
         return self._reported.after(after)
 
     def close(self) -> None:
-        """Stop, and bring every device to its safe state."""
+        """Stop, and bring every device to its safe state; no slot begins anything meanwhile."""
+        self.latch(latch_station(self.name), "the station closes")
         for slot in self._slots.values():
             slot.close()
 
