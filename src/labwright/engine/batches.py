@@ -145,13 +145,14 @@ class Batches:
         due_s = min((experiment.due_s(run) for experiment, run in load.members), default=float("inf")) - MARGIN_S
         if load.coming:
             return due_s
-        if load.vacant <= 0 or not rule.batch_wait_s:
+        wait_s = max(rule.batch_wait_s, bench.batch_wait_s)
+        if load.vacant <= 0 or not wait_s:
             return 0.0
         since_s = min(_since_s(experiment) for experiment, _ in load.members)
-        left_s = since_s + rule.batch_wait_s - self.work.material.now_s
+        left_s = since_s + wait_s - self.work.material.now_s
         if left_s <= 0 or not self._could_join(bench, load, left_s):
             return 0.0
-        return min(due_s, since_s + rule.batch_wait_s)
+        return min(due_s, since_s + wait_s)
 
     def _could_join(self, bench: Bench, load: _Load, within_s: float) -> bool:
         """Whether another sample can come before long."""

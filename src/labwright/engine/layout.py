@@ -39,6 +39,7 @@ class Bench:
         slots: samples that it may work on at once.
         one_recipe: whether all that it works on at once have the same recipe.
         together: whether they begin and end together, as one batch.
+        batch_wait_s: how long a batch that could begin waits for another sample at least, lab seconds.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Bench:
     slots: int = 1
     one_recipe: bool = False
     together: bool = False
+    batch_wait_s: float = 0.0
 
     @property
     def slotted(self) -> bool:
@@ -228,6 +230,7 @@ def layout_of(lab: LabModel) -> Layout:
             station.slots,
             one_recipe=station.recipe == "one" and station.slots > 1,
             together=station.starts == "together",
+            batch_wait_s=station.batch_wait_s,
         )
         for name, station in lab.stations.items()
     }

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from labwright.model.base import Frozen, Name, Whole
+from labwright.model.base import Frozen, Name, NotNegative, Whole
 
 
 def _form(devices: Any) -> str:
@@ -32,6 +32,7 @@ class StationSpec(Frozen):
         recipe: whether all samples in its slots get the same at the same time (``one``), or each its own (``own``).
         starts: whether they begin and end ``together``, as in a furnace whose door is shut meanwhile, or each by itself
             (``alone``).
+        batch_wait_s: how long a batch that could begin waits for another sample, lab seconds.
         kind: what a protocol may call it by, where several stations can stand in for each other.
     """
 
@@ -41,6 +42,7 @@ class StationSpec(Frozen):
     slots: Annotated[Whole, Field(ge=1, le=1000)] = 1
     recipe: Literal["one", "own"] = "one"
     starts: Literal["alone", "together"] = "alone"
+    batch_wait_s: NotNegative = 0.0
     kind: Name | None = None
 
     @property
