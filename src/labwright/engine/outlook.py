@@ -71,6 +71,7 @@ class Outlook:
     now_s: float
     but: str = ""
     _units: dict[str, list[_Unit]] = field(default_factory=dict)
+    _laid_out: set[str] = field(default_factory=set)
     _move_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -83,7 +84,7 @@ class Outlook:
             if experiment.id != self.but
         ]
         for experiment in sorted(under_way, key=lambda one: (len(one.left()), one.turn)):
-            self._lay_out(experiment, experiment.left())
+            self.begins(experiment)
 
     def too_late(self, experiment: Experiment, run: StepRun) -> str:
         """The station at which a sample could not begin in time, if it began a step now; empty if it can.
@@ -118,8 +119,10 @@ class Outlook:
         return next((unit.drained_s for unit in units if unit.bench == bench), self.now_s)
 
     def begins(self, experiment: Experiment) -> None:
-        """A sample begins after all: others come after it."""
-        self._lay_out(experiment, experiment.left())
+        """A sample begins, or is under way: others come after it."""
+        if experiment.id not in self._laid_out:
+            self._laid_out.add(experiment.id)
+            self._lay_out(experiment, experiment.left())
 
     def _lay_out(self, experiment: Experiment, left: list[StepRun], *, check: bool = False) -> str:
         """Lay a sample's way out, from where it is.

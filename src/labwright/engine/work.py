@@ -112,11 +112,7 @@ class Work:
     @property
     def limits(self) -> int:
         """How many samples under way have a wait that is limited."""
-        return sum(
-            any(step.max_wait_s is not None for step in one.protocol.steps)
-            for live in self.live.values()
-            for one in live.values()
-        )
+        return sum(one.protocol.limits_waits for live in self.live.values() for one in live.values())
 
     def claims(self, experiment: Experiment) -> frozenset[str]:
         """Positions and shared devices that the steps of an experiment that are left may take."""

@@ -247,6 +247,11 @@ class ProtocolSpec(Frozen):
                 )
 
     @cached_property
+    def limits_waits(self) -> bool:
+        """Whether a sample can wait only so long after one of its steps."""
+        return any(step.max_wait_s is not None for step in self.steps)
+
+    @cached_property
     def brought(self) -> bool:
         """Whether samples are brought to where they are needed; else its own steps move them, or nothing is handled."""
         return bool(self.labware) and not any(step.moves_to or step.leaves for step in self.steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from labwright.model.references import References
 from labwright.model.sections import LabSections
@@ -48,7 +48,7 @@ def _unreached(lab: LabSections, starts: Mapping[str, set[str]], found: Referenc
         begins = {kind: _starts(lab, kind, starts) for kind in position.takes}
         if not any(begins.values()):
             continue  # nothing of the kind is here yet; people bring it, and put it where they like
-        if not any(place in _brought(lab, kind, begins[kind]) for kind in position.takes):
+        if not any(place in brought(lab, kind, begins[kind]) for kind in position.takes):
             kinds = " or ".join(kind for kind in position.takes if begins[kind])
             first = next(one for places in begins.values() for one in sorted(places, key=[*lab.positions].index))
             found.say(
@@ -65,14 +65,22 @@ def _starts(lab: LabSections, kind: str, starts: Mapping[str, set[str]]) -> set[
     return {place for place, one in lab.positions.items() if kind in one.takes and not one.station and not one.leaves}
 
 
-def _brought(lab: LabSections, kind: str, places: set[str]) -> set[str]:
-    """All positions to which a container of a kind can be brought from some."""
+def brought(lab: LabSections, kind: str, places: Collection[str], *, planned: bool = False) -> set[str]:
+    """All positions to which a container of a kind can be brought from some, over as many transports as are needed.
+
+    Args:
+        lab: the lab.
+        kind: of labware.
+        places: where it may stand.
+        planned: only by transports that have a plan (`carries`).
+    """
     takes = {place for place, one in lab.positions.items() if kind in one.takes}
-    brought = set(places)
-    carriers = [takes & {*one.reaches} for one in lab.transports.values() if one.can_carry(kind)]
+    found = set(places)
+    able = [one for one in lab.transports.values() if one.can_carry(kind) and (one.carries or not planned)]
+    carriers = [takes & {*one.reaches} for one in able]
     grew = True
     while grew:
-        more = {place for reach in carriers if reach & brought for place in reach} - brought
-        brought |= more
+        more = {place for reach in carriers if reach & found for place in reach} - found
+        found |= more
         grew = bool(more)
-    return brought
+    return found

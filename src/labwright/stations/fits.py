@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from labwright.model.errors import unknown
 from labwright.model.lab import LabModel
 from labwright.model.protocol import ProtocolSpec, StepSpec
+from labwright.model.reach_checks import brought
 
 
 def stations_of(lab: LabModel, name: str) -> list[str]:
@@ -32,7 +33,7 @@ def misfits(protocol: ProtocolSpec, lab: LabModel) -> Iterator[str]:
     if not protocol.brought:
         return
     starts = [name for name, one in lab.positions.items() if protocol.labware in one.takes and not one.station]
-    reached = _reached(lab, protocol.labware, starts)
+    reached = brought(lab, protocol.labware, starts, planned=True)
     moved = False
     for step in protocol.steps:
         sites = _sites(lab, protocol, step)
@@ -104,18 +105,3 @@ def _sites(lab: LabModel, protocol: ProtocolSpec, step: StepSpec) -> list[str]:
     """Positions where a step can be done."""
     stations = stations_of(lab, step.station)
     return [name for name, one in lab.positions.items() if one.station in stations and protocol.labware in one.takes]
-
-
-def _reached(lab: LabModel, labware: str, starts: list[str]) -> set[str]:
-    """Positions to which a container can be brought, over as many transports as are needed."""
-    takes = {name for name, one in lab.positions.items() if labware in one.takes}
-    carriers = [
-        takes.intersection(one.reaches) for one in lab.transports.values() if one.carries and one.can_carry(labware)
-    ]
-    reached = set(starts)
-    grown = True
-    while grown:
-        more = {name for reach in carriers if reach & reached for name in reach} - reached
-        reached |= more
-        grown = bool(more)
-    return reached
