@@ -32,8 +32,9 @@ def misfits(protocol: ProtocolSpec, lab: LabModel) -> Iterator[str]:
         return
     if not protocol.brought:
         return
-    starts = [name for name, one in lab.positions.items() if protocol.labware in one.takes and not one.station]
-    reached = brought(lab, protocol.labware, starts, planned=True)
+    kind = protocol.labware
+    stored = [name for name, one in lab.positions.items() if kind in one.takes and not (one.station or one.leaves)]
+    reached = brought(lab, kind, stored, planned=True)
     moved = False
     for step in protocol.steps:
         sites = _sites(lab, protocol, step)
