@@ -222,6 +222,7 @@ def lab_status(journal: Journal) -> LabStatus:
         for one in journal.rows(table, table.c.instruments == deck, order=table.c.resource):
             kind, _, name = one["resource"].partition(":")
             if kind != "station":
+                name, _, _ = name.partition("#")  # a share of a device, whose other holders have rows of their own
                 taken.append(Taken(kind, name, deck, one["campaign"], one["label"], one["step_id"]))
     return LabStatus(
         journal=journal.name,
@@ -282,8 +283,11 @@ def _stations(
         [*_names(journal, deck, rows), *at, *(one.scope.station for one in latches if one.scope.kind == "station")]
     )
     found = []
+    in_slots = {name.partition("/")[0] for name in at if "/" in name}
     for name in names:
         here = at.get(name)
+        if here is None and name in in_slots:
+            continue  # its slots are shown, each by itself
         steps = journal.rows(step, step.c.step_id == here["step_id"]) if here else []
         stopped = any(one.scope.whole_station and one.scope.station in ("", name) for one in latches)
         if not steps or here is None:
