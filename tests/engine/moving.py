@@ -104,7 +104,7 @@ class Deck:
         self._ends: list[tuple[float, int, str]] = []
         self._numbers = itertools.count()
         self._began_s: dict[str, float] = {}
-        racks = {name: "vial" for name, site in plan.sites.items() if not site.station and not site.leaves}
+        racks = {name: "vial" for name in plan.sites if name.startswith("rack")}
         self.take({"": Stocked(containers=racks)})
         for event in first:
             self.take({event.campaign: event})

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
+from labwright.engine.events import Answered, Recounted
 from labwright.engine.layout import Carrier, Layout, Site
+from labwright.model.protocol import When
 from tests.engine.moving import VIAL, Deck, layout, started, step, way
 
 RING = ("a", "b", "c", "d")
@@ -99,3 +104,80 @@ def test_a_sample_of_which_steps_go_on_side_by_side_is_moved_by_one_transport_at
     while deck.next():
         assert sum(order.move is not None for order in deck.running.values()) <= 1, deck.told
     assert deck.phases() == ["completed"]
+
+
+def test_no_container_is_put_on_one_that_a_person_has_put_at_a_hand_over() -> None:
+    deck = Deck(two_arms())
+    deck.take({"": Recounted(containers={"shelf": "vial"})})
+    deck.take({"c": started("c", way(step("far"), step("near")), budget=1)})
+    deck.run()
+    assert deck.waits() == ["c/0001/far for position shelf, where a container stands that is no sample's"]
+    (question,) = deck.lab.work.questions.open.values()
+    assert "position shelf, where a container stands that is no sample's; take it out" in question.text
+    deck.take({"c": Answered(question=question.id, answer="removed", by="Kim", because="looked")})
+    deck.run()
+    assert deck.phases() == ["completed"], deck.told
+
+
+def test_no_container_is_put_on_one_that_a_person_has_put_into_a_station() -> None:
+    deck = Deck(layout(("oven", 2, "one")))
+    deck.take({"": Recounted(containers={"oven_1": "vial"})})
+    deck.take({"c": started("c", way(step("oven")), budget=2, parallel=2)})
+    deck.run()
+    assert [line for line in deck.told if "to-oven" in line and "oven_2" not in line] == []
+    assert deck.phases() == ["completed"]
+
+
+def test_a_full_station_is_emptied_by_a_person() -> None:
+    deck = Deck(layout(("meter", 1, "own")))
+    deck.take({"": Recounted(containers={"meter_here": "vial"})})
+    deck.take({"c": started("c", way(step("meter")), budget=1)})
+    deck.run()
+    (question,) = deck.lab.work.questions.open.values()
+    deck.take({"c": Answered(question=question.id, answer="removed", by="Kim", because="looked")})
+    deck.run()
+    assert deck.phases() == ["completed"]
+
+
+def test_a_rack_with_a_fresh_container_is_no_place_to_hand_over_at() -> None:
+    """Both arms reach the rack; what stands there begins later, or a person is asked for it."""
+    plan = two_arms()
+    both = {**plan.carriers, "cart": replace(plan.carriers["cart"], reaches=frozenset({"rack_1", "far_here"}))}
+    deck = Deck(replace(plan, carriers=both), started("c", way(step("far"), step("near")), budget=2, parallel=2))
+    deck.run()
+    for _ in range(9):
+        for question in list(deck.lab.work.questions.open.values()):
+            deck.take({"c": Answered(question=question.id, answer="removed", by="Kim", because="looked")})
+        deck.run()
+    assert deck.phases() == ["completed"]
+
+
+@pytest.mark.parametrize("between", ["rinse", "skipped"])
+def test_the_wait_is_limited_until_the_next_step_that_needs_the_sample_and_is_done(between: str) -> None:
+    middle = {
+        "rinse": step("rinse", "sink", 30, sample=False),
+        "skipped": step("rinse", "sink", 30, when=When(result="a.y", op=">", value=0.5)),
+    }[between]
+    plan = layout(("a", 1, "own"), ("sink", 1, "own"), ("b", 1, "own"))
+    deck = Deck(plan, started("c", way(step("a", max_wait_s=500), middle, step("b")), budget=1))
+    seen = set()
+    while deck.next():
+        live = deck.lab.work.of("c").get("0001")
+        if live is not None and live.steps["a"].state == "done" and live.steps["b"].state in ("waiting", "ready"):
+            seen.add(live.due_s(live.steps["b"]))
+    assert seen <= {10 + 60 + 500, math.inf}
+    assert 10 + 60 + 500 in seen
+
+
+def test_a_step_without_the_sample_begins_when_the_one_after_it_can_follow_in_time() -> None:
+    """The plate is heated for a sample: not before the plate is free for it soon."""
+    plan = layout(("a", 1, "own"), ("plate", 1, "own"))
+    heat = step("heat", "heater", 20, sample=False, needs=("a",), max_wait_s=100)
+    first = way(step("plate", takes_s=1000))
+    deck = Deck(
+        plan, started("d", first, budget=1), started("c", way(step("a", takes_s=30), heat, step("plate")), budget=1)
+    )
+    deck.run()
+    assert deck.phases() == ["completed"] * 2
+    began = {line.split()[1]: float(line.split()[0]) for line in deck.told}
+    assert began["c/0001/plate"] - (began["c/0001/heat"] + 20) <= 100, deck.told

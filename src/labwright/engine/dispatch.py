@@ -119,7 +119,8 @@ class Dispatcher:
         """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""
         waiting = [one for one in self._looked_at() if not one.running and one.state != "held"]
         if all(self.safety.of(holder) is not None for holder in self._reservations.taken.values()):
-            waiting = [one for one in waiting if one.state != "accepted"]  # no other waits for what has nothing yet
+            if not self.moving.stands_in_the_way():
+                waiting = [one for one in waiting if one.state != "accepted"]  # no other waits for what has nothing yet
         asked = {question.frees for question in self.work.questions.open.values()}
         stuck: dict[str, tuple[Experiment, list[set[str]]]] = {}
         for experiment in waiting:
@@ -136,6 +137,13 @@ class Dispatcher:
                             left = self._reservations.taken[left_at]
                             words = f"{left.owner}/{left.label}"
                             yield experiment, Removal(label=experiment.label, resource=left_at, left=words)
+                    if any(self._reservations.of_resource(resource)):
+                        continue
+                    if (other := self.moving.sample_at(resource)) is not None:
+                        holders.add(other.id)
+                    elif resource not in asked:
+                        asked.add(resource)
+                        yield experiment, Removal(label=experiment.label, resource=resource)
                 if not holders:
                     holders |= {one.id for one in self._beyond(experiment, run)}
                 by_step.append(holders)

@@ -111,8 +111,8 @@ class Removal(Frozen):
 
     Attributes:
         label: of the experiment that waits.
-        resource: where the container of an experiment that is over stands; empty for the sample of the one that waits.
-        left: that experiment, as ``campaign/label``.
+        resource: where a container stands; empty for the sample of the one that waits.
+        left: the experiment that is over and has left it there, as ``campaign/label``; empty if it is no sample's.
     """
 
     label: str

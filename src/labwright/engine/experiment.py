@@ -209,21 +209,52 @@ class Experiment:
 
     def due_s(self, run: StepRun) -> float:
         """Lab time at which a step must have started, since the sample cannot wait any longer after the one before."""
-        due = [
-            before.ended_s + before.spec.max_wait_s
-            for name in run.spec.needs
-            if (before := self.steps[name]).spec.max_wait_s is not None and before.ended_s is not None
-        ]
-        return min(due, default=math.inf)
+        due_s, todo = math.inf, list(run.spec.needs)
+        while todo:
+            before = self.steps[todo.pop()]
+            if before.spec.max_wait_s is not None and before.ended_s is not None:
+                due_s = min(due_s, before.ended_s + before.spec.max_wait_s)
+            if not before.spec.sample or before.state == "skipped":
+                todo += before.spec.needs  # the sample waits meanwhile
+        return due_s
+
+    def after(self, run: StepRun) -> StepRun | None:
+        """The step that is left and needs the sample next, after one that may need it or not."""
+        left = self.left()
+        if run in left:
+            return next(iter(left[left.index(run) + 1 :]), None)
+        known = {run.spec.name}
+        for one in self.steps.values():
+            if not one.carrier and known.intersection(one.spec.needs):
+                if one in left:
+                    return one
+                known.add(one.spec.name)
+        return None
 
     def bound_to(self, run: StepRun) -> bool:
         """Whether the sample is on its way to a step and cannot stop before: each wait up to it is limited."""
-        limited = self.due_s(run) < math.inf
+        limited = self.due_s(run) < math.inf or self._prepared_for(run)
         for one in self.left():
             if one is run:
                 return limited
             limited = one.spec.max_wait_s is not None and (one.active or limited or self.due_s(one) < math.inf)
         return False
+
+    def from_now(self, run: StepRun) -> list[StepRun]:
+        """A step, and those that are left after it and need the sample."""
+        left = self.left()
+        later = self.after(run)
+        if run in left or later is None:
+            return left[left.index(run) :] if run in left else [run]
+        return [run, *left[left.index(later) :]]
+
+    def _prepared_for(self, run: StepRun) -> bool:
+        """Whether a step without the sample is under way after which this one must begin within a time."""
+        return any(
+            one.active and not one.spec.sample and one.spec.max_wait_s is not None and self.after(one) is run
+            for one in self.steps.values()
+            if not one.carrier
+        )
 
     @property
     def pressing_s(self) -> float:

@@ -206,6 +206,12 @@ class Layout:
         return ()
 
     @cached_property
+    def passed(self) -> frozenset[str]:
+        """Where containers that begin elsewhere may be put: positions of stations, and those to hand over at."""
+        stations = (name for name, site in self.sites.items() if site.station)
+        return frozenset(stations).union(*self._hand_overs.values())
+
+    @cached_property
     def _hand_overs(self) -> dict[str, tuple[str, ...]]:
         """Positions that several transports reach and no station works at, by the kind of container."""
         found: dict[str, list[str]] = {}

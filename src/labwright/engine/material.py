@@ -203,6 +203,11 @@ class Material:
         if position and f"{self.holds[position].campaign}/{self.holds[position].label}" == experiment:
             self._hold(position, replace(self.holds[position], kind="", since_s=self.now_s))
 
+    def cleared(self, position: str) -> None:
+        """A person has taken out what stood at a position, and was no sample's."""
+        if self.holds.get(position, Held()).kind:
+            self._hold(position, Held(since_s=self.now_s))
+
     def next_place(self, kind: str, places: Collection[str] = ()) -> str:
         """The next position with an empty container; empty if there is none.
 

@@ -129,8 +129,7 @@ class Moving:
         step = (run.step_id, experiment.owner, experiment.label)
         if not legs:
             for resource in self._hand_overs_taken(experiment, ends):
-                holder = self._reservations.first(resource)
-                return Waiting.for_resource(*step, resource, holder.owner, holder.label, holder.step_id)
+                return Waiting.for_resource(*step, resource, *self._holder(resource))
             return Waiting(*step, "way", ends[0] if ends else "out of the lab", experiment.owner, experiment.label)
         leaves = self._leaves(legs[0].end)
         booked |= {f"{VIA}{leg.end}": leg.end for leg in legs[:-1]}
@@ -177,8 +176,7 @@ class Moving:
             later = self._later_at(experiment, station)
             if later is not None and later.spec.name not in experiment.booked:
                 yield from self._all_taken(experiment, later)
-        left = experiment.left()
-        for before, later in itertools.pairwise(left[left.index(run) :] if run in left else []):
+        for before, later in itertools.pairwise(experiment.from_now(run)):
             if before.spec.max_wait_s is None:
                 return
             yield from self._all_taken(experiment, later)
@@ -187,7 +185,7 @@ class Moving:
         """The positions where a step can be done, if others have all of them."""
         site = experiment.booked.get(run.spec.name)
         positions = [f"position:{one}" for one in ((site,) if site else self._sites(experiment, run))]
-        taken = list(self._reservations.not_free(experiment, positions))
+        taken = list(self.not_clear(experiment, positions))
         return taken if len(taken) == len(positions) else []
 
     def _way(self, experiment: Experiment, ends: Iterable[str], *, empty: bool = False) -> tuple[Leg, ...]:
@@ -203,7 +201,51 @@ class Moving:
         if self._way(experiment, ends):
             return []
         legs = self._way(experiment, ends, empty=True)
-        return list(self._reservations.not_free(experiment, [f"position:{leg.end}" for leg in legs[:-1]]))
+        return list(self.not_clear(experiment, [f"position:{leg.end}" for leg in legs[:-1]]))
+
+    def not_clear(self, experiment: Experiment, positions: Iterable[str]) -> Iterator[str]:
+        """Those of some positions where a container cannot be put: another sample has it, or a container stands there.
+
+        Args:
+            experiment: whose container it is.
+            positions: by ``position:NAME``.
+        """
+        for position in positions:
+            if any(self._reservations.not_free(experiment, [position])) or self._stands(experiment, position):
+                yield position
+
+    def _stands(self, experiment: Experiment, position: str) -> bool:
+        """Whether a container is at a position that is not taken: a fresh one, or one that a person has put there."""
+        if position in self._reservations.taken:
+            return False  # whoever has it is known
+        held = self.work.material.holds.get(position.removeprefix("position:"))
+        if held is None or not held.kind:
+            return False
+        return (held.campaign, held.label) != (experiment.owner, experiment.label)
+
+    def stands_in_the_way(self) -> bool:
+        """Whether a container stands where others may have to be put, and that position is not taken."""
+        holds = self.work.material.holds
+        return any(
+            (held := holds.get(position)) is not None
+            and held.kind
+            and f"position:{position}" not in self._reservations.taken
+            for position in self.layout.passed
+        )
+
+    def sample_at(self, position: str) -> Experiment | None:
+        """The sample under way that has nothing yet and whose container is at ``position:NAME``."""
+        name = position.removeprefix("position:")
+        live = (one for live in self.work.live.values() for one in live.values())
+        return next((one for one in live if one.stands_at == name), None)
+
+    def _holder(self, position: str) -> tuple[str, str, str]:
+        """Who has a position, or whose container stands there: campaign, label and step; all empty if no sample's."""
+        if any(self._reservations.of_resource(position)):
+            holder = self._reservations.first(position)
+            return holder.owner, holder.label, holder.step_id
+        other = self.sample_at(position)
+        return (other.owner, other.label, "") if other is not None else ("", "", "")
 
     def _leaves(self, position: str) -> bool:
         return position in self.layout.sites and self.layout.sites[position].leaves
@@ -263,8 +305,7 @@ class Moving:
             free = [
                 site
                 for site in sites
-                if site not in booked.values()
-                and not any(self._reservations.not_free(experiment, [f"position:{site}"]))
+                if site not in booked.values() and not any(self.not_clear(experiment, [f"position:{site}"]))
             ]
             vacant += len(free)
             if free and (times_s is None or self._in_the_batch(bench, times_s)):
@@ -292,8 +333,8 @@ class Moving:
         """
         if run.spec.max_wait_s is None or run.spec.name in experiment.booked or experiment.bound_to(run):
             return None
-        if run not in experiment.left():
-            return None  # it does not need the sample, whose own steps are looked ahead at
+        if experiment.after(run) is None:
+            return None
         if not self.work.something_runs:
             return None  # waiting makes it no better; and two that look out for each other would wait for ever
         outlook = self.outlook
@@ -303,7 +344,7 @@ class Moving:
         if late:
             return self._full(experiment, run, late)
         here, at = run, booked.get(run.spec.name) or experiment.stands_at
-        while here.spec.max_wait_s is not None and (later := self._after(experiment, here)) is not None:
+        while here.spec.max_wait_s is not None and (later := experiment.after(here)) is not None:
             if at in self._sites(experiment, later):
                 pass  # it stays where it is
             elif any(bench.together for bench in self.layout.serving(later.spec.station)):
@@ -316,11 +357,6 @@ class Moving:
                 at = ""
             here = later
         return None
-
-    def _after(self, experiment: Experiment, run: StepRun) -> StepRun | None:
-        """The step that needs the sample next, after this one."""
-        left = experiment.left()
-        return next(iter(left[left.index(run) + 1 :]), None)
 
     def _in_the_batch(self, bench: Bench, times_s: tuple[float, float]) -> bool:
         """Whether a sample that comes at the latest at one time, and can wait at least until another, can be in it."""
@@ -404,6 +440,9 @@ class Moving:
             if holder is not None and not holder.of(experiment):
                 break
         step = (run.step_id, experiment.owner, experiment.label)
+        sites = [f"position:{site}" for site in self.layout.sites_for(station, experiment.protocol.labware)]
+        if sites and all(self._stands(experiment, site) for site in sites):
+            return Waiting.for_resource(*step, sites[0], *self._holder(sites[0]))
         if holder is None:  # only a batch that is under way, or a recipe, keeps it out
             taken = [self._reservations.taken.get(f"station:{one.name}") for one in self.layout.serving(station)]
             holder = next((one for one in taken if one is not None), None)
@@ -421,4 +460,4 @@ class Hand:
 
     def __call__(self, position: str) -> bool:
         """Whether it is free."""
-        return not any(self.moving.work.reservations.not_free(self.experiment, [f"position:{position}"]))
+        return not any(self.moving.not_clear(self.experiment, [f"position:{position}"]))

@@ -144,6 +144,8 @@ def _ends_with(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[st
     asked = lab.reservations.left_at(resource) if resource in lab.reservations.taken else resource
     if asked in taken_out and not blockers & live:
         blockers = set()  # a person is asked to take it away
+    elif waiting.kind == "position" and not waiting.holder:
+        blockers = {""}  # what stands there is no sample's
     return [blockers]
 
 
@@ -245,6 +247,7 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
             holder_of = lab.work.of(reservation.owner).get(reservation.label)
             if holder_of is None or (reservation.device or resource) not in holder_of.claims():
                 yield f"{resource} is kept by {reservation.owner}/{reservation.label}, which needs it no more"
+    yield from _broken_moves(lab, live)
     places = [experiment.stands_at for experiment in live if experiment.stands_at]
     if len(places) != len(set(places)):
         yield f"two samples stand at one position: {places}"
@@ -254,6 +257,25 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
         if lot.used.unknown_nl < 0:
             yield f"of stock {stock} less than nothing may be gone"
     yield from _broken_positions(lab)
+
+
+def _broken_moves(lab: LabCore, live: list[Experiment]) -> Iterator[str]:
+    """Each transport carries one container, from where it stands, to where nothing stands and no other is carried."""
+    ends: dict[str, str] = {}
+    for experiment in live:
+        for run in experiment.running:
+            if not run.carrier or run.state != "running":
+                continue
+            if experiment.stands_at != run.start:
+                yield f"move {run.step_id} begins at {run.start}, its container is at {experiment.stands_at!r}"
+            if sum(other.spec.sample and other.active for other in experiment.steps.values()) > 1:
+                yield f"move {run.step_id}: another step has its sample"
+            if run.spec.leaves:
+                continue
+            if (held := lab.material.holds.get(run.move_end)) is not None and held.kind:
+                yield f"move {run.step_id} puts its container on the {held.kind} at {run.move_end}"
+            if (other := ends.setdefault(run.move_end, run.step_id)) != run.step_id:
+                yield f"moves {other} and {run.step_id} end at one position, {run.move_end}"
 
 
 def _broken_positions(lab: LabCore) -> Iterator[str]:

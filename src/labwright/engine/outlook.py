@@ -93,8 +93,7 @@ class Outlook:
             experiment: the sample.
             run: a step after which it can wait only so long.
         """
-        left = experiment.left()
-        return self._lay_out(experiment, left[left.index(run) :], check=True)
+        return self._lay_out(experiment, experiment.from_now(run), check=True)
 
     def arrives(self, experiment: Experiment, run: StepRun, later: StepRun) -> tuple[float, float]:
         """When a sample can come to a later step if it begins one now: at the earliest, and at the latest; lab time.
@@ -105,8 +104,8 @@ class Outlook:
             later: a step after it.
         """
         early_s = late_s = self.now_s
-        left = experiment.left()
-        for one in left[left.index(run) : left.index(later)]:
+        steps = experiment.from_now(run)
+        for one in steps[: steps.index(later)]:
             unit = min(self._of(one.spec.station, experiment), key=lambda unit: unit.free_s, default=None)
             begins_s = max(late_s + self._carried_s, unit.free_s if unit is not None else 0.0)
             late_s = begins_s + LONGER * self.left_s(one)

@@ -136,7 +136,8 @@ class Questions:
             )
             choices = {"removed": f"its container was taken out, and nothing is in the way of {where}"}
             return self._ask(experiment, "", None, text, choices, frees=resource)
-        text = f"sample {experiment.sample} waits for {where}, where the container of {left} was left; take it out"
+        what = f"the container of {left} was left" if left else "a container stands that is no sample's"
+        text = f"sample {experiment.sample} waits for {where}, where {what}; take it out"
         choices = {"removed": f"its container was taken out of {where}"}
         return self._ask(experiment, "", None, text, choices, frees=resource)
 

@@ -285,6 +285,8 @@ class Work:
             if (holder := self.reservations.taken.get(question.frees)) and not self.has(holder.owner, holder.label):
                 self.reservations.free(question.frees)
                 self.material.removed(f"{holder.owner}/{holder.label}")
+            elif holder is None:
+                self.material.cleared(question.frees.removeprefix("position:"))
         else:
             self._taken_out(experiment, event, owner)
         self._let_go(experiment)

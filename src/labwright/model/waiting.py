@@ -20,7 +20,8 @@ class Waiting:
         kind: of what it waits for; ``reset`` where a person has to reset a stop, ``site`` for any position of a
             station, ``batch`` for its batch to begin, ``way`` where no transport reaches what it needs.
         name: of what it waits for.
-        holder: id of the campaign whose sample has it; the sample's own where it waits for its turn.
+        holder: id of the campaign whose sample has it; the sample's own where it waits for its turn; empty where a
+            container stands that is no sample's.
         holder_label: label of that sample.
         holder_step: the step that has it, where a step does.
         because: ``has`` it; or has something ``beyond``, so that the two would block each other; or is ``older``, and
@@ -67,6 +68,8 @@ class Waiting:
         if self.kind == "site":
             return f"{self.step_id} for a free position at {self.name}; {self.holder_step or sample} has one"
         what = f"{self.step_id} for {self.kind} {self.name}"
+        if not self.holder and not self.holder_label:
+            return f"{what}, where a container stands that is no sample's"
         if self.because == "older":
             return f"{what}, which is kept for {sample}, which has waited longer"
         if self.because == "beyond":
