@@ -217,7 +217,7 @@ class Moving:
     def _stands(self, experiment: Experiment, position: str) -> bool:
         """Whether a container is at a position that is not taken: a fresh one, or one that a person has put there."""
         if position in self._reservations.taken:
-            return False  # whoever has it is known
+            return False  # its reservation says by which sample
         held = self.work.material.holds.get(position.removeprefix("position:"))
         if held is None or not held.kind:
             return False
