@@ -87,7 +87,13 @@ class OpenLab:
         return list(campaign_files(self._root))
 
     def campaign(
-        self, name: str, *, budget: int | None = None, seed: int | None = None, planner: str | None = None
+        self,
+        name: str,
+        *,
+        budget: int | None = None,
+        seed: int | None = None,
+        planner: str | None = None,
+        parallel: int | None = None,
     ) -> LabCampaign:
         """A campaign by its name or file, checked against the lab; nothing moves yet.
 
@@ -96,6 +102,7 @@ class OpenLab:
             budget: experiments, if other than in the file.
             seed: if other than in the file.
             planner: by name, if other than in the file.
+            parallel: samples on their way at once, if other than in the file.
 
         Raises:
             ConfigError: there is none, it has mistakes, or the lab cannot carry it out.
@@ -109,7 +116,14 @@ class OpenLab:
         with Journal.reading(journal_file(self.data)) as journal:
             count = left_on(journal, self._lab)
         found = load_campaign(
-            self._lab.folder, path, budget=budget, seed=seed, planner=planner, simulated=self.simulated, count=count
+            self._lab.folder,
+            path,
+            budget=budget,
+            seed=seed,
+            planner=planner,
+            parallel=parallel,
+            simulated=self.simulated,
+            count=count,
         )
         return LabCampaign(found, self, self._lab, self._world)
 
@@ -258,6 +272,7 @@ class ServedLab:
         budget: int | None = None,
         seed: int | None = None,
         planner: str | None = None,
+        parallel: int | None = None,
         by: str = "",
     ) -> str:
         """Hand a campaign to the controller that runs; the campaign's id.
@@ -267,6 +282,7 @@ class ServedLab:
             budget: experiments, if other than in the file.
             seed: if other than in the file.
             planner: by name, if other than in the file.
+            parallel: samples on their way at once, if other than in the file.
             by: who hands it over; this process' user if empty.
 
         Raises:
@@ -282,7 +298,15 @@ class ServedLab:
         folder, file = read_lab(self._root), find_campaign(self._root, campaign)
         with self._writing() as journal:
             return hand_over(
-                journal, folder, file, deck_of(journal), by=by or _whoami(), budget=budget, seed=seed, planner=planner
+                journal,
+                folder,
+                file,
+                deck_of(journal),
+                by=by or _whoami(),
+                budget=budget,
+                seed=seed,
+                planner=planner,
+                parallel=parallel,
             )
 
     def watch(self, campaign: str, *, after: int = 0, deadline_s: float | None = None) -> Iterator[LoggedEvent]:

@@ -83,7 +83,7 @@ def test_campaigns_are_handed_to_a_controller_that_runs(lab: Path, tmp_path: Pat
         first = submitted(lab, tmp_path, 2)
         watched = labwright(
             *("campaign", "run", "first", "--lab", lab, "--data", tmp_path, "--simulated", "--json"),
-            *("--budget", "1", "--planner", "random", "--by", "Bo"),
+            *("--budget", "1", "--planner", "random", "--parallel", "2", "--by", "Bo"),
         )
         assert watched.returncode == 0, watched.stderr
         assert "was handed to the controller that runs" in watched.stderr
@@ -98,8 +98,8 @@ def test_campaigns_are_handed_to_a_controller_that_runs(lab: Path, tmp_path: Pat
         assert controller.returncode == 0, said
     assert list(states(tmp_path).values()) == ["completed", "completed"]
     assert len(list((tmp_path / "reports").iterdir())) == 2
-    by = rows(tmp_path, "SELECT json_extract(payload, '$.by') FROM event WHERE kind = 'started' ORDER BY id")
-    assert by == [("Ann",), ("Bo",)]
+    how = "SELECT json_extract(payload, '$.by'), json_extract(payload, '$.spec.parallel') FROM event"
+    assert rows(tmp_path, f"{how} WHERE kind = 'started' ORDER BY id") == [("Ann", 1), ("Bo", 2)]
 
 
 def test_what_cannot_be_carried_out_is_refused_by_the_controller(lab: Path, tmp_path: Path) -> None:

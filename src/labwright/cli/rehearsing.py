@@ -95,10 +95,14 @@ def rehearse_lab(root: Path, specs: Sequence[str], options: PlanOptions, what_if
 
 
 def _campaign(folder: LabFolder, root: Path, spec: str, options: PlanOptions) -> Campaign:
-    campaign = load_campaign(
-        folder, find_campaign(root, spec), budget=options.budget, any_planner=True, sufficient=False
+    return load_campaign(
+        folder,
+        find_campaign(root, spec),
+        budget=options.budget,
+        parallel=options.parallel,
+        any_planner=True,
+        sufficient=False,
     )
-    return campaign if options.parallel is None else _parallel(campaign, options.parallel)
 
 
 def _parallel(campaign: Campaign, parallel: int) -> Campaign:

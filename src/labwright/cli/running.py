@@ -61,6 +61,7 @@ class RunOptions:
     budget: int | None = None
     seed: int | None = None
     planner: str | None = None
+    parallel: int | None = None
     json: bool = False
     store: bool = True
     new: bool = False
@@ -130,6 +131,7 @@ def submit_campaign(root: Path, name: str, options: RunOptions) -> str:
             budget=options.budget,
             seed=options.seed,
             planner=options.planner,
+            parallel=options.parallel,
         )
     console.print(f"{started_as} was handed to the controller that runs", style="bold", markup=False)
     return started_as
@@ -180,7 +182,12 @@ def _campaign(folder: Any, journal: Journal, path: Path, lab: Any, decision: Dec
         ConfigError: the file has mistakes, or the lab cannot carry it out.
     """
     if decision.resume:
-        asked = {"--budget": options.budget, "--seed": options.seed, "--planner": options.planner}
+        asked = {
+            "--budget": options.budget,
+            "--seed": options.seed,
+            "--planner": options.planner,
+            "--parallel": options.parallel,
+        }
         refuse_changes(decision.resume, [name for name, value in asked.items() if value is not None])
         first = started(journal, decision.resume)
         campaign = resume_campaign(folder, first, changed=options.lab_changed)
@@ -195,6 +202,7 @@ def _campaign(folder: Any, journal: Journal, path: Path, lab: Any, decision: Dec
         budget=options.budget,
         seed=options.seed,
         planner=options.planner,
+        parallel=options.parallel,
         journal=journal,
         simulated=lab.simulated,
         count=count,

@@ -99,6 +99,7 @@ def load_campaign(
     budget: int | None = None,
     seed: int | None = None,
     planner: str | None = None,
+    parallel: int | None = None,
     journal: Journal | None = None,
     any_planner: bool = False,
     simulated: bool = False,
@@ -113,6 +114,7 @@ def load_campaign(
         budget: a number of experiments, instead of the one in the file.
         seed: another seed.
         planner: another planner, by name, with its default options.
+        parallel: another number of samples on their way at once.
         journal: where earlier campaigns are looked up (`warm_start`); without, that is done when the campaign starts.
         simulated: whether it is to run on simulated instruments: it learns from campaigns on such only (`warm_start`).
         count: what its deck has left; as the lab's files say if None.
@@ -130,7 +132,8 @@ def load_campaign(
     spec, mistakes = reading.built, list(reading.mistakes)
     if "space" not in reading.broken and spec.space.pool is not None:
         spec = _with_pool(folder.root, file, spec, mistakes)
-    changes = {"budget": budget, "seed": seed, "planner": {"name": planner} if planner else None}
+    chosen_by_name = {"name": planner} if planner else None
+    changes = {"budget": budget, "seed": seed, "planner": chosen_by_name, "parallel": parallel}
     given = {key: value for key, value in changes.items() if value is not None}
     if given and not mistakes:
         try:

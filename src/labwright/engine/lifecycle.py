@@ -195,6 +195,7 @@ def hand_over(
     budget: int | None = None,
     seed: int | None = None,
     planner: str | None = None,
+    parallel: int | None = None,
 ) -> str:
     """Hand a campaign to the controller that runs; the campaign's id.
 
@@ -207,6 +208,7 @@ def hand_over(
         budget: experiments, if other than in the file.
         seed: if other than in the file.
         planner: by name, if other than in the file.
+        parallel: samples on their way at once, if other than in the file.
 
     Raises:
         ConfigError: the file has mistakes, or the lab cannot carry it out.
@@ -215,7 +217,9 @@ def hand_over(
     """
     if journal.controlled():
         refuse_other_deck(journal, instruments)
-    campaign = load_campaign(folder, file, budget=budget, seed=seed, planner=planner, simulated=instruments != "real")
+    campaign = load_campaign(
+        folder, file, budget=budget, seed=seed, planner=planner, parallel=parallel, simulated=instruments != "real"
+    )
     payload = {"spec": campaign.spec.model_dump(mode="json"), "lab_sha256": folder.sha256}
     return ask_controller(journal, "submit", payload, by=by, because="")
 
