@@ -24,7 +24,7 @@ from labwright.model.campaign import CampaignState, PlannerSpec
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.model.latch import LatchScope
 from labwright.model.material import NL_PER_ML, nanolitres
-from labwright.model.spec import CampaignSpec, StopRule
+from labwright.model.spec import StopRule
 from labwright.planners import Answer, load_planner
 
 __all__ = ["CampaignPlan", "DeckState", "Down", "MaterialNeed", "StationUse", "Wait", "plan_campaigns"]
@@ -196,7 +196,19 @@ class _Points:
 
     def uses_ml(self) -> list[dict[str, float]]:
         """What the experiments of the whole campaign take."""
-        return [self.all[n % len(self.all)].uses_ml for n in range(self.campaign.spec.budget)] if self.all else []
+        spec = self.campaign.spec
+        return [self._of(number).uses_ml for number in range(spec.budget)] if self.all else []
+
+    def cost(self, experiments: int) -> float:
+        """What that many experiments cost."""
+        cost = self.campaign.spec.cost
+        if cost is None or not self.all:
+            return 0.0
+        return sum(cost.of(self._of(number).suggestion.params) for number in range(experiments))
+
+    def _of(self, number: int) -> Suggested:
+        """What an experiment is made of, counted from 0."""
+        return self.all[number // self.campaign.spec.replicates % len(self.all)]
 
 
 def plan_campaigns(
@@ -263,7 +275,7 @@ def plan_campaigns(
         containers=containers,
         waits=tuple(_waits(campaigns, bars)),
         cost={
-            one.spec.name: (_cost(one.spec, points[one.spec.name], experiments[one.spec.name]), one.spec.cost.unit)
+            one.spec.name: (points[one.spec.name].cost(experiments[one.spec.name]), one.spec.cost.unit)
             for one in campaigns
             if one.spec.cost is not None
         },
@@ -387,12 +399,6 @@ def _waits(campaigns: Sequence[Campaign], bars: Sequence[Bar]) -> Iterable[Wait]
                         ]
                         longest_s = max(longest_s, bar.began_s - max(before, default=bar.began_s))
                 yield Wait(f"{protocol.name}/{step.name}", step.max_wait_s, longest_s)
-
-
-def _cost(spec: CampaignSpec, points: _Points, tried: int) -> float:
-    assert spec.cost is not None  # noqa: S101 - asked for by its only caller
-    some = [points.all[n % len(points.all)] for n in range(tried)] if points.all else []
-    return sum(spec.cost.of(one.suggestion.params) for one in some)
 
 
 def _problems(lab: LabCore, experiments: Mapping[str, int], campaigns: Sequence[Campaign]) -> Iterable[str]:

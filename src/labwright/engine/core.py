@@ -50,8 +50,9 @@ from labwright.engine.stopping import Stopping
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial, Veto
 from labwright.model.errors import unknown
-from labwright.model.judging import counts
+from labwright.model.judging import counts, covers
 from labwright.model.protocol import FailKind, Prepared, ProtocolSpec
+from labwright.model.space import Params
 from labwright.model.spec import CampaignSpec
 from labwright.model.states import CampaignPhase, check_transition
 
@@ -123,6 +124,8 @@ class CampaignCore:
         """Whether it was over and is extended, and no controller has taken it up since."""
         self._next: tuple[Suggestion, dict[str, float]] | None = None
         """What the planner has suggested and has not started, and what it takes of the stocks in ml."""
+        self.replicates_left = 0
+        """Experiments that are still to be made of that."""
         self._trials_of: dict[str, int] = {}
         """Index of each experiment's trial, by label."""
 
@@ -361,12 +364,14 @@ class CampaignCore:
         """The experiment that is to begin next, if there is room for one."""
         if self.phase != "running" or self.resting:
             return None
-        if self._next is not None:
+        if self._next is not None and self._repeating is None:
             return Wish("", self._next[1])
-        if self.paused or self._to_prepare or not self.proposed or len(self.live) >= self.spec.parallel:
+        if self.paused or self._to_prepare or len(self.live) >= self.spec.parallel:
             return None
-        index = next(iter(self.proposed))
-        return Wish(self.trials[index].id, self.proposed[index])
+        if self.proposed:
+            index = next(iter(self.proposed))
+            return Wish(self.trials[index].id, self.proposed[index])
+        return Wish("", self._next[1]) if self._next is not None and self.tried < self.budget else None
 
     @property
     def wants_prepared(self) -> ProtocolSpec | None:
@@ -426,11 +431,22 @@ class CampaignCore:
             self._begin_proposed(begun, wish.uses_ml)
             return
         assert self._next is not None  # noqa: S101 - it is the wish
-        (suggestion, uses_ml), self._next = self._next, None
+        suggestion, uses_ml = self._next
         if begun.lacking:
             self._drain("completed", begun.lacking)
             return
+        if self._repeating is not None:
+            suggestion = self._replicate(suggestion)
+        self.replicates_left -= 1
+        if not self.replicates_left:
+            self._next = None
         self._begin_trial(self.proposals.add_experiment(self.tried + 1, suggestion), uses_ml, begun.place)
+
+    def _replicate(self, suggestion: Suggestion) -> Suggestion:
+        """The point that was suggested once more, with words on it."""
+        number = self.spec.replicates - self.replicates_left + 1
+        words = f"replicate {number} of {self.spec.replicates}; {suggestion.rationale}"
+        return suggestion.model_copy(update={"rationale": words})
 
     def advance(self) -> list[Instruction]:
         """Prepare, ask the planner for what comes next, or come to an end."""
@@ -440,6 +456,8 @@ class CampaignCore:
             if not self.live and self.wants_prepared is None:
                 self.prepare(self._to_prepare[0])
             return []
+        if self.tried >= self.budget:
+            self._next = None  # its replicates are beyond the budget
         if self._next is not None or self.proposed or self.asking or self.proposals.unwanted:
             return []
         if self.tried >= self.budget:
@@ -504,6 +522,8 @@ class CampaignCore:
         index = self.trial_of(experiment)
         if index is None or self.trials[index].status == "done":
             return
+        if kind == "infeasible" and self._repeating == self.trials[index].params:
+            self._next = None  # what cannot be made is not made again
         if kind == "aborted":
             self.proposals.change(index, status="abandoned", rationale=reason)
         else:
@@ -581,7 +601,7 @@ class CampaignCore:
             self._fruitless("are vetoed", veto_words(veto), "Choose another planner, or end the campaign.")
             return
         self.proposals.fruitless = 0
-        self._next = event.suggestion, event.uses_ml
+        self._next, self.replicates_left = (event.suggestion, event.uses_ml), self.spec.replicates
 
     def _begin_trial(self, index: int, uses_ml: dict[str, float], place: str) -> None:
         """Begin the experiment of a trial that is running by now."""
@@ -638,6 +658,15 @@ class CampaignCore:
         wrong = wrong_veto(event.veto, self.spec.space)
         self._expect(not wrong, event, wrong)
         self.proposals.forbid(event.veto, self.spec.space)
+        if (again := self._repeating) is not None and covers(event.veto, self.spec.space, again):
+            self._next = None
+
+    @property
+    def _repeating(self) -> Params | None:
+        """Where an experiment has started of which replicates are still to be made; None if there is no such point."""
+        if self._next is None or self.replicates_left >= self.spec.replicates:
+            return None
+        return self._next[0].params
 
     def _not_feasible(self, event: Infeasible) -> None:
         if self._too_late(event):

@@ -102,6 +102,7 @@ CORE = _Shape(
         "_to_prepare": list[str],
         "resting": bool,
         "_next": tuple[Suggestion, dict[str, float]] | None,
+        "replicates_left": int,
     }
 )
 ELSEWHERE = ("campaign", "proposals", "durations", "_started", "_dispatcher", "_trials_of")

@@ -24,10 +24,11 @@ def check_candidates(spec: CampaignSpec) -> None:
         ConfigError: it has.
     """
     pool = spec.space.pool
-    if pool is not None and spec.budget > len(pool.rows):
+    if pool is not None and spec.budget > len(pool.rows) * spec.replicates:
+        times = "tried once" if spec.replicates == 1 else f"with {spec.replicates} replicates"
         raise ConfigError(
             f"campaign {spec.name}: {spec.budget} experiments, but {pool.file} has {len(pool.rows)} candidates, each "
-            "tried once; lower the budget or add candidates"
+            f"{times}; lower the budget or add candidates"
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial, Veto
 from labwright.model.space import Categorical, Integer, Ordinal, Parameter, Params, Space
 
-__all__ = ["best_of", "counts", "covers", "front", "hypervolume", "merits"]
+__all__ = ["Replicated", "best_of", "counts", "covers", "front", "hypervolume", "merits", "replicated", "within"]
 
 _ROUNDING = 1e-9  # of a parameter's range: what went through JSON or a person's eyes is still the same value
 
@@ -44,6 +46,42 @@ def front(objectives: Sequence[Objective], trials: Iterable[Trial]) -> list[Tria
     """Of trials that count, those that no other beats: as good in every objective and better in one."""
     judged = [(one, merits(objectives, one)) for one in trials]
     return [one for one, mine in judged if not any(_beats(other, mine) for _, other in judged)]
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """A point at which several experiments were made.
+
+    Attributes:
+        params: that were asked for.
+        trials: done, in their order.
+    """
+
+    params: Params
+    trials: tuple[Trial, ...]
+
+    def spread(self, outcome: str) -> tuple[float, float]:
+        """Mean of an outcome over the replicates, and their standard deviation, in its unit."""
+        values = [one.outcomes[outcome].mean for one in self.trials]
+        return statistics.fmean(values), statistics.stdev(values)
+
+
+def replicated(trials: Iterable[Trial]) -> list[Replicated]:
+    """Points at which more than one experiment is done, in the order of the first ones."""
+    found: dict[tuple[object, ...], list[Trial]] = {}
+    for trial in trials:
+        if trial.status == "done":
+            found.setdefault(tuple(sorted(trial.params.items())), []).append(trial)
+    return [Replicated(some[0].params, tuple(some)) for some in found.values() if len(some) > 1]
+
+
+def within(points: Iterable[Replicated], outcome: str) -> float:
+    """Standard deviation of one experiment by its replicates, pooled over all points; 0 without any."""
+    squares, freedom = 0.0, 0
+    for one in points:
+        freedom += len(one.trials) - 1
+        squares += (len(one.trials) - 1) * one.spread(outcome)[1] ** 2
+    return math.sqrt(squares / freedom) if freedom else 0.0
 
 
 def hypervolume(points: Iterable[tuple[float, ...]], reference: tuple[float, ...]) -> float:

@@ -168,6 +168,7 @@ class CampaignSpec(ProblemSpec):
             simulated ones for a simulated one, unless a `WarmStart` names the other kind.
         budget: number of experiments.
         parallel: how many samples may be on their way at once.
+        replicates: how many experiments are made of each point that the planner proposes.
         priority: of several campaigns in a lab, the one with the higher number comes first.
         stop: when to end earlier.
         compare: what others reached, for the report.
@@ -182,6 +183,7 @@ class CampaignSpec(ProblemSpec):
     warm_start: tuple[Annotated[str, Field(min_length=1)] | WarmStart, ...] = ()
     budget: Annotated[Whole, Field(ge=1, le=10_000)]
     parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    replicates: Annotated[Whole, Field(ge=1, le=100)] = 1
     priority: Whole = 0
     stop: StopRule = StopRule()
     compare: Comparison | None = None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from labwright.model.campaign import CampaignState, Suggestion
-from labwright.planners._proposals import derive_seed, fresh_points, sobol_points
+from labwright.planners._proposals import derive_seed, fresh_points, sobol_points, taken
 from labwright.planners.gp.modelled import ModelledPlanner
 
 __all__ = ["SobolPlanner"]
 
 
 class SobolPlanner(ModelledPlanner):
-    """Follows one scrambled Sobol sequence per campaign, continuing at the number of trials; takes no options."""
+    """Follows one scrambled Sobol sequence per campaign, continuing at the number of points tried; takes no options."""
 
     @property
     def name(self) -> str:
@@ -20,7 +20,7 @@ class SobolPlanner(ModelledPlanner):
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose the next `n` points of the sequence; see `Planner.ask`."""
         # Seeded without the number of trials: the whole campaign walks along the same sequence.
-        start = len(state.trials)
+        start = len(taken(state))
         points = fresh_points(state, sobol_points(state.space, derive_seed(state.seed, 0, self.name), start), n)
         return [
             Suggestion(params=params, rationale=f"Sobol point {start + place}")

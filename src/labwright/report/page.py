@@ -15,7 +15,7 @@ from markupsafe import Markup
 from labwright.model.campaign import CampaignState, Objective, Recommendation, Trial
 from labwright.model.errors import PlannerError
 from labwright.model.figures import column, figure, means, measured, resolving, spelled, with_unit
-from labwright.model.judging import counts, front
+from labwright.model.judging import counts, front, replicated, within
 from labwright.model.names import column as head
 from labwright.model.space import Categorical, Integer, Params, Real
 from labwright.planners import Planner, load_planner
@@ -81,6 +81,7 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         if best is not None:
             for objective in spec.objectives:
                 cards += _slice_cards(record, planner, best.params, objective)
+        cards += _replicates_cards(record)
         cards += _nyquist_cards(record)
         cards += _parity_cards(record, world)
     if record.steps:
@@ -256,6 +257,35 @@ def _front_cards(record: CampaignRecord) -> list[Card]:
             _markup(front_of(heads[0], heads[1], pairs, chosen)),
             ("experiment", *heads),
             list(zip([one.id for one in best], *(column(found) for found in shown), strict=True)),
+        )
+    ]
+
+
+def _replicates_cards(record: CampaignRecord) -> list[Card]:
+    """How much experiments at the same point differ, where some were made there."""
+    points = replicated(record.done)
+    if not points:
+        return []
+    spec = record.core.spec
+    heads: list[str] = []
+    columns: list[list[str]] = []
+    words = []
+    for one in spec.objectives:
+        found = [point.spread(one.name) for point in points]
+        unit = "" if one.unit == "1" else one.unit
+        heads += [_with_unit(f"mean {one.name}", unit), _with_unit("standard deviation", unit)]
+        columns += [column([mean for mean, _ in found]), [figure(spread, 3) for _, spread in found]]
+        amount = with_unit(figure(within(points, one.name), 3), one.unit)
+        words.append(f"one experiment's {one.name} has a standard deviation of {amount} within its replicates")
+    made = [[spelled(point.params[name]) for point in points] for name in spec.space.names]
+    labels = [", ".join(trial.id for trial in point.trials) for point in points]
+    return [
+        Card(
+            "Replicates",
+            f"{len(points)} points with more than one experiment: {'; '.join(words)}, pooled over them.",
+            _markup(""),
+            ("experiments", *(head(one.name, _unit(one)) for one in spec.space.parameters), *heads),
+            list(zip(labels, *made, *columns, strict=True)),
         )
     ]
 

@@ -50,8 +50,8 @@ class BackendPlanner(ModelledPlanner, ABC):
 
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose `n` points, each allowing for the ones before it and for all pending trials; see `Planner.ask`."""
-        asked = len(state.trials)
-        done = sum(trial.status == "done" for trial in state.trials)
+        asked = len(taken(state))
+        done = len({key_of(state.space, trial.params) for trial in state.trials if trial.status == "done"})
         # As the default planner: two values make a scale, and with failures only, the initial design goes on.
         scanning = n if done < 2 else max(0, min(n, self.n_start - asked))
         sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), asked)

@@ -65,15 +65,15 @@ class GpPlanner(ModelledPlanner):
         """Propose `n` points, each allowing for the ones before it and for all pending trials; see `Planner.ask`."""
         import numpy as np
 
-        asked = len(state.trials)
-        measured = sum(trial.status == "done" for trial in state.trials)
+        asked, known = len(state.trials), taken(state)
+        measured = len({key_of(state.space, trial.params) for trial in state.trials if trial.status == "done"})
         suggestions = _as_before(self, state)
         # A model needs two values to know a scale; a campaign with failures only stays in its initial design.
         start = min(_WARM_START, self.n_start) if state.earlier else self.n_start
-        scanning = (n if measured < 2 else max(0, min(n, start - asked))) - len(suggestions)
-        sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), asked)
+        scanning = (n if measured < 2 else max(0, min(n, start - len(known)))) - len(suggestions)
+        sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), len(known))
         suggestions += [
-            Suggestion(params=params, rationale=f"initial design, Sobol point {asked + place}")
+            Suggestion(params=params, rationale=f"initial design, Sobol point {len(known) + place}")
             for place, params in enumerate(fresh_points(state, sequence, max(0, scanning)), start=1)
         ]
         points = [suggestion.params for suggestion in suggestions]
@@ -85,7 +85,7 @@ class GpPlanner(ModelledPlanner):
         if waiting:
             rng = np.random.default_rng(derive_seed(state.seed, asked, "pending"))
             weighing = weighing.allowing_for(features(state.space, waiting), rng)
-        known = {*taken(state), *(key_of(state.space, params) for params in points)}
+        known = {*known, *(key_of(state.space, params) for params in points)}
         under_way = [*waiting]
         while len(suggestions) < n:
             seed = derive_seed(state.seed, asked + len(suggestions), self.name)
