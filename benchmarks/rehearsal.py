@@ -60,10 +60,13 @@ def endless(folder: LabFolder, samples: int) -> tuple[LabFolder, DeckState]:
         }
     )
     full = from_files(changed)
-    lots = dict.fromkeys(full.lots_nl, nanolitres(LITRES_ML))
+    stocks = {name: one.model_copy(update={"count": nanolitres(LITRES_ML)}) for name, one in full.stocks.items()}
+    wastes = {name: one.model_copy(update={"capacity": None}) for name, one in full.wastes.items()}
     core = LabCore(layout_of(changed))
-    core.handle("", full.model_copy(update={"lots_nl": lots}), 0.0)
-    return replace(folder, model=changed), DeckState(DeckCount("real", core.material.lots, core.material.holds))
+    core.handle("", full.model_copy(update={"stocks": stocks, "wastes": wastes}), 0.0)
+    return replace(folder, model=changed), DeckState(
+        DeckCount("real", core.material.stocks, core.material.wastes, core.material.holds)
+    )
 
 
 def rehearsed(folder: LabFolder, samples: int, times: float = 1.0) -> tuple[CampaignPlan, float]:

@@ -44,7 +44,7 @@ def test_there_are_the_verbs_the_manual_lists() -> None:
         "campaign run", "campaign show", "campaign stop", "campaign submit", "campaign suggest", "campaign veto",
         "campaign watch", "check", "demo", "doctor", "fault add", "fault clear", "fault list", "init",
         "journal migrate", "lab migrate", "lab rehearse",
-        "inventory recount", "inventory show",
+        "inventory count", "inventory list",
         "planner compare", "planner explain", "planner list", "question answer", "question list", "report", "reset",
         "run export", "run list", "run show", "schema", "serve", "simulate", "station list", "station test", "status",
         "stop", "store sync", "store verify",

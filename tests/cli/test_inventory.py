@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -36,56 +37,54 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def shown(data: Path) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, object]]]:
-    said = json.loads(here("inventory", "show", "--data", data, "--json").stdout)
+def shown(data: Path) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, object]]]:
+    said = json.loads(here("inventory", "list", "--data", data, "--json").stdout)
     assert said["instruments"] == "real"
     return {one["stock"]: one for one in said["stocks"]}, {one["position"]: one for one in said["positions"]}
 
 
 def test_what_is_there_is_shown(data: Path) -> None:
     stocks, positions = shown(data)
-    assert (stocks["rinse"]["left_ml"], stocks["rinse"]["usable_ml"], stocks["rinse"]["counted_s"]) == (
-        58.0,
-        57.5,
-        10.0,
-    )
+    rinse = stocks["rinse-1"]
+    assert (rinse["left"], rinse["usable"], rinse["unit"], rinse["counted_s"]) == (58_000_000, 57_500_000, "nL", 10.0)
     assert (positions["rack_30"]["holds"], positions["rack_30"]["unused"]) == ("vial", True)
     assert (positions["cell"]["holds"], positions["cell"]["unused"]) == ("", False)
-    words = here("inventory", "show", "--data", data).stdout
+    words = here("inventory", "list", "--data", data).stdout
     assert "rinse" in words
     assert "standard_weak" in words
 
 
 def test_what_was_counted_is_recorded_with_name_and_reason(data: Path) -> None:
-    counted = here("inventory", "recount", "--data", data, "--lab", ROOT, "rinse=40.5", "rack_2=empty", *WHO)
+    counted = here("inventory", "count", "--data", data, "--lab", ROOT, "rinse=40.5", "rack_2=empty", *WHO)
     assert counted.exit_code == 0, counted.output
     stocks, positions = shown(data)
-    assert stocks["rinse"]["left_ml"] == 40.5
+    assert stocks["rinse-1"]["left"] == 40_500_000
     assert positions["rack_2"]["holds"] == ""
     assert positions["rack_3"]["unused"]
     with Journal.reading(data / "journal.sqlite") as journal:
         *_, entry = journal.rows(schema.ledger, order=schema.ledger.c.id)
         *_, event = journal.events("")
-    assert (entry["lot"], entry["change_nl"], entry["by"], entry["because"]) == (
-        "rinse",
-        -17_500_000,
+    assert (entry["taken_from"], entry["amount"], entry["by"], entry["because"]) == (
+        "container:rinse-1",
+        17_500_000,
         "Kim",
         "refilled",
     )
     assert (event.kind, event.instruments, event.payload["by"]) == ("recounted", "real", "Kim")
-    assert here("inventory", "recount", "--data", data, "--lab", ROOT, "--from-file", *WHO).exit_code == 0
+    assert here("inventory", "count", "--data", data, "--lab", ROOT, "--from-file", *WHO).exit_code == 0
     stocks, positions = shown(data)
-    assert (stocks["rinse"]["left_ml"], positions["rack_2"]["holds"]) == (58.0, "vial")
+    assert (stocks["rinse-1"]["left"], positions["rack_2"]["holds"]) == (58_000_000, "vial")
 
 
 @pytest.mark.parametrize(
     ("words", "error", "match"),
     [
-        (("rins=4",), ConfigError, "no stock or position 'rins'; did you mean 'rinse'"),
-        (("rinse=4ml",), ConfigError, "give it in ml, without the unit"),
+        (("rins=4",), ConfigError, "no stock, waste or position 'rins'; did you mean 'rinse'"),
+        (("rinse=4mg",), ConfigError, "rinse: '4mg' is counted in ug, this in nL; give it in ml"),
+        (("rinse=4e",), ConfigError, "no unit 'e' for an amount"),
         (("rinse=-1",), ConfigError, "less than nothing"),
         (("rack_1=vail",), ConfigError, "did you mean 'vial'"),
-        (("rack_1",), ConfigError, "is not STOCK=ML or POSITION=CONTAINER"),
+        (("rack_1",), ConfigError, "is not STOCK=AMOUNT or POSITION=CONTAINER"),
         ((), ConfigError, "nothing was counted"),
         (("rinse=4", "--instruments", "here"), ConfigError, "no instruments with a count 'here'"),
     ],
@@ -93,7 +92,7 @@ def test_what_was_counted_is_recorded_with_name_and_reason(data: Path) -> None:
 def test_what_is_not_there_cannot_be_counted(
     data: Path, words: tuple[str, ...], error: type[Exception], match: str
 ) -> None:
-    refused = here("inventory", "recount", "--data", data, "--lab", ROOT, *words, *WHO)
+    refused = here("inventory", "count", "--data", data, "--lab", ROOT, *words, *WHO)
     assert isinstance(refused.exception, error)
     assert match in str(refused.exception)
 
@@ -102,6 +101,6 @@ def test_a_deck_that_was_never_filled_has_nothing_to_count(tmp_path: Path) -> No
     (tmp_path / "runs").mkdir()
     with Journal(tmp_path / "journal.sqlite"):
         pass
-    refused = here("inventory", "recount", "--data", tmp_path, "--lab", ROOT, "rinse=4", *WHO)
+    refused = here("inventory", "count", "--data", tmp_path, "--lab", ROOT, "rinse=4", *WHO)
     assert isinstance(refused.exception, RefusedError)
     assert "no deck was filled yet" in str(refused.exception)

@@ -146,28 +146,39 @@ class Bench:
         intents, ledger = self.rows(schema.intent), self.rows(schema.ledger)
         taken: dict[str, int] = {}
         for stock, lab_stock in self.folder.model.stocks.items():
+            if not lab_stock.device:
+                continue  # a standard, of which a preparation takes all
             mine = [row for row in intents if row["device"] == lab_stock.device]
-            assert all(row["stock"] == stock for row in mine)
-            confirmed = sum(row["nl"] for row in mine if row["state"] == "confirmed")
+            assert all(row["stock"] == lab_stock.facts.source for row in mine)
+            confirmed = sum(row["amount"] for row in mine if row["state"] == "confirmed")
             assert confirmed == pytest.approx(1000 * sum(r["value"] for r in mine if r["state"] == "confirmed"), abs=9)
-            in_doubt = sum(row["nl"] for row in mine if row["state"] in ("prepared", "unknown"))
-            entries = [row for row in ledger if row["lot"] == stock]
+            in_doubt = sum(row["amount"] for row in mine if row["state"] in ("prepared", "unknown"))
+            entries = of_place(f"container:{stock}", ledger)
             first, *taken_of_it = entries
-            assert (first["why"], first["change_nl"]) == ("first fill", round(1e6 * filled_ml)), stock
-            assert -sum(row["change_nl"] for row in taken_of_it) == confirmed, stock
-            assert -sum(row["change_ml"] for row in taken_of_it) == pytest.approx(confirmed / 1e6, abs=1e-9), stock
-            assert sum(row["unknown_nl"] for row in entries) == in_doubt, stock
-            (lot,) = self.rows(schema.lot, schema.lot.c.name == stock)
-            assert (lot["count_nl"], lot["dead_nl"], lot["used_nl"]) == (first["change_nl"], 500_000, confirmed), stock
-            assert sum(row["change_nl"] for row in entries) == lot["count_nl"] - lot["used_nl"], stock
-            assert lot["unknown_nl"] == in_doubt
+            assert (first[0]["why"], first[1]) == ("first fill", round(1e6 * filled_ml)), stock
+            assert -sum(change for _, change, _ in taken_of_it) == confirmed, stock
+            assert -sum(unknown for _, _, unknown in entries) == in_doubt, stock
+            (row,) = self.rows(schema.stock, schema.stock.c.name == stock)
+            assert (row["count"], row["dead"], row["used"]) == (first[1], 500_000, confirmed), stock
+            assert sum(change for _, change, _ in entries) == row["count"] - row["used"], stock
+            assert row["unknown"] == in_doubt
             pumped_ul = 1000 * (filled_ml - float(self.twin.world.syringes[lab_stock.device].content.volume_ml))
             slack = (ROUNDING_UL + 1.0) * len(mine) + 0.02 * confirmed / 1000
             assert confirmed / 1000 - slack <= pumped_ul <= (confirmed + in_doubt) / 1000 + slack, stock
-            taken[stock] = confirmed
+            taken[lab_stock.material] = confirmed
         if self.core.over:
-            assert not any(row["reserved_nl"] for row in self.rows(schema.lot))
+            assert not any(row["reserved"] for row in self.rows(schema.stock))
         return taken
+
+
+def of_place(place: str, ledger: Any) -> list[tuple[Any, int, int]]:
+    """Entries that touch a place: each with what has come there by it, known and perhaps."""
+    found = [(row, row["amount"], row["unknown"]) for row in ledger if row["put_into"] == place]
+    found += [(row, -row["amount"], -row["unknown"]) for row in ledger if row["taken_from"] == place]
+    return sorted(found, key=lambda one: one[0]["entry"])
+
+
+RINSE = "container:rinse-1"
 
 
 class _Keeper(StepJournal):
@@ -193,9 +204,21 @@ def test_preparations_and_rinses_are_in_the_ledger(bench: Bench) -> None:
     assert bench.run(budget=2).state == "completed"
     assert bench.assert_adds_up()["rinse"] == 7_500_000, "three rinses of the calibration, two of the samples"
     by_why = Counter[str]()
-    for row in bench.rows(schema.ledger, schema.ledger.c.lot == "rinse"):
-        by_why[row["why"]] -= row["change_nl"]
+    ledger = bench.rows(schema.ledger)
+    for row, change, _ in of_place(RINSE, ledger):
+        by_why[row["why"]] -= change
     assert by_why == {"first fill": -58_000_000, "preparation": 4_500_000, "experiment": 3_000_000}
+    rinsed = sum(change for _, change, _ in of_place("waste:cell_waste", ledger))
+    drawn = sum(change for _, change, _ in of_place("waste:drawn", ledger))
+    draws = [row for row in bench.rows(schema.intent) if row["device"] == "pump_sample"]
+    assert (rinsed, drawn) == (7_500_000, sum(row["amount"] for row in draws))
+    for label in ("0001", "0002"):
+        entries = of_place(f"sample:{bench.core.campaign}/{label}", ledger)
+        made = sum(change for _, change, _ in entries if change > 0)
+        assert made == pytest.approx(2_000_000, abs=10)
+        assert sum(change for _, change, _ in entries) == made - 3 * 450_000, "three fillings of the cell"
+    prepared = of_place(f"sample:{bench.core.campaign}/cell_calibration", ledger)
+    assert sum(change for _, change, _ in prepared if change > 0) == 12_000_000, "two standards, used up"
 
 
 def test_a_given_up_sample_is_charged_what_it_took(bench: Bench) -> None:
@@ -238,9 +261,9 @@ def test_a_stop_now_leaves_a_dose_unknown_in_the_ledger(bench: Bench) -> None:
     end = bench.run(budget=1, watch=lambda event, one: runs.append(one))
     assert end.state == "stopped"
     bench.assert_adds_up()
-    unknown = [row for row in bench.rows(schema.ledger) if row["unknown_nl"]]
+    unknown = [row for row in bench.rows(schema.ledger) if row["unknown"]]
     assert len(unknown) == 1
-    assert unknown[0]["change_nl"] == 0
+    assert unknown[0]["amount"] == 0
 
 
 @pytest.mark.parametrize("label", ["before outcome:dose", "after intent:dose"])
@@ -275,8 +298,8 @@ def test_what_a_campaign_took_that_is_never_resumed_is_counted(bench: Bench) -> 
     with Journal(journal_file(bench.data)) as journal:
         close_unfinished(journal, journal.campaigns()[0], "begun anew", "Kim")
     assert bench.rows(schema.campaign)[0]["state"] == "stopped"
-    _, *entries = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
-    assert [(row["change_nl"], row["unknown_nl"], row["why"]) for row in entries] == [(0, 1_500_000, "preparation")]
+    _, *entries = of_place(RINSE, bench.rows(schema.ledger))
+    assert [(change, unknown, row["why"]) for row, change, unknown in entries] == [(0, -1_500_000, "preparation")]
     bench.assert_adds_up()
 
 
@@ -309,7 +332,7 @@ def test_a_second_campaign_begins_where_the_first_was_cut_off_and_ended(bench: B
             journal,
             bench.folder.model,
             "the twin",
-            dict.fromkeys(bench.folder.model.stocks, 58.0),
+            dict.fromkeys(bench.folder.model.stocks, 58_000_000),
             {},
             by="Kim",
             because="x",
@@ -329,12 +352,12 @@ def test_a_second_campaign_begins_where_the_first_was_cut_off_and_ended(bench: B
     assert places(bench) == ["rack_3"], "with what is left"
     left_nl = 58_000_000 - bench.assert_adds_up()["rinse"]
     with Journal(journal_file(bench.data)) as journal:
-        recount_alone(journal, bench.folder.model, "the twin", {"rinse": 40.0}, {}, by="Kim", because="read off")
+        recount_alone(journal, bench.folder.model, "the twin", {"rinse": 40_000_000}, {}, by="Kim", because="read off")
         count = deck_count(journal, "the twin")
     assert count is not None
-    assert count.lots["rinse"].count_nl == 40_000_000
-    *_, entry = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
-    assert (entry["why"], entry["change_nl"], entry["by"], entry["because"]) == (
+    assert count.stocks["rinse-1"].count == 40_000_000
+    *_, (entry, change, _) = of_place(RINSE, bench.rows(schema.ledger))
+    assert (entry["why"], change, entry["by"], entry["because"]) == (
         "recount", 40_000_000 - left_nl, "Kim", "read off",
     )  # fmt: skip
     assert count.holds["rack_1"].kind == count.holds["cell"].kind == ""
@@ -347,10 +370,10 @@ def test_a_recount_beside_a_running_campaign_is_in_the_ledger_and_doubles_nothin
     def ask(event: Event, one: CampaignRun) -> None:
         if event.kind == "step_ended" and event.outcome.step_id.endswith("0001/dose"):
             counts: dict[str, dict[str, dict[str, Any]]] = {
-                "rinse": {"lots_ml": {"rinse": 50.0}, "containers": {"rack_30": ""}},
-                "wrong": {"lots_ml": {"rins": 50.0}, "containers": {}},
-                "in use": {"lots_ml": {}, "containers": {"balance": "", "plate_1": "", "cell": ""}},
-                "none": {"lots_ml": {"rinse": -1.0}, "containers": {}},
+                "rinse": {"counts": {"rinse": 50_000_000}, "containers": {"rack_30": ""}},
+                "wrong": {"counts": {"rins": 50_000_000}, "containers": {}},
+                "in use": {"counts": {}, "containers": {"balance": "", "plate_1": "", "cell": ""}},
+                "none": {"counts": {"rinse": -1}, "containers": {}},
             }
             for name, payload in counts.items():
                 asked[name] = one.controller.journal.command("", "recount", payload, by="Kim", because="looked")
@@ -359,17 +382,18 @@ def test_a_recount_beside_a_running_campaign_is_in_the_ledger_and_doubles_nothin
     with Journal(journal_file(bench.data)) as journal:
         answers = {name: journal.answer_to(number) for name, number in asked.items()}
     assert answers.pop("rinse") == "done"
-    assert str(answers["wrong"]).startswith("refused: no stock 'rins'; did you mean 'rinse'?")
+    assert str(answers["wrong"]).startswith("refused: no stock or waste 'rins'; did you mean 'rinse'?")
     assert "is in use by experiment" in str(answers["in use"])
     assert "greater than or equal to 0" in str(answers["none"])
-    entries = bench.rows(schema.ledger, schema.ledger.c.lot == "rinse")
-    assert [row["why"] for row in entries].count("recount") == 1
-    (lot,) = bench.rows(schema.lot, schema.lot.c.name == "rinse")
-    assert lot["count_nl"] == 50_000_000
-    assert sum(row["change_nl"] for row in entries) == lot["count_nl"] - lot["used_nl"]
-    after = entries[[row["why"] for row in entries].index("recount") + 1 :]
-    assert lot["used_nl"] == -sum(row["change_nl"] for row in after)
-    assert -sum(row["change_nl"] for row in entries if row["campaign"]) == 7_500_000, "as without a count"
+    entries = of_place(RINSE, bench.rows(schema.ledger))
+    whys = [row["why"] for row, _, _ in entries]
+    assert whys.count("recount") == 1
+    (stock,) = bench.rows(schema.stock, schema.stock.c.name == "rinse-1")
+    assert stock["count"] == 50_000_000
+    assert sum(change for _, change, _ in entries) == stock["count"] - stock["used"]
+    after = entries[whys.index("recount") + 1 :]
+    assert stock["used"] == -sum(change for _, change, _ in after)
+    assert -sum(change for row, change, _ in entries if row["campaign"]) == 7_500_000, "as without a count"
 
 
 def campaign_file(folder: Path, **changes: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from labwright.engine.snapshots import dumped
 from labwright.engine.tables import take_changes
 from labwright.engine.work import IllegalEventError
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion
-from labwright.model.material import Used
+from labwright.model.material import OUTSIDE, StockAt, StockFacts, Used, WasteAt
 from labwright.model.protocol import NumberResult, ProtocolSpec, StepOutcome, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
@@ -58,9 +59,13 @@ STANDARD = ProtocolSpec(
     steps=(StepSpec(name="cal", station="meter", expected_s=1),),
     uses_up=("standard",),
 )
+WATER = StockAt(
+    facts=StockFacts(material="water", lot="W1", place="source:tap", stations=("meter",)), count=10 * ML, dead=ML // 2
+)
+STANDARD_SOLUTION = StockAt(facts=StockFacts(material="KCl", lot="K1", place="position:standard"), count=6 * ML)
 STOCKED = Stocked(
-    lots_nl={"water": 10 * ML},
-    dead_nl={"water": ML // 2},
+    stocks={"water-1": WATER, "KCl": STANDARD_SOLUTION},
+    wastes={"drain": WasteAt(capacity=50 * ML, station="meter")},
     containers={**dict.fromkeys(RACKS, "vial"), "balance": "", "standard": "KCl"},
     by="Bo",
     because="the first fill",
@@ -82,7 +87,7 @@ def started(campaign: str, **changes: Any) -> Started:
         spec=spec,
         protocols=(MOVES, STANDARD),
         container="vial",
-        counted=("water",),
+        counted=("drain", "tap"),
         naming=2,
         engine=ENGINE,
         instruments="real",
@@ -123,8 +128,8 @@ class Deck:
                 self.orders[one.order.step_id] = one
 
     def suggest(self, campaign: str, water: float = 0.0) -> None:
-        uses = {"water": water} if water else {}
-        self.take(campaign, Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses_ml=uses))
+        uses = {"water": round(ML * water)} if water else {}
+        self.take(campaign, Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses=uses))
 
     def end(self, step_id: str, state: Any = "done", used: Used | None = None, **more: Any) -> None:
         order = self.orders.pop(step_id).order
@@ -134,7 +139,7 @@ class Deck:
             results={"y": 1.0} if order.step == "measure" and state == "done" else {},
             fail_kind=None if state in ("done", "unknown") else "equipment",
             error="" if state == "done" else state,
-            used={"water": used} if used is not None else {},
+            used={"tap": used} if used is not None else {},
             started_s=0,
             ended_s=1,
             **more,
@@ -150,17 +155,21 @@ class Deck:
 
     def adds_up(self) -> None:
         """The entries of the ledger give what is left, to the nanolitre."""
-        for stock, lot in self.lab.material.lots.items():
-            entries = [row for row in self.ledger if row["lot"] == stock]
-            assert sum(row["change_nl"] for row in entries) == lot.count_nl - lot.used.nl
-            assert sum(row["unknown_nl"] for row in entries) == lot.used.unknown_nl
-            row = self.tables["lot", "real", stock]
-            assert (row["count_nl"], row["used_nl"], row["unknown_nl"]) == (
-                lot.count_nl,
-                lot.used.nl,
-                lot.used.unknown_nl,
-            )
-            assert row["reserved_nl"] == lot.promised_nl
+        balance: Counter[str] = Counter()
+        doubt: Counter[str] = Counter()
+        for row in self.ledger:
+            assert row["amount"] >= 0
+            for place, sign in ((row["put_into"], 1), (row["taken_from"], -1)):
+                balance[place] += sign * row["amount"]
+                doubt[place] += sign * row["unknown"]
+        assert sum(balance.values()) == 0
+        assert all(left >= 0 for place, left in balance.items() if place != OUTSIDE)
+        for name, stock in self.lab.material.stocks.items():
+            assert balance[f"container:{name}"] == stock.count - stock.used.amount
+            assert -doubt[f"container:{name}"] == stock.used.unknown
+            row = self.tables["stock", "real", name]
+            assert (row["count"], row["used"], row["unknown"]) == (stock.count, stock.used.amount, stock.used.unknown)
+            assert row["reserved"] == stock.promised
 
 
 @pytest.fixture
@@ -175,7 +184,7 @@ def test_a_second_campaign_begins_where_the_first_ended(deck: Deck) -> None:
     deck.end("a/0001/fetch")
     assert deck.holds("rack_1") == ("", "a", "0001")
     assert deck.holds("balance") == ("vial", "a", "0001")
-    deck.end("a/0001/measure", used=Used(nl=1_500_001))
+    deck.end("a/0001/measure", used=Used(amount=1_500_001))
     deck.end("a/0001/out")
     assert deck.lab.campaign("a").phase == "completed"
     assert deck.holds("balance") == ("", "a", "0001"), "it has left the lab"
@@ -183,8 +192,8 @@ def test_a_second_campaign_begins_where_the_first_ended(deck: Deck) -> None:
     deck.suggest("b", 3.0)
     (begun,) = deck.granted("b")[-1].begins
     assert begun.place == "rack_2", "in the order in which the deck was filled"
-    lot = deck.lab.material.lots["water"]
-    assert (lot.usable_nl, lot.free_nl) == (7_999_999, 4_999_999)
+    lot = deck.lab.material.stocks["water-1"]
+    assert (lot.usable, lot.free) == (7_999_999, 4_999_999)
     deck.adds_up()
     deck.suggest("b", 5.0) if deck.lab.campaign("b").asking else None
     validate_state(deck.lab)
@@ -195,24 +204,31 @@ def test_two_campaigns_at_once_share_what_there_is(deck: Deck) -> None:
         deck.take(name, started(name))
     deck.suggest("a", 6.0)
     deck.suggest("b", 6.0)
-    assert (deck.lab.campaign("b").phase, deck.lab.campaign("b").tried) == ("completed", 0)
-    assert deck.lab.campaign("b").reason == (
-        "stock water is used up: 6 ml are needed, 3.5 ml are left (0 ml were pumped, 6 ml are reserved for samples "
-        "under way); refill it and count it: labwright inventory recount STOCK=ML"
+    waiting = deck.lab.campaign("b")
+    assert (waiting.phase, waiting.tried) == ("running", 0)
+    assert waiting.short == (
+        "stock water-1 is used up: 6 ml are needed, 3.5 ml are left (0 ml were taken, 6 ml are reserved for samples "
+        "under way); refill it and count it: labwright inventory count STOCK=AMOUNT"
     )
+    assert f"material: {waiting.short}" in waiting.waits_for()
+    assert deck.tables["campaign", "b"]["short"] == waiting.short
+    deck.end("a/0001/fetch")
+    deck.end("a/0001/measure", used=Used(amount=2 * ML))
+    assert (waiting.tried, waiting.short != "") == (0, True), "it is not over yet, and may take the rest"
+    deck.end("a/0001/out")
+    assert (waiting.tried, waiting.short) == (1, ""), "what it has not taken is free again"
     deck.adds_up()
 
 
-def test_a_campaign_ends_when_no_container_is_left_and_a_recount_gives_new_ones(deck: Deck) -> None:
+def test_a_campaign_waits_when_no_container_is_left_until_a_person_has_put_some_in(deck: Deck) -> None:
     deck.take("", Recounted(containers=dict.fromkeys(RACKS, ""), by="Kim", because="taken for cleaning"))
     deck.take("a", started("a"))
     deck.suggest("a")
-    assert deck.lab.campaign("a").reason.startswith("no position holds an unused vial any more; put some in and say")
+    core = deck.lab.campaign("a")
+    assert core.short.startswith("no position holds an unused vial any more; put some in and say")
     deck.take("", Recounted(containers={"rack_10": "vial"}, by="Kim", because="clean again"))
-    deck.take("b", started("b"))
-    deck.suggest("b")
-    assert deck.lab.campaign("b").live["0001"].place == "rack_10"
-    with pytest.raises(IllegalEventError, match=r"position rack_10 is in use by experiment b/0001, which is under way"):
+    assert (core.live["0001"].place, core.short) == ("rack_10", "")
+    with pytest.raises(IllegalEventError, match=r"position rack_10 is in use by experiment a/0001, which is under way"):
         deck.take("", Recounted(containers={"rack_10": "vial"}, by="Kim", because="no"))
 
 
@@ -220,14 +236,15 @@ def test_what_a_count_finds_is_an_entry_with_name_and_reason_and_settles_what_is
     deck.take("a", started("a", budget=1))
     deck.suggest("a", 2.0)
     deck.end("a/0001/fetch")
-    deck.end("a/0001/measure", "failed", used=Used(nl=500_000, unknown_nl=1_000_000))
+    deck.end("a/0001/measure", "failed", used=Used(amount=500_000, unknown=1_000_000))
     deck.take("a", Answered(question="a:q1", answer="abandon", by="Kim", because="spilt"))
-    assert deck.lab.material.lots["water"].used == Used(nl=500_000, unknown_nl=1_000_000)
-    deck.take("", Recounted(lots_nl={"water": 9_100_000}, by="Kim", because="read off the syringe"))
-    lot = deck.lab.material.lots["water"]
-    assert (lot.count_nl, lot.dead_nl, lot.used, lot.free_nl) == (9_100_000, 500_000, Used(), 8_600_000)
+    assert deck.lab.material.stocks["water-1"].used == Used(amount=500_000, unknown=1_000_000)
+    deck.take("", Recounted(counts={"water": 9_100_000}, by="Kim", because="read off the syringe"))
+    lot = deck.lab.material.stocks["water-1"]
+    assert (lot.count, lot.dead, lot.used, lot.free) == (9_100_000, 500_000, Used(), 8_600_000)
     (entry,) = [row for row in deck.ledger if row["why"] == "recount"]
-    assert (entry["change_nl"], entry["unknown_nl"]) == (-400_000, -1_000_000)
+    assert (entry["taken_from"], entry["put_into"]) == ("container:water-1", "outside")
+    assert (entry["amount"], entry["unknown"]) == (400_000, -1_000_000)
     assert (entry["by"], entry["because"], entry["campaign"]) == ("Kim", "read off the syringe", "")
     deck.adds_up()
 
@@ -238,15 +255,15 @@ def test_a_count_beside_a_step_is_exact_or_refused(deck: Deck) -> None:
     deck.suggest("a", 4.0)
     deck.end("a/0001/fetch")
     before = dumped(deck.lab, whole=True)
-    pumping = {"a/0001/measure": {"water": Used(nl=1_000_000, unknown_nl=500_000)}}
+    pumping = {"a/0001/measure": {"tap": Used(amount=1_000_000, unknown=500_000)}}
     with pytest.raises(IllegalEventError, match=r"step a/0001/measure is taking from it"):
-        deck.lab.handle("", Recounted(lots_nl={"water": 9 * ML}, used=pumping, by="Kim", because="b"), deck.now_s)
+        deck.lab.handle("", Recounted(counts={"water-1": 9 * ML}, used=pumping, by="Kim", because="b"), deck.now_s)
     assert dumped(deck.lab, whole=True) == before
-    taken = {"a/0001/measure": {"water": Used(nl=1_500_000)}}
-    deck.take("", Recounted(lots_nl={"water": 8_400_000}, used=taken, by="Kim", because="looked"))
+    taken = {"a/0001/measure": {"tap": Used(amount=1_500_000)}}
+    deck.take("", Recounted(counts={"tap": 8_400_000}, used=taken, by="Kim", because="looked"))
     deck.adds_up()
-    deck.end("a/0001/measure", used=Used(nl=2_000_000))
-    assert deck.lab.material.lots["water"].used == Used(nl=500_000)
+    deck.end("a/0001/measure", used=Used(amount=2_000_000))
+    assert deck.lab.material.stocks["water-1"].used == Used(amount=500_000)
     deck.adds_up()
 
 
@@ -254,16 +271,18 @@ def test_a_standard_is_used_up_until_a_person_has_replaced_it(deck: Deck) -> Non
     deck.take("a", started("a", prepare=("calibrate",), budget=1))
     deck.take("b", started("b", prepare=("calibrate",)))
     assert deck.holds("standard") == ("KCl", "a", "calibrate")
-    assert deck.lab.campaign("b").phase == "failed"
-    assert deck.lab.campaign("b").reason == (
-        "preparation calibrate: what position standard holds (KCl) is used up; replace it and say so: "
-        "labwright inventory recount POSITION=CONTAINER"
+    assert deck.lab.campaign("b").short == (
+        "preparation calibrate: what position standard holds (KCl) is used up by a/calibrate; replace it and say so: "
+        "labwright inventory count POSITION=CONTAINER"
     )
     deck.end("a/calibrate/cal")
+    assert "b/calibrate/cal" not in deck.orders
+    assert deck.lab.material.stocks["KCl"].usable == 0, "all of it went with the preparation"
+    deck.adds_up()
     deck.take("", Recounted(containers={"standard": "KCl"}, by="Kim", because="a new one"))
-    deck.take("c", started("c", prepare=("calibrate",)))
-    assert "c/calibrate/cal" in deck.orders
-    assert deck.holds("standard") == ("KCl", "c", "calibrate")
+    assert "b/calibrate/cal" in deck.orders
+    assert deck.holds("standard") == ("KCl", "b", "calibrate")
+    deck.adds_up()
 
 
 def test_a_campaigns_own_events_suffice(deck: Deck) -> None:
@@ -305,14 +324,12 @@ class TwoCampaigns(RuleBasedStateMachine):
     def end(self, data: st.DataObject, state: str, share: float, doubt: bool) -> None:
         step_id = data.draw(st.sampled_from(sorted(self.deck.orders)))
         experiment, run = self.deck.lab.work.find(step_id)
-        promised = round(ML * experiment.uses_ml.get("water", 0.0))
-        others = sum(
-            one.used.get("water", Used()).most_nl for key, one in experiment.steps.items() if key != run.spec.name
-        )
-        before = run.used.get("water", Used())
-        nl = max(before.nl, round(share * max(0, promised - others)))
+        promised = experiment.promised.get("water-1", 0)
+        others = sum(one.used.get("tap", Used()).most for key, one in experiment.steps.items() if key != run.spec.name)
+        before = run.used.get("tap", Used())
+        nl = max(before.amount, round(share * max(0, promised - others)))
         unknown = max(0, promised - others - nl) if doubt and state != "done" else 0
-        self.deck.end(step_id, state, used=Used(nl=nl, unknown_nl=unknown), doubt=3 if state == "unknown" else None)
+        self.deck.end(step_id, state, used=Used(amount=nl, unknown=unknown), doubt=3 if state == "unknown" else None)
 
     @precondition(lambda self: self.deck.lab.work.questions.open)
     @rule(data=st.data())
@@ -325,9 +342,9 @@ class TwoCampaigns(RuleBasedStateMachine):
 
     @rule(more=st.integers(0, 12 * ML))
     def recount(self, more: int) -> None:
-        lot = self.deck.lab.material.lots["water"]
-        there = lot.dead_nl + lot.promised_nl + more
-        self.unless_in_use(Recounted(lots_nl={"water": there}, by="Kim", because="looked"))
+        lot = self.deck.lab.material.stocks["water-1"]
+        there = lot.dead + lot.promised + more
+        self.unless_in_use(Recounted(counts={"water-1": there}, by="Kim", because="looked"))
 
     @rule(position=st.sampled_from([*RACKS, "balance"]), kind=st.sampled_from(["", "vial"]))
     def put(self, position: str, kind: str) -> None:
@@ -356,15 +373,15 @@ class TwoCampaigns(RuleBasedStateMachine):
         deck = self.deck
         validate_state(deck.lab)
         deck.adds_up()
-        lot = deck.lab.material.lots["water"]
-        assert lot.free_nl >= 0
+        lot = deck.lab.material.stocks["water-1"]
+        assert lot.free >= 0
         for position, held in deck.lab.material.holds.items():
             assert deck.tables["position", "real", position]["holds"] == held.kind
         anew = LabCore()
         anew.instruments = "real"
         for number, (campaign, event) in enumerate(deck.events):
             anew.handle(campaign, event, float(number))
-        assert anew.material.lots["water"].used == lot.used
+        assert anew.material.stocks["water-1"].used == lot.used
         assert {name: one.kind for name, one in anew.material.holds.items()} == {
             name: one.kind for name, one in deck.lab.material.holds.items()
         }

@@ -183,24 +183,26 @@ def test_neither_journal_holds_a_line_of_the_other(together: Told) -> None:
 def test_the_ledger_adds_up_over_both(folder: LabFolder, together: Told) -> None:
     with Journal.reading(together.place) as journal:
         entries = journal.rows(schema.ledger)
-        lots = {row["name"]: row for row in journal.rows(schema.lot)}
+        stocks = {row["name"]: row for row in journal.rows(schema.stock)}
         steps, intents = journal.rows(schema.step), journal.rows(schema.intent)
     filled = [row for row in entries if row["why"] == "first fill"]
-    assert {row["campaign"]: row["change_nl"] for row in filled} == {"": 58_000_000}
+    assert {row["amount"] for row in filled} == {58_000_000, 6_000_000}
     assert {row["campaign"] for row in entries} == {"", *together.names}
     assert sorted(row["entry"] for row in entries) == list(range(1, len(entries) + 1))
     for stock, spec in folder.model.stocks.items():
-        taken_nl = [-row["change_nl"] for row in entries if row["lot"] == stock and row not in filled]
-        pumped_nl = [row["nl"] for row in intents if row["stock"] == stock]
+        if not spec.device:
+            continue
+        taken_nl = [row["amount"] for row in entries if row["taken_from"] == f"container:{stock}"]
+        pumped_nl = [row["amount"] for row in intents if row["stock"] == spec.facts.source]
         given_ml = sum(taken_nl) / 1e6
         assert sum(pumped_nl) == sum(taken_nl), stock
         left_ml = together.world.syringes[spec.device].content.volume_ml
         assert given_ml == pytest.approx(58.0 - left_ml, abs=1e-3 * len(pumped_nl)), (
             f"{stock}: a pump counts whole microlitres"
         )
-        lot = lots[stock]
-        assert (lot["count_nl"], lot["dead_nl"], lot["used_nl"]) == (58_000_000, 500_000, sum(taken_nl))
-        assert lot["reserved_nl"] == 0
+        row = stocks[stock]
+        assert (row["count"], row["dead"], row["used"]) == (58_000_000, 500_000, sum(taken_nl))
+        assert row["reserved"] == 0
     at: dict[str, list[tuple[float, float]]] = {}
     for row in steps:
         at.setdefault(row["station"], []).append((row["started_s"], row["ended_s"]))

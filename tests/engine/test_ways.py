@@ -274,14 +274,20 @@ def test_stocks_are_promised_used_and_never_overdrawn() -> None:
     lab.core.changes()
     lab.end("0001/a")
     changes = lab.core.changes()
-    lot = changes["lot", "real", "water"]
-    assert lot is not None
-    assert (lot["count_nl"] - lot["used_nl"], lot["reserved_nl"]) == (4_500_000, 3_000_000)
+    stock = changes["stock", "real", "water"]
+    assert stock is not None
+    assert (stock["count"] - stock["used"], stock["reserved"]) == (4_500_000, 3_000_000)
     spent = next(row for (table, *_), row in changes.items() if table == "ledger")
     assert spent is not None
-    assert spent["change_ml"] == -3.0
+    assert (spent["taken_from"], spent["put_into"]) == ("container:water", "sample:c-1/0001")
+    assert (spent["amount"], spent["unknown"], spent["unit"]) == (3_000_000, 0, "nL")
     lab.suggest(water=3.0)
-    assert lab.core.phase == "draining"
+    assert lab.core.phase == "running"
+    (waits,) = (one for one in lab.core.waits_for() if one.startswith("material: "))
+    assert "stock water is used up: 3 ml are needed, 1.5 ml are left" in waits, "the other may leave some"
+    lab.core.lab.attended = False
+    lab.end("0002/a")
+    assert (lab.core.phase, lab.core.tried) == ("completed", 2), "none is left, and nobody is there to refill it"
     assert "stock water is used up: 3 ml are needed, 1.5 ml are left" in lab.core.reason
 
 
@@ -289,45 +295,45 @@ def test_counted_stocks_are_used_as_operations_confirm_and_promises_are_released
     lab = Lab(protocol(STEP, results=("y",)), budget=3, counted=("water",))
     resources = lab.core.material
     lab.suggest(water=2.0)
-    assert (resources.left_ml("water"), resources.lots["water"].promised_nl / 1e6) == (7.5, 2.0)
-    lab.end("0001/a", "failed", used={"water": Used(nl=500_000, unknown_nl=1_000_000)})
-    assert (resources.left_ml("water"), resources.lots["water"].promised_nl / 1e6) == (7.0, 0.0), (
+    assert (resources.left("water"), resources.stocks["water"].promised / 1e6) == ("7.500 ml", 2.0)
+    lab.end("0001/a", "failed", used={"water": Used(amount=500_000, unknown=1_000_000)})
+    assert (resources.left("water"), resources.stocks["water"].promised / 1e6) == ("7.000 ml", 0.0), (
         "it is over: charged what came"
     )
-    assert resources.lots["water"].used == Used(nl=500_000, unknown_nl=1_000_000)
+    assert resources.stocks["water"].used == Used(amount=500_000, unknown=1_000_000)
     entries = [row for key, row in lab.core.changes().items() if key[0] == "ledger" and row]
-    assert [(row["change_nl"], row["unknown_nl"], row["step_id"]) for row in entries] == [
-        (-500_000, 1_000_000, "c-1/0001/a")
-    ]
+    assert [(row["amount"], row["unknown"], row["step_id"]) for row in entries] == [(500_000, 1_000_000, "c-1/0001/a")]
 
 
 def test_a_step_that_is_repeated_is_charged_all_it_took() -> None:
     step = STEP.model_copy(update={"on_failure": "ask"})
     lab = Lab(protocol(step, results=("y",)), counted=("water",))
     lab.suggest(water=2.0)
-    lab.end("0001/a", "failed", used={"water": Used(nl=1_500_000)})
-    assert lab.core.material.lots["water"].promised_nl / 1e6 == 0.5
+    lab.end("0001/a", "failed", used={"water": Used(amount=1_500_000)})
+    assert lab.core.material.stocks["water"].promised / 1e6 == 0.5
     lab.answer("again")
-    lab.end("0001/a", used={"water": Used(nl=3_500_000)})
-    assert (lab.core.material.left_ml("water"), lab.core.material.lots["water"].promised_nl / 1e6) == (4.0, 0.0)
+    lab.end("0001/a", used={"water": Used(amount=3_500_000)})
+    assert (lab.core.material.left("water"), lab.core.material.stocks["water"].promised / 1e6) == ("4.000 ml", 0.0)
 
 
 def test_a_half_dose_is_settled_by_its_count_whatever_the_answer() -> None:
     step = STEP.model_copy(update={"on_failure": "ask"})
-    part = Part(what="pump.volume", unit="ul", asked=105.2, counted=24.0, stock="water", nl=105_200, counted_nl=24_000)
+    part = Part(
+        what="pump.volume", unit="ul", asked=105.2, counted=24.0, stock="water", amount=105_200, counted_amount=24_000
+    )
     after = {"rest": 24_000, "take": 24_000, "again": 24_000, "abandon": 24_000, "done": 0}
     for answer, used_nl in after.items():
         lab = Lab(protocol(step, results=("y",)), counted=("water",))
         lab.suggest(water=2.0)
-        lab.end("0001/a", "unknown", doubt=3, part=part, used={"water": Used(unknown_nl=105_200)})
+        lab.end("0001/a", "unknown", doubt=3, part=part, used={"water": Used(unknown=105_200)})
         (question,) = lab.core.open_questions
         assert list(question.choices) == ["rest", "take", "again", "done", "abandon"]
         assert "pump.volume: 24 ul of 105.2 ul are counted; 7.500 ml of water are left by the ledger" in question.text
         settled = [str(one) for one in lab.answer(answer) if isinstance(one, Settle)]
         follow = {"rest": "24 rest", "again": "24 again"}.get(answer, "24 taken")
         assert settled == [f"settle c-1/0001/a#3 confirmed{'' if answer == 'done' else f' {follow}'}"]
-        assert lab.core.material.lots["water"].used.nl == used_nl, answer
-        assert lab.core.material.lots["water"].used.unknown_nl == (105_200 if answer == "done" else 0)
+        assert lab.core.material.stocks["water"].used.amount == used_nl, answer
+        assert lab.core.material.stocks["water"].used.unknown == (105_200 if answer == "done" else 0)
     cannot = part.model_copy(update={"no_rest": "pump.volume: 2 ul is outside 5 to 3000 ul; nothing was sent"})
     lab = Lab(protocol(step, results=("y",)), counted=("water",))
     lab.suggest()
@@ -343,17 +349,19 @@ def test_a_campaign_ends_in_time_when_preparations_have_eaten_the_stock() -> Non
     first = started(1, 3, StopRule(), protocol(STEP, results=("y",)))
     prepared.handle(first.model_copy(update={"counted": ("water",), "lots_ml": {"water": 8.0}}))
     (order,) = [run for one in prepared.live.values() for run in one.running]
-    used = {"water": Used(nl=5_500_000, unknown_nl=1_000_000)}
+    used = {"water": Used(amount=5_500_000, unknown=1_000_000)}
     done = StepOutcome(step_id=order.step_id, state="done", used=used, started_s=0, ended_s=1)
     prepared.handle(StepEnded(outcome=done))
+    prepared.lab.attended = False
     prepared.handle(Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses_ml={"water": 2.0}))
     assert (prepared.phase, prepared.tried) == ("completed", 0)
     assert prepared.reason == (
-        "stock water is used up: 2 ml are needed, 1.5 ml are left (5.5 ml were pumped, 1 ml may have been); "
-        "refill it and count it: labwright inventory recount STOCK=ML"
+        "stock water is used up: 2 ml are needed, 1.5 ml are left (5.5 ml were taken, 1 ml may have been); "
+        "refill it and count it: labwright inventory count STOCK=AMOUNT"
     )
+    lab.core.lab.attended = False
     lab.suggest()  # nothing was declared, and still it was pumped
-    lab.end("0001/a", used={"water": Used(nl=8_000_001)})
+    lab.end("0001/a", used={"water": Used(amount=8_000_001)})
     lab.suggest()
     assert lab.core.phase == "completed"
     assert "stock water is used up" in lab.core.reason
@@ -362,8 +370,8 @@ def test_a_campaign_ends_in_time_when_preparations_have_eaten_the_stock() -> Non
 def test_campaigns_of_earlier_releases_use_what_was_promised() -> None:
     lab = Lab(protocol(STEP, results=("y",)))
     lab.suggest(water=2.0)
-    lab.end("0001/a", used={"water": Used(nl=500_000)})
-    assert lab.core.material.left_ml("water") == 5.5
+    lab.end("0001/a", used={"water": Used(amount=500_000)})
+    assert lab.core.material.left("water") == "5.500 ml"
 
 
 def test_what_a_step_takes_is_learnt() -> None:

@@ -28,7 +28,7 @@ PROJECTED = (
     "step",
     "reservation",
     "question",
-    "lot",
+    "stock",
     "ledger",
     "position",
 )
@@ -59,7 +59,7 @@ def replay(journal: Journal, campaign: str, rows: Rows) -> Iterator[tuple[Logged
 
 def _forget(rows: Rows, deck: str) -> None:
     """Another campaign begins on a deck: a journal of an earlier version keeps what is on it of the newest alone."""
-    for table in ("reservation", "lot", "position"):
+    for table in ("reservation", "stock", "position"):
         rows[table] = {place: row for place, row in rows[table].items() if row["instruments"] != deck}
 
 
@@ -109,7 +109,7 @@ def _as_then(rows: Rows) -> Rows:
         place: {name: value for name, value in row.items() if name not in ("label", "since_s")}
         for place, row in rows["position"].items()
     }
-    lots = {place: _left(row) for place, row in rows["lot"].items()}  # when it was counted is in no earlier version's
+    stocks = {place: _left(row) for place, row in rows["stock"].items()}  # when it was counted is in no earlier one's
     campaigns = {  # as is the best of a campaign
         place: {name: value for name, value in row.items() if name != "best"} for place, row in rows["campaign"].items()
     }
@@ -117,12 +117,16 @@ def _as_then(rows: Rows) -> Rows:
         place: {name: value for name, value in row.items() if name not in ("began_s", "results")}
         for place, row in rows["experiment"].items()
     }
-    return {**rows, "experiment": experiments, "trial": kept, "position": places, "campaign": campaigns, "lot": lots}
+    ledger = {  # and when an entry was made
+        place: {name: value for name, value in row.items() if name != "at_s"} for place, row in rows["ledger"].items()
+    }
+    same = {"experiment": experiments, "trial": kept, "position": places, "campaign": campaigns}
+    return {**rows, **same, "stock": stocks, "ledger": ledger}
 
 
 def _left(row: dict[str, Any]) -> dict[str, Any]:
-    usable_nl = row["count_nl"] - row["dead_nl"] - row["used_nl"]
-    return {"usable_nl": usable_nl} | {name: row[name] for name in ("unknown_nl", "reserved_nl")}
+    usable = row["count"] - row["dead"] - row["used"]
+    return {"usable": usable} | {name: row[name] for name in ("unknown", "reserved")}
 
 
 def _same(column: str, then: Any, now: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -58,16 +59,17 @@ def count(version: Path, tmp_path: Path) -> None:
         assert deck_count(journal, first.deck) is None
         filled = first_fill(journal, model, first.deck, "Kim")
         taken = {one["name"] for one in journal.rows(schema.position)}
-        spent = {one["lot"]: 0 for one in journal.rows(schema.ledger)}
+        spent = Counter[str]()
         for one in journal.rows(schema.ledger):
-            spent[one["lot"]] += one["change_nl"]
+            spent[one["taken_from"].removeprefix("container:")] += one["amount"]
     assert filled is not None
     assert f"as {row['id']}, of an earlier version, has left it" in filled.because
     assert taken
     assert {name for name, kind in filled.containers.items() if kind}.isdisjoint(taken)
     assert {name for name in first.places if filled.containers[name]} == set(first.places) - taken
     for stock, full_ml in first.lots_ml.items():
-        assert filled.lots_nl[stock] - filled.dead_nl[stock] == round(1e6 * full_ml) + spent.get(stock, 0), stock
+        there = filled.stocks[model.stock_named(stock)]
+        assert there.count - there.dead == round(1e6 * full_ml) - spent[stock], stock
     assert any(spent.values())
 
 

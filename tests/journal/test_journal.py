@@ -71,18 +71,18 @@ def test_events_come_back_in_their_order_with_what_was_decided(journal: Journal,
 
 
 def test_an_event_and_what_it_changes_are_kept_together_or_not_at_all(journal: Journal) -> None:
-    lot = {"instruments": "real", "name": "water", "count_nl": 5, "dead_nl": 0, "used_nl": 0}
-    lot |= {"unknown_nl": 0, "reserved_nl": 1, "since_s": None}
-    journal.record([event("started", changes={("lot", "real", "water"): lot})])
-    journal.record([event("step_ended", changes={("lot", "real", "water"): {**lot, "used_nl": 1}})])
-    assert [dict(row) for row in journal.rows(schema.lot)] == [{**lot, "used_nl": 1}]
+    stock = {"instruments": "real", "name": "water", "count": 5, "dead": 0, "used": 0, "unit": "nL", "lot": ""}
+    stock |= {"unknown": 0, "reserved": 1, "since_s": None, "material": "water", "facts": "", "doubts": ""}
+    journal.record([event("started", changes={("stock", "real", "water"): stock})])
+    journal.record([event("step_ended", changes={("stock", "real", "water"): {**stock, "used": 1}})])
+    assert [dict(row) for row in journal.rows(schema.stock)] == [{**stock, "used": 1}]
 
     def broken(connection: Any) -> None:
         raise IllegalTransitionError("a bug")
 
     with pytest.raises(IllegalTransitionError):
-        journal.record([event("step_ended", changes={("lot", "real", "water"): {**lot, "used_nl": 2}}, also=broken)])
-    assert journal.rows(schema.lot)[0]["used_nl"] == 1
+        journal.record([event("step_ended", changes={("stock", "real", "water"): {**stock, "used": 2}}, also=broken)])
+    assert journal.rows(schema.stock)[0]["used"] == 1
     assert len(list(journal.events("c-1"))) == 2
 
 
@@ -465,7 +465,7 @@ def test_an_older_ledger_gets_its_nanolitres_and_an_older_stop_still_holds(tmp_p
     engine.dispose()
     with Journal(place) as journal:
         (entry,) = journal.rows(schema.ledger)
-        assert (entry["change_ml"], entry["change_nl"], entry["unknown_nl"]) == (-0.2827993366, -282_799, 0)
+        assert (entry["taken_from"], entry["amount"], entry["unknown"]) == ("container:water", 282_799, 0)
         assert entry["step_id"] == ""
         (latch,) = open_latches(journal, "real")
         assert (latch.scope, latch.campaign, latch.by) == (WHOLE_LAB, "c-1", "Ann"), "an older stop holds as it did"

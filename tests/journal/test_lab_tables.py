@@ -39,9 +39,9 @@ def event(kind: str, campaign: str = "c-1", instruments: str = REAL, **more: Any
     return NewEvent(campaign=campaign, kind=kind, instruments=instruments, **{**given, **more})
 
 
-def entry(deck: str, number: int, change_nl: int, campaign: str = "c-1") -> dict[tuple[str | int, ...], Any]:
-    row = {"instruments": deck, "lot": "water", "campaign": campaign, "change_ml": change_nl / 1e6}
-    return {("ledger", deck, campaign, number): {**row, "change_nl": change_nl}}
+def entry(deck: str, number: int, amount: int, campaign: str = "c-1") -> dict[tuple[str | int, ...], Any]:
+    row = {"instruments": deck, "taken_from": "container:water", "put_into": "outside", "campaign": campaign}
+    return {("ledger", deck, campaign, number): {**row, "amount": amount}}
 
 
 def test_events_have_a_scope_and_a_deck(journal: Journal) -> None:
@@ -70,16 +70,16 @@ def test_events_have_a_scope_and_a_deck(journal: Journal) -> None:
 
 
 def test_entries_of_one_transaction_do_not_hide_each_other_and_decks_count_apart(journal: Journal) -> None:
-    journal.record([event("step_ended", changes=entry(REAL, 1, -5)), event("step_ended", changes=entry(REAL, 2, -6))])
-    other = event("step_ended", "d-1", TWIN, changes=entry(TWIN, 1, -7, "d-1"))
+    journal.record([event("step_ended", changes=entry(REAL, 1, 5)), event("step_ended", changes=entry(REAL, 2, 6))])
+    other = event("step_ended", "d-1", TWIN, changes=entry(TWIN, 1, 7, "d-1"))
     # Another core counts from 1 again; the ledger of its deck goes on.
-    journal.record([other, event("step_ended", "e-1", changes=entry(REAL, 1, -8, "e-1"))])
+    journal.record([other, event("step_ended", "e-1", changes=entry(REAL, 1, 8, "e-1"))])
     rows = journal.rows(schema.ledger, order=schema.ledger.c.id)
-    assert [(row["instruments"], row["entry"], row["change_nl"]) for row in rows] == [
-        (REAL, 1, -5),
-        (REAL, 2, -6),
-        (TWIN, 1, -7),
-        (REAL, 3, -8),
+    assert [(row["instruments"], row["entry"], row["amount"]) for row in rows] == [
+        (REAL, 1, 5),
+        (REAL, 2, 6),
+        (TWIN, 1, 7),
+        (REAL, 3, 8),
     ]
 
 
@@ -250,8 +250,8 @@ def test_a_journal_of_0005_gets_decks_scopes_and_identities(place: str) -> None:
                 ("a-1", "0001", "stir"),
                 ("a-1", "0002", "dose"),
             ]
-        lots = {row["instruments"]: row["count_nl"] / 1e6 for row in journal.rows(schema.lot)}
-        assert lots == {REAL: float(ord("c")), TWIN: float(ord("b"))}, "those of the newest campaign of each deck"
+        stocks = {row["instruments"]: row["count"] / 1e6 for row in journal.rows(schema.stock)}
+        assert stocks == {REAL: float(ord("c")), TWIN: float(ord("b"))}, "those of the newest campaign of each deck"
         for table in (schema.position, schema.reservation):
             holders = {row["instruments"]: row["campaign"] for row in journal.rows(table)}
             assert holders == {REAL: "c-1", TWIN: "b-1"}
@@ -259,5 +259,5 @@ def test_a_journal_of_0005_gets_decks_scopes_and_identities(place: str) -> None:
         assert [(row["instruments"], row["entry"]) for row in ledger] == [(REAL, 1), (TWIN, 1), (REAL, 2), (REAL, 3)]
         assert journal.rows(schema.epoch)[0]["engine"] == 1
         journal.control("a test")
-        journal.record([event("noted", changes=entry(REAL, 1, -3))])
+        journal.record([event("noted", changes=entry(REAL, 1, 3))])
         assert max(row["entry"] for row in journal.rows(schema.ledger)) == 4

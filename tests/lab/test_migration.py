@@ -114,8 +114,10 @@ def test_the_reference_lab_of_an_earlier_version(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stderr
     files = [YamlFile(path) for path in sorted((tmp_path / "lab_config").glob("*.yaml"))]
     model = validate(LabModel, files)
-    stock = model.stocks["EC_EMC_50_50"]
-    assert (stock.source, stock.device, stock.volume_ml, stock.reserve_ml) == ("EC_EMC_50_50", "pump_6", 58.0, 0.5)
+    stock = model.stocks[model.stock_named("EC_EMC_50_50")]
+    assert (stock.facts.source, stock.device, stock.count, stock.dead) == (
+        "EC_EMC_50_50", "pump_6", 58_000_000, 500_000,
+    )  # fmt: skip
     assert model.sources["EC_EMC_50_50"].settings == {"valve_port": 6}
     assert model.sources["rinse"].settings == {}
     assert model.positions["standard_weak"].holds == "KCl_0_01"

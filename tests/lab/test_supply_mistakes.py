@@ -58,9 +58,10 @@ def test_what_a_lab_has_is_read_with_its_units(tmp_path: Path) -> None:
     read = lab(tmp_path, LAB)
     assert read.lots["DMC-1"].expires == date(2027, 11, 1)
     assert read.containers["DMC-1"].quantity == amount("58 mL")
-    stock = read.stocks["DMC"]
-    assert (stock.source, stock.device, stock.volume_ml, stock.reserve_ml) == ("DMC", "pump_1", 58.0, 0.5)
-    assert [*read.stocks] == ["DMC"], "a standard in the rack is not dispensed"
+    stock = read.stocks[read.stock_named("DMC")]
+    assert (stock.facts.source, stock.device, stock.count, stock.dead) == ("DMC", "pump_1", 58_000_000, 500_000)
+    dispensed = [name for name, one in read.stocks.items() if one.device]
+    assert dispensed == [read.stock_named("DMC")], "a standard in the rack is not dispensed"
     assert read.devices_at("dosing") == ("pump_1",)
     (maintenance,) = read.maintenance
     assert maintenance.starts.isoformat() == "2026-12-01T09:00:00+09:00", "YAML's own reading would forget the offset"

@@ -224,7 +224,7 @@ def test_a_dose_that_the_time_limit_cuts_short_is_a_doubt(setup: Setup) -> None:
     assert outcome.part is not None
     assert (outcome.part.asked, outcome.part.stock) == (3000.0, "DMC_EC_70_30")
     assert outcome.part.counted == pytest.approx(setup.pumped_ul(), rel=0.03), "the pump was asked how much came"
-    assert outcome.used["DMC_EC_70_30"].unknown_nl == 3_000_000
+    assert outcome.used["DMC_EC_70_30"].unknown == 3_000_000
     again = setup.run(plan, resumed=True)
     assert (again.state, again.doubt) == ("unknown", 1), "it is not sent again on a guess"
 

@@ -24,22 +24,22 @@ InstrumentsOption = Annotated[
 ]
 
 
-@inventory_app.command("show")
+@inventory_app.command("list")
 @on_journal
-def inventory_show(place: Place, json: bool, instruments: InstrumentsOption = "") -> None:
-    """Show what is left of each stock since it was counted, and what each position holds; nothing is changed."""
-    from labwright.cli.inventory import show_inventory
+def inventory_list(place: Place, json: bool, instruments: InstrumentsOption = "") -> None:
+    """List what is left of each stock, what is in each waste, and what each position holds; nothing is changed."""
+    from labwright.cli.inventory import list_inventory
 
-    show_inventory(place, instruments, json=json)
+    list_inventory(place, instruments, json=json)
 
 
-@inventory_app.command("recount")
-def inventory_recount(
+@inventory_app.command("count")
+def inventory_count(
     by: Annotated[str, typer.Option("--by", help="Who has counted; recorded in the journal.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, or what you have refilled; recorded as well.")],
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STOCK=ML|POSITION=CONTAINER|POSITION=empty]...", help="What is there now."),
+        typer.Argument(metavar="[STOCK=AMOUNT|POSITION=CONTAINER|POSITION=empty]...", help="What is there now."),
     ] = None,
     from_file: Annotated[
         bool, typer.Option("--from-file", help="All that inventory.yaml says, but for what is named.")

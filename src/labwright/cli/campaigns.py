@@ -22,10 +22,10 @@ from labwright.journal.reading import (
 )
 from labwright.journal.waiting import waits_of
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
-from labwright.model.figures import figure, spelled
+from labwright.model.figures import spelled
 from labwright.model.instruments import HERE, REAL
 from labwright.model.judging import best_of, counts, front
-from labwright.model.material import NL_PER_ML
+from labwright.model.material import said
 from labwright.model.names import column
 from labwright.model.protocol import ProtocolSpec
 from labwright.model.records import Intent
@@ -169,16 +169,18 @@ def _judged(journal: Journal, row: dict[str, Any], *, alone: bool) -> dict[str, 
 
 def _stocks(journal: Journal, instruments: str) -> list[dict[str, Any]]:
     """What is left of the stocks of these instruments."""
-    lot = schema.lot
+    stock = schema.stock
     return [
         {
             "instruments": instruments,
             "name": one["name"],
-            "usable_ml": (one["count_nl"] - one["dead_nl"] - one["used_nl"]) / NL_PER_ML,
-            "reserved_ml": one["reserved_nl"] / NL_PER_ML,
-            "unknown_ml": one["unknown_nl"] / NL_PER_ML,
+            "material": one["material"],
+            "unit": one["unit"],
+            "usable": one["count"] - one["dead"] - one["used"],
+            "reserved": one["reserved"],
+            "unknown": one["unknown"],
         }
-        for one in journal.rows(lot, lot.c.instruments == instruments, order=lot.c.name)
+        for one in journal.rows(stock, stock.c.instruments == instruments, order=stock.c.name)
     ]
 
 
@@ -306,9 +308,9 @@ def _print_facts(facts: dict[str, Any], protocols: list[ProtocolSpec], here: Con
         print(answer_command(one["id"], option))  # noqa: T201 - to be copied, so no table may wrap it
     held = [(one["resource"], one["state"], one["step_id"] or one["label"]) for one in facts["reservations"]]
     _section("Reserved", ("what", "state", "for"), held)
-    amounts = ("usable_ml", "reserved_ml", "unknown_ml")
-    stocks = [(one["name"], *(figure(one[amount]) for amount in amounts)) for one in facts["stocks"]]
-    _section("Stocks", ("stock", "usable / ml", "reserved / ml", "in doubt / ml"), stocks)
+    amounts = ("usable", "reserved", "unknown")
+    stocks = [(one["name"], *(said(one[name], one["unit"]) for name in amounts)) for one in facts["stocks"]]
+    _section("Stocks", ("stock", "usable", "reserved", "in doubt"), stocks)
     columns = ("operation", "what", "state", "")
     under_way = [one for one in facts["doubts"] if one["state"] == "prepared" and facts["controller"]]
     in_doubt = [one for one in facts["doubts"] if one not in under_way]

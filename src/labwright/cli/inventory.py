@@ -1,4 +1,4 @@
-"""`labwright inventory show` and `recount`: what a deck has left, and what a person has counted."""
+"""`labwright inventory list` and `count`: what a deck has left, and what a person has counted."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Any
 from labwright.cli.output import console, emit, table
 from labwright.cli.words import when
 from labwright.engine.inventory import DeckCount, deck_count
-from labwright.engine.recounting import check_counted, decks, recount_alone
+from labwright.engine.recounting import decks, recount_alone, recount_of
 from labwright.journal import Journal, instruments_words
 from labwright.journal.asking import ask_controller, deck_of
 from labwright.lab import read_lab
 from labwright.model.errors import ConfigError, RefusedError, unknown
-from labwright.model.figures import figure
 from labwright.model.lab import LabModel
-from labwright.model.material import NL_PER_ML
-from labwright.model.numbers import number
+from labwright.model.material import SHOWN, said
+from labwright.model.quantities import Amount, Counted, amount
 
 EMPTY = "empty"
 """What a position holds that holds nothing, on a command line."""
 
 
-def show_inventory(place: str | Path, instruments: str, *, json: bool) -> None:
+def list_inventory(place: str | Path, instruments: str, *, json: bool) -> None:
     """What a deck has left.
 
     Raises:
@@ -33,56 +32,100 @@ def show_inventory(place: str | Path, instruments: str, *, json: bool) -> None:
     with Journal.reading(place) as journal:
         deck = _deck(journal, instruments)
         count = deck_count(journal, deck) or DeckCount(deck)
-    stocks: list[dict[str, Any]] = [
-        {
-            "stock": name,
-            "counted_ml": lot.count_nl / NL_PER_ML,
-            "counted_s": lot.since_s,
-            "used_ml": lot.used.nl / NL_PER_ML,
-            "unknown_ml": lot.used.unknown_nl / NL_PER_ML,
-            "reserved_ml": lot.promised_nl / NL_PER_ML,
-            "left_ml": (lot.count_nl - lot.used.nl) / NL_PER_ML,
-            "usable_ml": lot.usable_nl / NL_PER_ML,
-        }
-        for name, lot in count.lots.items()
-    ]
-    positions: list[dict[str, Any]] = [
-        {
-            "position": name,
-            "holds": held.kind,
-            "campaign": held.campaign,
-            "experiment": held.label,
-            "used_up": held.used_up,
-            "unused": held.fresh,
-            "since_s": held.since_s,
-        }
-        for name, held in sorted(count.holds.items(), key=lambda one: (len(one[0]), one[0]))
-    ]
+    facts = inventory_facts(count)
     if json:
-        emit({"instruments": deck, "stocks": stocks, "positions": positions})
+        emit(facts)
         return
-    amounts = ("counted_ml", "used_ml", "unknown_ml", "reserved_ml", "left_ml", "usable_ml")
+    amounts = ("left", "usable", "reserved", "unknown")
     table(
         f"Stocks of {instruments_words(deck)}",
-        (
-            "stock",
-            "counted / ml",
-            "used since / ml",
-            "in doubt / ml",
-            "reserved / ml",
-            "left / ml",
-            "usable / ml",
-            "counted",
-        ),
-        [(one["stock"], *(figure(one[name]) for name in amounts), _when(one["counted_s"])) for one in stocks],
+        ("stock", "material", "at", "left", "usable", "reserved", "in doubt", "use until", "", "counted"),
+        [
+            (
+                one["stock"],
+                one["material"],
+                one["place"] or "shelf",
+                *(said(one[name], one["unit"]) for name in amounts),
+                one["expires"] or "",
+                one["barred"],
+                _when(one["counted_s"]),
+            )
+            for one in facts["stocks"]
+        ],
         json=False,
     )
+    if facts["wastes"]:
+        table(
+            "\nWastes",
+            ("waste", "station", "in it", "in doubt", "reserved", "room"),
+            [
+                (
+                    one["waste"],
+                    one["station"],
+                    *(said(one[name], one["unit"]) for name in ("level", "unknown", "reserved")),
+                    "" if one["room"] is None else said(one["room"], one["unit"]),
+                )
+                for one in facts["wastes"]
+            ],
+            json=False,
+        )
     table(
         "\nPositions",
         ("position", "holds", "", "since (UTC)"),
-        [(one["position"], one["holds"] or EMPTY, _words(one), _when(one["since_s"])) for one in positions],
+        [(one["position"], one["holds"] or EMPTY, _words(one), _when(one["since_s"])) for one in facts["positions"]],
         json=False,
     )
+
+
+def inventory_facts(count: DeckCount) -> dict[str, Any]:
+    """What a deck has left, as JSON; amounts in the smallest unit."""
+    return {
+        "instruments": count.instruments,
+        "stocks": [
+            {
+                "stock": name,
+                "material": stock.facts.material or name,
+                "lot": stock.facts.lot,
+                "place": stock.facts.place,
+                "unit": stock.unit,
+                "counted": stock.count,
+                "counted_s": stock.since_s,
+                "used": stock.used.amount,
+                "unknown": stock.used.unknown,
+                "reserved": stock.promised,
+                "left": stock.count - stock.used.amount,
+                "usable": stock.usable,
+                "expires": stock.facts.expires.isoformat() if stock.facts.expires else None,
+                "barred": stock.barred(count.now_s),
+            }
+            for name, stock in sorted(count.stocks.items())
+        ],
+        "wastes": [
+            {
+                "waste": name,
+                "station": waste.station,
+                "unit": waste.unit,
+                "capacity": waste.capacity,
+                "level": waste.level,
+                "unknown": waste.unknown,
+                "reserved": waste.promised,
+                "room": waste.room,
+            }
+            for name, waste in sorted(count.wastes.items())
+        ],
+        "positions": [
+            {
+                "position": name,
+                "holds": held.kind,
+                "campaign": held.campaign,
+                "experiment": held.label,
+                "used_up": held.used_up,
+                "unused": held.fresh,
+                "since_s": held.since_s,
+            }
+            for name, held in sorted(count.holds.items(), key=lambda one: (len(one[0]), one[0]))
+        ],
+    }
 
 
 def recount(
@@ -105,8 +148,6 @@ def recount(
     if not by.strip() or not because.strip():
         raise ConfigError("--by and --reason must name the person and the reason: the journal records both")
     model = read_lab(root).model
-    lots_ml, containers = _counted(model, what, from_file=from_file)
-    check_counted(model, lots_ml, containers)
     with Journal(place) as journal:
         here = deck_of(journal)
         if here and instruments not in ("", here):
@@ -115,49 +156,80 @@ def recount(
                 "counted when it has ended"
             )
         deck = here or _deck(journal, instruments)
+        known = deck_count(journal, deck) or DeckCount(deck)
+        counted, containers = _counted(model, known, what, from_file=from_file)
+        counts = {name: one.count for name, one in counted.items()}
+        recount_of(model, known, counts, containers, by=by, because=because)  # says what is wrong before anything waits
         if here:
-            counted = {"lots_ml": lots_ml, "containers": containers}
-            ask_controller(journal, "recount", counted, by=by, because=because)
+            ask_controller(journal, "recount", {"counts": counts, "containers": containers}, by=by, because=because)
         else:
-            recount_alone(journal, model, deck, lots_ml, containers, by=by, because=because)
+            recount_alone(journal, model, deck, counts, containers, by=by, because=because)
     if json:
-        emit({"instruments": deck, "lots_ml": lots_ml, "containers": containers, "by": by, "reason": because})
+        emit({"instruments": deck, "counts": counts, "containers": containers, "by": by, "reason": because})
         return
-    said = [f"{name} {figure(ml)} ml" for name, ml in lots_ml.items()]
-    said += [f"{name} {kind or EMPTY}" for name, kind in containers.items()]
-    console.print(f"Counted by {by} on {instruments_words(deck)}: {', '.join(said)}", style="bold", markup=False)
+    words = [f"{name} {one}" for name, one in counted.items()]
+    words += [f"{name} {kind or EMPTY}" for name, kind in containers.items()]
+    console.print(f"Counted by {by} on {instruments_words(deck)}: {', '.join(words)}", style="bold", markup=False)
 
 
-def _counted(model: LabModel, what: Sequence[str], *, from_file: bool) -> tuple[dict[str, float], dict[str, str]]:
-    """Millilitres by stock and containers by position.
+def _counted(
+    model: LabModel, known: DeckCount, what: Sequence[str], *, from_file: bool
+) -> tuple[dict[str, Amount], dict[str, str]]:
+    """How much there is by stock or waste, and containers by position.
 
     Raises:
         ConfigError: every word that is none.
     """
-    lots_ml = {name: stock.volume_ml for name, stock in model.stocks.items()} if from_file else {}
+    counts = {name: Amount(count=one.count, unit=one.unit) for name, one in model.stocks.items()} if from_file else {}
     containers = {name: position.holds for name, position in model.positions.items()} if from_file else {}
     wrong = []
     for word in what:
         name, equals, text = word.partition("=")
         if not equals or not text:
-            wrong.append(f"{word!r} is not STOCK=ML or POSITION=CONTAINER")
+            wrong.append(f"{word!r} is not STOCK=AMOUNT or POSITION=CONTAINER")
         elif name in model.positions:
             containers[name] = "" if text == EMPTY else text
-        elif name not in model.stocks:
-            wrong.append(unknown("stock or position", name, [*model.stocks, *model.positions]))
+        elif (unit := unit_of(model, known, name)) is None:
+            names = [*model.stocks, *model.sources, *known.stocks, *known.wastes, *model.positions]
+            wrong.append(unknown("stock, waste or position", name, list(dict.fromkeys(names))))
         else:
             try:
-                lots_ml[name] = number(text)
-            except ConfigError as error:
-                wrong.append(f"{name}: {error}; give it in ml, without the unit")
-                continue
-            if lots_ml[name] < 0:
-                wrong.append(f"{name}: {text} ml is less than nothing")
-    if not wrong and not lots_ml and not containers:
-        wrong.append("nothing was counted: give STOCK=ML, POSITION=CONTAINER, POSITION=empty, or --from-file")
+                counts[name] = amount_in(unit, text)
+            except ValueError as error:
+                wrong.append(f"{name}: {error}")
+    if not wrong and not counts and not containers:
+        wrong.append("nothing was counted: give STOCK=AMOUNT, POSITION=CONTAINER, POSITION=empty, or --from-file")
     if wrong:
         raise ConfigError("; ".join(wrong))
-    return lots_ml, containers
+    return counts, containers
+
+
+def unit_of(model: LabModel, known: DeckCount, name: str) -> Counted | None:
+    """The smallest unit of a stock or waste; None if there is none of that name."""
+    if key := model.stock_named(name):
+        return model.stocks[key].unit
+    if name in known.stocks:
+        return known.stocks[name].unit
+    if name in known.wastes:
+        return known.wastes[name].unit
+    return model.wastes[name].capacity.unit if name in model.wastes else None
+
+
+def amount_in(unit: Counted, text: str) -> Amount:
+    """Read an amount; a number alone is in millilitres, milligrams or pieces.
+
+    Args:
+        unit: the smallest unit of what is counted.
+        text: as a person writes it, ``58 mL`` or ``58``.
+
+    Raises:
+        ValueError: it is none, or one of another kind of unit.
+    """
+    bare = text.replace(".", "", 1).replace("-", "", 1).isdecimal()
+    found = amount(f"{text} {SHOWN[unit][1]}" if bare else text)
+    if found.unit != unit:
+        raise ValueError(f"{text!r} is counted in {found.unit}, this in {unit}; give it in {SHOWN[unit][1]}")
+    return found
 
 
 def _deck(journal: Journal, instruments: str) -> str:

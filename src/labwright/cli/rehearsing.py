@@ -19,6 +19,7 @@ from labwright.lab import LabFolder, read_lab
 from labwright.model.errors import ConfigError
 from labwright.model.figures import figure, lasting, with_unit
 from labwright.model.instruments import HERE, REAL
+from labwright.model.material import said
 from labwright.report import Bar, timeline
 from labwright.report.gantt import gantt, standalone
 
@@ -193,9 +194,11 @@ def _print(plan: CampaignPlan, deck: DeckState, bars: Sequence[Bar], campaign: C
         for one in plan.stations
     ]
     table("Stations", ("station", "slots", "steps", "busy / h", "busy / %"), rows, json=False)
-    materials = [(one.material, *_ml(one.needed_ml, one.there_ml), _lasts(one)) for one in plan.materials]
+    materials = [
+        (one.material, said(one.needed, one.unit), said(one.there, one.unit), _lasts(one)) for one in plan.materials
+    ]
     if materials:
-        columns = ("stock", "needed / ml", "there / ml", "lasts for")
+        columns = ("material", "needed", "there", "lasts for")
         table("Stocks, preparations at most", columns, materials, json=False)
     for kind, (needed, there) in plan.containers.items():
         print(f"Containers: {needed} {kind} needed, {there} there")  # noqa: T201
@@ -213,10 +216,6 @@ def _print(plan: CampaignPlan, deck: DeckState, bars: Sequence[Bar], campaign: C
         print(f"Cannot be carried out whole: {words}")  # noqa: T201
     if not plan.problems:
         print("It can be carried out whole")  # noqa: T201
-
-
-def _ml(*values: float) -> tuple[str, ...]:
-    return tuple(figure(value, 3) for value in values)
 
 
 def _lasts(need: Any) -> str:

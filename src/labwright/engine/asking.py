@@ -34,10 +34,10 @@ def reply(campaign: Campaign, answer: Answer) -> Event:
     except PlannerError as error:
         return NotSuggested(reason=str(error))
     try:
-        uses_ml = _uses_ml(campaign, suggestion)
+        uses = _uses(campaign, suggestion)
     except PlannerError as error:
         return NotSuggested(reason=str(error))
-    return Suggested(suggestion=suggestion, asked=asked, uses_ml=uses_ml, seconds=answer.seconds, advice=answer.advice)
+    return Suggested(suggestion=suggestion, asked=asked, uses=uses, seconds=answer.seconds, advice=answer.advice)
 
 
 def proposed(campaign: Campaign, params: Params, by: str, because: str) -> Event:
@@ -51,18 +51,18 @@ def proposed(campaign: Campaign, params: Params, by: str, because: str) -> Event
     suggestion = Suggestion(params=params, rationale=f"suggested by {by}: {because}")  # reads truth values as levels
     try:
         _check(campaign, suggestion)
-        uses_ml = _uses_ml(campaign, suggestion)
+        uses = _uses(campaign, suggestion)
     except InfeasibleError as error:
         words = ", ".join(f"{name}={spelled(value, 6)}" for name, value in error.nearest.items())
         raise RefusedError(f"{error} The nearest that can be made: {words}") from error
     except PlannerError as error:
         raise ConfigError(str(error)) from error
-    return Proposed(suggestion=suggestion, uses_ml=uses_ml, by=by, because=because)
+    return Proposed(suggestion=suggestion, uses=uses, by=by, because=because)
 
 
-def _uses_ml(campaign: Campaign, suggestion: Suggestion) -> dict[str, float]:
-    with in_words(PlannerError, "the protocol's consumption_ml fails"):
-        return campaign.protocols[campaign.spec.protocol].consumption_ml(campaign.given(suggestion.params))
+def _uses(campaign: Campaign, suggestion: Suggestion) -> dict[str, int]:
+    with in_words(PlannerError, "the protocol's consumption fails"):
+        return campaign.protocols[campaign.spec.protocol].uses(campaign.given(suggestion.params))
     raise AssertionError("unreachable")
 
 

@@ -23,7 +23,7 @@ from labwright.lab import LabFolder
 from labwright.model.campaign import CampaignState, PlannerSpec
 from labwright.model.errors import ConfigError, PlannerError
 from labwright.model.latch import LatchScope
-from labwright.model.material import NL_PER_ML, nanolitres
+from labwright.model.quantities import Counted
 from labwright.model.spec import StopRule
 from labwright.planners import Answer, load_planner
 
@@ -71,15 +71,17 @@ class MaterialNeed:
 
     Attributes:
         material: its name.
-        needed_ml: for all experiments and preparations.
-        there_ml: what can be used.
+        needed: for all experiments and preparations, in the smallest unit.
+        there: what can be used, in that unit.
+        unit: the smallest unit.
         lasts_for: experiments that it lasts for; None if it lasts for all.
         empty_s: lab seconds from the start until the last of these ends; None if it lasts, or none was carried out.
     """
 
     material: str
-    needed_ml: float
-    there_ml: float
+    needed: int
+    there: int
+    unit: Counted
     lasts_for: int | None = None
     empty_s: float | None = None
 
@@ -194,10 +196,10 @@ class _Points:
             else:
                 self._why = getattr(event, "reason", "")
 
-    def uses_ml(self) -> list[dict[str, float]]:
-        """What the experiments of the whole campaign take."""
+    def uses(self) -> list[dict[str, int]]:
+        """What the experiments of the whole campaign take of each material, in its smallest unit."""
         spec = self.campaign.spec
-        return [self._of(number).uses_ml for number in range(spec.budget)] if self.all else []
+        return [self._of(number).amounts for number in range(spec.budget)] if self.all else []
 
     def cost(self, experiments: int) -> float:
         """What that many experiments cost."""
@@ -237,6 +239,7 @@ def plan_campaigns(
     began_s = deck.count.now_s if deck.count is not None else time.time()
     layout = layout or layout_of(folder.model)
     lab = LabCore(layout)
+    lab.attended = False
     points = {campaign.spec.name: _Points(campaign) for campaign in campaigns}
     rehearsal = Rehearsal(lab, suggests=lambda name, state: points[name].next(state), now_s=began_s)
     for down in downs:
@@ -247,8 +250,8 @@ def plan_campaigns(
         ]
     rehearsal.timetable.sort(key=lambda one: one[0])
     prepares = {campaign.spec.name: _prepares(campaign, deck, folder.sha256) for campaign in campaigns}
-    _fill(lab, folder, deck, [(one, name) for one in campaigns for name in prepares[one.spec.name]], began_s)
-    there_ml = {name: max(0, lot.free_nl) / NL_PER_ML for name, lot in lab.material.lots.items()}
+    _fill(lab, folder, deck, began_s)
+    there = _there(lab)
     fresh = [held.kind for held in lab.material.holds.values() if held.fresh and held.kind]
     rehearsal.take_all({one.spec.name: _started(one, folder, deck) for one in campaigns})
     rehearsal.run()
@@ -262,7 +265,7 @@ def plan_campaigns(
             needed = containers.get(kind, (0, 0))[0] + one.spec.budget
             containers[kind] = needed, fresh.count(kind)
     experiments = {name: lab.campaigns[name].tried for name in names}
-    materials = _materials(campaigns, points, prepares, there_ml, bars)
+    materials = _materials(campaigns, points, prepares, there, bars)
     return CampaignPlan(
         campaigns=tuple(names),
         experiments=sum(experiments.values()),
@@ -292,6 +295,7 @@ def _started(campaign: Campaign, folder: LabFolder, deck: DeckState) -> Started:
         lab=folder.model.name,
         lab_sha256=folder.sha256,
         container=campaign.container,
+        prepares={name: campaign.protocols[name].worst_uses() for name in campaign.spec.prepare},
         learnt_s=dict(deck.learnt_s),
         shared=folder.model.shared,
         naming=2,
@@ -307,22 +311,28 @@ def _prepares(campaign: Campaign, deck: DeckState, lab_sha256: str) -> list[str]
     return [one for one in spec.prepare if not count.need_not_make(campaign.protocols[one].spec, lab_sha256)]
 
 
-def _fill(
-    lab: LabCore, folder: LabFolder, deck: DeckState, prepares: Iterable[tuple[Campaign, str]], began_s: float
-) -> None:
-    """What is there before the first experiment; preparations have taken what they take at most."""
+def _fill(lab: LabCore, folder: LabFolder, deck: DeckState, began_s: float) -> None:
+    """What is there at the start."""
     lab.handle("", from_files(folder.model), began_s)
     if deck.count is not None:
-        lab.material.lots = {name: replace(lot) for name, lot in deck.count.lots.items()}
+        lab.material.stocks = {name: replace(stock) for name, stock in deck.count.stocks.items()}
+        lab.material.wastes = {name: replace(waste) for name, waste in deck.count.wastes.items()}
         order = {name: number for number, name in enumerate(lab.material.holds)}
         found = sorted(deck.count.holds.items(), key=lambda one: order.get(one[0], len(order)))
         lab.material.holds = {name: replace(held) if isinstance(held, Held) else held for name, held in found}
         lab.work.preparations = {one.protocol: one for one in deck.count.prepared}
         lab.reservations.taken.update(deck.left)
-    for campaign, name in prepares:
-        for stock, volume_ml in campaign.protocols[name].worst_consumption_ml().items():
-            if stock in lab.material.lots:
-                lab.material.lots[stock].count_nl -= nanolitres(volume_ml)
+
+
+def _there(lab: LabCore) -> dict[str, tuple[int, Counted]]:
+    """What can be used of each material, and the room in each waste, in the smallest unit."""
+    found: dict[str, tuple[int, Counted]] = {}
+    for name, stock in lab.material.stocks.items():
+        material = stock.facts.material or name
+        usable = 0 if stock.facts.position or stock.barred(lab.now_s) else max(0, stock.free)
+        found[material] = found.get(material, (0, stock.unit))[0] + usable, stock.unit
+    wastes = {name: (waste.room, waste.unit) for name, waste in lab.material.wastes.items()}
+    return found | {name: (max(0, room), unit) for name, (room, unit) in wastes.items() if room is not None}
 
 
 def _of_experiments(bars: Iterable[Bar]) -> list[Bar]:
@@ -333,7 +343,7 @@ def _materials(
     campaigns: Sequence[Campaign],
     points: Mapping[str, _Points],
     prepares: Mapping[str, Collection[str]],
-    there_ml: Mapping[str, float],
+    there: Mapping[str, tuple[int, Counted]],
     bars: Sequence[Bar],
 ) -> Iterable[MaterialNeed]:
     """What is needed of each stock; experiments of several campaigns take it in the order in which they begin."""
@@ -343,29 +353,29 @@ def _materials(
         key = bar.order.campaign, int(bar.order.label)
         began[key] = min(began.get(key, bar.began_s), bar.began_s)
         ended[key] = max(ended.get(key, 0.0), bar.ended_s)
-    uses = {
-        (name, number): uses_ml for name, one in points.items() for number, uses_ml in enumerate(one.uses_ml(), start=1)
-    }
+    uses = {(name, number): taken for name, one in points.items() for number, taken in enumerate(one.uses(), start=1)}
     order = sorted(uses, key=lambda key: (began.get(key, float("inf")), key[1]))
-    prepared_ml: dict[str, float] = {}
+    prepared: dict[str, int] = {}
     for campaign in campaigns:
         for name in prepares[campaign.spec.name]:
-            for stock, volume_ml in campaign.protocols[name].worst_consumption_ml().items():
-                prepared_ml[stock] = prepared_ml.get(stock, 0.0) + volume_ml
-    for stock in sorted({*prepared_ml, *(stock for one in uses.values() for stock in one)}):
-        first_ml = prepared_ml.get(stock, 0.0)
-        left_nl, lasts_for = nanolitres(there_ml.get(stock, 0.0)), None
+            for material, amount in campaign.protocols[name].worst_uses().items():
+                prepared[material] = prepared.get(material, 0) + amount
+    for material in sorted({*prepared, *(name for one in uses.values() for name in one)}):
+        first = prepared.get(material, 0)
+        usable, unit = there.get(material, (0, "nL"))
+        left, lasts_for = usable - first, None
         for number, key in enumerate(order):
-            left_nl -= nanolitres(uses[key].get(stock, 0.0))
-            if left_nl < 0 and lasts_for is None:
+            left -= uses[key].get(material, 0)
+            if left < 0 and lasts_for is None:
                 lasts_for = number
-        if not order and left_nl < 0:
+        if not order and left < 0:
             lasts_for = 0
         last = [ended[key] for key in order[:lasts_for] if key in ended] if lasts_for else []
         yield MaterialNeed(
-            stock,
-            needed_ml=first_ml + sum(one.get(stock, 0.0) for one in uses.values()),
-            there_ml=there_ml.get(stock, 0.0) + first_ml,
+            material,
+            needed=first + sum(one.get(material, 0) for one in uses.values()),
+            there=usable,
+            unit=unit,
             lasts_for=lasts_for,
             empty_s=max(last) if last and len(last) == lasts_for else None,
         )

@@ -73,9 +73,7 @@ class _Submit(_Payload):
 
 
 class _Recount(_Payload):
-    lots_ml: Annotated[
-        dict[Text, Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]], Field(max_length=LONGEST)
-    ]
+    counts: Annotated[dict[Text, Annotated[int, Field(strict=True, ge=0, lt=2**63)]], Field(max_length=LONGEST)]
     containers: Annotated[dict[Text, Text], Field(max_length=LONGEST)]
 
 
@@ -167,13 +165,13 @@ class Counted:
     """A person has counted what is there.
 
     Attributes:
-        lots_ml: by stock.
+        counts: by stock or waste, in its smallest unit.
         containers: by position; empty where none is.
         by: the person.
         because: why.
     """
 
-    lots_ml: Mapping[str, float]
+    counts: Mapping[str, int]
     containers: Mapping[str, str]
     by: str
     because: str
@@ -281,8 +279,8 @@ def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | Exten
                 return LabStop(station, now, _stop_words(asked.by, asked.because), asked.by)
             case _Reset(latch=latch):
                 return LatchReset(latch, asked.by, asked.because)
-            case _Recount(lots_ml=lots_ml, containers=containers):
-                return Counted(lots_ml, containers, asked.by, asked.because)
+            case _Recount(counts=counts, containers=containers):
+                return Counted(counts, containers, asked.by, asked.because)
             case _ExtendEnded(campaign=campaign, budget=budget, lab_changed=lab_changed):
                 extended = Extended(budget=budget, by=asked.by, because=asked.because)
                 return ExtendAsked(campaign, extended, lab_changed)

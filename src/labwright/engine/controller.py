@@ -59,13 +59,12 @@ from labwright.engine.events import (
     StopStep,
 )
 from labwright.engine.extending import Extension
-from labwright.engine.filling import first_fill
+from labwright.engine.filling import first_fill, relabelled_by
 from labwright.engine.following import Follow, Follower
 from labwright.engine.halting import Halting, scope_of
-from labwright.engine.inventory import recount_of
 from labwright.engine.latch import refuse_while_latched
 from labwright.engine.layout import layout_of
-from labwright.engine.recounting import check_counted, under_way_used
+from labwright.engine.recounting import recount_of, under_way_used
 from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
 from labwright.engine.snapshots import dumped
@@ -259,6 +258,7 @@ class LabController:
         resume = resume or {}
         self.core = rebuilt_lab(journal, *resume, instruments=lab.instruments)
         self.core.dispatcher.arrange(layout_of(lab.model))
+        self.core.attended = not unattended
         self._waking = Waking(lab.clock, lambda: self._events.put(_Look()))
         self._actor = lab.clock.actor("engine", busy=True)
         self._events: Mailbox[_Happened | _Checked | _Look] = lab.clock.mailbox(self._actor)
@@ -282,6 +282,8 @@ class LabController:
             new = lab.instruments == HERE and not (left or lab.filled)
             if (filled := first_fill(journal, lab.model, lab.instruments, by, new=new)) is not None:
                 self._put("", filled)
+            elif (relabelled := relabelled_by(journal, lab.model, lab.instruments, by)) is not None:
+                self._put("", relabelled)
             lab.filled = True
             taken.callback(self.desk.close_all)
             for name, campaign in resume.items():
@@ -386,7 +388,7 @@ class LabController:
             return False  # set-points are restored, each within its own time
         if self._runs(name) or core.asking:
             return True
-        if core.questions or self._waits_for_reset(name) or self.core.dispatcher.wake_s is not None:
+        if core.questions or core.short or self._waits_for_reset(name) or self.core.dispatcher.wake_s is not None:
             return False
         waits = core.awaits is not None or self.core.dispatcher.waits(name)
         return not (waits and any(map(self._others_wait_for, self._live)))
@@ -394,7 +396,7 @@ class LabController:
     def _others_wait_for(self, name: str) -> bool:
         """Whether a campaign comes on, or a person or a planner is asked about it: who waits for it is not silent."""
         core = self.core.campaign(name)
-        held = core.paused or core.questions or not self.hosted[name].going or self._waits_for_reset(name)
+        held = core.paused or core.questions or core.short or not self.hosted[name].going or self._waits_for_reset(name)
         return bool(held or core.asking or self._runs(name))
 
     def _runs(self, name: str) -> bool:
@@ -431,6 +433,7 @@ class LabController:
             by=by,
             container=campaign.container,
             counted=Uses(lab.model).counted(lab.devices),
+            prepares={name: campaign.protocols[name].worst_uses() for name in campaign.spec.prepare},
             learnt_s=learnt_s(self.journal, list(campaign.protocols), simulated=lab.simulated),
             earlier=campaign.earlier or (),
             shared=lab.model.shared,
@@ -644,9 +647,8 @@ class LabController:
                 scope = self.halting.reset(latch, ending, by, because)
                 self.note(f"the stop of {scope.words} was reset by {by}: {because}")
                 self.journal.reply(command.id, "done")
-            case Counted(lots_ml=lots_ml, containers=containers, by=by, because=because):
-                check_counted(self.lab.model, lots_ml, containers)
-                event = recount_of(self.lab.model, lots_ml, containers, by=by, because=because)
+            case Counted(counts=counts, containers=containers, by=by, because=because):
+                event = recount_of(self.lab.model, self.core.material, counts, containers, by=by, because=because)
                 used = under_way_used(self.core, self.keeper)
                 batch.take("", event.model_copy(update={"used": used}), command.id)
             case Submitted() as submitted if command.id not in self._commands_seen:

@@ -30,6 +30,7 @@ from labwright.engine.events import (
     NotSuggested,
     PauseAsked,
     PauseStations,
+    Prepares,
     Proposed,
     ResumeAsked,
     Resumed,
@@ -73,11 +74,11 @@ class Wish:
 
     Attributes:
         proposal: id of a person's proposal; empty for the planner's suggestion.
-        uses_ml: what it takes of each stock.
+        uses: what it takes of each material, and adds to each waste, in the smallest unit.
     """
 
     proposal: str
-    uses_ml: dict[str, float]
+    uses: dict[str, int]
 
 
 class CampaignCore:
@@ -122,10 +123,14 @@ class CampaignCore:
         self._to_prepare: list[str] = []
         self.resting = False
         """Whether it was over and is extended, and no controller has taken it up since."""
-        self._next: tuple[Suggestion, dict[str, float]] | None = None
-        """What the planner has suggested and has not started, and what it takes of the stocks in ml."""
+        self._next: tuple[Suggestion, dict[str, int]] | None = None
+        """What the planner has suggested and has not started, and what it takes of each material."""
         self.replicates_left = 0
         """Experiments that are still to be made of that."""
+        self.short = ""
+        """What its next experiment, or preparation, waits for that the lab has too little of, in words."""
+        self.short_since_s: float | None = None
+        """Lab time since when it waits for that."""
         self._trials_of: dict[str, int] = {}
         """Index of each experiment's trial, by label."""
 
@@ -181,8 +186,8 @@ class CampaignCore:
         return self.proposals.vetoes
 
     @property
-    def proposed(self) -> dict[int, dict[str, float]]:
-        """Proposals of people that have not started: index among the trials, and use of each stock in ml."""
+    def proposed(self) -> dict[int, dict[str, int]]:
+        """Proposals of people that have not started: index among the trials, and what each takes of each material."""
         return self.proposals.wanted
 
     @property
@@ -285,6 +290,8 @@ class CampaignCore:
         if self.over:
             return []
         waits = [f"answer to {question.id}" for question in self.open_questions]
+        if self.short:
+            waits.append(f"material: {self.short}")
         for experiment in self.live.values():
             waits += [f"step {run.step_id}" for run in experiment.running if run.state == "running"]
         if (other := self.awaits) is not None:
@@ -319,9 +326,15 @@ class CampaignCore:
                 for prepared in event.prepared:
                     self.take_prepared(prepared)
                 for name in event.prepares:
-                    self.prepare(name)
+                    self.prepare(Prepares(protocol=name))
+                for prepares in event.preparing:
+                    self.prepare(prepares)
                 for begun in event.begins:
                     self.begin(begun)
+                if event.lacks:
+                    self.fail(event.lacks)
+                if event.short is not None:
+                    self.fall_short(event.short)
             case Suggested():
                 self._suggested(event)
             case Infeasible():
@@ -374,14 +387,33 @@ class CampaignCore:
         return Wish("", self._next[1]) if self._next is not None and self.tried < self.budget else None
 
     @property
-    def wants_prepared(self) -> ProtocolSpec | None:
-        """The preparation that comes next, if another campaign may have made it; None if there is none."""
+    def next_preparation(self) -> ProtocolSpec | None:
+        """The preparation that comes next; None if there is none."""
         if self.paused or self.phase != "running" or self.resting or self.engine == 1:
             return None
-        if self.live or not self._to_prepare:
-            return None
-        protocol = self._protocol(self._to_prepare[0])
-        return protocol if protocol.valid_s and not self.spec.prepare_anew else None
+        return None if self.live or not self._to_prepare else self._protocol(self._to_prepare[0])
+
+    @property
+    def wants_prepared(self) -> ProtocolSpec | None:
+        """The preparation that comes next, if another campaign may have made it; None if there is none."""
+        protocol = self.next_preparation
+        return protocol if protocol is not None and protocol.valid_s and not self.spec.prepare_anew else None
+
+    @property
+    def stations(self) -> frozenset[str]:
+        """Stations, or kinds of them, that carry out its experiments."""
+        return self._protocol(self.spec.protocol).stations
+
+    @property
+    def waits_for_material(self) -> bool:
+        """Whether what cannot begin for want of material waits; before engine 4 its campaign came to an end."""
+        return self.engine >= 4
+
+    def fall_short(self, words: str) -> None:
+        """Its next experiment, or preparation, waits for material; not any more if there are no words."""
+        self.short_since_s = (self.short_since_s if self.short else self.material.now_s) if words else None
+        self.short = words
+        self._changed()
 
     @property
     def awaits(self) -> Experiment | None:
@@ -389,17 +421,22 @@ class CampaignCore:
         wanted = self.wants_prepared
         return self.work.preparing(wanted.name) if wanted is not None else None
 
-    def prepare(self, name: str) -> None:
+    def prepare(self, prepares: Prepares) -> None:
         """Make the preparation that comes next.
 
         Raises:
             IllegalEventError: another one comes next.
         """
-        self._expect_preparation(name)
-        protocol = self._protocol(name)
+        self._expect_preparation(prepares.protocol)
+        protocol = self._protocol(prepares.protocol)
         sample = f"{self.campaign}-{protocol.name}"
         wanted = frozenset(spec.name for spec in protocol.results)
-        self._begin(Experiment(self.campaign, protocol.name, 0, sample, "", "", protocol, {}, wanted))
+        made = Experiment(
+            self.campaign, protocol.name, 0, sample, "", "", protocol, {}, wanted,
+            promised=dict(prepares.promised), takes=prepares.takes,
+        )  # fmt: skip
+        self._begin(made)
+        self.material.promise(made.promised)
 
     def take_prepared(self, prepared: Prepared) -> None:
         """Use what another campaign's preparation has found.
@@ -428,10 +465,10 @@ class CampaignCore:
                 f"{self.campaign}: experiment {begun.proposal or '(suggested)'} is not next to begin"
             )
         if wish.proposal:
-            self._begin_proposed(begun, wish.uses_ml)
+            self._begin_proposed(begun, wish.uses)
             return
         assert self._next is not None  # noqa: S101 - it is the wish
-        suggestion, uses_ml = self._next
+        suggestion, uses = self._next
         if begun.lacking:
             self._drain("completed", begun.lacking)
             return
@@ -440,7 +477,7 @@ class CampaignCore:
         self.replicates_left -= 1
         if not self.replicates_left:
             self._next = None
-        self._begin_trial(self.proposals.add_experiment(self.tried + 1, suggestion), uses_ml, begun.place)
+        self._begin_trial(self.proposals.add_experiment(self.tried + 1, suggestion), uses, begun)
 
     def _replicate(self, suggestion: Suggestion) -> Suggestion:
         """The point that was suggested once more, with words on it."""
@@ -453,8 +490,8 @@ class CampaignCore:
         if self.paused or self.phase != "running" or self.resting:
             return []  # what a person has paused, only a person lets continue, to its end too
         if self._to_prepare:
-            if not self.live and self.wants_prepared is None:
-                self.prepare(self._to_prepare[0])
+            if not self.live and self.wants_prepared is None and not self.waits_for_material:
+                self.prepare(Prepares(protocol=self._to_prepare[0]))
             return []
         if self.tried >= self.budget:
             self._next = None  # its replicates are beyond the budget
@@ -601,9 +638,9 @@ class CampaignCore:
             self._fruitless("are vetoed", veto_words(veto), "Choose another planner, or end the campaign.")
             return
         self.proposals.fruitless = 0
-        self._next, self.replicates_left = (event.suggestion, event.uses_ml), self.spec.replicates
+        self._next, self.replicates_left = (event.suggestion, event.amounts), self.spec.replicates
 
-    def _begin_trial(self, index: int, uses_ml: dict[str, float], place: str) -> None:
+    def _begin_trial(self, index: int, uses: dict[str, int], begun: Begun) -> None:
         """Begin the experiment of a trial that is running by now."""
         self.tried += 1
         params, spec = self.trials[index].params, self.spec
@@ -615,15 +652,16 @@ class CampaignCore:
         parameters = protocol.given({**params, **spec.fixed})
         label = self.trials[index].id
         wanted = frozenset(result.name for result in protocol.results).union(spec.outcomes)
+        promised = dict(begun.promised or uses)
         experiment = Experiment(
-            self.campaign, label, self.tried, f"{self.campaign}-{label}", place, place, protocol, parameters, wanted,
-            uses_ml,
+            self.campaign, label, self.tried, f"{self.campaign}-{label}", begun.place, begun.place, protocol,
+            parameters, wanted, promised, begun.takes,
         )  # fmt: skip
         self._trials_of[label] = index
         if self.engine == 1:
             self.material.take_place(experiment)
         self._begin(experiment)
-        self.material.promise(uses_ml)
+        self.material.promise(promised)
 
     def _begin(self, experiment: Experiment) -> None:
         experiment.priority, experiment.engine = self.spec.priority, self.engine
@@ -640,9 +678,9 @@ class CampaignCore:
         self._expect(veto is None, event, veto_words(veto) if veto else "")
         left = self.budget - self.tried - len(self.proposed)
         self._expect(left > 0, event, f"the budget of {self.budget} experiments is spent or promised")
-        lacking = self.material.lacking(self.proposals.wanted_ml(event.uses_ml))
+        lacking = self.material.allot(self.proposals.wanted_in_all(event.amounts), self.stations).lacking
         self._expect(not lacking, event, f"{lacking}{self.refill}")
-        self.proposals.want(event.suggestion, event.uses_ml)
+        self.proposals.want(event.suggestion, event.amounts)
 
     def _veto(self, event: Vetoed) -> None:
         """Withdraw an experiment that has not started, or forbid a point to all later ones."""
@@ -775,12 +813,12 @@ class CampaignCore:
             return
         self._become("draining")
         self._ending, self.reason = ending, reason
-        self._next = None
+        self._next, self.short, self.short_since_s = None, "", None
         self.proposals.forget_ask()
         for index in list(self.proposed):
             self.proposals.drop(index, f"it was not started: {reason}")
 
-    def _begin_proposed(self, begun: Begun, uses_ml: dict[str, float]) -> None:
+    def _begin_proposed(self, begun: Begun, uses: dict[str, int]) -> None:
         """Begin the next experiment that a person wants, if the stocks still last."""
         index = next(iter(self.proposed))
         if begun.lacking:
@@ -788,7 +826,7 @@ class CampaignCore:
             return
         del self.proposed[index]
         self.proposals.begin(index, self.tried + 1)
-        self._begin_trial(index, uses_ml, begun.place)
+        self._begin_trial(index, uses, begun)
 
     def _become(self, phase: CampaignPhase) -> None:
         check_transition("campaign", self.campaign, self.phase, phase)

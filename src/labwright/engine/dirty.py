@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labwright.engine.experiment import Experiment, StepRun
+from labwright.model.material import StockFacts
 from labwright.model.rows import Row
 
 
@@ -33,50 +34,59 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Spent:
-    """An entry of the ledger: what a step, or a whole experiment whose steps are not counted, has taken of a stock.
-
-    Or what a person has found when the stock was counted.
+class Transfer:
+    """An entry of the ledger: what leaves one place enters another.
 
     Attributes:
         number: of the entry of its campaign since this core began, from 1; the journal counts those of a deck.
-        stock: its name.
-        campaign: its id; empty for what was counted.
+        taken_from: the place that it leaves: a container, a sample, a waste, or outside.
+        put_into: the place that it enters.
+        amount: what is known to have passed, in the smallest unit.
+        unknown: by how much more (or less) may have passed than was thought.
+        facts: of what it is.
+        campaign: its id; empty for what a person has booked.
         label: of the experiment.
         step_id: of the step; empty for a whole experiment, by what its protocol promised.
-        change_nl: what is known to be gone, below 0, or was found to be more; nanolitres.
-        unknown_nl: by how much more (or less) may be gone than before, nanolitres.
-        change_ml: as `change_nl`, in millilitres.
-        why: ``experiment``, ``preparation``, ``first fill`` or ``recount``.
-        by: who counted.
+        why: ``experiment``, ``preparation``, ``first fill``, ``recount``, ``receipt``, ``adjustment`` or ``move``.
+        by: who has booked it.
         because: why.
+        at_s: lab time.
     """
 
     number: int
-    stock: str
+    taken_from: str
+    put_into: str
+    amount: int
+    unknown: int
+    facts: StockFacts
     campaign: str
     label: str
     step_id: str
-    change_nl: int
-    unknown_nl: int
-    change_ml: float
     why: str
     by: str = ""
     because: str = ""
+    at_s: float = 0.0
 
     def row(self) -> Row:
-        """As it is written to the journal."""
+        """As it is written to the journal: amounts are 0 or more, what flows back has its ends changed."""
+        ends, sign = (self.taken_from, self.put_into), 1
+        if self.amount < 0:
+            ends, sign = (self.put_into, self.taken_from), -1
         return {
-            "lot": self.stock,
+            "taken_from": ends[0],
+            "put_into": ends[1],
+            "amount": sign * self.amount,
+            "unknown": sign * self.unknown,
+            "material": self.facts.material,
+            "lot": self.facts.lot,
+            "unit": self.facts.unit,
             "campaign": self.campaign,
             "label": self.label,
-            "change_ml": self.change_ml,
-            "why": self.why,
             "step_id": self.step_id,
-            "change_nl": self.change_nl,
-            "unknown_nl": self.unknown_nl,
+            "why": self.why,
             "by": self.by,
             "because": self.because,
+            "at_s": self.at_s,
         }
 
 
@@ -91,8 +101,9 @@ class DirtyRows:
         steps: by id.
         resources: ``station:name``, ``position:name`` or ``device:name``.
         questions: rows by id; None for one that may be asked again.
-        lots: stocks by name.
-        spent: new entries of the ledger.
+        stocks: by name.
+        wastes: by name.
+        transfers: new entries of the ledger.
         positions: what positions hold now.
         trials: campaign and index of those that have changed.
         vetoes: campaign and index of new ones.
@@ -105,8 +116,9 @@ class DirtyRows:
     steps: dict[str, tuple[Experiment, StepRun]] = field(default_factory=dict)
     resources: set[str] = field(default_factory=set)
     questions: dict[str, Row | None] = field(default_factory=dict)
-    lots: set[str] = field(default_factory=set)
-    spent: list[Spent] = field(default_factory=list)
+    stocks: set[str] = field(default_factory=set)
+    wastes: set[str] = field(default_factory=set)
+    transfers: list[Transfer] = field(default_factory=list)
     positions: dict[str, Held] = field(default_factory=dict)
     trials: dict[tuple[str, int], None] = field(default_factory=dict)
     vetoes: dict[tuple[str, int], None] = field(default_factory=dict)

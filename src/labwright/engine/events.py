@@ -10,14 +10,14 @@ from pydantic import Field, TypeAdapter, model_validator
 from labwright.model.base import Frozen
 from labwright.model.campaign import CampaignState, Earlier, StopAdvice, Suggestion, Veto
 from labwright.model.instruments import HERE, REAL
-from labwright.model.material import Part, Used
+from labwright.model.material import Part, StockAt, Used, WasteAt, nanolitres
 from labwright.model.protocol import Move, Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
 from labwright.model.spec import CampaignSpec
 
-ENGINE = 3
+ENGINE = 4
 """Version of the engine's decisions: from 2 on, what the lab decides for a campaign is an event, `Granted`; from
-3 on it brings samples to where they are needed."""
+3 on it brings samples to where they are needed; from 4 on, what begins is promised its material first, or waits."""
 
 
 class Started(Frozen):
@@ -36,8 +36,9 @@ class Started(Frozen):
             version found them full; empty since what there is belongs to the lab (`Stocked`).
         lots_ml: what can be used of each stock; as `places`.
         container: the kind of container that each of its samples needs; empty if none.
-        counted: stocks whose use is counted by the confirmed operations of their pumps; of the others an experiment
-            takes what its protocol promised, as of all stocks in campaigns of earlier releases.
+        counted: sources and wastes whose use is counted by confirmed operations; of the others an experiment takes
+            what its protocol promised, as of all stocks in campaigns of earlier releases.
+        prepares: what each preparation takes of each material at most, and adds to each waste, in the smallest unit.
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
         earlier: experiments of earlier campaigns that the planner learns from, as the journal had them then.
         shared: devices that several stations have, by station; a sample has them for itself.
@@ -59,6 +60,7 @@ class Started(Frozen):
     lots_ml: dict[str, float] = {}
     container: str = ""
     counted: tuple[str, ...] = ()
+    prepares: dict[str, dict[str, int]] = {}
     learnt_s: dict[str, float] = {}
     earlier: tuple[Earlier, ...] = ()
     shared: dict[str, tuple[str, ...]] = {}
@@ -99,11 +101,29 @@ class Begun(Frozen):
         proposal: id of a person's proposal (``p3``); empty for the planner's suggestion.
         place: position of its empty container; empty where the lab handles none.
         lacking: which stock does not last for it, in words; empty if it begins.
+        takes: the stock that it takes each material of.
+        promised: what it is promised of each stock, and room in each waste; by what it uses if none is named.
     """
 
     proposal: str = ""
     place: str = ""
     lacking: str = ""
+    takes: dict[str, str] = {}
+    promised: dict[str, int] = {}
+
+
+class Prepares(Frozen):
+    """A preparation that a campaign makes.
+
+    Attributes:
+        protocol: its name.
+        takes: the stock that it takes each material of.
+        promised: what it is promised of each stock, and room in each waste.
+    """
+
+    protocol: str
+    takes: dict[str, str] = {}
+    promised: dict[str, int] = {}
 
 
 class Removal(Frozen):
@@ -176,11 +196,18 @@ class Granted(Frozen):
         removals: what a person is asked to take out of the lab.
         lacking: experiments that are given up before anything of them begins, and what they lack, in words; by label.
         prepares: preparations that it makes itself, of those whose results campaigns share.
+        preparing: preparations that it makes itself, with what they are promised.
+        lacks: what a preparation needs that is not there, in words: the campaign fails; empty if it does not.
+        short: what its next experiment, or preparation, waits for that the lab has too little of, in words; empty if
+            it waits no more; as before if None.
         prepared: preparations that it need not make: another campaign has.
     """
 
     kind: Literal["granted"] = "granted"
     prepares: tuple[str, ...] = ()
+    preparing: tuple[Prepares, ...] = ()
+    lacks: str = ""
+    short: str | None = None
     prepared: tuple[Prepared, ...] = ()
     begins: tuple[Begun, ...] = ()
     steps: tuple[str, ...] = ()
@@ -190,13 +217,29 @@ class Granted(Frozen):
     lacking: dict[str, str] = {}
 
 
-class Suggested(Frozen):
+class _Takes(Frozen):
+    """What an experiment takes.
+
+    Attributes:
+        uses_ml: millilitres of each stock, in journals of earlier releases.
+        uses: of each material, and what it adds to each waste, in the smallest unit.
+    """
+
+    uses_ml: dict[str, float] = {}
+    uses: dict[str, int] = {}
+
+    @property
+    def amounts(self) -> dict[str, int]:
+        """In the smallest unit, whatever release has written it."""
+        return {**{name: nanolitres(ml) for name, ml in self.uses_ml.items()}, **self.uses}
+
+
+class Suggested(_Takes):
     """The planner has answered.
 
     Attributes:
         suggestion: as it will be carried out.
         asked: what the planner said, where it had to be moved to something that can be made.
-        uses_ml: what an experiment with it takes of each stock.
         seconds: how long the planner took.
         advice: whether it thinks that going on is worth it, where the campaign has a rule on that.
     """
@@ -204,7 +247,6 @@ class Suggested(Frozen):
     kind: Literal["suggested"] = "suggested"
     suggestion: Suggestion
     asked: Suggestion | None = None
-    uses_ml: dict[str, float] = {}
     seconds: float = 0.0
     advice: StopAdvice | None = None
 
@@ -224,17 +266,15 @@ class Infeasible(Frozen):
     reason: str
 
 
-class Proposed(Frozen):
+class Proposed(_Takes):
     """A person wants an experiment; it comes before any that a planner suggests.
 
     Attributes:
         suggestion: parameters that the protocol can make, and why they are wanted.
-        uses_ml: what an experiment with it takes of each stock.
     """
 
     kind: Literal["proposed"] = "proposed"
     suggestion: Suggestion
-    uses_ml: dict[str, float] = {}
     by: str = ""
     because: str = ""
 
@@ -369,7 +409,9 @@ class Stocked(Frozen):
     """A deck has its first material; an event of the lab, as `Recounted` is.
 
     Attributes:
-        lots_nl: what is there of each stock, nanolitres.
+        stocks: what is there in each container.
+        wastes: what is in each waste.
+        lots_nl: as earlier releases have it: what is there of each material, nanolitres.
         dead_nl: what must stay of it.
         unknown_nl: what of it may be gone already.
         containers: the kind of container at each position, in the order of their use; empty where none stands.
@@ -380,6 +422,8 @@ class Stocked(Frozen):
     """
 
     kind: Literal["stocked"] = "stocked"
+    stocks: dict[str, StockAt] = {}
+    wastes: dict[str, WasteAt] = {}
     lots_nl: dict[str, int] = {}
     dead_nl: dict[str, int] = {}
     unknown_nl: dict[str, int] = {}
@@ -394,7 +438,9 @@ class Recounted(Frozen):
     """A person has counted, or refilled, what is there.
 
     Attributes:
-        lots_nl: what is there of each stock that was counted, nanolitres.
+        counts: what is there of each stock, or in each waste, that was counted, in its smallest unit.
+        stocks: what is there in each container that was counted, with what the lab's files say of it.
+        lots_nl: as earlier releases have it: what is there of each material, nanolitres.
         dead_nl: what must stay of it.
         containers: the kind of unused container at each position that was looked at; empty where none stands.
         used: what the steps under way had taken by then, by step and stock.
@@ -404,6 +450,8 @@ class Recounted(Frozen):
     """
 
     kind: Literal["recounted"] = "recounted"
+    counts: dict[str, int] = {}
+    stocks: dict[str, StockAt] = {}
     lots_nl: dict[str, int] = {}
     dead_nl: dict[str, int] = {}
     containers: dict[str, str] = {}
@@ -413,7 +461,24 @@ class Recounted(Frozen):
     because: str = ""
 
 
-LabEvent = Stocked | Recounted
+class Relabelled(Frozen):
+    """Stocks that an earlier release has named by their materials are known by their containers.
+
+    Attributes:
+        stocks: what the lab's files say of each container.
+        wastes: and of each waste.
+        by: who has started the controller.
+        because: why.
+    """
+
+    kind: Literal["relabelled"] = "relabelled"
+    stocks: dict[str, StockAt] = {}
+    wastes: dict[str, WasteAt] = {}
+    by: str = ""
+    because: str = "an earlier release counted stocks by material"
+
+
+LabEvent = Stocked | Recounted | Relabelled
 """What happens to the lab, and to none of its campaigns."""
 
 Event = Annotated[
@@ -437,7 +502,8 @@ Event = Annotated[
     | Answered
     | DeckChecked
     | Stocked
-    | Recounted,
+    | Recounted
+    | Relabelled,
     Field(discriminator="kind"),
 ]
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)

@@ -113,7 +113,9 @@ class Experiment:
         place: where its container stood at the start.
         stands_at: where it stands now; empty if it has none, or it has left the lab.
         wanted: names of the results without which it is not measured.
-        uses_ml: what it was promised of each stock.
+        promised: what it was promised of each stock, and room in each waste, in the smallest unit.
+        takes: the stock that it takes each material of.
+        contents: what its sample is known to hold, by smallest unit.
         found: results by step, of the newest round.
         given_up: why, once only its way out of the lab is left.
         used: what its steps have taken of the stocks so far, in all rounds.
@@ -138,7 +140,9 @@ class Experiment:
     protocol: ProtocolSpec
     parameters: dict[str, Any]
     wanted: frozenset[str] = frozenset()
-    uses_ml: dict[str, float] = field(default_factory=dict)
+    promised: dict[str, int] = field(default_factory=dict)
+    takes: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, int] = field(default_factory=dict)
     state: ExperimentState = "accepted"
     reason: str = ""
     steps: dict[str, StepRun] = field(default_factory=dict)
@@ -316,8 +320,16 @@ class Experiment:
         """Whether it has found what its protocol promises."""
         return self.measured or (self.preparation and self.state == "complete")
 
-    def order(self, run: StepRun, calibrations: dict[str, dict[str, Any]]) -> StepOrder:
-        """What a step's station is ordered to do; with what the campaign's preparations found, by protocol."""
+    def order(
+        self, run: StepRun, calibrations: dict[str, dict[str, Any]], sources: dict[str, str] | None = None
+    ) -> StepOrder:
+        """What a step's station is ordered to do.
+
+        Args:
+            run: the step.
+            calibrations: what the campaign's preparations found, by protocol.
+            sources: from which source each material is taken.
+        """
         return StepOrder.model_construct(  # every part of it was checked when it came
             step_id=run.step_id,
             campaign=self.owner,
@@ -337,6 +349,7 @@ class Experiment:
             parameters=self.parameters,
             results=dict(self.found),
             calibrations=calibrations,
+            sources=sources or {},
         )
 
     def needs(self, spec: StepSpec) -> list[str]:

@@ -8,13 +8,15 @@ import sqlalchemy as sa
 
 from labwright.engine.deck import deck_question
 from labwright.engine.dirty import DirtyRows
-from labwright.engine.events import Stocked
-from labwright.engine.inventory import DeckCount, deck_count, from_files, lots_of
+from labwright.engine.events import Relabelled, Stocked
+from labwright.engine.inventory import DeckCount, deck_count, from_files, stocks_of
 from labwright.engine.material import Material
+from labwright.engine.stocks import Stock
 from labwright.journal import Journal, schema
 from labwright.lab import Lab
 from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
+from labwright.model.material import StockAt
 
 
 def left_on(journal: Journal, lab: Lab) -> DeckCount | None:
@@ -38,7 +40,9 @@ def left_at(journal: Journal, model: LabModel, instruments: str) -> DeckCount | 
         return None
     material = Material(DirtyRows())
     material.fill(filled)
-    return DeckCount(instruments, material.lots, material.holds, filled.inventory, adopted=filled.because)
+    return DeckCount(
+        instruments, material.stocks, material.wastes, material.holds, filled.inventory, adopted=filled.because
+    )
 
 
 def first_fill(journal: Journal, model: LabModel, instruments: str, by: str, *, new: bool = False) -> Stocked | None:
@@ -61,19 +65,38 @@ def first_fill(journal: Journal, model: LabModel, instruments: str, by: str, *, 
     filled = from_files(model).model_copy(update={"by": by})
     if new or not (newest := _newest_on(journal, instruments)):
         return filled
-    lots = {name: lot for name, lot in lots_of(journal, instruments).items() if name in model.stocks}
+    left = {model.stock_named(name): stock for name, stock in stocks_of(journal, instruments).items()}
     table = schema.position
     taken = journal.rows(table, table.c.instruments == instruments, table.c.campaign == newest)
     gone = {row["name"] for row in taken if row["name"] in model.positions}
     return filled.model_copy(
         update={
-            "lots_nl": {**filled.lots_nl, **{name: lot.usable_nl + filled.dead_nl[name] for name, lot in lots.items()}},
-            "unknown_nl": {name: lot.used.unknown_nl for name, lot in lots.items() if lot.used.unknown_nl},
+            "stocks": {
+                name: there if name not in left else _as_left(there, left[name])
+                for name, there in filled.stocks.items()
+            },
             "containers": {name: "" if name in gone else kind for name, kind in filled.containers.items()},
             "used_up": _used_up(journal, instruments),
             "because": f"as {newest}, of an earlier version, has left it; what was refilled since has to be counted",
         }
     )
+
+
+def relabelled_by(journal: Journal, model: LabModel, instruments: str, by: str) -> Relabelled | None:
+    """The event by which stocks that an earlier release has counted by material are known by their containers.
+
+    None if there are none, or the lab's files name no containers.
+    """
+    stocks = stocks_of(journal, instruments)
+    if not model.stocks or not stocks or any(stock.facts.material for stock in stocks.values()):
+        return None
+    filled = from_files(model)
+    return Relabelled(stocks=filled.stocks, wastes=filled.wastes, by=by)
+
+
+def _as_left(there: StockAt, left: Stock) -> StockAt:
+    """A stock of the lab's files with what a campaign of an earlier release has left of it."""
+    return there.model_copy(update={"count": max(0, left.usable) + there.dead, "unknown": left.used.unknown})
 
 
 def _newest_on(journal: Journal, instruments: str) -> str:

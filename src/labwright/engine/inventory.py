@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from labwright.engine.dirty import Held
-from labwright.engine.events import Recounted, Stocked
+from labwright.engine.events import Stocked
 from labwright.engine.lab import LabCore
-from labwright.engine.material import Lot
 from labwright.engine.reservations import Reservation
+from labwright.engine.stocks import Stock, Waste
 from labwright.journal import Journal, instruments_words, schema
 from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
-from labwright.model.material import Used, nanolitres
+from labwright.model.material import NL_PER_ML, StockAt, StockFacts, Used, WasteAt
 from labwright.model.protocol import Prepared, ProtocolSpec
 
 
@@ -28,7 +30,8 @@ class DeckCount:
 
     Attributes:
         instruments: which deck.
-        lots: by stock.
+        stocks: by container; by material where an earlier release has counted them.
+        wastes: by name.
         holds: what each position holds.
         inventory: hash of what the lab's files said of it when it was counted last.
         adopted: where the numbers are from, if no controller has recorded them yet; empty otherwise.
@@ -38,7 +41,8 @@ class DeckCount:
     """
 
     instruments: str
-    lots: Mapping[str, Lot] = field(default_factory=dict)
+    stocks: Mapping[str, Stock] = field(default_factory=dict)
+    wastes: Mapping[str, Waste] = field(default_factory=dict)
     holds: Mapping[str, Held] = field(default_factory=dict)
     inventory: str = ""
     adopted: str = ""
@@ -66,8 +70,14 @@ def deck_count(journal: Journal, instruments: str) -> DeckCount | None:
     if not newest:
         return None
     payload = orjson.loads(newest[0]["payload"])
-    lots, holds = lots_of(journal, instruments), _holds(journal, instruments)
-    return DeckCount(instruments, lots, holds, payload["inventory"], prepared=_prepared(journal, instruments))
+    return DeckCount(
+        instruments,
+        stocks_of(journal, instruments),
+        wastes_of(journal, instruments),
+        _holds(journal, instruments),
+        payload["inventory"],
+        prepared=_prepared(journal, instruments),
+    )
 
 
 def restore_material(journal: Journal, lab: LabCore) -> None:
@@ -77,10 +87,13 @@ def restore_material(journal: Journal, lab: LabCore) -> None:
     """
     material, live = lab.material, lab.work.has
     if (count := deck_count(journal, lab.instruments)) is not None:
-        found = material.lots
-        material.lots = {name: replace(lot, promised_nl=0) for name, lot in count.lots.items()}
-        for name, lot in found.items():
-            material.lots.setdefault(name, Lot()).promised_nl = lot.promised_nl
+        stocks, wastes = material.stocks, material.wastes
+        material.stocks = {name: replace(stock, promised=0) for name, stock in count.stocks.items()}
+        material.wastes = {name: replace(waste, promised=0) for name, waste in count.wastes.items()}
+        for name, stock in stocks.items():
+            material.stocks.setdefault(material.find(name), Stock()).promised += stock.promised
+        for name, waste in wastes.items():
+            material.wastes.setdefault(name, waste).promised = waste.promised
         order = {name: number for number, name in enumerate(material.holds)}  # as it was filled
         holds = sorted(count.holds.items(), key=lambda one: order.get(one[0], len(order)))
         material.holds = dict(holds)
@@ -98,8 +111,11 @@ def restore_material(journal: Journal, lab: LabCore) -> None:
 def from_files(model: LabModel) -> Stocked:
     """What the lab's files say is there, as the first fill of a deck."""
     return Stocked(
-        lots_nl={name: nanolitres(stock.volume_ml) for name, stock in model.stocks.items()},
-        dead_nl={name: nanolitres(stock.reserve_ml) for name, stock in model.stocks.items()},
+        stocks={name: StockAt(facts=one.facts, count=one.count, dead=one.dead) for name, one in model.stocks.items()},
+        wastes={
+            name: WasteAt(capacity=waste.capacity.count, unit=waste.capacity.unit, station=waste.station)
+            for name, waste in model.wastes.items()
+        },
         containers={name: position.holds for name, position in model.positions.items()},
         inventory=inventory_sha256(model),
         because="the first fill, as inventory.yaml has it",
@@ -108,7 +124,13 @@ def from_files(model: LabModel) -> Stocked:
 
 def inventory_sha256(model: LabModel) -> str:
     """Hash of what the lab's files say of stocks and containers."""
-    stocks = {name: (stock.volume_ml, stock.reserve_ml) for name, stock in model.stocks.items()}
+    dispensed = {name: stock for name, stock in model.stocks.items() if stock.facts.source}
+    materials = Counter(stock.material for stock in dispensed.values())
+    stocks: dict[str, Any] = {}
+    for name, stock in dispensed.items():  # as it was written when a material had one stock, of liquids alone
+        key = stock.material if materials[stock.material] == 1 else name
+        sizes = (stock.count / NL_PER_ML, stock.dead / NL_PER_ML)
+        stocks[key] = sizes if stock.unit == "nL" else (stock.count, stock.unit)
     holds = {name: position.holds for name, position in model.positions.items()}
     return hashlib.sha256(orjson.dumps([stocks, holds], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
@@ -120,45 +142,44 @@ def inventory_words(count: DeckCount, model: LabModel) -> str:
     if count.inventory == inventory_sha256(model):
         return ""
     now = from_files(model)
-    stocks = [name for name, nl in now.lots_nl.items() if name not in count.lots or count.lots[name].count_nl != nl]
+    stocks = []
+    for name, there in now.stocks.items():
+        known = count.stocks.get(name) or count.stocks.get(there.facts.material)
+        if known is None or known.count != there.count:
+            stocks.append(name)
     places = [name for name, kind in now.containers.items() if count.holds.get(name, Held()).kind != kind]
     return (
         f"inventory.yaml has changed since the material of {instruments_words(count.instruments)} was counted last, "
         f"and says otherwise of {', '.join([*stocks, *places]) or 'what must stay'}. It is the first fill only, and is "
-        "not taken by itself: count what is there (labwright inventory recount STOCK=ML POSITION=CONTAINER), or take "
-        "all that it says (labwright inventory recount --from-file)"
+        "not taken by itself: count what is there (labwright inventory count STOCK=AMOUNT POSITION=CONTAINER), or take "
+        "all that it says (labwright inventory count --from-file)"
     )
 
 
-def recount_of(
-    model: LabModel, lots_ml: Mapping[str, float], containers: Mapping[str, str], *, by: str, because: str
-) -> Recounted:
-    """What a person has counted, as an event; what steps under way have used by then is not in it yet."""
-    dead = {name: nanolitres(model.stocks[name].reserve_ml) for name in lots_ml if name in model.stocks}
-    return Recounted(
-        lots_nl={name: nanolitres(ml) for name, ml in lots_ml.items()},
-        dead_nl=dead,
-        containers=dict(containers),
-        inventory=inventory_sha256(model),
-        by=by,
-        because=because,
-    )
-
-
-def lots_of(journal: Journal, instruments: str) -> dict[str, Lot]:
+def stocks_of(journal: Journal, instruments: str) -> dict[str, Stock]:
     """The stocks of a deck as the tables have them."""
-    table = schema.lot
+    table = schema.stock
     rows = journal.rows(table, table.c.instruments == instruments, order=table.c.name)
     return {
-        row["name"]: Lot(
-            row["count_nl"],
-            row["dead_nl"],
-            Used(nl=row["used_nl"], unknown_nl=row["unknown_nl"]),
-            row["reserved_nl"],
+        row["name"]: Stock(
+            row["count"],
+            row["dead"],
+            Used(amount=row["used"], unknown=row["unknown"]),
+            row["reserved"],
             row["since_s"],
+            StockFacts.model_validate_json(row["facts"]) if row["facts"] else StockFacts(),
+            orjson.loads(row["doubts"]) if row["doubts"] else [],
         )
         for row in rows
     }
+
+
+def wastes_of(journal: Journal, instruments: str) -> dict[str, Waste]:
+    """The wastes of a deck as the tables have them."""
+    table = schema.waste
+    rows = journal.rows(table, table.c.instruments == instruments, order=table.c.name)
+    names = ("capacity", "unit", "level", "unknown", "station")
+    return {row["name"]: Waste(**{name: row[name] for name in names}, promised=row["reserved"]) for row in rows}
 
 
 def _prepared(journal: Journal, instruments: str) -> tuple[Prepared, ...]:

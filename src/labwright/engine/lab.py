@@ -7,6 +7,7 @@ virtual clock rehearses a lab, and fed with journalled events it rebuilds its st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,7 +23,9 @@ from labwright.engine.events import (
     Granted,
     Instruction,
     LabEvent,
+    Prepares,
     Recounted,
+    Relabelled,
     Removal,
     Start,
     Started,
@@ -30,7 +33,7 @@ from labwright.engine.events import (
 )
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.layout import NO_LAYOUT, Layout
-from labwright.engine.material import REPLACE, Material, no_container
+from labwright.engine.material import REFILL, REPLACE, Material, no_container, used_up_words
 from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
 from labwright.engine.work import IllegalEventError, Work
@@ -77,6 +80,9 @@ class LabCore:
         self.instruments = ""
         self.now_s = 0.0
         self.turns = 0
+        self.attended = True
+        """Whether people are there who refill what is used up. Not part of the state, as the two that follow."""
+        self._wake_s = math.inf
 
     @property
     def material(self) -> Material:
@@ -120,7 +126,7 @@ class LabCore:
             self.now_s = at_s
             return []
         if isinstance(event, DeckChecked) and campaign not in self.campaigns:
-            self._free(campaign)
+            self._free(campaign, event)
             return []
         core = self.campaign(campaign)
         was_over = core.over
@@ -154,7 +160,7 @@ class LabCore:
             for removal in event.removals:
                 decided += self.work.ask_removal(core.live[removal.label], removal)
         if isinstance(event, DeckChecked):
-            self._free(campaign)
+            self._free(campaign, event)
         return decided + self._finish(core)
 
     def grant(self, at_s: float) -> list[Grant]:
@@ -167,16 +173,21 @@ class LabCore:
         """
         self.now_s = self.material.now_s = at_s
         begun: dict[str, list[Begun]] = {}
-        prepares: dict[str, tuple[str, ...]] = {}
+        prepares: dict[str, dict[str, Any]] = {}
         prepared: dict[str, tuple[Prepared, ...]] = {}
+        short: dict[str, str] = {}
         decided: dict[str, list[Instruction]] = {}
+        self._wake_s = math.inf
         for core in sorted(self.campaigns.values(), key=_by_priority):
             if core.engine == 1:
                 continue
             taken = self._take_prepared(core, at_s)
-            made = self._prepare(core)
-            experiments = self._begin(core)
-            if taken or made or experiments:
+            made, lacks = self._prepare(core)
+            experiments, lacked = self._begin(core)
+            if (lacks or lacked) != core.short and not core.over:
+                short[core.campaign] = lacks or lacked
+                core.fall_short(lacks or lacked)
+            if taken or made or experiments or core.campaign in short:
                 prepared[core.campaign], prepares[core.campaign], begun[core.campaign] = taken, made, experiments
                 decided[core.campaign] = self.work.settle(self.campaigns) + core.advance()
         lacking: dict[str, dict[str, str]] = {}
@@ -188,6 +199,8 @@ class LabCore:
         for experiment, run, begin in self.dispatcher.ready():
             begins.setdefault(experiment.owner, []).append(begin)
             decided.setdefault(experiment.owner, []).append(self._start(experiment, run))
+        if self._wake_s < (self.dispatcher.wake_s or math.inf):
+            self.dispatcher.wake_s = self._wake_s
         removals: dict[str, list[Removal]] = {}
         for experiment, removal in list(self.dispatcher.removals()):
             removals.setdefault(experiment.owner, []).append(removal)
@@ -197,7 +210,8 @@ class LabCore:
         for campaign, instructions in decided.items():
             event = Granted(
                 prepared=prepared.get(campaign, ()),
-                prepares=prepares.get(campaign, ()),
+                **prepares.get(campaign, {}),
+                short=short.get(campaign),
                 begins=tuple(begun.get(campaign, ())),
                 **_begins(begins.get(campaign, ())),
                 removals=tuple(removals.get(campaign, ())),
@@ -238,11 +252,11 @@ class LabCore:
             core.ended_s = self.now_s
         return decided
 
-    def _free(self, campaign: str) -> None:
+    def _free(self, campaign: str, event: DeckChecked) -> None:
         """A person has looked where a campaign's samples were left: they stand nowhere any more."""
         for resource in self.reservations.of_owner(campaign):
             self.reservations.free(resource)
-        self.material.looked_at(campaign)
+        self.material.looked_at(campaign, event)
 
     def _take_of_lab(self, event: LabEvent) -> None:
         """What is there was counted.
@@ -256,6 +270,9 @@ class LabCore:
             for resource, holder in list(self.reservations.taken.items()):
                 if not self.work.has(holder.owner, holder.label):
                     self.reservations.free(resource)
+            return
+        if isinstance(event, Relabelled):
+            self.material.relabel(event)
             return
         self._refuse_what_is_under_way(event)
         for step_id, used in event.used.items():
@@ -276,11 +293,12 @@ class LabCore:
             whose = whose or next((one.id for one in live if one.stands_at == position), "")
             if whose:
                 raise IllegalEventError(f"position {position} is in use by experiment {whose}, which is under way")
+        counted = {self.material.find(name) for name in (*event.lots_nl, *event.counts, *event.stocks)}
         for run in (run for experiment in live for run in experiment.steps.values()):
             if run.state in ("done", "failed", "skipped"):
                 continue
             for stock, used in {**run.used, **event.used.get(run.step_id, {})}.items():
-                if stock in event.lots_nl and used.unknown_nl:
+                if self.material.find(stock) in counted and used.unknown:
                     raise IllegalEventError(
                         f"stock {stock}: step {run.step_id} is taking from it, or it is not known what that step has "
                         "taken; wait until it has ended, or answer its question, and count again"
@@ -297,29 +315,67 @@ class LabCore:
             taken.append(known)
         return tuple(taken)
 
-    def _prepare(self, core: CampaignCore) -> tuple[str, ...]:
-        """Let a campaign make a preparation that campaigns share, unless another is making it."""
-        protocol = core.wants_prepared
+    def _prepare(self, core: CampaignCore) -> tuple[dict[str, Any], str]:
+        """Let a campaign make the preparation that comes next, unless another is making it; or what it lacks."""
+        protocol = core.next_preparation if core.waits_for_material else core.wants_prepared
         if protocol is None or core.awaits is not None:
-            return ()
-        core.prepare(protocol.name)
-        return (protocol.name,)
+            return {}, ""
+        if not core.waits_for_material:
+            core.prepare(Prepares(protocol=protocol.name))
+            return {"prepares": (protocol.name,)}, ""
+        allotted = self.material.allot(core.started.prepares.get(protocol.name, {}), protocol.stations)
+        if used_up := used_up_words(protocol.uses_up, self.material.holds):
+            lacking = f"preparation {protocol.name}: {used_up}; {REPLACE}"
+        else:
+            lacking = allotted.lacking + (REFILL if allotted.lacking else "")
+        if lacking and self._may_wait(core):
+            return {}, lacking
+        if lacking:
+            core.fail(lacking)
+            return {"lacks": lacking}, ""
+        prepares = Prepares(protocol=protocol.name, takes=allotted.takes, promised=allotted.amounts)
+        core.prepare(prepares)
+        return {"preparing": (prepares,)}, ""
 
-    def _begin(self, core: CampaignCore) -> list[Begun]:
-        """Begin the experiments that a campaign wants and for which there is room, as far as the material lasts."""
-        begun = []
+    def _begin(self, core: CampaignCore) -> tuple[list[Begun], str]:
+        """Begin the experiments that a campaign wants and for which there is room, as far as the material lasts.
+
+        Returns:
+            what has begun, or cannot; and what the next one waits for, in words.
+        """
+        begun: list[Begun] = []
         while (wish := core.wishes()) is not None:
-            lacking, place = (
-                self.material.lacking(wish.uses_ml),
-                self.material.next_place(core.started.container, core.started.places),
-            )
+            allotted = self.material.allot(wish.uses, core.stations)
+            lacking, place = allotted.lacking, self.material.next_place(core.started.container, core.started.places)
             if lacking and not (core.engine == 1 and wish.proposal):
                 lacking += core.refill
             elif core.engine > 1 and core.container and not place:
                 lacking = no_container(core.container)
-            begun.append(Begun(proposal=wish.proposal, place="" if lacking else place, lacking=lacking))
+            if lacking and self._may_wait(core):
+                return begun, lacking
+            if lacking:
+                begun.append(Begun(proposal=wish.proposal, lacking=lacking))
+            elif core.waits_for_material:
+                begun.append(
+                    Begun(proposal=wish.proposal, place=place, takes=allotted.takes, promised=allotted.amounts)
+                )
+            else:
+                begun.append(Begun(proposal=wish.proposal, place=place))
             core.begin(begun[-1])
-        return begun
+        return begun, ""
+
+    def _may_wait(self, core: CampaignCore) -> bool:
+        """Whether a campaign waits for material: people may refill it, or experiments under way may leave some."""
+        if not core.waits_for_material:
+            return False
+        if any(one.promised for live in self.work.live.values() for one in live.values()):
+            return True
+        since_s = core.short_since_s if core.short_since_s is not None else self.now_s
+        until_s = since_s + (core.spec.material_wait_s if self.attended else 0.0)
+        if self.now_s >= until_s:
+            return False
+        self._wake_s = min(self._wake_s, until_s)
+        return True
 
     def _lacking_before_they_begin(self) -> list[tuple[Experiment, str]]:
         """Experiments of which no step has started, and none can: what they would use up is used up by another."""

@@ -2,75 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from labwright.engine.dirty import DirtyRows, Held, Spent
-from labwright.engine.events import Recounted, Stocked
+from labwright.engine.dirty import DirtyRows, Held, Transfer
+from labwright.engine.events import Recounted, Relabelled, Stocked
 from labwright.engine.experiment import Experiment, StepRun
-from labwright.model.figures import figure
-from labwright.model.material import NL_PER_ML, Used, nanolitres
+from labwright.engine.stocks import Stock, Waste, no_room
+from labwright.model.material import (
+    NL_PER_ML,
+    OUTSIDE,
+    StockAt,
+    StockFacts,
+    Used,
+    container_place,
+    nanolitres,
+    said,
+    sample_place,
+    waste_place,
+)
 
 CONTAINER = "container"
 """The kind of a container of which no more is known."""
 
 
-REFILL = "; refill it and count it: labwright inventory recount STOCK=ML"
-REPLACE = "replace it and say so: labwright inventory recount POSITION=CONTAINER"
+REFILL = "; refill it and count it: labwright inventory count STOCK=AMOUNT"
+REPLACE = "replace it and say so: labwright inventory count POSITION=CONTAINER"
 
 
 def no_container(kind: str) -> str:
     """That no position holds such a container any more, in words."""
     return (
-        f"no position holds an unused {kind} any more; put some in and say where: labwright inventory recount "
+        f"no position holds an unused {kind} any more; put some in and say where: labwright inventory count "
         f"POSITION={kind}"
     )
 
 
-@dataclass
-class Lot:
-    """A stock as it was counted last, and what has become of it since; nanolitres.
+class Named(Protocol):
+    """An event of which it is known who has recorded it, and why."""
+
+    @property
+    def by(self) -> str:
+        """The person."""
+
+    @property
+    def because(self) -> str:
+        """Why."""
+
+
+@dataclass(frozen=True)
+class Allotment:
+    """What an experiment is promised.
 
     Attributes:
-        count_nl: what was there then.
-        dead_nl: what must stay.
-        used: taken since.
-        promised_nl: what experiments under way may still take.
-        since_s: lab time of the count; None if this core knows of none, so that nothing is refused.
+        takes: the stock that each material is taken of.
+        amounts: by stock or waste, in its smallest unit.
+        lacking: what does not last for it, in words; empty if all does.
     """
 
-    count_nl: int = 0
-    dead_nl: int = 0
-    used: Used = field(default_factory=Used)
-    promised_nl: int = 0
-    since_s: float | None = None
-
-    @property
-    def usable_nl(self) -> int:
-        """What can be used, with what is promised or may be gone."""
-        return self.count_nl - self.dead_nl - self.used.nl
-
-    @property
-    def free_nl(self) -> int:
-        """What another experiment can be promised; below 0 if more is promised or may be gone than there is."""
-        return self.usable_nl - self.used.unknown_nl - self.promised_nl
+    takes: dict[str, str] = field(default_factory=dict)
+    amounts: dict[str, int] = field(default_factory=dict)
+    lacking: str = ""
 
 
 @dataclass
 class Material:
-    """Containers and stocks.
+    """Containers, stocks and wastes.
 
     Attributes:
         dirty: collects what has changed.
-        lots: by stock.
+        stocks: by the name of their container; in journals of earlier releases by material.
+        wastes: by name.
         holds: what each position holds, in the order in which containers are used.
-        counted: stocks whose use is counted by confirmed operations; of others an experiment takes what was promised.
+        counted: sources and wastes whose use is counted by confirmed operations; of others an experiment takes what
+            was promised.
         now_s: lab time.
         entries: in the ledger so far, by campaign.
     """
 
     dirty: DirtyRows
-    lots: dict[str, Lot] = field(default_factory=dict)
+    stocks: dict[str, Stock] = field(default_factory=dict)
+    wastes: dict[str, Waste] = field(default_factory=dict)
     holds: dict[str, Held] = field(default_factory=dict)
     counted: frozenset[str] = frozenset()
     now_s: float = 0.0
@@ -78,17 +91,39 @@ class Material:
     _where: dict[str, str] = field(default_factory=dict)
     """Where the container of each experiment stands that is under way or was given up, by its id."""
 
+    def find(self, name: str) -> str:
+        """The stock or waste that is meant by a source, a container or a material; the name itself if none is."""
+        for key, stock in self.stocks.items():
+            if stock.facts.source == name:
+                return key
+        if name in self.stocks or name in self.wastes:
+            return name
+        return next((key for key, stock in self.stocks.items() if stock.facts.material == name), name)
+
     def fill(self, event: Stocked) -> None:
         """All that is there now, whatever was there before."""
-        for stock in [one for one in self.lots if one not in event.lots_nl]:
-            self.dirty.lots.add(stock)
-            self.lots[stock] = Lot(promised_nl=self.lots[stock].promised_nl, since_s=self.now_s)
-        for stock, there_nl in event.lots_nl.items():
-            before = self.lots.get(stock, Lot())
-            used = Used(unknown_nl=event.unknown_nl.get(stock, 0))
-            dead_nl = event.dead_nl.get(stock, 0)
-            self.lots[stock] = Lot(there_nl, dead_nl, used, before.promised_nl, self.now_s)
-            self._counted(stock, "first fill", there_nl, used.unknown_nl, event)
+        booked = dict(event.stocks)
+        for name, there_nl in event.lots_nl.items():  # as earlier releases name them: by material
+            booked[name] = StockAt(
+                count=there_nl, dead=event.dead_nl.get(name, 0), unknown=event.unknown_nl.get(name, 0)
+            )
+        before, self.stocks = self.stocks, {}
+        for name, there in booked.items():
+            self.stocks[name] = Stock.of(there, 0, self.now_s)
+        for name, stock in before.items():  # what is promised of it stays so, under its new name
+            new = self.find(name)
+            self.stocks.setdefault(new, Stock(since_s=self.now_s)).promised += stock.promised
+            self.dirty.stocks.add(name)
+        for name, there in booked.items():
+            self._book(name, there.count, there.unknown, "first fill", event)
+        self.wastes = {
+            name: Waste.of(there, self.wastes[name].promised if name in self.wastes else 0)
+            for name, there in event.wastes.items()
+        }
+        self.dirty.wastes.update(self.wastes)
+        for name, waste in self.wastes.items():
+            if waste.level:
+                self._enter(OUTSIDE, waste_place(name), Used(amount=waste.level), StockFacts(unit=waste.unit), event)
         self._where.clear()
         for position in [one for one in self.holds if one not in event.containers]:
             self._hold(position, Held(since_s=self.now_s))
@@ -99,40 +134,167 @@ class Material:
 
     def recount(self, event: Recounted) -> None:
         """A person has counted: what is found more or less than was known is an entry of its own."""
-        for stock, there_nl in event.lots_nl.items():
-            before = self.lots.get(stock, Lot())
-            dead_nl = event.dead_nl.get(stock, before.dead_nl)
-            self.lots[stock] = Lot(there_nl, dead_nl, Used(), before.promised_nl, self.now_s)
-            known_nl = before.count_nl - before.used.nl
-            self._counted(stock, "recount", there_nl - known_nl, -before.used.unknown_nl, event)
+        for name, there_nl in event.lots_nl.items():
+            self._recount(self.find(name), there_nl, event.dead_nl.get(name), event)
+        for name, there in event.counts.items():
+            key = self.find(name)
+            if key in self.wastes:
+                self._recount_waste(key, there, event)
+            else:
+                self._recount(key, there, None, event)
+        for name, booked in event.stocks.items():
+            key = self._earlier(name, booked.facts)
+            known = self.stocks.setdefault(key, Stock(since_s=self.now_s))
+            if not known.facts.material and key == name:
+                known.facts = booked.facts
+            self._recount(key, booked.count, booked.dead, event)
         self._where = {one: position for one, position in self._where.items() if position not in event.containers}
         for position, kind in event.containers.items():
             self._hold(position, Held(kind, since_s=self.now_s))
+            if kind not in event.counts and kind not in event.stocks:
+                self._replace(kind, event)
+
+    def relabel(self, event: Relabelled) -> None:
+        """Stocks that an earlier release has named by their materials are named by their containers from now on."""
+        for name, booked in event.stocks.items():
+            before = self.stocks.pop(self._earlier(name, booked.facts), None)
+            if before is None:
+                self.stocks[name] = Stock.of(booked, 0, self.now_s)
+                self._book(name, booked.count, 0, "first fill", event)
+                continue
+            self.stocks[name] = replace(before, facts=booked.facts)
+            self.dirty.stocks.update((name, booked.facts.material))
+            left = Used(amount=before.count - before.used.amount, unknown=-before.used.unknown)
+            earlier = container_place(booked.facts.material)
+            self._enter(earlier, container_place(name), left, booked.facts, event, "relabelled")
+        for name, there in event.wastes.items():
+            self.wastes.setdefault(name, Waste.of(there, 0))
+            self.dirty.wastes.add(name)
+
+    def _earlier(self, name: str, facts: StockFacts) -> str:
+        """The name of a stock, which is its material where an earlier release has counted it."""
+        earlier = self.stocks.get(facts.material)
+        return facts.material if name not in self.stocks and earlier and not earlier.facts.material else name
+
+    def _recount(self, name: str, there: int, dead: int | None, event: Named) -> None:
+        before = self.stocks.get(name, Stock())
+        dead = before.dead if dead is None else dead
+        self.stocks[name] = Stock(there, dead, Used(), before.promised, self.now_s, before.facts)
+        known = before.count - before.used.amount
+        self._book(name, there - known, -before.used.unknown, "recount", event)
+
+    def _recount_waste(self, name: str, there: int, event: Recounted) -> None:
+        waste = self.wastes[name]
+        more = Used(amount=there - waste.level, unknown=-waste.unknown)
+        waste.level, waste.unknown = there, 0
+        self.dirty.wastes.add(name)
+        self._enter(OUTSIDE, waste_place(name), more, StockFacts(unit=waste.unit), event, "recount")
+
+    def _replace(self, name: str, event: Named) -> None:
+        """A container that had been used is there anew, as full as when it was counted last."""
+        if name in self.stocks and self.stocks[name].used:
+            self._recount(name, self.stocks[name].count, None, event)
 
     def begin_full(self, places: Iterable[str], lots_ml: Mapping[str, float]) -> None:
         """A campaign of an earlier version begins: whatever was there before, its event says what there is."""
         self.holds = {place: Held(CONTAINER) for place in places}
-        self.lots = {stock: Lot(nanolitres(ml), since_s=self.now_s) for stock, ml in lots_ml.items()}
-        self.dirty.lots.update(lots_ml)
+        self.stocks = {stock: Stock(nanolitres(ml), since_s=self.now_s) for stock, ml in lots_ml.items()}
+        self.dirty.stocks.update(lots_ml)
+
+    def allot(self, uses: Mapping[str, int], stations: Collection[str] = ()) -> Allotment:
+        """What an experiment would be promised: of each material what expires first, of what was opened first.
+
+        Args:
+            uses: what it takes of each material, and adds to each waste, in the smallest unit.
+            stations: that carry it out; from any if none are named.
+        """
+        takes: dict[str, str] = {}
+        amounts: dict[str, int] = {}
+        lacking = []
+        for name, amount in uses.items():
+            if name in self.wastes:
+                amounts[name] = amounts.get(name, 0) + amount
+                continue
+            key, words = self._first_with(name, amount, stations)
+            if words:
+                lacking.append(words)
+                continue
+            takes[name], amounts[key] = key, amounts.get(key, 0) + amount
+            if into := self._into(key):
+                amounts[into] = amounts.get(into, 0) + amount
+        for name, amount in amounts.items():
+            if name in self.wastes and (room := self.wastes[name].room) is not None and amount > room:
+                lacking.append(no_room(name, amount, self.wastes[name]))
+        if not lacking:
+            lacking += [self._lacks(key, uses) for key, stock in self.stocks.items() if stock.overdrawn][:1]
+        return Allotment(takes, amounts, "; ".join(lacking))
+
+    def short_of(self, material: str, amount: int, stations: Collection[str]) -> Iterator[str]:
+        """In words, that a material does not last for so much of it, in its smallest unit."""
+        if material in self.wastes:
+            if (room := self.wastes[material].room) is not None and room < amount:
+                yield no_room(material, amount, self.wastes[material])
+            return
+        of_it = self._of(material, stations)
+        barred = [f"stock {key} {words}" for key, one in of_it if (words := one.barred(self.now_s))]
+        free = sum(max(0, one.free) for _, one in of_it if not one.barred(self.now_s))
+        if free < amount:
+            unit = of_it[0][1].unit if of_it else "nL"
+            left = f"{said(free, unit)} can be used" if of_it else "was never counted there"
+            yield f"{material}: may need {said(amount, unit)}, {'; '.join([left, *barred])}"
+
+    def goes_into(self, material: str) -> str:
+        """The waste that takes what is dispensed of a material; empty if its sample does."""
+        return next((one.facts.into for _, one in self._of(material, ()) if one.facts.into), "")
+
+    def _of(self, material: str, stations: Collection[str]) -> list[tuple[str, Stock]]:
+        """Stocks of a material that these stations can dispense, what is used first first."""
+        of_it = [
+            (key, stock)
+            for key, stock in self.stocks.items()
+            if (stock.facts.material or key) == material and not stock.facts.position and stock.serves(stations)
+        ]
+        return sorted(of_it, key=lambda one: one[1].order)
+
+    def _first_with(self, material: str, amount: int, stations: Collection[str]) -> tuple[str, str]:
+        """The stock that has enough of a material, and otherwise in words why none has."""
+        candidates = self._of(material, stations)
+        if not candidates:
+            return material, ""  # nothing is known of it
+        words = []
+        for key, stock in candidates:
+            if stock.since_s is None:
+                return key, ""
+            if barred := stock.barred(self.now_s):
+                words.append(f"stock {key} {barred}")
+            elif stock.free < amount:
+                words.append(self._lacks(key, {material: amount}))
+            else:
+                return key, ""
+        return candidates[0][0], "; ".join(words)
+
+    def promise(self, amounts: Mapping[str, int]) -> None:
+        """Promise stocks and room in wastes to an experiment."""
+        for name, amount in amounts.items():
+            self._promise(self.find(name), amount)
 
     def close(self, experiment: Experiment) -> None:
         """An experiment is over: what it was promised and has not taken is free again."""
-        for stock, volume_ml in experiment.uses_ml.items():
-            if stock in self.counted:
-                self._promise(stock, -_still_promised(experiment, stock))
-                continue
-            nl = nanolitres(volume_ml)
-            self._promise(stock, -nl)
-            self._spend(stock, experiment, "", Used(nl=nl), volume_ml)
-        experiment.uses_ml = {}
+        for name, amount in experiment.promised.items():
+            key = self.find(name)
+            self._promise(key, -self._still_promised(experiment, name))
+            if key in self.wastes:
+                amount -= sum(of for one, of in experiment.promised.items() if self._into(one) == key)
+            if amount and not self._is_counted(key):
+                self._flow(experiment, "", key, Used(amount=amount))
+        experiment.promised = {}
         if not experiment.given_up:
             self._where.pop(experiment.id, None)
 
     def release(self, experiment: Experiment) -> None:
         """Nothing is promised to an experiment any more; what it has taken stays taken."""
-        for stock, volume_ml in experiment.uses_ml.items():
-            counted = stock in self.counted
-            self._promise(stock, -(_still_promised(experiment, stock) if counted else nanolitres(volume_ml)))
+        for name in experiment.promised:
+            self._promise(self.find(name), -self._still_promised(experiment, name))
 
     def use(self, experiment: Experiment, run: StepRun, used: Mapping[str, Used]) -> None:
         """Count what a step has taken so far of the stocks: confirmed, and perhaps.
@@ -140,22 +302,47 @@ class Material:
         Args:
             experiment: the step's.
             run: the step.
-            used: by stock, all of this step's attempts.
+            used: by source, and by waste what was taken out of the sample; all of this step's attempts.
         """
-        for stock, now in used.items():
-            more = now - run.used.get(stock, Used())
-            if stock not in self.counted or not more:
+        for name, now in used.items():
+            more, key = now - run.used.get(name, Used()), self.find(name)
+            if not more or not self._is_counted(key):
                 continue
-            promised_nl = _still_promised(experiment, stock)
-            run.used[stock] = now
-            experiment.used[stock] = experiment.used.get(stock, Used()) + more
-            self._promise(stock, _still_promised(experiment, stock) - promised_nl)
-            self._spend(stock, experiment, run.step_id, more, more.nl / NL_PER_ML)
+            before = {one: self._still_promised(experiment, one) for one in experiment.promised}
+            run.used[name] = now
+            experiment.used[key] = experiment.used.get(key, Used()) + more
+            if into := self._into(key):
+                experiment.used[into] = experiment.used.get(into, Used()) + more
+            for one, still in before.items():
+                if (now_still := self._still_promised(experiment, one)) != still:
+                    self._promise(self.find(one), now_still - still)
+            self._flow(experiment, run.step_id, key, more)
 
-    def left_ml(self, stock: str) -> float | None:
-        """What is left of a stock, without what is promised or may be gone; None if it was never counted."""
-        lot = self.lots.get(stock)
-        return None if lot is None or lot.since_s is None else lot.usable_nl / NL_PER_ML
+    def doubt(self, experiment: Experiment, run: StepRun) -> None:
+        """A step has failed, or nobody knows what became of it: what it took from is used by no other meanwhile."""
+        for name in run.used:
+            if (stock := self.stocks.get(self.find(name))) is not None and stock.facts.material:
+                stock.doubts = sorted({*stock.doubts, run.step_id})
+                self.dirty.stocks.add(self.find(name))
+
+    def looked_into(self, step_id: str) -> None:
+        """A person has looked what became of a step."""
+        for name, stock in self.stocks.items():
+            if step_id in stock.doubts:
+                stock.doubts.remove(step_id)
+                self.dirty.stocks.add(name)
+
+    def left(self, name: str) -> str:
+        """What is left of a stock, without what is promised or may be gone, in words; empty if it was never counted."""
+        stock = self.stocks.get(self.find(name))
+        if stock is None or stock.since_s is None:
+            return ""
+        return f"{stock.usable / NL_PER_ML:.3f} ml" if stock.unit == "nL" else said(stock.usable, stock.unit)
+
+    def sources(self, experiment: Experiment) -> dict[str, str]:
+        """The sources from which an experiment takes its materials."""
+        found = {name: self.stocks[key].facts.source for name, key in experiment.takes.items() if key in self.stocks}
+        return {name: source for name, source in found.items() if source}
 
     def follow(self, experiment: Experiment) -> None:
         """A sample's container stands where the sample stands, and no more where it stood."""
@@ -178,12 +365,15 @@ class Material:
         for position in experiment.protocol.uses_up:
             held = self.holds.get(position, Held(CONTAINER))
             self._hold(position, Held(held.kind, experiment.owner, experiment.label, self.now_s, used_up=True))
+            stock = self.stocks.get(held.kind)
+            if stock is not None and stock.facts.position == position:
+                self._flow(experiment, "", held.kind, Used(amount=stock.count - stock.used.amount))
 
     def used_up(self, experiment: Experiment) -> str:
         """What an experiment needs that another has used up, in words; empty if nothing."""
         return used_up_words(experiment.protocol.uses_up, self.holds, experiment)
 
-    def looked_at(self, campaign: str) -> None:
+    def looked_at(self, campaign: str, event: Named) -> None:
         """A person has looked at the deck: what a campaign left is taken out, and what it has used up is replaced."""
         for experiment, position in list(self._where.items()):
             if experiment.startswith(f"{campaign}/"):
@@ -192,6 +382,7 @@ class Material:
         for position, held in list(self.holds.items()):
             if held.used_up and held.campaign == campaign:
                 self._hold(position, Held(held.kind, since_s=self.now_s))
+                self._replace(held.kind, event)
 
     def removed(self, experiment: str) -> None:
         """A person has taken out what an experiment that is over had left.
@@ -225,56 +416,107 @@ class Material:
         if experiment.place:
             self._hold(experiment.place, Held("", experiment.owner, experiment.label, self.now_s))
 
-    def lacking(self, uses_ml: Mapping[str, float]) -> str:
-        """Which stock does not last for one more experiment, in words; empty if all do."""
-        for stock, volume_ml in uses_ml.items():
-            lot = self.lots.get(stock)
-            if lot is not None and lot.since_s is not None and nanolitres(volume_ml) > lot.free_nl:
-                return self._lacks(stock, volume_ml, lot)
-        for stock, lot in self.lots.items():  # also of what no protocol has promised to take
-            if lot.since_s is not None and lot.free_nl < 0:
-                return self._lacks(stock, uses_ml.get(stock, 0.0), lot)
-        return ""
+    def _lacks(self, key: str, uses: Mapping[str, int]) -> str:
+        stock = self.stocks[key]
+        unit = stock.unit
+        needed = uses.get(stock.facts.material or key, 0)
+        words = [f"{said(stock.used.amount, unit)} were taken"] if self._is_counted(key) else []
+        words += [f"{said(stock.used.unknown, unit)} may have been"] if stock.used.unknown else []
+        if stock.promised:
+            words.append(f"{said(stock.promised, unit)} are reserved for samples under way")
+        there = f"{said(needed, unit)} are needed, {said(stock.free, unit)} are left"
+        return f"stock {key} is used up: {there}" + (f" ({', '.join(words)})" if words else "")
 
-    def promise(self, uses_ml: Mapping[str, float]) -> None:
-        """Promise stocks to an experiment."""
-        for stock, volume_ml in uses_ml.items():
-            self._promise(stock, nanolitres(volume_ml))
+    def _is_counted(self, key: str) -> bool:
+        return key in self.counted or any(self.find(name) == key for name in self.counted)
 
-    def _lacks(self, stock: str, needed_ml: float, lot: Lot) -> str:
-        there = f"{figure(needed_ml)} ml are needed, {figure(lot.free_nl / NL_PER_ML)} ml are left"
-        words = [f"{figure(lot.used.nl / NL_PER_ML)} ml were pumped"] if stock in self.counted else []
-        words += [f"{figure(lot.used.unknown_nl / NL_PER_ML)} ml may have been"] if lot.used.unknown_nl else []
-        if lot.promised_nl:
-            words.append(f"{figure(lot.promised_nl / NL_PER_ML)} ml are reserved for samples under way")
-        return f"stock {stock} is used up: {there}" + (f" ({', '.join(words)})" if words else "")
+    def _still_promised(self, experiment: Experiment, name: str) -> int:
+        """What an experiment may still take of what it was promised."""
+        promised, key = experiment.promised.get(name, 0), self.find(name)
+        if not self._is_counted(key):
+            return promised
+        return max(0, promised - experiment.used.get(key, Used()).most)
 
-    def _promise(self, stock: str, nl: int) -> None:
-        self.lots.setdefault(stock, Lot()).promised_nl += nl
-        self.dirty.lots.add(stock)
+    def _promise(self, key: str, amount: int) -> None:
+        if key in self.wastes:
+            self.wastes[key].promised += amount
+            self.dirty.wastes.add(key)
+            return
+        self.stocks.setdefault(key, Stock()).promised += amount
+        self.dirty.stocks.add(key)
 
-    def _spend(self, stock: str, experiment: Experiment, step_id: str, used: Used, used_ml: float) -> None:
-        lot = self.lots.setdefault(stock, Lot())
-        lot.used += used
-        why = "preparation" if experiment.preparation else "experiment"
-        self._enter(
-            Spent(
-                self._number(experiment.owner), stock, experiment.owner, experiment.label, step_id,
-                -used.nl, used.unknown_nl, -used_ml, why,
+    def _flow(self, experiment: Experiment, step_id: str, key: str, more: Used) -> None:
+        """What an experiment has taken enters its sample, or a waste."""
+        sample = sample_place(experiment.id)
+        if key in self.wastes:
+            facts = StockFacts(unit=self.wastes[key].unit)
+            self._draw(experiment, facts, more, step_id)
+            self._waste(key, more)
+            self._enter(sample, waste_place(key), more, facts, experiment, step_id=step_id)
+            return
+        stock = self.stocks.setdefault(key, Stock())
+        stock.used += more
+        self.dirty.stocks.add(key)
+        if stock.facts.into:
+            self._waste(stock.facts.into, more)
+        else:
+            experiment.contents[stock.unit] = experiment.contents.get(stock.unit, 0) + more.amount
+        into = waste_place(stock.facts.into) if stock.facts.into else sample
+        self._enter(container_place(key), into, more, self._facts(key), experiment, step_id=step_id)
+
+    def _draw(self, experiment: Experiment, facts: StockFacts, more: Used, step_id: str) -> None:
+        """Take out of a sample; what was in it without being counted is entered first."""
+        there = experiment.contents.get(facts.unit, 0)
+        if (uncounted := more.amount - there) > 0:
+            sample = sample_place(experiment.id)
+            self._enter(OUTSIDE, sample, Used(amount=uncounted), facts, experiment, "not counted before", step_id)
+            there += uncounted
+        experiment.contents[facts.unit] = there - more.amount
+
+    def _into(self, name: str) -> str:
+        """The waste that takes what is dispensed of a stock; empty if its sample does."""
+        stock = self.stocks.get(self.find(name))
+        return stock.facts.into if stock is not None else ""
+
+    def _waste(self, name: str, more: Used) -> None:
+        if (waste := self.wastes.get(name)) is not None:
+            waste.level += more.amount
+            waste.unknown += more.unknown
+            self.dirty.wastes.add(name)
+
+    def _facts(self, key: str) -> StockFacts:
+        """Of a stock; of one that an earlier release has booked its material is all that is known."""
+        facts = self.stocks[key].facts
+        return facts if facts.material else facts.model_copy(update={"material": key})
+
+    def _book(self, key: str, more: int, unknown: int, why: str, event: Named) -> None:
+        """A person has found more of a stock, or less, than was known."""
+        change = Used(amount=more, unknown=-unknown)
+        self.dirty.stocks.add(key)
+        self._enter(OUTSIDE, container_place(key), change, self._facts(key), event, why)
+
+    def _enter(
+        self,
+        taken_from: str,
+        put_into: str,
+        more: Used,
+        facts: StockFacts,
+        source: Experiment | Named,
+        why: str = "",
+        step_id: str = "",
+    ) -> None:
+        """An entry of the ledger: of an experiment's, or of what a person has booked."""
+        ends = (taken_from, put_into, more.amount, more.unknown, facts)
+        if isinstance(source, Experiment):
+            why = why or ("preparation" if source.preparation else "experiment")
+            number = self._number(source.owner)
+            self.dirty.transfers.append(
+                Transfer(number, *ends, source.owner, source.label, step_id, why, at_s=self.now_s)
             )
-        )  # fmt: skip
-
-    def _counted(self, stock: str, why: str, more_nl: int, unknown_nl: int, event: Stocked | Recounted) -> None:
-        self._enter(
-            Spent(
-                self._number(""), stock, "", "", "", more_nl, unknown_nl, more_nl / NL_PER_ML, why,
-                event.by, event.because,
-            )
-        )  # fmt: skip
-
-    def _enter(self, entry: Spent) -> None:
-        self.dirty.spent.append(entry)
-        self.dirty.lots.add(entry.stock)
+        else:
+            number = self._number("")
+            why = why or "first fill"
+            self.dirty.transfers.append(Transfer(number, *ends, "", "", "", why, source.by, source.because, self.now_s))
 
     def _number(self, campaign: str) -> int:
         self.entries[campaign] = self.entries.get(campaign, 0) + 1
@@ -308,8 +550,3 @@ def used_up_words(positions: Iterable[str], holds: Mapping[str, Held], asks: Exp
             by = "" if asks else f" by {held.campaign}/{held.label}"
             words.append(f"what position {position} holds ({held.kind}) is used up{by}")
     return "; ".join(words)
-
-
-def _still_promised(experiment: Experiment, stock: str) -> int:
-    """Nanolitres of a stock that an experiment may still take of what it was promised."""
-    return max(0, nanolitres(experiment.uses_ml.get(stock, 0.0)) - experiment.used.get(stock, Used()).most_nl)

@@ -99,7 +99,7 @@ def _deadlocked(core: CampaignCore, alive: set[str]) -> Iterator[str]:
     for experiment in core.live.values():
         if experiment.id not in alive:
             yield f"deadlock: nothing brings experiment {experiment.label} on; it waits for {waits}"
-    if not (core.live or core.asking or core.proposals.unwanted or core.resting or core.awaits):
+    if not (core.live or core.asking or core.proposals.unwanted or core.resting or core.awaits or core.short):
         yield f"deadlock: no step runs, no person is asked, and it waits for {waits}"
 
 
@@ -251,11 +251,17 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
     places = [experiment.stands_at for experiment in live if experiment.stands_at]
     if len(places) != len(set(places)):
         yield f"two samples stand at one position: {places}"
-    for stock, lot in lab.material.lots.items():
-        if lot.promised_nl < 0:
-            yield f"stock {stock} is promised less than nothing"
-        if lot.used.unknown_nl < 0:
-            yield f"of stock {stock} less than nothing may be gone"
+    for name, stock in lab.material.stocks.items():
+        if stock.promised < 0:
+            yield f"stock {name} is promised less than nothing"
+        if stock.used.unknown < 0:
+            yield f"of stock {name} less than nothing may be gone"
+    for name, waste in lab.material.wastes.items():
+        if waste.promised < 0 or waste.unknown < 0 or waste.level < 0:
+            yield f"waste {name} holds, or is promised, less than nothing"
+    for experiment in live:
+        if any(amount < 0 for amount in experiment.contents.values()):
+            yield f"the sample of {experiment.id} holds less than nothing"
     yield from _broken_positions(lab)
 
 

@@ -36,7 +36,7 @@ class Proposals:
         trials: all of the campaign, in the order in which they were proposed.
         vetoes: what people do not want to be tried.
         wanted: proposals of people that have not started: index among the trials, and what each takes of
-            the stocks in ml; the first comes next.
+            each material, in its smallest unit; the first comes next.
         asking: number of what the planner is asked; 0 if it is not.
         unwanted: whether an answer of the planner is still to come that is no longer wanted.
         asks: how often the planner was asked.
@@ -49,7 +49,7 @@ class Proposals:
     dirty: DirtyRows
     trials: list[Trial] = field(default_factory=list)
     vetoes: list[Veto] = field(default_factory=list)
-    wanted: dict[int, dict[str, float]] = field(default_factory=dict)
+    wanted: dict[int, dict[str, int]] = field(default_factory=dict)
     asking: int = 0
     unwanted: bool = False
     asks: int = 0
@@ -130,18 +130,18 @@ class Proposals:
         wanted, self.asking, self.unwanted = not self.unwanted, 0, False
         return wanted
 
-    def want(self, suggestion: Suggestion, uses_ml: dict[str, float]) -> None:
+    def want(self, suggestion: Suggestion, uses: dict[str, int]) -> None:
         """A person's experiment comes next; what the planner is thinking about did not know of it."""
-        self.wanted[self.add(suggestion, "proposed", source="human")] = uses_ml
+        self.wanted[self.add(suggestion, "proposed", source="human")] = uses
         self.forget_ask()
 
-    def wanted_ml(self, more_ml: dict[str, float]) -> dict[str, float]:
-        """What people's experiments take of each stock, and one more."""
-        total_ml: dict[str, float] = {}
-        for uses_ml in (*self.wanted.values(), more_ml):
-            for stock, volume_ml in uses_ml.items():
-                total_ml[stock] = total_ml.get(stock, 0.0) + volume_ml
-        return total_ml
+    def wanted_in_all(self, more: dict[str, int]) -> dict[str, int]:
+        """What people's experiments take of each material, and one more."""
+        found: dict[str, int] = {}
+        for uses in (*self.wanted.values(), more):
+            for name, amount in uses.items():
+                found[name] = found.get(name, 0) + amount
+        return found
 
     def drop(self, index: int, reason: str) -> None:
         """An experiment that a person wanted does not begin."""

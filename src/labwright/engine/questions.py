@@ -78,16 +78,14 @@ class Questions:
     asked: dict[str, int] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
 
-    def of_step(
-        self, experiment: Experiment, run: StepRun, outcome: StepOutcome, left_ml: float | None = None
-    ) -> Question:
+    def of_step(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, left: str = "") -> Question:
         """Ask what is to be done about a step that has failed.
 
         Args:
             experiment: the step's.
             run: the step.
             outcome: how it ended.
-            left_ml: what the ledger has left of the stock that the operation in doubt takes from.
+            left: what the ledger has left of the stock that the operation in doubt takes from, in words.
         """
         part = outcome.part if outcome.doubt is not None else None
         again = "Repeat the operation (it did not happen)" if outcome.doubt is not None else "Repeat the step"
@@ -104,7 +102,7 @@ class Questions:
         text = f"{run.step_id}: {outcome.error}"
         if part is not None:
             text += f"\n{_counted(part)}"
-            text += "" if left_ml is None else f"; {left_ml:.3f} ml of {part.stock} are left by the ledger"
+            text += f"; {left} of {part.stock} are left by the ledger" if left else ""
         if run.spec.before_again and outcome.doubt is None:
             text += f"\nBefore you answer 'again': {run.spec.before_again}"
         return self._ask(experiment, run.step_id, outcome.doubt, text, choices, part)

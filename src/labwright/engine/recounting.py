@@ -4,40 +4,94 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Protocol
 
 import orjson
 import sqlalchemy as sa
 
 from labwright.engine.events import ENGINE, Recounted
-from labwright.engine.inventory import deck_count, recount_of
+from labwright.engine.inventory import deck_count, inventory_sha256
 from labwright.engine.lab import LabCore
 from labwright.engine.recovery import rebuilt_lab, used_so_far
+from labwright.engine.stocks import Stock, Waste
 from labwright.engine.tables import take_changes
 from labwright.engine.work import IllegalEventError
 from labwright.journal import Journal, NewEvent, StepJournal, instruments_words, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
-from labwright.model.material import Used
+from labwright.model.material import StockAt, Used
 from labwright.model.states import OVER
 
 
-def check_counted(model: LabModel, lots_ml: Mapping[str, float], containers: Mapping[str, str]) -> None:
-    """Refuse to count what the lab does not have.
+class Known(Protocol):
+    """What a deck is known to have."""
+
+    @property
+    def stocks(self) -> Mapping[str, Stock]:
+        """By name."""
+
+    @property
+    def wastes(self) -> Mapping[str, Waste]:
+        """By name."""
+
+
+def recount_of(
+    model: LabModel,
+    material: Known,
+    counts: Mapping[str, int],
+    containers: Mapping[str, str],
+    *,
+    by: str,
+    because: str,
+) -> Recounted:
+    """What a person has counted, as an event; what steps under way have used by then is not in it yet.
+
+    Args:
+        model: the lab, as its files have it.
+        material: what its deck is known to have.
+        counts: by container, source, material or waste, in the smallest unit.
+        containers: by position; empty where none is.
+        by: the person.
+        because: why.
 
     Raises:
         ConfigError: every name that is not known.
     """
-    wrong = [unknown("stock", name, list(model.stocks)) for name in lots_ml if name not in model.stocks]
+    wrong = []
+    stocks: dict[str, StockAt] = {}
+    others: dict[str, int] = {}
+    for name, count in counts.items():
+        if key := model.stock_named(name):
+            stocks[key] = StockAt(facts=model.stocks[key].facts, count=count, dead=min(model.stocks[key].dead, count))
+        elif name in material.stocks or name in material.wastes:
+            others[name] = count
+        else:
+            wrong.append(unknown("stock or waste", name, [*model.stocks, *model.sources, *material.wastes]))
     wrong += [unknown("position", name, list(model.positions)) for name in containers if name not in model.positions]
     for name, held in containers.items():
-        kind = model.containers[held].labware if held in model.containers else held
+        kind = _kind(model, material, held)
         if held and kind not in model.labware:
             wrong.append(unknown("labware or container", held, [*model.labware, *model.containers]))
         elif held and name in model.positions and kind not in model.positions[name].takes:
             wrong.append(f"position {name} takes {', '.join(model.positions[name].takes)}, not a {kind}")
     if wrong:
         raise ConfigError("; ".join(wrong))
+    return Recounted(
+        counts=others,
+        stocks=stocks,
+        containers=dict(containers),
+        inventory=inventory_sha256(model),
+        by=by,
+        because=because,
+    )
+
+
+def _kind(model: LabModel, material: Known, held: str) -> str:
+    """The kind of labware of what a position holds."""
+    if held in model.containers:
+        return model.containers[held].labware
+    return material.stocks[held].facts.labware if held in material.stocks else held
 
 
 def under_way_used(lab: LabCore, steps: StepJournal) -> dict[str, dict[str, Used]]:
@@ -49,7 +103,7 @@ def recount_alone(
     journal: Journal,
     model: LabModel,
     instruments: str,
-    lots_ml: Mapping[str, float],
+    counts: Mapping[str, int],
     containers: Mapping[str, str],
     *,
     by: str,
@@ -62,11 +116,11 @@ def recount_alone(
         RefusedError: a controller runs, the deck was never filled, or what is counted is in use by a campaign that was
             interrupted.
     """
-    check_counted(model, lots_ml, containers)
     journal.claim()
     if instruments == HERE:
         raise RefusedError("instruments simulated in a process that has ended are gone; the next ones come back full")
-    if deck_count(journal, instruments) is None:
+    count = deck_count(journal, instruments)
+    if count is None:
         raise RefusedError(
             f"{instruments_words(instruments)}: nothing was recorded yet of what is there. The first campaign takes "
             "what inventory.yaml says: write it there"
@@ -74,7 +128,7 @@ def recount_alone(
     table = schema.campaign
     open_ = journal.rows(table, table.c.instruments == instruments, table.c.state.not_in(OVER))
     lab = rebuilt_lab(journal, *(str(row["id"]) for row in open_), instruments=instruments)
-    event = recount_of(model, lots_ml, containers, by=by, because=because)
+    event = recount_of(model, count, counts, containers, by=by, because=because)
     event = event.model_copy(update={"used": under_way_used(lab, StepJournal(journal))})
     now_s = time.time()
     try:

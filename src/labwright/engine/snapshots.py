@@ -101,8 +101,10 @@ CORE = _Shape(
         "_stopping": bool,
         "_to_prepare": list[str],
         "resting": bool,
-        "_next": tuple[Suggestion, dict[str, float]] | None,
+        "_next": tuple[Suggestion, dict[str, int]] | None,
         "replicates_left": int,
+        "short": str,
+        "short_since_s": float | None,
     }
 )
 ELSEWHERE = ("campaign", "proposals", "durations", "_started", "_dispatcher", "_trials_of")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 
-from labwright.engine.inventory import DeckCount
-from labwright.engine.material import used_up_words
+from labwright.engine.dirty import DirtyRows
+from labwright.engine.inventory import DeckCount, from_files
+from labwright.engine.material import Material, used_up_words
+from labwright.engine.stocks import no_room
 from labwright.journal import instruments_words
 from labwright.lab import LabFolder
 from labwright.model.errors import ConfigError, LabwrightError, RefusedError, unknown
-from labwright.model.figures import figure
 from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
-from labwright.model.material import NL_PER_ML
 from labwright.model.spec import CampaignSpec
 from labwright.stations import LabProtocol
 
@@ -84,28 +85,40 @@ def _check_stocks(
     protocols: Mapping[str, LabProtocol],
     count: DeckCount | None,
 ) -> None:
-    """Refuse a campaign that could run a stock dry in the worst case."""
-    needed: dict[str, float] = {}
+    """Refuse a campaign that could run a stock dry in the worst case, or fill a waste."""
+    there = Material(DirtyRows())
+    there.now_s = time.time() if count is None else count.now_s
+    if count is None:
+        there.fill(from_files(lab))
+    else:
+        there.stocks, there.wastes = dict(count.stocks), dict(count.wastes)
+    needed: dict[str, int] = {}
+    stations: dict[str, frozenset[str]] = {}
     for name, times in [(spec.protocol, spec.budget), *((name, 1) for name in prepare)]:
-        for stock, volume_ml in protocols[name].worst_consumption_ml().items():
-            needed[stock] = needed.get(stock, 0.0) + times * volume_ml
-    short = []
-    for stock, volume_ml in needed.items():
-        if stock not in lab.stocks:
-            raise ConfigError(unknown("stock", stock, list(lab.stocks)))
-        there = lab.stocks[stock].volume_ml - lab.stocks[stock].reserve_ml
-        if count is not None:
-            there = count.lots[stock].free_nl / NL_PER_ML if stock in count.lots else 0.0
-        if volume_ml > there:
-            uncounted = count is not None and stock not in count.lots
-            left = "was never counted there" if uncounted else f"{figure(there)} ml can be used"
-            short.append(f"  {stock}: may need {figure(volume_ml)} ml, {left}")
+        for material, amount in protocols[name].worst_uses().items():
+            needed[material] = needed.get(material, 0) + times * amount
+            stations[material] = stations.get(material, frozenset()) | protocols[name].spec.stations
+    known = {stock.material for stock in lab.stocks.values()} | lab.wastes.keys()
+    for material in needed:
+        if material not in known:
+            raise ConfigError(unknown("material at a source, or waste", material, sorted(known)))
+    short = [words for material in needed for words in there.short_of(material, needed[material], stations[material])]
+    into: dict[str, int] = {}
+    for material, amount in needed.items():
+        if (waste := there.goes_into(material)) in there.wastes:
+            into[waste] = into.get(waste, 0) + amount
+    short += [
+        no_room(name, amount, there.wastes[name])
+        for name, amount in into.items()
+        if (room := there.wastes[name].room) is not None and room < amount
+    ]
     if short:
         what = f"campaign {spec.name}: stocks may not last for {spec.budget} experiments"
+        lines = "\n".join(f"  {words}" for words in short)
         raise _error(
             count,
-            f"{what}; refill them (inventory.yaml) or lower the budget:\n" + "\n".join(short),
-            f"{what} at {_where(count)}; lower the budget, or refill them. {_refill(count)}\n" + "\n".join(short),
+            f"{what}; refill them (inventory.yaml) or lower the budget:\n{lines}",
+            f"{what} at {_where(count)}; lower the budget, or refill them. {_refill(count)}\n{lines}",
         )
 
 
@@ -121,6 +134,6 @@ def _refill(count: DeckCount | None) -> str:
     if count is not None and count.instruments == HERE:
         return "Open the lab again: what is simulated in this process comes back full"
     return (
-        "What was refilled has to be counted: labwright inventory recount STOCK=ML POSITION=CONTAINER --by NAME "
+        "What was refilled has to be counted: labwright inventory count STOCK=AMOUNT POSITION=CONTAINER --by NAME "
         "--reason TEXT"
     )

@@ -10,7 +10,7 @@ from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.lab import LabCore
-from labwright.engine.material import Lot
+from labwright.engine.stocks import Stock, Waste
 from labwright.model.rows import Changes, Key, Row
 
 
@@ -48,10 +48,13 @@ def _of_the_deck(lab: LabCore, dirty: DirtyRows, deck: str, changes: dict[Key, R
             row = {"instruments": deck, "resource": resource, "campaign": holder.owner, "label": holder.label}
             row |= {"step_id": holder.step_id, "state": holder.state}
         changes["reservation", deck, resource] = row
-    for name in dirty.lots:
-        changes["lot", deck, name] = {"instruments": deck, "name": name, **_lot(lab.material.lots[name])}
-    for spent in dirty.spent:  # numbered, so that of several events in one transaction none hides another's entry
-        changes["ledger", deck, spent.campaign, spent.number] = {**spent.row(), "instruments": deck}
+    for name in dirty.stocks:
+        stock = lab.material.stocks.get(name)
+        changes["stock", deck, name] = None if stock is None else {"instruments": deck, "name": name, **_stock(stock)}
+    for name in dirty.wastes:
+        changes["waste", deck, name] = {"instruments": deck, "name": name, **_waste(lab.material.wastes[name])}
+    for one in dirty.transfers:  # numbered, so that of several events in one transaction none hides another's entry
+        changes["ledger", deck, one.campaign, one.number] = {**one.row(), "instruments": deck}
     for name in dirty.preparations:
         made = lab.work.preparations.get(name)
         known = None if made is None else {"instruments": deck, **made.model_dump(exclude={"results"})}
@@ -70,14 +73,31 @@ def _of_the_deck(lab: LabCore, dirty: DirtyRows, deck: str, changes: dict[Key, R
         }
 
 
-def _lot(lot: Lot) -> dict[str, Any]:
+def _stock(stock: Stock) -> dict[str, Any]:
+    facts = stock.facts
     return {
-        "count_nl": lot.count_nl,
-        "dead_nl": lot.dead_nl,
-        "used_nl": lot.used.nl,
-        "unknown_nl": lot.used.unknown_nl,
-        "reserved_nl": lot.promised_nl,
-        "since_s": lot.since_s,
+        "material": facts.material,
+        "lot": facts.lot,
+        "unit": facts.unit,
+        "count": stock.count,
+        "dead": stock.dead,
+        "used": stock.used.amount,
+        "unknown": stock.used.unknown,
+        "reserved": stock.promised,
+        "since_s": stock.since_s,
+        "facts": facts.model_dump_json(exclude_defaults=True),
+        "doubts": orjson.dumps(stock.doubts).decode(),
+    }
+
+
+def _waste(waste: Waste) -> dict[str, Any]:
+    return {
+        "capacity": waste.capacity,
+        "unit": waste.unit,
+        "level": waste.level,
+        "unknown": waste.unknown,
+        "reserved": waste.promised,
+        "station": waste.station,
     }
 
 
@@ -101,6 +121,7 @@ def _campaign(core: CampaignCore) -> dict[str, Any]:
         "planner": started.spec.planner.name,
         "objectives": core.objectives,
         "best": core.best,
+        "short": core.short,
     }
 
 

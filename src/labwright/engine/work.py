@@ -211,12 +211,15 @@ class Work:
             leader: id of the step.
         """
         return tuple(
-            experiment.order(run, {}) for experiment, run in self._at.values() if run.follows and run.batch == leader
+            experiment.order(run, {}, self.material.sources(experiment))
+            for experiment, run in self._at.values()
+            if run.follows and run.batch == leader
         )
 
     def order(self, experiment: Experiment, run: StepRun, owner: Owner) -> RunStep:
         """The order for a step's station."""
-        again, order = run.again, experiment.order(run, owner.calibrations_of(experiment))
+        sources = self.material.sources(experiment)
+        again, order = run.again, experiment.order(run, owner.calibrations_of(experiment), sources)
         run.begun, run.again = True, False
         return RunStep(run.station, order, run.spec.timeout_s, again=again, batch=run.batch)
 
@@ -237,6 +240,8 @@ class Work:
             return []
         run.become("unknown")
         self._touch(experiment, run)
+        if outcome.fail_kind != "infeasible" and (outcome.state != "stopped" or outcome.doubt is not None):
+            self.material.doubt(experiment, run)
         if outcome.state == "stopped" and not owner.stop_asked and not experiment.given_up:
             # A stopped station holds the sample that was there; in engine 1 it ended the campaign.
             return owner.stopped(outcome.error) if experiment.engine == 1 else self._ask(experiment, run, outcome)
@@ -426,6 +431,7 @@ class Work:
 
     def _done(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, owner: Owner) -> None:
         run.become("done")
+        self.material.looked_into(run.step_id)
         self.reservations.done(experiment, run)
         experiment.take(run, outcome)
         owner.step_done(experiment, run)
@@ -519,7 +525,7 @@ class Work:
     def _ask(self, experiment: Experiment, run: StepRun, outcome: StepOutcome) -> list[Instruction]:
         """The sample waits, and its station with it; everything else continues."""
         stock = outcome.part.stock if outcome.part is not None else ""
-        asked = self._hold(experiment, self.questions.of_step(experiment, run, outcome, self.material.left_ml(stock)))
+        asked = self._hold(experiment, self.questions.of_step(experiment, run, outcome, self.material.left(stock)))
         self._touch(experiment, run)
         return asked
 
@@ -556,6 +562,7 @@ class Work:
         self, experiment: Experiment, question: Question, event: Answered, owner: Owner
     ) -> list[Instruction]:
         run = next(run for run in experiment.steps.values() if run.step_id == question.step_id)
+        self.material.looked_into(run.step_id)
         settled: list[Instruction] = []
         if question.doubt is not None:
             settled = self._settle(experiment, run, question, question.doubt, event)
@@ -585,7 +592,7 @@ class Work:
             return [Settle(run.step_id, doubt, state, event.by, event.because)]
         follow: Follow = "rest" if event.answer == "rest" else "again" if event.answer == "again" else ""
         if part.stock:
-            settled = Used(nl=part.counted_nl, unknown_nl=-part.nl)
+            settled = Used(amount=part.counted_amount, unknown=-part.amount)
             now = {part.stock: run.used.get(part.stock, Used()) + settled}
             self.material.use(experiment, run, now)
         return [Settle(run.step_id, doubt, "confirmed", event.by, event.because, part, follow)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0011"
+HEAD = "0012"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -89,8 +89,10 @@ campaign = sa.Table(
     _text("planner"),
     _text("objectives"),
     sa.Column("best", sa.Float),
+    _text("short"),
 )
-"""``objectives``: as JSON; ``best``: the best mean of the first; where it is missing, the trials may still have one."""
+"""``objectives``: as JSON; ``best``: the best mean of the first; where it is missing, the trials may still have one;
+``short``: what its next experiment waits for that the lab has too little of."""
 
 campaign_spec = sa.Table(
     "campaign_spec",
@@ -190,7 +192,7 @@ intent = sa.Table(
     sa.Column("decided_s", sa.Float),
     sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
     _text("stock"),
-    sa.Column("nl", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("amount", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("counted", sa.Float),
     sa.Column("asked", sa.Float),
     sa.Column("before", sa.Float, nullable=False, server_default="0"),
@@ -235,40 +237,73 @@ question = sa.Table(
     _text("because"),
 )
 
-LOT_NL = ("count_nl", "dead_nl", "used_nl", "unknown_nl", "reserved_nl")
 
-lot = sa.Table(
-    "lot",
+def _amount(column: str) -> sa.Column[int]:
+    """In the smallest unit: nanolitres, micrograms or pieces."""
+    return sa.Column(column, sa.BigInteger, nullable=False, server_default="0")
+
+
+def _unit() -> sa.Column[str]:
+    return sa.Column("unit", sa.String(8), nullable=False, server_default="nL")
+
+
+stock = sa.Table(
+    "stock",
     metadata,
     _deck(),
     _key("name"),
-    *(sa.Column(nl, sa.BigInteger, nullable=False, server_default="0") for nl in LOT_NL),
+    _text("material"),
+    _text("lot"),
+    _unit(),
+    *map(_amount, ("count", "dead", "used", "unknown", "reserved")),
     sa.Column("since_s", sa.Float),
+    _text("facts"),
+    _text("doubts"),
 )
-"""A stock of a deck, in nanolitres: ``count_nl`` was there when it was counted last, ``dead_nl`` of it must stay;
-``used_nl`` is gone since, ``unknown_nl`` may be, and ``reserved_nl`` is promised to experiments under way."""
+"""What a container of a deck holds of a lot, by the container's name; by material where an earlier release has counted.
+``count`` was there when it was counted last, ``dead`` of it must stay; ``used`` is gone since, ``unknown`` may be, and
+``reserved`` is promised to experiments under way. ``facts``: all that is known of it, as JSON (`StockFacts`);
+``doubts``: steps after which it is quarantined until a person has looked, as JSON."""
+
+waste = sa.Table(
+    "waste",
+    metadata,
+    _deck(),
+    _key("name"),
+    sa.Column("capacity", sa.BigInteger),
+    _unit(),
+    *map(_amount, ("level", "unknown", "reserved")),
+    _text("station"),
+)
+"""What a waste of a deck holds: ``level`` is known, ``unknown`` may be in it as well, ``reserved`` is promised."""
 
 ledger = sa.Table(
     "ledger",
     metadata,
     sa.Column("id", BigId, primary_key=True, autoincrement=True),
-    sa.Column("lot", sa.String(64), nullable=False, index=True),
+    sa.Column("taken_from", sa.String(KEY_LENGTH + 20), nullable=False, index=True),
+    sa.Column("put_into", sa.String(KEY_LENGTH + 20), nullable=False, index=True),
+    _amount("amount"),
+    _amount("unknown"),
+    _unit(),
+    _text("material"),
+    _text("lot"),
     _text("campaign"),
     _text("label"),
-    sa.Column("change_ml", sa.Float, nullable=False),
-    _text("why"),
     _text("step_id"),
-    sa.Column("change_nl", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("unknown_nl", sa.BigInteger, nullable=False, server_default="0"),
+    _text("why"),
     _text("instruments"),
     sa.Column("entry", sa.BigInteger, nullable=False),
+    sa.Column("at_s", sa.Float),
     _text("by"),
     _text("because"),
     sa.Index("ledger_entry", "instruments", "entry", unique=True),
 )
-"""``why``: ``experiment``, ``preparation``, ``first fill`` or ``recount``, which say by whom. ``change_nl`` of all
-entries of a stock since its first fill add up to what is left of it. ``entry`` counts the entries of a deck from 1,
-without a gap: the journal numbers them as it writes them."""
+"""What leaves one place enters another: ``container:NAME``, ``sample:CAMPAIGN/LABEL``, ``waste:NAME``, ``outside``.
+``amount`` is known to have passed, and is 0 or more; ``unknown`` is by how much more, or less, may have passed than was
+thought. ``why``: ``experiment``, ``preparation``, ``not counted before``, or what a person has booked: ``first fill``,
+``recount``, ``receipt``, ``adjustment``, ``move``. ``entry`` counts the entries of a deck from 1, without a gap: the
+journal numbers them as it writes them."""
 
 position = sa.Table(
     "position",

@@ -14,7 +14,7 @@ from labwright.model.records import Follow, Intent, Observation, StepRecord
 from labwright.model.states import TRANSITIONS, IllegalTransitionError, IntentState
 
 _INTENT = ("step_id", "n", "attempt", "kind", "device", "axis", "value", "reconcile", "witness", "epoch", "state",
-           "words", "decided_by", "prepared_s", "decided_s", "stock", "nl", "counted", "asked", "before",
+           "words", "decided_by", "prepared_s", "decided_s", "stock", "amount", "counted", "asked", "before",
            "follow", "campaign", "label", "step")  # fmt: skip
 _OBSERVATION = ("step_id", "n", "device", "intent", "lab_time_s", "campaign", "label", "step")
 
@@ -187,7 +187,7 @@ def settle(
             new["counted"] = part.counted
             new["words"] = f"{part.what} counts {part.counted:g} of {found.value:g} {part.unit}; {words}"
             decide(connection, found.model_copy(update=new))
-            counted = {"value": part.counted, "nl": part.counted_nl, "asked": part.asked, "follow": follow}
+            counted = {"value": part.counted, "amount": part.counted_amount, "asked": part.asked, "follow": follow}
             newest = mine & (table.c.attempt == found.attempt)
             connection.execute(sa.update(table).where(newest).values(**counted))
 

@@ -65,6 +65,7 @@ def waits_of(journal: Journal, row: Row, *, running: bool, waits: Iterable[StepW
     question, step = schema.question, schema.step
     asked = questions_of(journal, question.c.campaign == row["id"], question.c.state == "open")
     words = [f"answer to {one['id']}" for one in asked]
+    words += [f"material: {row['short']}"] if row["short"] else []
     if not running:
         return [*words, f"a controller: labwright campaign run {row['name']}"]
     steps = journal.rows(step, step.c.campaign == row["id"], step.c.state == "running", order=step.c.step_id)

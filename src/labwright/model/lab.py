@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import model_validator
 
 from labwright.model.deck_checks import check_deck
-from labwright.model.material import NL_PER_ML
+from labwright.model.material import StockFacts
+from labwright.model.quantities import Counted
 from labwright.model.reach_checks import check_transports
 from labwright.model.references import Broken, CrossReferenceError, Problem, References
 from labwright.model.sections import LabSections
@@ -23,20 +25,35 @@ SECTIONS = (
 
 
 @dataclass(frozen=True)
-class Stock:
-    """A liquid that can be dispensed, as the ledger counts it: the container of a source.
+class LabStock:
+    """What a container holds at the first fill.
 
     Attributes:
-        source: its name.
-        device: what dispenses it.
-        volume_ml: what is there at the first fill.
-        reserve_ml: what must stay (dead volume).
+        facts: what is known of it.
+        count: how much is there, in its smallest unit.
+        dead: what of it must stay.
+        device: what dispenses it; empty if nothing does.
     """
 
-    source: str
+    facts: StockFacts
+    count: int
+    dead: int
     device: str
-    volume_ml: float
-    reserve_ml: float
+
+    @property
+    def material(self) -> str:
+        """What it is."""
+        return self.facts.material
+
+    @property
+    def unit(self) -> Counted:
+        """In which it is counted."""
+        return self.facts.unit
+
+    @property
+    def usable(self) -> int:
+        """What can be used of it."""
+        return self.count - self.dead
 
 
 class LabModel(LabSections):
@@ -60,18 +77,44 @@ class LabModel(LabSections):
         return {name: devices for name, devices in several.items() if devices}
 
     @property
-    def stocks(self) -> dict[str, Stock]:
-        """What can be dispensed, by material."""
-        stocks = {}
-        for name, source in self.sources.items():
-            container = self.containers[source.container]
-            quantity, labware = container.quantity, self.labware[container.labware]
-            if quantity is not None and quantity.unit == "nL":
-                volume_ml = quantity.count / NL_PER_ML
-                stocks[self.lots[container.lot].material] = Stock(
-                    name, source.device, volume_ml, labware.dead_ul / 1000
-                )
-        return stocks
+    def stocks(self) -> dict[str, LabStock]:
+        """What containers hold at the first fill, by container."""
+        found = {}
+        sources = {source.container: name for name, source in self.sources.items()}
+        positions = {position.holds: name for name, position in self.positions.items()}
+        for name, container in self.containers.items():
+            if container.quantity is None:
+                continue
+            source = self.sources.get(sources.get(name, ""))
+            place = f"source:{sources[name]}" if source is not None else ""
+            place = place or (f"position:{positions[name]}" if name in positions else "")
+            dead_ul = self.labware[container.labware].dead_ul
+            lot = self.lots[container.lot]
+            facts = StockFacts(
+                material=lot.material, lot=container.lot, unit=container.quantity.unit, labware=container.labware,
+                barcode=container.barcode, place=place, opened=lot.opened, expires=lot.expires, status=lot.status,
+                stations=self.kinds_of(self.stations_of(source)) if source is not None else (),
+                into=source.into if source is not None else "",
+            )  # fmt: skip
+            dead = round(dead_ul * 1000) if container.quantity.unit == "nL" else 0
+            found[name] = LabStock(
+                facts, container.quantity.count, min(dead, container.quantity.count), source.device if source else ""
+            )
+        return found
+
+    def kinds_of(self, stations: Iterable[str]) -> tuple[str, ...]:
+        """Stations, and the kinds that they are of."""
+        found = [name for one in stations for name in (one, self.stations[one].kind) if name]
+        return tuple(dict.fromkeys(found))
+
+    def stock_named(self, name: str) -> str:
+        """The container that is meant by its name, its source, or its material if one alone has that; empty if none."""
+        if name in self.sources:
+            return self.sources[name].container
+        if name in self.stocks:
+            return name
+        of_it = [key for key, stock in self.stocks.items() if stock.material == name]
+        return of_it[0] if len(of_it) == 1 else ""
 
     def sources_at(self, station: str) -> dict[str, SourceSpec]:
         """Sources from which a station dispenses, by name."""

@@ -1,45 +1,74 @@
-"""What is taken of the lab's stocks, in whole nanolitres, so that a ledger adds up exactly."""
+"""What is taken of the lab's stocks, in whole nanolitres, micrograms or pieces, so that a ledger adds up exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
+from typing import Literal
+
+from pydantic import AliasChoices, Field
 
 from labwright.model.base import Frozen
+from labwright.model.figures import figure
+from labwright.model.quantities import UNITS, Counted
 
 NL_PER_ML = 1_000_000
 
-ML_PER_UNIT: dict[str, float] = {
-    "nl": 1e-6, "nL": 1e-6, "ul": 1e-3, "uL": 1e-3, "µl": 1e-3, "µL": 1e-3, "μl": 1e-3, "μL": 1e-3,
-    "ml": 1.0, "mL": 1.0, "cl": 10.0, "cL": 10.0, "l": 1e3, "L": 1e3,
-    "mm3": 1e-3, "mm^3": 1e-3, "cm3": 1.0, "cm^3": 1.0,
+COUNTED_AS: dict[str, tuple[float, Counted]] = {
+    **{name: (float(size), counted) for name, (size, counted) in UNITS.items()},
+    "nl": (1.0, "nL"), "ul": (1e3, "nL"), "µl": (1e3, "nL"), "µL": (1e3, "nL"), "μl": (1e3, "nL"), "μL": (1e3, "nL"),
+    "ml": (1e6, "nL"), "cl": (1e7, "nL"), "cL": (1e7, "nL"), "l": (1e9, "nL"),
+    "mm3": (1e3, "nL"), "mm^3": (1e3, "nL"), "cm3": (1e6, "nL"), "cm^3": (1e6, "nL"),
+    "µg": (1.0, "ug"), "μg": (1.0, "ug"),
 }  # fmt: skip
-"""Millilitres of one of each unit of volume, as drivers write them."""
+"""What one of each unit is of what is counted, as drivers write units."""
+
+SHOWN: dict[Counted, tuple[int, str]] = {"nL": (NL_PER_ML, "ml"), "ug": (1_000, "mg"), "pieces": (1, "pieces")}
+"""The unit in which people read amounts, and how many of what is counted it has."""
+
+OUTSIDE = "outside"
+"""Where receipts come from, and where what leaves the lab's books goes."""
+
+
+def container_place(name: str) -> str:
+    """A container, as a place of the ledger."""
+    return f"container:{name}"
+
+
+def sample_place(experiment: str) -> str:
+    """The container of a sample, by its experiment's id, as a place of the ledger."""
+    return f"sample:{experiment}"
+
+
+def waste_place(name: str) -> str:
+    """A waste, as a place of the ledger."""
+    return f"waste:{name}"
 
 
 class Used(Frozen):
-    """What was taken of a stock.
+    """What was taken of a stock, in whole nanolitres, micrograms or pieces.
 
     Attributes:
-        nl: by operations that are confirmed, nanolitres.
-        unknown_nl: at most, by operations whose outcome is in doubt, nanolitres.
+        amount: by operations that are confirmed.
+        unknown: at most, by operations whose outcome is in doubt.
     """
 
-    nl: int = 0
-    unknown_nl: int = 0
+    amount: int = Field(default=0, validation_alias=AliasChoices("amount", "nl"))
+    unknown: int = Field(default=0, validation_alias=AliasChoices("unknown", "unknown_nl"))
 
     @property
-    def most_nl(self) -> int:
+    def most(self) -> int:
         """All that may be gone."""
-        return self.nl + self.unknown_nl
+        return self.amount + self.unknown
 
     def __add__(self, other: Used) -> Used:
-        return Used(nl=self.nl + other.nl, unknown_nl=self.unknown_nl + other.unknown_nl)
+        return Used(amount=self.amount + other.amount, unknown=self.unknown + other.unknown)
 
     def __sub__(self, other: Used) -> Used:
-        return Used(nl=self.nl - other.nl, unknown_nl=self.unknown_nl - other.unknown_nl)
+        return Used(amount=self.amount - other.amount, unknown=self.unknown - other.unknown)
 
     def __bool__(self) -> bool:
-        return bool(self.nl or self.unknown_nl)
+        return bool(self.amount or self.unknown)
 
 
 class Part(Frozen):
@@ -47,13 +76,13 @@ class Part(Frozen):
 
     Attributes:
         what: the axis, ``pump_3.volume``.
-        unit: of the amounts.
+        unit: of the values.
         asked: what the plan asked for.
         before: what earlier attempts have done of it.
         counted: what the device counts of the newest attempt.
         stock: that it was taken of; empty if of none.
-        nl: what the newest attempt would have taken, nanolitres.
-        counted_nl: what it took by the count, nanolitres.
+        amount: what the newest attempt would have taken, in the stock's smallest unit.
+        counted_amount: what it took by the count, in that unit.
         no_rest: why the rest cannot be done by itself; empty if it can.
     """
 
@@ -63,8 +92,8 @@ class Part(Frozen):
     before: float = 0.0
     counted: float
     stock: str = ""
-    nl: int = 0
-    counted_nl: int = 0
+    amount: int = Field(default=0, validation_alias=AliasChoices("amount", "nl"))
+    counted_amount: int = Field(default=0, validation_alias=AliasChoices("counted_amount", "counted_nl"))
     no_rest: str = ""
 
     @property
@@ -78,9 +107,60 @@ class Part(Frozen):
         return self.asked - self.done
 
 
+class StockFacts(Frozen):
+    """What is known of a stock: what one container holds of one lot.
+
+    Attributes:
+        material: what it is.
+        lot: the delivery it is of; empty if that is not known.
+        unit: in which it is counted.
+        labware: the kind of container.
+        barcode: what is read from its label.
+        place: the source it is dispensed from, ``source:NAME``, or its position, ``position:NAME``; empty on a shelf.
+        stations: that can dispense it.
+        into: the waste that takes what is dispensed; empty if the sample does.
+        opened: the day on which the lot was opened.
+        expires: the last day on which it may be used.
+        status: whether it may be used.
+    """
+
+    material: str = ""
+    lot: str = ""
+    unit: Counted = "nL"
+    labware: str = ""
+    barcode: str = ""
+    place: str = ""
+    stations: tuple[str, ...] = ()
+    into: str = ""
+    opened: date | None = None
+    expires: date | None = None
+    status: Literal["released", "quarantined"] = "released"
+
+    @property
+    def source(self) -> str:
+        """The source it is dispensed from; empty if none."""
+        return self.place.removeprefix("source:") if self.place.startswith("source:") else ""
+
+    @property
+    def position(self) -> str:
+        """Where its container stands; empty if at a source or on a shelf."""
+        return self.place.removeprefix("position:") if self.place.startswith("position:") else ""
+
+
 def nanolitres(ml: float) -> int:
     """A volume in whole nanolitres."""
     return round(ml * NL_PER_ML)
+
+
+def said(count: float, unit: Counted = "nL") -> str:
+    """An amount for people, ``3.5 ml``.
+
+    Args:
+        count: in the smallest unit.
+        unit: that smallest unit.
+    """
+    size, name = SHOWN[unit]
+    return f"{figure(count / size)} {name}"
 
 
 def total(taken: Iterable[tuple[str, Used]]) -> dict[str, Used]:
@@ -89,3 +169,35 @@ def total(taken: Iterable[tuple[str, Used]]) -> dict[str, Used]:
     for stock, used in taken:
         found[stock] = found.get(stock, Used()) + used
     return found
+
+
+class StockAt(Frozen):
+    """A stock as it is booked.
+
+    Attributes:
+        facts: what is known of it.
+        count: what is there, in its smallest unit.
+        dead: what of it must stay.
+        unknown: what of it may be gone already.
+    """
+
+    facts: StockFacts = StockFacts()
+    count: int = Field(ge=0)
+    dead: int = Field(default=0, ge=0)
+    unknown: int = Field(default=0, ge=0)
+
+
+class WasteAt(Frozen):
+    """A waste as it is booked.
+
+    Attributes:
+        capacity: how much it holds; None if that is not known.
+        unit: in which it is counted.
+        level: what is in it.
+        station: whose waste it is.
+    """
+
+    capacity: int | None = None
+    unit: Counted = "nL"
+    level: int = Field(default=0, ge=0)
+    station: str = ""

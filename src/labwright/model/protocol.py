@@ -247,6 +247,11 @@ class ProtocolSpec(Frozen):
                 )
 
     @cached_property
+    def stations(self) -> frozenset[str]:
+        """Stations, or kinds of them, that carry out its steps."""
+        return frozenset(step.station for step in self.steps)
+
+    @cached_property
     def limits_waits(self) -> bool:
         """Whether a sample can wait only so long after one of its steps."""
         return any(step.max_wait_s is not None for step in self.steps)

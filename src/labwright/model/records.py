@@ -35,7 +35,7 @@ class Intent(Frozen):
         prepared_s: lab time.
         decided_s: lab time.
         stock: that it takes from; empty if from none.
-        nl: what `value` takes of the stock, nanolitres.
+        amount: what `value` takes of the stock, in its smallest unit.
         counted: how much the device's counter shows of it, where that was looked up.
         asked: the whole that the plan asked for, where this attempt is a part of it.
         before: what earlier attempts have done of the whole.
@@ -62,7 +62,7 @@ class Intent(Frozen):
     prepared_s: float
     decided_s: float | None = None
     stock: str = ""
-    nl: int = 0
+    amount: int = 0
     counted: float | None = None
     asked: float | None = None
     before: float = 0.0
@@ -86,7 +86,7 @@ class Intent(Frozen):
         """What it took of its stock; nothing if it is known not to have happened."""
         if self.state == "absent":
             return Used()
-        return Used(nl=self.nl) if self.state == "confirmed" else Used(unknown_nl=self.nl)
+        return Used(amount=self.amount) if self.state == "confirmed" else Used(unknown=self.amount)
 
     @property
     def command_id(self) -> str:

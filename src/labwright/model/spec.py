@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from labwright.model.base import Frozen, Name, Number, Positive, Whole
+from labwright.model.base import Frozen, Name, NotNegative, Number, Positive, Whole
 from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit, PlannerSpec
 from labwright.model.errors import unknown
 from labwright.model.names import collisions
@@ -170,6 +170,8 @@ class CampaignSpec(ProblemSpec):
         parallel: how many samples may be on their way at once.
         replicates: how many experiments are made of each point that the planner proposes.
         priority: of several campaigns in a lab, the one with the higher number comes first.
+        material_wait_s: for so many lab seconds an experiment for which the lab has too little waits until a person has
+            refilled it; then the campaign ends with what it has.
         stop: when to end earlier.
         compare: what others reached, for the report.
     """
@@ -185,6 +187,7 @@ class CampaignSpec(ProblemSpec):
     parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1
     replicates: Annotated[Whole, Field(ge=1, le=100)] = 1
     priority: Whole = 0
+    material_wait_s: NotNegative = 86_400.0
     stop: StopRule = StopRule()
     compare: Comparison | None = None
 

@@ -111,12 +111,14 @@ class SourceSpec(Frozen):
         device: what dispenses.
         container: from what.
         station: where; wherever the device plays a role if empty.
+        into: the waste that takes what is dispensed, of a rinse say; empty if the sample does.
         settings: what the protocol must know to dispense from it, in JSON: the port of a valve, say.
     """
 
     device: Name
     container: Label
     station: str = ""
+    into: str = ""
     settings: dict[str, Any] = {}
 
 
@@ -127,8 +129,10 @@ class WasteSpec(Frozen):
         title: what people call it.
         station: whose liquids go there.
         capacity: how much it holds, with its unit.
+        device: what it takes out of the sample goes there as well; empty if nothing does.
     """
 
     title: str
     station: Name
     capacity: Quantity
+    device: str = ""

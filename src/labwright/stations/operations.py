@@ -486,8 +486,8 @@ class StepOperations:
             before=intent.before,
             counted=intent.counted,
             stock=intent.stock,
-            nl=intent.nl,
-            counted_nl=self._nl(one.thing, intent.counted, intent.before)[1],
+            amount=intent.amount,
+            counted_amount=self._taken(one.thing, intent.counted, intent.before)[1],
         )
         if found.rest <= 0 or found.counted < 0:
             return found.model_copy(update={"no_rest": "nothing is missing by the count"})
@@ -497,11 +497,11 @@ class StepOperations:
             return found.model_copy(update={"no_rest": str(error)})
         return found
 
-    def _nl(self, thing: Any, value: float | None, before: float) -> tuple[str, int]:
+    def _taken(self, thing: Any, value: float | None, before: float) -> tuple[str, int]:
         """The stock that an operation takes from, and how much."""
         if self._uses is None or value is None or not (stock := self._uses.stock(thing)):
             return "", 0
-        return stock, self._uses.nl(thing, value, before)
+        return stock, self._uses.amount(thing, value, before)
 
     def _number(self) -> int:
         n, self._next = self._next, self._next + 1
@@ -543,9 +543,9 @@ class StepOperations:
             witness = one.thing.witness()
         device, axis = one.names
         intent = self._new(n, one.kind, device, axis, value, one.way, witness)
-        stock, nl = self._nl(one.thing, value, before) if one.kind == "set" else ("", 0)
+        stock, amount = self._taken(one.thing, value, before) if one.kind == "set" else ("", 0)
         return intent.model_copy(
-            update={"stock": stock, "nl": nl, "before": before, "asked": one.value if before else None}
+            update={"stock": stock, "amount": amount, "before": before, "asked": one.value if before else None}
         )
 
     def _new(

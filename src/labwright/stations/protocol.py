@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator, Mapping
+import math
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,9 @@ from bluesky.utils import Msg
 from labwright.clock import LabClock
 from labwright.model.errors import ConfigError, JournalError, unknown
 from labwright.model.lab import LabModel
+from labwright.model.material import nanolitres
 from labwright.model.protocol import ProtocolParameter, ProtocolResult, ProtocolSpec, StepOrder, StepSpec
+from labwright.model.quantities import Amount, amount
 from labwright.stations.files import keep_file
 from labwright.stations.fits import misfits, stations_of
 
@@ -48,6 +51,7 @@ class StepContext:
         checkpoint: raises StoppedError once the station was asked to stop.
         data: the data folder; None where nothing is kept.
         sources: devices that dispense at this station, by source.
+        chosen: called with a source and its device's name when the plan takes that source.
     """
 
     order: StepOrder
@@ -57,6 +61,7 @@ class StepContext:
     checkpoint: Any
     data: Path | None = None
     sources: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Callable[[str, str], None] = lambda source, device: None
 
     def keep_file(self, content: bytes, media_type: str) -> dict[str, str]:
         """Keep a file in the data folder; the reference that a `FileResult` wants.
@@ -97,11 +102,13 @@ class StepContext:
             ConfigError: none does.
         """
         gives = {self.lab.material_of(self.lab.sources[name]): name for name in self.sources}
-        name = self.order.sources.get(material) or gives.get(material)
-        if name is None or name not in self.sources:
+        name = self.order.sources.get(material, "")
+        name = name if name in self.sources else gives.get(material, "")
+        if not name:
             known = [one for one in gives if one is not None]
-            words = unknown("source at this station that gives", name or material, known)
+            words = unknown("source at this station that gives", material, known)
             raise ConfigError(f"step {self.order.step!r}: {words}")
+        self.chosen(name, self.lab.sources[name].device)
         return Source(name, self.sources[name], self.lab.sources[name].settings)
 
     def result(self, step: str, name: str) -> Any:
@@ -172,12 +179,57 @@ class LabProtocol:
         self.spec.check(parameters)
 
     def consumption_ml(self, parameters: Mapping[str, Any]) -> dict[str, float]:
-        """Millilitres of each stock an experiment with `parameters` takes."""
+        """Millilitres that an experiment with `parameters` takes of each material, and puts into each waste."""
         return {}
 
     def worst_consumption_ml(self) -> dict[str, float]:
-        """Millilitres of each stock that any experiment can take at most, for the check before a campaign."""
+        """The same of any experiment at most, for the check before a campaign."""
         return {}
+
+    def consumption(self, parameters: Mapping[str, Any]) -> dict[str, str]:
+        """What an experiment with `parameters` takes of materials that are no liquids, ``{"LiPF6": "12.5 mg"}``."""
+        return {}
+
+    def worst_consumption(self) -> dict[str, str]:
+        """The same of any experiment at most."""
+        return {}
+
+    def uses(self, parameters: Mapping[str, Any]) -> dict[str, int]:
+        """What an experiment with `parameters` takes of each material, in its smallest unit.
+
+        Raises:
+            ConfigError: an amount is none.
+        """
+        return self._counted(self.consumption_ml(parameters), self.consumption(parameters))
+
+    def worst_uses(self) -> dict[str, int]:
+        """What any experiment takes of each material at most, in its smallest unit.
+
+        Raises:
+            ConfigError: an amount is none.
+        """
+        return self._counted(self.worst_consumption_ml(), self.worst_consumption())
+
+    def _counted(self, volumes_ml: Mapping[str, float], others: Mapping[str, str]) -> dict[str, int]:
+        found = {}
+        units = {stock.material: stock.unit for stock in self.lab.stocks.values()}
+        units |= {name: waste.capacity.unit for name, waste in self.lab.wastes.items()}
+        for name, ml in volumes_ml.items():
+            if not (math.isfinite(ml) and ml >= 0):
+                raise ConfigError(f"protocol {self.name}: consumption of {name}: {ml!r} ml is no amount")
+            found[name] = Amount(count=nanolitres(ml), unit="nL")
+        for name, words in others.items():
+            try:
+                found[name] = amount(words)
+            except ValueError as error:
+                raise ConfigError(f"protocol {self.name}: consumption of {name}: {error}") from error
+        for name, one in found.items():
+            if units.get(name, one.unit) != one.unit:
+                raise ConfigError(
+                    f"protocol {self.name}: consumption of {name}: {one}, but the lab counts it in {units[name]}; give "
+                    "it in a unit of that kind"
+                )
+        return {name: one.count for name, one in found.items()}
 
     def check_fits(self) -> None:
         """Refuse a lab that lacks a station, or a step without a plan.

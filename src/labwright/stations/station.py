@@ -414,7 +414,9 @@ class Station:
 
     def _plan(self, order: StepOrder, protocol: LabProtocol, found: dict[str, Any], uids: list[str]) -> Plan:
         """Open a run, read the monitors, do the step, put its results into the run, close it."""
-        context = StepContext(order, self._devices, self._lab, self._clock, self._gate.check, self._data, self._sources)
+        context = StepContext(
+            order, self._devices, self._lab, self._clock, self._gate.check, self._data, self._sources, self._uses.choose
+        )
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
         # What has its default is left out: Bluesky checks every key of every start document against a schema.
         told = order.model_dump(mode="json", exclude=_NOT_TOLD, exclude_defaults=True)

@@ -1,48 +1,84 @@
-"""Which operations take from which stock, and how much: by the lab's sources and the axes' units."""
+"""Which operations take from which source, and how much: by the lab's sources and wastes, and the axes' units."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from labwright.hardware import Axis
+from labwright.model.errors import ConfigError
 from labwright.model.lab import LabModel
-from labwright.model.material import ML_PER_UNIT, nanolitres
+from labwright.model.material import COUNTED_AS, NL_PER_ML
+from labwright.model.quantities import Counted
 
 
 class Uses:
-    """What setting an axis takes of the lab's stocks.
+    """What setting an axis takes of the lab's stocks, or out of the sample.
 
     Args:
-        lab: whose sources name their devices. A device of several is left out: which of them it takes is not known.
+        lab: whose sources and wastes name their devices.
     """
 
     def __init__(self, lab: LabModel) -> None:
-        sources_of = Counter(source.device for source in lab.sources.values())
-        self._stock = {one.device: name for name, one in lab.stocks.items() if sources_of[one.device] == 1}
+        self._sources: dict[str, list[str]] = defaultdict(list)
+        self._units: dict[str, Counted] = {}
+        for name, source in lab.sources.items():
+            if (stock := lab.stocks.get(source.container)) is not None:
+                self._sources[source.device].append(name)
+                self._units[name] = stock.unit
+        self._wastes = {waste.device: name for name, waste in lab.wastes.items() if waste.device}
+        self._units |= {name: waste.capacity.unit for name, waste in lab.wastes.items()}
+        self._chosen: dict[str, str] = {}
+
+    def choose(self, source: str, device: str) -> None:
+        """A plan takes from this source now: of a device with several, the one that its next operations take from."""
+        self._chosen[device] = source
 
     def stock(self, axis: Any) -> str:
-        """The stock that setting `axis` takes from; empty if none."""
-        device = getattr(axis, "parent", None) or axis
-        return self._stock.get(device.name, "") if ml_per_unit(axis) else ""
+        """The source that setting `axis` takes from, or the waste that it fills from the sample; empty if none.
 
-    def nl(self, axis: Any, value: float, before: float = 0.0) -> int:
-        """Nanolitres that setting `value` takes, beyond an earlier part; parts add up to the whole exactly."""
-        scale = ml_per_unit(axis)
-        return nanolitres(scale * (before + value)) - nanolitres(scale * before)
+        Raises:
+            ConfigError: its device has several, and the plan has chosen none.
+        """
+        device = (getattr(axis, "parent", None) or axis).name
+        sources = self._sources.get(device, [])
+        name = sources[0] if sources else self._wastes.get(device, "")
+        scale, unit = counted_as(axis)
+        if not name or not scale or unit != self._units[name]:
+            return ""
+        if len(sources) > 1:
+            if device not in self._chosen:
+                raise ConfigError(
+                    f"device {device} dispenses from several sources ({', '.join(sources)}), and the plan has not said "
+                    "from which; take it by context.source(MATERIAL)"
+                )
+            return self._chosen[device]
+        return name
+
+    def amount(self, axis: Any, value: float, before: float = 0.0) -> int:
+        """What setting `value` takes, in the smallest unit, beyond an earlier part; parts add up to the whole."""
+        scale, _ = counted_as(axis)
+        return round(scale * (before + value)) - round(scale * before)
 
     def counted(self, devices: Mapping[str, Any]) -> tuple[str, ...]:
-        """Stocks whose use can be counted by the operations of their pumps; of others only promises are known."""
+        """Sources and wastes whose use can be counted by operations; of others only promises are known."""
         found = []
-        for pump, stock in self._stock.items():
-            axes = getattr(devices.get(pump), "_signals", {}).values()
-            if any(ml_per_unit(axis) for axis in axes if isinstance(axis, Axis) or hasattr(axis, "ml_per_unit")):
-                found.append(stock)
+        named = [(device, name) for device, names in self._sources.items() for name in names]
+        for device, name in [*named, *self._wastes.items()]:
+            axes = getattr(devices.get(device), "_signals", {}).values()
+            if any(
+                counted_as(axis)[0] and counted_as(axis)[1] == self._units[name]
+                for axis in axes
+                if isinstance(axis, Axis) or hasattr(axis, "ml_per_unit")
+            ):
+                found.append(name)
         return tuple(sorted(found))
 
 
-def ml_per_unit(axis: Any) -> float:
-    """Millilitres that one unit of an axis takes; 0 if it takes nothing."""
+def counted_as(axis: Any) -> tuple[float, Counted]:
+    """What one unit of an axis takes, and in which smallest unit that is; 0 if it takes nothing."""
     declared = getattr(axis, "ml_per_unit", None)
-    return ML_PER_UNIT.get(getattr(axis, "unit", ""), 0.0) if declared is None else float(declared)
+    if declared is not None:
+        return float(declared) * NL_PER_ML, "nL"
+    return COUNTED_AS.get(getattr(axis, "unit", ""), (0.0, "nL"))
