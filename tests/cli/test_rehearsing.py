@@ -51,7 +51,11 @@ def test_a_campaign_that_can_be_carried_out_ends_with_0(tmp_path: Path) -> None:
         one["ended_s"] - one["began_s"] for one in found["steps"] if one["station"] == "impedance"
     )
     rinse = next(one for one in found["materials"] if one["material"] == "rinse")
-    assert rinse == {"material": "rinse", "needed_ml": 13.5, "there_ml": 57.5, "lasts_for": None, "empty_s": None}
+    assert rinse == {
+        "material": "rinse", "needed": 13_500_000, "there": 57_500_000, "unit": "nL", "lasts_for": None,
+        "empty_s": None,
+    }  # fmt: skip
+
     assert not list(tmp_path.iterdir())
 
 
@@ -62,12 +66,13 @@ def test_four_at_once_are_faster_than_one(tmp_path: Path) -> None:
 
 def test_what_runs_out_is_told_with_its_time(tmp_path: Path) -> None:
     filled = from_files(read_lab(ROOT).model)
-    left(tmp_path, filled.model_copy(update={"lots_nl": {**filled.lots_nl, "rinse": 12_500_000}}))
+    rinse = filled.stocks["rinse-1"].model_copy(update={"count": 12_500_000})
+    left(tmp_path, filled.model_copy(update={"stocks": {**filled.stocks, "rinse-1": rinse}}))
     code, found = plan(tmp_path, "--budget", "8", "--parallel", "2")
     assert (code, found["whole"], found["experiments"]) == (1, False, 5)
-    rinse = next(one for one in found["materials"] if one["material"] == "rinse")
-    assert (rinse["there_ml"], rinse["needed_ml"], rinse["lasts_for"]) == (12.0, 16.5, 5)
-    assert rinse["empty_s"] == max(one["ended_s"] for one in found["steps"] if "/0005/" in one["step"])
+    need = next(one for one in found["materials"] if one["material"] == "rinse")
+    assert (need["there"], need["needed"], need["lasts_for"]) == (12_000_000, 16_500_000, 5)
+    assert need["empty_s"] == max(one["ended_s"] for one in found["steps"] if "/0005/" in one["step"])
     words = labwright("campaign", "plan", "conductivity", "--data", tmp_path, "--budget", "8").stdout
     assert "rinse runs empty after experiment 5, at" in words
     assert "Cannot be carried out whole: campaign conductivity: 5 of 8 experiments: " in words

@@ -494,13 +494,13 @@ class Machine(RuleBasedStateMachine):
                     x / 20 for x in range(21) if not any(covers(v, SPACE, {"x": x / 20}) for v in self.core.vetoes)
                 )
                 self.feed(Suggested(suggestion=Suggestion(params={"x": free}, rationale="r"), uses_ml={"water": 2.0}))
-            elif self.core.short:  # nobody is there to refill it
-                self.core.lab.attended = False
-                self.feed(Noted(words="it is late"))
             elif self.core.questions:
                 question = next(iter(self.core.questions.values()))
                 answer = "again" if "again" in question.choices else next(iter(question.choices))
                 self.feed(Answered(question=question.id, answer=answer, by="Kim", because=""))
+            elif self.core.short:  # nobody is there to refill it
+                self.core.lab.attended = False
+                self.feed(Noted(words="it is late"))
             validate_state(self.core.lab)
         assert self.core.over, f"it waits for {self.core.waits_for()}"
         assert self.finished is not None

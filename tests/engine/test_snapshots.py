@@ -33,7 +33,7 @@ def test_no_attribute_of_a_core_is_forgotten() -> None:
     lab = LabCore()
     assert set(vars(CampaignCore("c", lab.dispatcher))) == CORE.names | set(ELSEWHERE)
     in_a_snapshot = {"now_s", "instruments", "turns", "campaigns", "work"}
-    assert set(vars(lab)) == in_a_snapshot | {"dirty", "dispatcher"}
+    assert set(vars(lab)) == in_a_snapshot | {"dirty", "dispatcher", "attended", "_wake_s"}
 
 
 def test_settled_trials_stay_in_their_table() -> None:

@@ -324,7 +324,7 @@ with labwright.open(sys.argv[1]) as lab:
     refused = run(lab, "a")
     assert refused.returncode == 5, "both vials are used"
     assert "0 are left at the real instruments" in refused.stderr
-    words = ("inventory", "recount", "--from-file", "--by", "Ann", "--reason", "two fresh vials")
+    words = ("inventory", "count", "--from-file", "--by", "Ann", "--reason", "two fresh vials")
     counted = labwright(lab, *words)
     assert counted.returncode == 0, counted.stderr
     assert run(lab, "a").returncode == 0, "it starts anew"

@@ -339,10 +339,10 @@ class Material:
             return ""
         return f"{stock.usable / NL_PER_ML:.3f} ml" if stock.unit == "nL" else said(stock.usable, stock.unit)
 
-    def sources(self, experiment: Experiment) -> dict[str, str]:
-        """The sources from which an experiment takes its materials."""
-        found = {name: self.stocks[key].facts.source for name, key in experiment.takes.items() if key in self.stocks}
-        return {name: source for name, source in found.items() if source}
+    def sources(self, experiment: Experiment, station: str) -> dict[str, str]:
+        """The sources from which an experiment takes its materials at a station."""
+        taken = {name: self.stocks[key].facts for name, key in experiment.takes.items() if key in self.stocks}
+        return {name: facts.source for name, facts in taken.items() if facts.source and station in facts.stations}
 
     def follow(self, experiment: Experiment) -> None:
         """A sample's container stands where the sample stands, and no more where it stood."""

@@ -211,14 +211,14 @@ class Work:
             leader: id of the step.
         """
         return tuple(
-            experiment.order(run, {}, self.material.sources(experiment))
+            experiment.order(run, {}, self.material.sources(experiment, run.station))
             for experiment, run in self._at.values()
             if run.follows and run.batch == leader
         )
 
     def order(self, experiment: Experiment, run: StepRun, owner: Owner) -> RunStep:
         """The order for a step's station."""
-        sources = self.material.sources(experiment)
+        sources = self.material.sources(experiment, run.station)
         again, order = run.again, experiment.order(run, owner.calibrations_of(experiment), sources)
         run.begun, run.again = True, False
         return RunStep(run.station, order, run.spec.timeout_s, again=again, batch=run.batch)

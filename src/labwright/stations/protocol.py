@@ -102,11 +102,10 @@ class StepContext:
             ConfigError: none does.
         """
         gives = {self.lab.material_of(self.lab.sources[name]): name for name in self.sources}
-        name = self.order.sources.get(material, "")
-        name = name if name in self.sources else gives.get(material, "")
-        if not name:
+        name = self.order.sources.get(material) or gives.get(material)
+        if name is None or name not in self.sources:
             known = [one for one in gives if one is not None]
-            words = unknown("source at this station that gives", material, known)
+            words = unknown("source at this station that gives", name or material, known)
             raise ConfigError(f"step {self.order.step!r}: {words}")
         self.chosen(name, self.lab.sources[name].device)
         return Source(name, self.sources[name], self.lab.sources[name].settings)
