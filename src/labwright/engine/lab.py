@@ -341,7 +341,7 @@ class LabCore:
         """Begin the experiments that a campaign wants and for which there is room, as far as the material lasts.
 
         Returns:
-            what has begun, or cannot; and what the next one waits for, in words.
+            what starts, or cannot; and what the next one waits for, in words.
         """
         begun: list[Begun] = []
         while (wish := core.wishes()) is not None:

@@ -191,7 +191,7 @@ class Material:
         self._enter(OUTSIDE, waste_place(name), more, StockFacts(unit=waste.unit), event, "recount")
 
     def _replace(self, name: str, event: Named) -> None:
-        """A container that had been used is there anew, as full as when it was counted last."""
+        """A container that had been used was replaced: it is as full as when it was counted last."""
         if name in self.stocks and self.stocks[name].used:
             self._recount(name, self.stocks[name].count, None, event)
 
@@ -319,7 +319,7 @@ class Material:
             self._flow(experiment, run.step_id, key, more)
 
     def doubt(self, experiment: Experiment, run: StepRun) -> None:
-        """A step has failed, or nobody knows what became of it: what it took from is used by no other meanwhile."""
+        """A step has failed, or it is not known what became of it: what it took from is used by no other meanwhile."""
         for name in run.used:
             if (stock := self.stocks.get(self.find(name))) is not None and stock.facts.material:
                 stock.doubts = sorted({*stock.doubts, run.step_id})

@@ -227,7 +227,7 @@ def _left_in(code: str) -> Iterator[tuple[int, str, str]]:
     instead = {
         "arm_location": f'write lab.transports["{ARM}"].reaches[POSITION]',
         "valve_port": 'write lab.sources[STOCK].settings["valve_port"]',
-        ".pump": "write lab.stocks[STOCK].device",
+        ".pump": "write lab.sources[NAME].device",
     }
     for number, line in enumerate(code.splitlines(), start=1):
         for word, words in instead.items():
