@@ -1,13 +1,15 @@
 """Replicates as a declared part of a campaign's design."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from labwright.engine.events import Ask, Instruction, Proposed, RunStep, Vetoed
+from labwright.engine.events import Ask, Event, Instruction, Proposed, RunStep, Vetoed
 from labwright.model.campaign import CampaignState, Objective, Outcome, PlannerSpec, Suggestion, Trial, Veto
 from labwright.model.judging import replicated, within
 from labwright.model.space import Real, Space
+from labwright.model.spec import BatchSpec
 from labwright.planners import load_planner
 from labwright.report import html
 from tests.engine.alone import Alone
@@ -18,17 +20,20 @@ from tests.report.test_page import record
 class Made:
     """A campaign whose planner proposes 0.1, 0.2, ... and whose steps all end well, one after the other."""
 
-    def __init__(self, **changes: Any) -> None:
+    def __init__(self, batch: BatchSpec | None = None, **changes: Any) -> None:
+        first = started(**changes)
+        first = first.model_copy(update={"spec": first.spec.model_copy(update={"batch": batch})})
         self.lab = Alone()
+        self.answers: Callable[[int], Event] = lambda number: suggested(number / 10)
         self.asks: list[Ask] = []
         self.running: list[RunStep] = []
-        self.take(self.lab.handle(started(**changes)))
+        self.take(self.lab.handle(first))
 
     def take(self, instructions: list[Instruction]) -> None:
         self.running += [one for one in instructions if isinstance(one, RunStep)]
         self.asks += (new := [one for one in instructions if isinstance(one, Ask)])
         for _ in new:
-            self.take(self.lab.handle(suggested(len(self.asks) / 10)))
+            self.take(self.lab.handle(self.answers(len(self.asks))))
 
     def go_on(self, steps: int = 1000) -> None:
         while self.running and steps:

@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
 from labwright.engine.inventory import DeckCount
+from labwright.engine.layout import layout_of
 from labwright.engine.matching import described, protocol_mistakes
+from labwright.engine.split_plot import batch_mistakes, with_batch_size
 from labwright.engine.sufficing import check_candidates, check_material
 from labwright.journal import Journal
 from labwright.journal.schema import KEY_LENGTH
@@ -149,7 +151,11 @@ def load_campaign(
     protocols = _protocols(folder, file, spec, mistakes, reading.broken)
     if spec.protocol in protocols:
         mistakes += protocol_mistakes(file, spec, protocols[spec.protocol], reading.broken)
+        layout = layout_of(folder.model)
+        if not {"batch", "space"} & reading.broken.keys():
+            mistakes += batch_mistakes(file, spec, protocols[spec.protocol], layout)
         if not mistakes:
+            spec = with_batch_size(spec, protocols[spec.protocol], layout)
             spec = described(spec, protocols[spec.protocol].parameters)
     chosen = load_planner(spec.planner) if planner else _planner(file, spec, mistakes, reading.broken)
     if chosen is not None and not any_planner and (short := _lacking(chosen, spec, reading.broken)):
@@ -325,6 +331,7 @@ def _lacking(planner: Planner, spec: CampaignSpec, broken: Broken) -> str:
         outcome_limits=() if "outcome_limits" in broken else spec.outcome_limits,
         cost=spec.cost,
         fidelity=spec.fidelity,
+        held=dict.fromkeys(spec.batch.same, 0) if spec.batch is not None and "batch" not in broken else {},
         earlier=() if "warm_start" in broken or not spec.warm_start else (Earlier(name="any", trials=()),),
     )
     return lacking(planner, needs(state))

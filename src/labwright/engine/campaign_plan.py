@@ -173,7 +173,12 @@ class _Points:
         if not self.all:
             return NotSuggested(reason=f"no point of the space can be made: {self._why}")
         self.given += 1
-        return self.all[(self.given - 1) % len(self.all)]
+        event = self.all[(self.given - 1) % len(self.all)]
+        if not state.held:
+            return event
+        kept = event.suggestion.model_copy(update={"params": {**event.suggestion.params, **state.held}})
+        held = reply(self.campaign, Answer((kept,)))
+        return event if state.space.violations(kept.params) or not isinstance(held, Suggested) else held
 
     def draw(self, state: CampaignState) -> None:
         """Draw as many as the campaign has experiments."""

@@ -123,6 +123,10 @@ class CampaignCore:
         self._to_prepare: list[str] = []
         self.resting = False
         """Whether it was over and is extended, and no controller has taken it up since."""
+        self.held: Params = {}
+        """What the experiments of the newest batch have in common."""
+        self.batch_left = 0
+        """Experiments that this batch still has room for."""
         self._next: tuple[Suggestion, dict[str, int]] | None = None
         """What the planner has suggested and has not started, and what it takes of each material."""
         self.replicates_left = 0
@@ -241,6 +245,7 @@ class CampaignCore:
             trials=tuple(self.trials),
             earlier=self.started.earlier,
             vetoes=tuple(self.vetoes),
+            held=self.held if self.batch_left else {},
             seed=spec.seed,
             planner=spec.planner,
         )
@@ -344,8 +349,11 @@ class CampaignCore:
             case Vetoed():
                 self._veto(event)
             case NotSuggested():
-                if not self._too_late(event):
+                if self._too_late(event):
+                    return []
+                if not self.batch_left:
                     self._drain("failed", f"no further suggestion: {event.reason}")
+                self.batch_left = 0  # nothing more has what its batch has in common: another batch
             case StepEnded():
                 return self.work.ended(event.outcome, self)
             case PauseAsked():
@@ -477,7 +485,17 @@ class CampaignCore:
         self.replicates_left -= 1
         if not self.replicates_left:
             self._next = None
+        self._join_batch(suggestion.params)
         self._begin_trial(self.proposals.add_experiment(self.tried + 1, suggestion), uses, begun)
+
+    def _join_batch(self, params: Params) -> None:
+        """An experiment at a point begins a batch, or is the next of one."""
+        batch = self.spec.batch
+        if batch is None:
+            return
+        if not self.batch_left:
+            self.held, self.batch_left = {name: params[name] for name in batch.same}, batch.size or 1
+        self.batch_left -= 1
 
     def _replicate(self, suggestion: Suggestion) -> Suggestion:
         """The point that was suggested once more, with words on it."""

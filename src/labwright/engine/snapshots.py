@@ -34,6 +34,7 @@ from labwright.engine.work import Work
 from labwright.model.campaign import Suggestion, Trial
 from labwright.model.errors import LabwrightError
 from labwright.model.protocol import Move, StepSpec
+from labwright.model.space import Params
 from labwright.model.states import CampaignPhase
 
 FORMAT = 1
@@ -105,6 +106,8 @@ CORE = _Shape(
         "replicates_left": int,
         "short": str,
         "short_since_s": float | None,
+        "held": Params,
+        "batch_left": int,
     }
 )
 ELSEWHERE = ("campaign", "proposals", "durations", "_started", "_dispatcher", "_trials_of")

@@ -249,6 +249,8 @@ class Veto(FrozenModel):
 class CampaignState(FrozenModel):
     """Everything a planner may know.
 
+    `held` has the parameters that the next proposals must have, as those of a batch that is being filled.
+
     Raises:
         pydantic.ValidationError: a trial id twice, parameters that are not those of the space, or a trial that is done
             without an outcome that is asked for. Values are not held against the bounds: what was made was made.
@@ -263,6 +265,7 @@ class CampaignState(FrozenModel):
     trials: tuple[Trial, ...] = ()
     earlier: tuple[Earlier, ...] = ()
     vetoes: tuple[Veto, ...] = ()
+    held: Params = {}
     seed: int = Field(ge=0)
     planner: PlannerSpec
 
@@ -302,6 +305,7 @@ class CampaignState(FrozenModel):
                 ]
         for veto in self.vetoes:
             found += [f"veto: {unknown('parameter', name, names)}" for name in veto.params if name not in names]
+        found += [f"held: {unknown('parameter', name, names)}" for name in self.held if name not in names]
         if found:
             raise ValueError("; ".join(found))
         return self

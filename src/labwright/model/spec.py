@@ -13,7 +13,7 @@ from labwright.model.errors import unknown
 from labwright.model.names import collisions
 from labwright.model.protocol_parameters import Given
 from labwright.model.references import Broken, CrossReferenceError, Problem
-from labwright.model.space import Categorical, Space
+from labwright.model.space import Categorical, Choose, Space
 
 
 class StopRule(Frozen):
@@ -154,6 +154,18 @@ def warm_start_name(entry: str | WarmStart) -> str:
     return entry if isinstance(entry, str) else entry.campaign
 
 
+class BatchSpec(Frozen):
+    """Hard-to-change factors: parameters that are equal for all experiments of a batch, as in a split-plot design.
+
+    Attributes:
+        same: parameters of the space, as the temperature of a plate on which several samples stand.
+        size: experiments in a batch; as many as the station has slots whose recipe they are, if None.
+    """
+
+    same: Annotated[tuple[Name, ...], Field(min_length=1)]
+    size: Annotated[Whole, Field(ge=2, le=1000)] | None = None
+
+
 class CampaignSpec(ProblemSpec):
     """A campaign: what is sought, by which protocol, planner, budget, seed, stop rule.
 
@@ -169,6 +181,7 @@ class CampaignSpec(ProblemSpec):
         budget: number of experiments.
         parallel: how many samples may be on their way at once.
         replicates: how many experiments are made of each point that the planner proposes.
+        batch: parameters that are equal for all experiments of a batch.
         priority: of several campaigns in a lab, the one with the higher number comes first.
         material_wait_s: for so many lab seconds an experiment for which the lab has too little waits until a person has
             refilled it; then the campaign ends with what it has.
@@ -186,6 +199,7 @@ class CampaignSpec(ProblemSpec):
     budget: Annotated[Whole, Field(ge=1, le=10_000)]
     parallel: Annotated[Whole, Field(ge=1, le=1000)] = 1
     replicates: Annotated[Whole, Field(ge=1, le=100)] = 1
+    batch: BatchSpec | None = None
     priority: Whole = 0
     material_wait_s: NotNegative = 86_400.0
     stop: StopRule = StopRule()
@@ -204,6 +218,8 @@ class CampaignSpec(ProblemSpec):
                 for name in self.fixed
                 if name in self.space.names
             ]
+        if "space" not in broken and "batch" not in broken and self.batch is not None:
+            found += _batch_problems(self.batch, self.space)
         earlier = [] if "warm_start" in broken else list(self.warm_start)
         found += [
             (("warm_start", str(index)), f"{warm_start_name(one)!r} is there twice")
@@ -211,6 +227,22 @@ class CampaignSpec(ProblemSpec):
             if one in earlier[:index]
         ]
         return found
+
+
+def _batch_problems(batch: BatchSpec, space: Space) -> Iterator[Problem]:
+    """Parameters that cannot be kept for a batch."""
+    for index, name in enumerate(batch.same):
+        where = ("batch", "same", str(index))
+        if name not in space.names:
+            yield where, unknown("parameter of the space", name, list(space.names))
+        elif name in batch.same[:index]:
+            yield where, f"{name!r} is there twice"
+        for limit in space.constraints:
+            if isinstance(limit, Choose) and name in limit.names:
+                yield where, f"{name!r} cannot be kept for a batch: it is one of a choice ({limit})"
+    if set(space.names) <= set(batch.same):
+        words = "nothing is left to vary within a batch; leave a parameter out, or make replicates instead"
+        yield ("batch", "same"), words
 
 
 def _cost_problems(cost: Cost, space: Space) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from labwright.model.space import Params, Space
 from labwright.planners._axes import spelt
 from labwright.planners._drawing import dimensions, draw, plain
 from labwright.planners._finite import every_point, listed, params_of, spread
+from labwright.planners._held import has_held
 from labwright.planners._region import Region, region_of
 
 if TYPE_CHECKING:
@@ -187,7 +188,8 @@ def fresh_points(state: CampaignState, points: Iterator[Params], n: int) -> list
         # Draws hardly ever hit a value that lies close beside another, as 1e-9 and 1e-6 do in a range up to 1.
         for place, point in enumerate(rest):
             params = params_of(state.space, point, place)
-            if len(fresh) < n and key_of(state.space, params) not in known and not vetoed(state, params):
+            free = key_of(state.space, params) not in known and not vetoed(state, params)
+            if len(fresh) < n and free and has_held(state, params):
                 fresh.setdefault(key_of(state.space, params), params)
     if len(fresh) < n:
         raise PlannerError(

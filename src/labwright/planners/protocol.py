@@ -17,7 +17,15 @@ from labwright.model.space import Params
 
 __all__ = ["Capability", "Planner", "needs"]
 
-Capability = Literal["two objectives", "more objectives", "outcome limits", "cost", "fidelity", "earlier campaigns"]
+Capability = Literal[
+    "two objectives",
+    "more objectives",
+    "outcome limits",
+    "cost",
+    "fidelity",
+    "earlier campaigns",
+    "parameters that are equal within a batch",
+]
 """What a campaign may need of a planner beyond one objective; spaces, failures and batches are for all of them."""
 
 
@@ -35,6 +43,8 @@ class Planner(Protocol):
 
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose `n` experiments, inside the space and its constraints, none of them tried or pending already.
+
+        Where the state holds parameters, all of them have these.
 
         A measured point may be proposed once more where readings have a standard error or differed before; the
         rationale then states that it is a repeat.
@@ -77,4 +87,6 @@ def needs(state: CampaignState) -> frozenset[Capability]:
         wanted.add("fidelity")
     if state.earlier:
         wanted.add("earlier campaigns")
+    if state.held:
+        wanted.add("parameters that are equal within a batch")
     return frozenset(wanted)

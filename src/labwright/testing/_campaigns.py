@@ -116,6 +116,7 @@ def needing() -> Mapping[Capability, CampaignState]:
         "cost": {"cost": {"unit": "min", "base": 5.0, "per": {"z": 30.0}}},
         "fidelity": {"fidelity": {"parameter": "z", "target": 1.0}},
         "earlier campaigns": {"earlier": [{"name": "spring", "trials": earlier}]},
+        "parameters that are equal within a batch": {"held": {"z": few.trials[2].params["z"]}},
     }
     return {name: CampaignState.model_validate({**base, **change}) for name, change in changes.items()}
 

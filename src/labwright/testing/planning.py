@@ -281,6 +281,8 @@ def _wrong(state: CampaignState, suggestions: Sequence[Suggestion], n: int) -> I
             yield f"it proposes {one.params} twice"
         if vetoed(state, one.params):
             yield f"it proposes {one.params}, which was vetoed"
+        if wrong := [name for name, value in state.held.items() if one.params[name] != value]:
+            yield f"it proposes {one.params}, although {', '.join(wrong)} is held at another value"
         seen.add(key)
 
 

@@ -11,9 +11,11 @@ from pydantic import Field
 from labwright.model.campaign import CampaignState, Outcome, Suggestion
 from labwright.model.errors import PlannerError
 from labwright.model.figures import figure, measured, with_unit
-from labwright.model.space import Params
+from labwright.model.space import Params, Space
+from labwright.planners._held import free_space, held_words, whole
 from labwright.planners._proposals import derive_seed, fresh_points, key_of, sobol_points, taken, vetoed
 from labwright.planners.gp.features import features
+from labwright.planners.gp.held import Held
 from labwright.planners.gp.modelled import ModelledPlanner
 from labwright.planners.gp.outlook import Outlook, look
 from labwright.planners.gp.repeats import repeat
@@ -59,7 +61,16 @@ class GpPlanner(ModelledPlanner):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """All but three objectives and more."""
-        return frozenset({"two objectives", "outcome limits", "cost", "fidelity", "earlier campaigns"})
+        return frozenset(
+            {
+                "two objectives",
+                "outcome limits",
+                "cost",
+                "fidelity",
+                "earlier campaigns",
+                "parameters that are equal within a batch",
+            }
+        )
 
     def ask(self, state: CampaignState, n: int) -> list[Suggestion]:
         """Propose `n` points, each allowing for the ones before it and for all pending trials; see `Planner.ask`."""
@@ -71,9 +82,10 @@ class GpPlanner(ModelledPlanner):
         # A model needs two values to know a scale; a campaign with failures only stays in its initial design.
         start = min(_WARM_START, self.n_start) if state.earlier else self.n_start
         scanning = (n if measured < 2 else max(0, min(n, start - len(known)))) - len(suggestions)
-        sequence = sobol_points(state.space, derive_seed(state.seed, 0, self.name), len(known))
+        free = free_space(state)
+        sequence = whole(state, sobol_points(free, derive_seed(state.seed, 0, self.name), len(known)))
         suggestions += [
-            Suggestion(params=params, rationale=f"initial design, Sobol point {len(known) + place}")
+            Suggestion(params=params, rationale=f"initial design, Sobol point {len(known) + place}{held_words(state)}")
             for place, params in enumerate(fresh_points(state, sequence, max(0, scanning)), start=1)
         ]
         points = [suggestion.params for suggestion in suggestions]
@@ -89,7 +101,7 @@ class GpPlanner(ModelledPlanner):
         under_way = [*waiting]
         while len(suggestions) < n:
             seed = derive_seed(state.seed, asked + len(suggestions), self.name)
-            params = self._next(state, weighing, known, seed)
+            params = self._next(state, free, weighing, known, seed)
             again = repeat(outlook, params, under_way) if self.repeats else None
             suggestions.append(again or _explained(outlook, weighing, params))
             under_way.append(suggestions[-1].params)
@@ -97,16 +109,22 @@ class GpPlanner(ModelledPlanner):
             weighing = weighing.allowing_for(features(state.space, under_way[-1:]), np.random.default_rng(seed))
         return suggestions
 
-    def _next(self, state: CampaignState, weighing: Weighing, known: set[tuple[object, ...]], seed: int) -> Params:
+    def _next(
+        self, state: CampaignState, free: Space, weighing: Weighing, known: set[tuple[object, ...]], seed: int
+    ) -> Params:
         import numpy as np
 
         rng = np.random.default_rng(seed)
         parents = _best_positions(state, weighing)
-        points = by_promise(state.space, weighing.acquisition(rng), self.n_candidates, parents, rng)
+        acquisition = weighing.acquisition(rng)
+        if state.held:
+            held = acquisition = Held(acquisition, state)
+            parents = held.reduced(parents)
+        points = whole(state, by_promise(free, acquisition, self.n_candidates, parents, rng))
         for params in itertools.islice(points, _LOOKED_AT):
             if key_of(state.space, params) not in known and not vetoed(state, params):
                 return params
-        return fresh_points_or_end(state, known, seed)
+        return fresh_points_or_end(state, free, known, seed)
 
 
 def _as_before(planner: ModelledPlanner, state: CampaignState) -> list[Suggestion]:
@@ -123,13 +141,13 @@ def _as_before(planner: ModelledPlanner, state: CampaignState) -> list[Suggestio
     return [Suggestion(params=best.params, rationale=words)]
 
 
-def fresh_points_or_end(state: CampaignState, known: set[tuple[object, ...]], seed: int) -> Params:
+def fresh_points_or_end(state: CampaignState, free: Space, known: set[tuple[object, ...]], seed: int) -> Params:
     """Any point left, if the promising ones are all taken.
 
     Raises:
         PlannerError: none is left.
     """
-    points = sobol_points(state.space, seed)
+    points = whole(state, sobol_points(free, seed))
     for params in itertools.islice(points, _LOOKED_AT):
         if key_of(state.space, params) not in known and not vetoed(state, params):
             return params
@@ -162,4 +180,4 @@ def _explained(outlook: Outlook, weighing: Weighing, params: Params) -> Suggesti
         record = with_unit(figure(best), objective.unit)
         words.append(f"probability {chance:.0%} that it comes out {side} the best so far, {record}")
     words += weighing.words(params)
-    return Suggestion(params=params, rationale="; ".join(words), predicted=predicted)
+    return Suggestion(params=params, rationale="; ".join(words) + held_words(outlook.state), predicted=predicted)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from labwright.model.campaign import CampaignState, Suggestion, Trial
 from labwright.model.figures import figure
 from labwright.model.space import Params
+from labwright.planners._held import has_held
 from labwright.planners._proposals import key_of, vetoed
 from labwright.planners.gp.acquisition import log_expected_improvement
 from labwright.planners.gp.features import features
@@ -58,7 +59,12 @@ def repeat(outlook: Outlook, new: Params, waiting: Sequence[Params]) -> Suggesti
         if gains[place] <= gains[-1]:
             return None
         params = leaders[place].params
-        if key_of(state.space, params) in barred or state.space.violations(params) or vetoed(state, params):
+        if (
+            not has_held(state, params)
+            or key_of(state.space, params) in barred
+            or state.space.violations(params)
+            or vetoed(state, params)
+        ):
             continue
         (predicted,) = outlook.predict([params])
         words = _words(state, outlook, leaders, int(place), gains)
