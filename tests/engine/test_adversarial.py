@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from labwright.engine.events import Answered, Recounted
+from labwright.engine.events import Answered, Recounted, SampleStopAsked
 from labwright.engine.layout import Carrier, Layout, Site
+from labwright.engine.rules import Rule
 from labwright.model.protocol import When
 from tests.engine.moving import VIAL, Deck, layout, started, step, way
 
@@ -181,3 +182,42 @@ def test_a_step_without_the_sample_begins_when_the_one_after_it_can_follow_in_ti
     assert deck.phases() == ["completed"] * 2
     began = {line.split()[1]: float(line.split()[0]) for line in deck.told}
     assert began["c/0001/plate"] - (began["c/0001/heat"] + 20) <= 100, deck.told
+
+
+def test_no_batch_begins_with_a_sample_that_is_being_carried_out_of_it() -> None:
+    """Its step there waits for the batch; another step that may come first takes it elsewhere, and the move fails."""
+    plan = layout(("oven", 2, "batch"), ("meter", 1, "own"))
+    protocol = way(step("oven"), step("again", "oven", needs=("oven",)), step("meter", needs=("oven",)))
+    deck = Deck(plan, started("c", protocol, budget=2, parallel=2), rule=Rule(batch_wait_s=400))
+    failed = False
+    for _ in range(200):
+        if not failed and (moves := [key for key in deck.running if "to-meter" in key]):
+            failed = True
+            deck.end(moves[0], "failed")
+        for question in list(deck.lab.work.questions.open.values()):
+            deck.take({"c": Answered(question=question.id, answer="again", by="Kim", because="looked")})
+        if not deck.next():
+            break
+    assert failed
+    assert deck.phases() == ["completed"]
+
+
+def test_stations_with_one_recipe_in_both_directions_at_once() -> None:
+    """Each holds one station and needs the other, whose free places are set to the other's recipe."""
+    plan = layout(("a", 3, "one"), ("b", 3, "one"))
+    there = way(step("s0", "a", recipe=("x",)), step("s1", "b", recipe=("x",)), step("s2", "a", recipe=("x",)))
+    back = way(step("s0", "b", recipe=("x",)), step("s1", "a", recipe=("x",)), step("s2", "b", recipe=("x",)))
+    deck = Deck(plan, started("c", there), started("d", back), xs=(0.2, 0.8))
+    deck.run()
+    assert deck.phases() == ["completed"] * 2
+
+
+def test_a_sample_that_may_be_in_a_gripper_is_not_moved_by_another_arm() -> None:
+    """Its move is in doubt, and it is stopped: a person is asked before its positions are used again."""
+    plan = layout(("mixer", 1, "own"), ("sink", 1, "own"), arms=2)
+    deck = Deck(plan, started("c", way(step("mixer"), step("sink", always=True)), budget=1))
+    deck.end("c/0001/to-mixer_here", "unknown")
+    deck.take({"c": SampleStopAsked(label="0001", why="bad", now=True)})
+    deck.run()
+    assert [line for line in deck.told if "/to-" in line] == ["0 c/0001/to-mixer_here at arm_1"]
+    assert "station:arm_1" in deck.lab.reservations.taken

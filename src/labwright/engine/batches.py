@@ -145,6 +145,8 @@ class Batches:
         due_s = min((experiment.due_s(run) for experiment, run in load.members), default=float("inf")) - MARGIN_S
         if load.coming:
             return due_s
+        if (waits_s := self._planned_s(load, rule)) is not None:
+            return min(due_s, waits_s)
         wait_s = max(rule.batch_wait_s, bench.batch_wait_s)
         if load.vacant <= 0 or not wait_s:
             return 0.0
@@ -153,6 +155,26 @@ class Batches:
         if left_s <= 0 or not self._could_join(bench, load, left_s):
             return 0.0
         return min(due_s, since_s + wait_s)
+
+    def _planned_s(self, load: _Load, rule: Rule) -> float | None:
+        """Until when a planned batch waits for the rest of its samples; None if there is no such batch."""
+        plan = rule.plan
+        mine = {plan.of.get(experiment.id) for experiment, _ in load.members}
+        if not plan.batches or None in mine or load.vacant <= 0:
+            return 0.0 if plan.batches and None not in mine else None
+        inside = {experiment.id for experiment, _ in load.members}
+        rest = [
+            one
+            for live in self.work.live.values()
+            for one in live.values()
+            if plan.of.get(one.id) in mine and one.id not in inside and not one.given_up and one.state != "held"
+            if not one.moved
+        ]
+        if not rest:
+            return 0.0
+        since_s = max(_since_s(experiment) for experiment, _ in load.members)
+        until_s = since_s + rule.batch_wait_s
+        return until_s if until_s > self.work.material.now_s else 0.0
 
     def _could_join(self, bench: Bench, load: _Load, within_s: float) -> bool:
         """Whether another sample can come before long."""
@@ -183,6 +205,8 @@ class Batches:
 
     def _pending(self, experiment: Experiment, bench: Bench) -> StepRun | None:
         """The step of a sample that a station is to carry out next."""
+        if not experiment.at_rest:
+            return None
         for run in experiment.startable():
             if run.spec.station in (bench.kind, bench.name) and experiment.wants_sample(run.spec):
                 return run

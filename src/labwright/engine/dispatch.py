@@ -8,7 +8,7 @@ one that can go on, or that a person is asked about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from labwright.engine.batches import Batches
@@ -87,6 +87,7 @@ class Dispatcher:
         """Steps and moves that begin now; what each needs is reserved when it is given out."""
         self.wake_s = None
         self.moving.look_anew()
+        self.moving.plan = self.rule.plan
         kept: dict[str, Experiment] = {}
         waits: set[tuple[str, ...]] = set()
         for experiment in self._looked_at():
@@ -219,17 +220,44 @@ class Dispatcher:
             if owner not in held
             for experiment in experiments.values()
         ]
-        return sorted(samples, key=lambda one: (one.pressing_s, *self.rule.key(one)))
+        if not self.rule.flows:
+            return sorted(samples, key=lambda one: (one.pressing_s, *self.rule.key(one)))
+        load_s = self._load_s(samples)
+        return sorted(samples, key=lambda one: (one.pressing_s, *self.rule.key(one, self._blocked_s(one, load_s))))
+
+    def _load_s(self, samples: Iterable[Experiment]) -> dict[str, float]:
+        """How long each kind of station has work for with the samples that are at it or wait for it, lab seconds."""
+        load_s: dict[str, float] = {}
+        for experiment in samples:
+            if experiment.moved and (left := experiment.left()):
+                kind = left[0].spec.station
+                load_s[kind] = load_s.get(kind, 0.0) + self.moving.outlook.left_s(left[0]) / self._units(
+                    experiment, kind
+                )
+        return load_s
+
+    def _blocked_s(self, experiment: Experiment, load_s: dict[str, float]) -> float:
+        """How long a sample would be in the way after its next step, lab seconds."""
+        left = experiment.left()
+        if len(left) < 2 or left[0].active or not experiment.moved:
+            return 0.0
+        return max(0.0, load_s.get(left[1].spec.station, 0.0) - left[0].expected_s)
+
+    def _units(self, experiment: Experiment, station: str) -> int:
+        return len(self.layout.sites_for(station, experiment.protocol.labware)) or 1
 
     def next_steps(self, experiment: Experiment) -> list[StepRun]:
         """Steps that could begin, as far as the sample itself is concerned."""
         ready = list(experiment.startable())
         if not experiment.brought:
             return ready
-        if moves := [run for run in ready if run.carrier]:
-            return moves  # it is to be made again
         if any(run.spec.sample for run in experiment.running):
             return [run for run in ready if not run.spec.sample]
+        if moves := [run for run in ready if run.carrier]:
+            return moves  # it is to be made again
+        brought = [run for run in ready if experiment.booked.get(run.spec.name, "") == experiment.stands_at != ""]
+        if brought:  # what it was brought for comes first, or two steps could send it to and fro for ever
+            return [run for run in ready if run in brought or not run.spec.sample]
         if experiment.to_leave and not experiment.needed and experiment.state != "held":
             out = self.moving.out(experiment)
             return [*ready, out] if out is not None else ready
@@ -239,7 +267,8 @@ class Dispatcher:
         """What samples have in common of which none can begin a step if another cannot, that has nothing yet."""
         recipes = [experiment.recipe(f"{SITE}{run.spec.station}")]
         recipes += [experiment.recipe(resource) for resource in experiment.needs(run.spec)]
-        return (experiment.owner, experiment.protocol.name, run.spec.name, *recipes)
+        planned = str(self.rule.plan.of.get(experiment.id, ""))
+        return (experiment.owner, experiment.protocol.name, run.spec.name, planned, *recipes)
 
     def _decide(self, experiment: Experiment, run: StepRun, kept: dict[str, Experiment]) -> Start | Carried | Waiting:
         """Let a step, or the move that it needs, begin; or what it waits for."""
@@ -329,9 +358,10 @@ class Dispatcher:
 
         Those that have something may always take more: the older one may wait for what they have.
         """
-        if waiting.kind == "reset":
-            return  # only a person ends that wait
-        if waiting.because == "beyond" or self.work.last_turn - experiment.seen >= OVERTAKEN:
+        if waiting.kind in ("reset", "batch"):
+            return  # only a person ends that wait; or none has passed it
+        planned = experiment.id in self.rule.plan.of  # in that order others pass it
+        if waiting.because == "beyond" or (self.work.last_turn - experiment.seen >= OVERTAKEN and not planned):
             claims = self.work.claims(experiment)
             for resource in (run.unit, *(unit for one in claims for unit in self.safety.units(one, experiment))):
                 kept.setdefault(resource, experiment)

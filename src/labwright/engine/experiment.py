@@ -191,7 +191,7 @@ class Experiment:
     @property
     def to_leave(self) -> bool:
         """Whether its container is still to be brought to where it ends, when no step needs it any more."""
-        if not self.stands_at or self.stays or not self.brought or not self.moved:
+        if not self.stands_at or self.stays or not self.brought or not self.moved or self.in_gripper:
             return False
         return self.protocol.afterwards == "leaves" or self.stands_at != self.place
 
@@ -200,6 +200,16 @@ class Experiment:
         """Whether a step that is left, or a move under way, needs its container."""
         return any(
             run.state not in ("done", "failed", "skipped") and (run.carrier or run.spec.sample)
+            for run in self.steps.values()
+        )
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no step has its sample, and no move of it is to be made again."""
+        return not any(
+            run.active
+            if run.spec.sample and not run.carrier
+            else run.carrier and not run.settled and run.state != "failed"
             for run in self.steps.values()
         )
 

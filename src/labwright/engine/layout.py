@@ -154,6 +154,19 @@ class Layout:
         """A station by its own name."""
         return self.benches.get(station) or Bench(station, station)
 
+    def reaching(self, position: str, labware: str) -> tuple[Carrier, ...]:
+        """Transports that can take a container from a position."""
+        known = self._reaching.get((position, labware))
+        if known is None:
+            known = self._reaching[position, labware] = tuple(
+                one for one in self.carriers.values() if position in one.reaches and labware in one.labware
+            )
+        return known
+
+    @cached_property
+    def _reaching(self) -> dict[tuple[str, str], tuple[Carrier, ...]]:
+        return {}
+
     def ways_out(self, labware: str) -> tuple[str, ...]:
         """Positions where a container leaves the lab."""
         return tuple(site.name for site in self.sites.values() if site.leaves and labware in site.takes)

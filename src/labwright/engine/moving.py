@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labwright.engine.events import Carried, Start
 from labwright.engine.experiment import SITE, Experiment, StepRun
 from labwright.engine.layout import Bench, Carrier, Layout, Leg
 from labwright.engine.outlook import SHORTER, Outlook
 from labwright.engine.reservations import Reservations
+from labwright.engine.rules import NO_PLAN, Plan
 from labwright.engine.safety import Safety
 from labwright.engine.work import Work
 from labwright.model.protocol import Move, StepSpec
@@ -35,19 +36,26 @@ class Moving:
         work: the samples under way.
         layout: of the lab.
         safety: looks ahead.
+        plan: which samples are to share a batch.
     """
 
     work: Work
     layout: Layout
     safety: Safety
+    plan: Plan = NO_PLAN
     _outlook: Outlook | None = None
+    _bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _forms: dict[str, set[int | None]] | None = None
 
     def look_anew(self) -> None:
         """What was foreseen before is no longer right."""
-        self._outlook = None
+        self._outlook = self._forms = None
+        self._bound.clear()
 
     def begins(self, experiment: Experiment, run: StepRun) -> None:
         """A step begins, or the move to it: those that come after must not be in its way."""
+        self._bound.pop(experiment.id, None)
+        self._forms = None
         if self._outlook is not None and run.spec.max_wait_s is not None:
             self._outlook.begins(experiment)
 
@@ -109,6 +117,9 @@ class Moving:
 
     def bring(self, experiment: Experiment, run: StepRun) -> Carried | Waiting:
         """The move that a step needs, as far as its destination and its way are free; or what it waits for."""
+        step = (run.step_id, experiment.owner, experiment.label)
+        if (busy := self._all_busy(experiment)) is not None:
+            return Waiting.for_resource(*step, busy, *self._holder(busy))
         booked: dict[str, str] = {}
         if run.spec is OUT:
             ends = self._ends(experiment)
@@ -122,11 +133,11 @@ class Moving:
             bench = self.layout.bench_at(site)
             if bench is not None and bench.together and f"station:{bench.name}" in self._reservations.taken:
                 return self._full(experiment, run, run.spec.station)
-            short = self._in_time(experiment, run, booked)
-            if short is not None:
-                return short
         legs = self._way(experiment, ends)
-        step = (run.step_id, experiment.owner, experiment.label)
+        if legs and (unit := f"station:{legs[0].carrier.station}") in self._reservations.taken:
+            return Waiting.for_resource(*step, unit, *self._holder(unit))
+        if run.spec is not OUT and (short := self._in_time(experiment, run, booked)) is not None:
+            return short
         if not legs:
             for resource in self._hand_overs_taken(experiment, ends):
                 return Waiting.for_resource(*step, resource, *self._holder(resource))
@@ -152,6 +163,13 @@ class Moving:
             keeps=tuple(keeps),
             booked={key: site for key, site in booked.items() if experiment.booked.get(key) != site},
         )
+
+    def _all_busy(self, experiment: Experiment) -> str | None:
+        """The first transport that reaches a sample, by its station, if none of them is free: known before all else."""
+        known = self.layout.reaching(experiment.stands_at, experiment.protocol.labware)
+        if all(f"station:{carrier.station}" in self._reservations.taken for carrier in known):
+            return next((f"station:{carrier.station}" for carrier in known), None)
+        return None
 
     def out(self, experiment: Experiment) -> StepRun | None:
         """What is left to be done for a sample of which all steps are; None if there is no way out."""
@@ -270,20 +288,9 @@ class Moving:
     def _sites_of(self, bench: Bench) -> list[str]:
         return [site.name for site in self.layout.sites.values() if site.station == bench.name]
 
-    def same_recipe(self, experiment: Experiment, bench: Bench, station: str) -> bool:
+    def same_recipe(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether all that is worked on at a station, or will be, has an experiment's recipe."""
-        if not bench.one_recipe:
-            return True
-        mine = experiment.recipe(f"{SITE}{station}")
-        for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
-            holder = self._reservations.taken.get(f"position:{site}")
-            other = self.safety.of(holder) if holder is not None else None
-            if other is None or other is experiment:
-                continue
-            names = [one for one in (bench.kind, bench.name) if f"{SITE}{one}" in self.work.claims(other)]
-            if any(not mine or other.recipe(f"{SITE}{one}") != mine for one in names):
-                return False
-        return True
+        return next(self.safety.rivals(experiment, bench), None) is None
 
     def _sites(self, experiment: Experiment, run: StepRun) -> tuple[str, ...]:
         return self.layout.sites_for(run.spec.station, experiment.protocol.labware)
@@ -299,7 +306,7 @@ class Moving:
         found: list[tuple[int, str]] = []
         vacant = 0
         for bench in self.layout.serving(run.spec.station):
-            if not self._takes(experiment, bench, run.spec.station):
+            if not self._takes(experiment, bench) or not self._as_planned(experiment, run, bench):
                 continue
             sites = self.layout.sites_at(bench.name, experiment.protocol.labware)
             free = [
@@ -314,16 +321,88 @@ class Moving:
             return None
         return min(found, key=lambda one: one[0])[1]
 
+    def _as_planned(self, experiment: Experiment, run: StepRun, bench: Bench) -> bool:
+        """Whether a sample may join the batch that forms at a station: it is of it, or first of one that is next.
+
+        One without which its batch has begun joins the next with its recipe.
+        """
+        if not bench.together or not self.plan.batches or not self.work.something_runs:
+            return True
+        mine = self.plan.of.get(experiment.id)
+        here = self.forms.get(bench.name)
+        if mine is None or (here is not None and mine in here):
+            return here is None or mine in here
+        if any(mine in batches for batches in self.forms.values()):
+            return False
+        if experiment.moved:
+            return here is None
+        late = mine in self._begun
+        if here is not None:
+            return late
+        if late:
+            return not any(batch > mine for batch in self._unbegun(experiment.recipe(f"{SITE}{run.spec.station}")))
+        return mine == min(self._unbegun(), default=mine)
+
+    def _promised(self, experiment: Experiment) -> bool:
+        """Whether a sample may set out for a planned batch whose station is still at work on the one before."""
+        mine = self.plan.of.get(experiment.id)
+        if mine is None or any(mine in batches for batches in self.forms.values()):
+            return False
+        if mine in self._begun:
+            return any(
+                run.spec.recipe and not run.active
+                for other in self._under_way()
+                if self.plan.of.get(other.id) == mine
+                for run in other.left()
+            )
+        return mine == min(self._unbegun(), default=mine)
+
+    @property
+    def forms(self) -> dict[str, set[int | None]]:
+        """Planned batches that form, by station: whose samples wait there for it to begin, or have a position there."""
+        if self._forms is None:
+            found: dict[str, set[int | None]] = {}
+            for other in self._under_way():
+                for one in other.left():
+                    site = other.booked.get(one.spec.name) or other.stands_at
+                    bench = self.layout.bench_at(site)
+                    if bench is None or not bench.together or one.active:
+                        continue
+                    if one.spec.station in (bench.name, bench.kind):
+                        found.setdefault(bench.name, set()).add(self.plan.of.get(other.id))
+            self._forms = found
+        return self._forms
+
+    def _under_way(self) -> Iterator[Experiment]:
+        return (one for live in self.work.live.values() for one in live.values() if one.moved or one.booked)
+
+    @property
+    def _begun(self) -> set[int]:
+        """Planned batches of which a sample has begun."""
+        left = {one.id for live in self.work.live.values() for one in live.values() if not (one.moved or one.booked)}
+        return {number for number, batch in enumerate(self.plan.batches) if not left.issuperset(batch)}
+
+    def _unbegun(self, recipe: str = "") -> list[int]:
+        """Planned batches of which no sample has begun; of one recipe, if it is named."""
+        begun = self._begun
+        return [
+            number
+            for live in self.work.live.values()
+            for one in live.values()
+            if (number := self.plan.of.get(one.id, -1)) >= 0 and number not in begun
+            if not recipe or any(one.recipe(f"{SITE}{step.station}") == recipe for step in one.protocol.steps)
+        ]
+
     @property
     def _limits(self) -> bool:
         """Whether any sample under way has a wait that is limited, and something may still happen by itself."""
         return self.work.limits > 0 and self.work.something_runs
 
-    def _takes(self, experiment: Experiment, bench: Bench, station: str) -> bool:
+    def _takes(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether a station can be loaded with a sample now."""
         if bench.together and f"station:{bench.name}" in self._reservations.taken:
             return False
-        return self.same_recipe(experiment, bench, station)
+        return self.same_recipe(experiment, bench)
 
     def _in_time(self, experiment: Experiment, run: StepRun, booked: dict[str, str]) -> Waiting | None:
         """Whether all steps that must follow within a time can; the station that would be too late, if one would.
@@ -335,13 +414,13 @@ class Moving:
             return None
         if experiment.after(run) is None:
             return None
-        if not self.work.something_runs:
-            return None  # waiting makes it no better; and two that look out for each other would wait for ever
+        # Where nothing runs, waiting makes it no better; and two that look out for each other would wait for ever.
+        refuses = self.work.something_runs
         outlook = self.outlook
         if experiment.moved or experiment.booked:  # it is not in its own way
             outlook = Outlook(self.work, self.layout, self.work.material.now_s, but=experiment.id)
         late = outlook.too_late(experiment, run)
-        if late:
+        if late and refuses:
             return self._full(experiment, run, late)
         here, at = run, booked.get(run.spec.name) or experiment.stands_at
         while here.spec.max_wait_s is not None and (later := experiment.after(here)) is not None:
@@ -350,9 +429,11 @@ class Moving:
             elif any(bench.together for bench in self.layout.serving(later.spec.station)):
                 early_s, late_s = self.outlook.arrives(experiment, run, later)
                 site = self._free_site(experiment, later, booked, (late_s, early_s + here.spec.max_wait_s))
-                if site is None:
-                    return self._full(experiment, run, later.spec.station)
-                booked[later.spec.name] = at = site
+                if site is None and not self._promised(experiment):
+                    return self._full(experiment, run, later.spec.station) if refuses else None
+                at = site or ""
+                if site is not None:
+                    booked[later.spec.name] = site
             else:
                 at = ""
             here = later
@@ -395,16 +476,22 @@ class Moving:
             return 0
         sites = self._sites(experiment, run)
         return sum(
-            1
+            self._cannot_wait(other).count(run.spec.station)
             for live in self.work.live.values()
             for other in live.values()
-            if other is not experiment and other.brought and not other.given_up and other.stands_at not in sites
-            for one in other.left()
-            if one.spec.station == run.spec.station
-            and one.spec.name not in other.booked
-            and not one.active
-            and other.bound_to(one)
+            if other is not experiment and (other.moved or other.booked) and other.stands_at not in sites
         )
+
+    def _cannot_wait(self, experiment: Experiment) -> tuple[str, ...]:
+        """Stations that a sample is bound to, and where no position is booked for it."""
+        known = self._bound.get(experiment.id)
+        if known is None:
+            known = self._bound[experiment.id] = tuple(
+                one.spec.station
+                for one in (experiment.left() if experiment.brought and not experiment.given_up else ())
+                if one.spec.name not in experiment.booked and not one.active and experiment.bound_to(one)
+            )
+        return known
 
     def _later_at(self, experiment: Experiment, station: str) -> StepRun | None:
         """The next step that needs the sample at a station."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from labwright.engine.experiment import Experiment
@@ -21,24 +22,62 @@ _ORDERS: dict[Order, Callable[[Experiment], float]] = {
 
 
 @dataclass(frozen=True)
+class Plan:
+    """Which samples are to share a batch, and in which order these form.
+
+    Attributes:
+        batches: ids of the samples of each, in the order in which they begin.
+    """
+
+    batches: tuple[tuple[str, ...], ...] = ()
+
+    @cached_property
+    def of(self) -> dict[str, int]:
+        """The batch of each sample, by id."""
+        return {key: number for number, batch in enumerate(self.batches) for key in batch}
+
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        """In which order samples begin, by id."""
+        return {key: rank for rank, key in enumerate(key for batch in self.batches for key in batch)}
+
+
+NO_PLAN = Plan()
+"""Batches form as samples come."""
+
+
+@dataclass(frozen=True)
 class Rule:
     """How the dispatcher chooses.
 
     Attributes:
         order: among samples of the same priority.
         batch_wait_s: how long a batch that could begin waits for another sample, lab seconds.
+        plan: which samples share a batch.
+        flows: whether samples come later that would be in the way, since what follows their next step is full.
     """
 
     order: Order = "first"
     batch_wait_s: float = 0.0
+    plan: Plan = NO_PLAN
+    flows: bool = False
 
-    def key(self, experiment: Experiment) -> tuple[float, float, int]:
-        """Sorts samples: the lowest is served first."""
-        return (-experiment.priority, _ORDERS[self.order](experiment), experiment.turn)
+    def key(self, experiment: Experiment, blocked_s: float = 0.0) -> tuple[float, ...]:
+        """Sorts samples: the lowest is served first.
+
+        Args:
+            experiment: the sample.
+            blocked_s: how long it would be in the way after its next step, since what follows is full, lab seconds.
+        """
+        rank = self.plan.ranks.get(experiment.id, len(self.plan.ranks) + experiment.turn)
+        blocked_s = blocked_s // 300 if self.flows else 0.0
+        begins = 1 + self.plan.of.get(experiment.id, 0) if self.plan.batches and not experiment.moved else 0
+        return (-experiment.priority, begins, blocked_s, _ORDERS[self.order](experiment), rank)
 
     def __str__(self) -> str:
         waits = f", batches wait {self.batch_wait_s / 60:g} min" if self.batch_wait_s else ""
-        return f"{self.order}{waits}"
+        planned = f", {len(self.plan.batches)} batches planned" if self.plan.batches else ""
+        return f"{self.order}{waits}{planned}"
 
 
 FIRST = Rule()

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from labwright.engine.experiment import SITE, Experiment
-from labwright.engine.layout import Layout
+from labwright.engine.layout import Bench, Layout
 from labwright.engine.reservations import Reservation, Reservations
 from labwright.engine.work import Work
 
@@ -72,19 +72,54 @@ class Safety:
         """The experiment under way that has it."""
         return self.work.of(holder.owner).get(holder.label)
 
-    def ahead(self, experiment: Experiment, new: Collection[str] = ()) -> Iterator[Experiment]:
+    def rivals(self, experiment: Experiment, bench: Bench) -> Iterator[Experiment]:
+        """Samples at a station, or with a position there, that keep an experiment out as long as they need it.
+
+        Args:
+            experiment: with another recipe than theirs.
+            bench: a station with one recipe at a time.
+        """
+        if not bench.one_recipe:
+            return
+        for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
+            holder = self._reservations.taken.get(f"position:{site}")
+            other = self.of(holder) if holder is not None else None
+            if other is not None and other is not experiment and self._differs(experiment, other, bench):
+                yield other
+
+    def _differs(self, experiment: Experiment, other: Experiment, bench: Bench) -> bool:
+        """Whether a station cannot work on two samples at once, and the other still needs it."""
+        names = (bench.kind, bench.name)
+        mine = next((recipe for one in names if (recipe := experiment.recipe(f"{SITE}{one}"))), "")
+        needs = [one for one in names if f"{SITE}{one}" in self.work.claims(other)]
+        return any(not mine or other.recipe(f"{SITE}{one}") != mine for one in needs)
+
+    def _bench(self, unit: str) -> Bench | None:
+        """The station with one recipe at a time of which a resource is a position."""
+        bench = self.layout.bench_at(unit.removeprefix("position:")) if unit.startswith("position:") else None
+        return bench if bench is not None and bench.one_recipe else None
+
+    def ahead(
+        self, experiment: Experiment, new: Collection[str] = (), by: Experiment | None = None
+    ) -> Iterator[Experiment]:
         """Samples that have what an experiment may still take, if nothing else would do.
 
         Args:
             experiment: that waits for them.
             new: what is free now, and another would have.
+            by: that other.
         """
+        set_to = {
+            bench.name for one in new if (bench := self._bench(one)) and by and self._differs(experiment, by, bench)
+        }
         for claim in self.work.claims(experiment):
             units = self.units(claim, experiment)
             found = []
             for unit in units:
                 others = [one for one in self._against(experiment, unit) if one is not None]
-                if not others and unit not in new:
+                bench = self._bench(unit)
+                others += [] if bench is None else self.rivals(experiment, bench)
+                if not others and unit not in new and (bench is None or bench.name not in set_to):
                     break  # one that it can have
                 found += others
             else:
@@ -129,7 +164,7 @@ class Safety:
         seen, todo, found = {experiment.id}, [experiment], []
         while todo:
             here = todo.pop()
-            for other in self.ahead(here, () if here is experiment else new):
+            for other in self.ahead(here, () if here is experiment else new, experiment):
                 if other.id not in seen:
                     seen.add(other.id)
                     todo.append(other)
@@ -157,15 +192,26 @@ class Safety:
         """Samples that have something and are left if one after the other ends that can, by id."""
         left = {experiment.id: experiment}
         holders: dict[str, list[tuple[str, str]]] = {}
+        inside: dict[str, dict[str, Experiment]] = {}
         for resource, holder in self._reservations.taken.items():
             if (other := self.of(holder)) is not None:
                 left[other.id] = other
                 holders.setdefault(holder.device or resource, []).append((other.id, holder.recipe))
+                if (bench := self._bench(resource)) is not None:
+                    inside.setdefault(bench.name, {})[other.id] = other
         for resource in new:
             recipe = experiment.recipe(resource) if resource.startswith("device:") else ""
             holders.setdefault(resource, []).append((experiment.id, recipe))
+            if (bench := self._bench(resource)) is not None:
+                inside.setdefault(bench.name, {})[experiment.id] = experiment
 
         def free(one: Experiment, resource: str) -> bool:
+            bench = self._bench(resource)
+            others = inside.get(bench.name, {}) if bench is not None else {}
+            if bench and any(
+                key != one.id and key in left and self._differs(one, other, bench) for key, other in others.items()
+            ):
+                return False
             return all(
                 key == one.id or key not in left or (recipe and recipe == one.recipe(resource))
                 for key, recipe in holders.get(resource, ())

@@ -374,8 +374,10 @@ class Work:
     def give_up(self, experiment: Experiment, owner: Owner, reason: str, kind: FailKind = "aborted") -> None:
         """Nothing more is done for this sample but to bring it out of the lab; its measurements stay."""
         experiment.stays = experiment.stays or owner.stop_asked
+        unknown = experiment.brought and experiment.in_gripper  # where it is: nothing can be done to it
         for run in experiment.steps.values():
-            if run.state in ("waiting", "ready") and (owner.stop_asked or not (experiment.given_up or run.spec.always)):
+            stays = experiment.given_up or run.spec.always
+            if run.state in ("waiting", "ready") and (owner.stop_asked or not stays or (unknown and run.spec.sample)):
                 run.become("skipped")
                 self._touch(experiment, run)
         self._touch(experiment)
