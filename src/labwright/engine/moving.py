@@ -324,7 +324,7 @@ class Moving:
     def _as_planned(self, experiment: Experiment, run: StepRun, bench: Bench) -> bool:
         """Whether a sample may join the batch that forms at a station: it is of it, or first of one that is next.
 
-        One without which its batch has begun joins the next with its recipe.
+        One without which its batch has started joins the next with its recipe.
         """
         if not bench.together or not self.plan.batches or not self.work.something_runs:
             return True
@@ -378,12 +378,12 @@ class Moving:
 
     @property
     def _begun(self) -> set[int]:
-        """Planned batches of which a sample has begun."""
+        """Planned batches of which a sample has started."""
         left = {one.id for live in self.work.live.values() for one in live.values() if not (one.moved or one.booked)}
         return {number for number, batch in enumerate(self.plan.batches) if not left.issuperset(batch)}
 
     def _unbegun(self, recipe: str = "") -> list[int]:
-        """Planned batches of which no sample has begun; of one recipe, if it is named."""
+        """Planned batches of which no sample has started; of one recipe, if it is named."""
         begun = self._begun
         return [
             number
