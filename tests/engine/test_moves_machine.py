@@ -11,10 +11,10 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from orjson import loads
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from orjson import loads
 
 from labwright.engine import CampaignCore, LabCore, validate_state
 from labwright.engine.events import (
