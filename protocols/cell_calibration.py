@@ -54,8 +54,10 @@ class CellCalibrationProtocol(LabProtocol):
         return self.lab.constants[self.name][name]
 
     def worst_consumption_ml(self) -> dict[str, float]:
-        """Solvent for three rinses."""
-        return {"rinse": 3 * self.constant("rinse_ul") / 1000}
+        """Solvent for three rinses, and what is drawn out of the two standards."""
+        waste = self.lab.waste_of("impedance", "sample")
+        drawn_ml = len(self.constant("standards")) * (FILLINGS + 1) * self.constant("draw_ul") / 1000
+        return {"rinse": 3 * self.constant("rinse_ul") / 1000, **({waste: drawn_ml} if waste else {})}
 
     def warm(self, context: StepContext) -> Plan:
         """Bring the cell block to temperature."""

@@ -87,14 +87,18 @@ class ElectrolyteConductivity(LabProtocol):
         self.volumes_ul(parameters)
 
     def consumption_ml(self, parameters: Mapping[str, float]) -> dict[str, float]:
-        """Stocks for one sample, and solvent for one rinse."""
+        """Stocks for one sample, solvent for one rinse, and what is drawn out of the sample."""
         stocks = {name: volume_ul / 1000 for name, volume_ul in self.volumes_ul(parameters).items()}
-        return {**stocks, "rinse": self.constant("rinse_ul") / 1000}
+        return {**stocks, "rinse": self.constant("rinse_ul") / 1000, **self._drawn_ml()}
 
     def worst_consumption_ml(self) -> dict[str, float]:
         """Any stock may be the whole of every sample."""
         whole = {stock.name: self.constant("sample_volume_ul") / 1000 for stock in STOCKS}
-        return {**whole, "rinse": self.constant("rinse_ul") / 1000}
+        return {**whole, "rinse": self.constant("rinse_ul") / 1000, **self._drawn_ml()}
+
+    def _drawn_ml(self) -> dict[str, float]:
+        waste = self.lab.waste_of("impedance", "sample")
+        return {waste: len(REPLICATE_WEIGHTS) * self.constant("draw_ul") / 1000} if waste else {}
 
     def dose(self, context: StepContext) -> Plan:
         """Dispense each stock, and weigh what came."""

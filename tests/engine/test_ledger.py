@@ -22,8 +22,10 @@ from labwright.engine import (
     resume_campaign,
     started,
 )
+from labwright.engine.auditing import audit
 from labwright.engine.events import Event
 from labwright.engine.filling import left_on
+from labwright.engine.forecasting import Forecast, forecast
 from labwright.engine.inventory import deck_count
 from labwright.engine.questions import Question
 from labwright.engine.recounting import recount_alone
@@ -166,9 +168,17 @@ class Bench:
             slack = (ROUNDING_UL + 1.0) * len(mine) + 0.02 * confirmed / 1000
             assert confirmed / 1000 - slack <= pumped_ul <= (confirmed + in_doubt) / 1000 + slack, stock
             taken[lab_stock.material] = confirmed
+        with Journal.reading(journal_file(self.data)) as journal:
+            assert audit(journal, deck_of_bench(journal), self.folder.model) == []
         if self.core.over:
             assert not any(row["reserved"] for row in self.rows(schema.stock))
         return taken
+
+
+def deck_of_bench(journal: Journal) -> str:
+    """The one deck of a bench's journal."""
+    (deck,) = {str(row["instruments"]) for row in journal.rows(schema.stock)}
+    return deck
 
 
 def of_place(place: str, ledger: Any) -> list[tuple[Any, int, int]]:
@@ -362,6 +372,24 @@ def test_a_second_campaign_begins_where_the_first_was_cut_off_and_ended(bench: B
     )  # fmt: skip
     assert count.holds["rack_1"].kind == count.holds["cell"].kind == ""
     assert count.holds["rack_4"].fresh
+
+
+def test_a_forecast_beside_a_running_campaign_tells_what_runs_out_first(bench: Bench) -> None:
+    told: dict[str, Forecast] = {}
+
+    def ask(event: Event, one: CampaignRun) -> None:
+        if event.kind == "step_ended" and event.outcome.step_id.endswith("0003/finish") and not told:
+            with Journal.reading(journal_file(bench.data)) as journal:
+                told.update({found.what: found for found in forecast(journal, deck_of_bench(journal))})
+
+    assert bench.run(budget=5, watch=ask).state == "completed"
+    rinse, vial, waste = told["rinse"], told["vial"], told["drawn"]
+    assert (rinse.each, rinse.unit, rinse.lasts) == (1_500_000, "nL", True)
+    assert rinse.lasts_for == rinse.left // 1_500_000
+    assert (waste.kind, waste.each) == ("waste", 1_350_000)
+    assert (vial.kind, vial.each) == ("container", 1)
+    assert vial.left in (26, 27)
+    assert vial.wanted in (1, 2), "the fourth may have begun"
 
 
 def test_a_recount_beside_a_running_campaign_is_in_the_ledger_and_doubles_nothing(bench: Bench) -> None:

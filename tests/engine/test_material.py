@@ -132,6 +132,9 @@ class Deck:
         self.take(campaign, Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r"), uses=uses))
 
     def end(self, step_id: str, state: Any = "done", used: Used | None = None, **more: Any) -> None:
+        self.end_with(step_id, state, {"tap": used} if used is not None else {}, **more)
+
+    def end_with(self, step_id: str, state: Any, used: dict[str, Used], **more: Any) -> None:
         order = self.orders.pop(step_id).order
         outcome = StepOutcome(
             step_id=step_id,
@@ -139,7 +142,7 @@ class Deck:
             results={"y": 1.0} if order.step == "measure" and state == "done" else {},
             fail_kind=None if state in ("done", "unknown") else "equipment",
             error="" if state == "done" else state,
-            used={"tap": used} if used is not None else {},
+            used=used,
             started_s=0,
             ended_s=1,
             **more,
@@ -170,6 +173,8 @@ class Deck:
             row = self.tables["stock", "real", name]
             assert (row["count"], row["used"], row["unknown"]) == (stock.count, stock.used.amount, stock.used.unknown)
             assert row["reserved"] == stock.promised
+        for name, waste in self.lab.material.wastes.items():
+            assert (balance[f"waste:{name}"], doubt[f"waste:{name}"]) == (waste.level, waste.unknown)
 
 
 @pytest.fixture

@@ -48,6 +48,8 @@ def replay(journal: Journal, campaign: str, rows: Rows) -> Iterator[tuple[Logged
         if isinstance(event, Started):
             _forget(rows, event.deck)
         for (table, *key), row in take_changes(lab).items():
+            if table not in PROJECTED:
+                continue  # of what that version had no table
             place = tuple(map(str, key[1:] if table == "ledger" else key))
             if row is None:
                 rows[str(table)].pop(place, None)

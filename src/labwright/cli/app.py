@@ -15,6 +15,7 @@ from labwright.cli.app_campaign import campaign_app, question_app
 from labwright.cli.app_inventory import inventory_app
 from labwright.cli.app_lab import lab_app
 from labwright.cli.app_planner import planner_app
+from labwright.cli.app_sample import sample_app
 from labwright.cli.options import (
     ByOption,
     DataOption,
@@ -34,7 +35,7 @@ from labwright.cli.options import (
     strict_float,
     strict_int,
 )
-from labwright.cli.places import data_folder, kept_data, lab_root, reference_lab, simulation_file
+from labwright.cli.places import data_folder, journal_or_none, kept_data, lab_root, reference_lab, simulation_file
 from labwright.cli.signals import stopping
 from labwright.model.errors import LabwrightError, UnsafeError
 
@@ -54,6 +55,7 @@ run_app = typer.Typer(help="Look at runs in the journal.", no_args_is_help=True,
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(question_app, name="question")
 app.add_typer(inventory_app, name="inventory")
+app.add_typer(sample_app, name="sample")
 app.add_typer(planner_app, name="planner")
 app.add_typer(station_app, name="station")
 store_app = typer.Typer(help="Look after the data store.", no_args_is_help=True, rich_markup_mode=None)
@@ -486,8 +488,10 @@ def reset(
 
 
 @app.command()
-def doctor(lab: LabOption = None, json: JsonOption = False) -> None:
-    """Say what this machine has and lacks: Python, packages, disk, serial lines, the lab's files."""
+def doctor(
+    lab: LabOption = None, data: DataOption = None, journal: JournalOption = "", json: JsonOption = False
+) -> None:
+    """Say what this machine has and lacks: Python, packages, disk, serial lines, the lab's files; audit the ledger."""
     from labwright.cli.looking import diagnose
 
-    diagnose(lab_root(lab), json=json)
+    diagnose(lab_root(lab), journal_or_none(lab, data, journal), json=json)

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from labwright.cli.output import console, emit, table
+from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import when
-from labwright.engine.inventory import DeckCount, deck_count
+from labwright.engine.booking import SHELF
+from labwright.engine.inventory import DeckCount, deck_count, stocks_of
 from labwright.engine.recounting import decks, recount_alone, recount_of
 from labwright.journal import Journal, instruments_words
 from labwright.journal.asking import ask_controller, deck_of
 from labwright.lab import read_lab
+from labwright.lab.stock_csv import written
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.lab import LabModel
 from labwright.model.material import SHOWN, said
@@ -30,7 +32,7 @@ def list_inventory(place: str | Path, instruments: str, *, json: bool) -> None:
         RefusedError: it knows several, or none.
     """
     with Journal.reading(place) as journal:
-        deck = _deck(journal, instruments)
+        deck = deck_named(journal, instruments)
         count = deck_count(journal, deck) or DeckCount(deck)
     facts = inventory_facts(count)
     if json:
@@ -155,7 +157,7 @@ def recount(
                 f"a controller runs on {instruments_words(here)}; what {instruments_words(instruments)} have can be "
                 "counted when it has ended"
             )
-        deck = here or _deck(journal, instruments)
+        deck = here or deck_named(journal, instruments)
         known = deck_count(journal, deck) or DeckCount(deck)
         counted, containers = _counted(model, known, what, from_file=from_file)
         counts = {name: one.count for name, one in counted.items()}
@@ -232,7 +234,7 @@ def amount_in(unit: Counted, text: str) -> Amount:
     return found
 
 
-def _deck(journal: Journal, instruments: str) -> str:
+def deck_named(journal: Journal, instruments: str) -> str:
     """The deck that is meant: the one named, or the only one."""
     known = decks(journal)
     if instruments and instruments not in known:
@@ -257,3 +259,37 @@ def _words(position: dict[str, Any]) -> str:
 
 def _when(at_s: float | None) -> str:
     return when(at_s) if at_s is not None else ""
+
+
+def export_inventory(place: str | Path, instruments: str, file: Path, *, json: bool) -> None:
+    """Write what each container holds as CSV, as `labwright inventory import` reads it.
+
+    Raises:
+        ConfigError: the journal does not know the deck, or the file cannot be written.
+        RefusedError: it knows several, or none.
+    """
+    with Journal.reading(place) as journal:
+        stocks = stocks_of(journal, deck_named(journal, instruments))
+    rows = [
+        {
+            "container": name,
+            "labware": stock.facts.labware,
+            "material": stock.facts.material or name,
+            "lot": stock.facts.lot,
+            "quantity": str(Amount(count=max(0, stock.count - stock.used.amount), unit=stock.unit)),
+            "barcode": stock.facts.barcode,
+            "opened": stock.facts.opened.isoformat() if stock.facts.opened else "",
+            "expires": stock.facts.expires.isoformat() if stock.facts.expires else "",
+            "status": stock.facts.status,
+            "place": stock.facts.place or SHELF,
+        }
+        for name, stock in sorted(stocks.items())
+    ]
+    try:
+        written(rows, file)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written: {error.strerror}") from error
+    if json:
+        emit({"instruments": instruments, "file": str(file), "containers": len(rows)})
+        return
+    console.print(f"{counted(len(rows), 'container')} in {file}", style="bold", markup=False)

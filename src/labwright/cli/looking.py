@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import typer
@@ -17,8 +17,11 @@ import typer
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import quoted
 from labwright.journal import closed_runs, find_run, read_run
-from labwright.model.errors import ConfigError, DeviceError, LabwrightError, StoreError, unknown
+from labwright.model.errors import ConfigError, DeviceError, JournalError, LabwrightError, StoreError, unknown
 from labwright.model.figures import spelled
+
+if TYPE_CHECKING:
+    from labwright.model.lab import LabModel
 
 MEASURE_S = 60.0
 """Wall seconds a device may take for one measurement in `station test`; an impedance sweep is the slowest."""
@@ -224,8 +227,13 @@ def _first(lines: list[str], most: int = 5) -> str:
     return "; ".join(lines[:most]) + (f" and {len(lines) - most} more" if len(lines) > most else "")
 
 
-def diagnose(root: Path, *, json: bool) -> None:
-    """Check what Labwright needs on this machine.
+def diagnose(root: Path, place: str | Path | None, *, json: bool) -> None:
+    """Check what Labwright needs on this machine, and whether a journal's ledger adds up.
+
+    Args:
+        root: of the lab.
+        place: of the journal; None if there is none yet.
+        json: whether a program reads it.
 
     Raises:
         ConfigError: the lab cannot run because of a failed check.
@@ -253,8 +261,10 @@ def diagnose(root: Path, *, json: bool) -> None:
     there = next(one for one in (root.absolute(), *root.absolute().parents) if one.exists())
     free_gb = shutil.disk_usage(there).free / 1e9
     rows.append(("free disk", "ok" if free_gb > 1 else "low", f"{free_gb:.1f} GB at {there}"))
+    model = None
     try:
         folder = read_lab(root)
+        model = folder.model
         rows.append(("lab", "ok", f"{folder.model.title} in {root}"))
         for name, port in folder.model.ports.items():
             path = getattr(port, "path", None)
@@ -264,9 +274,28 @@ def diagnose(root: Path, *, json: bool) -> None:
     except LabwrightError as error:
         rows.append(("lab", "wrong", str(error)))
         wrong += 1
+    for deck, problems in _audited(place, model):
+        rows.append((f"ledger of {deck}", "wrong" if problems else "ok", "; ".join(problems) or "it adds up"))
+        wrong += bool(problems)
     table("", ("what", "state", "detail"), rows, json=json)
     if wrong:
         raise ConfigError(f"{wrong} of {len(rows)} checks failed; see above")
+
+
+def _audited(place: str | Path | None, model: LabModel | None) -> Iterator[tuple[str, list[str]]]:
+    """Each deck of a journal with what is wrong in its ledger; the journal itself where it cannot be read."""
+    from labwright.engine.auditing import audit
+    from labwright.engine.recounting import decks
+    from labwright.journal import Journal, instruments_words
+
+    if place is None:
+        return
+    try:
+        with Journal.reading(place) as journal:
+            for deck in decks(journal):
+                yield instruments_words(deck), audit(journal, deck, model)
+    except JournalError as error:
+        yield str(place), [str(error)]
 
 
 def _values(documents: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, int, str, Any, str]]:

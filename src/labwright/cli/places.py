@@ -64,6 +64,20 @@ def journal_place(lab: Path | None, data: Path | None, journal: str) -> str | Pa
     return journal_file(folder)
 
 
+def journal_or_none(lab: Path | None, data: Path | None, journal: str) -> str | Path | None:
+    """A journal in which something was run; None if there is none where one is looked for without being named.
+
+    Raises:
+        ConfigError: there is none in a folder that was named.
+    """
+    try:
+        return journal_place(lab, data, journal)
+    except ConfigError:
+        if data is not None:
+            raise
+        return None
+
+
 def find_campaign(root: Path, name: str) -> Path:
     """The file of a campaign given by name or path.
 

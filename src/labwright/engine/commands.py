@@ -11,7 +11,9 @@ from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, Stri
 from labwright.engine.asking import proposed
 from labwright.engine.campaign import Campaign
 from labwright.engine.events import (
+    BOOKED,
     Answered,
+    Booked,
     DeckChecked,
     DrainAsked,
     Event,
@@ -77,6 +79,10 @@ class _Recount(_Payload):
     containers: Annotated[dict[Text, Text], Field(max_length=LONGEST)]
 
 
+class _Book(_Payload):
+    event: Annotated[dict[Text, Any], Field(max_length=100)]
+
+
 class _CheckDeck(_Payload):
     question: Text
     answer: Text
@@ -123,6 +129,7 @@ LAB_PAYLOADS: dict[str, type[_Payload]] = {
     "submit": _Submit,
     "extend": _ExtendEnded,
     "recount": _Recount,
+    "book": _Book,
     "check_deck": _CheckDeck,
 }
 """Of commands that are not for one campaign."""
@@ -266,7 +273,11 @@ def event_of(command: Command, campaign: Campaign) -> Event:
         raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
 
 
-def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | ExtendAsked | Counted | DeckAnswered:
+LabCommand = LabStop | LatchReset | Submitted | ExtendAsked | Counted | Booked | DeckAnswered
+"""What a command asks of the lab."""
+
+
+def lab_command_of(command: Command) -> LabCommand:
     """What a command asks of the lab.
 
     Raises:
@@ -279,6 +290,8 @@ def lab_command_of(command: Command) -> LabStop | LatchReset | Submitted | Exten
                 return LabStop(station, now, _stop_words(asked.by, asked.because), asked.by)
             case _Reset(latch=latch):
                 return LatchReset(latch, asked.by, asked.because)
+            case _Book(event=booked):
+                return BOOKED.validate_python({**booked, "by": asked.by, "because": asked.because})
             case _Recount(counts=counts, containers=containers):
                 return Counted(counts, containers, asked.by, asked.because)
             case _ExtendEnded(campaign=campaign, budget=budget, lab_changed=lab_changed):

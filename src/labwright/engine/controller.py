@@ -38,16 +38,21 @@ from labwright.engine.deck import DeckQuestion
 from labwright.engine.desk import PlannerDesk
 from labwright.engine.events import (
     ENGINE,
+    Adjusted,
     Ask,
     AskPerson,
+    Classified,
     DeckChecked,
+    Disposed,
     Event,
     Extended,
     Finish,
     Instruction,
     LabEvent,
+    MovedByHand,
     Noted,
     PauseStations,
+    Received,
     Resumed,
     RunStep,
     SampleStopAsked,
@@ -62,8 +67,9 @@ from labwright.engine.extending import Extension
 from labwright.engine.filling import first_fill, relabelled_by
 from labwright.engine.following import Follow, Follower
 from labwright.engine.halting import Halting, scope_of
+from labwright.engine.hand_entries import checked as checked_entry
 from labwright.engine.latch import refuse_while_latched
-from labwright.engine.layout import layout_of, slots_of
+from labwright.engine.layout import layout_of
 from labwright.engine.recounting import recount_of, under_way_used
 from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
@@ -437,7 +443,6 @@ class LabController:
             learnt_s=learnt_s(self.journal, list(campaign.protocols), simulated=lab.simulated),
             earlier=campaign.earlier or (),
             shared=lab.model.shared,
-            slots=slots_of(campaign.protocols[campaign.spec.protocol].spec, self.core.dispatcher.layout),
             naming=2,
             engine=ENGINE,
         )
@@ -652,6 +657,9 @@ class LabController:
                 event = recount_of(self.lab.model, self.core.material, counts, containers, by=by, because=because)
                 used = under_way_used(self.core, self.keeper)
                 batch.take("", event.model_copy(update={"used": used}), command.id)
+            case Received() | Adjusted() | MovedByHand() | Classified() | Disposed() as booked:
+                entry = checked_entry(self.lab.model, self.journal, self.lab.instruments, booked)
+                batch.take("", entry, command.id)
             case Submitted() as submitted if command.id not in self._commands_seen:
                 running, preparing = self._live, self.core.work.shared_preparations()
                 self._check(

@@ -105,6 +105,7 @@ class DirtyRows:
         wastes: by name.
         transfers: new entries of the ledger.
         positions: what positions hold now.
+        samples: what people say of samples: columns that change, by campaign and label.
         trials: campaign and index of those that have changed.
         vetoes: campaign and index of new ones.
         preparations: by protocol, those whose results other campaigns may use now, or may no longer.
@@ -120,6 +121,7 @@ class DirtyRows:
     wastes: set[str] = field(default_factory=set)
     transfers: list[Transfer] = field(default_factory=list)
     positions: dict[str, Held] = field(default_factory=dict)
+    samples: dict[tuple[str, str], Row] = field(default_factory=dict)
     trials: dict[tuple[str, int], None] = field(default_factory=dict)
     vetoes: dict[tuple[str, int], None] = field(default_factory=dict)
     preparations: set[str] = field(default_factory=set)

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, model_validator
 from labwright.model.base import Frozen
 from labwright.model.campaign import CampaignState, Earlier, StopAdvice, Suggestion, Veto
 from labwright.model.instruments import HERE, REAL
-from labwright.model.material import Part, StockAt, Used, WasteAt, nanolitres
+from labwright.model.material import Part, StockAt, StockFacts, Used, WasteAt, nanolitres
 from labwright.model.protocol import Move, Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
 from labwright.model.spec import CampaignSpec
@@ -42,8 +42,6 @@ class Started(Frozen):
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
         earlier: experiments of earlier campaigns that the planner learns from, as the journal had them then.
         shared: devices that several stations have, by station; a sample has them for itself.
-        slots: how many samples each station of its protocol works on at once; empty where no sample begins later than
-            there is room for it, as in campaigns of earlier releases.
         naming: how things are called in its events: 1 where a question is ``CAMPAIGN?1`` and a veto counts all
             suggestions (``0007``), 2 where they are ``CAMPAIGN:q1`` and ``p3``.
         engine: version of the engine that has started it.
@@ -66,7 +64,6 @@ class Started(Frozen):
     learnt_s: dict[str, float] = {}
     earlier: tuple[Earlier, ...] = ()
     shared: dict[str, tuple[str, ...]] = {}
-    slots: dict[str, int] = {}
     naming: Literal[1, 2] = 1
     engine: int = 1
 
@@ -408,12 +405,27 @@ class DeckChecked(Frozen):
     because: str
 
 
+class Gone(Frozen):
+    """What the books had in a place.
+
+    Attributes:
+        facts: of what.
+        amount: what was known to be there, in the smallest unit.
+        unknown: what of it may have been gone, or may have been there beside it.
+    """
+
+    facts: StockFacts
+    amount: int
+    unknown: int = 0
+
+
 class Stocked(Frozen):
     """A deck has its first material; an event of the lab, as `Recounted` is.
 
     Attributes:
         stocks: what is there in each container.
         wastes: what is in each waste.
+        gone: what the books had in each place before, which is there no more: other instruments, or simulated ones.
         lots_nl: as earlier releases have it: what is there of each material, nanolitres.
         dead_nl: what must stay of it.
         unknown_nl: what of it may be gone already.
@@ -427,6 +439,7 @@ class Stocked(Frozen):
     kind: Literal["stocked"] = "stocked"
     stocks: dict[str, StockAt] = {}
     wastes: dict[str, WasteAt] = {}
+    gone: dict[str, Gone] = {}
     lots_nl: dict[str, int] = {}
     dead_nl: dict[str, int] = {}
     unknown_nl: dict[str, int] = {}
@@ -481,7 +494,92 @@ class Relabelled(Frozen):
     because: str = "an earlier release counted stocks by material"
 
 
-LabEvent = Stocked | Recounted | Relabelled
+class _Booked(Frozen):
+    """What a person books by hand.
+
+    Attributes:
+        by: the person.
+        because: why.
+    """
+
+    by: str
+    because: str
+
+
+class Received(_Booked):
+    """Containers have come, each with what is in it.
+
+    What stood at a source where one of them stands now is on the shelf.
+
+    Attributes:
+        stocks: by container.
+    """
+
+    kind: Literal["received"] = "received"
+    stocks: dict[str, StockAt]
+
+
+class Adjusted(_Booked):
+    """What is known of a stock is corrected.
+
+    Attributes:
+        stock: its container.
+        change: what is there more than was known, or less; in its smallest unit.
+    """
+
+    kind: Literal["adjusted"] = "adjusted"
+    stock: str
+    change: int
+
+
+class MovedByHand(_Booked):
+    """A person has put a container elsewhere.
+
+    Attributes:
+        container: of a stock, or what stands in a position: ``position:NAME``.
+        to: ``source:NAME``, ``position:NAME``, ``shelf``, or ``outside``: out of the lab, with what is in it.
+        stations: that can dispense it there.
+        into: the waste that takes what is dispensed there; empty if the sample does.
+    """
+
+    kind: Literal["moved_by_hand"] = "moved_by_hand"
+    container: str
+    to: str
+    stations: tuple[str, ...] = ()
+    into: str = ""
+
+
+class Classified(_Booked):
+    """A person has looked at a stock, or at a sample, and says whether it may be used.
+
+    Attributes:
+        what: a stock's container, or a sample as ``sample:CAMPAIGN/LABEL``.
+        status: whether it may be used.
+    """
+
+    kind: Literal["classified"] = "classified"
+    what: str
+    status: Literal["released", "quarantined"]
+
+
+class Disposed(_Booked):
+    """A sample that is over was thrown away, kept, or given to other people.
+
+    Attributes:
+        sample: as ``CAMPAIGN/LABEL``.
+        disposition: what has become of it.
+    """
+
+    kind: Literal["disposed"] = "disposed"
+    sample: str
+    disposition: Literal["disposed", "archived", "handed over"]
+
+
+Booked = Received | Adjusted | MovedByHand | Classified | Disposed
+
+BOOKED: TypeAdapter[Booked] = TypeAdapter(Annotated[Booked, Field(discriminator="kind")])
+
+LabEvent = Stocked | Recounted | Relabelled | Booked
 """What happens to the lab, and to none of its campaigns."""
 
 Event = Annotated[
@@ -506,7 +604,12 @@ Event = Annotated[
     | DeckChecked
     | Stocked
     | Recounted
-    | Relabelled,
+    | Relabelled
+    | Received
+    | Adjusted
+    | MovedByHand
+    | Classified
+    | Disposed,
     Field(discriminator="kind"),
 ]
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+from uuid import NAMESPACE_OID, uuid5
 
 from labwright.model.material import Used
 from labwright.model.protocol import Move, ProtocolSpec, StepOrder, StepOutcome, StepSpec, move_timeout_s
 from labwright.model.states import ExperimentState, StepState, check_transition
+
+Disposition = Literal["under way", "in the lab", "left", "removed", "used up"]
+"""In the lab: where it stands when all is over. Left: by a position that leads out. Removed: by a person."""
 
 SITE = "site:"
 """What begins the name of any one of a station's positions, where it does not matter which."""
@@ -116,6 +120,7 @@ class Experiment:
         promised: what it was promised of each stock, and room in each waste, in the smallest unit.
         takes: the stock that it takes each material of.
         contents: what its sample is known to hold, by smallest unit.
+        doubts: ids of steps that have failed, or are in doubt, until a person has looked.
         found: results by step, of the newest round.
         given_up: why, once only its way out of the lab is left.
         used: what its steps have taken of the stocks so far, in all rounds.
@@ -143,6 +148,7 @@ class Experiment:
     promised: dict[str, int] = field(default_factory=dict)
     takes: dict[str, str] = field(default_factory=dict)
     contents: dict[str, int] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
     state: ExperimentState = "accepted"
     reason: str = ""
     steps: dict[str, StepRun] = field(default_factory=dict)
@@ -168,6 +174,22 @@ class Experiment:
     def id(self) -> str:
         """Unique in the lab."""
         return f"{self.owner}/{self.label}"
+
+    @property
+    def uuid(self) -> str:
+        """Of its sample: the same wherever it is worked out, and no other sample has it."""
+        return str(uuid5(NAMESPACE_OID, f"labwright:{self.id}"))
+
+    @property
+    def disposition(self) -> Disposition:
+        """What has become of its sample, as far as the lab has done it."""
+        if self.state not in ("complete", "abandoned"):
+            return "under way"
+        if self.stands_at:
+            return "in the lab"
+        if self.cleared:
+            return "removed"
+        return "left" if self.place or self.moved else "used up"
 
     @property
     def preparation(self) -> bool:

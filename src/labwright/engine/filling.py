@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from labwright.engine.deck import deck_question
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Relabelled, Stocked
-from labwright.engine.inventory import DeckCount, deck_count, from_files, stocks_of
-from labwright.engine.material import Material
+from labwright.engine.inventory import DeckCount, deck_count, from_files, stocks_of, wastes_of
+from labwright.engine.material import Material, booked
 from labwright.engine.stocks import Stock
 from labwright.journal import Journal, schema
 from labwright.lab import Lab
@@ -62,7 +62,8 @@ def first_fill(journal: Journal, model: LabModel, instruments: str, by: str, *, 
         return None
     if not new and deck_count(journal, instruments) is not None:
         return None
-    filled = from_files(model).model_copy(update={"by": by})
+    before = booked(stocks_of(journal, instruments), wastes_of(journal, instruments)) if new else {}
+    filled = from_files(model).model_copy(update={"by": by, "gone": before})
     if new or not (newest := _newest_on(journal, instruments)):
         return filled
     left = {model.stock_named(name): stock for name, stock in stocks_of(journal, instruments).items()}

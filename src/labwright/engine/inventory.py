@@ -88,6 +88,7 @@ def restore_material(journal: Journal, lab: LabCore) -> None:
     material, live = lab.material, lab.work.has
     if (count := deck_count(journal, lab.instruments)) is not None:
         stocks, wastes = material.stocks, material.wastes
+        material.filled = any(stock.facts.material for stock in count.stocks.values())
         material.stocks = {name: replace(stock, promised=0) for name, stock in count.stocks.items()}
         material.wastes = {name: replace(waste, promised=0) for name, waste in count.wastes.items()}
         for name, stock in stocks.items():

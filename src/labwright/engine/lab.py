@@ -12,11 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from labwright.engine.booking import book
 from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.dispatch import Dispatcher
 from labwright.engine.events import (
     Begun,
+    Booked,
     Carried,
     DeckChecked,
     Event,
@@ -270,6 +272,9 @@ class LabCore:
             for resource, holder in list(self.reservations.taken.items()):
                 if not self.work.has(holder.owner, holder.label):
                     self.reservations.free(resource)
+            return
+        if isinstance(event, Booked):
+            book(self.work, event)
             return
         if isinstance(event, Relabelled):
             self.material.relabel(event)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from labwright.engine.dirty import DirtyRows, Held, Transfer
-from labwright.engine.events import Recounted, Relabelled, Stocked
+from labwright.engine.events import Gone, Recounted, Relabelled, Stocked
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.stocks import Stock, Waste, no_room
 from labwright.model.material import (
@@ -79,6 +79,7 @@ class Material:
             was promised.
         now_s: lab time.
         entries: in the ledger so far, by campaign.
+        filled: whether all stocks that there are are known, by their containers.
     """
 
     dirty: DirtyRows
@@ -88,6 +89,7 @@ class Material:
     counted: frozenset[str] = frozenset()
     now_s: float = 0.0
     entries: dict[str, int] = field(default_factory=dict)
+    filled: bool = False
     _where: dict[str, str] = field(default_factory=dict)
     """Where the container of each experiment stands that is under way or was given up, by its id."""
 
@@ -103,19 +105,22 @@ class Material:
     def fill(self, event: Stocked) -> None:
         """All that is there now, whatever was there before."""
         booked = dict(event.stocks)
+        self.filled = bool(booked)
         for name, there_nl in event.lots_nl.items():  # as earlier releases name them: by material
             booked[name] = StockAt(
                 count=there_nl, dead=event.dead_nl.get(name, 0), unknown=event.unknown_nl.get(name, 0)
             )
+        for place, gone in (event.gone or self._booked()).items():
+            self.enter(place, OUTSIDE, Used(amount=gone.amount, unknown=gone.unknown), gone.facts, event, "gone")
         before, self.stocks = self.stocks, {}
         for name, there in booked.items():
             self.stocks[name] = Stock.of(there, 0, self.now_s)
         for name, stock in before.items():  # what is promised of it stays so, under its new name
-            new = self.find(name)
-            self.stocks.setdefault(new, Stock(since_s=self.now_s)).promised += stock.promised
             self.dirty.stocks.add(name)
+            if stock.promised:
+                self.stocks.setdefault(self.find(name), Stock(since_s=self.now_s)).promised += stock.promised
         for name, there in booked.items():
-            self._book(name, there.count, there.unknown, "first fill", event)
+            self.book(name, there.count, there.unknown, "first fill", event)
         self.wastes = {
             name: Waste.of(there, self.wastes[name].promised if name in self.wastes else 0)
             for name, there in event.wastes.items()
@@ -123,14 +128,18 @@ class Material:
         self.dirty.wastes.update(self.wastes)
         for name, waste in self.wastes.items():
             if waste.level:
-                self._enter(OUTSIDE, waste_place(name), Used(amount=waste.level), StockFacts(unit=waste.unit), event)
+                self.enter(OUTSIDE, waste_place(name), Used(amount=waste.level), StockFacts(unit=waste.unit), event)
         self._where.clear()
         for position in [one for one in self.holds if one not in event.containers]:
-            self._hold(position, Held(since_s=self.now_s))
+            self.hold(position, Held(since_s=self.now_s))
         self.holds = {position: self.holds.get(position, Held()) for position in event.containers}
         for position, kind in event.containers.items():
             campaign, _, label = event.used_up.get(position, "").partition("/")
-            self._hold(position, Held(kind, campaign, label, self.now_s, used_up=bool(campaign)))
+            self.hold(position, Held(kind, campaign, label, self.now_s, used_up=bool(campaign)))
+
+    def _booked(self) -> dict[str, Gone]:
+        """What the books have in each container and waste."""
+        return booked(self.stocks, self.wastes)
 
     def recount(self, event: Recounted) -> None:
         """A person has counted: what is found more or less than was known is an entry of its own."""
@@ -150,23 +159,24 @@ class Material:
             self._recount(key, booked.count, booked.dead, event)
         self._where = {one: position for one, position in self._where.items() if position not in event.containers}
         for position, kind in event.containers.items():
-            self._hold(position, Held(kind, since_s=self.now_s))
+            self.hold(position, Held(kind, since_s=self.now_s))
             if kind not in event.counts and kind not in event.stocks:
                 self._replace(kind, event)
 
     def relabel(self, event: Relabelled) -> None:
         """Stocks that an earlier release has named by their materials are named by their containers from now on."""
+        self.filled = True
         for name, booked in event.stocks.items():
             before = self.stocks.pop(self._earlier(name, booked.facts), None)
             if before is None:
                 self.stocks[name] = Stock.of(booked, 0, self.now_s)
-                self._book(name, booked.count, 0, "first fill", event)
+                self.book(name, booked.count, 0, "first fill", event)
                 continue
             self.stocks[name] = replace(before, facts=booked.facts)
             self.dirty.stocks.update((name, booked.facts.material))
             left = Used(amount=before.count - before.used.amount, unknown=-before.used.unknown)
             earlier = container_place(booked.facts.material)
-            self._enter(earlier, container_place(name), left, booked.facts, event, "relabelled")
+            self.enter(earlier, container_place(name), left, booked.facts, event, "relabelled")
         for name, there in event.wastes.items():
             self.wastes.setdefault(name, Waste.of(there, 0))
             self.dirty.wastes.add(name)
@@ -181,14 +191,14 @@ class Material:
         dead = before.dead if dead is None else dead
         self.stocks[name] = Stock(there, dead, Used(), before.promised, self.now_s, before.facts)
         known = before.count - before.used.amount
-        self._book(name, there - known, -before.used.unknown, "recount", event)
+        self.book(name, there - known, -before.used.unknown, "recount", event)
 
     def _recount_waste(self, name: str, there: int, event: Recounted) -> None:
         waste = self.wastes[name]
         more = Used(amount=there - waste.level, unknown=-waste.unknown)
         waste.level, waste.unknown = there, 0
         self.dirty.wastes.add(name)
-        self._enter(OUTSIDE, waste_place(name), more, StockFacts(unit=waste.unit), event, "recount")
+        self.enter(OUTSIDE, waste_place(name), more, StockFacts(unit=waste.unit), event, "recount")
 
     def _replace(self, name: str, event: Named) -> None:
         """A container that had been used was replaced: it is as full as when it was counted last."""
@@ -260,7 +270,7 @@ class Material:
         """The stock that has enough of a material, and otherwise in words why none has."""
         candidates = self._of(material, stations)
         if not candidates:
-            return material, ""  # nothing is known of it
+            return material, f"no stock of {material} is there" if self.filled else ""
         words = []
         for key, stock in candidates:
             if stock.since_s is None:
@@ -320,13 +330,15 @@ class Material:
 
     def doubt(self, experiment: Experiment, run: StepRun) -> None:
         """A step has failed, or it is not known what became of it: what it took from is used by no other meanwhile."""
+        experiment.doubts = sorted({*experiment.doubts, run.step_id})
         for name in run.used:
             if (stock := self.stocks.get(self.find(name))) is not None and stock.facts.material:
                 stock.doubts = sorted({*stock.doubts, run.step_id})
                 self.dirty.stocks.add(self.find(name))
 
-    def looked_into(self, step_id: str) -> None:
-        """A person has looked what became of a step."""
+    def looked_into(self, experiment: Experiment, step_id: str) -> None:
+        """A person has looked what became of a step, or it has ended well after all."""
+        experiment.doubts = [one for one in experiment.doubts if one != step_id]
         for name, stock in self.stocks.items():
             if step_id in stock.doubts:
                 stock.doubts.remove(step_id)
@@ -354,17 +366,17 @@ class Material:
         kind = self.holds.get(before or now, Held()).kind or CONTAINER
         whose = Held("", experiment.owner, experiment.label, self.now_s)
         if before and self._is_of(before, experiment):
-            self._hold(before, whose)
+            self.hold(before, whose)
         self._where.pop(experiment.id, None)
         if now:
-            self._hold(now, replace(whose, kind=kind))
+            self.hold(now, replace(whose, kind=kind))
             self._where[experiment.id] = now
 
     def use_up(self, experiment: Experiment) -> None:
         """What an experiment's protocol uses up is used up."""
         for position in experiment.protocol.uses_up:
             held = self.holds.get(position, Held(CONTAINER))
-            self._hold(position, Held(held.kind, experiment.owner, experiment.label, self.now_s, used_up=True))
+            self.hold(position, Held(held.kind, experiment.owner, experiment.label, self.now_s, used_up=True))
             stock = self.stocks.get(held.kind)
             if stock is not None and stock.facts.position == position:
                 self._flow(experiment, "", held.kind, Used(amount=stock.count - stock.used.amount))
@@ -378,10 +390,10 @@ class Material:
         for experiment, position in list(self._where.items()):
             if experiment.startswith(f"{campaign}/"):
                 del self._where[experiment]
-                self._hold(position, replace(self.holds[position], kind="", since_s=self.now_s))
+                self.hold(position, replace(self.holds[position], kind="", since_s=self.now_s))
         for position, held in list(self.holds.items()):
             if held.used_up and held.campaign == campaign:
-                self._hold(position, Held(held.kind, since_s=self.now_s))
+                self.hold(position, Held(held.kind, since_s=self.now_s))
                 self._replace(held.kind, event)
 
     def removed(self, experiment: str) -> None:
@@ -392,12 +404,12 @@ class Material:
         """
         position = self._where.pop(experiment, "")
         if position and f"{self.holds[position].campaign}/{self.holds[position].label}" == experiment:
-            self._hold(position, replace(self.holds[position], kind="", since_s=self.now_s))
+            self.hold(position, replace(self.holds[position], kind="", since_s=self.now_s))
 
     def cleared(self, position: str) -> None:
         """A person has taken out what stood at a position, and was no sample's."""
         if self.holds.get(position, Held()).kind:
-            self._hold(position, Held(since_s=self.now_s))
+            self.hold(position, Held(since_s=self.now_s))
 
     def next_place(self, kind: str, places: Collection[str] = ()) -> str:
         """The next position with an empty container; empty if there is none.
@@ -414,7 +426,7 @@ class Material:
     def take_place(self, experiment: Experiment) -> None:
         """A container is taken from its position, as campaigns of the first engine did when an experiment began."""
         if experiment.place:
-            self._hold(experiment.place, Held("", experiment.owner, experiment.label, self.now_s))
+            self.hold(experiment.place, Held("", experiment.owner, experiment.label, self.now_s))
 
     def _lacks(self, key: str, uses: Mapping[str, int]) -> str:
         stock = self.stocks[key]
@@ -452,7 +464,7 @@ class Material:
             facts = StockFacts(unit=self.wastes[key].unit)
             self._draw(experiment, facts, more, step_id)
             self._waste(key, more)
-            self._enter(sample, waste_place(key), more, facts, experiment, step_id=step_id)
+            self.enter(sample, waste_place(key), more, facts, experiment, step_id=step_id)
             return
         stock = self.stocks.setdefault(key, Stock())
         stock.used += more
@@ -462,14 +474,14 @@ class Material:
         else:
             experiment.contents[stock.unit] = experiment.contents.get(stock.unit, 0) + more.amount
         into = waste_place(stock.facts.into) if stock.facts.into else sample
-        self._enter(container_place(key), into, more, self._facts(key), experiment, step_id=step_id)
+        self.enter(container_place(key), into, more, self._facts(key), experiment, step_id=step_id)
 
     def _draw(self, experiment: Experiment, facts: StockFacts, more: Used, step_id: str) -> None:
         """Take out of a sample; what was in it without being counted is entered first."""
         there = experiment.contents.get(facts.unit, 0)
         if (uncounted := more.amount - there) > 0:
             sample = sample_place(experiment.id)
-            self._enter(OUTSIDE, sample, Used(amount=uncounted), facts, experiment, "not counted before", step_id)
+            self.enter(OUTSIDE, sample, Used(amount=uncounted), facts, experiment, "not counted before", step_id)
             there += uncounted
         experiment.contents[facts.unit] = there - more.amount
 
@@ -489,13 +501,13 @@ class Material:
         facts = self.stocks[key].facts
         return facts if facts.material else facts.model_copy(update={"material": key})
 
-    def _book(self, key: str, more: int, unknown: int, why: str, event: Named) -> None:
+    def book(self, key: str, more: int, unknown: int, why: str, event: Named) -> None:
         """A person has found more of a stock, or less, than was known."""
         change = Used(amount=more, unknown=-unknown)
         self.dirty.stocks.add(key)
-        self._enter(OUTSIDE, container_place(key), change, self._facts(key), event, why)
+        self.enter(OUTSIDE, container_place(key), change, self._facts(key), event, why)
 
-    def _enter(
+    def enter(
         self,
         taken_from: str,
         put_into: str,
@@ -522,13 +534,26 @@ class Material:
         self.entries[campaign] = self.entries.get(campaign, 0) + 1
         return self.entries[campaign]
 
-    def _hold(self, position: str, held: Held) -> None:
+    def hold(self, position: str, held: Held) -> None:
+        """A position holds something else now."""
         self.holds[position] = held
         self.dirty.positions[position] = held
 
     def _is_of(self, position: str, experiment: Experiment) -> bool:
         held = self.holds.get(position, Held())
         return (held.campaign, held.label) == (experiment.owner, experiment.label)
+
+
+def booked(stocks: Mapping[str, Stock], wastes: Mapping[str, Waste]) -> dict[str, Gone]:
+    """What the books have in each container and waste, as places of the ledger."""
+    found = {}
+    for name, stock in stocks.items():
+        facts = stock.facts if stock.facts.material else stock.facts.model_copy(update={"material": name})
+        left = stock.count - stock.used.amount
+        found[container_place(name)] = Gone(facts=facts, amount=left, unknown=-stock.used.unknown)
+    for name, waste in wastes.items():
+        found[waste_place(name)] = Gone(facts=StockFacts(unit=waste.unit), amount=waste.level, unknown=waste.unknown)
+    return {place: gone for place, gone in found.items() if gone.amount or gone.unknown}
 
 
 def used_up_words(positions: Iterable[str], holds: Mapping[str, Held], asks: Experiment | None = None) -> str:

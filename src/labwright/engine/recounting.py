@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import orjson
 import sqlalchemy as sa
 
-from labwright.engine.events import ENGINE, Recounted
-from labwright.engine.inventory import deck_count, inventory_sha256
+from labwright.engine.events import ENGINE, Booked, Recounted
+from labwright.engine.inventory import DeckCount, deck_count, inventory_sha256
 from labwright.engine.lab import LabCore
 from labwright.engine.recovery import rebuilt_lab, used_so_far
 from labwright.engine.stocks import Stock, Waste
@@ -116,6 +116,29 @@ def recount_alone(
         RefusedError: a controller runs, the deck was never filled, or what is counted is in use by a campaign that was
             interrupted.
     """
+
+    def counted(count: DeckCount, lab: LabCore) -> Recounted:
+        event = recount_of(model, count, counts, containers, by=by, because=because)
+        return event.model_copy(update={"used": under_way_used(lab, StepJournal(journal))})
+
+    record_alone(journal, instruments, counted, by)
+
+
+def record_alone(
+    journal: Journal, instruments: str, made: Callable[[DeckCount, LabCore], Recounted | Booked], by: str
+) -> None:
+    """Record what a person says of a deck, where no controller runs.
+
+    Args:
+        journal: of the lab.
+        instruments: which deck.
+        made: makes the event, from what the deck has and its core with the campaigns that are not over.
+        by: the person.
+
+    Raises:
+        ConfigError: there is no such thing.
+        RefusedError: a controller runs, the deck was never filled, or it is about what an interrupted campaign uses.
+    """
     journal.claim()
     if instruments == HERE:
         raise RefusedError("instruments simulated in a process that has ended are gone; the next ones come back full")
@@ -128,19 +151,18 @@ def recount_alone(
     table = schema.campaign
     open_ = journal.rows(table, table.c.instruments == instruments, table.c.state.not_in(OVER))
     lab = rebuilt_lab(journal, *(str(row["id"]) for row in open_), instruments=instruments)
-    event = recount_of(model, count, counts, containers, by=by, because=because)
-    event = event.model_copy(update={"used": under_way_used(lab, StepJournal(journal))})
-    now_s = time.time()
+    event, now_s = made(count, lab), time.time()
     try:
         lab.handle("", event, now_s)
     except IllegalEventError as error:
         names = ", ".join(str(row["id"]) for row in open_)
-        raise RefusedError(f"{error}. {names} was interrupted: resume it first; nothing was recorded") from error
+        interrupted = f". {names} was interrupted: resume it first" if open_ else ""
+        raise RefusedError(f"{error}{interrupted}; nothing was recorded") from error
     journal.control(by, instruments=instruments, engine=ENGINE)
     journal.record([_record(lab, event, now_s)])
 
 
-def _record(lab: LabCore, event: Recounted, now_s: float) -> NewEvent:
+def _record(lab: LabCore, event: Recounted | Booked, now_s: float) -> NewEvent:
     return NewEvent(
         campaign="",
         kind=event.kind,

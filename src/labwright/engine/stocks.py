@@ -64,6 +64,8 @@ class Stock:
     def barred(self, now_s: float) -> str:
         """Why nothing of it may be used, in words; empty if it may be."""
         facts = self.facts
+        if facts.material and not facts.source:
+            return "is at no source"
         if facts.status == "quarantined":
             return "is quarantined"
         if self.doubts:

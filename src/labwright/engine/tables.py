@@ -30,6 +30,10 @@ def take_changes(lab: LabCore) -> Changes:
         changes["veto", campaign, index + 1] = _veto(lab.campaigns[campaign], index)
     for experiment in dirty.experiments.values():
         changes["experiment", experiment.owner, experiment.label] = _experiment(experiment)
+        changes["sample", experiment.owner, experiment.label] = _sample(experiment, deck)
+    for (campaign, label), said in dirty.samples.items():
+        row = changes.get(("sample", campaign, label)) or {"campaign": campaign, "label": label}
+        changes["sample", campaign, label] = {**row, **said}
     for step_id, (experiment, run) in dirty.steps.items():
         changes["step", step_id] = _step(experiment, run)
     for key, asked in dirty.questions.items():
@@ -161,6 +165,20 @@ def _experiment(experiment: Experiment) -> Row:
         "stands_at": experiment.stands_at,
         "began_s": experiment.began_s,
         "results": _results(experiment),
+    }
+
+
+def _sample(experiment: Experiment, deck: str) -> Row:
+    return {
+        "campaign": experiment.owner,
+        "label": experiment.label,
+        "id": experiment.uuid,
+        "instruments": deck,
+        "labware": experiment.protocol.labware,
+        "made_s": experiment.began_s,
+        "place": experiment.stands_at,
+        "disposition": experiment.disposition,
+        "quarantine": ", ".join(experiment.doubts),
     }
 
 

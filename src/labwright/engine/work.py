@@ -433,7 +433,7 @@ class Work:
 
     def _done(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, owner: Owner) -> None:
         run.become("done")
-        self.material.looked_into(run.step_id)
+        self.material.looked_into(experiment, run.step_id)
         self.reservations.done(experiment, run)
         experiment.take(run, outcome)
         owner.step_done(experiment, run)
@@ -564,7 +564,7 @@ class Work:
         self, experiment: Experiment, question: Question, event: Answered, owner: Owner
     ) -> list[Instruction]:
         run = next(run for run in experiment.steps.values() if run.step_id == question.step_id)
-        self.material.looked_into(run.step_id)
+        self.material.looked_into(experiment, run.step_id)
         settled: list[Instruction] = []
         if question.doubt is not None:
             settled = self._settle(experiment, run, question, question.doubt, event)

@@ -576,6 +576,22 @@ class Journal:
                 return self._writer.transact(rows, "read")
             raise refused(self._engine, error) from error
 
+    def read_together(self, *queries: sa.Select[Any]) -> list[list[Row]]:
+        """What queries find at one moment, whatever a controller writes meanwhile.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        sqlite = self._engine.dialect.name == "sqlite"
+        options: dict[str, Any] = {} if sqlite else {"isolation_level": "REPEATABLE READ"}
+        try:
+            with self._engine.connect().execution_options(reading=True, **options) as connection:
+                if sqlite:
+                    connection.exec_driver_sql("BEGIN")  # Python's driver begins no transaction for reading
+                return [[dict(row) for row in connection.execute(query).mappings()] for query in queries]
+        except DBAPIError as error:
+            raise refused(self._engine, error) from error
+
 
 def _no_controller_runs(engine: sa.Engine) -> None:
     """Refuse to change the tables under a controller, which an earlier Labwright runs.

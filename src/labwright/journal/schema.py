@@ -141,6 +141,25 @@ experiment = sa.Table(
 )
 """``results``: what the protocol declares of what was found, as JSON; empty while not all of it is."""
 
+sample = sa.Table(
+    "sample",
+    metadata,
+    _key("campaign"),
+    _key("label"),
+    sa.Column("id", sa.String(36), nullable=False, index=True),
+    _text("instruments"),
+    _text("labware"),
+    sa.Column("made_s", sa.Float),
+    _text("place"),
+    sa.Column("disposition", sa.String(16), nullable=False, server_default=""),
+    _text("quarantine"),
+    _text("by"),
+    _text("because"),
+)
+"""``id``: the same for this sample wherever it is known. ``place``: the position where it stands. ``disposition``: what
+has become of it: ``under way``, ``in the lab``, ``left``, ``removed``, ``used up``, or, as a person says, ``disposed``,
+``archived``, ``handed over``. ``quarantine``: why it may not be used, if not empty. ``by``, ``because``: a person's."""
+
 step = sa.Table(
     "step",
     metadata,
@@ -302,8 +321,8 @@ ledger = sa.Table(
 """What leaves one place enters another: ``container:NAME``, ``sample:CAMPAIGN/LABEL``, ``waste:NAME``, ``outside``.
 ``amount`` is known to have passed, and is 0 or more; ``unknown`` is by how much more, or less, may have passed than was
 thought. ``why``: ``experiment``, ``preparation``, ``not counted before``, or what a person has booked: ``first fill``,
-``recount``, ``receipt``, ``adjustment``, ``move``. ``entry`` counts the entries of a deck from 1, without a gap: the
-journal numbers them as it writes them."""
+``recount``, ``receipt``, ``adjustment``, ``move``; ``relabelled`` and ``gone`` where a deck is named or filled again.
+``entry`` counts the entries of a deck from 1, without a gap: the journal numbers them as it writes them."""
 
 position = sa.Table(
     "position",

@@ -107,6 +107,11 @@ class LabModel(LabSections):
         found = [name for one in stations for name in (one, self.stations[one].kind) if name]
         return tuple(dict.fromkeys(found))
 
+    def waste_of(self, station: str, role: str) -> str:
+        """The waste that takes what the device of a role draws out of samples; empty if none does."""
+        device = self.stations[station].devices.get(role)
+        return next((name for name, waste in self.wastes.items() if waste.device and waste.device == device), "")
+
     def stock_named(self, name: str) -> str:
         """The container that is meant by its name, its source, or its material if one alone has that; empty if none."""
         if name in self.sources:

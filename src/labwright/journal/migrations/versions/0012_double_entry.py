@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import sqlalchemy as sa
 from alembic import op
@@ -65,6 +66,28 @@ def upgrade() -> None:
         connection.execute(sa.insert(ledger), [_transfer(row) for row in entries])
     op.execute("ALTER TABLE intent RENAME COLUMN nl TO amount")
     op.add_column("campaign", _text("short"))
+    sample = op.create_table(
+        "sample",
+        sa.Column("campaign", sa.String(200), primary_key=True),
+        sa.Column("label", sa.String(200), primary_key=True),
+        sa.Column("id", sa.String(36), nullable=False, index=True),
+        *map(_text, ("instruments", "labware")),
+        sa.Column("made_s", sa.Float),
+        _text("place"),
+        sa.Column("disposition", sa.String(16), nullable=False, server_default=""),
+        *map(_text, ("quarantine", "by", "because")),
+    )
+    if made := [_sample(row) for row in _rows(connection, "experiment")]:
+        connection.execute(sa.insert(sample), made)
+
+
+def _sample(row: dict[str, Any]) -> dict[str, Any]:
+    """What is known of the sample of an experiment of an earlier release."""
+    over = row["state"] in ("complete", "abandoned")
+    disposition = "under way" if not over else "in the lab" if row["stands_at"] else "left"
+    key = uuid5(NAMESPACE_OID, f"labwright:{row['campaign']}/{row['label']}")
+    found = {"campaign": row["campaign"], "label": row["label"], "id": str(key), "made_s": row["began_s"]}
+    return {**found, "place": row["stands_at"], "disposition": disposition}
 
 
 def _transfer(row: dict[str, Any]) -> dict[str, Any]:
