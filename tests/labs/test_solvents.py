@@ -106,6 +106,11 @@ def test_all_kinds_of_results_come_back_and_are_shown(made: Made) -> None:
     text = made.ask("campaign", "show", made.campaign).stdout
     for words in ("ester / %", "4 x 2 numbers", "image/x-portable-graymap", "clear", "false", "note batch 7"):
         assert words in text
+    best = max(facts["experiments"], key=lambda one: one["results"].get("ester", -1))
+    assert facts["best_experiment"] == best["experiment"]
+    for words in (f"% in experiment {best['experiment']}", f"solvent {best['parameters']['solvent']}, "):
+        assert words in text
+    assert re.search(r"temperature [\d.]+ degC", text)
     row = json.loads(made.ask("campaign", "list", "--json").stdout)
     assert row["best"] == max(one["results"]["ester"] for one in facts["experiments"])
 

@@ -22,7 +22,7 @@ from labwright.journal.reading import (
 )
 from labwright.journal.waiting import waits_of
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
-from labwright.model.figures import spelled
+from labwright.model.figures import spelled, with_unit
 from labwright.model.instruments import HERE, REAL
 from labwright.model.judging import best_of, counts, front
 from labwright.model.material import said
@@ -217,8 +217,10 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
         one["label"]: Trial.model_validate_json(one["trial"])
         for one in journal.rows(trial, trial.c.campaign == campaign, trial.c.label != "")
     }
+    listed = _listed(journal, row, here)
     return {
-        **_listed(journal, row, here),
+        **listed,
+        "best_experiment": _best_experiment(listed, trials),
         "by": first.payload.get("by", ""),
         "learns_from": _learns_from(journal, first.payload),
         "lab": row["lab"],
@@ -272,13 +274,31 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
     }
 
 
+def _best_experiment(listed: dict[str, Any], trials: dict[str, Trial]) -> str:
+    """Label of the experiment whose outcome is the best; empty if none counts."""
+    name = listed["objective"]["name"]
+    done = {label: one.outcomes[name].mean for label, one in trials.items() if one.status == "done"}
+    return next((label for label, mean in done.items() if mean == listed["best"]), "")
+
+
+def _best_with_parameters(facts: dict[str, Any], protocols: list[ProtocolSpec]) -> str:
+    """The best outcome, and of which experiment it is, with its parameters, each value with its unit."""
+    best = _best_words(facts)
+    experiment = next((one for one in facts["experiments"] if one["experiment"] == facts["best_experiment"]), None)
+    if not best or experiment is None:
+        return best
+    units = {one.name: getattr(one, "unit", "1") for protocol in protocols for one in protocol.parameters}
+    values = [f"{name} {with_unit(spelled(v), units.get(name, '1'))}" for name, v in experiment["parameters"].items()]
+    return f"{best} in experiment {facts['best_experiment']}\n{', '.join(values)}"
+
+
 def _print_facts(facts: dict[str, Any], protocols: list[ProtocolSpec], here: Controller, option: str) -> None:
     head = [
         ("campaign", f"{facts['campaign']}: {facts['title']}"),
         ("state", facts["state"] + (f": {facts['reason']}" if facts["reason"] else "")),
         ("instruments", _instruments_words(facts)),
         ("tried", f"{facts['tried']} of {facts['budget']} experiments"),
-        ("best measured", _best_words(facts)),
+        ("best measured", _best_with_parameters(facts, protocols)),
         ("fixed", ", ".join(f"{name} {spelled(value)}" for name, value in facts["fixed"].items())),
         ("started (UTC)", f"{when(facts['began_s'])}, by {facts['by'] or 'an unnamed person'}"),
         ("controller", here.who if facts["controller"] else "no controller runs this campaign"),
