@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.scheduling.instances import VIAL, Instance, Job
-from labwright.engine.events import Event, Started, Stocked
+from labwright.engine.events import Started, Stocked
 from labwright.engine.lab import LabCore
-from labwright.engine.rehearsal import Bar, Rehearsal
+from labwright.engine.rehearsal import Bar, Rehearsal, in_the_middle
 from labwright.engine.rules import Rule
 from labwright.model.campaign import Objective, PlannerSpec
+from labwright.model.latch import LatchScope
 from labwright.model.protocol import NumberResult, ProtocolSpec, StepOrder, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
@@ -70,17 +70,13 @@ class Rolled:
     bars: list[Bar]
 
 
-def roll(
-    instance: Instance, rule: Rule, noise: float = 0.0, seed: int = 0, watch: Callable[[LabCore], None] | None = None
-) -> Rolled:
-    """Carry an instance out.
+def rehearsal(instance: Instance, noise: float = 0.0, seed: int = 0) -> Rehearsal:
+    """An instance that has just come: nothing is decided yet.
 
     Args:
         instance: which.
-        rule: of dispatch.
         noise: a step takes up to this share longer or shorter than the dispatcher expects, by chance.
         seed: of that chance.
-        watch: called after each event.
     """
     chance = random.Random(seed)  # noqa: S311 - nothing secret
 
@@ -88,18 +84,31 @@ def roll(
         return order.expected_s * (1 + noise * chance.uniform(-1, 1))
 
     lab = LabCore(instance.layout)
+    lab.handle("", Stocked(containers={f"stock_{n}": VIAL for n in range(len(instance.jobs))}), 0.0)
+    for number, job in enumerate(instance.jobs):
+        lab.handle(f"c{number}", started(number, job), 0.0)
+        lab.handle(f"c{number}", in_the_middle(f"c{number}", lab.campaigns[f"c{number}"].state()), 0.0)
+    lab.latch(LatchScope())
+    lab.grant(0.0)  # they are accepted, and nothing begins yet
+    lab.reset(LatchScope())
+    return Rehearsal(lab, takes_s)
+
+
+def roll(instance: Instance, rule: Rule, noise: float = 0.0, seed: int = 0) -> Rolled:
+    """Carry an instance out; as `rehearsal`.
+
+    Raises:
+        AssertionError: some samples came to a halt.
+    """
+    going = rehearsal(instance, noise, seed)
+    lab = going.lab
     lab.dispatcher.rule = rule
-    rehearsal = Rehearsal(lab, takes_s)
-    events: dict[str, Event] = {"": Stocked(containers={f"stock_{n}": VIAL for n in range(len(instance.jobs))})}
-    events |= {f"c{number}": started(number, job) for number, job in enumerate(instance.jobs)}
-    rehearsal.take_all(events)
-    while rehearsal.next():
-        if watch is not None:
-            watch(lab)
+    going.go_on()
+    going.run()
     left = [name for name, core in lab.campaigns.items() if not core.over]
     if left:
         raise AssertionError(f"{len(left)} samples came to a halt: {lab.dispatcher.waits(left[0])}")
-    return Rolled(rehearsal.now_s, _late(instance, rehearsal.bars), rehearsal.bars)
+    return Rolled(going.now_s, _late(instance, going.bars), going.bars)
 
 
 def _late(instance: Instance, bars: list[Bar]) -> int:

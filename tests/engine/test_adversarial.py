@@ -221,3 +221,19 @@ def test_a_sample_that_may_be_in_a_gripper_is_not_moved_by_another_arm() -> None
     deck.run()
     assert [line for line in deck.told if "/to-" in line] == ["0 c/0001/to-mixer_here at arm_1"]
     assert "station:arm_1" in deck.lab.reservations.taken
+
+
+def test_what_is_in_the_way_of_a_sample_that_cannot_wait_longer_leaves_first() -> None:
+    """Done in the oven, and others wait there for it to be empty: it goes to the meter before those of another oven."""
+    plan = layout(("mixer", 2, "own"), ("oven_1:oven", 2, "batch"), ("oven_2:oven", 2, "batch"), ("meter", 1, "own"))
+    baked = way(step("mixer", takes_s=60, max_wait_s=1900), step("oven", takes_s=1000), step("meter", takes_s=300))
+    deck = Deck(plan, started("c", baked, budget=8, parallel=8), rule=Rule(batch_wait_s=300))
+    late = 0
+    while deck.next():
+        for live in deck.lab.work.live.values():
+            for experiment in live.values():
+                run = experiment.steps["oven"]
+                if run.state == "running" and run.ordered_s == deck.now_s:
+                    late += experiment.due_s(run) < deck.now_s
+    assert deck.phases() == ["completed"]
+    assert late == 0

@@ -49,6 +49,11 @@ class Batches:
     layout: Layout
     wake_s: float | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether a station begins and ends its samples together."""
+        return any(bench.together for bench in self.layout.benches.values())
+
     def waiting(self, experiment: Experiment, run: StepRun, bench: Bench) -> Waiting:
         """A sample waits for its batch to begin."""
         holder = self.work.reservations.taken.get(f"station:{bench.name}")

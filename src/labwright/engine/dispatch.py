@@ -8,6 +8,7 @@ one that can go on, or that a person is asked about.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -220,10 +221,33 @@ class Dispatcher:
             if owner not in held
             for experiment in experiments.values()
         ]
-        if not self.rule.flows:
-            return sorted(samples, key=lambda one: (one.pressing_s, *self.rule.key(one)))
-        load_s = self._load_s(samples)
-        return sorted(samples, key=lambda one: (one.pressing_s, *self.rule.key(one, self._blocked_s(one, load_s))))
+        pressing_s = self._pressing_s(samples)
+        load_s = self._load_s(samples) if self.rule.flows else {}
+        return sorted(
+            samples,
+            key=lambda one: (pressing_s[one.id], *self.rule.key(one, self._blocked_s(one, load_s) if load_s else 0.0)),
+        )
+
+    def _pressing_s(self, samples: Iterable[Experiment]) -> dict[str, float]:
+        """Until when the next step of each sample must have started, or that of another which it is in the way of."""
+        pressing_s: dict[str, float] = {}
+        due_s: dict[str, float] = {}
+        done: list[tuple[Experiment, str]] = []
+        for experiment in samples:
+            own_s = pressing_s[experiment.id] = experiment.pressing_s
+            if not self.batches.any or not experiment.moved or not (left := experiment.left()):
+                continue
+            here = self.layout.bench_at(experiment.booked.get(left[0].spec.name) or experiment.stands_at)
+            if here is not None and here.together and left[0].spec.station in (here.kind, here.name):
+                due_s[here.name] = min(due_s.get(here.name, math.inf), own_s)
+                continue
+            for bench in self.layout.serving(left[0].spec.station) if own_s < math.inf else ():
+                due_s[bench.name] = min(due_s.get(bench.name, math.inf), own_s)  # wherever there is room first
+            if (stands := self.layout.bench_at(experiment.stands_at)) is not None and stands.together:
+                done.append((experiment, stands.name))
+        for experiment, station in done:
+            pressing_s[experiment.id] = min(pressing_s[experiment.id], due_s.get(station, math.inf))
+        return pressing_s
 
     def _load_s(self, samples: Iterable[Experiment]) -> dict[str, float]:
         """How long each kind of station has work for with the samples that are at it or wait for it, lab seconds."""

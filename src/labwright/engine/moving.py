@@ -303,11 +303,12 @@ class Moving:
         times_s: tuple[float, float] | None = None,
     ) -> str | None:
         """A position where a step can be done, and which is free: of several batches in the fullest."""
-        found: list[tuple[int, str]] = []
+        found: list[tuple[bool, int, str]] = []
         vacant = 0
         for bench in self.layout.serving(run.spec.station):
-            if not self._takes(experiment, bench) or not self._as_planned(experiment, run, bench):
-                continue
+            planned = self._as_planned(experiment, run, bench)
+            if not self._takes(experiment, bench) or not (planned or not self.work.something_runs):
+                continue  # where nothing runs, the plan keeps no sample waiting
             sites = self.layout.sites_at(bench.name, experiment.protocol.labware)
             free = [
                 site
@@ -316,17 +317,17 @@ class Moving:
             ]
             vacant += len(free)
             if free and (times_s is None or self._in_the_batch(bench, times_s)):
-                found.append((len(free) if bench.together else 0, free[0]))
+                found.append((not planned, len(free) if bench.together else 0, free[0]))
         if not found or (self._limits and vacant <= self._spoken_for(experiment, run)):
             return None
-        return min(found, key=lambda one: one[0])[1]
+        return min(found, key=lambda one: one[:2])[2]
 
     def _as_planned(self, experiment: Experiment, run: StepRun, bench: Bench) -> bool:
         """Whether a sample may join the batch that forms at a station: it is of it, or first of one that is next.
 
         One without which its batch has started joins the next with its recipe.
         """
-        if not bench.together or not self.plan.batches or not self.work.something_runs:
+        if not bench.together or not self.plan.batches:
             return True
         mine = self.plan.of.get(experiment.id)
         here = self.forms.get(bench.name)

@@ -16,6 +16,9 @@ from labwright.engine.lab import LabCore
 from labwright.model.campaign import CampaignState, Suggestion
 from labwright.model.protocol import StepOrder, StepOutcome
 
+LATE_S = 1e-6
+"""So much later is only rounding."""
+
 Takes = Callable[[StepOrder], float]
 """Lab seconds that a step takes."""
 
@@ -65,6 +68,7 @@ class Rehearsal:
         finds: what a step would find; all that is wanted, as 0, by itself.
         now_s: lab time.
         bars: steps that have ended, in that order.
+        late: limited waits that were not kept.
         timetable: what happens to the lab at some time by itself, such as a station that is out of order.
     """
 
@@ -74,6 +78,7 @@ class Rehearsal:
     finds: Finds | None = None
     now_s: float = 0.0
     bars: list[Bar] = field(default_factory=list)
+    late: int = 0
     timetable: list[tuple[float, Callable[[LabCore], None]]] = field(default_factory=list)
     _running: dict[str, tuple[RunStep, float]] = field(default_factory=dict)
     _ends: list[tuple[float, int, str]] = field(default_factory=list)
@@ -112,6 +117,10 @@ class Rehearsal:
         self.take_all(events)
         return True
 
+    def go_on(self) -> None:
+        """What may begin now, begins."""
+        self._go_on([])
+
     def run(self) -> float:
         """Until nothing happens any more; lab time."""
         while self.next():
@@ -130,6 +139,14 @@ class Rehearsal:
         )
         events[one.order.campaign] = StepEnded.model_construct(outcome=outcome)
 
+    def _is_late(self, order: StepOrder) -> bool:
+        """Whether a step that begins now should have started before."""
+        if order.move is not None:
+            return False
+        experiment = self.lab.work.of(order.campaign)[order.label]
+        run = experiment.steps[order.step]
+        return run.spec.sample and experiment.due_s(run) < self.now_s - LATE_S
+
     def _found(self, order: StepOrder) -> dict[str, Any]:
         if self.finds is not None:
             return self.finds(order)
@@ -146,6 +163,7 @@ class Rehearsal:
             for one in instructions:
                 if isinstance(one, RunStep):
                     self._running[one.order.step_id] = one, self.now_s
+                    self.late += self._is_late(one.order)
                     ends_s = self.now_s + self.takes_s(one.order)
                     heapq.heappush(self._ends, (ends_s, next(self._numbers), one.order.step_id))
             for campaign, core in self.lab.campaigns.items():

@@ -1,0 +1,231 @@
+"""Which rule of dispatch is best for the samples that wait now: rules are rolled out, and the best of them is varied.
+
+No rule is the best everywhere. So the lab's own core is let go on from the state it is in, on a clock that jumps, under
+one rule after the other: first those that a person would think of, and batches planned by recipe; then variations of
+the best so far. What counts first is how many limited waits are not kept, then when the last sample is done.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from labwright.engine.experiment import SITE, Experiment
+from labwright.engine.lab import LabCore
+from labwright.engine.rehearsal import Rehearsal
+from labwright.engine.rules import FIRST, Order, Plan, Rule
+
+__all__ = ["SINGLE", "Chosen", "Outcome", "choose", "roll_out"]
+
+MINUTE = 60.0
+
+SINGLE = (
+    FIRST,
+    Rule("first", 20 * MINUTE),
+    Rule("first", 40 * MINUTE),
+    Rule("longest"),
+    Rule("longest", 20 * MINUTE),
+    Rule("longest", 40 * MINUTE),
+    Rule("shortest", 20 * MINUTE),
+    Rule("nearest", 20 * MINUTE),
+)
+"""Rules that need no plan."""
+
+WAITS_S = (20 * MINUTE, 45 * MINUTE, 90 * MINUTE)
+"""How long a planned batch waits for the rest of its samples."""
+
+FULL = (1.0, 0.75, 0.6)
+"""To which part of its positions a batch is planned."""
+
+
+@dataclass(frozen=True, order=True)
+class Outcome:
+    """How a roll-out went; the smaller the better.
+
+    Attributes:
+        late: limited waits that were not kept.
+        makespan_s: lab seconds until nothing is left to be done.
+    """
+
+    late: float
+    makespan_s: float
+
+
+WORST = Outcome(float("inf"), float("inf"))
+"""Of a roll-out that came to a halt, or that was no better than another from some moment on."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The rule that was best.
+
+    Attributes:
+        rule: of dispatch.
+        outcome: that it should have.
+        first: what the outcome should be if who came first is served first.
+        tried: how many rules were rolled out.
+    """
+
+    rule: Rule
+    outcome: Outcome
+    first: Outcome
+    tried: int
+
+
+@dataclass(frozen=True)
+class _Waits:
+    """A sample that has not started and will be in a batch.
+
+    Attributes:
+        id: of the sample.
+        recipe: of the batch.
+        places: in a batch.
+        before: stations that it passes before.
+        after: those after.
+    """
+
+    id: str
+    recipe: str
+    places: int
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+def choose(rehearse: Callable[[], Rehearsal], rollouts: int, seed: int = 0) -> Chosen:
+    """The best rule of a portfolio, and of variations of it.
+
+    Args:
+        rehearse: makes another rehearsal of the lab in the state in question, each time.
+        rollouts: how many rules may be rolled out.
+        seed: of the variations.
+    """
+    chance = random.Random(seed)  # noqa: S311 - nothing secret
+    waits = _waiting(rehearse().lab)
+    first = best = roll_out(rehearse(), FIRST)
+    rule, tried = FIRST, 1
+    known: set[Rule] = {FIRST}
+    portfolio = [*(_planned(waits) if waits else ()), *SINGLE[1:]]
+    for number in range(rollouts - 1):
+        candidate = portfolio[number] if number < len(portfolio) else _varied(rule, waits, chance)
+        if candidate in known:
+            continue
+        known.add(candidate)
+        tried += 1
+        outcome = roll_out(rehearse(), candidate, best)
+        if outcome < best:
+            rule, best = candidate, outcome
+    return Chosen(rule, best, first, tried)
+
+
+def roll_out(rehearsal: Rehearsal, rule: Rule, better_than: Outcome = WORST) -> Outcome:
+    """Let a lab go on under a rule.
+
+    Args:
+        rehearsal: of the lab, from now on.
+        rule: of dispatch.
+        better_than: the roll-out ends as soon as it cannot be better than this.
+    """
+    lab = rehearsal.lab
+    lab.dispatcher.rule = rule
+    rehearsal.go_on()
+    while rehearsal.next():
+        if Outcome(rehearsal.late, rehearsal.now_s) >= better_than:
+            return WORST
+    if any(not core.over for core in lab.campaigns.values()):
+        return WORST
+    return Outcome(rehearsal.late, rehearsal.now_s)
+
+
+def _waiting(lab: LabCore) -> list[_Waits]:
+    layout = lab.dispatcher.layout
+    found = []
+    for live in lab.work.live.values():
+        for experiment in live.values():
+            if experiment.moved or experiment.given_up or not experiment.brought:
+                continue
+            left = experiment.left()
+            for index, run in enumerate(left):
+                benches = layout.serving(run.spec.station)
+                if any(bench.together for bench in benches):
+                    found.append(
+                        _Waits(
+                            experiment.id,
+                            f"{run.spec.station}: {experiment.recipe(f'{SITE}{run.spec.station}')}",
+                            max(len(layout.sites_at(bench.name, _labware(experiment))) for bench in benches),
+                            tuple(one.spec.station for one in left[:index]),
+                            tuple(one.spec.station for one in left[index + 1 :]),
+                        )
+                    )
+                    break
+    return found
+
+
+def _labware(experiment: Experiment) -> str:
+    return experiment.protocol.labware
+
+
+def _planned(waits: list[_Waits]) -> Iterator[Rule]:
+    """Batches by recipe whose samples go different ways afterwards, so that no station has to take all of them."""
+    orders: tuple[Order, ...] = ("first", "longest")
+    for full in FULL:
+        plan = _by_recipe(waits, full)
+        for flows in (False, True):
+            for order in orders:
+                yield Rule(order, WAITS_S[1], plan, flows)
+
+
+def _by_recipe(waits: list[_Waits], full: float) -> Plan:
+    by_recipe: dict[str, list[list[str]]] = {}
+    for recipe in sorted({one.recipe for one in waits}, reverse=True):
+        mine = sorted((one for one in waits if one.recipe == recipe), key=lambda one: (one.after, one.before))
+        size = max(1, int(mine[0].places * full))
+        number = -(-len(mine) // size)
+        batches = [sorted(mine[first::number], key=lambda one: -len(one.before)) for first in range(number)]
+        by_recipe[recipe] = [[one.id for one in batch] for batch in batches]
+    batches_in_turn: list[tuple[str, ...]] = []
+    while any(by_recipe.values()):
+        batches_in_turn += [tuple(batches.pop(0)) for batches in by_recipe.values() if batches]
+    return Plan(tuple(batches_in_turn))
+
+
+def _varied(rule: Rule, waits: list[_Waits], chance: random.Random) -> Rule:
+    """A rule with something changed."""
+    batches = [list(batch) for batch in (rule.plan.batches or (_by_recipe(waits, FULL[1]).batches if waits else ()))]
+    recipes = {one.id: (one.recipe, one.places) for one in waits}
+    for _ in range(chance.choice((1, 1, 2, 3)) if batches else 0):
+        kind = chance.random()
+        here = chance.randrange(len(batches))
+        if kind < 0.25:  # two batches change places
+            there = chance.randrange(len(batches))
+            batches[here], batches[there] = batches[there], batches[here]
+        elif kind < 0.5:  # a sample comes earlier or later in its batch
+            batch = batches[here]
+            batch.insert(chance.randrange(len(batch)), batch.pop(chance.randrange(len(batch))))
+        elif kind < 0.6:
+            chance.shuffle(batches[here])
+        else:  # a sample goes into another batch, or two change places
+            _exchange(batches, here, recipes, chance)
+        batches = [batch for batch in batches if batch]
+    changed = replace(rule, plan=Plan(tuple(map(tuple, batches))))
+    if chance.random() < (0.15 if batches else 1.0):
+        orders: tuple[Order, ...] = ("first", "longest", "shortest", "nearest")
+        changed = replace(
+            changed, order=chance.choice(orders), batch_wait_s=chance.choice(WAITS_S), flows=chance.random() < 0.5
+        )
+    return changed
+
+
+def _exchange(batches: list[list[str]], here: int, recipes: dict[str, tuple[str, int]], chance: random.Random) -> None:
+    index = chance.randrange(len(batches[here]))
+    sample = batches[here][index]
+    recipe, places = recipes[sample]
+    others = [batch for batch in batches if batch is not batches[here] and recipes[batch[0]][0] == recipe]
+    if not others:
+        return
+    other = chance.choice(others)
+    if len(other) < places and chance.random() < 0.5:
+        other.insert(chance.randrange(len(other) + 1), batches[here].pop(index))
+    else:
+        there = chance.randrange(len(other))
+        batches[here][index], other[there] = other[there], sample
