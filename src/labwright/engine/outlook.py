@@ -19,7 +19,7 @@ from labwright.engine.work import Work
 LONGER, SHORTER = 1.25, 0.75
 """What a step may take of its expected time."""
 
-MOVES_WAIT = 2.0
+MOVES_WAIT = 1.0
 """A move may wait so many times its own time for a transport."""
 
 
