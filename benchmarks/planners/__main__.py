@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.planners import campaigns, continuous, limits, pool_report, pools, special
+from benchmarks.planners import campaigns, continuous, in_flight, limits, pool_report, pools, special
 from benchmarks.planners.askers import ASKERS, Asker
 from benchmarks.planners.functions import FUNCTIONS
 from benchmarks.planners.libraries import MissingLibraryError, one_thread, quiet
@@ -21,7 +21,7 @@ from benchmarks.planners.peers import PEERS, Peer
 from benchmarks.planners.sets import DESIGN, read_sets
 from benchmarks.planners.tables import read_tables
 
-PARTS = ("pools", "continuous", "special", "campaigns", "cpu")
+PARTS = ("pools", "continuous", "special", "campaigns", "in_flight", "cpu")
 _USUAL = ("ours", "random", "skopt_ei", "botorch_logei", "botorch_ucb", "optuna_gp")
 
 
@@ -92,6 +92,13 @@ def _run(options: argparse.Namespace, names: Sequence[str], variants: dict[str, 
         whole = campaigns.results(variants, tables, options.out)
         campaigns.report(whole)
         results += limits.of_campaigns(whole.get(first, {}))
+    if "in_flight" in parts:
+        tables = read_tables(options.tables) if options.tables is not None else []
+        chosen = in_flight.cases(tables, cases)
+        in_flight.run_all(to_run, chosen, seeds, options.out)
+        flights = in_flight.results(variants, chosen, options.out)
+        in_flight.report(flights)
+        results += limits.of_in_flight(flights.get(first, {}))
     return results
 
 

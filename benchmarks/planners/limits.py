@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.planners import campaigns, continuous, pools, special
+from benchmarks.planners import campaigns, continuous, in_flight, pools, special
 from benchmarks.planners.comparison import FIGURES, FLAG, Figure
 from benchmarks.planners.figures import BUDGET, NOT_FOUND, ratio_of
 from benchmarks.planners.functions import FUNCTIONS, HARTMANN6
@@ -187,6 +187,19 @@ def of_campaigns(found: Mapping[str, list[dict[str, Any]]]) -> list[Limit]:
         Limit("experiments at the advice to stop / an oracle's", 1.3, stop[0] if stop else None),
         Limit("mean regret then, of a table's range", campaigns.ENOUGH, stop[1] if stop else None),
     ]
+
+
+def of_in_flight(found: Mapping[int, Mapping[tuple[str, int], float]]) -> list[Limit]:
+    """Limits on campaigns with several experiments in flight."""
+    limits = []
+    for words, cases in (("the electrolyte", ("electrolyte",)), ("all cases, geometric mean", ())):
+        ratio = in_flight.against_one(found, 4, cases) if found else None
+        value, low, high = (ratio.geometric if not cases else ratio.arithmetic) if ratio else (None, 0.0, 0.0)
+        note = f"90 % [{low:.2f}, {high:.2f}]; {ratio.pairs} runs" if ratio else ""
+        limits.append(
+            Limit(f"experiments to the goal, four in flight / one at a time, {words}", 1.25, value, note=note)
+        )
+    return limits
 
 
 def of_cpu(found: special.Found, ours: str) -> list[Limit]:

@@ -64,6 +64,16 @@ def test_four_at_once_are_faster_than_one(tmp_path: Path) -> None:
     assert four < 0.65 * one
 
 
+def test_the_fewest_samples_in_flight_that_take_as_long_are_said(tmp_path: Path) -> None:
+    code, found = plan(tmp_path, "--budget", "8", "--parallel", "5")
+    assert (code, found["parallel"], found["enough_parallel"]) == (0, 5, 3)
+    fewer, enough = (plan(tmp_path, "--budget", "8", "--parallel", n)[1]["makespan_s"] for n in ("2", "3"))
+    assert fewer > 1.01 * found["makespan_s"] >= enough
+    words = "With --parallel 3 it takes as long"
+    assert words in labwright("campaign", "plan", "conductivity", "--data", tmp_path, "--parallel", "4").stdout
+    assert words not in labwright("campaign", "plan", "conductivity", "--data", tmp_path, "--parallel", "3").stdout
+
+
 def test_what_runs_out_is_told_with_its_time(tmp_path: Path) -> None:
     filled = from_files(read_lab(ROOT).model)
     rinse = filled.stocks["rinse-1"].model_copy(update={"count": 12_500_000})

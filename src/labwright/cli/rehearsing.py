@@ -28,6 +28,9 @@ COLUMNS = 80
 
 AS_IT_IS = "as it is"
 
+AS_LONG = 1.01
+"""A makespan that is longer by this factor is as long: durations are not known better."""
+
 
 @dataclass(frozen=True)
 class PlanOptions:
@@ -64,11 +67,28 @@ def plan_campaign(root: Path, spec: str, options: PlanOptions, svg: Path | None)
     bars = _bars(plan, layout)
     if svg is not None:
         _write(svg, bars)
+    enough = _enough(folder, campaign, deck, layout, plan)
     if options.json:
-        emit(_facts(plan, deck))
+        emit({**_facts(plan, deck), "parallel": campaign.spec.parallel, "enough_parallel": enough})
     else:
         _print(plan, deck, bars, campaign)
+        if enough < campaign.spec.parallel:
+            print(  # noqa: T201
+                f"With --parallel {enough} it takes as long, and the planner knows more when it chooses: each sample "
+                "on its way is one whose outcome it does not know"
+            )
     return int(bool(plan.problems))
+
+
+def _enough(folder: LabFolder, campaign: Campaign, deck: DeckState, layout: Layout, plan: CampaignPlan) -> int:
+    """The fewest samples on their way at once with which the campaign takes as long."""
+    enough = campaign.spec.parallel
+    while enough > 1 and not plan.problems:
+        fewer = plan_campaigns(folder, [_parallel(campaign, enough - 1)], deck, layout=layout)
+        if fewer.makespan_s > AS_LONG * plan.makespan_s:
+            break
+        enough -= 1
+    return enough
 
 
 def rehearse_lab(root: Path, specs: Sequence[str], options: PlanOptions, what_ifs: Sequence[str]) -> int:
