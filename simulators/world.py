@@ -150,8 +150,13 @@ class ElectrolyteWorld(World):
             parameters["molality"], parameters["ec_fraction"], parameters["dmc_share"], parameters["temperature"]
         )
 
-    def best_possible(self, fixed: Mapping[str, float]) -> tuple[dict[str, float], float]:
-        """The true optimum of the composition space at a temperature: parameters, and conductivity in mS/cm."""
+    def best_possible(self, fixed: Mapping[str, float]) -> tuple[dict[str, float], float] | None:
+        """The true optimum of the composition space at a temperature: parameters, and conductivity in mS/cm.
+
+        None where the temperature is searched as well, or a part of the composition is fixed.
+        """
+        if set(fixed) != {"temperature"}:
+            return None
         found = optimum(fixed["temperature"])
         where = {"molality": found.molality, "ec_fraction": found.ec_fraction, "dmc_share": found.dmc_share}
         return where, found.conductivity_ms_per_cm

@@ -15,6 +15,7 @@ from labwright.journal import Journal, journal_file
 from labwright.lab import Lab, MistakesError, read_lab
 from labwright.lab.classes import resolve
 from labwright.model.spec import BatchSpec
+from labwright.report import html, read_record
 from labwright.simulation import SimulatedLab
 from tests.engine.test_core import suggested
 from tests.engine.test_replicates import Made
@@ -117,6 +118,8 @@ def test_the_plate_is_heated_once_for_each_batch(tmp_path: Path) -> None:
     ):
         end = CampaignRun(lab, campaign, journal, tmp_path).run()
         assert end.state == "completed", end.reason
+        page = html(read_record(journal, end.campaign), twin.world)
+    assert "True optimum" not in page, "the simulation knows it at a given temperature only"
     warm = [trial.params["temperature"] for trial in end.core.trials if trial.id.isdecimal()]
     assert len(set(warm[:4])) == len(set(warm[4:])) == 1, warm
     assert len({tuple(trial.params.values()) for trial in end.core.trials}) == len(end.core.trials)
