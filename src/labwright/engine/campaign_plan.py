@@ -16,7 +16,7 @@ from labwright.engine.dirty import Held
 from labwright.engine.events import ENGINE, Event, NotSuggested, Started, Suggested
 from labwright.engine.inventory import DeckCount, from_files
 from labwright.engine.lab import LabCore
-from labwright.engine.layout import Layout, layout_of
+from labwright.engine.layout import Layout, layout_of, slots_of
 from labwright.engine.rehearsal import Bar, Rehearsal
 from labwright.engine.reservations import Reservation
 from labwright.lab import LabFolder
@@ -258,7 +258,7 @@ def plan_campaigns(
     _fill(lab, folder, deck, began_s)
     there = _there(lab)
     fresh = [held.kind for held in lab.material.holds.values() if held.fresh and held.kind]
-    rehearsal.take_all({one.spec.name: _started(one, folder, deck) for one in campaigns})
+    rehearsal.take_all({one.spec.name: _started(one, folder, deck, layout) for one in campaigns})
     rehearsal.run()
     for name, some in points.items():
         some.draw(lab.campaigns[name].state())
@@ -291,7 +291,7 @@ def plan_campaigns(
     )
 
 
-def _started(campaign: Campaign, folder: LabFolder, deck: DeckState) -> Started:
+def _started(campaign: Campaign, folder: LabFolder, deck: DeckState, layout: Layout) -> Started:
     """Its start: with all of its budget, since nothing that is measured can end it; stocks as its protocol says."""
     return Started(
         campaign=campaign.spec.name,
@@ -303,6 +303,7 @@ def _started(campaign: Campaign, folder: LabFolder, deck: DeckState) -> Started:
         prepares={name: campaign.protocols[name].worst_uses() for name in campaign.spec.prepare},
         learnt_s=dict(deck.learnt_s),
         shared=folder.model.shared,
+        slots=slots_of(campaign.protocols[campaign.spec.protocol].spec, layout),
         naming=2,
         engine=ENGINE,
     )

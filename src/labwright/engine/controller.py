@@ -69,7 +69,7 @@ from labwright.engine.following import Follow, Follower
 from labwright.engine.halting import Halting, scope_of
 from labwright.engine.hand_entries import checked as checked_entry
 from labwright.engine.latch import refuse_while_latched
-from labwright.engine.layout import layout_of
+from labwright.engine.layout import layout_of, slots_of
 from labwright.engine.recounting import recount_of, under_way_used
 from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
@@ -443,6 +443,7 @@ class LabController:
             learnt_s=learnt_s(self.journal, list(campaign.protocols), simulated=lab.simulated),
             earlier=campaign.earlier or (),
             shared=lab.model.shared,
+            slots=slots_of(campaign.protocols[campaign.spec.protocol].spec, self.core.dispatcher.layout),
             naming=2,
             engine=ENGINE,
         )

@@ -45,6 +45,7 @@ from labwright.engine.events import (
 )
 from labwright.engine.experiment import Experiment, StepRun, devices_of
 from labwright.engine.material import CONTAINER, REFILL, Material
+from labwright.engine.pacing import BLIND, would_only_wait
 from labwright.engine.proposals import Proposals, is_label, veto_words, wrong_veto
 from labwright.engine.questions import Question
 from labwright.engine.stopping import Stopping
@@ -519,9 +520,18 @@ class CampaignCore:
             self._drain("completed", self._spent_words)
         elif reason := self.stopping.reason(self.spec, self.spent):
             self._drain("completed", reason)
-        elif len(self.live) < self.spec.parallel:
+        elif len(self.live) < self.spec.parallel and not self.sample_would_wait:
             return [Ask(self.proposals.ask(), self.state(), campaign=self.campaign)]
         return []
+
+    @property
+    def sample_would_wait(self) -> bool:
+        """Whether another sample would only wait for a station, so that it begins later."""
+        slots, spec = self.started.slots, self.spec
+        if not slots or not self.live or spec.planner.name in BLIND or spec.batch is not None:
+            return False
+        protocol = self._protocol(spec.protocol)
+        return would_only_wait(self.live.values(), protocol, self.expected_s(protocol), slots, self.material.now_s)
 
     def finish(self) -> list[Instruction]:
         """End, once nothing is under way any more."""

@@ -42,6 +42,8 @@ class Started(Frozen):
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
         earlier: experiments of earlier campaigns that the planner learns from, as the journal had them then.
         shared: devices that several stations have, by station; a sample has them for itself.
+        slots: how many samples each station of its protocol works on at once; empty where no sample begins later than
+            there is room for it, as in campaigns of earlier releases.
         naming: how things are called in its events: 1 where a question is ``CAMPAIGN?1`` and a veto counts all
             suggestions (``0007``), 2 where they are ``CAMPAIGN:q1`` and ``p3``.
         engine: version of the engine that has started it.
@@ -64,6 +66,7 @@ class Started(Frozen):
     learnt_s: dict[str, float] = {}
     earlier: tuple[Earlier, ...] = ()
     shared: dict[str, tuple[str, ...]] = {}
+    slots: dict[str, int] = {}
     naming: Literal[1, 2] = 1
     engine: int = 1
 

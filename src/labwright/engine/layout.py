@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from labwright.model.lab import LabModel
+from labwright.model.protocol import ProtocolSpec
 
-__all__ = ["NO_LAYOUT", "Bench", "Carrier", "Layout", "Leg", "Site", "layout_of"]
+__all__ = ["NO_LAYOUT", "Bench", "Carrier", "Layout", "Leg", "Site", "layout_of", "slots_of"]
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,17 @@ class Layout:
                 for kind in site.takes:
                     found.setdefault(kind, []).append(site.name)
         return {kind: tuple(names) for kind, names in found.items()}
+
+
+def slots_of(protocol: ProtocolSpec, layout: Layout) -> dict[str, int]:
+    """How many samples the stations of a protocol work on at once, by the names that it has for them.
+
+    Empty where one of them works on batches, which are the fuller the more samples wait for them.
+    """
+    benches = {step.station: layout.serving(step.station) for step in protocol.steps}
+    if any(bench.together for some in benches.values() for bench in some):
+        return {}
+    return {station: sum(bench.slots for bench in some) for station, some in benches.items()}
 
 
 def layout_of(lab: LabModel) -> Layout:
