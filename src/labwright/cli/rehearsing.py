@@ -73,10 +73,7 @@ def plan_campaign(root: Path, spec: str, options: PlanOptions, svg: Path | None)
     else:
         _print(plan, deck, bars, campaign)
         if enough < campaign.spec.parallel:
-            print(  # noqa: T201
-                f"With --parallel {enough} it takes as long, and the planner knows more when it chooses: each sample "
-                "on its way is one whose outcome it does not know"
-            )
+            print(f"With --parallel {enough} it takes as long: more samples on their way would only wait")  # noqa: T201
     return int(bool(plan.problems))
 
 
