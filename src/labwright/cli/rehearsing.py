@@ -78,13 +78,15 @@ def plan_campaign(root: Path, spec: str, options: PlanOptions, svg: Path | None)
 
 
 def _enough(folder: LabFolder, campaign: Campaign, deck: DeckState, layout: Layout, plan: CampaignPlan) -> int:
-    """The fewest samples on their way at once with which the campaign takes as long."""
-    enough = campaign.spec.parallel
-    while enough > 1 and not plan.problems:
-        fewer = plan_campaigns(folder, [_parallel(campaign, enough - 1)], deck, layout=layout)
+    """The fewest samples on their way at once with which the campaign takes as long, found by halving."""
+    too_few, enough = 0, campaign.spec.parallel
+    while enough - too_few > 1 and not plan.problems:
+        middle = (too_few + enough) // 2
+        fewer = plan_campaigns(folder, [_parallel(campaign, middle)], deck, layout=layout)
         if fewer.makespan_s > AS_LONG * plan.makespan_s:
-            break
-        enough -= 1
+            too_few = middle
+        else:
+            enough = middle
     return enough
 
 
