@@ -109,6 +109,7 @@ class SyringePump(LabDevice):
     volume = Component(
         Axis, set="pump", get="pumped_ul", unit="ul", precision=0, limits=(1, 9_999), timeout_s="pump_timeout_s",
         reconcile="by_counter", ready="ready", counter="pumped_ul", quiet="rest", tolerance=COUNTER_UL,
+        delivers="delivered_ul",
     )  # fmt: skip
 
     def __init__(
@@ -230,6 +231,10 @@ class SyringePump(LabDevice):
                 f"{self.name}: {where}{setting} was set to {value}{word}, but the pump's memory has {found!r}; nothing "
                 "was pumped. Set it at the keypad, or look whether the keypad is locked"
             )
+
+    def delivered_ul(self, volume_ul: float) -> float:
+        """What the pump makes of a volume: it takes four digits."""
+        return 1000 * float(number(volume_ul / 1000))
 
     def pump(self, act: Act, volume_ul: float) -> None:
         """Pump once what `ready` has set.

@@ -25,6 +25,7 @@ from typing import Any
 
 import orjson
 
+from labwright.engine.auditing import audit
 from labwright.engine.recovery import unfinished
 from labwright.journal import Journal, journal_file, schema
 from labwright.model.errors import JournalError
@@ -33,6 +34,12 @@ from tests.forks import forks
 LAB = Path(__file__).parents[1] / "labs" / "fourways"
 SPEED = 20.0
 START_S = 30.0
+
+CONTAINERS = {"doser": "dye_1", "pump": "water_1", "dumb": "acid_1"}
+"""What each dispenser takes from."""
+
+ROUNDING_NL = 1
+"""A dose in the ledger and in an instrument's log is rounded to whole nanolitres by each for itself."""
 
 Victim = str
 """controller, simulation, broker, database; or the clock, which only jumps."""
@@ -140,7 +147,14 @@ def _control(
 
 
 def _control_many(
-    lab: Path, data: Path, place: str, campaigns: int, budget: int, kills: Sequence[Kill], harness: Connection
+    lab: Path,
+    data: Path,
+    place: str,
+    campaigns: int,
+    budget: int,
+    parallel: int,
+    kills: Sequence[Kill],
+    harness: Connection,
 ) -> None:
     """A controller of several campaigns of the same name, told apart by their seeds, until all are over."""
     _quiet(data / "controller.log")
@@ -165,7 +179,8 @@ def _control_many(
                 path = lab / "lab_config" / "campaigns" / "ways.yaml"
                 for seed in range(1, campaigns + 1):
                     if seed not in begun:
-                        controller.start(load_campaign(folder, path, budget=budget, seed=seed, simulated=True))
+                        wanted: dict[str, Any] = {"budget": budget, "seed": seed, "parallel": parallel}
+                        controller.start(load_campaign(folder, path, simulated=True, **wanted))
                 controller.run(lambda: controller.all_over)
     except LabwrightError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
@@ -287,9 +302,9 @@ class Bench:
         wanted = None if cut_off else budget
         return self._run(_control, kills, name, wanted)
 
-    def run_many(self, *kills: Kill, campaigns: int, budget: int) -> int:
+    def run_many(self, *kills: Kill, campaigns: int, budget: int, parallel: int = 1) -> int:
         """As `run`, with several campaigns at once: those that were begun go on, the others begin."""
-        return self._run(_control_many, kills, campaigns, budget)
+        return self._run(_control_many, kills, campaigns, budget, parallel)
 
     def _run(self, control: Callable[..., None], kills: Sequence[Kill], *what: Any) -> int:
         here, there = forks.Pipe()
@@ -415,6 +430,49 @@ def bench(
         yield one
     finally:
         one.close()
+
+
+def assert_books(one: Bench) -> None:
+    """At any moment the ledger adds up, and instruments have given what is confirmed, and at most what is in doubt.
+
+    Compared are their own logs. What a step under way has taken is in the ledger when it ends.
+    """
+    with one.journal() as journal:
+        decks = {str(row["instruments"]) for row in journal.rows(schema.stock)}
+        if not decks:
+            return  # it died before the deck was filled
+        (deck,) = decks
+        assert audit(journal, deck) == []
+        stocks = {row["name"]: row for row in journal.rows(schema.stock)}
+        intents = journal.rows(schema.intent)
+    logged = Counter[str]()
+    for effect in one.effects():
+        logged[effect["device"]] += round(1000 * effect.get("volume_ul", 0.0))
+    for device, container in CONTAINERS.items():
+        mine = [row for row in intents if row["device"] == device]
+        confirmed = sum(row["amount"] for row in mine if row["state"] == "confirmed")
+        doubtful = sum(row["amount"] for row in mine if row["state"] in ("prepared", "unknown"))
+        booked = stocks[container]["used"]
+        slack = ROUNDING_NL * len(mine)
+        assert booked <= confirmed, f"{container}: {booked} nl are booked, {confirmed} nl are confirmed"
+        assert logged[device] >= confirmed - slack, f"{device} gave {logged[device]} nl, {confirmed} are confirmed"
+        assert logged[device] <= confirmed + doubtful + slack, f"{device} gave {logged[device]} nl of {confirmed}"
+
+
+def assert_booked(one: Bench) -> None:
+    """When all is over: the ledger has each nanolitre that the instruments have logged, and nothing is in doubt."""
+    assert_books(one)
+    logged, asked = Counter[str](), Counter[str]()
+    for effect in one.effects():
+        logged[effect["device"]] += round(1000 * effect.get("volume_ul", 0.0))
+    for row in one.rows(schema.intent):
+        asked[row["device"]] += row["state"] == "confirmed"
+    for row in one.rows(schema.stock):
+        (device,) = (name for name, container in CONTAINERS.items() if container == row["name"])
+        assert (row["unknown"], row["reserved"]) == (0, 0), row["name"]
+        assert abs(row["used"] - logged[device]) <= ROUNDING_NL * asked[device], (
+            f"{row['name']}: {row['used']} nl by the ledger, {logged[device]} nl by {device}"
+        )
 
 
 def assert_once(one: Bench, *, exact: bool = True) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from labwright.journal import schema
-from tests.killing.bench import Kill, assert_once, bench
+from tests.killing.bench import Kill, assert_booked, assert_books, assert_once, bench
 
 STEPS = ("id_dose", "count_dose", "turn", "dumb_dose", "measure")
 DEVICES = ("doser", "pump", "valve", "dumb", "meter")
@@ -100,25 +100,30 @@ def test_whoever_else_dies_the_controller_goes_on(
 
 
 def kill_with_many_in_flight(
-    data: Path, place: str, server: Any, boundaries: list[tuple[str, int]], campaigns: int, budget: int
+    data: Path, place: str, server: Any, boundaries: list[tuple[str, int]], campaigns: int, budget: int, parallel: int
 ) -> tuple[int, dict[str, int]]:
-    """As `kill_controllers`, with samples of several campaigns on their way; when all are over, others begin."""
+    """As `kill_controllers`, with samples of several campaigns on their way; when all are over, others begin.
+
+    After each kill the ledger is held against the instruments' own logs.
+    """
     with bench(data, place, server) as one:
         begun = campaigns
         for boundary, nth in boundaries:
             if one.over() == begun:
                 begun += campaigns
-            one.run_many(Kill(boundary, nth=nth), campaigns=begun, budget=budget)
+            one.run_many(Kill(boundary, nth=nth), campaigns=begun, budget=budget, parallel=parallel)
+            assert_books(one)
         while one.over() < begun:
-            assert one.run_many(campaigns=begun, budget=budget) == 0, one.said()[-2000:]
+            assert one.run_many(campaigns=begun, budget=budget, parallel=parallel) == 0, one.said()[-2000:]
         assert assert_once(one) == begun * budget
+        assert_booked(one)
         owners = {row["campaign"] for row in one.rows(schema.experiment)}
         assert len(owners) == begun
         return len(one.kills), dict(one.asked)
 
 
 MANY = ("after event:started", "after intent:id_dose", "middle of pump", "before outcome:turn", "end of dumb")
-"""A few, each with two campaigns in flight; `make soak` takes all."""
+"""A few, each with four samples of two campaigns in flight; `make soak` takes all."""
 
 
 @pytest.mark.parametrize("kind", JOURNALS)
@@ -126,7 +131,7 @@ def test_a_controller_killed_with_two_campaigns_in_flight_repeats_nothing(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     chosen = [(one, 1) for one in (MANY if kind == "sqlite" else MANY[1:3])]
-    kills, asked = kill_with_many_in_flight(tmp_path / "bench", *journal_of(kind, request), chosen, 2, 3)
+    kills, asked = kill_with_many_in_flight(tmp_path / "bench", *journal_of(kind, request), chosen, 2, 3, 2)
     assert kills >= len(chosen) - 1, "a boundary is not passed any more"
     assert set(asked) <= {"dumb"}, "only who cannot be asked leaves a doubt"
 
@@ -140,7 +145,7 @@ def test_soak_of_controllers_with_two_campaigns(
     chance = random.Random(seed)  # noqa: S311 - an order, not a secret
     boundaries = [(boundary, chance.choice((1, 1, 2, 3))) for boundary in BOUNDARIES]
     chance.shuffle(boundaries)
-    kills, asked = kill_with_many_in_flight(tmp_path / "bench", *journal_of(kind, request), boundaries, 2, 5)
+    kills, asked = kill_with_many_in_flight(tmp_path / "bench", *journal_of(kind, request), boundaries, 2, 5, 2)
     assert kills >= 0.8 * len(boundaries), "too many boundaries are not passed"
     assert set(asked) <= {"dumb"}
 

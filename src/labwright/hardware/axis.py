@@ -100,6 +100,8 @@ class Axis(Reading):
         tolerance: error of the counter, in the axis' unit.
         ml_per_unit: millilitres that one unit takes of the source whose device it is (`sources` in inventory.yaml); 0
             for an axis that takes nothing. Without it a unit of volume is enough, and any other unit takes nothing.
+        delivers: name of a method ``method(value)`` that returns what the instrument does when it is told a value, of
+            which it takes only so many digits, in the axis' unit: that is what the ledger books.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class Axis(Reading):
         holds: bool = False,
         tolerance: float = 0.0,
         ml_per_unit: float | None = None,
+        delivers: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -130,6 +133,11 @@ class Axis(Reading):
         self._holds = holds
         self._tolerance = tolerance
         self.ml_per_unit = ml_per_unit
+        self._delivers = delivers
+
+    def delivered(self, value: float) -> float:
+        """What the instrument does when it is told a value, in the axis' unit."""
+        return float(getattr(self.parent, self._delivers)(value)) if self._delivers else value
 
     @property
     def reconcile(self) -> Reconcile:

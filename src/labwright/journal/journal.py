@@ -585,8 +585,9 @@ class Journal:
         sqlite = self._engine.dialect.name == "sqlite"
         options: dict[str, Any] = {} if sqlite else {"isolation_level": "REPEATABLE READ"}
         try:
-            with self._engine.connect().execution_options(reading=True, **options) as connection:
-                if sqlite:
+            with self._engine.connect().execution_options(reading=True, **options) as connection, connection.begin():
+                driver = connection.connection.dbapi_connection
+                if sqlite and driver is not None and not driver.in_transaction:
                     connection.exec_driver_sql("BEGIN")  # Python's driver begins no transaction for reading
                 return [[dict(row) for row in connection.execute(query).mappings()] for query in queries]
         except DBAPIError as error:

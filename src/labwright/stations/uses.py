@@ -57,8 +57,10 @@ class Uses:
         return name
 
     def amount(self, axis: Any, value: float, before: float = 0.0) -> int:
-        """What setting `value` takes, in the smallest unit, beyond an earlier part; parts add up to the whole."""
+        """What setting `value` takes, in the smallest unit, beyond an earlier part; as the instrument rounds it."""
         scale, _ = counted_as(axis)
+        if isinstance(axis, Axis) and axis.delivered(value) != value:
+            return round(scale * axis.delivered(value))  # the instrument rounds each part for itself
         return round(scale * (before + value)) - round(scale * before)
 
     def counted(self, devices: Mapping[str, Any]) -> tuple[str, ...]:

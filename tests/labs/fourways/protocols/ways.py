@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from labwright.model.protocol import NumberParameter, NumberResult, StepSpec
 from labwright.stations import LabProtocol, Plan, StepContext, observe, physical
 
@@ -26,6 +28,16 @@ class Ways(LabProtocol):
         StepSpec(name="dumb_dose", station="by_ask", needs=("turn",), expected_s=2, on_failure="ask"),
         StepSpec(name="measure", station="by_id", needs=("dumb_dose",), expected_s=2, on_failure="ask"),
     )
+
+    def consumption_ml(self, parameters: Mapping[str, float]) -> dict[str, float]:
+        """Three doses."""
+        dye_ul = SHARED_UL * (0.25 + parameters["x"] / 2)
+        return {"dye": dye_ul / 1000, "water": (SHARED_UL - dye_ul) / 1000, "acid": DUMB_UL / 1000}
+
+    def worst_consumption_ml(self) -> dict[str, float]:
+        """Of each the most."""
+        most_ml = 0.75 * SHARED_UL / 1000
+        return {"dye": most_ml, "water": most_ml, "acid": DUMB_UL / 1000}
 
     def id_dose(self, context: StepContext) -> Plan:
         """The gateway's share, 50 to 150 ul."""
