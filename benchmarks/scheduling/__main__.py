@@ -17,7 +17,7 @@ from labwright.engine.rules import FIRST
 NOISE = 0.25
 """A step takes up to this share longer or shorter than expected."""
 
-ROLLOUTS = {10: 200, 25: 60, 50: 26, 100: 24, 200: 20}
+ROLLOUTS = {10: 200, 25: 60, 50: 20, 100: 20, 200: 20}
 """Rules that are rolled out before the best is taken, by number of samples."""
 
 

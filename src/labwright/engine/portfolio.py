@@ -2,18 +2,20 @@
 
 No rule is the best everywhere. So the lab's own core is let go on from the state it is in, on a clock that jumps, under
 one rule after the other: first those that a person would think of, and batches planned by recipe; then variations of
-the best so far. What counts first is how many limited waits are not kept, then when the last sample is done.
+the best so far. What counts first is how many limited waits are not kept, then when the last sample is done. A rule
+that is better as expected is taken only if it is better as well where steps take longer or less than expected.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from labwright.engine.experiment import SITE, Experiment
 from labwright.engine.lab import LabCore
-from labwright.engine.rehearsal import Rehearsal
+from labwright.engine.rehearsal import Rehearsal, Takes
 from labwright.engine.rules import FIRST, Order, Plan, Rule
 
 __all__ = ["SINGLE", "Chosen", "Outcome", "choose", "roll_out"]
@@ -31,6 +33,9 @@ SINGLE = (
     Rule("nearest", 20 * MINUTE),
 )
 """Rules that need no plan."""
+
+SIMPLE = 4
+"""So many of them are tried where batches can be planned."""
 
 WAITS_S = (20 * MINUTE, 45 * MINUTE, 90 * MINUTE)
 """How long a planned batch waits for the rest of its samples."""
@@ -52,6 +57,12 @@ class Outcome:
     makespan_s: float
 
 
+DOUBT = 0.25
+"""A step may take so much longer or less than expected, as a share."""
+
+LOOKS = 10
+"""After so many events it is estimated what is left at least."""
+
 WORST = Outcome(float("inf"), float("inf"))
 """Of a roll-out that came to a halt, or that was no better than another from some moment on."""
 
@@ -62,13 +73,16 @@ class Chosen:
 
     Attributes:
         rule: of dispatch.
-        outcome: that it should have.
+        outcome: that it should have if all steps take what is expected.
+        doubtful: the limited waits that were not kept in all of its roll-outs, and their mean makespan; some of them
+            with steps that take longer or less than expected.
         first: what the outcome should be if who came first is served first.
         tried: how many rules were rolled out.
     """
 
     rule: Rule
     outcome: Outcome
+    doubtful: Outcome
     first: Outcome
     tried: int
 
@@ -92,20 +106,22 @@ class _Waits:
     after: tuple[str, ...]
 
 
-def choose(rehearse: Callable[[], Rehearsal], rollouts: int, seed: int = 0) -> Chosen:
+def choose(rehearse: Callable[[], Rehearsal], rollouts: int, seed: int = 0, doubts: int = 2) -> Chosen:
     """The best rule of a portfolio, and of variations of it.
 
     Args:
         rehearse: makes another rehearsal of the lab in the state in question, each time.
         rollouts: how many rules may be rolled out.
-        seed: of the variations.
+        seed: of the variations, and of what steps take.
+        doubts: how often a rule that is better as expected is rolled out with other durations.
     """
     chance = random.Random(seed)  # noqa: S311 - nothing secret
     waits = _waiting(rehearse().lab)
     first = best = roll_out(rehearse(), FIRST)
     rule, tried = FIRST, 1
+    doubtful = _doubtful(rehearse, FIRST, first, seed, doubts)
     known: set[Rule] = {FIRST}
-    portfolio = [*(_planned(waits) if waits else ()), *SINGLE[1:]]
+    portfolio = [*_planned(waits), *SINGLE[1:SIMPLE]] if waits else SINGLE[1:]
     for number in range(rollouts - 1):
         candidate = portfolio[number] if number < len(portfolio) else _varied(rule, waits, chance)
         if candidate in known:
@@ -113,9 +129,23 @@ def choose(rehearse: Callable[[], Rehearsal], rollouts: int, seed: int = 0) -> C
         known.add(candidate)
         tried += 1
         outcome = roll_out(rehearse(), candidate, best)
-        if outcome < best:
-            rule, best = candidate, outcome
-    return Chosen(rule, best, first, tried)
+        if outcome < best and (in_doubt := _doubtful(rehearse, candidate, outcome, seed, doubts)) < doubtful:
+            rule, best, doubtful = candidate, outcome, in_doubt
+    return Chosen(rule, best, doubtful, first, tried)
+
+
+def _doubtful(rehearse: Callable[[], Rehearsal], rule: Rule, expected: Outcome, seed: int, doubts: int) -> Outcome:
+    """All roll-outs of a rule together: that with what is expected, and those where steps take longer or less."""
+    rolled = [expected]
+    for number in range(doubts):
+        rehearsal = rehearse()
+        rehearsal.takes_s = _otherwise(rehearsal.takes_s, random.Random(f"{seed}/{number}"))  # noqa: S311
+        rolled.append(roll_out(rehearsal, rule))
+    return Outcome(sum(one.late for one in rolled), sum(one.makespan_s for one in rolled) / len(rolled))
+
+
+def _otherwise(takes_s: Takes, chance: random.Random) -> Takes:
+    return lambda order: takes_s(order) * (1 + DOUBT * chance.uniform(-1, 1))
 
 
 def roll_out(rehearsal: Rehearsal, rule: Rule, better_than: Outcome = WORST) -> Outcome:
@@ -129,12 +159,33 @@ def roll_out(rehearsal: Rehearsal, rule: Rule, better_than: Outcome = WORST) -> 
     lab = rehearsal.lab
     lab.dispatcher.rule = rule
     rehearsal.go_on()
-    while rehearsal.next():
-        if Outcome(rehearsal.late, rehearsal.now_s) >= better_than:
+    for number in itertools.count():
+        if not rehearsal.next():
+            break
+        left_s = _at_least_s(lab) if number % LOOKS == 0 and better_than is not WORST else 0.0
+        if Outcome(rehearsal.late, rehearsal.now_s + left_s) >= better_than:
             return WORST
     if any(not core.over for core in lab.campaigns.values()):
         return WORST
     return Outcome(rehearsal.late, rehearsal.now_s)
+
+
+def _at_least_s(lab: LabCore) -> float:
+    """What is left to be done at least: the longest sample by itself, and the work of each kind of station."""
+    longest_s = 0.0
+    work_s: dict[str, float] = {}
+    for live in lab.work.live.values():
+        for experiment in live.values():
+            own_s = 0.0
+            for run in experiment.left():
+                if run.active:
+                    continue  # how much of it is left depends on what it takes
+                own_s += run.expected_s
+                if not run.spec.recipe:
+                    units = len(lab.dispatcher.layout.sites_for(run.spec.station, _labware(experiment))) or 1
+                    work_s[run.spec.station] = work_s.get(run.spec.station, 0.0) + run.expected_s / units
+            longest_s = max(longest_s, own_s)
+    return max(longest_s, *work_s.values(), 0.0)
 
 
 def _waiting(lab: LabCore) -> list[_Waits]:
@@ -167,12 +218,11 @@ def _labware(experiment: Experiment) -> str:
 
 def _planned(waits: list[_Waits]) -> Iterator[Rule]:
     """Batches by recipe whose samples go different ways afterwards, so that no station has to take all of them."""
-    orders: tuple[Order, ...] = ("first", "longest")
-    for full in FULL:
-        plan = _by_recipe(waits, full)
+    plans = [_by_recipe(waits, full) for full in FULL]
+    for plan in plans:
         for flows in (False, True):
-            for order in orders:
-                yield Rule(order, WAITS_S[1], plan, flows)
+            yield Rule("first", WAITS_S[1], plan, flows)
+    yield Rule("longest", WAITS_S[1], plans[0])
 
 
 def _by_recipe(waits: list[_Waits], full: float) -> Plan:
