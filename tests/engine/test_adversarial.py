@@ -237,3 +237,23 @@ def test_what_is_in_the_way_of_a_sample_that_cannot_wait_longer_leaves_first() -
                     late += experiment.due_s(run) < deck.now_s
     assert deck.phases() == ["completed"]
     assert late == 0
+
+
+def test_no_batch_begins_with_a_container_that_a_person_has_put_into_its_station() -> None:
+    deck = Deck(layout(("oven", 2, "batch")))
+    deck.take({"": Recounted(containers={"oven_2": "vial"})})
+    deck.take({"c": started("c", way(step("oven")), budget=1)})
+    deck.run()
+    assert not [line for line in deck.told if "/oven " in line]
+    (question,) = deck.lab.work.questions.open.values()
+    assert "position oven_2" in question.text
+    deck.take({"c": Answered(question=question.id, answer="removed", by="Kim", because="looked")})
+    deck.run()
+    assert deck.phases() == ["completed"]
+
+
+def test_no_sample_begins_with_a_container_in_a_batch_station() -> None:
+    deck = Deck(layout(("meter", 1, "own"), ("oven", 2, "batch"), racks=("rack_1",)))
+    deck.take({"": Recounted(containers={"rack_1": "", "oven_2": "vial"})})
+    deck.take({"c": started("c", way(step("meter"), step("oven")), budget=1)})
+    assert not deck.lab.work.of("c")

@@ -60,7 +60,19 @@ class Batches:
         step = (run.step_id, experiment.owner, experiment.label)
         if holder is not None:
             return Waiting.for_resource(*step, f"station:{bench.name}", holder.owner, holder.label, holder.step_id)
+        for position in self.strange(bench):
+            return Waiting.for_resource(*step, position, "", "")
         return Waiting(*step, "batch", bench.name, experiment.owner, experiment.label)
+
+    def strange(self, bench: Bench) -> list[str]:
+        """Positions, by ``position:NAME``, with a container that is no sample's: no batch begins with it inside."""
+        taken, holds = self.work.reservations.taken, self.work.material.holds
+        sites = (name for name, site in self.layout.sites.items() if site.station == bench.name)
+        return [
+            f"position:{name}"
+            for name in sites
+            if f"position:{name}" not in taken and (held := holds.get(name)) is not None and held.kind
+        ]
 
     def before(self, station: str) -> set[str]:
         """Ids of samples that must go on before a batch can begin."""
@@ -76,7 +88,7 @@ class Batches:
             if not bench.together or f"station:{bench.name}" in self.work.reservations.taken:
                 continue
             load = self._load(bench)
-            if not load.members or load.others:
+            if not load.members or load.others or self.strange(bench):
                 continue
             leader = self._leader(load)
             if leader is None:

@@ -343,6 +343,9 @@ class Dispatcher:
         """Resources that keep a step, or the move that it needs, from beginning."""
         if self.moving.is_there(experiment, run):
             yield from self._reservations.obstacles(experiment, run)
+            bench = self.moving.bench(experiment, run)
+            if bench.together and experiment.wants_sample(run.spec):
+                yield from self.batches.strange(bench)
         else:
             yield from self.moving.obstacles(experiment, run)
         if experiment.brought and not run.carrier:

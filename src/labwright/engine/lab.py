@@ -351,7 +351,12 @@ class LabCore:
         begun: list[Begun] = []
         while (wish := core.wishes()) is not None:
             allotted = self.material.allot(wish.uses, core.stations)
-            lacking, place = allotted.lacking, self.material.next_place(core.started.container, core.started.places)
+            lacking, place = (
+                allotted.lacking,
+                self.material.next_place(
+                    core.started.container, core.started.places, self.dispatcher.layout.in_batches
+                ),
+            )
             if lacking and not (core.engine == 1 and wish.proposal):
                 lacking += core.refill
             elif core.engine > 1 and core.container and not place:

@@ -220,6 +220,11 @@ class Layout:
         return ()
 
     @cached_property
+    def in_batches(self) -> frozenset[str]:
+        """Positions of stations whose samples begin together: what is there is in the batch."""
+        return frozenset(name for name, site in self.sites.items() if self.serving_one(site.station).together)
+
+    @cached_property
     def passed(self) -> frozenset[str]:
         """Where containers that begin elsewhere may be put: positions of stations, and those to hand over at."""
         stations = (name for name, site in self.sites.items() if site.station)

@@ -411,15 +411,16 @@ class Material:
         if self.holds.get(position, Held()).kind:
             self.hold(position, Held(since_s=self.now_s))
 
-    def next_place(self, kind: str, places: Collection[str] = ()) -> str:
+    def next_place(self, kind: str, places: Collection[str] = (), but: Collection[str] = ()) -> str:
         """The next position with an empty container; empty if there is none.
 
         Args:
             kind: of container.
             places: where it may be, in campaigns of earlier versions that name no kind.
+            but: positions from which none is taken.
         """
         for place, held in self.holds.items():
-            if held.fresh and (held.kind == kind if kind else place in places):
+            if held.fresh and place not in but and (held.kind == kind if kind else place in places):
                 return place
         return ""
 
