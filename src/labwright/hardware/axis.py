@@ -100,7 +100,7 @@ class Axis(Reading):
         tolerance: error of the counter, in the axis' unit.
         ml_per_unit: millilitres that one unit takes of the source whose device it is (`sources` in inventory.yaml); 0
             for an axis that takes nothing. Without it a unit of volume is enough, and any other unit takes nothing.
-        delivers: name of a method ``method(value)`` that returns what the instrument does when it is told a value, of
+        delivers: name of a method ``method(value)`` that returns what the instrument does when a value is sent, of
             which it takes only so many digits, in the axis' unit: that is what the ledger books.
     """
 
@@ -136,7 +136,7 @@ class Axis(Reading):
         self._delivers = delivers
 
     def delivered(self, value: float) -> float:
-        """What the instrument does when it is told a value, in the axis' unit."""
+        """What the instrument does when a value is sent, in the axis' unit."""
         return float(getattr(self.parent, self._delivers)(value)) if self._delivers else value
 
     @property
