@@ -252,8 +252,8 @@ def test_no_batch_begins_with_a_container_that_a_person_has_put_into_its_station
     assert deck.phases() == ["completed"]
 
 
-def test_no_sample_begins_with_a_container_in_a_batch_station() -> None:
+def test_no_sample_begins_with_a_container_in_a_station() -> None:
     deck = Deck(layout(("meter", 1, "own"), ("oven", 2, "batch"), racks=("rack_1",)))
-    deck.take({"": Recounted(containers={"rack_1": "", "oven_2": "vial"})})
+    deck.take({"": Recounted(containers={"rack_1": "", "oven_2": "vial", "meter_here": "vial"})})
     deck.take({"c": started("c", way(step("meter"), step("oven")), budget=1)})
     assert not deck.lab.work.of("c")

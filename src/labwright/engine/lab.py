@@ -349,14 +349,12 @@ class LabCore:
             what starts, or cannot; and what the next one waits for, in words.
         """
         begun: list[Begun] = []
+        brought = any(protocol.brought for protocol in core.started.protocols)
+        but = self.dispatcher.layout.in_stations if brought else frozenset()
         while (wish := core.wishes()) is not None:
             allotted = self.material.allot(wish.uses, core.stations)
-            lacking, place = (
-                allotted.lacking,
-                self.material.next_place(
-                    core.started.container, core.started.places, self.dispatcher.layout.in_batches
-                ),
-            )
+            lacking = allotted.lacking
+            place = self.material.next_place(core.started.container, core.started.places, but)
             if lacking and not (core.engine == 1 and wish.proposal):
                 lacking += core.refill
             elif core.engine > 1 and core.container and not place:

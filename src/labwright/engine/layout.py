@@ -220,9 +220,9 @@ class Layout:
         return ()
 
     @cached_property
-    def in_batches(self) -> frozenset[str]:
-        """Positions of stations whose samples begin together: what is there is in the batch."""
-        return frozenset(name for name, site in self.sites.items() if self.serving_one(site.station).together)
+    def in_stations(self) -> frozenset[str]:
+        """Positions of stations: a sample that began there would be in the way of others that have a turn there."""
+        return frozenset(name for name, site in self.sites.items() if site.station)
 
     @cached_property
     def passed(self) -> frozenset[str]:
