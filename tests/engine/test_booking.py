@@ -18,6 +18,7 @@ from labwright.engine.events import (
     Noted,
     Received,
     Recounted,
+    Relabelled,
     Stocked,
     Suggested,
 )
@@ -255,3 +256,32 @@ def test_a_sample_left_in_the_lab_is_disposed_of_and_its_place_is_free() -> None
     row = deck.tables["sample", "a", "0001"]
     assert (row["disposition"], row["place"], row["by"]) == ("disposed", "", "Kim")
     assert deck.holds("balance")[0] == ""
+
+
+def test_stocks_that_an_earlier_release_counted_by_material_are_known_by_their_containers() -> None:
+    """Also with an experiment under way, which that release has promised some of the material."""
+    deck = Deck()
+    deck.ledger.clear()
+    earlier = STOCKED.model_copy(update={"stocks": {}, "wastes": {}, "lots_nl": {"water": 10 * ML}})
+    deck.take("", earlier)
+    first = started("a", budget=2)
+    deck.take("a", first.model_copy(update={"engine": 3, "counted": ("water",)}))
+    deck.suggest("a", 2.0)
+    deck.end("a/0001/fetch")
+    deck.lab.material.use(
+        deck.lab.campaign("a").live["0001"], deck.lab.work.find("a/0001/measure")[1], {"water": Used(amount=ML)}
+    )
+    drain = {"drain": WasteAt(capacity=50 * ML, station="meter")}
+    deck.take("", Relabelled(stocks={"water-1": water("tap")}, wastes=drain, by="Bo"))
+    stock = deck.lab.material.stocks["water-1"]
+    assert list(deck.lab.material.stocks) == ["water-1"]
+    assert (stock.facts.material, stock.count, stock.used, stock.promised) == ("water", 10 * ML, Used(amount=ML), ML)
+    deck.end_with("a/0001/measure", "done", {"water": Used(amount=2 * ML)})  # as that release's station names it
+    deck.end("a/0001/out")
+    assert (stock.used, stock.promised) == (Used(amount=2 * ML), 0)
+    assert ("stock", "real", "water") not in deck.tables
+    relabelled = [row for row in deck.ledger if row["why"] == "relabelled"]
+    assert [(row["taken_from"], row["put_into"], row["amount"]) for row in relabelled] == [
+        ("container:water", "container:water-1", 9 * ML)
+    ]
+    validate_state(deck.lab)

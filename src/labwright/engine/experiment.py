@@ -10,6 +10,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from labwright.model.material import Used
 from labwright.model.protocol import Move, ProtocolSpec, StepOrder, StepOutcome, StepSpec, move_timeout_s
+from labwright.model.rows import Row
 from labwright.model.states import ExperimentState, StepState, check_transition
 
 Disposition = Literal["under way", "in the lab", "left", "removed", "used up"]
@@ -167,6 +168,8 @@ class Experiment:
     booked: dict[str, str] = field(default_factory=dict)
     stays: bool = False
     moved: dict[str, int] = field(default_factory=dict)
+    sample_row: Row = field(default_factory=dict)
+    """Of its sample, as it was written last. Not part of the state."""
     recipes: dict[str, str] = field(default_factory=dict)
     """By resource, as `recipe` has found them; they follow from the rest."""
 

@@ -448,7 +448,8 @@ class Material:
         promised, key = experiment.promised.get(name, 0), self.find(name)
         if not self._is_counted(key):
             return promised
-        return max(0, promised - experiment.used.get(key, Used()).most)
+        used = (one.most for other, one in experiment.used.items() if self.find(other) == key)
+        return max(0, promised - sum(used))
 
     def _promise(self, key: str, amount: int) -> None:
         if key in self.wastes:

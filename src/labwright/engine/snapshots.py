@@ -115,7 +115,7 @@ ELSEWHERE = ("campaign", "proposals", "durations", "_started", "_dispatcher", "_
 
 _DURATIONS = _Shape.of(Durations, "learnt_s")
 _PROPOSALS = _Shape.of(Proposals, "campaign", "dirty", "trials")
-_EXPERIMENT = _Shape.of(Experiment, "protocol", "steps", "wanted", "recipes")
+_EXPERIMENT = _Shape.of(Experiment, "protocol", "steps", "wanted", "recipes", "sample_row")
 _STEP = _Shape.of(StepRun, "spec")
 _WORK = _Shape.of(
     Work, "dirty", "reservations", "material", "questions", "live", "look", "preparations", "_claims", "_changed", "_at"

@@ -30,7 +30,8 @@ def take_changes(lab: LabCore) -> Changes:
         changes["veto", campaign, index + 1] = _veto(lab.campaigns[campaign], index)
     for experiment in dirty.experiments.values():
         changes["experiment", experiment.owner, experiment.label] = _experiment(experiment)
-        changes["sample", experiment.owner, experiment.label] = _sample(experiment, deck)
+        if (sample := _sample(experiment, deck)) != experiment.sample_row:
+            experiment.sample_row = changes["sample", experiment.owner, experiment.label] = sample
     for (campaign, label), said in dirty.samples.items():
         row = changes.get(("sample", campaign, label)) or {"campaign": campaign, "label": label}
         changes["sample", campaign, label] = {**row, **said}
@@ -172,7 +173,7 @@ def _sample(experiment: Experiment, deck: str) -> Row:
     return {
         "campaign": experiment.owner,
         "label": experiment.label,
-        "id": experiment.uuid,
+        "id": experiment.sample_row.get("id") or experiment.uuid,
         "instruments": deck,
         "labware": experiment.protocol.labware,
         "made_s": experiment.began_s,
