@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     """Print the table; 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scheduling", description=__doc__)
     parser.add_argument("--samples", type=int, choices=list(SIZES), default=25)
-    parser.add_argument("--first-seed", type=int, default=100, help="rules were made on seeds 0 to 11")
+    parser.add_argument("--first-seed", type=int, default=100, help="rules were made on seeds 0 to 5")
     parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--rollouts", type=int, default=None, help=f"rules rolled out for an instance: {ROLLOUTS}")
     asked = parser.parse_args(argv)

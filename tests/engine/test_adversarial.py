@@ -257,3 +257,11 @@ def test_no_sample_begins_with_a_container_in_a_station() -> None:
     deck.take({"": Recounted(containers={"rack_1": "", "oven_2": "vial", "meter_here": "vial"})})
     deck.take({"c": started("c", way(step("meter"), step("oven")), budget=1)})
     assert not deck.lab.work.of("c")
+
+
+def test_a_position_that_is_booked_for_a_later_step_stays_a_samples_when_it_leaves_it_for_another() -> None:
+    plan = layout(("c", 2, "batch"), ("b", 1, "own"))
+    returns = way(step("s1", "c"), step("s2", "b", max_wait_s=2000), step("s3", "c"))
+    deck = Deck(plan, started("c0", way(step("c")), budget=4), started("c1", returns, budget=4))
+    deck.run()
+    assert deck.phases() == ["completed"] * 2

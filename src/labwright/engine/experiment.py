@@ -246,6 +246,14 @@ class Experiment:
             if not run.carrier and run.spec.sample and run.state not in ("done", "failed", "skipped")
         ]
 
+    def kept_for_later(self) -> set[str]:
+        """Positions that are booked for steps that are left."""
+        return {
+            site
+            for name, site in self.booked.items()
+            if name in self.steps and self.steps[name].state in ("waiting", "ready")
+        }
+
     def due_s(self, run: StepRun) -> float:
         """Lab time at which a step must have started, since the sample cannot wait any longer after the one before."""
         due_s, todo = math.inf, list(run.spec.needs)

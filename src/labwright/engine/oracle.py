@@ -251,6 +251,10 @@ def _broken_reservations(lab: LabCore) -> Iterator[str]:
             if holder_of is None or (reservation.device or resource) not in holder_of.claims():
                 yield f"{resource} is kept by {reservation.owner}/{reservation.label}, which needs it no more"
     yield from _broken_moves(lab, live)
+    for experiment in live:
+        for site in experiment.kept_for_later():
+            if not lab.reservations.held(experiment, f"position:{site}"):
+                yield f"position {site} is booked for experiment {experiment.id}, which does not have it"
     places = [experiment.stands_at for experiment in live if experiment.stands_at]
     if len(places) != len(set(places)):
         yield f"two samples stand at one position: {places}"
