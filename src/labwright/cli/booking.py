@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from labwright.cli.inventory import deck_named
 from labwright.cli.output import console, counted, emit
+from labwright.cli.samples import sample_named
 from labwright.engine.events import BOOKED
 from labwright.engine.hand_entries import book_alone, checked
 from labwright.engine.inventory import stocks_of
@@ -136,7 +137,11 @@ def classify_sample(who: Who, sample: str, status: str) -> None:
         ConfigError: there is no such sample.
         RefusedError: it is under way.
     """
-    _book(who, lambda *_: {"kind": "classified", "what": f"sample:{sample}", "status": status}, f"{sample} is {status}")
+
+    def wanted(model: LabModel, journal: Journal, deck: str) -> Mapping[str, Any]:
+        return {"kind": "classified", "what": f"sample:{sample_named(journal, sample)}", "status": status}
+
+    _book(who, wanted, f"{sample} is {status}")
 
 
 def dispose(who: Who, sample: str, disposition: str) -> None:
@@ -146,8 +151,11 @@ def dispose(who: Who, sample: str, disposition: str) -> None:
         ConfigError: there is no such sample.
         RefusedError: it is under way.
     """
-    entry = {"kind": "disposed", "sample": sample, "disposition": disposition}
-    _book(who, lambda *_: entry, f"{sample} is {disposition}")
+
+    def wanted(model: LabModel, journal: Journal, deck: str) -> Mapping[str, Any]:
+        return {"kind": "disposed", "sample": sample_named(journal, sample), "disposition": disposition}
+
+    _book(who, wanted, f"{sample} is {disposition}")
 
 
 def _book(who: Who, wanted: Wanted, said: str) -> None:

@@ -134,6 +134,15 @@ def _start(journal: Journal, name: str) -> tuple[str, list[str]]:
     return row["instruments"], [sample_place(_name(row))]
 
 
+def sample_named(journal: Journal, name: str) -> str:
+    """A sample as ``CAMPAIGN/LABEL``, by that, by its id, or by its label in the newest campaign that has it.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return _name(_sample(journal, name))
+
+
 def _samples(journal: Journal) -> list[dict[str, Any]]:
     rows = [dict(row) for row in journal.rows(schema.sample)]
     return sorted(rows, key=lambda row: (row["made_s"] or 0.0, row["campaign"], row["label"]))

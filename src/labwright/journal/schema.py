@@ -146,7 +146,7 @@ sample = sa.Table(
     metadata,
     _key("campaign"),
     _key("label"),
-    sa.Column("id", sa.String(36), nullable=False, index=True),
+    sa.Column("id", sa.String(36), nullable=False, server_default="", index=True),
     _text("instruments"),
     _text("labware"),
     sa.Column("made_s", sa.Float),

@@ -70,7 +70,7 @@ def upgrade() -> None:
         "sample",
         sa.Column("campaign", sa.String(200), primary_key=True),
         sa.Column("label", sa.String(200), primary_key=True),
-        sa.Column("id", sa.String(36), nullable=False, index=True),
+        sa.Column("id", sa.String(36), nullable=False, server_default="", index=True),
         *map(_text, ("instruments", "labware")),
         sa.Column("made_s", sa.Float),
         _text("place"),
