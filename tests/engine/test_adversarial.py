@@ -265,3 +265,14 @@ def test_a_position_that_is_booked_for_a_later_step_stays_a_samples_when_it_leav
     deck = Deck(plan, started("c0", way(step("c")), budget=4), started("c1", returns, budget=4))
     deck.run()
     assert deck.phases() == ["completed"] * 2
+
+
+def test_a_step_of_a_given_up_sample_whose_condition_was_never_found_is_skipped() -> None:
+    """It is to be done always, if what a step found is so; that step failed. It was tried again for ever."""
+    last = step("sink", always=True, when=When(result="mixer.y", op="<", value=0.5))
+    plan = layout(("mixer", 1, "own"), ("sink", 1, "own"))
+    deck = Deck(plan, started("c", way(step("mixer", on_failure="abandon"), last), budget=1))
+    deck.next()
+    deck.end("c/0001/mixer", "failed")
+    deck.run()
+    assert deck.phases() == ["completed"], deck.told

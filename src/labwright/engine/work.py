@@ -495,6 +495,11 @@ class Work:
                 try:
                     holds = condition.holds(experiment.found)
                 except KeyError as error:
+                    if experiment.given_up:  # what it depends on was never found, and will not be
+                        run.become("skipped")
+                        self._touch(experiment, run)
+                        again = True
+                        continue
                     words = f"protocol {experiment.protocol.name}, step {run.spec.name}: {error.args[0]}"
                     self._fail(experiment, owner, words)
                     return
