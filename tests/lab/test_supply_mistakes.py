@@ -136,12 +136,34 @@ def test_what_follows_from_a_mistake_is_no_mistake(tmp_path: Path, old: str, new
         lab(tmp_path, LAB.replace(old, new, 1))
 
 
-def test_one_station_has_one_source_of_a_material(tmp_path: Path) -> None:
+def test_a_station_may_have_several_sources_of_a_material_also_on_one_device(tmp_path: Path) -> None:
     two = LAB.replace("wastes:", SECOND % "DMC-2").replace(
-        "  KCl-a:", "  DMC-2: {labware: syringe, lot: DMC-1, quantity: 58 mL}\n  KCl-a:"
+        "  KCl-a:", "  DMC-2: {labware: syringe, lot: DMC-1, quantity: 20 mL}\n  KCl-a:"
     )
-    with pytest.raises(MistakesError, match="source 'DMC' gives DMC at station dosing as well; only one can yet"):
-        lab(tmp_path, two)
+    stocks = lab(tmp_path, two).stocks
+    assert {name: stock.facts.source for name, stock in stocks.items() if stock.device} == {
+        "DMC-1": "DMC",
+        "DMC-2": "second",
+    }
+    one_device = lab(tmp_path, two.replace("pump_2, container: DMC-2", "pump_1, container: DMC-2"))
+    assert one_device.devices_at("dosing") == ("pump_1",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("container: DMC-1,", "container: DMC-1, into: botle,", "sources.DMC.into: no waste 'botle'; did you mean"),
+        ("  DMC: {device", "  KCl: {device", "sources.KCl: is the name of a material, and it gives DMC"),
+        ("  bottle: {", "  DMC: {", "wastes.DMC: there is one of that name under sources as well"),
+        ("dosing, capacity", "dosing, device: pump_9, capacity", "wastes.bottle.device: no device 'pump_9'"),
+        ("dosing, capacity", "dosing, device: pump_1, capacity", "draws samples into it, and dispenses from source"),
+    ],
+)
+def test_what_is_called_alike_is_told_apart(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in LAB
+    with pytest.raises(MistakesError) as caught:
+        lab(tmp_path, LAB.replace(old, new, 1))
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize(

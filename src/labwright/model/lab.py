@@ -20,6 +20,7 @@ from labwright.model.supply_checks import check_supplies
 
 SECTIONS = (
     "ports", "devices", "stations", "labware", "positions", "transports", "materials", "lots", "containers", "sources",
+    "wastes",
 )  # fmt: skip
 """Sections whose entries others refer to."""
 

@@ -27,6 +27,18 @@ def check_supplies(lab: LabSections, found: References) -> None:
     _sources(lab, found)
     for name, waste in lab.wastes.items():
         found.refer("stations", "station", waste.station, "wastes", name, "station")
+        if waste.device:
+            found.refer("devices", "device", waste.device, "wastes", name, "device")
+        for section in ("sources", "materials", "containers"):
+            if name in getattr(lab, section):
+                found.say(f"there is one of that name under {section} as well; rename one of both", "wastes", name)
+        dispensing = [key for key, source in lab.sources.items() if waste.device and source.device == waste.device]
+        if dispensing:
+            found.say(
+                f"device {waste.device!r} draws samples into it, and dispenses from source {dispensing[0]!r}: what it "
+                "does would not be known",
+                "wastes", name, "device",
+            )  # fmt: skip
 
 
 def _fits_in(lab: LabSections, name: str, found: References) -> None:
@@ -67,8 +79,17 @@ def _stand(lab: LabSections, found: References) -> None:
 
 
 def _sources(lab: LabSections, found: References) -> None:
-    given: dict[tuple[str, str], str] = {}
     for name, source in lab.sources.items():
+        if source.into:
+            found.refer("wastes", "waste", source.into, "sources", name, "into")
+        if name in lab.containers and name != source.container:
+            found.say(
+                f"container {name!r} is not the one of this source, which is {source.container!r}; rename one of both",
+                "sources", name,
+            )  # fmt: skip
+        given = lab.material_of(source)
+        if name in lab.materials and given is not None and given != name:
+            found.say(f"is the name of a material, and it gives {given}; give it another name", "sources", name)
         found.refer("devices", "device", source.device, "sources", name, "device")
         if source.station:
             found.refer("stations", "station", source.station, "sources", name, "station")
@@ -84,11 +105,3 @@ def _sources(lab: LabSections, found: References) -> None:
                 f"container {source.container!r} has no lot, so it is not known what is dispensed",
                 "sources", name, "container",
             )  # fmt: skip
-        elif (material := lab.material_of(source)) is not None:
-            for station in lab.stations_of(source):
-                first = given.setdefault((station, material), name)
-                if first != name and lab.sources[first].container != source.container:
-                    found.say(
-                        f"source {first!r} gives {material} at station {station} as well; only one can yet",
-                        "sources", name,
-                    )  # fmt: skip
