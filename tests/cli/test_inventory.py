@@ -81,7 +81,7 @@ def test_what_was_counted_is_recorded_with_name_and_reason(data: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "match"),
     [
-        (("rins=4",), ConfigError, "no stock, waste or position 'rins'; did you mean 'rinse'"),
+        (("rins=4",), ConfigError, "no stock or waste 'rins'; did you mean 'rinse'"),
         (("rinse=4mg",), ConfigError, "rinse: '4mg' is counted in ug, this in nL; give it in ml"),
         (("rinse=4e",), ConfigError, "no unit 'e' for an amount"),
         (("rinse=-1",), ConfigError, "less than nothing"),
@@ -134,6 +134,14 @@ def test_what_comes_is_booked_from_a_command_line_and_from_a_file(data: Path, tm
     assert (stocks["rinse-2"]["left"], stocks["rinse-2"]["place"]) == (57_500_000, "")
     assert stocks["rinse-4"]["place"] == "source:rinse"
     assert stocks["rinse-3"]["barred"]
+    assert here("inventory", "count", "rinse=25", *where).exit_code == 0, "what is at the source now"
+    stocks, _ = shown(data)
+    assert (stocks["rinse-4"]["left"], stocks["rinse-1"]["left"]) == (25_000_000, 58_000_000)
+    several = here("inventory", "count", "DMC_EC_50_50=1", *where)
+    assert several.exit_code == 0, "one container alone holds it"
+    assert here("inventory", "move", "rinse-1", "outside", *where).exit_code == 0
+    gone = here("inventory", "count", "rinse-1=58", *where)
+    assert "rinse-1 is not in the books any more, and rinse-4 is now at source:rinse" in str(gone.exception)
     doctor = here("doctor", "--data", data, "--lab", ROOT, "--json").stdout.splitlines()
     (ledger,) = [one for one in map(json.loads, doctor) if one["what"].startswith("ledger")]
     assert (ledger["state"], ledger["detail"]) == ("ok", "it adds up")

@@ -498,7 +498,7 @@ class Machine(RuleBasedStateMachine):
                 question = next(iter(self.core.questions.values()))
                 answer = "again" if "again" in question.choices else next(iter(question.choices))
                 self.feed(Answered(question=question.id, answer=answer, by="Kim", because=""))
-            elif self.core.short:  # nobody is there to refill it
+            elif self.core.short:  # no person is there to refill it
                 self.core.lab.attended = False
                 self.feed(Noted(words="it is late"))
             validate_state(self.core.lab)

@@ -287,7 +287,7 @@ def test_stocks_are_promised_used_and_never_overdrawn() -> None:
     assert "stock water is used up: 3 ml are needed, 1.5 ml are left" in waits, "the other may leave some"
     lab.core.lab.attended = False
     lab.end("0002/a")
-    assert (lab.core.phase, lab.core.tried) == ("completed", 2), "none is left, and nobody is there to refill it"
+    assert (lab.core.phase, lab.core.tried) == ("completed", 2), "none is left, and no person is there to refill it"
     assert "stock water is used up: 3 ml are needed, 1.5 ml are left" in lab.core.reason
 
 

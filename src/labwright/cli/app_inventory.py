@@ -7,26 +7,13 @@ from typing import Annotated
 
 import typer
 
-from labwright.cli.options import DataOption, JournalOption, JsonOption, LabOption, Place, on_journal
-from labwright.cli.places import journal_place, lab_root
+from labwright.cli.options import InstrumentsOption, Place, Who, books, on_journal
 
 inventory_app = typer.Typer(
     help="What is there of each material, where, how long it lasts; and what people count, receive, correct and move.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-InstrumentsOption = Annotated[
-    str,
-    typer.Option(
-        "--instruments",
-        help="Which, if the journal knows several: real, here (simulated by --simulated), or the file of --endpoints.",
-    ),
-]
-
-
-By = Annotated[str, typer.Option("--by", help="The person; recorded in the journal.")]
-Because = Annotated[str, typer.Option("--reason", help="Why; recorded as well.")]
 
 
 @inventory_app.command("list")
@@ -39,9 +26,9 @@ def inventory_list(place: Place, json: bool, instruments: InstrumentsOption = ""
 
 
 @inventory_app.command("count")
+@books
 def inventory_count(
-    by: Annotated[str, typer.Option("--by", help="Who has counted; recorded in the journal.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why, or what you have refilled; recorded as well.")],
+    who: Who,
     what: Annotated[
         list[str] | None,
         typer.Argument(metavar="[STOCK=AMOUNT|POSITION=CONTAINER|POSITION=empty]...", help="What is there now."),
@@ -49,63 +36,47 @@ def inventory_count(
     from_file: Annotated[
         bool, typer.Option("--from-file", help="All that inventory.yaml says, but for what is named.")
     ] = False,
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Record what a person has counted or refilled: at once, whether a controller runs or not."""
     from labwright.cli.inventory import recount
 
-    place = journal_place(lab, data, journal)
-    recount(lab_root(lab), place, instruments, what or [], from_file=from_file, by=by, because=reason, json=json)
+    recount(who, what or [], from_file=from_file)
 
 
 @inventory_app.command("receive")
+@books
 def inventory_receive(
+    who: Who,
     container: Annotated[str, typer.Argument(help="What is written on its label.")],
     labware: Annotated[str, typer.Option("--labware", help="Its kind.")],
     material: Annotated[str, typer.Option("--material", help="What is in it.")],
     quantity: Annotated[str, typer.Option("--quantity", help="How much, with its unit: 58mL.")],
-    by: By,
-    reason: Because,
     lot: Annotated[str, typer.Option("--lot", help="The delivery; called like the container without.")] = "",
     barcode: Annotated[str, typer.Option("--barcode", help="What is read from its label.")] = "",
     opened: Annotated[str, typer.Option("--opened", help="The day: 2026-11-01.")] = "",
     expires: Annotated[str, typer.Option("--expires", help="The last day on which it may be used.")] = "",
     at: Annotated[str, typer.Option("--at", help="source:NAME, position:NAME, or shelf.")] = "shelf",
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Book a container that has come; what stood at its source goes on the shelf."""
-    from labwright.cli.booking import Who, receive
+    from labwright.cli.booking import receive
 
     given = {
         "labware": labware, "material": material, "quantity": quantity, "lot": lot, "barcode": barcode,
         "opened": opened, "expires": expires, "place": at,
     }  # fmt: skip
-    receive(Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json), container, given)
+    receive(who, container, given)
 
 
 @inventory_app.command("import")
+@books
 def inventory_import(
+    who: Who,
     file: Annotated[Path, typer.Argument(help="CSV with container, labware, material, quantity; lot, barcode, ...")],
-    by: By,
-    reason: Because,
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Book all containers of a CSV file, or none if one of them is wrong."""
-    from labwright.cli.booking import Who, receive_all
+    from labwright.cli.booking import receive_all
 
-    receive_all(Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json), file)
+    receive_all(who, file)
 
 
 @inventory_app.command("export")
@@ -123,72 +94,52 @@ def inventory_export(
 
 
 @inventory_app.command("adjust")
+@books
 def inventory_adjust(
+    who: Who,
     what: Annotated[str, typer.Argument(metavar="STOCK=CHANGE", help="What is there more, or less: rinse=-0.5mL.")],
-    by: By,
-    reason: Because,
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Correct what is known of a stock by an entry of its own."""
-    from labwright.cli.booking import Who, adjust
+    from labwright.cli.booking import adjust
 
-    adjust(Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json), what)
+    adjust(who, what)
 
 
 @inventory_app.command("move")
+@books
 def inventory_move(
+    who: Who,
     container: Annotated[str, typer.Argument(help="A container, or the position of what stands there.")],
     to: Annotated[str, typer.Argument(help="A position, a source, shelf, or outside: out of the lab.")],
-    by: By,
-    reason: Because,
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Book that a person has put a container elsewhere."""
-    from labwright.cli.booking import Who, move
+    from labwright.cli.booking import move
 
-    move(Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json), container, to)
+    move(who, container, to)
 
 
 @inventory_app.command("release")
+@books
 def inventory_release(
+    who: Who,
     stock: Annotated[str, typer.Argument(help="A container, or the source at which it stands.")],
-    by: By,
-    reason: Because,
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Book that a quarantined stock may be used: a person has looked."""
-    from labwright.cli.booking import Who, classify
+    from labwright.cli.booking import classify
 
-    classify(Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json), stock, "released")
+    classify(who, stock, "released")
 
 
 @inventory_app.command("quarantine")
+@books
 def inventory_quarantine(
+    who: Who,
     stock: Annotated[str, typer.Argument(help="A container, or the source at which it stands.")],
-    by: By,
-    reason: Because,
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Book that nothing of a stock may be used, and why."""
-    from labwright.cli.booking import Who, classify
+    from labwright.cli.booking import classify
 
-    classify(Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json), stock, "quarantined")
+    classify(who, stock, "quarantined")
 
 
 @inventory_app.command("forecast")

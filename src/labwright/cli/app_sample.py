@@ -6,9 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from labwright.cli.app_inventory import Because, By, InstrumentsOption
-from labwright.cli.options import DataOption, JournalOption, JsonOption, LabOption, Place, on_journal
-from labwright.cli.places import journal_place, lab_root
+from labwright.cli.options import Place, Who, books, on_journal
 
 sample_app = typer.Typer(
     help="What was made, of what, and what has become of it.", no_args_is_help=True, rich_markup_mode=None
@@ -54,57 +52,39 @@ def sample_lineage(
 
 
 @sample_app.command("dispose")
+@books
 def sample_dispose(
+    who: Who,
     sample: SampleArgument,
-    by: By,
-    reason: Because,
     as_: Annotated[
         Literal["disposed", "archived", "handed over"], typer.Option("--as", help="What has become of it.")
     ] = "disposed",
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Record what has become of a sample that is over; its position is free again."""
-    from labwright.cli.booking import Who, dispose
+    from labwright.cli.booking import dispose
 
-    who = Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json)
     dispose(who, sample, as_)
 
 
 @sample_app.command("release")
+@books
 def sample_release(
+    who: Who,
     sample: SampleArgument,
-    by: By,
-    reason: Because,
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Record that a person has looked at a quarantined sample, and that it may be used."""
-    from labwright.cli.booking import Who, classify_sample
+    from labwright.cli.booking import classify_sample
 
-    who = Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json)
     classify_sample(who, sample, "released")
 
 
 @sample_app.command("quarantine")
+@books
 def sample_quarantine(
+    who: Who,
     sample: SampleArgument,
-    by: By,
-    reason: Because,
-    instruments: InstrumentsOption = "",
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
 ) -> None:
     """Record that a sample may not be used, and why."""
-    from labwright.cli.booking import Who, classify_sample
+    from labwright.cli.booking import classify_sample
 
-    who = Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json)
     classify_sample(who, sample, "quarantined")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from labwright.cli.inventory import deck_named
+from labwright.cli.inventory import deck_booked
+from labwright.cli.options import Who
 from labwright.cli.output import console, counted, emit
 from labwright.cli.samples import sample_named
 from labwright.engine.events import BOOKED
 from labwright.engine.hand_entries import book_alone, checked
 from labwright.engine.inventory import stocks_of
+from labwright.engine.stocks import Stock, named
 from labwright.journal import Journal, instruments_words
-from labwright.journal.asking import ask_controller, deck_of, refuse_unnamed
+from labwright.journal.asking import ask_controller, refuse_unnamed
 from labwright.lab import read_lab
 from labwright.lab.stock_csv import read_row, read_stocks
-from labwright.model.errors import ConfigError, RefusedError, unknown
+from labwright.model.errors import ConfigError, unknown
 from labwright.model.lab import LabModel
 from labwright.model.material import SHOWN, StockAt
 from labwright.model.quantities import amount
@@ -27,27 +28,6 @@ from labwright.model.words import what_is_wrong
 
 Wanted = Callable[[LabModel, Journal, str], Mapping[str, Any]]
 """Makes an entry, without who books it, from the lab, its journal and the deck."""
-
-
-@dataclass(frozen=True)
-class Who:
-    """Whose entry it is, and where.
-
-    Attributes:
-        root: of the lab.
-        place: of its journal.
-        instruments: which deck; the only one if empty.
-        by: the person.
-        because: why.
-        json: whether a program reads what is said.
-    """
-
-    root: Path
-    place: str | Path
-    instruments: str
-    by: str
-    because: str
-    json: bool
 
 
 def receive(who: Who, container: str, given: Mapping[str, str]) -> None:
@@ -92,9 +72,8 @@ def adjust(who: Who, what: str) -> None:
         raise ConfigError(f"{what!r} is not STOCK=CHANGE, such as rinse=-0.5mL")
 
     def wanted(model: LabModel, journal: Journal, deck: str) -> Mapping[str, Any]:
-        stocks = stocks_of(journal, deck)
-        key = _stock_named(model, stocks, name)
-        unit = stocks[key].unit
+        key, stock = _stock_named(journal, deck, name)
+        unit = stock.unit
         sign, text = (-1, change[1:]) if change[:1] == "-" else (1, change.removeprefix("+"))
         try:
             found = amount(f"{text} {SHOWN[unit][1]}" if text.replace(".", "", 1).isdecimal() else text)
@@ -125,7 +104,7 @@ def classify(who: Who, what: str, status: str) -> None:
     """
 
     def wanted(model: LabModel, journal: Journal, deck: str) -> Mapping[str, Any]:
-        return {"kind": "classified", "what": _stock_named(model, stocks_of(journal, deck), what), "status": status}
+        return {"kind": "classified", "what": _stock_named(journal, deck, what)[0], "status": status}
 
     _book(who, wanted, f"{what} is {status}")
 
@@ -163,13 +142,7 @@ def _book(who: Who, wanted: Wanted, said: str) -> None:
     refuse_unnamed(who.by, who.because)
     model = read_lab(who.root).model
     with Journal(who.place) as journal:
-        here = deck_of(journal)
-        if here and who.instruments not in ("", here):
-            raise RefusedError(
-                f"a controller runs on {instruments_words(here)}; what {instruments_words(who.instruments)} have can "
-                "be booked when it has ended"
-            )
-        deck = here or deck_named(journal, who.instruments)
+        here, deck = deck_booked(journal, who)
         entry = wanted(model, journal, deck)
         try:
             event = BOOKED.validate_python({**entry, "by": who.by, "because": who.because})
@@ -191,13 +164,17 @@ def _dumped(stocks: Mapping[str, StockAt]) -> dict[str, Any]:
     return {name: there.model_dump(mode="json") for name, there in stocks.items()}
 
 
-def _stock_named(model: LabModel, stocks: Mapping[str, Any], name: str) -> str:
-    """The container of a stock: by its name, or the source at which it stands.
+def _stock_named(journal: Journal, deck: str, name: str) -> tuple[str, Stock]:
+    """A stock by its container, the source at which it is, or its material if one alone holds that.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or there are several.
     """
-    at_source = [key for key, stock in stocks.items() if stock.facts.source == name]
-    if name not in stocks and not at_source:
-        raise ConfigError(unknown("stock", name, [*stocks, *model.sources]))
-    return name if name in stocks else at_source[0]
+    stocks = stocks_of(journal, deck)
+    found = named(stocks, name)
+    if len(found) > 1:
+        raise ConfigError(f"several containers hold {name}: {', '.join(found)}; name the one that is meant")
+    if not found:
+        sources = [stock.facts.source for stock in stocks.values() if stock.facts.source]
+        raise ConfigError(unknown("stock", name, [*stocks, *sources]))
+    return found[0], stocks[found[0]]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from labwright.cli.options import Who
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import when
 from labwright.engine.booking import SHELF
 from labwright.engine.inventory import DeckCount, deck_count, stocks_of
-from labwright.engine.recounting import decks, recount_alone, recount_of
+from labwright.engine.recounting import counted_as, decks, recount_alone, recount_of
 from labwright.journal import Journal, instruments_words
-from labwright.journal.asking import ask_controller, deck_of
+from labwright.journal.asking import ask_controller, deck_of, refuse_unnamed
 from labwright.lab import read_lab
 from labwright.lab.stock_csv import written
 from labwright.model.errors import ConfigError, RefusedError, unknown
@@ -130,48 +131,48 @@ def inventory_facts(count: DeckCount) -> dict[str, Any]:
     }
 
 
-def recount(
-    root: Path,
-    place: str | Path,
-    instruments: str,
-    what: Sequence[str],
-    *,
-    from_file: bool,
-    by: str,
-    because: str,
-    json: bool,
-) -> None:
+def recount(who: Who, what: Sequence[str], *, from_file: bool) -> None:
     """Record what a person has counted; through the controller if one runs.
 
     Raises:
         ConfigError: the person, the reason or what was counted is not named, or not known.
         RefusedError: it is in use.
     """
-    if not by.strip() or not because.strip():
-        raise ConfigError("--by and --reason must name the person and the reason: the journal records both")
-    model = read_lab(root).model
-    with Journal(place) as journal:
-        here = deck_of(journal)
-        if here and instruments not in ("", here):
-            raise RefusedError(
-                f"a controller runs on {instruments_words(here)}; what {instruments_words(instruments)} have can be "
-                "counted when it has ended"
-            )
-        deck = here or deck_named(journal, instruments)
+    refuse_unnamed(who.by, who.because)
+    model = read_lab(who.root).model
+    with Journal(who.place) as journal:
+        here, deck = deck_booked(journal, who)
         known = deck_count(journal, deck) or DeckCount(deck)
         counted, containers = _counted(model, known, what, from_file=from_file)
         counts = {name: one.count for name, one in counted.items()}
-        recount_of(model, known, counts, containers, by=by, because=because)  # says what is wrong before anything waits
+        named = {"by": who.by, "because": who.because}
+        recount_of(model, known, counts, containers, **named)  # says what is wrong before anything waits
         if here:
-            ask_controller(journal, "recount", {"counts": counts, "containers": containers}, by=by, because=because)
+            ask_controller(journal, "recount", {"counts": counts, "containers": containers}, **named)
         else:
-            recount_alone(journal, model, deck, counts, containers, by=by, because=because)
-    if json:
-        emit({"instruments": deck, "counts": counts, "containers": containers, "by": by, "reason": because})
+            recount_alone(journal, model, deck, counts, containers, **named)
+    if who.json:
+        emit({"instruments": deck, "counts": counts, "containers": containers, "by": who.by, "reason": who.because})
         return
     words = [f"{name} {one}" for name, one in counted.items()]
     words += [f"{name} {kind or EMPTY}" for name, kind in containers.items()]
-    console.print(f"Counted by {by} on {instruments_words(deck)}: {', '.join(words)}", style="bold", markup=False)
+    console.print(f"Counted by {who.by} on {instruments_words(deck)}: {', '.join(words)}", style="bold", markup=False)
+
+
+def deck_booked(journal: Journal, who: Who) -> tuple[bool, str]:
+    """Whether a controller runs, and the deck that is meant: its own, the one named, or the only one.
+
+    Raises:
+        ConfigError: the journal does not know the deck.
+        RefusedError: a controller runs on another, or the journal knows several, or none.
+    """
+    here = deck_of(journal)
+    if here and who.instruments not in ("", here):
+        raise RefusedError(
+            f"a controller runs on {instruments_words(here)}; for {instruments_words(who.instruments)} nothing can be "
+            "counted or booked before it has ended"
+        )
+    return bool(here), here or deck_named(journal, who.instruments)
 
 
 def _counted(
@@ -191,12 +192,12 @@ def _counted(
             wrong.append(f"{word!r} is not STOCK=AMOUNT or POSITION=CONTAINER")
         elif name in model.positions:
             containers[name] = "" if text == EMPTY else text
-        elif (unit := unit_of(model, known, name)) is None:
-            names = [*model.stocks, *model.sources, *known.stocks, *known.wastes, *model.positions]
-            wrong.append(unknown("stock, waste or position", name, list(dict.fromkeys(names))))
         else:
             try:
-                counts[name] = amount_in(unit, text)
+                key, unit = counted_as(model, known, name)
+                counts[key] = amount_in(unit, text)
+            except ConfigError as error:
+                wrong.append(str(error))
             except ValueError as error:
                 wrong.append(f"{name}: {error}")
     if not wrong and not counts and not containers:
@@ -204,17 +205,6 @@ def _counted(
     if wrong:
         raise ConfigError("; ".join(wrong))
     return counts, containers
-
-
-def unit_of(model: LabModel, known: DeckCount, name: str) -> Counted | None:
-    """The smallest unit of a stock or waste; None if there is none of that name."""
-    if key := model.stock_named(name):
-        return model.stocks[key].unit
-    if name in known.stocks:
-        return known.stocks[name].unit
-    if name in known.wastes:
-        return known.wastes[name].unit
-    return model.wastes[name].capacity.unit if name in model.wastes else None
 
 
 def amount_in(unit: Counted, text: str) -> Amount:

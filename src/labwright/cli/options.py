@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
 
-from labwright.cli.places import journal_place
+from labwright.cli.places import journal_place, lab_root
 from labwright.model.errors import ConfigError
 from labwright.model.numbers import number
 
@@ -111,6 +112,15 @@ QuestionOption = Annotated[
     Literal["wait", "fail"],
     typer.Option("--on-question", help="wait for a person's answer, or end the campaign (for runs without people)."),
 ]
+InstrumentsOption = Annotated[
+    str,
+    typer.Option(
+        "--instruments",
+        help="Which, if the journal knows several: real, here (simulated by --simulated), or the file of --endpoints.",
+    ),
+]
+By = Annotated[str, typer.Option("--by", help="The person; recorded in the journal.")]
+Because = Annotated[str, typer.Option("--reason", help="Why; recorded as well.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
 
 OLD_REASON = "--because"
@@ -156,9 +166,63 @@ def on_journal(verb: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         verb(place=journal_place(lab, data, journal), json=json, **own)
 
+    return _joined(verb, command, ("place", "json"))
+
+
+@dataclass(frozen=True)
+class Who:
+    """Whose entry it is, and where.
+
+    Attributes:
+        root: of the lab.
+        place: of its journal.
+        instruments: which deck; the only one if empty.
+        by: the person.
+        because: why.
+        json: whether a program reads what is said.
+    """
+
+    root: Path
+    place: str | Path
+    instruments: str
+    by: str
+    because: str
+    json: bool
+
+
+def books(verb: Callable[..., None]) -> Callable[..., None]:
+    """A command by which a person books something: with ``--by`` and ``--reason``, and the options that say where.
+
+    Args:
+        verb: called with `who` books it, and with its own.
+    """
+
+    def command(
+        by: By,
+        reason: Because,
+        instruments: InstrumentsOption = "",
+        lab: LabOption = None,
+        data: DataOption = None,
+        journal: JournalOption = "",
+        json: JsonOption = False,
+        **own: Any,
+    ) -> None:
+        verb(who=Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json), **own)
+
+    return _joined(verb, command, ("who",))
+
+
+def _joined(verb: Callable[..., None], command: Callable[..., None], given: Collection[str]) -> Callable[..., None]:
+    """A command with the options of both, and the help of its verb.
+
+    Args:
+        verb: what is done.
+        command: calls it.
+        given: what it is given by the command, and is no option.
+    """
     mine = inspect.signature(verb, eval_str=True).parameters
     shared = inspect.signature(command, eval_str=True).parameters
-    parameters = [one for name, one in mine.items() if name not in ("place", "json")]
+    parameters = [one for name, one in mine.items() if name not in given]
     parameters += [one for name, one in shared.items() if name != "own"]
     command.__doc__ = verb.__doc__
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # typer looks there

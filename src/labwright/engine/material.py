@@ -9,7 +9,7 @@ from typing import Protocol
 from labwright.engine.dirty import DirtyRows, Held, Transfer
 from labwright.engine.events import Gone, Recounted, Relabelled, Stocked
 from labwright.engine.experiment import Experiment, StepRun
-from labwright.engine.stocks import Stock, Waste, no_room
+from labwright.engine.stocks import Stock, Waste, named, no_room
 from labwright.model.material import (
     NL_PER_ML,
     OUTSIDE,
@@ -95,12 +95,7 @@ class Material:
 
     def find(self, name: str) -> str:
         """The stock or waste that is meant by a source, a container or a material; the name itself if none is."""
-        for key, stock in self.stocks.items():
-            if stock.facts.source == name:
-                return key
-        if name in self.stocks or name in self.wastes:
-            return name
-        return next((key for key, stock in self.stocks.items() if stock.facts.material == name), name)
+        return name if name in self.wastes else next(iter(named(self.stocks, name)), name)
 
     def fill(self, event: Stocked) -> None:
         """All that is there now, whatever was there before."""
@@ -241,10 +236,6 @@ class Material:
 
     def short_of(self, material: str, amount: int, stations: Collection[str]) -> Iterator[str]:
         """In words, that a material does not last for so much of it, in its smallest unit."""
-        if material in self.wastes:
-            if (room := self.wastes[material].room) is not None and room < amount:
-                yield no_room(material, amount, self.wastes[material])
-            return
         of_it = self._of(material, stations)
         barred = [f"stock {key} {words}" for key, one in of_it if (words := one.barred(self.now_s))]
         free = sum(max(0, one.free) for _, one in of_it if not one.barred(self.now_s))

@@ -13,7 +13,7 @@ from labwright.engine.events import ENGINE, Booked, Recounted
 from labwright.engine.inventory import DeckCount, deck_count, inventory_sha256
 from labwright.engine.lab import LabCore
 from labwright.engine.recovery import rebuilt_lab, used_so_far
-from labwright.engine.stocks import Stock, Waste
+from labwright.engine.stocks import Stock, Waste, named
 from labwright.engine.tables import take_changes
 from labwright.engine.work import IllegalEventError
 from labwright.journal import Journal, NewEvent, StepJournal, instruments_words, schema
@@ -21,6 +21,7 @@ from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
 from labwright.model.material import StockAt, Used
+from labwright.model.quantities import Counted
 from labwright.model.states import OVER
 
 
@@ -62,12 +63,15 @@ def recount_of(
     stocks: dict[str, StockAt] = {}
     others: dict[str, int] = {}
     for name, count in counts.items():
-        if key := model.stock_named(name):
+        try:
+            key, _ = counted_as(model, material, name)
+        except ConfigError as error:
+            wrong.append(str(error))
+            continue
+        if key in model.stocks:
             stocks[key] = StockAt(facts=model.stocks[key].facts, count=count, dead=min(model.stocks[key].dead, count))
-        elif name in material.stocks or name in material.wastes:
-            others[name] = count
         else:
-            wrong.append(unknown("stock or waste", name, [*model.stocks, *model.sources, *material.wastes]))
+            others[key] = count
     wrong += [unknown("position", name, list(model.positions)) for name in containers if name not in model.positions]
     for name, held in containers.items():
         kind = _kind(model, material, held)
@@ -85,6 +89,36 @@ def recount_of(
         by=by,
         because=because,
     )
+
+
+def counted_as(model: LabModel, material: Known, name: str) -> tuple[str, Counted]:
+    """The stock or waste that a person counts, and its smallest unit: what the deck has goes before the lab's files.
+
+    Raises:
+        ConfigError: there is none, several are meant, or another container is now where the lab's files have it.
+    """
+    if name in material.wastes:
+        return name, material.wastes[name].unit
+    found = named(material.stocks, name)
+    if len(found) > 1:
+        raise ConfigError(f"several containers hold {name}: {', '.join(found)}; name the one that was counted")
+    if found and material.stocks[found[0]].facts.material:
+        return found[0], material.stocks[found[0]].unit
+    if key := model.stock_named(name):  # that the books do not have, or that an earlier release has by its material
+        place = model.stocks[key].facts.place
+        for other, stock in material.stocks.items():
+            if place and stock.facts.place == place:
+                raise ConfigError(
+                    f"{key} is not in the books any more, and {other} is now at {place}; receive it under a name of "
+                    "its own (labwright inventory receive)"
+                )
+        return key, model.stocks[key].unit
+    if found:
+        return found[0], material.stocks[found[0]].unit
+    if name in model.wastes:
+        return name, model.wastes[name].capacity.unit
+    known = [*material.stocks, *model.stocks, *model.sources, *material.wastes]
+    raise ConfigError(unknown("stock or waste", name, list(dict.fromkeys(known))))
 
 
 def _kind(model: LabModel, material: Known, held: str) -> str:

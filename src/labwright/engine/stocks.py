@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -109,6 +109,19 @@ class Waste:
     def room(self) -> int | None:
         """What another experiment can be promised; None if it is not known."""
         return None if self.capacity is None else self.capacity - self.level - self.unknown - self.promised
+
+
+def named(stocks: Mapping[str, Stock], name: str) -> list[str]:
+    """The stocks that are meant by a source, a container, or a material: the last may be several.
+
+    Args:
+        stocks: by container.
+        name: of any of these.
+    """
+    at_source = [key for key, stock in stocks.items() if stock.facts.source == name]
+    if at_source or name in stocks:
+        return at_source or [name]
+    return [key for key, stock in stocks.items() if stock.facts.material == name]
 
 
 def day_of(now_s: float) -> date:

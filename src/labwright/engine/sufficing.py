@@ -102,11 +102,14 @@ def _check_stocks(
     for material in needed:
         if material not in known:
             raise ConfigError(unknown("material at a source, or waste", material, sorted(known)))
-    short = [words for material in needed for words in there.short_of(material, needed[material], stations[material])]
     into: dict[str, int] = {}
+    short: list[str] = []
     for material, amount in needed.items():
-        if (waste := there.goes_into(material)) in there.wastes:
+        waste = material if material in there.wastes else there.goes_into(material)
+        if waste in there.wastes:
             into[waste] = into.get(waste, 0) + amount
+        if material not in there.wastes:
+            short += there.short_of(material, amount, stations[material])
     short += [
         no_room(name, amount, there.wastes[name])
         for name, amount in into.items()
