@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,10 +113,11 @@ def _check_campaign(root: Path, folder: LabFolder | None, path: Path) -> list[st
     """Hold a campaign against its lab; if that is wrong itself, at least against its own form and its protocol.
 
     Returns:
-        what a person should know of it: that it learns from simulated instruments, or real ones, whatever it runs on.
+        what a person should know of it: that it learns from simulated instruments, or real ones, whatever it runs on,
+            or that its deadline has passed.
     """
     from labwright.engine import load_campaign
-    from labwright.engine.campaign import mistakes_without_lab
+    from labwright.engine.campaign import campaign_file, deadline_passed, mistakes_without_lab
     from labwright.engine.earlier import kind_words
     from labwright.lab import MistakesError
     from labwright.model.spec import WarmStart
@@ -125,7 +127,9 @@ def _check_campaign(root: Path, folder: LabFolder | None, path: Path) -> list[st
             raise MistakesError(mistakes)
         return []
     spec = load_campaign(folder, path).spec
-    return [
+    passed = deadline_passed(spec, time.time())
+    notes = [str(campaign_file(root, path).mistake(["deadline"], f"deadline: {passed}"))] if passed else []
+    return notes + [
         f"campaign {spec.name} learns from {one.campaign} on {kind_words(one.simulated)}, whatever it runs on itself, "
         "as its warm_start states"
         for one in spec.warm_start

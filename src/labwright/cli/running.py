@@ -206,6 +206,7 @@ def _campaign(folder: Any, journal: Journal, path: Path, lab: Any, decision: Dec
         journal=journal,
         simulated=lab.simulated,
         count=count,
+        now_s=lab.clock.now(),
     )
     refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, bool(campaign.container))
     return campaign

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from labwright.clock import LabClock
-from labwright.engine.campaign import Campaign, campaign_of
+from labwright.engine.campaign import Campaign, campaign_of, deadline_passed
 from labwright.engine.commands import ExtendAsked, Submitted
 from labwright.engine.deck import DeckQuestion, deck_question
 from labwright.engine.earlier import learnt_from
@@ -18,7 +18,7 @@ from labwright.engine.filling import left_on
 from labwright.engine.lifecycle import refuse_doubtful_deck
 from labwright.journal import Journal, instruments_words
 from labwright.lab import Lab
-from labwright.model.errors import LabwrightError, RefusedError
+from labwright.model.errors import ConfigError, LabwrightError, RefusedError
 
 Found = TypeVar("Found")
 
@@ -111,5 +111,7 @@ def admitted(
     if count is not None:
         count = replace(count, preparing=preparing)
     campaign = campaign_of(lab.folder, submitted.spec, count)
+    if words := deadline_passed(campaign.spec, lab.clock.now()):
+        raise ConfigError(f"campaign {campaign.spec.name}: deadline {words}")
     refuse_doubtful_deck(journal, lab.instruments, campaign.protocol_specs, bool(campaign.container), running)
     return campaign.learning(learnt_from(journal, campaign.spec, None, simulated=lab.simulated))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def load_campaign(
     simulated: bool = False,
     count: DeckCount | None = None,
     sufficient: bool = True,
+    now_s: float | None = None,
 ) -> Campaign:
     """Read the campaign at `path` and check that the lab can carry it out.
 
@@ -121,6 +123,7 @@ def load_campaign(
         simulated: whether it is to run on simulated instruments: it learns from campaigns on such only (`warm_start`).
         count: what its deck has left; as the lab's files say if None.
         sufficient: whether its material must last for it.
+        now_s: lab time at which it starts, so that its deadline must be later; not looked at if None.
         any_planner: whether the planner need not take account of all that the campaign asks for.
 
     Raises:
@@ -148,6 +151,8 @@ def load_campaign(
     if own and "name" not in reading.broken and spec.name != path.stem:
         words = f"name: a campaign in the lab is called like its file, {path.stem!r}, not {spec.name!r}"
         mistakes.append(file.mistake(["name"], words))
+    if now_s is not None and "deadline" not in reading.broken and (words := deadline_passed(spec, now_s)):
+        mistakes.append(file.mistake(["deadline"], f"deadline: {words}"))
     protocols = _protocols(folder, file, spec, mistakes, reading.broken)
     if spec.protocol in protocols:
         mistakes += protocol_mistakes(file, spec, protocols[spec.protocol], reading.broken)
@@ -174,6 +179,17 @@ def load_campaign(
         check_candidates(spec)
         return Campaign(spec, protocols, chosen, earlier)
     return _fitting(folder, spec, protocols, chosen, earlier, count)
+
+
+def deadline_passed(spec: CampaignSpec, now_s: float) -> str:
+    """What is wrong with a deadline that has passed at a lab time, in words; empty if none has."""
+    if spec.deadline is None or spec.deadline.timestamp() > now_s:
+        return ""
+    now = datetime.fromtimestamp(now_s, spec.deadline.tzinfo)
+    return (
+        f"{spec.deadline.isoformat(timespec='minutes')} has passed: in the lab it is "
+        f"{now.isoformat(timespec='minutes')}; give a later one, or none"
+    )
 
 
 def campaign_of(folder: LabFolder, spec: CampaignSpec, count: DeckCount | None = None) -> Campaign:

@@ -6,6 +6,7 @@ It wants experiments, and the lab's work carries them out (`labwright.engine.wor
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,10 +45,12 @@ from labwright.engine.events import (
     Vetoed,
 )
 from labwright.engine.experiment import Experiment, StepRun, devices_of
+from labwright.engine.fair import HOUR_S
 from labwright.engine.material import CONTAINER, REFILL, Material
-from labwright.engine.pacing import BLIND, would_only_wait
+from labwright.engine.pacing import BLIND, pace_s, would_only_wait
 from labwright.engine.proposals import Proposals, is_label, veto_words, wrong_veto
 from labwright.engine.questions import Question
+from labwright.engine.rules import left_s
 from labwright.engine.stopping import Stopping
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial, Veto
@@ -65,6 +68,9 @@ MAX_INFEASIBLE = 20
 
 DRAINED = "drained by "
 """How the reason begins of a campaign that a person has ended, with what was under way carried out."""
+
+URGENT = 2.0
+"""A campaign is urgent once it should need more than half of the time that is left to its deadline."""
 
 Ending = Literal["completed", "stopped", "failed"]
 
@@ -533,6 +539,27 @@ class CampaignCore:
         protocol = self._protocol(spec.protocol)
         return would_only_wait(self.live.values(), protocol, self.expected_s(protocol), slots, self.material.now_s)
 
+    @property
+    def work_s(self) -> float:
+        """What the steps of one of its experiments should take together, lab seconds."""
+        protocol = self._protocol(self.spec.protocol)
+        expected_s = self.expected_s(protocol)
+        return sum(expected_s.get(step.name, step.expected_s) for step in protocol.steps)
+
+    @property
+    def slack_h(self) -> float:
+        """Whole hours that its deadline is later than it should be over, once it is urgent; infinite before."""
+        if self.spec.deadline is None:
+            return math.inf
+        protocol, slots = self._protocol(self.spec.protocol), self.started.slots
+        each_s = pace_s(protocol, self.expected_s(protocol), slots, self.spec.parallel)
+        to_begin = self.budget - self.tried if self.phase == "running" else 0
+        to_begin += sum(one.state == "accepted" for one in self.live.values())
+        under_way_s = max((left_s(one) for one in self.live.values() if one.state != "accepted"), default=0.0)
+        needed_s = under_way_s + to_begin * each_s
+        time_s = self.spec.deadline.timestamp() - self.material.now_s
+        return math.inf if time_s > URGENT * needed_s else (time_s - needed_s) // HOUR_S
+
     def finish(self) -> list[Instruction]:
         """End, once nothing is under way any more."""
         if self.phase != "draining" or self.live or self.paused:
@@ -608,6 +635,7 @@ class CampaignCore:
 
     def ended(self, experiment: Experiment) -> None:
         """Nothing is left to be done for an experiment."""
+        self.work.fair.ended(experiment, self._dispatcher.terms(self.campaign))
         if experiment.preparation and not experiment.given_up:
             protocol, results = experiment.protocol, experiment.results()
             self.calibrations[protocol.name] = results

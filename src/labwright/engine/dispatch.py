@@ -8,6 +8,7 @@ one that can go on, or that a person is asked about.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from labwright.engine.batches import Batches
 from labwright.engine.events import Carried, Removal, Start
 from labwright.engine.experiment import SITE, Experiment, StepRun
+from labwright.engine.fair import EQUAL_TERMS, Terms, in_fair_order
 from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.moving import Moving
 from labwright.engine.reservations import Reservations
@@ -35,17 +37,19 @@ Begins = tuple[Experiment, StepRun, Start | Carried]
 
 @dataclass
 class Dispatcher:
-    """Lets steps begin: those of samples that cannot wait any longer first, then by priority, then by its rule.
+    """Lets steps begin: of samples that cannot wait any longer first, then by priority, deadline, rule and fair share.
 
     Attributes:
         work: the samples under way.
         held: owners none of whose steps it may let begin.
+        terms: on which an owner has the lab.
         layout: of the lab. Not part of the state, as everything below: what was decided by it is an event.
         rule: by which it chooses.
     """
 
     work: Work
     held: Callable[[], Collection[str]] = tuple
+    terms: Callable[[str], Terms] = lambda owner: EQUAL_TERMS
     layout: Layout = NO_LAYOUT
     rule: Rule = FIRST
     latches: frozenset[LatchScope] = frozenset()
@@ -223,10 +227,25 @@ class Dispatcher:
         ]
         pressing_s = self._pressing_s(samples)
         load_s = self._load_s(samples) if self.rule.flows else {}
-        return sorted(
+        ordered = sorted(
             samples,
             key=lambda one: (pressing_s[one.id], *self.rule.key(one, self._blocked_s(one, load_s) if load_s else 0.0)),
         )
+        if len(self.work.live) < 2 or self.rule.plan.batches:
+            return ordered
+        fair: list[Experiment] = []
+        for (presses, _), alike in itertools.groupby(
+            ordered, lambda one: (pressing_s[one.id] < math.inf, one.priority)
+        ):
+            group = list(alike)
+            if not presses:
+                group = in_fair_order(group, self.work.fair, self.terms, OVERTAKEN, self._was_passed)
+            fair += group
+        return fair
+
+    def _was_passed(self, experiment: Experiment) -> bool:
+        """Whether as many younger ones have started as may before it."""
+        return self.work.last_turn - experiment.seen >= OVERTAKEN
 
     def _pressing_s(self, samples: Iterable[Experiment]) -> dict[str, float]:
         """Until when the next step of each sample must have started, or that of another which it is in the way of."""
@@ -388,7 +407,7 @@ class Dispatcher:
         if waiting.kind in ("reset", "batch"):
             return  # only a person ends that wait; or none has passed it
         planned = experiment.id in self.rule.plan.of  # in that order others pass it
-        if waiting.because == "beyond" or (self.work.last_turn - experiment.seen >= OVERTAKEN and not planned):
+        if waiting.because == "beyond" or (self._was_passed(experiment) and not planned):
             claims = self.work.claims(experiment)
             for resource in (run.unit, *(unit for one in claims for unit in self.safety.units(one, experiment))):
                 kept.setdefault(resource, experiment)

@@ -135,6 +135,8 @@ class Experiment:
         booked: positions that are kept for it, by the step that will need each; of its way there, by ``via:POSITION``.
         stays: whether it is not brought out of the lab: its campaign was stopped.
         moved: how often the dispatcher has moved it to each position.
+        charged_s: what its campaign was charged for it when its first step started, lab seconds.
+        spent_s: what its steps have taken so far, in all rounds and attempts, lab seconds; without moves.
     """
 
     owner: str
@@ -168,6 +170,8 @@ class Experiment:
     booked: dict[str, str] = field(default_factory=dict)
     stays: bool = False
     moved: dict[str, int] = field(default_factory=dict)
+    charged_s: float = 0.0
+    spent_s: float = 0.0
     sample_row: Row = field(default_factory=dict)
     """Of its sample, as it was written last. Not part of the state."""
     recipes: dict[str, str] = field(default_factory=dict)

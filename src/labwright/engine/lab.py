@@ -34,6 +34,7 @@ from labwright.engine.events import (
     Stocked,
 )
 from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.fair import Terms, work_of
 from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.material import REFILL, REPLACE, Material, no_container, used_up_words
 from labwright.engine.questions import Questions
@@ -77,7 +78,7 @@ class LabCore:
     def __init__(self, layout: Layout = NO_LAYOUT) -> None:
         self.dirty = DirtyRows()
         self.work = Work(self.dirty, Reservations(self.dirty), Material(self.dirty), Questions(self.dirty))
-        self.dispatcher = Dispatcher(self.work, self._held, layout)
+        self.dispatcher = Dispatcher(self.work, self._held, self.terms, layout)
         self.campaigns: dict[str, CampaignCore] = {}
         self.instruments = ""
         self.now_s = 0.0
@@ -137,7 +138,9 @@ class LabCore:
         if was_over and not core.over:  # it comes after those that have started meanwhile
             self.turns += 1
             core.turn = self.turns
+            self.work.fair.comes(campaign)
         if isinstance(event, Started):
+            self.work.fair.comes(campaign)
             core.began_s = at_s
             self.turns += 1
             core.turn = self.turns
@@ -158,7 +161,10 @@ class LabCore:
             begun = [self.dispatcher.taken(campaign, step_id) for step_id in event.steps]
             begun += [self.dispatcher.started(campaign, start) for start in event.starts]
             begun += [self.dispatcher.carried(campaign, carried) for carried in event.moves]
+            first = [experiment for experiment, _ in begun if experiment.state == "accepted"]
             decided += [self._start(experiment, run) for experiment, run in begun]
+            for experiment in first:
+                self.work.fair.begins(experiment, self.terms(campaign))
             for removal in event.removals:
                 decided += self.work.ask_removal(core.live[removal.label], removal)
         if isinstance(event, DeckChecked):
@@ -180,7 +186,7 @@ class LabCore:
         short: dict[str, str] = {}
         decided: dict[str, list[Instruction]] = {}
         self._wake_s = math.inf
-        for core in sorted(self.campaigns.values(), key=_by_priority):
+        for core in self._in_turn():
             if core.engine == 1:
                 continue
             taken = self._take_prepared(core, at_s)
@@ -198,7 +204,10 @@ class LabCore:
             given_up = self._give_up(self.campaigns[experiment.owner], experiment, words)
             decided[experiment.owner] = decided.get(experiment.owner, []) + given_up
         begins: dict[str, list[Start | Carried]] = {}
+        first: dict[str, list[tuple[Start | Carried, Experiment]]] = {}
         for experiment, run, begin in self.dispatcher.ready():
+            if experiment.state == "accepted":
+                first.setdefault(experiment.owner, []).append((begin, experiment))
             begins.setdefault(experiment.owner, []).append(begin)
             decided.setdefault(experiment.owner, []).append(self._start(experiment, run))
         if self._wake_s < (self.dispatcher.wake_s or math.inf):
@@ -219,8 +228,33 @@ class LabCore:
                 removals=tuple(removals.get(campaign, ())),
                 lacking=lacking.get(campaign, {}),
             )
+            for _, experiment in sorted(first.get(campaign, ()), key=lambda one: _place_in_event(one[0])):
+                self.work.fair.begins(experiment, self.terms(campaign))
             granted.append(Grant(campaign, event, instructions + self._finish(self.campaigns[campaign])))
         return granted
+
+    def terms(self, campaign: str) -> Terms:
+        """On which terms a campaign has the lab."""
+        core = self.campaigns[campaign]
+        spec = core.spec
+        of_project = [spec.share]
+        if spec.project:
+            going = [one.spec for one in self.campaigns.values() if not (one.over or one.phase == "draft")]
+            of_project += [one.share for one in going if one.project == spec.project]
+        return Terms(spec.project or "", spec.share, max(of_project), core.slack_h)
+
+    def _in_turn(self) -> list[CampaignCore]:
+        """Campaigns in the order in which experiments of theirs begin, where the lab has not enough for all."""
+        going = [one for one in self.campaigns.values() if not (one.over or one.phase == "draft")]
+        if len(going) < 2:
+            return going
+
+        def turn(core: CampaignCore) -> tuple[float, ...]:
+            terms = self.terms(core.campaign)
+            due = self.work.fair.due(core.campaign, terms, core.work_s)
+            return (-core.spec.priority, terms.slack_h, *due, core.turn)
+
+        return sorted(going, key=turn)
 
     def forget(self, campaign: str) -> None:
         """Keep nothing of a campaign that is over, except where its samples were left; its rows are written by now."""
@@ -252,6 +286,7 @@ class LabCore:
         decided = core.finish()
         if core.over and core.ended_s is None:
             core.ended_s = self.now_s
+            self.work.fair.forget(core.campaign)
         return decided
 
     def _free(self, campaign: str, event: DeckChecked) -> None:
@@ -410,6 +445,8 @@ class LabCore:
         return {one.campaign for one in self.campaigns.values() if one.paused or one.stop_asked or one.engine == 1}
 
     def _start(self, experiment: Experiment, run: StepRun) -> Instruction:
+        if experiment.state == "accepted":
+            experiment.charged_s = work_of(experiment)
         return self.work.start(experiment, run, self.campaigns[experiment.owner])
 
 
@@ -427,6 +464,6 @@ def _begins(begins: Iterable[Start | Carried]) -> dict[str, Any]:
     }
 
 
-def _by_priority(core: CampaignCore) -> tuple[int, int]:
-    """The campaign with the higher priority first, then the one that came first."""
-    return (-core.spec.priority if core.phase != "draft" else 0), core.turn
+def _place_in_event(begins: Start | Carried) -> int:
+    """Where it is in its campaign's event, and so in which order it is handled when that is read again."""
+    return 2 if isinstance(begins, Carried) else 0 if begins.plain else 1

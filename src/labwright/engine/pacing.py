@@ -52,6 +52,23 @@ def would_only_wait(
     return False
 
 
+def pace_s(protocol: ProtocolSpec, expected_s: Mapping[str, float], slots: Mapping[str, int], parallel: int) -> float:
+    """How long a campaign needs for each further experiment, lab seconds, if it has the lab for itself.
+
+    Args:
+        protocol: that each carries out.
+        expected_s: what its steps take, lab seconds, by name, where other than it declares.
+        slots: how many samples a station works on at once, by the name that the protocol has for it.
+        parallel: how many samples may be on their way at once.
+    """
+    busy_s: dict[str, float] = {}
+    for step in protocol.steps:
+        takes_s = expected_s.get(step.name, step.expected_s)
+        busy_s[step.station] = busy_s.get(step.station, 0.0) + takes_s
+    alone_s = max((takes_s / slots.get(station, 1) for station, takes_s in busy_s.items()), default=0.0)
+    return max(alone_s, sum(busy_s.values()) / parallel)
+
+
 def _left_s(run: StepRun, now_s: float) -> float:
     """What is expected to be left of a step, lab seconds."""
     if run.state == "running" and run.ordered_s is not None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Answered, AskPerson, Instruction, Removal, RunStep, Settle, StopStep
 from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.fair import FairShare
 from labwright.engine.material import Material
 from labwright.engine.questions import Question, Questions
 from labwright.engine.reservations import Reservations
@@ -78,6 +79,7 @@ class Work:
         look: ids of those that something has happened to, or that wait for what another has.
         turns: how many experiments there were.
         last_turn: the highest turn of those of which a step has started.
+        fair: what each campaign and project has had of the lab.
         preparations: what was found with the newest of each whose results campaigns share, by protocol. Not part of
             the state: the journal has it, and what was decided by it is an event.
     """
@@ -90,6 +92,7 @@ class Work:
     look: set[str] = field(default_factory=set)
     turns: int = 0
     last_turn: int = 0
+    fair: FairShare = field(default_factory=FairShare)
     preparations: dict[str, Prepared] = field(default_factory=dict)
     _claims: dict[str, frozenset[str]] = field(default_factory=dict)
     _changed: dict[str, Experiment] = field(default_factory=dict)
@@ -234,6 +237,8 @@ class Work:
         run.ended_s = outcome.ended_s
         experiment.seen = max(self.last_turn, experiment.turn)
         run.error = outcome.error
+        if not run.carrier:
+            experiment.spent_s += max(0.0, outcome.ended_s - outcome.started_s)
         self.material.use(experiment, run, outcome.used)
         if outcome.state == "done":
             self._done(experiment, run, outcome, owner)
@@ -322,6 +327,7 @@ class Work:
     def forget(self, owner: str) -> None:
         """An owner is over, and none of its experiments is under way."""
         self.live.pop(owner, None)
+        self.fair.forget(owner)
         self.questions.forget(owner)
         self.material.entries.pop(owner, None)
 

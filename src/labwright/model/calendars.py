@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import time
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from labwright.model.base import Frozen, Name
+from labwright.model.moments import Moment
 from labwright.model.supplies import Day
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -62,8 +63,8 @@ class MaintenanceSpec(Frozen):
     """
 
     station: Name
-    starts: Annotated[AwareDatetime, BeforeValidator(lambda one: _with_offset(one))]
-    ends: Annotated[AwareDatetime, BeforeValidator(lambda one: _with_offset(one))]
+    starts: Moment
+    ends: Moment
     why: Annotated[str, Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -101,10 +102,3 @@ def opening(hours: str) -> tuple[time, time | None]:
     if end is not None and end <= start:
         raise ValueError(f"{hours!r} ends before it begins; over midnight write two days, the first to 24:00")
     return start, end
-
-
-def _with_offset(value: Any) -> Any:
-    if not isinstance(value, str) or not re.search(r"T.*([+-]\d\d:?\d\d|Z)$", value):
-        shown = value.isoformat() if hasattr(value, "isoformat") else value
-        raise ValueError(f"write it with its offset from UTC, as 2026-12-01T09:00+09:00, not {shown}")
-    return value

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from labwright.model.base import Frozen, Name, NotNegative, Number, Positive, Whole
 from labwright.model.campaign import Cost, Fidelity, Objective, OutcomeLimit, PlannerSpec
 from labwright.model.errors import unknown
+from labwright.model.moments import Moment
 from labwright.model.names import collisions
 from labwright.model.protocol_parameters import Given
 from labwright.model.references import Broken, CrossReferenceError, Problem
@@ -183,6 +184,12 @@ class CampaignSpec(ProblemSpec):
         replicates: how many experiments are made of each point that the planner proposes.
         batch: parameters that are equal for all experiments of a batch.
         priority: of several campaigns in a lab, the one with the higher number comes first.
+        deadline: by when it is to be over; once it needs more than half of the time that is left, its samples come
+            before others of its priority.
+        project: whose campaign it is: projects have equal parts of the lab, and their campaigns share theirs. A
+            campaign without one is a project of its own.
+        share: its part, compared with other campaigns of its project; a project counts as much as its campaign with
+            the largest share.
         material_wait_s: for so many lab seconds an experiment for which the lab has too little waits until a person has
             refilled it; then the campaign ends with what it has.
         stop: when to end earlier.
@@ -201,6 +208,9 @@ class CampaignSpec(ProblemSpec):
     replicates: Annotated[Whole, Field(ge=1, le=100)] = 1
     batch: BatchSpec | None = None
     priority: Whole = 0
+    deadline: Moment | None = None
+    project: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    share: Annotated[Number, Field(gt=0, le=1000)] = 1.0
     material_wait_s: NotNegative = 86_400.0
     stop: StopRule = StopRule()
     compare: Comparison | None = None
