@@ -59,6 +59,8 @@ class Dispatcher:
     safety: Safety = field(init=False)
     moving: Moving = field(init=False)
     batches: Batches = field(init=False)
+    _kept: dict[str, Experiment] = field(init=False, default_factory=dict)
+    """What is kept for older samples, by resource, while it is decided what begins."""
 
     def __post_init__(self) -> None:
         self.arrange(self.layout)
@@ -91,9 +93,24 @@ class Dispatcher:
     def ready(self) -> Iterator[Begins]:
         """Steps and moves that begin now; what each needs is reserved when it is given out."""
         self.wake_s = None
+        again = True
+        while again:
+            still = not self.work.something_runs
+            batches = began = False
+            for one in self._served():
+                began = True
+                yield one
+            for experiment, start in self.batches.starting(self.rule, self._waiting, self._kept):
+                batches = True
+                yield self._carry_out(experiment, start)
+            again = batches or (still and began)  # others were decided about as if nothing ran
+        self.wake_s = self.batches.wake_s
+
+    def _served(self) -> Iterator[Begins]:
+        """Steps and moves of samples that begin now, one sample after the other."""
         self.moving.look_anew()
         self.moving.plan = self.rule.plan
-        kept: dict[str, Experiment] = {}
+        kept = self._kept = {}
         waits: set[tuple[str, ...]] = set()
         for experiment in self._looked_at():
             blocked = began = False
@@ -117,9 +134,6 @@ class Dispatcher:
                     self.moving.begins(experiment, run)
             if not blocked:
                 self.work.look.discard(experiment.id)
-        for experiment, start in self.batches.starting(self.rule, self._waiting, kept):
-            yield self._carry_out(experiment, start)
-        self.wake_s = self.batches.wake_s
 
     def removals(self) -> Iterator[tuple[Experiment, Removal]]:
         """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""

@@ -227,10 +227,7 @@ class Experiment:
     @property
     def needed(self) -> bool:
         """Whether a step that is left, or a move under way, needs its container."""
-        return any(
-            run.state not in ("done", "failed", "skipped") and (run.carrier or run.spec.sample)
-            for run in self.steps.values()
-        )
+        return any(run.carrier or run.spec.sample for run in self._may_follow())
 
     @property
     def at_rest(self) -> bool:
@@ -411,18 +408,22 @@ class Experiment:
 
     def claims(self) -> frozenset[str]:
         """Positions and shared devices that the steps that are left may take, those that take them now included."""
+        specs = [run.spec for run in self._may_follow()]
+        claimed = {resource for spec in specs for resource in self.needs(spec)}
+        if self.brought:
+            claimed |= {f"{SITE}{spec.station}" for spec in specs if spec.sample and not (spec.moves_to or spec.leaves)}
+            claimed |= {f"{SITE}{station}" for spec in specs for station in self.kept_stations(spec)}
+        return frozenset(claimed)
+
+    def _may_follow(self) -> list[StepRun]:
+        """Steps that are left, those at work included, and those that another round of a loop would bring back."""
         left = [name for name, run in self.steps.items() if run.state not in ("done", "failed", "skipped")]
         for name in left:  # grows: a round that is left brings the steps of its loop back
             run = self.steps[name]
             repeat = run.spec.repeat
             if repeat is not None and (run.round < repeat.at_most or run.state == "done") and not self.given_up:
                 left += [one for one in self.protocol.between(repeat.back_to, name) if one not in left]
-        specs = [self.steps[name].spec for name in left]
-        claimed = {resource for spec in specs for resource in self.needs(spec)}
-        if self.brought:
-            claimed |= {f"{SITE}{spec.station}" for spec in specs if spec.sample and not (spec.moves_to or spec.leaves)}
-            claimed |= {f"{SITE}{station}" for spec in specs for station in self.kept_stations(spec)}
-        return frozenset(claimed)
+        return [self.steps[name] for name in left]
 
     def kept_stations(self, spec: StepSpec) -> tuple[str, ...]:
         """Stations at which a step keeps a position for the sample."""

@@ -386,6 +386,7 @@ class LabCore:
         begun: list[Begun] = []
         brought = any(protocol.brought for protocol in core.started.protocols)
         but = self.dispatcher.layout.in_stations if brought else frozenset()
+        but |= self.work.questions.to_be_emptied
         while (wish := core.wishes()) is not None:
             allotted = self.material.allot(wish.uses, core.stations)
             lacking = allotted.lacking

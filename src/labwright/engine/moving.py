@@ -165,11 +165,11 @@ class Moving:
         )
 
     def _all_busy(self, experiment: Experiment) -> str | None:
-        """The first transport that reaches a sample, by its station, if none of them is free: known before all else."""
+        """Of the transports that reach a sample, by its station, the one that is free first; None if one is free."""
         known = self.layout.reaching(experiment.stands_at, experiment.protocol.labware)
-        if all(f"station:{carrier.station}" in self._reservations.taken for carrier in known):
-            return next((f"station:{carrier.station}" for carrier in known), None)
-        return None
+        if not known or any(f"station:{carrier.station}" not in self._reservations.taken for carrier in known):
+            return None
+        return f"station:{min(known, key=self._busy_s).station}"
 
     def out(self, experiment: Experiment) -> StepRun | None:
         """What is left to be done for a sample of which all steps are; None if there is no way out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import orjson
@@ -143,10 +144,15 @@ class Questions:
         """A question is open no more."""
         self.dirty.questions[event.question] = self.open.pop(event.question).row(event)
 
-    def withdraw(self, experiment: Experiment, why: str, *, removals_only: bool = False) -> None:
-        """Ask nothing about a sample any more, or nothing about what is to be taken out for it."""
+    @property
+    def to_be_emptied(self) -> frozenset[str]:
+        """Positions that a person is asked to take a container from."""
+        return frozenset(question.frees.removeprefix("position:") for question in self.open.values() if question.frees)
+
+    def withdraw(self, experiment: Experiment, why: str, *, but: Collection[str] = ()) -> None:
+        """Ask nothing about a sample any more, but about these of its steps, by their ids."""
         for key in [key for key, question in self.open.items() if question.about(experiment)]:
-            if removals_only and self.open[key].step_id:
+            if self.open[key].step_id in but:
                 continue
             self.dirty.questions[key] = self.open.pop(key).row(withdrawn=why)
 

@@ -382,7 +382,7 @@ class Work:
         experiment.stays = experiment.stays or owner.stop_asked
         unknown = experiment.brought and experiment.in_gripper  # where it is: nothing can be done to it
         for run in experiment.steps.values():
-            stays = experiment.given_up or run.spec.always
+            stays = experiment.given_up or (run.spec.always and not run.carrier)  # no move is made again to where it was
             if run.state in ("waiting", "ready") and (owner.stop_asked or not stays or (unknown and run.spec.sample)):
                 run.become("skipped")
                 self._touch(experiment, run)
@@ -568,7 +568,8 @@ class Work:
     def _goes_on(self, experiment: Experiment) -> None:
         """A person need not take anything out for a sample whose next step starts after all."""
         if experiment.state == "held":
-            self.questions.withdraw(experiment, "it could continue", removals_only=True)
+            steps = {run.step_id for run in experiment.steps.values()}
+            self.questions.withdraw(experiment, "it could continue", but=steps)
             self._let_go(experiment)
 
     def _step_answered(
@@ -581,12 +582,15 @@ class Work:
             settled = self._settle(experiment, run, question, question.doubt, event)
         if event.answer == "abandon":
             self._lost(experiment, run, seen=True)
-            experiment.stands_at, experiment.cleared = "", True
+            taken_out = not any(self.runs(one.step_id) and one.spec.sample for one in experiment.running)
+            if taken_out:  # else a station has it
+                experiment.stands_at, experiment.cleared = "", True
             reason = f"given up by {event.by}: {event.because or question.text}"
             self.give_up(experiment, owner, reason, "equipment")
             if experiment.preparation:
                 owner.fail(f"preparation {experiment.protocol.name}, step {run.spec.name}: {reason}")
-            self._skip_all(experiment)
+            if taken_out:
+                self._nothing_left(experiment, reason)
         elif question.doubt is None:
             self._again(experiment, run)
         else:
@@ -618,13 +622,18 @@ class Work:
             self.give_up(experiment, owner, reason)
             if experiment.preparation:
                 owner.fail(f"preparation {experiment.protocol.name}: {reason}")
-        self._skip_all(experiment)
+        self._nothing_left(experiment, experiment.given_up)
 
-    def _skip_all(self, experiment: Experiment) -> None:
+    def _nothing_left(self, experiment: Experiment, why: str) -> None:
+        """A person has taken its container out of the lab: nothing can be done to it, and nothing need be known."""
         for run in experiment.steps.values():
             if run.state in ("waiting", "ready"):
                 run.become("skipped")
                 self._touch(experiment, run)
+            elif run.state == "unknown" and run.spec.sample:
+                self._lost(experiment, run, seen=True)
+        doubtful = {run.step_id for run in experiment.running}
+        self.questions.withdraw(experiment, why, but=doubtful)
 
     def _lost(self, experiment: Experiment, run: StepRun, *, seen: bool = False) -> None:
         """Its station carries it out no longer, and will not again.
