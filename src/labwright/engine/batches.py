@@ -9,6 +9,7 @@ from labwright.engine.events import Start
 from labwright.engine.experiment import SITE, Experiment, StepRun
 from labwright.engine.layout import Bench, Layout
 from labwright.engine.rules import Rule
+from labwright.engine.safety import Safety
 from labwright.engine.work import Work
 from labwright.model.waiting import Waiting
 
@@ -42,11 +43,13 @@ class Batches:
     Attributes:
         work: the samples under way.
         layout: of the lab.
+        safety: says who waits for whom.
         wake_s: lab time at which a batch begins though nothing happens; None if none does.
     """
 
     work: Work
     layout: Layout
+    safety: Safety
     wake_s: float | None = None
 
     @property
@@ -128,12 +131,20 @@ class Batches:
                     elif self._bound(experiment, bench):
                         bound.append(experiment)
         load.members.sort(key=lambda one: one[0].turn)
+        inside = {experiment.id for experiment, _ in load.members}
+        load.coming = [one for one in load.coming if not self._follows(one, inside)]
         if load.members and self.work.something_runs:  # else those that are bound wait for it to begin
             first, run = load.members[0]
             recipe = first.recipe(f"{SITE}{run.spec.station}")
             alike = [one for one in bound if recipe and one.recipe(f"{SITE}{run.spec.station}") == recipe]
             load.coming += alike[: max(0, load.vacant)]
         return load
+
+    def _follows(self, experiment: Experiment, inside: set[str]) -> bool:
+        """Whether a sample could not come before those in a batch have made room for it elsewhere."""
+        if any(experiment.bound_to(run) for run in experiment.left()):
+            return False
+        return not inside.isdisjoint(one.id for one in self.safety.all_ahead(experiment))
 
     def _bound(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether a sample is on its way to a kind of station and cannot stop before."""

@@ -70,7 +70,7 @@ class Dispatcher:
         self.layout = layout
         self.safety = Safety(self.work, layout)
         self.moving = Moving(self.work, layout, self.safety)
-        self.batches = Batches(self.work, layout)
+        self.batches = Batches(self.work, layout, self.safety)
 
     @property
     def _reservations(self) -> Reservations:
@@ -363,7 +363,7 @@ class Dispatcher:
         for resource in self._reservations.not_free(experiment, resources):
             holder = self._reservations.first(resource)
             return Waiting.for_resource(*step, resource, holder.owner, holder.label, holder.step_id)
-        for other in self.safety.blocks(experiment, resources):
+        for other in self.safety.blocks(experiment, resources, moves=moves):
             resource = next((one for one in resources if self.safety.claims(other, one)), resources[0])
             return Waiting.for_resource(*step, resource, other.owner, other.label, because="beyond")
         if kept and not self._has_something(experiment):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import NAMESPACE_OID, uuid5
@@ -255,6 +255,18 @@ class Experiment:
             if name in self.steps and self.steps[name].state in ("waiting", "ready")
         }
 
+    def leaves_for_good(self, position: str) -> bool:
+        """Whether a position where it stands is free for others once it is moved away."""
+        if position == self.place and self.brought and self.protocol.afterwards == "returns":
+            return False
+        return position not in self.kept_for_later()
+
+    @property
+    def being_left(self) -> str:
+        """The position, by ``position:NAME``, that will be free when a move that is under way has ended."""
+        moves = any(run.carrier and run.state == "running" for run in self.running)
+        return f"position:{self.stands_at}" if moves and self.leaves_for_good(self.stands_at) else ""
+
     def due_s(self, run: StepRun) -> float:
         """Lab time at which a step must have started, since the sample cannot wait any longer after the one before."""
         due_s, todo = math.inf, list(run.spec.needs)
@@ -319,12 +331,18 @@ class Experiment:
         for spec in self.protocol.steps:
             self.steps[spec.name] = self._run(spec, 1, expected_s)
 
-    def again(self, spec: StepSpec, expected_s: dict[str, float]) -> None:
-        """Make another round of the loop that `spec` ends."""
+    def again(self, spec: StepSpec, expected_s: dict[str, float]) -> Sequence[str]:
+        """Make another round of the loop that `spec` ends.
+
+        Returns:
+            the names of its steps.
+        """
         assert spec.repeat is not None  # noqa: S101 - the caller has looked
-        for name in self.protocol.between(spec.repeat.back_to, spec.name):
+        names = self.protocol.between(spec.repeat.back_to, spec.name)
+        for name in names:
             old = self.steps[name]
             self.steps[name] = self._run(old.spec, old.round + 1, expected_s)
+        return names
 
     def carry(self, move: Move, station: str, expected_s: float) -> StepRun:
         """Make the step that moves its container.

@@ -231,6 +231,11 @@ class Layout:
         return frozenset(stations).union(*self._hand_overs.values())
 
     @cached_property
+    def hands_over(self) -> bool:
+        """Whether a way may lead over several transports."""
+        return bool(self._hand_overs)
+
+    @cached_property
     def _hand_overs(self) -> dict[str, tuple[str, ...]]:
         """Positions that several transports reach and no station works at, by the kind of container."""
         found: dict[str, list[str]] = {}

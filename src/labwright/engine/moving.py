@@ -303,7 +303,7 @@ class Moving:
         times_s: tuple[float, float] | None = None,
     ) -> str | None:
         """A position where a step can be done, and which is free: of several batches in the fullest."""
-        found: list[tuple[bool, int, str]] = []
+        found: list[tuple[bool, bool, int, str]] = []
         vacant = 0
         for bench in self.layout.serving(run.spec.station):
             planned = self._as_planned(experiment, run, bench)
@@ -317,10 +317,11 @@ class Moving:
             ]
             vacant += len(free)
             if free and (times_s is None or self._in_the_batch(bench, times_s)):
-                found.append((not planned, len(free) if bench.together else 0, free[0]))
+                reached = not self.layout.hands_over or bool(self._way(experiment, free[:1]))
+                found.append((not planned, not reached, len(free) if bench.together else 0, free[0]))
         if not found or (self._limits and vacant <= self._spoken_for(experiment, run)):
             return None
-        return min(found, key=lambda one: one[:2])[2]
+        return min(found, key=lambda one: one[:3])[3]
 
     def _as_planned(self, experiment: Experiment, run: StepRun, bench: Bench) -> bool:
         """Whether a sample may join the batch that forms at a station: it is of it, or first of one that is next.

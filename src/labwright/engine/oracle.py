@@ -138,7 +138,7 @@ def _ends_with(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[st
     if waiting.kind == "site" and lab.work.limits and lab.work.something_runs:
         return [set()]  # looked at again when that has ended
     if waiting.kind == "site":
-        return [{one} for one in lab.dispatcher.moving.in_the_way(waiting)] or [{""}]
+        return _any_in_the_way(lab, waiting, live, taken_out) or [{""}]
     blockers = {f"{waiting.holder}/{waiting.holder_label}"}
     resource = f"{waiting.kind}:{waiting.name}"
     asked = lab.reservations.left_at(resource) if resource in lab.reservations.taken else resource
@@ -146,7 +146,33 @@ def _ends_with(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[st
         blockers = set()  # a person is asked to take it away
     elif waiting.kind == "position" and not waiting.holder:
         blockers = {""}  # what stands there is no sample's
-    return [blockers]
+    elsewhere = []
+    if waiting.kind in ("position", "way") and (station := _needs(lab, waiting)):
+        other = Waiting(waiting.step_id, waiting.campaign, waiting.label, "site", station, "", "")
+        elsewhere = _any_in_the_way(lab, other, live, taken_out)  # another position of its kind may become free
+    return [blockers, *elsewhere]
+
+
+def _needs(lab: LabCore, waiting: Waiting) -> str:
+    """The station that a step needs its sample at; empty if it is there, or the step is a move."""
+    experiment = lab.work.of(waiting.campaign)[waiting.label]
+    for run in lab.dispatcher.next_steps(experiment):
+        if run.step_id == waiting.step_id and not lab.dispatcher.moving.is_there(experiment, run):
+            return run.spec.station
+    return ""
+
+
+def _any_in_the_way(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[str]) -> list[set[str]]:
+    """Samples of which any makes room at a station when it goes on; no other is needed where a person is asked."""
+    either: list[set[str]] = [{one} for one in lab.dispatcher.moving.in_the_way(waiting)]
+    for bench in lab.dispatcher.layout.serving(waiting.name):
+        for site in lab.dispatcher.layout.sites.values():
+            resource = f"position:{site.name}"
+            if site.station != bench.name or (holder := lab.reservations.taken.get(resource)) is None:
+                continue
+            if f"{holder.owner}/{holder.label}" not in live and lab.reservations.left_at(resource) in taken_out:
+                either.append(set())
+    return either
 
 
 def _broken_order(lab: LabCore) -> Iterator[str]:
@@ -178,7 +204,8 @@ def _can_have(lab: LabCore, experiment: Experiment, resource: str, left: dict[st
         return False
     return all(
         holder.of(experiment)
-        or f"{holder.owner}/{holder.label}" not in left
+        or (other := left.get(f"{holder.owner}/{holder.label}")) is None
+        or safety.is_left(other, resource)
         or (holder.recipe and holder.recipe == experiment.recipe(resource))
         for holder in lab.reservations.of_resource(resource)
     )

@@ -171,9 +171,7 @@ class Reservations:
             f"position:{left}" in experiment.needs(one.spec) for one in experiment.running
         ):
             return  # another step of its own has it
-        if left == experiment.place and experiment.brought and experiment.protocol.afterwards == "returns":
-            return  # it comes back
-        if left and left in experiment.kept_for_later():
+        if not experiment.leaves_for_good(left):
             return
         if (run.spec.moves_to or run.spec.leaves) and left and left != run.spec.moves_to:
             self._release(f"position:{left}")

@@ -28,22 +28,33 @@ class Safety:
 
     work: Work
     layout: Layout
+    _leaving: tuple[str, str] | None = None
+    """A sample, and the position that it would leave."""
     _units: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def _reservations(self) -> Reservations:
         return self.work.reservations
 
-    def blocks(self, experiment: Experiment, more: Collection[str]) -> list[Experiment]:
+    def blocks(self, experiment: Experiment, more: Collection[str], *, moves: bool = False) -> list[Experiment]:
         """Samples that, and this one, could never end if it had these resources too; empty if all can.
 
         Args:
             experiment: that would have them.
             more: free positions and devices.
+            moves: whether it leaves the position where it stands for them.
         """
         new = [one for one in more if not self._reservations.held(experiment, one)]
         if not new:
             return []
+        if moves and experiment.stands_at and experiment.leaves_for_good(experiment.stands_at):
+            self._leaving = experiment.id, f"position:{experiment.stands_at}"
+        try:
+            return self._in_a_ring(experiment, new)
+        finally:
+            self._leaving = None
+
+    def _in_a_ring(self, experiment: Experiment, new: Collection[str]) -> list[Experiment]:
         ring = self._ring(experiment, new)
         if not ring or not self._several(experiment, ring):
             return ring
@@ -82,10 +93,15 @@ class Safety:
         if not bench.one_recipe:
             return
         for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
-            holder = self._reservations.taken.get(f"position:{site}")
-            other = self.of(holder) if holder is not None else None
+            other = self._holder(f"position:{site}")
             if other is not None and other is not experiment and self._differs(experiment, other, bench):
                 yield other
+
+    def _holder(self, position: str) -> Experiment | None:
+        """The sample that has a position, and does not leave it just now."""
+        holder = self._reservations.taken.get(position)
+        other = self.of(holder) if holder is not None else None
+        return None if other is None or self.is_left(other, position) else other
 
     def _differs(self, experiment: Experiment, other: Experiment, bench: Bench) -> bool:
         """Whether a station cannot work on two samples at once, and the other still needs it."""
@@ -119,28 +135,47 @@ class Safety:
                 others = [one for one in self._against(experiment, unit) if one is not None]
                 bench = self._bench(unit)
                 others += [] if bench is None else self.rivals(experiment, bench)
-                if not others and unit not in new and (bench is None or bench.name not in set_to):
+                its = by is experiment or (unit not in new and (bench is None or bench.name not in set_to))
+                if not others and its:
                     break  # one that it can have
                 found += others
             else:
                 yield from found
-            yield from self._must_leave_first(experiment, claim)
+            yield from self._must_leave_first(experiment, claim, new if by is experiment else ())
 
-    def _must_leave_first(self, experiment: Experiment, claim: str) -> list[Experiment]:
-        """Samples in a station with which a batch cannot begin: they are done there, or are not of it."""
+    def all_ahead(self, experiment: Experiment) -> list[Experiment]:
+        """Samples that must end before an experiment can, each with those that must before it."""
+        found: dict[str, Experiment] = {}
+        todo = [experiment]
+        while todo:
+            for other in self.ahead(todo.pop()):
+                if other.id not in found:
+                    found[other.id] = other
+                    todo.append(other)
+        return list(found.values())
+
+    def _must_leave_first(self, experiment: Experiment, claim: str, new: Collection[str] = ()) -> list[Experiment]:
+        """Samples in a station with which a batch cannot begin: they are done there, or are not of it.
+
+        Args:
+            experiment: that is in the station, or has a position there.
+            claim: of the station.
+            new: what it would have, too.
+        """
         if not claim.startswith(SITE):
             return []
         mine = experiment.left()
         if not mine or mine[0].active or mine[0].spec.station != claim.removeprefix(SITE):
             return []  # by then they may have left
-        bench = self.layout.bench_at(experiment.booked.get(mine[0].spec.name, experiment.stands_at))
+        coming = (one.removeprefix("position:") for one in new if one in self.units(claim, experiment))
+        at = next(coming, "") or experiment.booked.get(mine[0].spec.name, experiment.stands_at)
+        bench = self.layout.bench_at(at)
         if bench is None or not bench.together or mine[0].spec.station not in (bench.kind, bench.name):
             return []
         names = (bench.kind, bench.name)
         found = []
         for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
-            holder = self._reservations.taken.get(f"position:{site}")
-            other = self.of(holder) if holder is not None else None
+            other = self._holder(f"position:{site}")
             if other is None or other is experiment or other.stands_at != site:
                 continue
             left = other.left()
@@ -153,24 +188,31 @@ class Safety:
         for holder in self._reservations.of_resource(resource):
             if holder.of(experiment) or (holder.recipe and holder.recipe == experiment.recipe(resource)):
                 continue
-            if (other := self.of(holder)) is not None:
+            if (other := self.of(holder)) is not None and not self.is_left(other, resource):
                 yield other
+
+    def is_left(self, experiment: Experiment, resource: str) -> bool:
+        """Whether a sample is on its way, or would be, from a position that it does not need any more."""
+        return resource == experiment.being_left or self._leaving == (experiment.id, resource)
 
     def _ring(self, experiment: Experiment, new: Collection[str]) -> list[Experiment]:
         """Samples that the experiment would wait for, and that would wait for it if it had what is new.
 
         What an experiment has left behind that is over does not count: a person is asked to take it away.
         """
-        seen, todo, found = {experiment.id}, [experiment], []
+        seen, todo, found = {experiment.id}, [experiment], dict[str, Experiment]()
         while todo:
             here = todo.pop()
-            for other in self.ahead(here, () if here is experiment else new, experiment):
-                if other.id not in seen:
+            for other in self.ahead(here, new, experiment):
+                if other is experiment:
+                    found[here.id] = here
+                elif other.id not in seen:
                     seen.add(other.id)
                     todo.append(other)
                     if any(self._keeps_from(experiment, other, one) for one in new):
-                        found.append(other)
-        return sorted(found, key=lambda one: one.turn)
+                        found[other.id] = other
+        found.pop(experiment.id, None)
+        return sorted(found.values(), key=lambda one: one.turn)
 
     def _keeps_from(self, experiment: Experiment, other: Experiment, resource: str) -> bool:
         """Whether another sample may want what the experiment would have, and could not have it with it."""
@@ -196,6 +238,8 @@ class Safety:
         for resource, holder in self._reservations.taken.items():
             if (other := self.of(holder)) is not None:
                 left[other.id] = other
+                if self.is_left(other, resource):
+                    continue
                 holders.setdefault(holder.device or resource, []).append((other.id, holder.recipe))
                 if (bench := self._bench(resource)) is not None:
                     inside.setdefault(bench.name, {})[other.id] = other
@@ -222,7 +266,10 @@ class Safety:
             grown = False
             for key, one in list(left.items()):
                 needed = [units for claim in self.work.claims(one) if (units := self.units(claim, one))]
-                first = {other.id for claim in self.work.claims(one) for other in self._must_leave_first(one, claim)}
+                its = new if one is experiment else ()
+                first = {
+                    other.id for claim in self.work.claims(one) for other in self._must_leave_first(one, claim, its)
+                }
                 if first.isdisjoint(left) and all(any(free(one, unit) for unit in units) for units in needed):
                     del left[key]
                     grown = True

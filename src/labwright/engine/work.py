@@ -382,7 +382,9 @@ class Work:
         experiment.stays = experiment.stays or owner.stop_asked
         unknown = experiment.brought and experiment.in_gripper  # where it is: nothing can be done to it
         for run in experiment.steps.values():
-            stays = experiment.given_up or (run.spec.always and not run.carrier)  # no move is made again to where it was
+            stays = experiment.given_up or (
+                run.spec.always and not run.carrier
+            )  # no move is made again
             if run.state in ("waiting", "ready") and (owner.stop_asked or not stays or (unknown and run.spec.sample)):
                 run.become("skipped")
                 self._touch(experiment, run)
@@ -460,7 +462,10 @@ class Work:
             self._fail(experiment, owner, words)
             return
         if not reached:
-            experiment.again(run.spec, owner.expected_s(experiment.protocol))
+            for name in experiment.again(run.spec, owner.expected_s(experiment.protocol)):
+                position = experiment.booked.pop(name, experiment.stands_at)
+                if position not in (experiment.stands_at, *experiment.booked.values()):
+                    self.reservations.let_go(experiment, f"position:{position}")
             self._touch(experiment, *experiment.steps.values())
 
     def _measured(self, experiment: Experiment, owner: Owner) -> None:
