@@ -22,6 +22,7 @@ from labwright.engine.moving import Moving
 from labwright.engine.reservations import Reservations
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.safety import Safety
+from labwright.engine.stuck import Stuck
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
 from labwright.model.waiting import Waiting
@@ -141,38 +142,8 @@ class Dispatcher:
         if all(self.safety.of(holder) is not None for holder in self._reservations.taken.values()):
             if not self.moving.stands_in_the_way():
                 waiting = [one for one in waiting if one.state != "accepted"]  # no other waits for what has nothing yet
-        asked = {question.frees for question in self.work.questions.open.values()}
-        stuck: dict[str, tuple[Experiment, list[set[str]]]] = {}
-        for experiment in waiting:
-            by_step: list[set[str]] = []
-            for run in self.next_steps(experiment):
-                holders: set[str] = set()
-                for resource in self._missing(experiment, run):
-                    for holder in self._reservations.of_resource(resource):
-                        other = self.safety.of(holder)
-                        if other is not None:
-                            holders.add(other.id)
-                        elif (left_at := self._reservations.left_at(resource)) not in asked:
-                            asked.add(left_at)
-                            left = self._reservations.taken[left_at]
-                            words = f"{left.owner}/{left.label}"
-                            yield experiment, Removal(label=experiment.label, resource=left_at, left=words)
-                    if any(self._reservations.of_resource(resource)):
-                        continue
-                    if (other := self.moving.sample_at(resource)) is not None:
-                        holders.add(other.id)
-                    elif resource not in asked:
-                        asked.add(resource)
-                        yield experiment, Removal(label=experiment.label, resource=resource)
-                if not holders:
-                    holders |= {one.id for one in self._beyond(experiment, run)}
-                by_step.append(holders)
-            if by_step and all(by_step):
-                stuck[experiment.id] = experiment, by_step
-        while found := _in_rings(stuck):
-            youngest = max(found, key=lambda one: (-one.priority, one.turn))
-            del stuck[youngest.id]
-            yield youngest, Removal(label=youngest.label)
+        stuck = Stuck(self.work, self.safety, self.moving, self.batches)
+        return stuck.removals({one.id: (one, self.next_steps(one)) for one in waiting})
 
     def taken(self, owner: str, step_id: str) -> tuple[Experiment, StepRun]:
         """A step that begins, as was decided; what it needs is reserved.
@@ -372,24 +343,6 @@ class Dispatcher:
                     return Waiting.for_resource(*step, resource, older.owner, older.label, because="older")
         return None
 
-    def _missing(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
-        """Resources that keep a step, or the move that it needs, from beginning."""
-        if self.moving.is_there(experiment, run):
-            yield from self._reservations.obstacles(experiment, run)
-            bench = self.moving.bench(experiment, run)
-            if bench.together and experiment.wants_sample(run.spec):
-                yield from self.batches.strange(bench)
-        else:
-            yield from self.moving.obstacles(experiment, run)
-        if experiment.brought and not run.carrier:
-            yield from self.moving.kept_by_others(experiment, run)
-
-    def _beyond(self, experiment: Experiment, run: StepRun) -> list[Experiment]:
-        """Samples with which it would wait in a ring if the step began."""
-        if self.moving.is_there(experiment, run):
-            return self.safety.blocks(experiment, experiment.needs(run.spec))
-        return []
-
     def _carry_out(self, experiment: Experiment, decided: Start | Carried) -> Begins:
         if isinstance(decided, Carried):
             return (*self.carried(experiment.owner, decided), decided)
@@ -432,26 +385,3 @@ class Dispatcher:
             return bool(experiment.moved or experiment.booked)
         needs = (resource for spec in experiment.protocol.steps for resource in experiment.needs(spec))
         return any(self._reservations.held(experiment, resource) for resource in needs)
-
-
-def _in_rings(stuck: dict[str, tuple[Experiment, list[set[str]]]]) -> list[Experiment]:
-    """Of samples that cannot go on, those that wait for each other: a journal of engine 1 may have such.
-
-    Args:
-        stuck: by id: the sample, and for each step that could begin the samples it waits for.
-    """
-    left = dict(stuck)
-    while alive := [key for key, (_, steps) in left.items() if any(left.keys().isdisjoint(one) for one in steps)]:
-        for key in alive:
-            del left[key]
-
-    def waits_for(key: str) -> set[str]:
-        reached: set[str] = set()
-        todo = [key]
-        while todo:
-            more = set().union(*left[todo.pop()][1]) & left.keys() - reached
-            reached |= more
-            todo += more
-        return reached
-
-    return [experiment for key, (experiment, _) in left.items() if key in waits_for(key)]

@@ -166,7 +166,7 @@ class Moving:
 
     def _all_busy(self, experiment: Experiment) -> str | None:
         """Of the transports that reach a sample, by its station, the one that is free first; None if one is free."""
-        known = self.layout.reaching(experiment.stands_at, experiment.protocol.labware)
+        known = self.transports(experiment)
         if not known or any(f"station:{carrier.station}" not in self._reservations.taken for carrier in known):
             return None
         return f"station:{min(known, key=self._busy_s).station}"
@@ -190,19 +190,39 @@ class Moving:
 
     def kept_by_others(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
         """Positions of others that keep a step from beginning that others must follow, or that keeps one for them."""
+        for later in self.followed_by(experiment, run):
+            yield from self._all_taken(experiment, later)
+
+    def followed_by(self, experiment: Experiment, run: StepRun) -> Iterator[StepRun]:
+        """Steps that must find a position when one begins: those that must follow, and those that it keeps one for."""
         for station in experiment.kept_stations(run.spec):
             later = self._later_at(experiment, station)
             if later is not None and later.spec.name not in experiment.booked:
-                yield from self._all_taken(experiment, later)
+                yield later
         for before, later in itertools.pairwise(experiment.from_now(run)):
             if before.spec.max_wait_s is None:
                 return
-            yield from self._all_taken(experiment, later)
+            yield later
+
+    def wanted(self, experiment: Experiment, run: StepRun) -> tuple[str, ...]:
+        """Positions of which a step needs one; none for the way out."""
+        if run.spec is OUT:
+            return ()
+        site = experiment.booked.get(run.spec.name)
+        return (site,) if site else self._sites(experiment, run)
+
+    def transports(self, experiment: Experiment) -> tuple[Carrier, ...]:
+        """Those that reach a sample."""
+        return self.layout.reaching(experiment.stands_at, experiment.protocol.labware)
+
+    def hand_overs_taken(self, experiment: Experiment, run: StepRun) -> list[str]:
+        """Hand-over positions of others without which there is no way to a step."""
+        ends = self._ends(experiment) if run.spec is OUT else self._sites(experiment, run)
+        return self._hand_overs_taken(experiment, ends)
 
     def _all_taken(self, experiment: Experiment, run: StepRun) -> list[str]:
         """The positions where a step can be done, if others have all of them."""
-        site = experiment.booked.get(run.spec.name)
-        positions = [f"position:{one}" for one in ((site,) if site else self._sites(experiment, run))]
+        positions = [f"position:{one}" for one in self.wanted(experiment, run)]
         taken = list(self.not_clear(experiment, positions))
         return taken if len(taken) == len(positions) else []
 

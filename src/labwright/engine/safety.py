@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from labwright.engine.experiment import SITE, Experiment
+from labwright.engine.experiment import SITE, Experiment, StepRun
 from labwright.engine.layout import Bench, Layout
 from labwright.engine.reservations import Reservation, Reservations
 from labwright.engine.work import Work
@@ -141,7 +141,7 @@ class Safety:
                 found += others
             else:
                 yield from found
-            yield from self._must_leave_first(experiment, claim, new if by is experiment else ())
+            yield from self._in_its_batch(experiment, claim, new if by is experiment else ())
 
     def all_ahead(self, experiment: Experiment) -> list[Experiment]:
         """Samples that must end before an experiment can, each with those that must before it."""
@@ -154,7 +154,11 @@ class Safety:
                     todo.append(other)
         return list(found.values())
 
-    def _must_leave_first(self, experiment: Experiment, claim: str, new: Collection[str] = ()) -> list[Experiment]:
+    def must_leave_first(self, experiment: Experiment, run: StepRun) -> list[Experiment]:
+        """Samples in a station where a sample waits for its batch, and with which it cannot begin."""
+        return self._in_its_batch(experiment, f"{SITE}{run.spec.station}")
+
+    def _in_its_batch(self, experiment: Experiment, claim: str, new: Collection[str] = ()) -> list[Experiment]:
         """Samples in a station with which a batch cannot begin: they are done there, or are not of it.
 
         Args:
@@ -267,9 +271,7 @@ class Safety:
             for key, one in list(left.items()):
                 needed = [units for claim in self.work.claims(one) if (units := self.units(claim, one))]
                 its = new if one is experiment else ()
-                first = {
-                    other.id for claim in self.work.claims(one) for other in self._must_leave_first(one, claim, its)
-                }
+                first = {other.id for claim in self.work.claims(one) for other in self._in_its_batch(one, claim, its)}
                 if first.isdisjoint(left) and all(any(free(one, unit) for unit in units) for units in needed):
                     del left[key]
                     grown = True

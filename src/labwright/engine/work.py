@@ -382,9 +382,7 @@ class Work:
         experiment.stays = experiment.stays or owner.stop_asked
         unknown = experiment.brought and experiment.in_gripper  # where it is: nothing can be done to it
         for run in experiment.steps.values():
-            stays = experiment.given_up or (
-                run.spec.always and not run.carrier
-            )  # no move is made again
+            stays = experiment.given_up or (run.spec.always and not run.carrier)  # no move is made again
             if run.state in ("waiting", "ready") and (owner.stop_asked or not stays or (unknown and run.spec.sample)):
                 run.become("skipped")
                 self._touch(experiment, run)
