@@ -22,6 +22,9 @@ SITE = "site:"
 TO = "to-"
 """What begins the name of a move."""
 
+LOOPS_END = 4
+"""From this engine on a step beside a loop waits for the end of the loop, not only for a step in it."""
+
 BEFORE_MOVE = (
     "put the container back to {start}, and see that the gripper is empty and nothing is in the way; the whole move is "
     "made again"
@@ -365,13 +368,19 @@ class Experiment:
         for run in steps.values():
             if run.state not in ("waiting", "ready"):
                 continue
-            for need in run.spec.needs:
+            for need in self.before(run.spec):
                 state = steps[need].state
                 # A sample that was given up is brought out though a step has failed.
                 if state not in ("done", "skipped") and not (given_up and state == "failed"):
                     break
             else:
                 yield run
+
+    def before(self, spec: StepSpec) -> tuple[str, ...]:
+        """Steps that must be done before one begins: those it needs, and the whole of the loops that these are in."""
+        if self.engine < LOOPS_END or not self.protocol.loops_before:
+            return spec.needs
+        return (*spec.needs, *self.protocol.loops_before.get(spec.name, ()))
 
     def results(self) -> dict[str, Any]:
         """All that was found, by name."""

@@ -168,9 +168,12 @@ def _any_in_the_way(lab: LabCore, waiting: Waiting, live: set[str], taken_out: s
     for bench in lab.dispatcher.layout.serving(waiting.name):
         for site in lab.dispatcher.layout.sites.values():
             resource = f"position:{site.name}"
-            if site.station != bench.name or (holder := lab.reservations.taken.get(resource)) is None:
+            if site.station != bench.name:
                 continue
-            if f"{holder.owner}/{holder.label}" not in live and lab.reservations.left_at(resource) in taken_out:
+            holder = lab.reservations.taken.get(resource)
+            if holder is not None and f"{holder.owner}/{holder.label}" in live:
+                continue
+            if (resource if holder is None else lab.reservations.left_at(resource)) in taken_out:
                 either.append(set())
     return either
 
@@ -234,7 +237,7 @@ def _broken_wishes(core: CampaignCore) -> Iterator[str]:
 def _broken_steps(core: CampaignCore) -> Iterator[str]:
     for one in core.live.values():
         for run in one.steps.values():
-            if run.active and not one.given_up and not all(one.steps[need].settled for need in run.spec.needs):
+            if run.active and not one.given_up and not all(one.steps[need].settled for need in one.before(run.spec)):
                 yield f"step {run.step_id} is {run.state} before what it needs"
             if run.state == "done" and not run.carrier and run.spec.name not in one.found:
                 yield f"step {run.step_id} is done and has found nothing"

@@ -261,6 +261,22 @@ class ProtocolSpec(Frozen):
         """Whether samples are brought to where they are needed; else its own steps move them, or nothing is handled."""
         return bool(self.labware) and not any(step.moves_to or step.leaves for step in self.steps)
 
+    @cached_property
+    def loops_before(self) -> dict[str, tuple[str, ...]]:
+        """For steps beside a loop that need a step in it, by name: the ends of these loops, as far as they come before.
+
+        Two loops that would wait for each other do not.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        bodies = {step.name: {*self.between(step.repeat.back_to, step.name)} for step in self.steps if step.repeat}
+        before: list[str] = []
+        for step in self.steps:
+            ends = [end for end in before if end in bodies and step.name not in bodies[end]]
+            if wanted := tuple(end for end in ends if bodies[end] & {*step.needs} and end not in step.needs):
+                found[step.name] = wanted
+            before.append(step.name)
+        return found
+
     def between(self, first: str, last: str) -> tuple[str, ...]:
         """The steps from `first` to `last`: those that need `first` and that `last` needs, both ends included."""
         needs = {step.name: set(step.needs) for step in self.steps}

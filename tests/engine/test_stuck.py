@@ -1,0 +1,135 @@
+"""Samples that once waited for ever, or whose container was taken for where it was not: each of them ends."""
+
+from __future__ import annotations
+
+from labwright.engine.events import DrainAsked, Recounted, SampleStopAsked, StopAsked
+from labwright.engine.layout import Layout
+from labwright.engine.rules import FIRST, Rule
+from labwright.model.protocol import ProtocolSpec, Repeat, When
+from tests.engine.moving import layout, started, step, way
+from tests.engine.test_moves_machine import ManyMoves
+
+X = ("x",)
+
+
+def again(step_name: str, back_to: str) -> Repeat:
+    return Repeat(back_to=back_to, until=When(result=f"{step_name}.rsd", op="<", value=0.5), at_most=2)
+
+
+def many(plan: Layout, *protocols: ProtocolSpec, rule: Rule = FIRST, plate: tuple[str, ...] = ()) -> ManyMoves:
+    """Campaigns c0, c1, ... with three samples each, in a lab where some stations share a plate."""
+    lab = ManyMoves(plan, rule)
+    shared = dict.fromkeys(plate, ("plate",))
+    for number, protocol in enumerate(protocols):
+        lab.take((f"c{number}", started(f"c{number}", protocol, shared)))
+    return lab
+
+
+def finished(lab: ManyMoves) -> set[str]:
+    for _ in range(300):
+        if not lab.patiently():
+            break
+    return {core.phase for core in lab.lab.campaigns.values()}
+
+
+def removals(lab: ManyMoves) -> list[str]:
+    return [one for one in lab.told if "Removal(" in one]
+
+
+def test_where_one_arm_is_lost_the_other_carries() -> None:
+    lab = many(layout(("a", 2, "own"), arms=2), way(step("a")))
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-a_1", "unknown")
+    lab.take(("c0", SampleStopAsked(label="0001", why="bad", now=True)))
+    lab.suggest("c0", 0.2)
+    lab.suggest("c0", 0.3)
+    assert [one.station for one in lab.running.values()] == ["arm_2"]
+    assert finished(lab) == {"completed"}
+
+
+def test_a_move_of_a_stopped_sample_is_not_made_again() -> None:
+    lab = many(layout(("a", 2, "own")), way(step("a")), rule=Rule("shortest"))
+    lab.suggest("c0", 0.1)
+    lab.suggest("c0", 0.2)
+    lab.end("c0/0001/to-a_1", "failed")
+    lab.answer("c0:q1", "again")
+    assert [*lab.running] == ["c0/0002/to-a_2"]
+    lab.take(("c0", SampleStopAsked(label="0001", why="bad", now=True)))
+    lab.take(("", Recounted(containers={"a_1": "vial"})))
+    lab.end("c0/0002/to-a_2")
+    assert not any(key.startswith("c0/0001/to-a_1") for key in lab.running)
+    assert finished(lab) == {"completed"}
+
+
+def test_a_sample_stays_while_a_loop_may_need_it_again() -> None:
+    protocol = way(step("a"), step("judge", "b", sample=False, repeat=again("judge", "a")))
+    lab = many(layout(("a", 1, "own"), ("b", 1, "own")), protocol)
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-a_here")
+    lab.end("c0/0001/a")
+    assert [*lab.running] == ["c0/0001/judge"]
+    lab.end("c0/0001/judge", rsd=0.9)
+    assert [*lab.running] == ["c0/0001/a~2"]
+    assert finished(lab) == {"completed"}
+
+
+def test_a_batch_does_not_wait_for_a_sample_that_waits_for_it() -> None:
+    baked = way(step("a", recipe=X), step("b", recipe=X))
+    later = way(
+        step("c", recipe=X, keeps=("a",)),
+        step("b", recipe=X, max_wait_s=200),
+        step("a", recipe=X),
+        step("b2", "b", recipe=X),
+    )  # fmt: skip
+    lab = many(layout(("a", 2, "batch"), ("b", 1, "own"), ("c", 2, "own")), later, baked, plate=("a", "b"))
+    lab.suggest("c0", 0.1)
+    lab.suggest("c1", 0.2)
+    assert finished(lab) == {"completed"}
+    assert not removals(lab)
+
+
+def test_a_place_of_the_last_round_is_not_kept_for_the_next() -> None:
+    there = way(step("a", recipe=X), step("b", recipe=X, repeat=again("b", "a")))
+    plan = layout(("a", 2, "batch"), ("b", 1, "own"))
+    lab = many(plan, there)
+    lab.suggest("c0", 0.1)
+    lab.suggest("c0", 0.1)
+    for name in ("to-a_1", "to-a_2"):
+        lab.end(f"c0/000{name[-1]}/{name}")
+    lab.take(("c0", DrainAsked(by="Kim")))
+    for _ in range(200):
+        if not lab.running:
+            break
+        key = next(iter(lab.running))
+        lab.end(key, rsd=0.9 if key.endswith("/b") else 0.1)
+    assert finished(lab) == {"completed"}
+    assert not removals(lab)
+
+
+def test_a_sample_is_in_the_arm_that_carries_it_though_another_step_of_it_is_given_up() -> None:
+    protocol = way(
+        step("a"), step("rinse", "b", sample=False, needs=("a",), on_failure="ask"), step("c", needs=("a",))
+    )  # fmt: skip
+    lab = many(layout(("a", 1, "own"), ("b", 1, "own"), ("c", 1, "own")), protocol)
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-a_here")
+    lab.end("c0/0001/a")
+    assert [*lab.running] == ["c0/0001/rinse", "c0/0001/to-c_here"]
+    lab.end("c0/0001/rinse", "failed")
+    lab.answer("c0:q1", "abandon")
+    lab.end("c0/0001/to-c_here")
+    assert lab.lab.work.live["c0"]["0001"].stands_at == "c_here"
+    assert finished(lab) == {"completed"}
+    assert any("to-waste" in one for one in lab.told)
+
+
+def test_a_container_that_is_to_be_taken_away_is_nobodys() -> None:
+    lab = many(layout(("a", 1, "own"), racks=("rack_1", "rack_2")), way(step("a")), way(step("a")))
+    lab.suggest("c0", 0.1)
+    lab.suggest("c1", 0.2)
+    lab.end("c0/0001/to-a_here")
+    lab.take(("c0", StopAsked(why="enough", now=True)))
+    lab.end("c0/0001/a", "stopped")
+    assert "position:a_here" in {question.frees for question in lab.lab.work.questions.open.values()}
+    assert lab.lab.work.questions.to_be_emptied == {"a_here"}
+    assert lab.lab.material.next_place("vial", but=lab.lab.work.questions.to_be_emptied) == ""
