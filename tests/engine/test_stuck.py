@@ -74,7 +74,7 @@ def test_a_sample_stays_while_a_loop_may_need_it_again() -> None:
 
 
 def test_a_batch_does_not_wait_for_a_sample_that_waits_for_it() -> None:
-    baked = way(step("a", recipe=X), step("b", recipe=X))
+    baked = way(step("a", recipe=X), step("rinse", "b", sample=False), step("b", recipe=X))
     later = way(
         step("c", recipe=X, keeps=("a",)),
         step("b", recipe=X, max_wait_s=200),
@@ -84,6 +84,9 @@ def test_a_batch_does_not_wait_for_a_sample_that_waits_for_it() -> None:
     lab = many(layout(("a", 2, "batch"), ("b", 1, "own"), ("c", 2, "own")), later, baked, plate=("a", "b"))
     lab.suggest("c0", 0.1)
     lab.suggest("c1", 0.2)
+    for key in ("c0/0001/to-c_1", "c1/0001/to-a_2", "c0/0001/c"):
+        lab.end(key)
+    assert "c1/0001/a" in lab.running
     assert finished(lab) == {"completed"}
     assert not removals(lab)
 
