@@ -21,7 +21,7 @@ def many(plan: Layout, *protocols: ProtocolSpec, rule: Rule = FIRST, plate: tupl
     lab = ManyMoves(plan, rule)
     shared = dict.fromkeys(plate, ("plate",))
     for number, protocol in enumerate(protocols):
-        lab.take((f"c{number}", started(f"c{number}", protocol, shared)))
+        lab.take((f"c{number}", started(f"c{number}", protocol, shared, priority=number)))
     return lab
 
 
@@ -77,14 +77,13 @@ def test_a_batch_does_not_wait_for_a_sample_that_waits_for_it() -> None:
     baked = way(step("a", recipe=X), step("rinse", "b", sample=False), step("b", recipe=X))
     later = way(
         step("c", recipe=X, keeps=("a",)),
-        step("b", recipe=X, max_wait_s=200),
-        step("a", recipe=X),
-        step("b2", "b", recipe=X),
+        step("b", recipe=X, keeps=("c",), max_wait_s=200, repeat=again("b", "c")),
+        step("a", recipe=X, max_wait_s=200),
     )  # fmt: skip
     lab = many(layout(("a", 2, "batch"), ("b", 1, "own"), ("c", 2, "own")), later, baked, plate=("a", "b"))
     lab.suggest("c0", 0.1)
-    lab.suggest("c1", 0.2)
-    for key in ("c0/0001/to-c_1", "c1/0001/to-a_2", "c0/0001/c"):
+    lab.suggest("c1", 0.1)
+    for key in ("c0/0001/to-c_1", "c1/0001/to-a_1", "c0/0001/c"):
         lab.end(key)
     assert "c1/0001/a" in lab.running
     assert finished(lab) == {"completed"}
