@@ -136,14 +136,27 @@ class Dispatcher:
             if not blocked:
                 self.work.look.discard(experiment.id)
 
-    def removals(self) -> Iterator[tuple[Experiment, Removal]]:
+    def removals(self) -> list[tuple[Experiment, Removal]]:
         """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""
         waiting = [one for one in self._looked_at() if not one.running and one.state != "held"]
         if all(self.safety.of(holder) is not None for holder in self._reservations.taken.values()):
             if not self.moving.stands_in_the_way():
                 waiting = [one for one in waiting if one.state != "accepted"]  # no other waits for what has nothing yet
         stuck = Stuck(self.work, self.safety, self.moving, self.batches)
-        return stuck.removals({one.id: (one, self.next_steps(one)) for one in waiting})
+        found = list(stuck.removals({one.id: (one, self.next_steps(one)) for one in waiting}))
+        return found or self._last_resort()
+
+    def _last_resort(self) -> list[tuple[Experiment, Removal]]:
+        """The youngest sample on its way, if none can continue and no person is asked."""
+        if self.work.something_runs or self.wake_s is not None or self.work.questions.open or self.latches:
+            return []
+        if any(self.work.of(owner) for owner in self.held()):
+            return []  # they may be what it waits for
+        waiting = [one for one in self._in_order(self.held()) if one.brought and (one.moved or one.booked)]
+        if not waiting or any(self.next_steps(one) == [] for one in waiting):
+            return []
+        youngest = max(waiting, key=lambda one: (-one.priority, one.turn))
+        return [(youngest, Removal(label=youngest.label))]
 
     def taken(self, owner: str, step_id: str) -> tuple[Experiment, StepRun]:
         """A step that begins, as was decided; what it needs is reserved.

@@ -213,7 +213,7 @@ class LabCore:
         if self._wake_s < (self.dispatcher.wake_s or math.inf):
             self.dispatcher.wake_s = self._wake_s
         removals: dict[str, list[Removal]] = {}
-        for experiment, removal in list(self.dispatcher.removals()):
+        for experiment, removal in self.dispatcher.removals():
             removals.setdefault(experiment.owner, []).append(removal)
             asked = self.work.ask_removal(experiment, removal)
             decided[experiment.owner] = decided.get(experiment.owner, []) + asked

@@ -203,7 +203,7 @@ def _broken_order(lab: LabCore) -> Iterator[str]:
 def _can_have(lab: LabCore, experiment: Experiment, resource: str, left: dict[str, Experiment]) -> bool:
     """Whether no other sample that is left keeps a resource from an experiment."""
     safety, bench = lab.dispatcher.safety, lab.dispatcher.layout.bench_at(resource.removeprefix("position:"))
-    if bench is not None and any(other.id in left for other in safety.rivals(experiment, bench)):
+    if bench is not None and any(other.id in left for other in safety.staying_rivals(experiment, bench)):
         return False
     return all(
         holder.of(experiment)

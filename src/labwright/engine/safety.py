@@ -93,8 +93,15 @@ class Safety:
         if not bench.one_recipe:
             return
         for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
-            other = self._holder(f"position:{site}")
+            holder = self._reservations.taken.get(f"position:{site}")
+            other = self.of(holder) if holder is not None else None
             if other is not None and other is not experiment and self._differs(experiment, other, bench):
+                yield other
+
+    def staying_rivals(self, experiment: Experiment, bench: Bench) -> Iterator[Experiment]:
+        """Those of its rivals that are not on their way out of the station."""
+        for other in self.rivals(experiment, bench):
+            if not self.is_left(other, f"position:{other.stands_at}"):
                 yield other
 
     def _holder(self, position: str) -> Experiment | None:
@@ -134,7 +141,7 @@ class Safety:
             for unit in units:
                 others = [one for one in self._against(experiment, unit) if one is not None]
                 bench = self._bench(unit)
-                others += [] if bench is None else self.rivals(experiment, bench)
+                others += [] if bench is None else self.staying_rivals(experiment, bench)
                 its = by is experiment or (unit not in new and (bench is None or bench.name not in set_to))
                 if not others and its:
                     break  # one that it can have
