@@ -39,9 +39,9 @@ class FirstCome(Dispatcher):
             for experiment, run in self.first_come(owner):
                 yield experiment, run, Start(step_id=run.step_id)
 
-    def removals(self) -> Iterator[tuple[Experiment, Removal]]:
+    def removals(self) -> list[tuple[Experiment, Removal]]:
         """Asks for nothing."""
-        yield from ()
+        return []
 
 
 def way(number: int, *, crossing: bool) -> ProtocolSpec:

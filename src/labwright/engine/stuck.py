@@ -69,7 +69,7 @@ class Stuck:
     def _left_behind(
         self, experiment: Experiment, resource: str, asked: set[str]
     ) -> Iterator[tuple[Experiment, Removal]]:
-        """What experiments that are over have left at a resource, and nobody is asked for yet."""
+        """What experiments that are over have left at a resource, and that no person is asked for yet."""
         for holder in self._reservations.of_resource(resource):
             if self.safety.of(holder) is not None or (left_at := self._reservations.left_at(resource)) in asked:
                 continue
