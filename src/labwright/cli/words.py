@@ -65,7 +65,7 @@ def learns_words(earlier: Iterable[Payload]) -> str:
 
 def note(event: Payload) -> str:
     """The same, but empty for what is normal."""
-    quiet = (event["kind"] in QUIET and not event.get("prepared")) or (
+    quiet = (event["kind"] in QUIET and not (event.get("prepared") or event.get("closed"))) or (
         event["kind"] == "step_ended" and event["outcome"]["state"] == "done"
     )
     return "" if quiet else told(event)
@@ -100,12 +100,13 @@ _DONE = {"pause_asked": "paused", "resume_asked": "resumed", "drain_asked": "dra
 
 def _granted(event: Payload) -> str:
     lacking = [begun["lacking"] for begun in event["begins"] if begun["lacking"]]
+    closed = [f"waits for {event['closed']}"] if event.get("closed") else []
     steps = [f"starts {', '.join(event['steps'])}"] if event["steps"] else []
     prepared = [
         f"{one['protocol']}: what {one['campaign']} has found at {when(one['at_s'])} still holds"
         for one in event.get("prepared", ())
     ]
-    return "; ".join([*prepared, *lacking, *steps]) or "an experiment begins"
+    return "; ".join([*prepared, *closed, *lacking, *steps]) or "an experiment begins"
 
 
 def _step(outcome: Payload) -> str:

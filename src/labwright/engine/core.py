@@ -140,6 +140,8 @@ class CampaignCore:
         """Experiments that are still to be made of that."""
         self.short = ""
         """What its next experiment, or preparation, waits for that the lab has too little of, in words."""
+        self.closed = ""
+        """Which stations its samples wait for that people have, in words."""
         self.short_since_s: float | None = None
         """Lab time since when it waits for that."""
         self._trials_of: dict[str, int] = {}
@@ -347,6 +349,8 @@ class CampaignCore:
                     self.fail(event.lacks)
                 if event.short is not None:
                     self.fall_short(event.short)
+                if event.closed is not None:
+                    self.wait_to_open(event.closed)
             case Suggested():
                 self._suggested(event)
             case Infeasible():
@@ -428,6 +432,11 @@ class CampaignCore:
         """Its next experiment, or preparation, waits for material; not any more if there are no words."""
         self.short_since_s = (self.short_since_s if self.short else self.material.now_s) if words else None
         self.short = words
+        self._changed()
+
+    def wait_to_open(self, words: str) -> None:
+        """Its samples wait for stations that people have; not any more if there are no words."""
+        self.closed = words
         self._changed()
 
     @property

@@ -23,6 +23,7 @@ from labwright.engine.reservations import Reservations
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.safety import Safety
 from labwright.engine.stuck import Stuck
+from labwright.engine.windows import Windows
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
 from labwright.model.waiting import Waiting
@@ -62,6 +63,7 @@ class Dispatcher:
     batches: Batches = field(init=False)
     _kept: dict[str, Experiment] = field(init=False, default_factory=dict)
     """What is kept for older samples, by resource, while it is decided what begins."""
+    windows: Windows = field(init=False)
 
     def __post_init__(self) -> None:
         self.arrange(self.layout)
@@ -70,7 +72,8 @@ class Dispatcher:
         """The lab is laid out like this."""
         self.layout = layout
         self.safety = Safety(self.work, layout)
-        self.moving = Moving(self.work, layout, self.safety)
+        self.windows = Windows(self.work, layout)
+        self.moving = Moving(self.work, layout, self.safety, self.windows)
         self.batches = Batches(self.work, layout, self.safety)
 
     @property
@@ -104,11 +107,14 @@ class Dispatcher:
             for experiment, start in self.batches.starting(self.rule, self._waiting, self._kept):
                 batches = True
                 yield self._carry_out(experiment, start)
-            again = batches or (still and began)  # others were decided about as if nothing ran
+            again = batches or ((still or self.windows.wake_s < math.inf) and began)  # others were decided about before
         self.wake_s = self.batches.wake_s
+        if self.windows.wake_s < (math.inf if self.wake_s is None else self.wake_s):
+            self.wake_s = self.windows.wake_s
 
     def _served(self) -> Iterator[Begins]:
         """Steps and moves of samples that begin now, one sample after the other."""
+        self.windows.look_anew()
         self.moving.look_anew()
         self.moving.plan = self.rule.plan
         kept = self._kept = {}
@@ -321,6 +327,8 @@ class Dispatcher:
             if isinstance(start, Start):
                 return self._waiting(experiment, run, start, kept) or start
             return start
+        if run.spec.name not in experiment.booked and (shut := self.windows.nowhere(experiment, run)) is not None:
+            return shut
         decided = self.moving.bring(experiment, run)
         if isinstance(decided, Carried):
             return self._waiting(experiment, run, decided, kept) or decided
@@ -337,6 +345,8 @@ class Dispatcher:
             for latch in self.latches:
                 if latch.holds(name, experiment.owner, experiment.label):
                     return Waiting(*step, "reset", latch.words, "", "")
+        if (shut := self._shut(experiment, run, begins, station)) is not None:
+            return shut
         unit = f"station:{station}"
         unit += f"/{begins.slot}" if isinstance(begins, Start) and begins.slot else ""
         resources = [] if moves else experiment.needs(run.spec)
@@ -355,6 +365,12 @@ class Dispatcher:
                 if (older := kept.get(resource)) is not None:
                     return Waiting.for_resource(*step, resource, older.owner, older.label, because="older")
         return None
+
+    def _shut(self, experiment: Experiment, run: StepRun, begins: Start | Carried, station: str) -> Waiting | None:
+        """A station that people have, or want before a step, or a move and the step after it, would be over."""
+        if isinstance(begins, Carried):
+            return self.windows.move(experiment, run, begins)
+        return self.windows.step(experiment, run, station)
 
     def _carry_out(self, experiment: Experiment, decided: Start | Carried) -> Begins:
         if isinstance(decided, Carried):
@@ -384,8 +400,8 @@ class Dispatcher:
 
         Those that have something may always take more: the older one may wait for what they have.
         """
-        if waiting.kind in ("reset", "batch"):
-            return  # only a person ends that wait; or none has passed it
+        if waiting.kind in ("reset", "batch", "closed"):
+            return  # only a person, or time, ends that wait; or none has passed it
         planned = experiment.id in self.rule.plan.of  # in that order others pass it
         if waiting.because == "beyond" or (self._was_passed(experiment) and not planned):
             claims = self.work.claims(experiment)

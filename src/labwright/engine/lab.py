@@ -210,6 +210,13 @@ class LabCore:
                 first.setdefault(experiment.owner, []).append((begin, experiment))
             begins.setdefault(experiment.owner, []).append(begin)
             decided.setdefault(experiment.owner, []).append(self._start(experiment, run))
+        closed: dict[str, str] = {}
+        for core in self.campaigns.values():
+            words = "; ".join(self.dispatcher.windows.words.get(core.campaign, ()))
+            if words != core.closed and core.engine > 1 and not core.over:
+                closed[core.campaign] = words
+                core.wait_to_open(words)
+                decided.setdefault(core.campaign, [])
         if self._wake_s < (self.dispatcher.wake_s or math.inf):
             self.dispatcher.wake_s = self._wake_s
         removals: dict[str, list[Removal]] = {}
@@ -223,6 +230,7 @@ class LabCore:
                 prepared=prepared.get(campaign, ()),
                 **prepares.get(campaign, {}),
                 short=short.get(campaign),
+                closed=closed.get(campaign),
                 begins=tuple(begun.get(campaign, ())),
                 **_begins(begins.get(campaign, ())),
                 removals=tuple(removals.get(campaign, ())),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from labwright.model.availability import Availability
+from labwright.model.calendars import ClosedSpec
 from labwright.model.lab import LabModel
 from labwright.model.protocol import ProtocolSpec
 
-__all__ = ["NO_LAYOUT", "Bench", "Carrier", "Layout", "Leg", "Site", "layout_of", "slots_of"]
+__all__ = ["NO_LAYOUT", "Bench", "Carrier", "Layout", "Leg", "Site", "calendar_of", "layout_of", "slots_of"]
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,13 @@ class Layout:
         sites: by name.
         benches: by name.
         carriers: by name.
+        calendar: when stations can be used, by name; those that are not in it always.
     """
 
     sites: Mapping[str, Site] = field(default_factory=dict)
     benches: Mapping[str, Bench] = field(default_factory=dict)
     carriers: Mapping[str, Carrier] = field(default_factory=dict)
+    calendar: Mapping[str, Availability] = field(default_factory=dict)
 
     @cached_property
     def _serving(self) -> dict[str, tuple[Bench, ...]]:
@@ -286,7 +290,27 @@ def layout_of(lab: LabModel) -> Layout:
         for name, transport in lab.transports.items()
         if transport.carries is not None
     }
-    return Layout(sites, benches, carriers)
+    return Layout(sites, benches, carriers, calendar_of(lab))
+
+
+def calendar_of(lab: LabModel, more: Iterable[ClosedSpec] = ()) -> dict[str, Availability]:
+    """When the stations of a laboratory can be used, of those that cannot always.
+
+    Args:
+        lab: with its maintenance, bookings and calendars.
+        more: further times in which a station is not to be used.
+    """
+    closed: dict[str, list[ClosedSpec]] = {}
+    for one in (*lab.maintenance, *lab.booked, *more):
+        closed.setdefault(one.station, []).append(one)
+    return {
+        name: Availability(
+            tuple(closed.get(name, ())),
+            (station.attended, lab.calendars[station.attended]) if station.attended is not None else None,
+        )
+        for name, station in lab.stations.items()
+        if name in closed or station.attended is not None
+    }
 
 
 NO_LAYOUT = Layout()

@@ -14,6 +14,7 @@ from labwright.engine.outlook import SHORTER, Outlook
 from labwright.engine.reservations import Reservations
 from labwright.engine.rules import NO_PLAN, Plan
 from labwright.engine.safety import Safety
+from labwright.engine.windows import Windows
 from labwright.engine.work import Work
 from labwright.model.protocol import Move, StepSpec
 from labwright.model.waiting import Waiting
@@ -36,12 +37,14 @@ class Moving:
         work: the samples under way.
         layout: of the lab.
         safety: looks ahead.
+        windows: in which stations can be used.
         plan: which samples are to share a batch.
     """
 
     work: Work
     layout: Layout
     safety: Safety
+    windows: Windows
     plan: Plan = NO_PLAN
     _outlook: Outlook | None = None
     _bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -90,8 +93,9 @@ class Moving:
         mine = (bench for bench in benches if self._reservations.holds(experiment, f"station:{bench.name}"))
         if (held := next(mine, None)) is not None:
             return held
-        free = (bench for bench in benches if f"station:{bench.name}" not in self._reservations.taken)
-        return next(free, benches[0])
+        free = [bench for bench in benches if f"station:{bench.name}" not in self._reservations.taken]
+        usable = (bench for bench in free if self.windows.shut(bench.name, run.expected_s) is None)
+        return next(usable, next(iter(free), benches[0]))
 
     def start(self, experiment: Experiment, run: StepRun, bench: Bench) -> Start | Waiting:
         """What is decided with a step that begins where its sample is; or what it lacks."""
@@ -125,7 +129,7 @@ class Moving:
             ends = self._ends(experiment)
         else:
             known = experiment.booked.get(run.spec.name)
-            site = known or self._free_site(experiment, run, booked)
+            site = known or self._free_site(experiment, run, booked, but=self.windows.all_shut(run))
             if site is None:
                 return self._full(experiment, run, run.spec.station)
             ends = (site,)
@@ -321,13 +325,14 @@ class Moving:
         run: StepRun,
         booked: dict[str, str],
         times_s: tuple[float, float] | None = None,
+        but: Collection[str] = (),
     ) -> str | None:
-        """A position where a step can be done, and which is free: of several batches in the fullest."""
+        """A position where a step can be done, and which is free, but at some stations: of batches in the fullest."""
         found: list[tuple[bool, bool, int, str]] = []
         vacant = 0
         for bench in self.layout.serving(run.spec.station):
             planned = self._as_planned(experiment, run, bench)
-            if not self._takes(experiment, bench) or not (planned or not self.work.something_runs):
+            if bench.name in but or not self._takes(experiment, bench) or not (planned or not self.work.something_runs):
                 continue  # where nothing runs, the plan keeps no sample waiting
             sites = self.layout.sites_at(bench.name, experiment.protocol.labware)
             free = [
@@ -442,6 +447,8 @@ class Moving:
         if experiment.moved or experiment.booked:  # it is not in its own way
             outlook = Outlook(self.work, self.layout, self.work.material.now_s, but=experiment.id)
         late = outlook.too_late(experiment, run)
+        if late and (shut := self.windows.in_time_later(experiment, run)) is not None:
+            return shut
         if late and refuses:
             return self._full(experiment, run, late)
         here, at = run, booked.get(run.spec.name) or experiment.stands_at

@@ -133,6 +133,8 @@ def _alive(lab: LabCore) -> set[str]:
 
 def _ends_with(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[str]) -> list[set[str]]:
     """Samples that must go on for a wait to end: any of these sets is enough."""
+    if waiting.kind == "closed":
+        return [set()]  # it opens by itself
     if waiting.kind == "batch":
         return [set()] if lab.dispatcher.wake_s is not None else [lab.dispatcher.batches.before(waiting.name)]
     if waiting.kind == "site" and lab.work.limits and lab.work.something_runs:

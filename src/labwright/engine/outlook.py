@@ -64,12 +64,14 @@ class Outlook:
         layout: of the lab.
         now_s: lab time.
         but: id of a sample that is left out.
+        alone: whether all samples are.
     """
 
     work: Work
     layout: Layout
     now_s: float
     but: str = ""
+    alone: bool = False
     _units: dict[str, list[_Unit]] = field(default_factory=dict)
     _laid_out: set[str] = field(default_factory=set)
     _move_s: float = 0.0
@@ -81,7 +83,7 @@ class Outlook:
             for live in self.work.live.values()
             for experiment in live.values()
             if experiment.brought and not experiment.given_up and (experiment.moved or experiment.booked)
-            if experiment.id != self.but
+            if experiment.id != self.but and not self.alone
         ]
         for experiment in sorted(under_way, key=lambda one: (len(one.left()), one.turn)):
             self.begins(experiment)
@@ -143,11 +145,12 @@ class Outlook:
             units = [unit for unit in self._of(at.kind, experiment) if unit.bench == at]
             here = min(units, key=lambda unit: unit.free_s, default=None)  # it is done here, and waits to be carried on
         standing = here is not None
+        before: _Unit | None = None
         for run in left:
             if not limited and check:
                 return ""
             joined = self._join(experiment, run, late_s, due_s, check=check)
-            if joined is None:
+            if joined is None or (check and self._shut_too_long(run, before, joined, early_s, late_s, due_s)):
                 return run.spec.station
             unit, begins_s = joined
             if here is not None and not check:
@@ -160,9 +163,51 @@ class Outlook:
             limited = run.spec.max_wait_s is not None
             due_s = early_s + run.spec.max_wait_s if run.spec.max_wait_s is not None else math.inf
             here, standing = unit, run.active
+            before = unit
         if here is not None and not check:
             here.free_s = max(here.free_s, late_s + self._carried_s)
         return ""
+
+    def _shut_too_long(
+        self,
+        run: StepRun,
+        before: _Unit | None,
+        joined: tuple[_Unit, float],
+        early_s: float,
+        late_s: float,
+        due_s: float,
+    ) -> bool:
+        """Whether a sample may have to wait too long for a station to open, one on its way there included.
+
+        Args:
+            run: the step there.
+            before: where the step before it was; None if there was none.
+            joined: where it is done, and when it begins at the latest.
+            early_s: when the step before has ended at the earliest, lab time.
+            late_s: the same at the latest.
+            due_s: until when it can wait, if that has ended at the earliest.
+        """
+        calendar, (unit, begins_s) = self.layout.calendar, joined
+        if not calendar or before is None:
+            return False
+        moves = before.bench != unit.bench
+        carried_s = self._carried_s if moves else 0.0
+        others = begins_s - carried_s > late_s  # it waits for them before it can go there
+        late_s = max(late_s, begins_s - carried_s)
+        delays_s = []
+        if unit.bench.name in calendar:
+            delays_s.append(calendar[unit.bench.name].delay_s(early_s, late_s, carried_s + self.left_s(run)))
+        if moves and before.bench.name in calendar:
+            delays_s.append(calendar[before.bench.name].delay_s(early_s, late_s, carried_s, carried=True))
+        carriers = {one.station for one in self.layout.carriers.values()}
+        if moves and carriers <= calendar.keys():
+            each_s = [calendar[one].delay_s(early_s, late_s, carried_s) for one in carriers]
+            delays_s.append(min(each_s, key=lambda one: one[1]))
+        return any(
+            until_s + carried_s - (early_s if others else from_s) > due_s - early_s
+            for from_s, until_s in delays_s
+            if until_s > from_s
+        )
 
     @property
     def _carried_s(self) -> float:
@@ -198,7 +243,13 @@ class Outlook:
         return unit, begins_s
 
     def _begins_s(self, unit: _Unit, experiment: Experiment, run: StepRun, arrives_s: float) -> float:
-        """When a unit can begin a step at the latest."""
+        """When a unit can begin a step at the latest, in its hours."""
+        begins_s = self._free_s(unit, experiment, run, arrives_s)
+        known = self.layout.calendar.get(unit.bench.name)
+        return begins_s if known is None else known.opens_s(begins_s, self.left_s(run))
+
+    def _free_s(self, unit: _Unit, experiment: Experiment, run: StepRun, arrives_s: float) -> float:
+        """When a unit is free for a step at the latest."""
         if not unit.bench.together:
             return max(arrives_s, unit.free_s)
         recipe = experiment.recipe(f"{SITE}{run.spec.station}")

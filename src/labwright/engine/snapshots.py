@@ -106,6 +106,7 @@ CORE = _Shape(
         "replicates_left": int,
         "short": str,
         "short_since_s": float | None,
+        "closed": str,
         "held": Params,
         "batch_left": int,
     }

@@ -127,6 +127,7 @@ def _campaign(core: CampaignCore) -> dict[str, Any]:
         "objectives": core.objectives,
         "best": core.best,
         "short": core.short,
+        "closed": core.closed,
     }
 
 

@@ -143,7 +143,7 @@ def _slots(layout: Layout, station: str, number: int, words: str) -> Layout:
         gone = set(mine[number:])
         sites = {name: site for name, site in layout.sites.items() if name not in gone}
         carriers = {name: replace(one, reaches=one.reaches - gone) for name, one in layout.carriers.items()}
-        return Layout(sites, benches, carriers)
+        return replace(layout, sites=sites, benches=benches, carriers=carriers)
     changed = replace(layout, benches=benches)
     for _ in range(number - len(mine)):
         changed = _with_sites(changed, benches, {mine[0]: _new(mine[0], changed.sites)}, station)
@@ -159,4 +159,4 @@ def _with_sites(layout: Layout, benches: dict[str, Bench], twins: dict[str, str]
         name: replace(one, reaches=one.reaches | {twin for like, twin in twins.items() if like in one.reaches})
         for name, one in layout.carriers.items()
     }
-    return Layout({**layout.sites, **more}, benches, carriers)
+    return replace(layout, sites={**layout.sites, **more}, benches=benches, carriers=carriers)

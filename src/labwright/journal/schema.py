@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0012"
+HEAD = "0013"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -90,9 +90,11 @@ campaign = sa.Table(
     _text("objectives"),
     sa.Column("best", sa.Float),
     _text("short"),
+    _text("closed"),
 )
 """``objectives``: as JSON; ``best``: the best mean of the first; where it is missing, the trials may still have one;
-``short``: what its next experiment waits for that the lab has too little of."""
+``short``: what its next experiment waits for that the lab has too little of; ``closed``: which stations its samples
+wait for that people have, in words."""
 
 campaign_spec = sa.Table(
     "campaign_spec",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import time
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -52,7 +52,7 @@ class CalendarSpec(Frozen):
         return opens
 
 
-class MaintenanceSpec(Frozen):
+class ClosedSpec(Frozen):
     """A time in which a station is not to be used.
 
     Attributes:
@@ -68,10 +68,39 @@ class MaintenanceSpec(Frozen):
     why: Annotated[str, Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> MaintenanceSpec:
+    def _ends_after_it_starts(self) -> Self:
         if self.ends <= self.starts:
             raise ValueError(f"ends at {self.ends.isoformat()}, not after it starts at {self.starts.isoformat()}")
         return self
+
+    @property
+    def what(self) -> str:
+        """What it is, in words."""
+        return "closed"
+
+
+class MaintenanceSpec(ClosedSpec):
+    """A time in which people work on a station."""
+
+    @property
+    def what(self) -> str:
+        """What it is, in words."""
+        return "maintenance"
+
+
+class BookedSpec(ClosedSpec):
+    """A time for which a person has a station, to work there by hand.
+
+    Attributes:
+        by: who.
+    """
+
+    by: Annotated[str, Field(min_length=1)]
+
+    @property
+    def what(self) -> str:
+        """What it is, in words."""
+        return f"{self.by} has it"
 
 
 def week_days(days: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from labwright.model.supply_checks import check_supplies
 
 SECTIONS = (
     "ports", "devices", "stations", "labware", "positions", "transports", "materials", "lots", "containers", "sources",
-    "wastes",
+    "wastes", "calendars",
 )  # fmt: skip
 """Sections whose entries others refer to."""
 
@@ -143,6 +143,11 @@ class LabModel(LabSections):
             found.refer("ports", "port", device.port, "devices", name, "port")
         for index, one in enumerate(self.maintenance or ()):
             found.refer("stations", "station", one.station, "maintenance", str(index), "station")
+        for index, booked in enumerate(self.booked or ()):
+            found.refer("stations", "station", booked.station, "booked", str(index), "station")
+        for name, station in self.stations.items():
+            if station.attended is not None:
+                found.refer("calendars", "calendar", station.attended, "stations", name, "attended")
         check_deck(self, found)
         check_supplies(self, found)
         check_transports(self, self._starts(), found)

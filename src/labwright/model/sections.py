@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labwright.model.base import Frozen, Name
-from labwright.model.calendars import CalendarSpec, MaintenanceSpec
+from labwright.model.calendars import BookedSpec, CalendarSpec, MaintenanceSpec
 from labwright.model.devices import DeviceSpec, SimulationSpec
 from labwright.model.labware import LabwareSpec
 from labwright.model.ports import PortAddress
@@ -33,7 +33,8 @@ class LabSections(Frozen):
         sources: containers from which devices dispense, by name.
         wastes: where liquids go, by name.
         calendars: when people are there, by name.
-        maintenance: when stations are not to be used.
+        maintenance: when people work on stations.
+        booked: when people have stations for themselves.
         constants: numbers protocols need, by protocol name (volumes, rates, cell geometry).
         simulation: the simulated twin, if there is one.
     """
@@ -53,6 +54,7 @@ class LabSections(Frozen):
     wastes: dict[Name, WasteSpec] = {}
     calendars: dict[Name, CalendarSpec] = {}
     maintenance: tuple[MaintenanceSpec, ...] = ()
+    booked: tuple[BookedSpec, ...] = ()
     constants: dict[Name, dict[str, Any]] = {}
     simulation: SimulationSpec | None = None
 

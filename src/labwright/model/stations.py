@@ -34,6 +34,7 @@ class StationSpec(Frozen):
             (``alone``).
         batch_wait_s: how long a batch that could begin waits for another sample, lab seconds.
         kind: what a protocol may call it by, where several stations can stand in for each other.
+        attended: the calendar of the people without whom it does nothing; none are needed if None.
     """
 
     title: str
@@ -44,6 +45,7 @@ class StationSpec(Frozen):
     starts: Literal["alone", "together"] = "alone"
     batch_wait_s: NotNegative = 0.0
     kind: Name | None = None
+    attended: Name | None = None
 
     @property
     def role_devices(self) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ class Waiting:
         campaign: id of its campaign.
         label: of its experiment.
         kind: of what it waits for; ``reset`` where a person has to reset a stop, ``site`` for any position of a
-            station, ``batch`` for its batch to begin, ``way`` where no transport reaches what it needs.
+            station, ``batch`` for its batch to begin, ``way`` where no transport reaches what it needs, ``closed`` for
+            a station that people have, or will before it is over.
         name: of what it waits for.
         holder: id of the campaign whose sample has it; the sample's own where it waits for its turn; empty where a
             container stands that is no sample's.
@@ -31,7 +32,7 @@ class Waiting:
     step_id: str
     campaign: str
     label: str
-    kind: Literal["station", "position", "device", "reset", "site", "batch", "way"]
+    kind: Literal["station", "position", "device", "reset", "site", "batch", "way", "closed"]
     name: str
     holder: str
     holder_label: str
@@ -65,6 +66,8 @@ class Waiting:
             return f"{self.step_id} for its batch at {self.name} to begin"
         if self.kind == "way":
             return f"{self.step_id} for a way to {self.name}: no transport goes there"
+        if self.kind == "closed":
+            return f"{self.step_id} for {self.name}"
         if self.kind == "site":
             return f"{self.step_id} for a free position at {self.name}; {self.holder_step or sample} has one"
         what = f"{self.step_id} for {self.kind} {self.name}"
