@@ -14,6 +14,7 @@ from labwright.cli.options import (
     DataOption,
     DecisionsChangedOption,
     EndpointsOption,
+    FromOption,
     JournalOption,
     JsonOption,
     LabChangedOption,
@@ -151,13 +152,14 @@ def campaign_plan(
     parallel: ParallelOption = None,
     svg: Annotated[Path | None, typer.Option("--svg", help="File for a Gantt chart, in .svg.")] = None,
     json: JsonOption = False,
+    starts: FromOption = None,
     journal: JournalOption = "",
 ) -> None:
     """Rehearse a campaign: how long it takes, what each station does when, what it needs and what runs out."""
     from labwright.cli.rehearsing import PlanOptions, plan_campaign
 
     root = lab_root(lab)
-    options = PlanOptions(data_folder(root, data), journal, simulated, endpoints, budget, parallel, json)
+    options = PlanOptions(data_folder(root, data), journal, simulated, endpoints, budget, parallel, json, starts)
     raise SystemExit(plan_campaign(root, spec, options, svg))
 
 

@@ -11,6 +11,7 @@ from labwright.cli.options import (
     BudgetOption,
     DataOption,
     EndpointsOption,
+    FromOption,
     JournalOption,
     JsonOption,
     LabOption,
@@ -51,11 +52,12 @@ def lab_rehearse(
     budget: BudgetOption = None,
     parallel: ParallelOption = None,
     json: JsonOption = False,
+    starts: FromOption = None,
     journal: JournalOption = "",
 ) -> None:
     """Rehearse campaigns together on the lab as it is, and on labs that are changed, side by side."""
     from labwright.cli.rehearsing import PlanOptions, rehearse_lab
 
     root = lab_root(lab)
-    options = PlanOptions(data_folder(root, data), journal, simulated, endpoints, budget, parallel, json)
+    options = PlanOptions(data_folder(root, data), journal, simulated, endpoints, budget, parallel, json, starts)
     raise SystemExit(rehearse_lab(root, specs, options, what_if or []))

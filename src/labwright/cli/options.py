@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,9 +53,28 @@ def strict_int(low: int | None = None, high: int | None = None) -> Callable[[Any
     return parse
 
 
+def moment_s(text: Any) -> float:
+    """A date and time with its offset from UTC, as lab time."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from labwright.model.moments import Moment
+
+    try:
+        moment: datetime = TypeAdapter(Moment).validate_python(text)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    return moment.timestamp()
+
+
 LabOption = Annotated[Path | None, typer.Option("--lab", help="The lab's folder; this one, or the reference lab.")]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder of journal, runs and reports; LAB/var.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line on standard output.")]
+FromOption = Annotated[
+    float | None,
+    typer.Option(
+        "--from", parser=moment_s, metavar="DATE", help="When it starts, as 2026-12-01T09:00+09:00; calendars count."
+    ),
+]
 SimulatedOption = Annotated[bool, typer.Option("--simulated", help="On the lab's simulated instruments.")]
 EndpointsOption = Annotated[
     Path | None, typer.Option("--endpoints", help="File written by `labwright simulate`: use those instruments.")

@@ -43,6 +43,7 @@ class PlanOptions:
     budget: int | None = None
     parallel: int | None = None
     json: bool = False
+    from_s: float | None = None
 
     @property
     def instruments(self) -> str:
@@ -63,11 +64,11 @@ def plan_campaign(root: Path, spec: str, options: PlanOptions, svg: Path | None)
     campaign = _campaign(folder, root, spec, options)
     deck = _deck(folder, [campaign], options)
     layout = layout_of(folder.model)
-    plan = plan_campaigns(folder, [campaign], deck, layout=layout)
+    plan = plan_campaigns(folder, [campaign], deck, layout=layout, from_s=options.from_s)
     bars = _bars(plan, layout)
     if svg is not None:
         _write(svg, bars)
-    enough = _enough(folder, campaign, deck, layout, plan)
+    enough = _enough(folder, campaign, deck, layout, plan, options.from_s)
     if options.json:
         emit({**_facts(plan, deck), "parallel": campaign.spec.parallel, "enough_parallel": enough})
     else:
@@ -77,12 +78,14 @@ def plan_campaign(root: Path, spec: str, options: PlanOptions, svg: Path | None)
     return int(bool(plan.problems))
 
 
-def _enough(folder: LabFolder, campaign: Campaign, deck: DeckState, layout: Layout, plan: CampaignPlan) -> int:
+def _enough(
+    folder: LabFolder, campaign: Campaign, deck: DeckState, layout: Layout, plan: CampaignPlan, from_s: float | None
+) -> int:
     """The fewest samples on their way at once with which the campaign takes as long, found by halving."""
     too_few, enough = 0, campaign.spec.parallel
     while enough - too_few > 1 and not plan.problems:
         middle = (too_few + enough) // 2
-        fewer = plan_campaigns(folder, [_parallel(campaign, middle)], deck, layout=layout)
+        fewer = plan_campaigns(folder, [_parallel(campaign, middle)], deck, layout=layout, from_s=from_s)
         if fewer.makespan_s > AS_LONG * plan.makespan_s:
             too_few = middle
         else:
@@ -105,7 +108,7 @@ def rehearse_lab(root: Path, specs: Sequence[str], options: PlanOptions, what_if
     plans = []
     for one in asked:
         changed = campaigns if one.parallel is None else [_parallel(each, one.parallel) for each in campaigns]
-        plans.append(plan_campaigns(folder, changed, deck, layout=one.layout, downs=one.downs))
+        plans.append(plan_campaigns(folder, changed, deck, layout=one.layout, downs=one.downs, from_s=options.from_s))
     if options.json:
         for one, plan in zip(asked, plans, strict=True):
             emit({"what_if": one.words, **_facts(plan, deck, bars=False)})

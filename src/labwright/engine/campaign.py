@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
 from labwright.engine.inventory import DeckCount
-from labwright.engine.layout import layout_of
+from labwright.engine.layout import layout_of, never_fits
 from labwright.engine.matching import described, protocol_mistakes
 from labwright.engine.split_plot import batch_mistakes, with_batch_size
 from labwright.engine.sufficing import check_candidates, check_material
@@ -157,6 +158,13 @@ def load_campaign(
     if spec.protocol in protocols:
         mistakes += protocol_mistakes(file, spec, protocols[spec.protocol], reading.broken)
         layout = layout_of(folder.model)
+        start_s = time.time() if now_s is None else now_s
+        for name, one in protocols.items():
+            if words := never_fits(one.spec, layout, start_s):
+                where: list[str | int] = (
+                    ["protocol"] if name == spec.protocol else ["prepare", spec.prepare.index(name)]
+                )
+                mistakes.append(file.mistake(where, f"{'.'.join(map(str, where))}: {words}"))
         if not {"batch", "space"} & reading.broken.keys():
             mistakes += batch_mistakes(file, spec, protocols[spec.protocol], layout)
         if not mistakes:

@@ -225,6 +225,7 @@ def plan_campaigns(
     *,
     layout: Layout | None = None,
     downs: Collection[Down] = (),
+    from_s: float | None = None,
 ) -> CampaignPlan:
     """Rehearse campaigns that start together.
 
@@ -234,6 +235,7 @@ def plan_campaigns(
         deck: what the lab has.
         layout: the lab as the dispatcher sees it; as its files have it if None.
         downs: stations on which nothing begins for a time.
+        from_s: lab time at which they start; as late as the deck is known, or now, if None.
 
     Raises:
         ConfigError: two campaigns have one name.
@@ -241,7 +243,8 @@ def plan_campaigns(
     names = [campaign.spec.name for campaign in campaigns]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise ConfigError(f"campaign {twice[0]} is given twice; rehearse a longer one with --budget")
-    began_s = deck.count.now_s if deck.count is not None else time.time()
+    known_s = deck.count.now_s if deck.count is not None else time.time()
+    began_s = known_s if from_s is None else from_s
     layout = layout or layout_of(folder.model)
     lab = LabCore(layout)
     lab.attended = False

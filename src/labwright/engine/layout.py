@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from labwright.model.availability import Availability
 from labwright.model.calendars import ClosedSpec
+from labwright.model.figures import lasting
 from labwright.model.lab import LabModel
 from labwright.model.protocol import ProtocolSpec
 
-__all__ = ["NO_LAYOUT", "Bench", "Carrier", "Layout", "Leg", "Site", "calendar_of", "layout_of", "slots_of"]
+__all__ = [
+    "NO_LAYOUT",
+    "Bench",
+    "Carrier",
+    "Layout",
+    "Leg",
+    "Site",
+    "calendar_of",
+    "layout_of",
+    "never_fits",
+    "slots_of",
+]
 
 
 @dataclass(frozen=True)
@@ -260,6 +273,19 @@ def slots_of(protocol: ProtocolSpec, layout: Layout) -> dict[str, int]:
     if any(bench.together for some in benches.values() for bench in some):
         return {}
     return {station: sum(bench.slots for bench in some) for station, some in benches.items()}
+
+
+def never_fits(protocol: ProtocolSpec, layout: Layout, now_s: float) -> str:
+    """The first step of a protocol that is too long for the hours of its stations, in words; empty if none is."""
+    for step in protocol.steps:
+        known = [(one.name, layout.calendar.get(one.name)) for one in layout.serving(step.station)]
+        if all(each is not None and each.opens_s(now_s, step.expected_s) == math.inf for _, each in known):
+            names = " and ".join(name for name, _ in known)
+            return (
+                f"step {step.name} should take {lasting(step.expected_s)}, and station {names} is never open for so "
+                "long; give its calendar longer hours, or take its `attended` away"
+            )
+    return ""
 
 
 def layout_of(lab: LabModel) -> Layout:

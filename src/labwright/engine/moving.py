@@ -423,7 +423,7 @@ class Moving:
     @property
     def _limits(self) -> bool:
         """Whether any sample under way has a wait that is limited, and something may still happen by itself."""
-        return self.work.limits > 0 and self.work.something_runs
+        return self.work.limits > 0 and (self.work.something_runs or bool(self.windows.words))
 
     def _takes(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether a station can be loaded with a sample now."""

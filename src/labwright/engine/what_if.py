@@ -1,7 +1,7 @@
 """What if the lab were another: one more station or transport, other slots, a station out of order for a time.
 
 A what-if is written as a person would say it: ``more arm``, ``slots stirring 8``, ``down impedance 9:00-12:00``,
-``parallel 4``; several at once with commas between.
+``down impedance 2026-12-01T09:00+09:00/2026-12-01T17:00+09:00``, ``parallel 4``; several at once with commas between.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
+
 from labwright.engine.campaign_plan import Down
 from labwright.engine.layout import Bench, Carrier, Layout, Site
+from labwright.model.availability import Availability
+from labwright.model.calendars import MaintenanceSpec
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.words import what_is_wrong
 
 __all__ = ["FORMS", "WhatIf", "what_if"]
 
-FORMS = "more NAME | slots STATION NUMBER | down NAME FROM-UNTIL | parallel NUMBER"
+FORMS = "more NAME | slots STATION NUMBER | down NAME FROM-UNTIL | down NAME START/END | parallel NUMBER"
 """What can be said."""
 
 MOST = 1000
@@ -60,6 +65,8 @@ def what_if(words: str, layout: Layout) -> WhatIf:
                 found = replace(found, layout=_more(found.layout, name, words))
             case ["slots", station, number]:
                 found = replace(found, layout=_slots(found.layout, station, _number(number, words), words))
+            case ["down", name, hours] if "/" in hours:
+                found = replace(found, layout=_closed(found.layout, name, hours, words))
             case ["down", name, hours]:
                 found = replace(found, downs=(*found.downs, *_downs(found.layout, name, hours, words)))
             case ["parallel", number]:
@@ -86,6 +93,20 @@ def _downs(layout: Layout, name: str, hours: str, words: str) -> Iterable[Down]:
     if station not in _stations(layout):
         raise _unknown(layout, name, words)
     yield Down(station, from_s, until_s)
+
+
+def _closed(layout: Layout, name: str, times: str, words: str) -> Layout:
+    """The lab with a station that is closed between two dates, as is known before."""
+    station = layout.carriers[name].station if name in layout.carriers else name
+    if station not in _stations(layout):
+        raise _unknown(layout, name, words)
+    starts, _, ends = times.partition("/")
+    try:
+        closed = MaintenanceSpec.model_validate({"station": station, "starts": starts, "ends": ends, "why": "what if"})
+    except ValidationError as error:
+        raise ConfigError(f"--what-if {words!r}: {times!r}: {what_is_wrong(error)}") from error
+    known = layout.calendar.get(station, Availability())
+    return replace(layout, calendar={**layout.calendar, station: known.also(closed)})
 
 
 def _seconds(hours: str) -> float:

@@ -99,9 +99,14 @@ class Availability:
     """
 
     def __init__(self, closed: tuple[ClosedSpec, ...] = (), calendar: tuple[str, CalendarSpec] | None = None) -> None:
+        self._closed, self._calendar = closed, calendar
         found = (Closure(one.starts.timestamp(), one.ends.timestamp(), _words(one)) for one in closed)
         self._closures = sorted(found, key=lambda one: one.starts_s)
         self._hours = None if calendar is None else _Hours(*calendar)
+
+    def also(self, closed: ClosedSpec) -> Availability:
+        """The same with another time in which it cannot be used."""
+        return Availability((*self._closed, closed), self._calendar)
 
     def closed(self, from_s: float, until_s: float, *, carried: bool = False) -> Closure | None:
         """The first time between two lab times at which it cannot be used.
