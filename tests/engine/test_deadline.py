@@ -1,7 +1,8 @@
-"""Deadlines in campaign files."""
+"""Campaign files against dates: deadlines, and hours that are too short."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from labwright.engine import load_campaign
 from labwright.lab import LabFolder, MistakesError, read_lab
+from labwright.model.calendars import CalendarSpec
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "lab_config" / "campaigns" / "conductivity.yaml"
@@ -43,3 +45,14 @@ def test_a_deadline_that_has_passed_is_refused_where_the_campaign_starts(folder:
     with pytest.raises(MistakesError, match=r"2026-12-01T12:00\+09:00 has passed") as raised:
         load_campaign(folder, path, now_s=NOON_S)
     assert [one.line for one in raised.value.mistakes] == [line]
+
+
+def test_a_step_that_fits_into_no_hours_of_its_station_is_refused(folder: LabFolder) -> None:
+    short = CalendarSpec(zone="UTC", opens={"mon": "09:00-09:01"})
+    stations = dict(folder.model.stations)
+    stations["impedance"] = stations["impedance"].model_copy(update={"attended": "operators"})
+    model = folder.model.model_copy(update={"calendars": {"operators": short}, "stations": stations})
+    with pytest.raises(MistakesError, match=r"step \w+ should take .* station impedance is never open for so long"):
+        load_campaign(replace(folder, model=model), SPEC)
+    always = CalendarSpec(zone="UTC", opens={"mon-fri": "09:00-17:00"})
+    load_campaign(replace(folder, model=model.model_copy(update={"calendars": {"operators": always}})), SPEC)

@@ -43,6 +43,17 @@ def test_several_changes_at_once() -> None:
     assert [(down.station, down.from_s, down.until_s) for down in found.downs] == [("arm_1", 34200.0, 43200.0)]
 
 
+def test_a_station_that_is_down_between_two_dates_is_known_before() -> None:
+    deck = Deck(
+        what_if("down oven 1970-01-01T01:00Z/1970-01-01T02:00Z", LAB).layout,
+        started("c", way(step("oven", takes_s=1500)), budget=6, parallel=6),
+    )
+    deck.run()
+    begins_s = [float(line.split()[0]) for line in deck.told if "/oven" in line]
+    assert all(one + 1500 <= 3600 or one >= 7200 for one in begins_s)
+    assert max(begins_s) >= 7200
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -52,6 +63,9 @@ def test_several_changes_at_once() -> None:
         ("down oven 9", "no hours from the start"),
         ("down oven 9-8", "ends before it begins"),
         ("down owen 8-9", "did you mean"),
+        ("down oven 2026-12-01T09:00/2026-12-01T10:00", "write it with its offset from UTC"),
+        ("down oven 2026-12-01T09:00Z/2026-12-01T08:00Z", "not after it starts"),
+        ("down owen 2026-12-01T09:00Z/2026-12-01T10:00Z", "did you mean"),
         ("faster oven", "is not understood; write more NAME"),
     ],
 )

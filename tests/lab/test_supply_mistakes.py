@@ -45,6 +45,8 @@ calendars:
   operators: {zone: UTC, opens: {mon-fri: "09:00-17:30", sat: ["09:00-12:00"]}, closed: [2026-12-29]}
 maintenance:
   - {station: dosing, starts: 2026-12-01T09:00:00+09:00, ends: "2026-12-01T12:00+09:00", why: new seals}
+booked:
+  - {station: dosing, starts: 2026-12-02T09:00+09:00, ends: 2026-12-02T12:00+09:00, by: Kim, why: a course}
 """
 
 
@@ -112,6 +114,10 @@ SECOND = "  second: {device: pump_2, container: %s, station: dosing}\nwastes:"
         ("09:00-17:30", "9-17", "no hours '9-17'; write them as '09:00-17:30'"),
         ("- {station: dosing", "- {station: doing", "maintenance.0.station: no station 'doing'; did you mean"),
         ("09:00:00+09:00", "13:00:00+09:00", "maintenance.0: ends at 2026-12-01T12:00:00+09:00, not after it starts"),
+        ("dosing, starts: 2026-12-02", "doing, starts: 2026-12-02", ":34:15: booked.0.station: no station 'doing'"),
+        ("devices: {}}", "devices: {}, attended: operator}", "stations.dosing.attended: no calendar 'operator'"),
+        (", by: Kim", "", "booked.0.by: "),
+        (", why: new seals", "", "maintenance.0.why: "),
         ("09:00:00+09:00", "09:00:00", "maintenance.0.starts: write it with its offset from UTC, as"),
     ],
 )  # fmt: skip

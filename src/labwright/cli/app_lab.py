@@ -41,8 +41,8 @@ def lab_rehearse(
         list[str] | None,
         typer.Option(
             "--what-if",
-            help="A changed lab: more NAME, slots STATION NUMBER, down NAME FROM-UNTIL (hours from the start) or "
-            "parallel NUMBER; several with commas. Again for another row.",
+            help="A changed lab: more NAME, slots STATION NUMBER, down NAME FROM-UNTIL (hours from the start), "
+            "down NAME START/END (dates) or parallel NUMBER; several with commas. Again for another row.",
         ),
     ] = None,
     lab: LabOption = None,
