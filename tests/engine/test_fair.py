@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labwright.engine.dispatch import OVERTAKEN
-from labwright.engine.events import Started
+from labwright.engine.events import Granted, Started
 from labwright.engine.snapshots import dumped
 from tests.engine.moving import Deck, layout, started, step, way
 
@@ -116,6 +116,27 @@ def test_a_campaign_waits_for_so_many_of_another_that_is_late_and_no_more() -> N
     deck = Deck(ROW, mixing("a", 100), mixing("late", 100, deadline=datetime.fromtimestamp(100, UTC)))
     order = run_until(deck, 36)
     assert "".join("." if name == "late" else "a" for name in order) == "a" + ("." * OVERTAKEN + "a") * 3 + ".."
+
+
+def test_it_is_recorded_why_a_sample_starts_before_others() -> None:
+    hour_s = 3600.0
+    deck = Deck(
+        ROW,
+        mixing("a", 100, project="solar", budget=3),
+        mixing("b", 100, project="solar", budget=3),
+        mixing("c", 100, budget=3),
+        mixing("high", 100, priority=1, budget=1),
+        mixing("late", 100, budget=1, deadline=datetime.fromtimestamp(hour_s / 60, UTC)),
+    )
+    deck.run()
+    granted = [(campaign, event) for campaign, event, _ in deck.log if isinstance(event, Granted) and event.why]
+    told = [f"{campaign}/{label}: {words}" for campaign, event in granted for label, words in event.why.items()]
+    assert told[:4] == [
+        "high/0001: its campaign has the higher priority",
+        "late/0001: its campaign is behind its deadline",
+        "c/0001: its campaign has had least",
+        "b/0001: its campaign has had least of its project",
+    ]
 
 
 @settings(max_examples=15, deadline=None)

@@ -106,7 +106,8 @@ def _granted(event: Payload) -> str:
         f"{one['protocol']}: what {one['campaign']} has found at {when(one['at_s'])} still holds"
         for one in event.get("prepared", ())
     ]
-    return "; ".join([*prepared, *closed, *lacking, *steps]) or "an experiment begins"
+    why = [f"{label} comes first: {words}" for label, words in event.get("why", {}).items()]
+    return "; ".join([*prepared, *closed, *lacking, *steps, *why]) or "an experiment begins"
 
 
 def _step(outcome: Payload) -> str:

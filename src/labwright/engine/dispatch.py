@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from labwright.engine.batches import Batches
 from labwright.engine.events import Carried, Removal, Start
 from labwright.engine.experiment import SITE, Experiment, StepRun
-from labwright.engine.fair import EQUAL_TERMS, Terms, in_fair_order
+from labwright.engine.fair import EQUAL_TERMS, Terms, in_fair_order, why
 from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.moving import Moving
 from labwright.engine.reservations import Reservations
@@ -141,6 +141,17 @@ class Dispatcher:
                     self.moving.begins(experiment, run)
             if not blocked:
                 self.work.look.discard(experiment.id)
+
+    def why(self, experiment: Experiment) -> str:
+        """Why a sample starts before those of other campaigns that wait, in words; empty if none does."""
+        others = [
+            one
+            for owner, live in self.work.live.items()
+            if owner != experiment.owner
+            for one in live.values()
+            if one.state == "accepted" and not one.given_up
+        ]
+        return why(experiment, others, self.work.fair, self.terms, OVERTAKEN) if others else ""
 
     def removals(self) -> list[tuple[Experiment, Removal]]:
         """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""

@@ -204,6 +204,7 @@ class Granted(Frozen):
         short: what its next experiment, or preparation, waits for that the lab has too little of, in words; empty if
             it waits no more; as before if None.
         prepared: preparations that it need not make: another campaign has.
+        why: why experiments start before those of other campaigns that wait, in words; by label.
         closed: which stations its samples wait for that people have, or want before a step would be over, in words;
             empty if they wait for none; as before if None.
     """
@@ -214,6 +215,7 @@ class Granted(Frozen):
     lacks: str = ""
     short: str | None = None
     closed: str | None = None
+    why: dict[str, str] = {}
     prepared: tuple[Prepared, ...] = ()
     begins: tuple[Begun, ...] = ()
     steps: tuple[str, ...] = ()

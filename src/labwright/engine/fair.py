@@ -12,13 +12,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from labwright.engine.experiment import Experiment
 
-__all__ = ["EQUAL_TERMS", "HOUR_S", "FairShare", "Terms", "in_fair_order", "work_of"]
+__all__ = ["EQUAL_TERMS", "HOUR_S", "FairShare", "Terms", "in_fair_order", "why", "work_of"]
 
 HOUR_S = 3600.0
 """Campaigns behind their deadlines are compared by whole hours, or two of them would take turns at each step."""
@@ -173,6 +173,37 @@ def in_fair_order(
     ordered = itertools.chain(before, _by_turns(new, fair, known))
     kept = {one.id for live in (before, *new.values()) for one in live}
     return [next(ordered) if one.id in kept else one for one in samples]
+
+
+def why(
+    experiment: Experiment, others: Collection[Experiment], fair: FairShare, terms: Callable[[str], Terms], most: int
+) -> str:
+    """Why a sample starts before those of other campaigns, in words.
+
+    Args:
+        experiment: the sample.
+        others: samples of other campaigns that have not started.
+        fair: what each owner has had.
+        terms: of an owner.
+        most: as for `in_fair_order`.
+    """
+    own = terms(experiment.owner)
+    if any(one.priority < experiment.priority for one in others):
+        return "its campaign has the higher priority"
+    rivals = {one.owner for one in others}
+    if fair.passed_by(experiment.owner) >= most * len(rivals):
+        return f"{fair.passed_by(experiment.owner)} of others have started since the one before"
+    if own.slack_h < math.inf:
+        return (
+            "its campaign is behind its deadline" if own.slack_h < 0 else "its campaign has little time to its deadline"
+        )
+    mine = fair.due(experiment.owner, own, work_of(experiment))
+    due = [fair.due(one.owner, terms(one.owner), work_of(one)) for one in others]
+    if all(mine.project_s < one.project_s for one in due):
+        return "its project has had least" if own.project else "its campaign has had least"
+    if own.project and all(mine < one for one in due):
+        return "its campaign has had least of its project"
+    return "it came first"
 
 
 def _by_turns(new: dict[str, list[Experiment]], fair: FairShare, terms: dict[str, Terms]) -> Iterator[Experiment]:

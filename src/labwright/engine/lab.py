@@ -205,9 +205,12 @@ class LabCore:
             decided[experiment.owner] = decided.get(experiment.owner, []) + given_up
         begins: dict[str, list[Start | Carried]] = {}
         first: dict[str, list[tuple[Start | Carried, Experiment]]] = {}
+        why: dict[str, dict[str, str]] = {}
         for experiment, run, begin in self.dispatcher.ready():
             if experiment.state == "accepted":
                 first.setdefault(experiment.owner, []).append((begin, experiment))
+                if words := self.dispatcher.why(experiment):
+                    why.setdefault(experiment.owner, {})[experiment.label] = words
             begins.setdefault(experiment.owner, []).append(begin)
             decided.setdefault(experiment.owner, []).append(self._start(experiment, run))
         closed: dict[str, str] = {}
@@ -231,6 +234,7 @@ class LabCore:
                 **prepares.get(campaign, {}),
                 short=short.get(campaign),
                 closed=closed.get(campaign),
+                why=why.get(campaign, {}),
                 begins=tuple(begun.get(campaign, ())),
                 **_begins(begins.get(campaign, ())),
                 removals=tuple(removals.get(campaign, ())),
@@ -254,7 +258,8 @@ class LabCore:
     def _in_turn(self) -> list[CampaignCore]:
         """Campaigns in the order in which experiments of theirs begin, where the lab has not enough for all."""
         going = [one for one in self.campaigns.values() if not (one.over or one.phase == "draft")]
-        if len(going) < 2:
+        going.sort(key=lambda one: (-one.spec.priority, one.turn))
+        if sum(one.wishes() is not None or one.next_preparation is not None for one in going) < 2:
             return going
 
         def turn(core: CampaignCore) -> tuple[float, ...]:
