@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labwright.engine import LabCore, validate_state
-from labwright.engine.events import Event, Instruction, RunStep, Started, Stocked, Suggested
+from labwright.engine.events import ENGINE, Event, Instruction, RunStep, Started, Stocked, Suggested
 from labwright.engine.layout import Bench, Carrier, Layout, Site
 from labwright.engine.rules import FIRST, Rule
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion
@@ -80,7 +80,7 @@ def started(
         shared=dict(shared or {}),
         container="vial",
         naming=2,
-        engine=3,
+        engine=ENGINE,
     )
 
 

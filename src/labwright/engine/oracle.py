@@ -239,7 +239,7 @@ def _broken_wishes(core: CampaignCore) -> Iterator[str]:
 def _broken_steps(core: CampaignCore) -> Iterator[str]:
     for one in core.live.values():
         for run in one.steps.values():
-            if run.active and not one.given_up and not all(one.steps[need].settled for need in one.before(run.spec)):
+            if run.active and not one.given_up and not all(one.steps[need].settled for need in run.spec.needs):
                 yield f"step {run.step_id} is {run.state} before what it needs"
             if run.state == "done" and not run.carrier and run.spec.name not in one.found:
                 yield f"step {run.step_id} is done and has found nothing"

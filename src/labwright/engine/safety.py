@@ -101,7 +101,7 @@ class Safety:
     def staying_rivals(self, experiment: Experiment, bench: Bench) -> Iterator[Experiment]:
         """Those of its rivals that are not on their way out of the station."""
         for other in self.rivals(experiment, bench):
-            if not self.is_left(other, f"position:{other.stands_at}"):
+            if self.layout.bench_at(other.stands_at) != bench or not self.is_left(other, f"position:{other.stands_at}"):
                 yield other
 
     def _holder(self, position: str) -> Experiment | None:
