@@ -17,7 +17,7 @@ from queue import Empty
 
 import orjson
 
-from labwright.clock import Mailbox
+from labwright.clock import Mailbox, SteppedClock
 from labwright.engine.admission import Found, admitted, asked_of_deck, beside, extension
 from labwright.engine.asking import reply
 from labwright.engine.batch import Batch
@@ -47,6 +47,7 @@ from labwright.engine.events import (
     Event,
     Extended,
     Finish,
+    Foreseen,
     Instruction,
     LabEvent,
     MovedByHand,
@@ -66,6 +67,7 @@ from labwright.engine.events import (
 from labwright.engine.extending import Extension
 from labwright.engine.filling import first_fill, relabelled_by
 from labwright.engine.following import Follow, Follower
+from labwright.engine.forecaster import Forecaster
 from labwright.engine.halting import Halting, scope_of
 from labwright.engine.hand_entries import checked as checked_entry
 from labwright.engine.latch import refuse_while_latched
@@ -183,11 +185,21 @@ class Parts:
         worker: lets the planner of a campaign think.
         keeper: records what stations do, in the journal.
         station: the link to a station of the controller, by name; None for one in this process.
+        forecaster: foresees what its lab will do; None if that is not to be known.
     """
 
     worker: Callable[[Campaign], Worker] = _worker
     keeper: Callable[[Journal], StepJournal] = StepJournal
     station: Callable[[LabController, str], StationLink] | None = None
+    forecaster: Callable[[LabController], Forecaster | None] = lambda controller: _forecaster(controller)
+
+
+def _forecaster(controller: LabController) -> Forecaster | None:
+    lab = controller.lab
+    if isinstance(lab.clock, SteppedClock):
+        return None  # it would be over before, or wait for an answer
+    layout = controller.core.dispatcher.layout
+    return Forecaster(controller.journal.place, lab.instruments, layout, controller.foresaw)
 
 
 OWN_PARTS = Parts()
@@ -292,6 +304,9 @@ class LabController:
                 self._put("", relabelled)
             lab.filled = True
             taken.callback(self.desk.close_all)
+            self._forecaster = parts.forecaster(self)
+            if self._forecaster is not None:
+                taken.callback(self._forecaster.close)
             for name, campaign in resume.items():
                 used = used_so_far(self.keeper, self.core.campaign(name))
                 self._host(name, Hosted(campaign, resumed=True, going=False, used=used))
@@ -384,6 +399,10 @@ class LabController:
     def _live(self) -> list[str]:
         return [name for name, hosted in list(self.hosted.items()) if hosted.end is None]
 
+    def foresaw(self, foreseen: Foreseen) -> None:
+        """Keep what the lab is foreseen to do, and follow the rule that is best. Callable from anywhere."""
+        self._put("", foreseen)
+
     def _put(self, campaign: str, event: Event) -> None:
         self._events.put(_Happened(campaign, event))
 
@@ -408,6 +427,11 @@ class LabController:
     def _runs(self, name: str) -> bool:
         """Whether a station works on a sample of a campaign."""
         return any(step.order.campaign == name for step in self.under_way.steps())
+
+    @property
+    def _foreseeable(self) -> tuple[str, ...]:
+        """Campaigns whose end can be foreseen; none while stations wait for a reset."""
+        return () if self.core.dispatcher.latches else tuple(self._live)
 
     @property
     def _paused(self) -> list[str]:
@@ -536,6 +560,8 @@ class LabController:
             for name in dict.fromkeys(name for name, _ in batch.seen if name):
                 for follower in self._followers.get(name, ()):
                     follower.news()
+        if self._forecaster is not None and any(not isinstance(event, Foreseen) for _, event in batch.seen):
+            self._forecaster.look(self._foreseeable, self.lab.clock.now())
         for name, event in batch.seen:
             if name in self.hosted:
                 self._seen(name, event)

@@ -583,11 +583,38 @@ class Disposed(_Booked):
     disposition: Literal["disposed", "archived", "handed over"]
 
 
+class Foreseen(Frozen):
+    """The lab was rolled out from the state it was in: when its campaigns should end, and by which rule of dispatch.
+
+    Attributes:
+        at_s: lab time of that state.
+        ends: lab time at which each campaign should end; none of those that came to a halt.
+        order: of the rule of dispatch that is best.
+        batch_wait_s: of that rule, lab seconds.
+        flows: of that rule.
+        batches: of that rule: ids of the samples that are to share each.
+        first_s: lab time at which all should be done if who came first is served first.
+        chosen_s: by the rule that is best.
+        tried: how many rules were rolled out.
+    """
+
+    kind: Literal["foreseen"] = "foreseen"
+    at_s: float
+    ends: dict[str, float] = {}
+    order: Literal["first", "longest", "shortest", "nearest"] = "first"
+    batch_wait_s: float = 0.0
+    flows: bool = False
+    batches: tuple[tuple[str, ...], ...] = ()
+    first_s: float = 0.0
+    chosen_s: float = 0.0
+    tried: int = 1
+
+
 Booked = Received | Adjusted | MovedByHand | Classified | Disposed
 
 BOOKED: TypeAdapter[Booked] = TypeAdapter(Annotated[Booked, Field(discriminator="kind")])
 
-LabEvent = Stocked | Recounted | Relabelled | Booked
+LabEvent = Stocked | Recounted | Relabelled | Foreseen | Booked
 """What happens to the lab, and to none of its campaigns."""
 
 Event = Annotated[
@@ -613,6 +640,7 @@ Event = Annotated[
     | Stocked
     | Recounted
     | Relabelled
+    | Foreseen
     | Received
     | Adjusted
     | MovedByHand

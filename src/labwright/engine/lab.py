@@ -22,6 +22,7 @@ from labwright.engine.events import (
     Carried,
     DeckChecked,
     Event,
+    Foreseen,
     Granted,
     Instruction,
     LabEvent,
@@ -39,6 +40,7 @@ from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.material import REFILL, REPLACE, Material, no_container, used_up_words
 from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
+from labwright.engine.rules import Plan, Rule
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
 from labwright.model.protocol import Prepared
@@ -326,6 +328,9 @@ class LabCore:
             return
         if isinstance(event, Relabelled):
             self.material.relabel(event)
+            return
+        if isinstance(event, Foreseen):
+            self.dispatcher.rule = Rule(event.order, event.batch_wait_s, Plan(event.batches), event.flows)
             return
         self._refuse_what_is_under_way(event)
         for step_id, used in event.used.items():

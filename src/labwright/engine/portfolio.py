@@ -49,10 +49,12 @@ class Outcome:
     """How a roll-out went; the smaller the better.
 
     Attributes:
+        open: campaigns that came to a halt: they wait for a person, or for what another has that does.
         late: limited waits that were not kept.
-        makespan_s: lab seconds until nothing is left to be done.
+        makespan_s: lab time at which nothing is left to be done, or can be.
     """
 
+    open: float
     late: float
     makespan_s: float
 
@@ -63,8 +65,8 @@ DOUBT = 0.25
 LOOKS = 10
 """After so many events it is estimated what is left at least."""
 
-WORST = Outcome(float("inf"), float("inf"))
-"""Of a roll-out that came to a halt, or that was no better than another from some moment on."""
+WORST = Outcome(float("inf"), float("inf"), float("inf"))
+"""Of a roll-out that was no better than another from some moment on."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,13 @@ class _Waits:
     after: tuple[str, ...]
 
 
-def choose(rehearse: Callable[[], Rehearsal], rollouts: int, seed: int = 0, doubts: int = 2) -> Chosen:
+def choose(
+    rehearse: Callable[[], Rehearsal],
+    rollouts: int,
+    seed: int = 0,
+    doubts: int = 2,
+    enough: Callable[[], bool] = lambda: False,
+) -> Chosen:
     """The best rule of a portfolio, and of variations of it.
 
     Args:
@@ -114,6 +122,7 @@ def choose(rehearse: Callable[[], Rehearsal], rollouts: int, seed: int = 0, doub
         rollouts: how many rules may be rolled out.
         seed: of the variations, and of what steps take.
         doubts: how often a rule that is better as expected is rolled out with other durations.
+        enough: whether no other rule is to be tried: it has taken long enough.
     """
     chance = random.Random(seed)  # noqa: S311 - nothing secret
     waits = _waiting(rehearse().lab)
@@ -124,6 +133,8 @@ def choose(rehearse: Callable[[], Rehearsal], rollouts: int, seed: int = 0, doub
     portfolio = [*_planned(waits), *SINGLE[1:SIMPLE]] if waits else SINGLE[1:]
     for number in range(rollouts - 1):
         candidate = portfolio[number] if number < len(portfolio) else _varied(rule, waits, chance)
+        if enough():
+            break
         if candidate in known:
             continue
         known.add(candidate)
@@ -141,7 +152,8 @@ def _doubtful(rehearse: Callable[[], Rehearsal], rule: Rule, expected: Outcome, 
         rehearsal = rehearse()
         rehearsal.takes_s = _otherwise(rehearsal.takes_s, random.Random(f"{seed}/{number}"))  # noqa: S311
         rolled.append(roll_out(rehearsal, rule))
-    return Outcome(sum(one.late for one in rolled), sum(one.makespan_s for one in rolled) / len(rolled))
+    open_, late = sum(one.open for one in rolled), sum(one.late for one in rolled)
+    return Outcome(open_, late, sum(one.makespan_s for one in rolled) / len(rolled))
 
 
 def _otherwise(takes_s: Takes, chance: random.Random) -> Takes:
@@ -163,11 +175,9 @@ def roll_out(rehearsal: Rehearsal, rule: Rule, better_than: Outcome = WORST) -> 
         if not rehearsal.next():
             break
         left_s = _at_least_s(lab) if number % LOOKS == 0 and better_than is not WORST else 0.0
-        if Outcome(rehearsal.late, rehearsal.now_s + left_s) >= better_than:
+        if Outcome(0, rehearsal.late, rehearsal.now_s + left_s) >= better_than:
             return WORST
-    if any(not core.over for core in lab.campaigns.values()):
-        return WORST
-    return Outcome(rehearsal.late, rehearsal.now_s)
+    return Outcome(sum(not core.over for core in lab.campaigns.values()), rehearsal.late, rehearsal.now_s)
 
 
 def _at_least_s(lab: LabCore) -> float:

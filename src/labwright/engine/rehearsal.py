@@ -117,6 +117,19 @@ class Rehearsal:
         self.take_all(events)
         return True
 
+    def take_up(self) -> None:
+        """Steps that are under way in the lab end when they should, or now if they should have ended already."""
+        for live in self.lab.work.live.values():
+            for experiment in live.values():
+                for run in experiment.running:
+                    if run.state == "running":
+                        order = experiment.order(run, {})
+                        one = RunStep(run.station, order, run.spec.timeout_s, batch=run.batch)
+                        began_s = run.ordered_s if run.ordered_s is not None else self.now_s
+                        ends_s = max(self.now_s, began_s + self.takes_s(order))
+                        self._running[run.step_id] = one, began_s
+                        heapq.heappush(self._ends, (ends_s, next(self._numbers), run.step_id))
+
     def go_on(self) -> None:
         """What may begin now, begins."""
         self._go_on([])

@@ -148,6 +148,7 @@ class Journal:
         self, place: str | Path, say: Callable[[str], None] = lambda words: None, *, reading: bool = False
     ) -> None:
         self._reading = reading
+        self.place = str(place)
         self._engine = open_for_reading(place) if reading else open_database(place, _no_controller_runs)
         self.name = named(self._engine)
         self.listeners: list[Callable[[str], None]] = [say]

@@ -1,0 +1,173 @@
+"""What the lab will do from now on: when each campaign should end, and which rule of dispatch is best.
+
+A process of its own (``python -m labwright.engine.foresight``) reads the journal as a restart would, and rolls the
+lab's own core out. It is asked by a line of JSON and answers with one, so it can take its time, or die, without the
+lab.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from labwright.engine.events import Foreseen, Started
+from labwright.engine.lab import LabCore
+from labwright.engine.layout import Layout
+from labwright.engine.portfolio import choose
+from labwright.engine.recovery import rebuilt_lab
+from labwright.engine.rehearsal import Rehearsal
+from labwright.engine.rules import FIRST, Rule
+from labwright.engine.snapshots import dumped, loaded
+from labwright.journal import Journal
+from labwright.model.base import Frozen
+from labwright.model.campaign import Trial
+from labwright.model.errors import JournalError
+
+ROLLOUTS = 40
+"""So many rules are rolled out at most."""
+
+BETTER = 0.02
+"""By so much of what is left a rule must be better than who came first, or it is not worth it."""
+
+NICE = 10
+"""How far it stands back behind the controller, which needs the processor at once when something happens."""
+
+LAYOUT: TypeAdapter[Layout] = TypeAdapter(Layout)
+
+
+class Question(Frozen):
+    """What is asked.
+
+    Attributes:
+        journal: where it is kept.
+        instruments: which deck.
+        campaigns: that are under way, by id.
+        layout: of the lab, as JSON.
+        now_s: lab time.
+        within_s: wall seconds after which no other rule is tried.
+    """
+
+    journal: str
+    instruments: str
+    campaigns: tuple[str, ...]
+    layout: str
+    now_s: float
+    within_s: float = 5.0
+
+
+class Reply(Frozen):
+    """What came of it.
+
+    Attributes:
+        foreseen: what was seen; None if it could not be.
+        error: why, in words.
+    """
+
+    foreseen: Foreseen | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """The state of a lab, of which any number of rehearsals can be made.
+
+    Attributes:
+        state: of its core, as a snapshot.
+        started: how each campaign began, by id.
+        trials: of each campaign, by id.
+        layout: of the lab.
+        now_s: lab time.
+    """
+
+    state: bytes
+    started: dict[str, Started]
+    trials: dict[str, Sequence[Trial]]
+    layout: Layout
+    now_s: float
+
+    @classmethod
+    def of(cls, lab: LabCore, layout: Layout, now_s: float) -> View:
+        """The state of a core; nothing of it is shared."""
+        live = {name: core for name, core in lab.campaigns.items() if not core.over and core.phase != "draft"}
+        started = {name: core.started for name, core in live.items()}
+        return cls(dumped(lab), started, {name: tuple(core.trials) for name, core in live.items()}, layout, now_s)
+
+    def rehearse(self) -> Rehearsal:
+        """The lab on a clock that jumps, with what is under way."""
+        lab = loaded(self.state, self.started.__getitem__, lambda name, number: self.trials[name][:number])
+        lab.dispatcher.arrange(self.layout)
+        for name in self.started:
+            lab.work.look.update(one.id for one in lab.work.of(name).values())
+        lab.attended = False  # who waits for material comes to its end
+        rehearsal = Rehearsal(lab, now_s=self.now_s)
+        rehearsal.take_up()
+        return rehearsal
+
+
+def foresee(view: View, within_s: float, rollouts: int = ROLLOUTS) -> Foreseen:
+    """Roll a lab out.
+
+    Args:
+        view: of the lab.
+        within_s: wall seconds after which no other rule is tried.
+        rollouts: how many are tried at most.
+    """
+    until_s = time.monotonic() + within_s
+    chosen = choose(view.rehearse, rollouts, doubts=1, enough=lambda: time.monotonic() > until_s)
+    left_s = chosen.first.makespan_s - view.now_s
+    better = (chosen.outcome.open, chosen.outcome.late) < (chosen.first.open, chosen.first.late)
+    better = better or chosen.first.makespan_s - chosen.outcome.makespan_s > BETTER * left_s
+    rule = chosen.rule if better else FIRST
+    return Foreseen(
+        at_s=view.now_s,
+        ends=_ends(view.rehearse(), rule),
+        order=rule.order,
+        batch_wait_s=rule.batch_wait_s,
+        flows=rule.flows,
+        batches=rule.plan.batches,
+        first_s=chosen.first.makespan_s,
+        chosen_s=chosen.outcome.makespan_s if better else chosen.first.makespan_s,
+        tried=chosen.tried,
+    )
+
+
+def _ends(rehearsal: Rehearsal, rule: Rule) -> dict[str, float]:
+    """Lab time at which each campaign ends; none of those that come to a halt."""
+    rehearsal.lab.dispatcher.rule = rule
+    rehearsal.go_on()
+    ends: dict[str, float] = {}
+    while True:
+        for name, core in rehearsal.lab.campaigns.items():
+            if core.over:
+                ends.setdefault(name, rehearsal.now_s)
+        if not rehearsal.next():
+            return ends
+
+
+def answered(question: Question) -> Reply:
+    """Read the journal, and roll the lab out."""
+    try:
+        with Journal.reading(question.journal) as journal:
+            lab = rebuilt_lab(journal, *question.campaigns, instruments=question.instruments)
+    except JournalError as error:
+        return Reply(error=str(error))
+    layout = LAYOUT.validate_json(question.layout)
+    return Reply(foreseen=foresee(View.of(lab, layout, max(question.now_s, lab.now_s)), question.within_s))
+
+
+def main() -> None:
+    """Answer each line of the standard input."""
+    os.nice(NICE)
+    for line in sys.stdin:
+        reply = answered(Question.model_validate_json(line))
+        sys.stdout.write(reply.model_dump_json() + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
