@@ -14,7 +14,7 @@ from rich.text import Text
 from labwright.cli.output import EXIT, console, emit
 from labwright.cli.words import answer_command, lasting, valued, when
 from labwright.journal import Journal, instruments_words, place_option, waiting_words
-from labwright.journal.status import LabStatus, StationSeen, lab_status
+from labwright.journal.status import Dispatch, LabStatus, StationSeen, lab_status
 from labwright.model.instruments import HERE
 
 LOOK_S = 1.0
@@ -105,6 +105,7 @@ def drawn(status: LabStatus, journal: Journal) -> RenderableType:
         parts += [Text(f"  {answer}: {means}") for answer, means in asked["choices"].items()]
         parts.append(Text(f"  {answer_command(asked['id'], option)}", style="yellow"))
     parts.append(_campaigns(status, option))
+    parts += [_dispatch(one) for one in status.dispatch]
     if status.stations:
         parts.append(_stations(status))
     if status.waits:
@@ -130,14 +131,23 @@ def _campaigns(status: LabStatus, option: str) -> RenderableType:
     if not status.campaigns:
         submit = f": labwright campaign submit SPEC {option}" if status.controller else ""
         return Text(f"no campaign is under way{submit}", style="dim")
-    shown = _table("campaign", "state", "tried", "best measured", "priority", "waits for")
+    shown = _table("campaign", "state", "tried", "best measured", "priority", "ends in", "waits for")
     for one in status.campaigns:
         best = "" if one.best is None else valued(one.best, one.unit)
         state = one.state + (f": {one.reason}" if one.reason else "")
         style = "" if one.runs else "bold red"
         waits = "\n".join(one.waits_for)
-        shown.add_row(one.id, state, f"{one.tried}/{one.budget}", best, str(one.priority), waits, style=style)
+        ends = "" if one.ends_in_s is None else f"about {lasting(one.ends_in_s)}"
+        shown.add_row(one.id, state, f"{one.tried}/{one.budget}", best, str(one.priority), ends, waits, style=style)
     return shown
+
+
+def _dispatch(one: Dispatch) -> Text:
+    words = f"served first: {one.rule}"
+    if one.saves_s >= 1:
+        words += f" ({lasting(one.saves_s)} sooner done than by who came first)"
+    seen = f", {lasting(one.for_s)} ago" if one.for_s is not None else ""
+    return Text(f"{words}; {one.tried} {'rule' if one.tried == 1 else 'rules'} rolled out{seen}", style="dim")
 
 
 def _stations(status: LabStatus) -> RenderableType:

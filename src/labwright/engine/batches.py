@@ -132,7 +132,7 @@ class Batches:
                         bound.append(experiment)
         load.members.sort(key=lambda one: one[0].turn)
         inside = {experiment.id for experiment, _ in load.members}
-        load.coming = [one for one in load.coming if not self._follows(one, inside)]
+        load.coming = [one for one in load.coming if not self._follows(one, bench, inside)]
         if load.members and self.work.something_runs:  # else those that are bound wait for it to begin
             first, run = load.members[0]
             recipe = first.recipe(f"{SITE}{run.spec.station}")
@@ -140,10 +140,15 @@ class Batches:
             load.coming += alike[: max(0, load.vacant)]
         return load
 
-    def _follows(self, experiment: Experiment, inside: set[str]) -> bool:
+    def _follows(self, experiment: Experiment, bench: Bench, inside: set[str]) -> bool:
         """Whether a sample could not come before those in a batch have made room for it elsewhere."""
-        if any(experiment.bound_to(run) for run in experiment.left()):
-            return False
+        if self._bound(experiment, bench):  # what it needs later does not count
+            steps = [run.spec for run in experiment.left()]
+            here = next((at for at, step in enumerate(steps) if step.station in (bench.kind, bench.name)), 0)
+            needs = {resource for step in steps[: here + 1] for resource in experiment.needs(step)}
+            lacks = self.work.reservations.not_free(experiment, needs)
+            holders = {holder for one in lacks for holder in self.work.reservations.holders(one)}
+            return not inside.isdisjoint(holders)
         return not inside.isdisjoint(one.id for one in self.safety.all_ahead(experiment))
 
     def _bound(self, experiment: Experiment, bench: Bench) -> bool:

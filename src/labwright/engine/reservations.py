@@ -115,6 +115,10 @@ class Reservations:
         for share in self.shares.get(resource, ()):
             yield self.taken[share]
 
+    def holders(self, resource: str) -> set[str]:
+        """Ids of the samples that have it, or a share of it."""
+        return {f"{one.owner}/{one.label}" for one in self.of_resource(resource)}
+
     def take(self, experiment: Experiment, run: StepRun) -> bool:
         """Reserve all that a step needs, or nothing; whether it has it now."""
         if self.obstacle(experiment, run):

@@ -429,8 +429,9 @@ class Work:
                 continue  # it only lies on the way, and the sample has not been there yet
             if position != experiment.stands_at:
                 if not any(one.spec.moves_to == position for one in experiment.running):
-                    self.reservations.let_go(experiment, f"position:{position}")
                     del experiment.booked[key]
+                    if position not in experiment.booked.values():
+                        self.reservations.let_go(experiment, f"position:{position}")
             elif run is not None:
                 del experiment.booked[key]
 

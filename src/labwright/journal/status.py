@@ -24,6 +24,14 @@ PACE_EVENTS = 200
 FASTEST = 150.0
 """A scaled clock runs at most 100 times as fast as the wall's; what is faster is stepped, and jumps."""
 
+RULES = {
+    "first": "who came first",
+    "longest": "the sample with the most work left",
+    "shortest": "the sample with the least work left",
+    "nearest": "the sample whose next step takes least",
+}
+"""Rules of dispatch in words, by their order."""
+
 PACE_S = 0.25
 """Wall seconds between events below which they tell nothing about a clock."""
 
@@ -69,6 +77,7 @@ class CampaignSeen:
         unit: of that.
         runs: whether a controller carries it out.
         waits_for: what has to happen before anything else can.
+        ends_in_s: lab seconds until it should end, by the newest roll-out of the lab; None if none has shown it.
     """
 
     id: str
@@ -85,6 +94,7 @@ class CampaignSeen:
     unit: str
     runs: bool
     waits_for: list[str]
+    ends_in_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +162,25 @@ class WaitSeen:
 
 
 @dataclass(frozen=True)
+class Dispatch:
+    """By which rule steps begin, and what the newest roll-out of the lab has shown.
+
+    Attributes:
+        instruments: of which deck.
+        rule: in words.
+        tried: how many rules were rolled out.
+        saves_s: lab seconds by which all should be done sooner than if who came first is served first.
+        for_s: lab seconds since that roll-out; None if that is not known.
+    """
+
+    instruments: str
+    rule: str
+    tried: int
+    saves_s: float
+    for_s: float | None
+
+
+@dataclass(frozen=True)
 class LabStatus:
     """A lab as it stands now.
 
@@ -166,6 +195,7 @@ class LabStatus:
         waits: what waits for what.
         questions: open ones, with ``id``, ``text``, ``choices``, ``campaign``.
         latches: stops that hold.
+        dispatch: by which rule each deck is served, where that was rolled out.
     """
 
     journal: str
@@ -178,6 +208,7 @@ class LabStatus:
     waits: list[WaitSeen]
     questions: list[dict[str, Any]]
     latches: list[Latch]
+    dispatch: list[Dispatch]
 
     @property
     def simulated(self) -> bool:
@@ -203,14 +234,19 @@ def lab_status(journal: Journal) -> LabStatus:
     if not decks and (last := _last_deck(journal)):
         decks[last] = None
     latches = open_latches(journal)
-    campaigns, stations, taken, waits = [], [], [], []
+    campaigns, stations, taken, waits, dispatch = [], [], [], [], []
     for deck in decks:
         now_s = _now_s(journal, deck)
         mine = [row for row in rows if row["instruments"] == deck]
         stepping = step_waits(journal, deck)
+        seen = _foreseen(journal, deck) if process is not None else None
+        ends: dict[str, float] = seen["ends"] if seen else {}
+        if seen is not None:
+            dispatch.append(_dispatch(deck, seen, now_s))
         for row in mine:
             runs = process is not None and row["id"] in process.campaigns
-            campaigns.append(_campaign(journal, row, stepping, runs=runs))
+            ends_s = ends.get(row["id"]) if runs else None
+            campaigns.append(_campaign(journal, row, stepping, runs=runs, ends_in_s=_since(ends_s, now_s)))
             if runs and (thinking := asked_planner(journal, row)) is not None:
                 waits.append(
                     WaitSeen(row["id"], "", f"planner {thinking.planner} computes", _since(now_s, thinking.since_s))
@@ -235,6 +271,7 @@ def lab_status(journal: Journal) -> LabStatus:
         waits=waits,
         questions=questions_of(journal, schema.question.c.state == "open"),
         latches=latches,
+        dispatch=dispatch,
     )
 
 
@@ -253,7 +290,30 @@ def _process(journal: Journal, rows: list[Mapping[str, Any]]) -> Process | None:
     return Process(newest["pid"], newest["host"], newest["by"], newest["instruments"], newest["began_s"], heard_s, mine)
 
 
-def _campaign(journal: Journal, row: Mapping[str, Any], waits: list[StepWait], *, runs: bool) -> CampaignSeen:
+def _foreseen(journal: Journal, deck: str) -> dict[str, Any] | None:
+    """What the newest roll-out of the controller that runs has shown."""
+    event = schema.event
+    of_lab = (event.c.campaign == "", event.c.kind == "foreseen", event.c.instruments == deck)
+    rows = journal.read(sa.select(event.c.epoch, event.c.payload).where(*of_lab).order_by(event.c.id.desc()).limit(1))
+    newest = journal.controller()
+    if not rows or newest is None or rows[0]["epoch"] != newest["id"]:
+        return None
+    return dict(orjson.loads(rows[0]["payload"]))
+
+
+def _dispatch(deck: str, seen: Mapping[str, Any], now_s: float | None) -> Dispatch:
+    words = RULES[seen["order"]]
+    if seen["batch_wait_s"]:
+        words += f"; a batch waits up to {seen['batch_wait_s'] / 60:g} min for a fuller one"
+    if seen["batches"]:
+        words += f"; {len(seen['batches'])} batches are planned"
+    saves_s = max(0.0, seen["first_s"] - seen["chosen_s"])
+    return Dispatch(deck, words, int(seen["tried"]), saves_s, _since(now_s, seen["at_s"]))
+
+
+def _campaign(
+    journal: Journal, row: Mapping[str, Any], waits: list[StepWait], *, runs: bool, ends_in_s: float | None
+) -> CampaignSeen:
     objectives = orjson.loads(row["objectives"]) if row["objectives"] else []
     same = ("id", "name", "title", "state", "reason", "instruments", "priority", "tried", "budget", "best")
     return CampaignSeen(
@@ -262,6 +322,7 @@ def _campaign(journal: Journal, row: Mapping[str, Any], waits: list[StepWait], *
         unit=str(objectives[0].get("unit", "")) if objectives else "",
         runs=runs,
         waits_for=waits_of(journal, row, running=runs, waits=waits),
+        ends_in_s=ends_in_s,
     )
 
 
