@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from queue import Queue
+
 import pytest
 
-from labwright.engine import LabCore
+from labwright.clock import SteppedClock
+from labwright.engine import CampaignCore, LabController, LabCore, load_campaign
+from labwright.engine.controller import Parts
 from labwright.engine.events import Event, Foreseen, SampleStopAsked
+from labwright.engine.forecaster import Forecaster
 from labwright.engine.foresight import View, foresee
 from labwright.engine.rules import Rule
+from labwright.journal import Journal, journal_file
+from labwright.lab import Lab, read_lab
+from labwright.lab.classes import resolve
+from labwright.simulation import SimulatedLab
 from tests.engine.moving import Deck, layout, started, step, way
 from tests.engine.test_moves_machine import ManyMoves
 
+ROOT = Path(__file__).parents[2]
 X = ("x",)
 PLAN = layout(("oven", 2, "batch"), ("meter", 1, "own"))
 BAKED = way(step("oven", takes_s=600, recipe=X), step("meter", takes_s=100))
@@ -86,3 +97,40 @@ def test_the_rule_is_in_the_events() -> None:
     lab.handle("", event, 10)
     assert lab.dispatcher.rule.order == "longest"
     assert lab.dispatcher.rule.plan.of == {"c0/0001": 0}
+
+
+def test_a_lab_on_wires_ends_when_its_controller_foresaw(tmp_path: Path) -> None:
+    folder = read_lab(ROOT)
+    campaign = load_campaign(folder, ROOT / "lab_config" / "campaigns" / "conductivity.yaml", budget=4, seed=1)
+    clock = SteppedClock()
+    told: Queue[Foreseen] = Queue()
+
+    def forecaster(controller: LabController) -> Forecaster:
+        def tell(foreseen: Foreseen) -> None:
+            controller.foresaw(foreseen)
+            told.put(foreseen)
+
+        layout = controller.core.dispatcher.layout
+        place = controller.journal.place
+        return Forecaster(place, controller.lab.instruments, layout, tell, after_s=0, every_s=3600)
+
+    with (
+        SimulatedLab(folder.model, clock, resolve, seed=1) as twin,
+        Lab(folder, clock, twin.addresses, simulated=True) as lab,
+        Journal(journal_file(tmp_path)) as journal,
+    ):
+        controller = LabController(lab, journal, tmp_path, parts=Parts(forecaster=forecaster))
+        name = controller.start(campaign)
+        first: list[Foreseen] = []
+
+        def wait(event: Event, core: CampaignCore) -> None:
+            if event.kind == "step_ended" and not first:
+                first.append(told.get(timeout=60))
+
+        controller.on_event = wait
+        controller.run(lambda: controller.all_over)
+        assert controller.ends[name].state == "completed"
+        kept = [one.payload for one in journal.events("") if one.kind == "foreseen"]
+    assert len(kept) == 1
+    left_s = first[0].ends[name] - first[0].at_s
+    assert clock.now() - first[0].at_s == pytest.approx(left_s, rel=0.1)
