@@ -110,9 +110,8 @@ def test_a_lab_on_wires_ends_when_its_controller_foresaw(tmp_path: Path) -> None
             controller.foresaw(foreseen)
             told.put(foreseen)
 
-        layout = controller.core.dispatcher.layout
-        place = controller.journal.place
-        return Forecaster(place, controller.lab.instruments, layout, tell, after_s=0, every_s=3600)
+        lab = controller.lab
+        return Forecaster(controller.journal.place, lab.instruments, lab.model, tell, after_s=0, every_s=3600)
 
     with (
         SimulatedLab(folder.model, clock, resolve, seed=1) as twin,

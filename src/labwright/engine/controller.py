@@ -198,8 +198,7 @@ def _forecaster(controller: LabController) -> Forecaster | None:
     lab = controller.lab
     if isinstance(lab.clock, SteppedClock):
         return None  # it would be over before, or wait for an answer
-    layout = controller.core.dispatcher.layout
-    return Forecaster(controller.journal.place, lab.instruments, layout, controller.foresaw)
+    return Forecaster(controller.journal.place, lab.instruments, lab.model, controller.foresaw)
 
 
 OWN_PARTS = Parts()

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from labwright.engine.events import Foreseen
-from labwright.engine.foresight import LAYOUT, Question, Reply
-from labwright.engine.layout import Layout
+from labwright.engine.foresight import Question, Reply
+from labwright.model.lab import LabModel
 
 AFTER_S = 15.0
 """Wall seconds that a lab runs before it is asked for the first time: what is over sooner need not be foreseen."""
@@ -31,19 +31,19 @@ DEADLINE_S = 60.0
 
 MOVED_S = 60.0
 MOVED = 0.05
-"""An end is told again when it is so many lab seconds, and so much of what is left, from what was told."""
+"""An end is reported again when it is so many lab seconds, and so much of what is left, from the one before."""
 
 _log = logging.getLogger(__name__)
 
 
 class Forecaster:
-    """Tells what is foreseen of a lab, whenever that is something new.
+    """Reports what is foreseen of a lab, whenever that is something new.
 
     Args:
-        journal: where it is kept.
+        journal: its place, a file or a URL.
         instruments: which deck.
-        layout: of the lab.
-        tell: called with what is new, in a thread of its own.
+        lab: its files.
+        report: called with what is new, in a thread of its own.
         after_s: wall seconds until it asks for the first time.
         every_s: wall seconds between two asks at least.
     """
@@ -52,19 +52,19 @@ class Forecaster:
         self,
         journal: str,
         instruments: str,
-        layout: Layout,
-        tell: Callable[[Foreseen], None],
+        lab: LabModel,
+        report: Callable[[Foreseen], None],
         *,
         after_s: float = AFTER_S,
         every_s: float = EVERY_S,
     ) -> None:
         self._journal = journal
         self._instruments = instruments
-        self._layout = LAYOUT.dump_json(layout).decode()
-        self._tell = tell
+        self._lab = lab.model_dump_json()
+        self._report = report
         self._every_s = every_s
         self._next_s = time.monotonic() + after_s
-        self._told: Foreseen | None = None
+        self._shown: Foreseen | None = None
         self._lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
@@ -85,14 +85,14 @@ class Forecaster:
             journal=self._journal,
             instruments=self._instruments,
             campaigns=campaigns,
-            layout=self._layout,
+            lab=self._lab,
             now_s=now_s,
         )
         self._thread = threading.Thread(target=self._ask, args=(question,), name="foresight", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End the process; nothing is told after this."""
+        """End the process; nothing is reported after this."""
         with self._lock:
             self._closed = True
             self._kill()
@@ -112,8 +112,8 @@ class Forecaster:
             self._next_s = time.monotonic() + FAILED_S
             _log.warning("what the lab will do is not known: %s", reply.error)
         elif reply.foreseen is not None and not self._closed and self._is_new(reply.foreseen):
-            self._told = reply.foreseen
-            self._tell(reply.foreseen)
+            self._shown = reply.foreseen
+            self._report(reply.foreseen)
 
     def _reply(self, question: Question) -> Reply:
         with self._lock:
@@ -159,13 +159,13 @@ class Forecaster:
                     pass  # what was written to it is not read any more
 
     def _is_new(self, foreseen: Foreseen) -> bool:
-        told = self._told
-        if told is None or told.ends.keys() != foreseen.ends.keys():
+        shown = self._shown
+        if shown is None or shown.ends.keys() != foreseen.ends.keys():
             return True
         rule = ("order", "batch_wait_s", "flows", "batches")
-        if any(getattr(told, name) != getattr(foreseen, name) for name in rule):
+        if any(getattr(shown, name) != getattr(foreseen, name) for name in rule):
             return True
         return any(
-            abs(end_s - told.ends[name]) > max(MOVED_S, MOVED * (end_s - foreseen.at_s))
+            abs(end_s - shown.ends[name]) > max(MOVED_S, MOVED * (end_s - foreseen.at_s))
             for name, end_s in foreseen.ends.items()
         )

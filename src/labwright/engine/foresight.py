@@ -13,11 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
-
 from labwright.engine.events import Foreseen, Started
 from labwright.engine.lab import LabCore
-from labwright.engine.layout import Layout
+from labwright.engine.layout import Layout, layout_of
 from labwright.engine.portfolio import choose
 from labwright.engine.recovery import rebuilt_lab
 from labwright.engine.rehearsal import Rehearsal
@@ -27,6 +25,7 @@ from labwright.journal import Journal
 from labwright.model.base import Frozen
 from labwright.model.campaign import Trial
 from labwright.model.errors import JournalError
+from labwright.model.lab import LabModel
 
 ROLLOUTS = 40
 """So many rules are rolled out at most."""
@@ -37,17 +36,15 @@ BETTER = 0.02
 NICE = 10
 """How far it stands back behind the controller, which needs the processor at once when something happens."""
 
-LAYOUT: TypeAdapter[Layout] = TypeAdapter(Layout)
-
 
 class Question(Frozen):
     """What is asked.
 
     Attributes:
-        journal: where it is kept.
+        journal: its place, a file or a URL.
         instruments: which deck.
         campaigns: that are under way, by id.
-        layout: of the lab, as JSON.
+        lab: its files, as JSON.
         now_s: lab time.
         within_s: wall seconds after which no other rule is tried.
     """
@@ -55,7 +52,7 @@ class Question(Frozen):
     journal: str
     instruments: str
     campaigns: tuple[str, ...]
-    layout: str
+    lab: str
     now_s: float
     within_s: float = 5.0
 
@@ -156,7 +153,7 @@ def answered(question: Question) -> Reply:
             lab = rebuilt_lab(journal, *question.campaigns, instruments=question.instruments)
     except JournalError as error:
         return Reply(error=str(error))
-    layout = LAYOUT.validate_json(question.layout)
+    layout = layout_of(LabModel.model_validate_json(question.lab))
     return Reply(foreseen=foresee(View.of(lab, layout, max(question.now_s, lab.now_s)), question.within_s))
 
 
