@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -38,6 +40,8 @@ from labwright.engine.events import (
 from labwright.engine.layout import Carrier, Layout, Site
 from labwright.engine.rules import Rule
 from labwright.engine.snapshots import dumped, loaded
+from labwright.model.availability import Availability
+from labwright.model.calendars import MaintenanceSpec
 from labwright.model.campaign import Suggestion
 from labwright.model.protocol import ProtocolSpec, Repeat, StepOrder, StepOutcome, StepSpec, When
 from tests.engine.moving import VIAL, layout, started, way
@@ -63,6 +67,26 @@ def layouts(draw: st.DrawFn) -> Layout:
     if arms == 2 and draw(st.booleans()):
         return handed_over(plan, draw(st.integers(1, len(names))))
     return plan
+
+
+@st.composite
+def calendars(draw: st.DrawFn, stations: Sequence[str]) -> dict[str, Availability]:
+    """People work on some stations for a time, perhaps; most often on none."""
+    found = {}
+    for station in stations if draw(st.integers(0, 2)) == 0 else ():
+        spans = draw(st.lists(st.tuples(st.integers(0, 3000), st.sampled_from([50, 400, 2500])), max_size=2))
+        if spans:
+            closed = (
+                MaintenanceSpec(
+                    station=station,
+                    starts=datetime.fromtimestamp(first, UTC),
+                    ends=datetime.fromtimestamp(first + takes, UTC),
+                    why="new seals",
+                )
+                for first, takes in spans
+            )
+            found[station] = Availability(tuple(closed))
+    return found
 
 
 def handed_over(plan: Layout, near: int) -> Layout:
@@ -274,17 +298,22 @@ class MovesMachine(RuleBasedStateMachine):
         order=st.sampled_from(["first", "longest", "shortest", "nearest"]),
         batch_wait_s=st.sampled_from([0.0, 0.0, 500.0]),
         device=st.booleans(),
+        projects=st.sampled_from([(None, None), ("p", "p"), ("p", "q")]),
+        deadline=st.sampled_from([None, None, datetime.fromtimestamp(600, UTC)]),
     )
     def begin(
         self, data: st.DataObject, plan: Layout, priority: int, parallel: int, order: Any, batch_wait_s: float,
-        device: bool,
+        device: bool, projects: tuple[str | None, str | None], deadline: datetime | None,
     ) -> None:  # fmt: skip
+        stations = [*plan.benches, *(one.station for one in plan.carriers.values())]
+        plan = replace(plan, calendar=data.draw(calendars(stations)))
         self.many = ManyMoves(plan, Rule(order, batch_wait_s))
         kinds = list(dict.fromkeys(bench.kind for bench in plan.benches.values()))
         shared = dict.fromkeys(kinds[:2], ("plate",)) if device and len(kinds) > 1 else {}
         for number in range(2):
             protocol = data.draw(ways(kinds))
-            event = started(f"c{number}", protocol, shared, parallel=parallel, priority=priority * number)
+            terms = {"project": projects[number], "share": 1.0 + number, "deadline": deadline if number else None}
+            event = started(f"c{number}", protocol, shared, parallel=parallel, priority=priority * number, **terms)
             self.many.take((f"c{number}", event))
 
     @property

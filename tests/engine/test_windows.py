@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labwright.engine.layout import Layout
+from labwright.engine.rules import Rule
 from labwright.engine.snapshots import dumped
 from labwright.model.availability import Availability
 from labwright.model.calendars import BookedSpec, CalendarSpec, MaintenanceSpec
@@ -102,6 +103,15 @@ def test_a_batch_does_not_begin_that_would_not_be_over() -> None:
     deck.run()
     begins = [float(line.split()[0]) / HOUR_S for line in deck.told if "/oven at" in line]
     assert all(one + 0.7 <= 1.0 or one >= 2.0 for one in begins)
+    assert deck.phases() == ["completed"]
+
+
+def test_a_batch_does_not_wait_for_others_until_it_is_too_late() -> None:
+    plan = closed(layout(("oven", 4, "batch"), ("mixer", 1, "own"), move_s=60.0), oven=(2.0, 9.0))
+    steps = step("mixer", takes_s=0.5 * HOUR_S), step("oven", takes_s=0.9 * HOUR_S, recipe=("x",))
+    deck = Deck(plan, started("c", way(*steps), budget=4, parallel=4), rule=Rule(batch_wait_s=3 * HOUR_S))
+    deck.run()
+    assert began_h(deck, "c/0001/oven") == pytest.approx(1.1, abs=0.05), "it would be over at 2:00"
     assert deck.phases() == ["completed"]
 
 

@@ -11,6 +11,7 @@ from labwright.engine.layout import Bench, Layout
 from labwright.engine.rules import Rule
 from labwright.engine.safety import Safety
 from labwright.engine.work import Work
+from labwright.model.availability import HORIZON_S
 from labwright.model.waiting import Waiting
 
 MARGIN_S = 5.0
@@ -98,6 +99,7 @@ class Batches:
                 continue
             begins_s = self._begins_s(bench, load, rule)
             now_s = self.work.material.now_s
+            begins_s = self._before_it_closes_s(bench, load, begins_s)
             if begins_s == float("inf"):
                 continue
             if begins_s > now_s:
@@ -188,6 +190,16 @@ class Batches:
         if left_s <= 0 or not self._could_join(bench, load, left_s):
             return 0.0
         return min(due_s, since_s + wait_s)
+
+    def _before_it_closes_s(self, bench: Bench, load: _Load, begins_s: float) -> float:
+        """When a batch begins that would be over too late for its station if it waited for others."""
+        known, now_s = self.layout.calendar.get(bench.name), self.work.material.now_s
+        if known is None or begins_s <= now_s:
+            return begins_s
+        takes_s = max(run.expected_s for _, run in load.members)
+        closure = known.closed(now_s, min(begins_s, now_s + HORIZON_S) + takes_s)
+        last_s = begins_s if closure is None else closure.starts_s - takes_s
+        return min(begins_s, last_s) if last_s >= now_s else begins_s
 
     def _planned_s(self, load: _Load, rule: Rule) -> float | None:
         """Until when a planned batch waits for the rest of its samples; None if there is no such batch."""

@@ -144,13 +144,12 @@ class Dispatcher:
 
     def why(self, experiment: Experiment) -> str:
         """Why a sample starts before those of other campaigns that wait, in words; empty if none does."""
-        others = [
-            one
+        waiting = (
+            next((one for one in live.values() if one.state == "accepted" and not one.given_up), None)
             for owner, live in self.work.live.items()
             if owner != experiment.owner
-            for one in live.values()
-            if one.state == "accepted" and not one.given_up
-        ]
+        )
+        others = [one for one in waiting if one is not None]
         return why(experiment, others, self.work.fair, self.terms, OVERTAKEN) if others else ""
 
     def removals(self) -> list[tuple[Experiment, Removal]]:

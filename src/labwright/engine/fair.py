@@ -182,7 +182,7 @@ def why(
 
     Args:
         experiment: the sample.
-        others: samples of other campaigns that have not started.
+        others: the next samples of other campaigns that have not started.
         fair: what each owner has had.
         terms: of an owner.
         most: as for `in_fair_order`.
