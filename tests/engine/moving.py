@@ -148,10 +148,10 @@ class Deck:
             self.end(step_id)
         return True
 
-    def end(self, step_id: str, state: str = "done") -> None:
+    def end(self, step_id: str, state: str = "done", fault: str = "equipment") -> None:
         order = self.running.pop(step_id)
         self.on_end(step_id)
-        outcome = ended(order, state).outcome.model_copy(
+        outcome = ended(order, state, fault=fault).outcome.model_copy(
             update={"started_s": self._began_s[step_id], "ended_s": self.now_s}
         )
         self.take({order.campaign: ended(order).model_copy(update={"outcome": outcome})})

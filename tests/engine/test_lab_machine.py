@@ -23,6 +23,7 @@ from labwright.engine.events import (
     Event,
     Extended,
     Instruction,
+    Overdue,
     PauseAsked,
     ResumeAsked,
     Resumed,
@@ -32,15 +33,58 @@ from labwright.engine.events import (
     StopAsked,
     Suggested,
 )
+from labwright.engine.experiment import Experiment
 from labwright.engine.snapshots import dumped, loaded
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion, Trial
-from labwright.model.protocol import NumberResult, ProtocolSpec, Repeat, StepOrder, StepOutcome, StepSpec, When
+from labwright.model.protocol import (
+    AskWithin,
+    NumberResult,
+    ProtocolSpec,
+    Repeat,
+    StepOrder,
+    StepOutcome,
+    StepSpec,
+    When,
+)
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
+
+FAULTS = ("equipment", "equipment", "timeout", "refused", "sample", "plan")
+"""What may be at fault; most often an instrument."""
 
 POSITIONS = ("a", "b", "c")
 STATIONS = ("arm", "mixer", "meter")
 SHARED = {"mixer": ("plate",), "meter": ("plate",)}
+
+
+@st.composite
+def policies(draw: st.DrawFn, *, skip: bool) -> Any:
+    """What a step does about faults: the same about all, or by class.
+
+    Args:
+        draw: of hypothesis.
+        skip: whether the sample may go on without the step.
+    """
+    known = ["ask", "ask", "abandon", "stop", "quarantine", *(["skip"] if skip else [])]
+    if draw(st.integers(0, 2)):
+        return draw(st.sampled_from(known))
+    classes = draw(st.lists(st.sampled_from([*FAULTS, "otherwise"]), min_size=1, max_size=3, unique=True))
+    return {name: draw(st.sampled_from(known)) for name in classes}
+
+
+def questions_asked(draw: st.DrawFn) -> AskWithin | None:
+    return draw(st.sampled_from([None, AskWithin(within_s=100)]))
+
+
+def not_closed_out(experiment: Experiment, core: CampaignCore) -> list[str]:
+    """Steps that close an experiment out that is over, and were never begun though they could be."""
+    lost = experiment.cleared or experiment.in_gripper
+    return [
+        run.step_id
+        for run in experiment.steps.values()
+        if run.spec.always and not run.carrier and run.state == "skipped"
+        if not (run.spec.when or run.error or core.stop_asked or (lost and run.spec.sample))
+    ]
 
 
 @st.composite
@@ -51,23 +95,30 @@ def protocols(draw: st.DrawFn) -> ProtocolSpec:
     for number in range(draw(st.integers(2, 5))):
         before = f"s{number - 1 if chain or not number else draw(st.integers(0, number - 1))}"
         loop = number > 0 and chain and draw(st.integers(0, 3)) == 0
+        moves_to = draw(st.sampled_from(["", *POSITIONS]))
         steps.append(
             StepSpec(
                 name=f"s{number}",
                 station=draw(st.sampled_from(STATIONS)),
                 needs=(before,) if number else (),
                 expected_s=1,
-                moves_to=draw(st.sampled_from(["", *POSITIONS])),
+                moves_to=moves_to,
                 keeps=tuple(draw(st.sampled_from([(), (), ("a",), ("b", "c"), ("plate",)]))),
                 repeat=Repeat(back_to=before, until=When(result=f"s{number}.rsd", op="<", value=0.5), at_most=2)
                 if loop
                 else None,
                 retries=draw(st.integers(0, 1)),
-                on_failure=draw(st.sampled_from(["ask", "ask", "abandon", "stop"])),
+                on_failure=draw(policies(skip=not (loop or moves_to))),
+                ask=questions_asked(draw),
             )
         )
     every = tuple(one.name for one in steps)
     always = draw(st.booleans())
+    if draw(st.booleans()):
+        rinse = StepSpec(
+            name="rinse", station="mixer", needs=every, expected_s=1, sample=False, always=True, on_failure="ask"
+        )
+        steps.append(rinse)
     steps.append(StepSpec(name="out", station="arm", needs=every, expected_s=1, leaves=True, always=always))
     results = (NumberResult(name="y", unit="1"),)
     return ProtocolSpec(name="p", version="1", title="P", parameters=(), results=results, steps=tuple(steps))
@@ -77,7 +128,8 @@ def preparation(valid_s: float) -> ProtocolSpec:
     """What brings the lab to where others can measure; campaigns share what it finds, if it holds for a while."""
     carry = StepSpec(name="carry", station="arm", expected_s=1, keeps=("b", "c"), on_failure="ask")
     measure = StepSpec(name="measure", station="meter", needs=("carry",), expected_s=1, on_failure="ask")
-    steps, results = (carry, measure), (NumberResult(name="y", unit="1"),)
+    empty = StepSpec(name="empty", station="meter", needs=("measure",), expected_s=1, sample=False, always=True)
+    steps, results = (carry, measure, empty), (NumberResult(name="y", unit="1"),)
     return ProtocolSpec(name="q", version="1", title="Q", parameters=(), results=results, steps=steps, valid_s=valid_s)
 
 
@@ -104,12 +156,13 @@ def started(
     return Started(campaign=campaign, spec=spec, protocols=protocols, shared=shared, naming=2, engine=engine)
 
 
-def ended(order: StepOrder, state: Any = "done", rsd: float = 0.1) -> StepEnded:
+def ended(order: StepOrder, state: Any = "done", rsd: float = 0.1, fault: Any = None) -> StepEnded:
     outcome = StepOutcome(
         step_id=order.step_id,
         state=state,
         results={"y": rsd, "rsd": rsd} if state == "done" else {},
         fail_kind=None if state in ("done", "unknown") else "equipment",
+        fault=fault if state == "failed" else None,
         error=state,
         doubt=3 if state == "unknown" else None,
         started_s=0,
@@ -145,6 +198,8 @@ class ManyCampaigns:
         """Steps in the order in which they began."""
         self.kept: tuple[int, bytes] | None = None
         """A snapshot, and how many events are in it."""
+        self.seen: dict[str, Experiment] = {}
+        """All experiments there were, as they were last."""
         self._at: dict[str, str] = {}
 
     def feed(self, campaign: str, event: Event) -> None:
@@ -160,11 +215,23 @@ class ManyCampaigns:
             self._keep(grant.campaign, grant.event)
             instructions += grant.instructions
         self._carry_out(instructions)
+        self.seen |= {one.id: one for live in self.lab.work.live.values() for one in live.values()}
+        self.look_for_closeouts()
 
-    def end(self, step_id: str, state: str = "done", rsd: float = 0.1) -> None:
+    def look_for_closeouts(self) -> None:
+        for key, experiment in list(self.seen.items()):
+            core = self.lab.campaigns.get(experiment.owner)
+            if experiment.state in ("complete", "abandoned"):
+                del self.seen[key]
+                assert core is None or not not_closed_out(experiment, core), f"{key} was not closed out"
+
+    def overdue(self, question: str) -> None:
+        self.feed(self.lab.work.questions.open[question].owner, Overdue(question=question))
+
+    def end(self, step_id: str, state: str = "done", rsd: float = 0.1, fault: str | None = None) -> None:
         del self._at[step_id]
         order = self.running.pop(step_id)
-        self.feed(order.campaign, ended(order, state, rsd))
+        self.feed(order.campaign, ended(order, state, rsd, fault))
 
     def suggest(self, campaign: str) -> None:
         self.feed(campaign, Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r")))
@@ -215,7 +282,8 @@ class ManyCampaigns:
             return True
         for question in self.lab.work.questions.open.values():
             answer = "again" if "again" in question.choices else next(iter(question.choices))
-            self.feed(question.owner, Answered(question=question.id, answer=answer, by="Kim", because=""))
+            answered = Answered(question=question.id, answer=answer, by="Kim", because="", closeouts=True)
+            self.feed(question.owner, answered)
             return True
         return False
 
@@ -305,16 +373,30 @@ class LabMachine(RuleBasedStateMachine):
         self.many.end(self.pick(data, list(self.many.running)), rsd=rsd)
 
     @precondition(lambda self: self.many.running)
-    @rule(data=st.data(), state=st.sampled_from(["failed", "failed", "unknown", "stopped"]))
-    def step_ends_otherwise(self, data: st.DataObject, state: str) -> None:
-        self.many.end(self.pick(data, list(self.many.running)), state)
+    @rule(
+        data=st.data(),
+        state=st.sampled_from(["failed", "failed", "unknown", "stopped"]),
+        fault=st.sampled_from([None, *FAULTS]),
+    )
+    def step_ends_otherwise(self, data: st.DataObject, state: str, fault: str | None) -> None:
+        self.many.end(self.pick(data, list(self.many.running)), state, fault=fault)
+
+    @property
+    def due(self) -> list[str]:
+        return [key for key, one in self.many.lab.work.questions.open.items() if one.then == "park"]
+
+    @precondition(lambda self: self.due)
+    @rule(data=st.data())
+    def the_deadline_of_a_question_passes(self, data: st.DataObject) -> None:
+        self.many.overdue(self.pick(data, self.due))
 
     @precondition(lambda self: self.many.lab.work.questions.open)
     @rule(data=st.data())
     def person_answers(self, data: st.DataObject) -> None:
         question = self.many.lab.work.questions.open[self.pick(data, list(self.many.lab.work.questions.open))]
         answer = data.draw(st.sampled_from(sorted(question.choices)))
-        self.many.feed(question.owner, Answered(question=question.id, answer=answer, by="Kim", because="looked"))
+        answered = Answered(question=question.id, answer=answer, by="Kim", because="looked", closeouts=True)
+        self.many.feed(question.owner, answered)
 
     @precondition(lambda self: self.of(lambda core: not core.paused and not core.stop_asked))
     @rule(data=st.data())
@@ -337,7 +419,8 @@ class LabMachine(RuleBasedStateMachine):
     @rule(data=st.data(), sure=st.integers(0, 9), now=st.booleans())
     def stop(self, data: st.DataObject, sure: int, now: bool) -> None:
         if sure == 0:
-            self.many.feed(self.pick(data, self.of(lambda core: True)), StopAsked(why="enough", now=now))
+            stop = StopAsked(why="enough", now=now, closeouts=not now)
+            self.many.feed(self.pick(data, self.of(lambda core: True)), stop)
 
     def run_out(self) -> list[str]:
         cores = self.many.lab.campaigns.items()

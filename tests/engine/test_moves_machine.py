@@ -26,6 +26,7 @@ from labwright.engine.events import (
     DrainAsked,
     Event,
     Instruction,
+    Overdue,
     PauseAsked,
     Recounted,
     ResumeAsked,
@@ -37,6 +38,7 @@ from labwright.engine.events import (
     StopAsked,
     Suggested,
 )
+from labwright.engine.experiment import Experiment
 from labwright.engine.layout import Carrier, Layout, Site
 from labwright.engine.rules import Rule
 from labwright.engine.snapshots import dumped, loaded
@@ -45,7 +47,7 @@ from labwright.model.calendars import MaintenanceSpec
 from labwright.model.campaign import Suggestion
 from labwright.model.protocol import ProtocolSpec, Repeat, StepOrder, StepOutcome, StepSpec, When
 from tests.engine.moving import VIAL, layout, started, way
-from tests.engine.test_lab_machine import own_view
+from tests.engine.test_lab_machine import FAULTS, not_closed_out, own_view, policies, questions_asked
 
 STATIONS = ("a", "b", "c", "d")
 
@@ -120,6 +122,7 @@ def ways(draw: st.DrawFn, stations: Sequence[str]) -> ProtocolSpec:
         apart = len(steps) > 1 and draw(st.integers(0, 6)) == 0
         loop = len(steps) > 0 and not apart and draw(st.integers(0, 4)) == 0
         kept = draw(st.sampled_from([(), (), (), ("a",), (stations[-1],)]))
+        always = draw(st.integers(0, 5)) == 0
         steps.append(
             StepSpec(
                 name=f"s{index}",
@@ -137,8 +140,9 @@ def ways(draw: st.DrawFn, stations: Sequence[str]) -> ProtocolSpec:
                 if loop
                 else None,
                 retries=draw(st.integers(0, 1)),
-                on_failure=draw(st.sampled_from(["ask", "ask", "abandon", "stop"])),
-                always=draw(st.integers(0, 5)) == 0,
+                on_failure=draw(policies(skip=not (loop or always))),
+                ask=questions_asked(draw),
+                always=always,
             )
         )
     known = {step.station for step in steps}
@@ -146,12 +150,13 @@ def ways(draw: st.DrawFn, stations: Sequence[str]) -> ProtocolSpec:
     return way(*steps, afterwards=draw(st.sampled_from(["leaves", "leaves", "returns"])))
 
 
-def outcome(order: StepOrder, state: Any, rsd: float, began_s: float, now_s: float) -> StepOutcome:
+def outcome(order: StepOrder, state: Any, rsd: float, began_s: float, now_s: float, fault: Any = None) -> StepOutcome:
     return StepOutcome(
         step_id=order.step_id,
         state=state,
         results={"y": rsd, "rsd": rsd} if state == "done" else {},
         fail_kind=None if state in ("done", "unknown") else "equipment",
+        fault=fault if state == "failed" else None,
         error=state,
         doubt=3 if state == "unknown" else None,
         started_s=began_s,
@@ -172,6 +177,8 @@ class ManyMoves:
         self.began_s: dict[str, float] = {}
         self.told: list[str] = []
         self.xs = 0
+        self.seen: dict[str, Experiment] = {}
+        """All experiments there were, as they were last."""
         racks = {name: "vial" for name in plan.sites if name.startswith("rack")}
         self.take(("", Stocked(containers=racks)))
 
@@ -197,6 +204,12 @@ class ManyMoves:
                 self.running[one.order.step_id] = one
                 self.began_s[one.order.step_id] = self.now_s
         self.looks_right()
+        self.seen |= {one.id: one for live in self.lab.work.live.values() for one in live.values()}
+        for key, experiment in list(self.seen.items()):
+            if experiment.state in ("complete", "abandoned"):
+                del self.seen[key]
+                core = self.lab.campaigns[experiment.owner]
+                assert not not_closed_out(experiment, core), f"{key} was not closed out"
 
     def looks_right(self) -> None:
         """What holds in every state; and stations do what the core knows of, and nothing else."""
@@ -205,7 +218,9 @@ class ManyMoves:
         known = {run.step_id for one in live for run in one.running if run.state == "running"}
         assert set(self.running) == known, f"{set(self.running) ^ known} run at a station or in the core, not in both"
 
-    def end(self, step_id: str, state: str = "done", rsd: float = 0.1, after_s: float = 30.0) -> None:
+    def end(
+        self, step_id: str, state: str = "done", rsd: float = 0.1, after_s: float = 30.0, fault: str | None = None
+    ) -> None:
         """A step ends, and with it those of its batch."""
         self.now_s += after_s
         one = self.running[step_id]
@@ -215,7 +230,7 @@ class ManyMoves:
         for key in sorted(ended, key=lambda key: key != leader):
             order = self.running.pop(key).order
             how = "failed" if state == "unknown" and key != leader else state
-            end = outcome(order, how, rsd, self.began_s.pop(key), self.now_s)
+            end = outcome(order, how, rsd, self.began_s.pop(key), self.now_s, fault)
             events.append((order.campaign, StepEnded(outcome=end)))
         self.take(*events)
 
@@ -224,7 +239,14 @@ class ManyMoves:
 
     def answer(self, question_id: str, answer: str) -> None:
         question = self.lab.work.questions.open[question_id]
-        self.take((question.owner, Answered(question=question_id, answer=answer, by="Kim", because="looked")))
+        answered = Answered(question=question_id, answer=answer, by="Kim", because="looked", closeouts=True)
+        self.take((question.owner, answered))
+
+    def overdue(self) -> None:
+        """The next deadline of a question passes."""
+        questions = self.lab.work.questions
+        self.now_s = max(self.now_s, questions.due_s or 0.0)
+        self.take(*((one.owner, Overdue(question=one.id)) for one in questions.due(self.now_s)))
 
     def replayed(self, campaign: str = "") -> LabCore:
         """The lab as the log has it; of one campaign's events only, if it is named. Nothing of its layout is known."""
@@ -343,9 +365,18 @@ class MovesMachine(RuleBasedStateMachine):
             self.many.patiently()
 
     @precondition(lambda self: self.many.running)
-    @rule(data=st.data(), state=st.sampled_from(["failed", "failed", "unknown", "stopped"]))
-    def step_ends_otherwise(self, data: st.DataObject, state: str) -> None:
-        self.many.end(self.pick(data, list(self.many.running)), state)
+    @rule(
+        data=st.data(),
+        state=st.sampled_from(["failed", "failed", "unknown", "stopped"]),
+        fault=st.sampled_from([None, *FAULTS]),
+    )
+    def step_ends_otherwise(self, data: st.DataObject, state: str, fault: str | None) -> None:
+        self.many.end(self.pick(data, list(self.many.running)), state, fault=fault)
+
+    @precondition(lambda self: self.many.lab.work.questions.due_s is not None)
+    @rule()
+    def the_deadline_of_a_question_passes(self) -> None:
+        self.many.overdue()
 
     @precondition(lambda self: self.many.lab.work.questions.open)
     @rule(data=st.data())
@@ -375,7 +406,8 @@ class MovesMachine(RuleBasedStateMachine):
     @rule(data=st.data(), sure=st.integers(0, 9), now=st.booleans())
     def stop(self, data: st.DataObject, sure: int, now: bool) -> None:
         if sure == 0:
-            self.many.take((self.pick(data, self.of(lambda core: True)), StopAsked(why="enough", now=now)))
+            stop = StopAsked(why="enough", now=now, closeouts=not now)
+            self.many.take((self.pick(data, self.of(lambda core: True)), stop))
 
     def unused(self) -> list[str]:
         """Positions that a person may put a container at, or take one from: no sample under way has them."""

@@ -11,7 +11,7 @@ import pytest
 import labwright.engine.campaign_plan
 from labwright.engine import load_campaign
 from labwright.engine.campaign_plan import CampaignPlan, DeckState, plan_campaigns
-from labwright.engine.events import Ask, Event, RunStep
+from labwright.engine.events import Answered, Ask, Event, RunStep
 from labwright.engine.layout import Layout, layout_of
 from labwright.engine.rehearsal import Rehearsal
 from labwright.engine.what_if import what_if
@@ -118,9 +118,14 @@ def test_the_planner_is_asked_again_when_the_station_would_have_to_wait() -> Non
     assert len(campaign.lab.core.live) == 2, "the first has ended, and its outcome is known to the planner"
 
 
-def test_samples_that_wait_for_a_person_keep_no_other_from_beginning() -> None:
+def test_samples_that_wait_for_a_person_keep_no_other_from_being_asked_for() -> None:
     campaign = Three({"a": 1, "b": 1})
     while campaign.asks == 2:
         campaign.take(ended(campaign.running.pop(0), "unknown"))
-    assert len(campaign.lab.core.live) == 3
-    assert not any(one.state == "complete" for one in campaign.lab.core.live.values())
+    core = campaign.lab.core
+    assert len(core.live) == 2, "it would only get stuck at the station that the question is about"
+    assert core.lost.endswith("a person must answer c-1?1")
+    assert not any(one.state == "complete" for one in core.live.values())
+    for question in list(core.questions):
+        campaign.take(Answered(question=question, answer="again", by="Kim", because="mended"))
+    assert (len(core.live), core.lost) == (3, "")

@@ -79,4 +79,4 @@ def test_who_waits_for_another_campaigns_preparation_says_so(tmp_path: Path) -> 
                 break
             seen = _recorded(lab, journal, seen)
     assert said[0] == ["preparation q, which c0 is making"]
-    assert sum(waits == said[0] for waits in said) == 2, "as long as it is being made"
+    assert sum(waits == said[0] for waits in said) == 3, "as long as it is being made"

@@ -75,7 +75,7 @@ def check_lab(root: Path, *, json: bool) -> None:
 
 
 def _check_protocols(folder: LabFolder, problems: list[str]) -> dict[str, str]:
-    from labwright.stations.catalogue import check_names, make_protocol, protocol_classes
+    from labwright.stations.catalogue import check_declared, make_protocol, protocol_classes
 
     try:
         protocols = protocol_classes(folder)
@@ -84,7 +84,7 @@ def _check_protocols(folder: LabFolder, problems: list[str]) -> dict[str, str]:
         return {}
     for name in protocols:
         try:
-            check_names(make_protocol(folder, name), folder.root)
+            check_declared(make_protocol(folder, name), folder.root)
         except ConfigError as error:
             problems.append(str(error))
     return protocols

@@ -49,6 +49,10 @@ def told(event: Payload) -> str:
             return f"extended to {event['budget']} experiments{_by(event)}{_because(event)}"
         case "stop_asked":
             return f"stopping{' now' if event['now'] else ''}: {event['why']}"
+        case "overdue":
+            return (
+                f"no person has answered {event['question']} in time: its sample is parked, and the question stays open"
+            )
         case "deck_checked":
             return f"{event['question']} answered by {event['by']}: {event['answer']}{_because(event)}"
         case "answered":
@@ -65,7 +69,7 @@ def learns_words(earlier: Iterable[Payload]) -> str:
 
 def note(event: Payload) -> str:
     """The same, but empty for what is normal."""
-    quiet = (event["kind"] in QUIET and not (event.get("prepared") or event.get("closed"))) or (
+    quiet = (event["kind"] in QUIET and not any(event.get(one) for one in ("prepared", "closed", "lost"))) or (
         event["kind"] == "step_ended" and event["outcome"]["state"] == "done"
     )
     return "" if quiet else told(event)
@@ -107,7 +111,8 @@ def _granted(event: Payload) -> str:
         for one in event.get("prepared", ())
     ]
     why = [f"{label} comes first: {words}" for label, words in event.get("why", {}).items()]
-    return "; ".join([*prepared, *closed, *lacking, *steps, *why]) or "an experiment begins"
+    waits = [f"waits: {event[name]}" for name in ("short", "lost") if event.get(name)]
+    return "; ".join([*prepared, *closed, *lacking, *steps, *why, *waits]) or "an experiment begins"
 
 
 def _step(outcome: Payload) -> str:

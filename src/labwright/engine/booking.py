@@ -123,7 +123,7 @@ def _classify(work: Work, event: Classified) -> None:
         campaign, _, label = event.what.removeprefix(SAMPLE).rpartition("/")
         experiment = work.of(campaign).get(label)
         if experiment is not None and event.status == "released":
-            experiment.doubts = []
+            experiment.doubts, experiment.quarantine = [], ""
         held = "" if event.status == "released" else event.because
         work.dirty.samples[campaign, label] = {"quarantine": held, "by": event.by, "because": event.because}
         return

@@ -35,7 +35,7 @@ from labwright.planners import Planner, load_planner
 from labwright.planners.protocol import needs
 from labwright.planners.registry import lacking
 from labwright.stations import LabProtocol
-from labwright.stations.catalogue import check_names, classes_in, make_protocol
+from labwright.stations.catalogue import check_declared, classes_in, make_protocol
 
 CAMPAIGN_TAIL = "-20260101-120000-abcd"
 """What a campaign's id has after its name."""
@@ -214,7 +214,7 @@ def campaign_of(folder: LabFolder, spec: CampaignSpec, count: DeckCount | None =
     """
     protocols = {name: make_protocol(folder, name) for name in (spec.protocol, *spec.prepare)}
     for protocol in protocols.values():
-        check_names(protocol, folder.root)
+        check_declared(protocol, folder.root)
     chosen = load_planner(spec.planner)
     if short := _lacking(chosen, spec, {}):
         raise ConfigError(f"campaign {spec.name}: {short}")
@@ -328,7 +328,7 @@ def _protocols(
     for name, where in places:
         try:
             made[name] = make_protocol(folder, name)
-            check_names(made[name], folder.root)
+            check_declared(made[name], folder.root)
         except ConfigError as error:
             mistakes.append(file.mistake(where, f"{'.'.join(where)}: {error}"))
     return made

@@ -248,11 +248,11 @@ def event_of(command: Command, campaign: Campaign) -> Event:
                 why = _stop_words(by, because)
                 if sample:
                     return SampleStopAsked(label=sample, why=why, now=now, by=by)
-                return StopAsked(why=why, now=now, by=by)
+                return StopAsked(why=why, now=now, by=by, closeouts=not now)
             case _Extend(budget=budget):
                 return Extended(budget=budget, by=by, because=because)
             case _Answer(question=question, answer=answer):
-                return Answered(question=question, answer=answer, by=by, because=because)
+                return Answered(question=question, answer=answer, by=by, because=because, closeouts=True)
             case _Suggest(params=params):
                 return proposed(campaign, params, by, because)
             case _Veto(params=None, trial=trial):

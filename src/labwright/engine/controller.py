@@ -52,6 +52,7 @@ from labwright.engine.events import (
     LabEvent,
     MovedByHand,
     Noted,
+    Overdue,
     PauseStations,
     Received,
     Resumed,
@@ -372,7 +373,7 @@ class LabController:
         """
         if now:
             self.halting.latch(WHOLE_LAB, why)
-        self._put("", StopAsked(why=why, now=now, by=self._by))
+        self._put("", StopAsked(why=why, now=now, by=self._by, closeouts=not now))
         if now:
             self.halting.stop(WHOLE_LAB, next(iter(self._live), ""), why, self._by)
 
@@ -412,7 +413,9 @@ class LabController:
             return False  # set-points are restored, each within its own time
         if self._runs(name) or core.asking:
             return True
-        if core.questions or core.short or self._waits_for_reset(name) or self.core.dispatcher.wake_s is not None:
+        if core.questions or core.short or core.lost or self._waits_for_reset(name):
+            return False
+        if self.core.dispatcher.wake_s is not None:
             return False
         waits = core.awaits is not None or self.core.dispatcher.waits(name)
         return not (waits and any(map(self._others_wait_for, self._live)))
@@ -420,8 +423,8 @@ class LabController:
     def _others_wait_for(self, name: str) -> bool:
         """Whether a campaign comes on, or a person or a planner is asked about it: who waits for it is not silent."""
         core = self.core.campaign(name)
-        held = core.paused or core.questions or core.short or not self.hosted[name].going or self._waits_for_reset(name)
-        return bool(held or core.asking or self._runs(name))
+        held = core.paused or core.questions or core.short or core.lost or not self.hosted[name].going
+        return bool(held or self._waits_for_reset(name) or core.asking or self._runs(name))
 
     def _runs(self, name: str) -> bool:
         """Whether a station works on a sample of a campaign."""
@@ -542,8 +545,9 @@ class LabController:
                 if self._stop_to_come(name, one.event):
                     self._deferred.append((time.monotonic() + STOP_ROW_S, _Happened(name, one.event)))
                 else:
-                    batch.take(name, one.event)
+                    batch.take(name, self._as_it_goes(name, one.event))
         self._take_deferred(batch)
+        self._take_overdue(batch)
         # A stop and a pause before all else, the commit too: a slow disk must not delay them, nor anything begin.
         for name, event in batch.seen:
             if isinstance(event, (StopAsked, SampleStopAsked)) and event.now:
@@ -553,7 +557,8 @@ class LabController:
                 self._carry_out(instruction)
         if all(self.hosted[name].going for name in self._live):
             batch.grant()
-            self._waking.set(self.core.dispatcher.wake_s)
+            wakes_s = [self.core.dispatcher.wake_s, self.core.work.questions.due_s]
+            self._waking.set(min((at_s for at_s in wakes_s if at_s is not None), default=None))
         if batch.kept:
             self.journal.record(batch.kept, self._snapshot(batch))
             for name in dict.fromkeys(name for name, _ in batch.seen if name):
@@ -590,6 +595,18 @@ class LabController:
                 self._deferred.append((until_s, one))
             else:
                 batch.take(one.campaign, one.event)
+
+    def _take_overdue(self, batch: Batch) -> None:
+        """Deadlines of questions have passed, perhaps while no controller ran."""
+        for question in self.core.work.questions.due(self.lab.clock.now()):
+            if self._under(question.owner) and self.hosted[question.owner].going:
+                batch.take(question.owner, Overdue(question=question.id))
+
+    def _as_it_goes(self, name: str, event: Event) -> Event:
+        """An event as it can be taken: nothing is closed out before the set-points are restored."""
+        if isinstance(event, StopAsked) and event.closeouts and not self.hosted[name].going:
+            return event.model_copy(update={"closeouts": False})
+        return event
 
     def _under(self, name: str) -> bool:
         """Whether a campaign is under way, so that something can still happen to it."""
@@ -650,7 +667,7 @@ class LabController:
             event = event_of(command, self.hosted[command.campaign].campaign)
             if isinstance(event, Extended) and not self._under(command.campaign):
                 return  # it ends just now; who has asked sees that, and asks again
-            batch.take(command.campaign, event, command.id)
+            batch.take(command.campaign, self._as_it_goes(command.campaign, event), command.id)
         except LabwrightError as error:
             self.journal.dismiss(command.id, str(error)[:ANSWER_MOST])
 
@@ -666,7 +683,8 @@ class LabController:
                     self.halting.stop(WHOLE_LAB, next(iter(self._live), ""), why, command.by)
                 taken = command.id  # with the first campaign's stop, in the transaction of all
                 for name in filter(self._under, self._live):
-                    batch.take(name, StopAsked(why=why, now=now, by=command.by), taken)
+                    stop = StopAsked(why=why, now=now, by=command.by, closeouts=not now)
+                    batch.take(name, self._as_it_goes(name, stop), taken)
                     taken = 0
                 if taken:
                     self.journal.reply(taken, "done")

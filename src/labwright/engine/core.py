@@ -29,6 +29,7 @@ from labwright.engine.events import (
     Instruction,
     Noted,
     NotSuggested,
+    Overdue,
     PauseAsked,
     PauseStations,
     Prepares,
@@ -142,6 +143,8 @@ class CampaignCore:
         """What its next experiment, or preparation, waits for that the lab has too little of, in words."""
         self.closed = ""
         """Which stations its samples wait for that people have, in words."""
+        self.lost = ""
+        """Why its next experiment, or preparation, does not begin: stations that it needs do not work; in words."""
         self.short_since_s: float | None = None
         """Lab time since when it waits for that."""
         self._trials_of: dict[str, int] = {}
@@ -306,6 +309,8 @@ class CampaignCore:
         waits = [f"answer to {question.id}" for question in self.open_questions]
         if self.short:
             waits.append(f"material: {self.short}")
+        if self.lost:
+            waits.append(self.lost)
         for experiment in self.live.values():
             waits += [f"step {run.step_id}" for run in experiment.running if run.state == "running"]
         if (other := self.awaits) is not None:
@@ -337,6 +342,8 @@ class CampaignCore:
             case Resumed():
                 return self._resumed(event)
             case Granted():
+                if event.lost is not None:
+                    self.lose(event.lost)
                 for prepared in event.prepared:
                     self.take_prepared(prepared)
                 for name in event.prepares:
@@ -386,6 +393,8 @@ class CampaignCore:
                 return self._stop_sample(event)
             case Answered():
                 return self.work.answered(event, self)
+            case Overdue(question=question):
+                self.work.overdue(question, self)
             case StepLate() | Noted():
                 pass
             case DeckChecked():
@@ -396,14 +405,17 @@ class CampaignCore:
         """The experiment that is to begin next, if there is room for one."""
         if self.phase != "running" or self.resting:
             return None
-        if self._next is not None and self._repeating is None:
-            return Wish("", self._next[1])
-        if self.paused or self._to_prepare or len(self.live) >= self.spec.parallel:
+        if len(self.live) >= self.spec.parallel:
             return None
         if self.proposed:
             index = next(iter(self.proposed))
-            return Wish(self.trials[index].id, self.proposed[index])
-        return Wish("", self._next[1]) if self._next is not None and self.tried < self.budget else None
+            held = self.paused or self._to_prepare
+            return None if held else Wish(self.trials[index].id, self.proposed[index])
+        if self._next is None or self.tried >= self.budget:
+            return None
+        if self._repeating is not None and (self.paused or self._to_prepare):
+            return None
+        return Wish("", self._next[1])
 
     @property
     def next_preparation(self) -> ProtocolSpec | None:
@@ -438,6 +450,18 @@ class CampaignCore:
         """Its samples wait for stations that people have; not any more if there are no words."""
         self.closed = words
         self._changed()
+
+    def lose(self, words: str) -> None:
+        """Its next experiment, or preparation, waits for stations that do not work; not any more without words."""
+        self.lost = words
+        self._changed()
+
+    @property
+    def begins_next(self) -> ProtocolSpec | None:
+        """The protocol of what is to begin next: an experiment that is wanted, or a preparation; None if nothing is."""
+        if (preparation := self.next_preparation) is not None:
+            return preparation if self.awaits is None else None
+        return self._protocol(self.spec.protocol) if self.wishes() is not None else None
 
     @property
     def awaits(self) -> Experiment | None:
@@ -485,6 +509,9 @@ class CampaignCore:
         """
         wish = self.wishes()
         if wish is None or wish.proposal != begun.proposal:
+            # In earlier releases the planner's could begin before a person's that came after it.
+            wish = Wish("", self._next[1]) if self._next is not None and not begun.proposal else None
+        if wish is None:
             raise IllegalEventError(
                 f"{self.campaign}: experiment {begun.proposal or '(suggested)'} is not next to begin"
             )
@@ -848,6 +875,8 @@ class CampaignCore:
         self._become("running")
 
     def _stop(self, event: StopAsked) -> list[Instruction]:
+        if event.closeouts and self._has_closeouts:
+            return self._close_out(event.why)
         self.paused = False  # nothing is left that could begin
         if self.phase != "draining":
             self._stopping = True
@@ -857,6 +886,24 @@ class CampaignCore:
             self._changed()
         under_way = self.work.stop(self)
         return [StopStations(event.why, event.now, campaign=self.campaign)] if under_way else []
+
+    @property
+    def _has_closeouts(self) -> bool:
+        """Whether a stop lets steps be done that close out: not a second one, nor while nothing may begin."""
+        if self.paused or self._stopping or (self.phase == "draining" and self._ending == "stopped"):
+            return False
+        return any(
+            run.spec.always and not run.carrier and run.state not in ("done", "failed", "skipped")
+            for experiment in self.live.values()
+            for run in experiment.steps.values()
+        )
+
+    def _close_out(self, why: str) -> list[Instruction]:
+        """End, with what is under way given up; what closes out is done before that."""
+        self._drain("stopped", why)
+        self._ending, self.reason = "stopped", why
+        self._changed()
+        return [*self.work.close_out(self)]
 
     def _stop_sample(self, event: SampleStopAsked) -> list[Instruction]:
         experiment = self.live.get(event.label)
@@ -878,7 +925,7 @@ class CampaignCore:
             return
         self._become("draining")
         self._ending, self.reason = ending, reason
-        self._next, self.short, self.short_since_s = None, "", None
+        self._next, self.short, self.short_since_s, self.lost = None, "", None, ""
         self.proposals.forget_ask()
         for index in list(self.proposed):
             self.proposals.drop(index, f"it was not started: {reason}")

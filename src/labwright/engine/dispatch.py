@@ -305,9 +305,13 @@ class Dispatcher:
 
     def next_steps(self, experiment: Experiment) -> list[StepRun]:
         """Steps that could begin, as far as the sample itself is concerned."""
+        if experiment.given_up and experiment.running:
+            return []  # what closes out comes after what is under way
         ready = list(experiment.startable())
         if not experiment.brought:
             return ready
+        if experiment.parks:
+            ready = [run for run in ready if run.carrier or not run.spec.sample]
         if any(run.spec.sample for run in experiment.running):
             return [run for run in ready if not run.spec.sample]
         if moves := [run for run in ready if run.carrier]:
@@ -315,7 +319,7 @@ class Dispatcher:
         brought = [run for run in ready if experiment.booked.get(run.spec.name, "") == experiment.stands_at != ""]
         if brought:  # what it was brought for comes first, or two steps could send it to and fro for ever
             return [run for run in ready if run in brought or not run.spec.sample]
-        if experiment.to_leave and not experiment.needed and experiment.state != "held":
+        if experiment.to_leave and (experiment.parks or not (experiment.needed or experiment.state == "held")):
             out = self.moving.out(experiment)
             return [*ready, out] if out is not None else ready
         return ready

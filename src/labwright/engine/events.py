@@ -203,6 +203,7 @@ class Granted(Frozen):
         lacks: what a preparation needs that is not there, in words: the campaign fails; empty if it does not.
         short: what its next experiment, or preparation, waits for that the lab has too little of, in words; empty if
             it waits no more; as before if None.
+        lost: why its next experiment, or preparation, does not begin: stations that do not work; as `short`.
         prepared: preparations that it need not make: another campaign has.
         why: why experiments start before those of other campaigns that wait, in words; by label.
         closed: which stations its samples wait for that people have, or want before a step would be over, in words;
@@ -216,6 +217,7 @@ class Granted(Frozen):
     short: str | None = None
     closed: str | None = None
     why: dict[str, str] = {}
+    lost: str | None = None
     prepared: tuple[Prepared, ...] = ()
     begins: tuple[Begun, ...] = ()
     steps: tuple[str, ...] = ()
@@ -371,12 +373,17 @@ class Extended(Frozen):
 
 
 class StopAsked(Frozen):
-    """The campaign is to end, with what is running: after the current operations, or now."""
+    """The campaign is to end, with what is running: after the current operations, or now.
+
+    Attributes:
+        closeouts: whether steps that close out are done before it ends; not after a stop now, nor in earlier releases.
+    """
 
     kind: Literal["stop_asked"] = "stop_asked"
     why: str
     now: bool = False
     by: str = ""
+    closeouts: bool = False
 
 
 class SampleStopAsked(Frozen):
@@ -394,13 +401,26 @@ class SampleStopAsked(Frozen):
 
 
 class Answered(Frozen):
-    """A person has answered a question."""
+    """A person has answered a question.
+
+    Attributes:
+        closeouts: whether steps that close out without the sample are done for one that is given up with it; they were
+            not in earlier releases.
+    """
 
     kind: Literal["answered"] = "answered"
     question: str
     answer: str
     by: str
     because: str
+    closeouts: bool = False
+
+
+class Overdue(Frozen):
+    """No person has answered a question by its deadline."""
+
+    kind: Literal["overdue"] = "overdue"
+    question: str
 
 
 class DeckChecked(Frozen):
@@ -636,6 +656,7 @@ Event = Annotated[
     | StopAsked
     | SampleStopAsked
     | Answered
+    | Overdue
     | DeckChecked
     | Stocked
     | Recounted

@@ -63,6 +63,8 @@ class StepRun:
     """The transport, if it is a move that the dispatcher makes."""
     start: str = ""
     """Where such a move begins."""
+    parked: bool = False
+    """Whether it has failed, and its sample is kept aside until a person has answered what is to be done."""
 
     @property
     def station(self) -> str:
@@ -140,6 +142,7 @@ class Experiment:
         moved: how often the dispatcher has moved it to each position.
         charged_s: what its campaign was charged for it when its first step started, lab seconds.
         spent_s: what its steps have taken so far, in all rounds and attempts, lab seconds; without moves.
+        quarantine: why it was set aside until a person releases it; empty if it was not.
     """
 
     owner: str
@@ -175,6 +178,7 @@ class Experiment:
     moved: dict[str, int] = field(default_factory=dict)
     charged_s: float = 0.0
     spent_s: float = 0.0
+    quarantine: str = ""
     sample_row: Row = field(default_factory=dict)
     """Of its sample, as it was written last. Not part of the state."""
     recipes: dict[str, str] = field(default_factory=dict)
@@ -225,7 +229,29 @@ class Experiment:
         """Whether its container is still to be brought to where it ends, when no step needs it any more."""
         if not self.stands_at or self.stays or not self.brought or not self.moved or self.in_gripper:
             return False
+        if self.kept_aside:
+            return self.stands_at != self.place
         return self.protocol.afterwards == "leaves" or self.stands_at != self.place
+
+    @property
+    def parks(self) -> bool:
+        """Whether it waits for a person aside from the station where a step of it has failed."""
+        return any(run.parked for run in self.steps.values())
+
+    @property
+    def kept_aside(self) -> bool:
+        """Whether it is brought back to its place and kept there: a person has to look at it."""
+        return bool(self.place and (self.quarantine or self.parks))
+
+    def may_step_aside(self, run: StepRun) -> bool:
+        """Whether it can leave the station of a step that has failed without a person, and come back to it later.
+
+        Nothing of it may be left there: it does not carry the sample, is no preparation's, of no batch, and no station
+        holds what was put into it.
+        """
+        if self.preparation or run.carrier or run.moves or run.batch or not (self.brought and self.place):
+            return False
+        return not (run.spec.always or any(step.holds for step in self.protocol.steps))
 
     @property
     def needed(self) -> bool:
@@ -366,7 +392,7 @@ class Experiment:
         """Steps that wait, and whose needs are done; in the protocol's order."""
         steps, given_up = self.steps, bool(self.given_up)
         for run in steps.values():
-            if run.state not in ("waiting", "ready"):
+            if run.state not in ("waiting", "ready") or run.parked:
                 continue
             for need in self.before(run.spec):
                 state = steps[need].state

@@ -37,6 +37,7 @@ from labwright.engine.events import (
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.fair import Terms, work_of
 from labwright.engine.layout import NO_LAYOUT, Layout
+from labwright.engine.losing import lost_for
 from labwright.engine.material import REFILL, REPLACE, Material, no_container, used_up_words
 from labwright.engine.questions import Questions
 from labwright.engine.reservations import Reservations
@@ -186,18 +187,23 @@ class LabCore:
         prepares: dict[str, dict[str, Any]] = {}
         prepared: dict[str, tuple[Prepared, ...]] = {}
         short: dict[str, str] = {}
+        lost: dict[str, str] = {}
         decided: dict[str, list[Instruction]] = {}
         self._wake_s = math.inf
         for core in self._in_turn():
             if core.engine == 1:
                 continue
             taken = self._take_prepared(core, at_s)
+            words = self._lost(core)
+            if words != core.lost and not core.over:
+                lost[core.campaign] = words
+                core.lose(words)
             made, lacks = self._prepare(core)
             experiments, lacked = self._begin(core)
             if (lacks or lacked) != core.short and not core.over:
                 short[core.campaign] = lacks or lacked
                 core.fall_short(lacks or lacked)
-            if taken or made or experiments or core.campaign in short:
+            if taken or made or experiments or core.campaign in short or core.campaign in lost:
                 prepared[core.campaign], prepares[core.campaign], begun[core.campaign] = taken, made, experiments
                 decided[core.campaign] = self.work.settle(self.campaigns) + core.advance()
         lacking: dict[str, dict[str, str]] = {}
@@ -237,6 +243,7 @@ class LabCore:
                 short=short.get(campaign),
                 closed=closed.get(campaign),
                 why=why.get(campaign, {}),
+                lost=lost.get(campaign),
                 begins=tuple(begun.get(campaign, ())),
                 **_begins(begins.get(campaign, ())),
                 removals=tuple(removals.get(campaign, ())),
@@ -373,12 +380,21 @@ class LabCore:
             taken.append(known)
         return tuple(taken)
 
+    def _lost(self, core: CampaignCore) -> str:
+        """Stations that do not work, and without which what a campaign begins next would only get stuck, in words."""
+        if core.engine == 1 or not self.attended or (protocol := core.begins_next) is None:
+            return ""
+        dispatcher = self.dispatcher
+        return lost_for(protocol, core.campaign, self.work, dispatcher.layout, dispatcher.latches)
+
     def _prepare(self, core: CampaignCore) -> tuple[dict[str, Any], str]:
         """Let a campaign make the preparation that comes next, unless another is making it; or what it lacks."""
         protocol = core.next_preparation if core.waits_for_material else core.wants_prepared
         if protocol is None or core.awaits is not None:
             return {}, ""
         if not core.waits_for_material:
+            if core.lost:
+                return {}, ""
             core.prepare(Prepares(protocol=protocol.name))
             return {"prepares": (protocol.name,)}, ""
         allotted = self.material.allot(core.started.prepares.get(protocol.name, {}), protocol.stations)
@@ -391,6 +407,8 @@ class LabCore:
         if lacking:
             core.fail(lacking)
             return {"lacks": lacking}, ""
+        if core.lost:
+            return {}, ""
         prepares = Prepares(protocol=protocol.name, takes=allotted.takes, promised=allotted.amounts)
         core.prepare(prepares)
         return {"preparing": (prepares,)}, ""
@@ -415,6 +433,8 @@ class LabCore:
                 lacking = no_container(core.container)
             if lacking and self._may_wait(core):
                 return begun, lacking
+            if core.lost and not lacking:
+                return begun, ""
             if lacking:
                 begun.append(Begun(proposal=wish.proposal, lacking=lacking))
             elif core.waits_for_material:

@@ -531,6 +531,8 @@ class Moving:
 
     def _ends(self, experiment: Experiment) -> tuple[str, ...]:
         """Where a container may end."""
+        if experiment.kept_aside:
+            return (experiment.place,)
         if experiment.protocol.afterwards == "leaves":
             return self.layout.ways_out(experiment.protocol.labware)
         return (experiment.place,) if experiment.place else ()

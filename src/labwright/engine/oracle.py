@@ -99,7 +99,9 @@ def _deadlocked(core: CampaignCore, alive: set[str]) -> Iterator[str]:
     for experiment in core.live.values():
         if experiment.id not in alive:
             yield f"deadlock: nothing brings experiment {experiment.label} on; it waits for {waits}"
-    if not (core.live or core.asking or core.proposals.unwanted or core.resting or core.awaits or core.short):
+    if not (
+        core.live or core.asking or core.proposals.unwanted or core.resting or core.awaits or core.short or core.lost
+    ):
         yield f"deadlock: no step runs, no person is asked, and it waits for {waits}"
 
 

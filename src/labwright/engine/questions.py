@@ -10,9 +10,13 @@ import orjson
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Answered
 from labwright.engine.experiment import Experiment, StepRun
+from labwright.model.figures import lasting, when
 from labwright.model.material import Part
-from labwright.model.protocol import StepOutcome
+from labwright.model.protocol import FaultClass, StepOutcome
 from labwright.model.rows import Row
+
+NOT_THE_STATIONS: tuple[FaultClass | None, ...] = ("sample", "plan")
+"""Classes of fault after which a station can work on other samples."""
 
 
 @dataclass
@@ -30,6 +34,9 @@ class Question:
             experiment has left there.
         text: what is asked.
         choices: answers, and what each means.
+        due_s: lab time until which it is to be answered; None if it may wait.
+        then: what is done if no person has: ``park``, and ``parked`` once that is done; empty if it may wait.
+        movable: whether nothing about its station or in it was at fault, so that its sample may be taken away.
     """
 
     id: str
@@ -41,6 +48,9 @@ class Question:
     choices: dict[str, str]
     part: Part | None = None
     frees: str = ""
+    due_s: float | None = None
+    then: str = ""
+    movable: bool = False
 
     def about(self, experiment: Experiment) -> bool:
         """Whether it parks this experiment."""
@@ -60,6 +70,8 @@ class Question:
             "answer": answered.answer if answered else "",
             "by": answered.by if answered else "",
             "because": answered.because if answered else withdrawn,
+            "due_s": self.due_s,
+            "unanswered": self.then,
         }
 
 
@@ -79,7 +91,9 @@ class Questions:
     asked: dict[str, int] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
 
-    def of_step(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, left: str = "") -> Question:
+    def of_step(
+        self, experiment: Experiment, run: StepRun, outcome: StepOutcome, left: str = "", now_s: float = 0.0
+    ) -> Question:
         """Ask what is to be done about a step that has failed.
 
         Args:
@@ -87,6 +101,7 @@ class Questions:
             run: the step.
             outcome: how it ended.
             left: what the ledger has left of the stock that the operation in doubt takes from, in words.
+            now_s: lab time.
         """
         part = outcome.part if outcome.doubt is not None else None
         again = "Repeat the operation (it did not happen)" if outcome.doubt is not None else "Repeat the step"
@@ -106,7 +121,45 @@ class Questions:
             text += f"; {left} of {part.stock} are left by the ledger" if left else ""
         if run.spec.before_again and outcome.doubt is None:
             text += f"\nBefore you answer 'again': {run.spec.before_again}"
-        return self._ask(experiment, run.step_id, outcome.doubt, text, choices, part)
+        ask = run.spec.ask
+        due_s = now_s + ask.within_s if ask is not None else None
+        if ask is not None and due_s is not None:
+            text += f"\nTo be answered within {lasting(ask.within_s)}, by {when(due_s)} (lab time); then it is parked"
+        question = self._ask(experiment, run.step_id, outcome.doubt, text, choices, part)
+        question.movable = outcome.doubt is None and outcome.fault in NOT_THE_STATIONS
+        question.due_s, question.then = due_s, ask.then if ask is not None else ""
+        self.dirty.questions[question.id] = question.row()
+        return question
+
+    def parked(self, question: Question, experiment: Experiment, *, aside: bool) -> None:
+        """No person has answered a question in time: it says what was done, and stays open.
+
+        Args:
+            question: about a step that has failed.
+            experiment: whose step it is.
+            aside: whether the sample leaves the step's station.
+        """
+        question.then = "parked"
+        where = (
+            f"the sample is brought back to {experiment.place}, and its station is left to others"
+            if aside
+            else "the sample stays where it is, and its station is kept from others"
+        )
+        question.text += f"\nNo person has answered in time: it is parked, {where}"
+        if aside:
+            question.choices["abandon"] = f"Give sample {experiment.sample} up; it is brought out of the lab by itself"
+        self.dirty.questions[question.id] = question.row()
+
+    def due(self, now_s: float) -> list[Question]:
+        """Open questions whose deadline has passed, in the order in which they were asked."""
+        return [one for one in self.open.values() if one.then == "park" and (one.due_s or 0.0) <= now_s]
+
+    @property
+    def due_s(self) -> float | None:
+        """Lab time at which the next deadline passes; None if none can."""
+        return min(
+            (one.due_s for one in self.open.values() if one.then == "park" and one.due_s is not None), default=None
+        )
 
     def of_removal(self, experiment: Experiment) -> Question:
         """Ask for a sample to be taken out of the way of others: it was given up, or each waits for the other."""
@@ -154,6 +207,11 @@ class Questions:
         for key in [key for key, question in self.open.items() if question.about(experiment)]:
             if self.open[key].step_id in but:
                 continue
+            self.dirty.questions[key] = self.open.pop(key).row(withdrawn=why)
+
+    def withdraw_step(self, step_id: str, why: str) -> None:
+        """Ask nothing about a step any more."""
+        for key in [key for key, question in self.open.items() if question.step_id == step_id]:
             self.dirty.questions[key] = self.open.pop(key).row(withdrawn=why)
 
     def forget(self, owner: str) -> None:

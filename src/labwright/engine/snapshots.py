@@ -105,6 +105,7 @@ CORE = _Shape(
         "_next": tuple[Suggestion, dict[str, int]] | None,
         "replicates_left": int,
         "short": str,
+        "lost": str,
         "short_since_s": float | None,
         "closed": str,
         "held": Params,

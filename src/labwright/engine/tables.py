@@ -128,6 +128,7 @@ def _campaign(core: CampaignCore) -> dict[str, Any]:
         "best": core.best,
         "short": core.short,
         "closed": core.closed,
+        "lost": core.lost,
     }
 
 
@@ -180,7 +181,7 @@ def _sample(experiment: Experiment, deck: str) -> Row:
         "made_s": experiment.began_s,
         "place": experiment.stands_at,
         "disposition": experiment.disposition,
-        "quarantine": ", ".join(experiment.doubts),
+        "quarantine": experiment.quarantine or ", ".join(experiment.doubts),
     }
 
 

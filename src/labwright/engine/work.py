@@ -15,7 +15,7 @@ from labwright.engine.questions import Question, Questions
 from labwright.engine.reservations import Reservations
 from labwright.model.errors import LabwrightError, unknown
 from labwright.model.material import Used
-from labwright.model.protocol import FailKind, Prepared, ProtocolSpec, StepOrder, StepOutcome
+from labwright.model.protocol import TRIED_AGAIN, FailKind, Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
 
 
@@ -253,7 +253,7 @@ class Work:
         if owner.stop_asked or outcome.state == "stopped":
             self._lost(experiment, run)
             self.give_up(experiment, owner, owner.reason)
-        elif outcome.state == "unknown":
+        elif outcome.state == "unknown" or (outcome.doubt is not None and outcome.fault is not None):
             return self._ask(experiment, run, outcome)
         elif outcome.fail_kind == "infeasible":
             self._lost(experiment, run)
@@ -261,18 +261,57 @@ class Work:
             self.give_up(experiment, owner, reason, "infeasible")
             if experiment.preparation and experiment.engine > 1:  # started again, it could not be made either
                 owner.fail(f"preparation {experiment.label}, {reason}")
-        elif run.attempt <= run.spec.retries and outcome.doubt is None:
+        elif run.attempt <= run.spec.retries and outcome.doubt is None and outcome.fault in TRIED_AGAIN:
             self._again(experiment, run)
-        elif run.spec.on_failure == "ask":
-            return self._ask(experiment, run, outcome)
         else:
-            self._lost(experiment, run)
-            what = "preparation" if experiment.preparation else "experiment"
-            reason = f"{what} {experiment.label}, step {run.spec.name}: {outcome.error}"
-            self.give_up(experiment, owner, reason, "equipment")
-            if run.spec.on_failure == "stop" or experiment.preparation:
-                owner.fail(reason)
+            return self._by_policy(experiment, run, outcome, owner)
         return []
+
+    def _by_policy(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, owner: Owner) -> list[Instruction]:
+        """A step has failed, and is not tried again by itself: what its protocol says is done."""
+        policy = run.spec.policy(outcome.fault)
+        if policy == "ask":
+            return self._ask(experiment, run, outcome)
+        if policy == "skip":
+            self._leave_out_step(experiment, run, owner)
+            return []
+        self._lost(experiment, run)
+        what = "preparation" if experiment.preparation else "experiment"
+        reason = f"{what} {experiment.label}, step {run.spec.name}: {outcome.error}"
+        if policy == "quarantine":
+            experiment.quarantine = reason
+        self.give_up(experiment, owner, reason, "equipment")
+        if policy == "stop" or experiment.preparation:
+            owner.fail(reason)
+        return []
+
+    def _leave_out_step(self, experiment: Experiment, run: StepRun, owner: Owner) -> None:
+        """A sample goes on without a step that has failed; its error stays, so that it is known why."""
+        self._ready(experiment, run)
+        run.become("skipped")
+        experiment.found.pop(run.spec.name, None)  # of an earlier round of a loop
+        self._measured(experiment, owner)
+
+    def overdue(self, key: str, owner: Owner) -> None:
+        """No person has answered a question in time: its sample is parked, and the question stays open.
+
+        Where it is safe, the step's station is left to others and the sample is brought back to its place; else both
+        stay as they are.
+
+        Raises:
+            IllegalEventError: it is not open, or no deadline of it can pass.
+        """
+        question = self.questions.open.get(key)
+        if question is None or question.owner != owner.campaign or question.then != "park":
+            raise IllegalEventError(f"question {key} is not open, or has no deadline that could pass")
+        experiment = self.live[question.owner][question.label]
+        run = next(run for run in experiment.steps.values() if run.step_id == question.step_id)
+        aside = question.movable and experiment.may_step_aside(run)
+        self.questions.parked(question, experiment, aside=aside)
+        if aside:
+            experiment.booked.pop(run.spec.name, None)
+            self._ready(experiment, run)
+            run.parked = True
 
     def answered(self, event: Answered, owner: Owner) -> list[Instruction]:
         """A person has answered a question.
@@ -348,6 +387,16 @@ class Work:
             self.give_up(experiment, owner, owner.reason)
         return any(experiment.running for experiment in self.of(owner.campaign).values())
 
+    def close_out(self, owner: Owner) -> list[StopStep]:
+        """Give up all of an owner's samples, each where it stands; what closes out is done before they end."""
+        stops: list[StopStep] = []
+        for experiment in list(self.of(owner.campaign).values()):
+            experiment.stays = True
+            self._touch(experiment)
+            if not experiment.given_up:
+                stops += self.stop_sample(experiment, owner, owner.reason, now=False)
+        return stops
+
     def stop_sample(self, experiment: Experiment, owner: Owner, why: str, *, now: bool) -> list[StopStep]:
         """Give one sample up; what stations do for it ends."""
         stops = [StopStep(run.step_id, run.station, why, now) for run in experiment.running if self.runs(run.step_id)]
@@ -382,6 +431,12 @@ class Work:
         experiment.stays = experiment.stays or owner.stop_asked
         unknown = experiment.brought and experiment.in_gripper  # where it is: nothing can be done to it
         for run in experiment.steps.values():
+            if run.parked:  # that one has failed: what closes out comes after it
+                run.parked = False
+                run.become("skipped")
+                self.questions.withdraw_step(run.step_id, reason)
+                self._let_go(experiment)
+                self._touch(experiment, run)
             stays = experiment.given_up or (run.spec.always and not run.carrier)  # no move is made again
             if run.state in ("waiting", "ready") and (owner.stop_asked or not stays or (unknown and run.spec.sample)):
                 run.become("skipped")
@@ -475,8 +530,7 @@ class Work:
         left = {run.spec.name for run in experiment.steps.values() if run.state not in ("done", "skipped", "failed")}
         if missing := [name for name in sorted(experiment.wanted) if name not in found]:
             if not left:
-                words = f"promised {', '.join(missing)}; found {', '.join(found) or 'nothing'}"
-                self._fail(experiment, owner, f"protocol {experiment.protocol.name} {words}")
+                self._has_not_found(experiment, missing, owner)
             return
         if any(name in left and experiment.wanted & set(here) for name, here in experiment.found.items()):
             return  # another round of a loop will find it again
@@ -487,6 +541,20 @@ class Work:
         if experiment.state == "active":
             experiment.become("measured")
         self._touch(experiment)
+
+    def _has_not_found(self, experiment: Experiment, missing: list[str], owner: Owner) -> None:
+        """No step is left, and something that was promised is not found: by a fault, or by a protocol that is wrong."""
+        left_out = [run for run in experiment.steps.values() if run.state == "skipped" and run.error]
+        found = ", ".join(experiment.results()) or "nothing"
+        words = f"promised {', '.join(missing)}; found {found}"
+        if not left_out:
+            self._fail(experiment, owner, f"protocol {experiment.protocol.name} {words}")
+            return
+        why = "; ".join(f"step {run.spec.name} was skipped: {run.error}" for run in left_out)
+        reason = f"experiment {experiment.label}: {words}; {why}"
+        self.give_up(experiment, owner, reason, "equipment")
+        if experiment.preparation:
+            owner.fail(reason)
 
     def _fail(self, experiment: Experiment, owner: Owner, reason: str) -> None:
         """Every step ended well, and still the results are not those the protocol declares."""
@@ -542,13 +610,14 @@ class Work:
     def _ask(self, experiment: Experiment, run: StepRun, outcome: StepOutcome) -> list[Instruction]:
         """The sample waits, and its station with it; everything else continues."""
         stock = outcome.part.stock if outcome.part is not None else ""
-        asked = self._hold(experiment, self.questions.of_step(experiment, run, outcome, self.material.left(stock)))
+        question = self.questions.of_step(experiment, run, outcome, self.material.left(stock), self.material.now_s)
+        asked = self._hold(experiment, question)
         self._touch(experiment, run)
         return asked
 
     def _left_behind(self, experiment: Experiment, owner: Owner) -> bool:
         """Whether a sample that was given up stands where others must pass."""
-        if experiment.state == "held" or owner.stop_asked or not experiment.given_up:
+        if experiment.state == "held" or owner.stop_asked or experiment.stays or not experiment.given_up:
             return False
         if experiment.stands_at in ("", experiment.place) or owner.leaves_behind(experiment):
             return False
@@ -584,7 +653,9 @@ class Work:
         settled: list[Instruction] = []
         if question.doubt is not None:
             settled = self._settle(experiment, run, question, question.doubt, event)
-        if event.answer == "abandon":
+        if run.parked:
+            self._aside_answered(experiment, run, question, event, owner)
+        elif event.answer == "abandon":
             self._lost(experiment, run, seen=True)
             taken_out = not any(self.runs(one.step_id) and one.spec.sample for one in experiment.running)
             if taken_out:  # else a station has it
@@ -594,12 +665,24 @@ class Work:
             if experiment.preparation:
                 owner.fail(f"preparation {experiment.protocol.name}, step {run.spec.name}: {reason}")
             if taken_out:
-                self._nothing_left(experiment, reason)
+                self._nothing_left(experiment, reason, but_closeouts=event.closeouts)
         elif question.doubt is None:
             self._again(experiment, run)
         else:
             self._ready(experiment, run)
         return settled
+
+    def _aside_answered(
+        self, experiment: Experiment, run: StepRun, question: Question, event: Answered, owner: Owner
+    ) -> None:
+        """A person has answered about a sample that stands aside: its step is done once more, or it is brought out."""
+        if event.answer == "abandon":
+            self.give_up(experiment, owner, f"given up by {event.by}: {event.because or question.text}", "equipment")
+            return
+        run.parked = False
+        run.attempt += 1
+        run.again = True
+        self._touch(experiment, run)
 
     def _settle(
         self, experiment: Experiment, run: StepRun, question: Question, doubt: int, event: Answered
@@ -626,11 +709,25 @@ class Work:
             self.give_up(experiment, owner, reason)
             if experiment.preparation:
                 owner.fail(f"preparation {experiment.protocol.name}: {reason}")
-        self._nothing_left(experiment, experiment.given_up)
+        self._nothing_left(experiment, experiment.given_up, but_closeouts=event.closeouts)
 
-    def _nothing_left(self, experiment: Experiment, why: str) -> None:
-        """A person has taken its container out of the lab: nothing can be done to it, and nothing need be known."""
+    def _nothing_left(self, experiment: Experiment, why: str, *, but_closeouts: bool) -> None:
+        """A person has taken its container out of the lab: nothing can be done to it, and nothing need be known.
+
+        Args:
+            experiment: given up.
+            why: for people.
+            but_closeouts: whether what closes out without the sample is done; it was not in earlier releases.
+        """
         for run in experiment.steps.values():
+            if but_closeouts and run.cut_off:  # a person has seen to what was at its station
+                run.cut_off = False
+                holder = self.reservations.taken.get(run.unit)
+                if holder is not None and holder.step_id == run.step_id:
+                    self.reservations.release_station(run)
+                self._touch(experiment, run)
+            if but_closeouts and run.spec.always and not run.spec.sample:
+                continue
             if run.state in ("waiting", "ready"):
                 run.become("skipped")
                 self._touch(experiment, run)

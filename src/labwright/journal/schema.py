@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0013"
+HEAD = "0014"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -91,10 +91,11 @@ campaign = sa.Table(
     sa.Column("best", sa.Float),
     _text("short"),
     _text("closed"),
+    _text("lost"),
 )
 """``objectives``: as JSON; ``best``: the best mean of the first; where it is missing, the trials may still have one;
 ``short``: what its next experiment waits for that the lab has too little of; ``closed``: which stations its samples
-wait for that people have, in words."""
+wait for that people have, in words; ``lost``: which stations its next experiment waits for that do not work."""
 
 campaign_spec = sa.Table(
     "campaign_spec",
@@ -256,7 +257,11 @@ question = sa.Table(
     _text("answer"),
     _text("by"),
     _text("because"),
+    sa.Column("due_s", sa.Float),
+    _text("unanswered"),
 )
+"""``due_s``: lab time until which it is to be answered. ``unanswered``: what is done if no person has: ``park``, and
+``parked`` once that is done; empty if it may wait."""
 
 
 def _amount(column: str) -> sa.Column[int]:

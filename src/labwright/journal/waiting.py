@@ -67,6 +67,7 @@ def waits_of(journal: Journal, row: Row, *, running: bool, waits: Iterable[StepW
     words = [f"answer to {one['id']}" for one in asked]
     words += [f"material: {row['short']}"] if row["short"] else []
     words += row["closed"].split("; ") if row["closed"] else []
+    words += [row["lost"]] if row["lost"] else []
     if not running:
         return [*words, f"a controller: labwright campaign run {row['name']}"]
     steps = journal.rows(step, step.c.campaign == row["id"], step.c.state == "running", order=step.c.step_id)

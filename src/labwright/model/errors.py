@@ -15,6 +15,7 @@ A message says what, where, which value, which limit, and what to do next. Drawn
     │   │   └── BadReplyError      1   a reply came that does not belong to its command or is damaged
     │   ├── ActTimeoutError        1   an act (dispense, move, ramp) did not end in its time
     │   └── AlarmError             1   the instrument's own alarm (stall, over-temperature, ...)
+    ├── SampleError                1   a sample is not fit for its next step; the instruments are well
     ├── JournalError               1   the journal cannot be written or read; nothing may move without it
     │   └── NoJournalError         5   found before anything was started
     ├── StoreError                 1   the data store cannot be reached or refuses; the journal still holds all
@@ -151,6 +152,13 @@ class ActTimeoutError(DeviceError):
 
 class AlarmError(DeviceError):
     """The instrument's own alarm, such as a stall or an over-temperature."""
+
+
+class SampleError(LabwrightError):
+    """A sample is not fit for its next step: spilled, turbid, not where it should be; the instruments are well.
+
+    For the plans of protocols; what is done then is the step's ``on_failure`` for the class ``sample``.
+    """
 
 
 class JournalError(LabwrightError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, StrictBool, StrictStr, model_validator
+from pydantic import Field, StrictBool, StrictStr, field_validator, model_validator
 
 from labwright.model.base import Frozen, Name
 from labwright.model.errors import OutOfRangeError, unknown
@@ -39,9 +39,11 @@ from labwright.model.undeclared import made_by_name, sem_by_name, sem_key, wrong
 
 __all__ = [
     "ArrayResult",
+    "AskWithin",
     "ChoiceParameter",
     "ChoiceResult",
     "FailKind",
+    "FaultClass",
     "FileResult",
     "FlagParameter",
     "FlagResult",
@@ -51,6 +53,7 @@ __all__ = [
     "NumberResult",
     "OrdinalParameter",
     "ParameterSpec",
+    "Policy",
     "Prepared",
     "ProtocolParameter",
     "ProtocolResult",
@@ -66,6 +69,18 @@ __all__ = [
 
 FailKind = Literal["infeasible", "equipment", "aborted"]
 """Why there are no outcomes: it cannot be made, an instrument failed, or it was given up."""
+
+FaultClass = Literal["equipment", "timeout", "refused", "sample", "plan"]
+"""What is at fault: an instrument; what took too long; a limit or an interlock; the sample itself; the plan's code."""
+
+Policy = Literal["ask", "abandon", "stop", "skip", "quarantine"]
+"""What is done about a step that has failed, once it is not tried again."""
+
+OTHERWISE = "otherwise"
+"""Stands for all classes of fault that a step does not name."""
+
+TRIED_AGAIN: tuple[FaultClass | None, ...] = (None, "equipment", "timeout")
+"""Classes of fault that may be gone the next time; those of outcomes of earlier releases are not known."""
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
@@ -136,6 +151,19 @@ class Repeat(Frozen):
     at_most: Annotated[int, Field(ge=2, le=100)]
 
 
+class AskWithin(Frozen):
+    """Until when a question about a step is to be answered, and what is done if no person has.
+
+    Attributes:
+        within_s: after it was asked, lab seconds.
+        then: ``park``: the sample is kept where it is safe, and the question stays open; there is nothing else that
+            could be done without a person.
+    """
+
+    within_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    then: Literal["park"] = "park"
+
+
 class StepSpec(Frozen):
     """One station's share of a protocol; runs as one Bluesky run.
 
@@ -161,8 +189,12 @@ class StepSpec(Frozen):
             one of them.
         when: done only if this holds, else skipped.
         repeat: a loop that ends with this step.
-        retries: how often it is retried automatically after a fault, if nothing is in doubt.
-        on_failure: then: a person is asked, the sample is given up, or the campaign ends.
+        retries: how often it is retried automatically after a fault of an instrument, or one that took too long, if
+            nothing is in doubt.
+        on_failure: then: a person is asked (``ask``), the sample is given up (``abandon``), or set aside until a person
+            releases it (``quarantine``), the step is left out (``skip``), or the campaign ends (``stop``); one for all
+            classes of fault, or by class, where a person is asked about those that are not named.
+        ask: until when a question about it is to be answered; None if it may wait.
         before_again: what a person must see to before the step is repeated, in words; shown with the question.
         always: done also for a sample that was given up, to bring it out of the lab.
     """
@@ -182,9 +214,41 @@ class StepSpec(Frozen):
     when: When | None = None
     repeat: Repeat | None = None
     retries: Annotated[int, Field(ge=0, le=100)] = 0
-    on_failure: Literal["ask", "abandon", "stop"] = "stop"
+    on_failure: Policy | dict[str, Policy] = "stop"
+    ask: AskWithin | None = None
     before_again: str = ""
     always: bool = False
+
+    @field_validator("on_failure", mode="before")
+    @classmethod
+    def _policies(cls, given: Any) -> Any:
+        policies, classes = get_args(Policy), [*get_args(FaultClass), OTHERWISE]
+        if not isinstance(given, Mapping):
+            if given not in policies:
+                raise ValueError(unknown("policy", str(given), policies))
+            return given
+        wrong = [_no_class(str(name), classes) for name in given if name not in classes]
+        wrong += [
+            f"{name}: {unknown('policy', str(one), policies)}" for name, one in given.items() if one not in policies
+        ]
+        if not given:
+            wrong.append(f"no class of fault is named; known are {', '.join(classes)}")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return dict(given)
+
+    def policy(self, fault: FaultClass | None) -> Policy:
+        """What is done about a fault of this class; None for one of an earlier release, which names none."""
+        if isinstance(self.on_failure, str):
+            return self.on_failure
+        return self.on_failure.get(fault or "equipment") or self.on_failure.get(OTHERWISE, "ask")
+
+    @property
+    def skipped_after(self) -> tuple[str, ...]:
+        """Classes of fault after which the sample goes on without this step."""
+        if isinstance(self.on_failure, str):
+            return (OTHERWISE,) if self.on_failure == "skip" else ()
+        return tuple(name for name, one in self.on_failure.items() if one == "skip")
 
 
 class ProtocolSpec(Frozen):
@@ -292,7 +356,7 @@ class ProtocolSpec(Frozen):
 
         What is done about faults may differ, and what is kept from others: a campaign goes on as it has started.
         """
-        policy = {"expected_s", "timeout_s", "retries", "on_failure", "before_again", "keeps"}
+        policy = {"expected_s", "timeout_s", "retries", "on_failure", "ask", "before_again", "keeps"}
         hints = {"description", "log", "descriptors"}
         left_out: dict[str, Any] = {
             **{"title": True, "valid_s": True, "steps": {"__all__": policy}},
@@ -469,7 +533,8 @@ class StepOutcome(Frozen):
         step_id: as in its order.
         state: done, failed, stopped on request, or unknown: an operation may or may not have happened.
         results: what it found, JSON.
-        fail_kind: whose fault a failure is.
+        fail_kind: whose fault a failure is, as far as a planner is concerned.
+        fault: of which class it is; None if it is none, if it cannot be made, or in outcomes of earlier releases.
         error: what happened, in words.
         doubt: number of the operation that may or may not have happened whole; None if nothing is in doubt.
         value_lost: whether it is a measurement whose value was not recorded: knowing that it ran is no use.
@@ -484,6 +549,7 @@ class StepOutcome(Frozen):
     state: Literal["done", "failed", "stopped", "unknown"]
     results: dict[str, Any] = {}
     fail_kind: FailKind | None = None
+    fault: FaultClass | None = None
     error: str = ""
     doubt: int | None = None
     value_lost: bool = False
@@ -492,6 +558,16 @@ class StepOutcome(Frozen):
     part: Part | None = None
     started_s: float
     ended_s: float
+
+
+def _no_class(name: str, classes: list[str]) -> str:
+    """A class of fault that is none, in words."""
+    words = unknown("class of fault", name, classes)
+    if name in ("infeasible", "input"):
+        words += "; a sample that cannot be made is always given up, and the planner learns it"
+    if name in ("unknown", "doubt"):
+        words += "; what may or may not have happened is always asked about"
+    return words
 
 
 def _known(names: list[str]) -> str:

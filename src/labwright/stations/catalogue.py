@@ -13,6 +13,7 @@ from labwright.model.errors import ConfigError, unknown
 from labwright.model.names import protocol_collisions
 from labwright.model.words import what_is_wrong
 from labwright.stations.protocol import LabProtocol
+from labwright.stations.skips import needed_skips
 from labwright.stations.transport import Carrying, LabTransport
 
 
@@ -91,14 +92,19 @@ def make_carriers(folder: LabFolder, station: str = "") -> dict[str, Carrying]:
     return made
 
 
-def check_names(protocol: LabProtocol, root: Path) -> None:
-    """Refuse a protocol in which a name means two things; apart from `make_protocol`, which old campaigns need as well.
+def check_declared(protocol: LabProtocol, root: Path) -> None:
+    """Refuse a protocol in which a name means two things, or a step may be skipped that others need.
+
+    That is apart from `make_protocol`, which old campaigns need as well.
 
     Raises:
-        ConfigError: every such name, with the file and line of the protocol.
+        ConfigError: every such name and step, with file and line.
     """
+    wrong = needed_skips(protocol, root)
     if found := protocol_collisions(protocol.spec):
         file = Path(inspect.getsourcefile(type(protocol)) or "")
         line = inspect.getsourcelines(type(protocol))[1]
         place = f"{file.relative_to(root) if file.is_relative_to(root) else file}:{line}"
-        raise ConfigError("\n".join(f"{place}: {words}" for words in found))
+        wrong += [f"{place}: {words}" for words in found]
+    if wrong:
+        raise ConfigError("\n".join(wrong))

@@ -8,9 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from labwright.model.errors import InfeasibleError, OutOfRangeError, RefusedError
+from bluesky.utils import FailedStatus, RunEngineInterrupted
+
+from labwright.model.errors import (
+    ActTimeoutError,
+    ConfigError,
+    InfeasibleError,
+    LabwrightError,
+    OutOfRangeError,
+    PlannerError,
+    RefusedError,
+    SampleError,
+)
 from labwright.model.latch import LatchScope
-from labwright.model.protocol import FailKind, StepOrder, StepOutcome
+from labwright.model.protocol import FailKind, FaultClass, StepOrder, StepOutcome
 from labwright.stations.protocol import LabProtocol
 
 Finished = Callable[[StepOutcome], None]
@@ -154,10 +165,29 @@ def not_started(order: StepOrder, why: str, at_s: float) -> StepOutcome:
         step_id=order.step_id,
         state="failed",
         fail_kind="equipment",
+        fault="equipment",
         error=f"it was not started: {why}",
         started_s=at_s,
         ended_s=at_s,
     )
+
+
+def fault_of(cause: BaseException) -> FaultClass | None:
+    """Of which class a fault is that has ended a step; None if its sample cannot be made."""
+    match cause:
+        case InfeasibleError() | OutOfRangeError():
+            return None
+        case SampleError():
+            return "sample"
+        case RefusedError():
+            return "refused"
+        case ActTimeoutError():
+            return "timeout"
+        case ConfigError() | PlannerError():
+            return "plan"
+        case LabwrightError() | FailedStatus() | RunEngineInterrupted():
+            return "equipment"
+    return "plan"
 
 
 def blame(cause: BaseException) -> FailKind:

@@ -11,9 +11,18 @@ from typing import Any, Literal
 from labwright.clock import Actor, LabClock
 from labwright.model.errors import LabwrightError
 from labwright.model.latch import LatchScope, latch_station
-from labwright.model.protocol import FailKind, StepOrder, StepOutcome
+from labwright.model.protocol import FailKind, FaultClass, StepOrder, StepOutcome
 from labwright.stations.latches import Latches
-from labwright.stations.link import REMEMBERED, Fence, Finished, NumberedOutcome, OutcomeLog, blame, not_started
+from labwright.stations.link import (
+    REMEMBERED,
+    Fence,
+    Finished,
+    NumberedOutcome,
+    OutcomeLog,
+    blame,
+    fault_of,
+    not_started,
+)
 from labwright.stations.protocol import LabProtocol
 
 Results = Callable[[StepOrder], Mapping[str, Any]]
@@ -166,6 +175,7 @@ class RehearsedStation:
         state: Literal["done", "failed", "stopped"] = "done"
         found: Mapping[str, Any] = {}
         error, kind = "", None
+        fault: FaultClass | None = None
         if running.stopped is not None:
             state, kind = "stopped", _ABORTED
             error = f"station {self.name} was asked to stop: {running.stopped}"
@@ -173,12 +183,13 @@ class RehearsedStation:
             try:
                 found = self._results(running.order)
             except LabwrightError as raised:
-                state, error, kind = "failed", str(raised), blame(raised)
+                state, error, kind, fault = "failed", str(raised), blame(raised), fault_of(raised)
         return StepOutcome(
             step_id=running.order.step_id,
             state=state,
             results=dict(found),
             fail_kind=kind,
+            fault=fault,
             error=error,
             started_s=running.started_s,
             ended_s=self._clock.now(),

@@ -29,11 +29,20 @@ from labwright.model.errors import (
 )
 from labwright.model.lab import LabModel
 from labwright.model.latch import LatchScope, latch_station
-from labwright.model.protocol import StepOrder, StepOutcome, move_timeout_s
+from labwright.model.protocol import FaultClass, StepOrder, StepOutcome, move_timeout_s
 from labwright.model.stations import StationSpec
 from labwright.stations.gate import Gate, TimeLimit
 from labwright.stations.keeper import StepKeeper
-from labwright.stations.link import REMEMBERED, Fence, Finished, NumberedOutcome, OutcomeLog, blame, not_started
+from labwright.stations.link import (
+    REMEMBERED,
+    Fence,
+    Finished,
+    NumberedOutcome,
+    OutcomeLog,
+    blame,
+    fault_of,
+    not_started,
+)
 from labwright.stations.loop import station_loop
 from labwright.stations.operations import DoubtError, StepOperations
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
@@ -362,6 +371,7 @@ class Station:
         found: dict[str, Any] = {}
         state: Any = "done"
         error, kind = "", None
+        fault: FaultClass | None = None
         uids: list[str] = []
         doubt: int | None = None
         value_lost = False
@@ -377,12 +387,13 @@ class Station:
             stopped = isinstance(cause, StoppedError) and self._gate.stopped is not None
             state, kind = ("stopped", "aborted") if stopped else ("failed", blame(cause))
             state = "unknown" if isinstance(cause, DoubtError) else state
+            fault = fault_of(cause) if state == "failed" else None
             error = _words(cause)
         except Exception as raised:  # noqa: BLE001 - a protocol's mistake, whatever it raises, ends its step and not the lab
-            state, kind, error = "failed", "equipment", f"in the plan, {_words(raised)}"
+            state, kind, fault, error = "failed", "equipment", "plan", f"in the plan, {_words(raised)}"
         watch.cancel()
         if watch.words and state != "done":
-            state, kind, error = "failed", "equipment", watch.words
+            state, kind, fault, error = "failed", "equipment", "timeout", watch.words
         operations = self._operations
         if operations is not None and operations.doubt is not None:
             doubt, value_lost = operations.doubt.n, operations.doubt.kind == "measure"
@@ -391,6 +402,7 @@ class Station:
             state=state,
             results=found if state == "done" else {},
             fail_kind=kind,
+            fault=fault,
             error=error,
             doubt=doubt,
             value_lost=value_lost,
@@ -527,7 +539,7 @@ def _of_member(outcome: StepOutcome, member: StepOrder) -> StepOutcome:
     update: dict[str, Any] = {"step_id": member.step_id, "doubt": None, "part": None, "used": {}, "value_lost": False}
     if outcome.doubt is not None:
         words = f"its batch is in doubt, see {outcome.step_id}: {outcome.error}"
-        update |= {"state": "failed", "fail_kind": "equipment", "error": words}
+        update |= {"state": "failed", "fail_kind": "equipment", "fault": "equipment", "error": words}
     return outcome.model_copy(update=update)
 
 

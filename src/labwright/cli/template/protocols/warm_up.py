@@ -13,7 +13,7 @@ class WarmUp(LabProtocol):
     title = "Warm up and measure"
     parameters = (NumberParameter(name="temperature", unit="degC", low=20, high=90),)
     results = (NumberResult(name="glow", unit="1"),)
-    steps = (StepSpec(name="warm", station="heating", expected_s=300),)
+    steps = (StepSpec(name="warm", station="heating", expected_s=300, on_failure="ask"),)
 
     def warm(self, context: StepContext) -> Plan:
         """The only step."""
