@@ -199,7 +199,15 @@ def _at_least_s(lab: LabCore) -> float:
 
 
 def _waiting(lab: LabCore) -> list[_Waits]:
+    """Samples whose batches can be planned: of one campaign, or of campaigns that begin no others.
+
+    A plan knows no fair share, and no deadline.
+    """
     layout = lab.dispatcher.layout
+    owners = {one.owner for live in lab.work.live.values() for one in live.values() if not one.moved}
+    cores = [lab.campaigns[owner] for owner in owners]
+    if len(cores) > 1 and any(one.phase == "running" and one.tried < one.budget for one in cores):
+        return []
     found = []
     for live in lab.work.live.values():
         for experiment in live.values():
