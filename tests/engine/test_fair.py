@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labwright.engine.dispatch import OVERTAKEN
-from labwright.engine.events import Granted, Started
+from labwright.engine.events import Granted, Started, Suggested
+from labwright.engine.rules import Rule
 from labwright.engine.snapshots import dumped
+from labwright.model.campaign import Suggestion
 from tests.engine.moving import Deck, layout, started, step, way
 
 MANY = [f"rack_{number}" for number in range(1, 200)]
@@ -83,6 +85,16 @@ def test_what_steps_took_counts_not_what_they_should_take() -> None:
     deck.takes_s = lambda order: order.expected_s * (3 if order.campaign == "a" and not order.move else 1)
     order = Counter(run_until(deck, 32))
     assert order["b"] == pytest.approx(3 * order["a"], abs=4)
+
+
+def test_where_equally_much_is_due_the_rule_decides() -> None:
+    first = [mixing(name, takes_s, budget=1) for name, takes_s in (("a", 100), ("b", 300), ("c", 50), ("d", 200))]
+    deck = Deck(ROW, rule=Rule("shortest"))
+    for event in first:
+        deck.lab.handle(event.campaign, event, 0.0)
+        deck.lab.handle(event.campaign, Suggested(suggestion=Suggestion(params={"x": 0.5}, rationale="r")), 0.0)
+    deck.take({})
+    assert run_until(deck, 4) == ["c", "a", "d", "b"]
 
 
 def test_a_higher_priority_still_comes_first() -> None:

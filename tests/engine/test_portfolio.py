@@ -19,13 +19,13 @@ BAKED = way(
 )
 
 
-def waiting(*xs: float) -> Rehearsal:
+def waiting(*xs: float, budget: int = 1) -> Rehearsal:
     """Samples of two recipes that are accepted; nothing has begun."""
     lab = LabCore(PLAN)
     lab.handle("", Stocked(containers=dict.fromkeys(RACKS, "vial")), 0.0)
     for number, x in enumerate(xs):
         campaign = f"c{number}"
-        events: list[Event] = [started(campaign, BAKED, budget=1, parallel=1)]
+        events: list[Event] = [started(campaign, BAKED, budget=budget, parallel=1)]
         events.append(Suggested(suggestion=Suggestion(params={"x": x}, rationale="r")))
         for event in events:
             lab.handle(campaign, event, 0.0)
@@ -49,18 +49,8 @@ def test_samples_of_one_recipe_are_planned_to_share_a_batch() -> None:
 
 
 def test_no_batches_are_planned_over_the_heads_of_campaigns_that_go_on() -> None:
-    def both() -> Rehearsal:
-        lab = LabCore(PLAN)
-        lab.handle("", Stocked(containers=dict.fromkeys(RACKS, "vial")), 0.0)
-        for campaign, x in (("a", 0.2), ("b", 0.8)):
-            lab.handle(campaign, started(campaign, BAKED, budget=3, parallel=1), 0.0)
-            lab.handle(campaign, Suggested(suggestion=Suggestion(params={"x": x}, rationale="r")), 0.0)
-        lab.latch(LatchScope())
-        lab.grant(0.0)
-        lab.reset(LatchScope())
-        return Rehearsal(lab)
-
-    assert choose(both, rollouts=22).rule.plan == Plan()
+    assert choose(lambda: waiting(*MIXED), rollouts=3).rule.plan != Plan()
+    assert choose(lambda: waiting(*MIXED, budget=2), rollouts=3).rule.plan == Plan()
 
 
 def test_what_was_chosen_is_found_again_and_is_what_happens() -> None:

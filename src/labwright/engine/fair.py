@@ -170,7 +170,8 @@ def in_fair_order(
             new.setdefault(one.owner, []).append(one)
     if len(new) < 2 and not before:
         return samples
-    ordered = itertools.chain(before, _by_turns(new, fair, known))
+    place = {one.id: number for number, one in enumerate(samples)}
+    ordered = itertools.chain(before, _by_turns(new, place, fair, known))
     kept = {one.id for live in (before, *new.values()) for one in live}
     return [next(ordered) if one.id in kept else one for one in samples]
 
@@ -206,15 +207,24 @@ def why(
     return "it came first"
 
 
-def _by_turns(new: dict[str, list[Experiment]], fair: FairShare, terms: dict[str, Terms]) -> Iterator[Experiment]:
-    """Samples that have not started, as they would if each started that comes first."""
+def _by_turns(
+    new: dict[str, list[Experiment]], place: dict[str, int], fair: FairShare, terms: dict[str, Terms]
+) -> Iterator[Experiment]:
+    """Samples that have not started, as they would if each started that comes first.
+
+    Args:
+        new: by owner.
+        place: of each in the order of the dispatcher's rule, which decides where equally much is due to several.
+        fair: what each owner has had.
+        terms: of each owner.
+    """
     projects: dict[str, list[tuple[float, int, str]]] = {}
     due_s: dict[str, float] = {}
     work_s: dict[str, float] = {}
     for owner, live in new.items():
         work_s[owner] = work_of(live[0])
         due, project = fair.due(owner, terms[owner], work_s[owner]), _project(owner, terms[owner])
-        projects.setdefault(project, []).append((due.campaign_s, live[0].turn, owner))
+        projects.setdefault(project, []).append((due.campaign_s, place[live[0].id], owner))
         due_s[project] = min(due_s.get(project, math.inf), due.project_s)
     for campaigns in projects.values():
         heapq.heapify(campaigns)
@@ -228,8 +238,8 @@ def _by_turns(new: dict[str, list[Experiment]], fair: FairShare, terms: dict[str
         one = next(waiting[owner])
         left[owner] -= 1
         if left[owner]:
-            next_turn = one.turn + 1
-            heapq.heappush(projects[project], (campaign_s + work_s[owner] / terms[owner].share, next_turn, owner))
+            next_s = campaign_s + work_s[owner] / terms[owner].share
+            heapq.heappush(projects[project], (next_s, place[one.id] + 1, owner))
         if projects[project]:
             entry = (had_s + work_s[owner] / terms[owner].project_share, projects[project][0][1], project)
             heapq.heappush(heap, entry)
