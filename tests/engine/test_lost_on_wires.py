@@ -18,9 +18,10 @@ from labwright.journal import Journal, journal_file, schema
 from labwright.journal.status import LabStatus, lab_status
 from labwright.lab import Lab, read_lab
 from labwright.lab.classes import resolve
+from labwright.model.errors import SampleError
 from labwright.model.protocol import AskWithin
 from labwright.simulation import SimulatedLab
-from labwright.stations import LabProtocol
+from labwright.stations import LabProtocol, Plan, StepContext
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "lab_config" / "campaigns" / "conductivity.yaml"
@@ -100,6 +101,48 @@ def test_what_does_not_need_an_unplugged_station_continues_and_all_is_done_when_
     assert f"station dosing: a person must answer {asked[0]}" in seen[0].campaigns[0].waits_for
 
 
+def with_deadline(protocol: LabProtocol) -> None:
+    """Each question about a step is to be answered within half an hour."""
+    asks = tuple(one.model_copy(update={"ask": AskWithin(within_s=1800)}) for one in protocol.spec.steps)
+    protocol.__dict__["spec"] = protocol.spec.model_copy(update={"steps": asks})
+
+
+def test_a_turbid_sample_is_brought_back_to_its_place_and_the_others_are_made_meanwhile(tmp_path: Path) -> None:
+    asked: list[str] = []
+    places: list[str] = []
+    waits: list[list[str]] = []
+
+    def turbid(protocol: LabProtocol) -> None:
+        with_deadline(protocol)
+        stir = protocol.stir  # type: ignore[attr-defined]
+
+        def once(context: StepContext) -> Plan:
+            if context.order.label == "0001" and context.order.attempt == 1:
+                raise SampleError("the vial is turbid")
+            return (yield from stir(context))
+
+        protocol.stir = once  # type: ignore[attr-defined]
+
+    def react(event: Event, core: CampaignCore, twin: SimulatedLab, journal: Journal) -> None:
+        for key in core.questions:
+            if key not in asked:
+                asked.append(key)
+
+                def release(key: str = key) -> None:
+                    places.append(core.live["0001"].stands_at)
+                    waits.append([one.what for one in lab_status(journal).waits])
+                    assert [one.status for one in core.trials].count("done") >= 2
+                    answer(journal, core.campaign, key, "again")
+
+                after_an_hour(twin, release)
+
+    end = carried_out(tmp_path, react, changed=turbid)
+    assert (end.state, [one.status for one in end.core.trials]) == ("completed", ["done"] * 4)
+    assert len(asked) == 1
+    assert places[0].startswith("rack")
+    assert not [one for one in waits[0] if "0001/stir" in one], "that step waits for a person and nothing else"
+
+
 def test_a_deadline_passes_on_the_lab_clock_and_is_written_with_its_time(tmp_path: Path) -> None:
     asked: list[str] = []
 
@@ -118,11 +161,6 @@ def test_a_deadline_passes_on_the_lab_clock_and_is_written_with_its_time(tmp_pat
                     answer(journal, core.campaign, key, "again")
 
                 after_an_hour(twin, mend)
-
-    def with_deadline(protocol: LabProtocol) -> None:
-        steps = protocol.spec.steps
-        asks = tuple(one.model_copy(update={"ask": AskWithin(within_s=1800)}) for one in steps)
-        protocol.__dict__["spec"] = protocol.spec.model_copy(update={"steps": asks})
 
     end = carried_out(tmp_path, react, changed=with_deadline)
     assert end.state == "completed", end.reason

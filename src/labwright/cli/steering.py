@@ -23,7 +23,7 @@ DONE = {
     "resume": "{id} is resumed: operations may start again",
     "drain": "Drain recorded: {id} starts no further experiment; those under way are carried out to their end",
     "extend": "{id} may make {budget} experiments now",
-    "stop": "Stop recorded: {id} ends after the operations under way, and its samples are given up",
+    "stop": "Stop recorded: {id} ends after the operations under way and what closes out; its samples are given up",
     "stop now": "Stop recorded: all devices of {id} are halted at once, and its samples are given up; nothing starts "
     "on these instruments until a person resets the stop: {reset}",
     "stop sample now": "Stop recorded: the devices that work on sample {sample} of {id} are halted at once, and it is "

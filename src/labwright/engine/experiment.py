@@ -246,12 +246,13 @@ class Experiment:
     def may_step_aside(self, run: StepRun) -> bool:
         """Whether it can leave the station of a step that has failed without a person, and come back to it later.
 
-        Nothing of it may be left there: it does not carry the sample, is no preparation's, of no batch, and no station
-        holds what was put into it.
+        Nothing of it may be left there: it does not carry the sample, is no preparation's, of no batch, and its station
+        holds nothing of it.
         """
         if self.preparation or run.carrier or run.moves or run.batch or not (self.brought and self.place):
             return False
-        return not (run.spec.always or any(step.holds for step in self.protocol.steps))
+        holds = any(step.holds and step.station == run.spec.station for step in self.protocol.steps)
+        return not (run.spec.always or holds)
 
     @property
     def needed(self) -> bool:

@@ -184,6 +184,9 @@ def _samples(journal: Journal, row: Row) -> Iterator[_Sample]:
         return
     protocols = _protocols(journal, row["id"])
     labels = [one["label"] for one in live]
+    question = schema.question
+    asked = questions_of(journal, question.c.campaign == row["id"], question.c.state == "open")
+    parked = {one["step_id"] for one in asked}  # they wait for a person alone
     steps: dict[str, list[Row]] = defaultdict(list)
     for one in journal.rows(step, step.c.campaign == row["id"], step.c.label.in_(labels), order=step.c.step_id):
         steps[one["label"]].append(one)
@@ -196,7 +199,7 @@ def _samples(journal: Journal, row: Row) -> Iterator[_Sample]:
         for at in steps[one["label"]]:
             if at["state"] not in ENDED:
                 sample.left.append(at["name"])
-            if at["state"] in ("waiting", "ready"):
+            if at["state"] in ("waiting", "ready") and at["step_id"] not in parked:
                 if all(states.get(need) in done for need in known.after.get(at["name"], ())):
                     sample.ready.append(at)
             if at["ended_s"] is not None:
