@@ -199,3 +199,36 @@ def test_what_closes_out_is_done_after_a_stop_unless_it_is_one_now(now: bool, st
         begun = journal.rows(schema.experiment, schema.experiment.c.label != "cell_calibration")
     assert tidy == [state] * len(begun)
     assert begun
+
+
+def test_a_deadline_that_passes_while_no_controller_runs_parks_when_another_takes_up(tmp_path: Path) -> None:
+    folder = read_lab(ROOT)
+    campaign = load_campaign(folder, SPEC, budget=1, seed=1)
+    protocol = campaign.protocols[campaign.spec.protocol]
+    with_deadline(protocol)
+    turbid(protocol)
+    clock = SteppedClock()
+    with SimulatedLab(folder.model, clock, resolve, seed=1) as twin, Journal(journal_file(tmp_path)) as journal:
+        with Lab(folder, clock, twin.addresses, simulated=True) as lab:
+            first = CampaignRun(lab, campaign, journal, tmp_path)
+            controller = first.controller
+            controller.on_event = lambda event, core: controller.leave() if core.questions else None
+            controller.run(lambda: controller.all_over)
+        actor = clock.actor("Kim", busy=True)
+        actor.sleep(1900.0)  # beyond the deadline
+        actor.close()
+        (row,) = journal.rows(schema.question)
+        assert (row["state"], row["unanswered"]) == ("open", "park")
+        with Lab(folder, clock, twin.addresses, simulated=True).opened(undisturbed=True) as lab:
+            again = CampaignRun(lab, campaign, journal, tmp_path, resume=first.campaign)
+            kinds: list[str] = []
+
+            def react(event: Event, core: CampaignCore) -> None:
+                kinds.append(event.kind)
+                if event.kind == "overdue":
+                    answer(journal, core.campaign, row["id"], "again")
+
+            again.controller.on_event = react
+            end = again.run()
+    assert (end.state, [one.status for one in end.core.trials]) == ("completed", ["done"])
+    assert [one for one in kinds if one != "noted"][:2] == ["resumed", "overdue"]
