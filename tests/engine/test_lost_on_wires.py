@@ -30,7 +30,13 @@ HOUR_S = 3600.0
 React = Callable[[Event, CampaignCore, SimulatedLab, Journal], None]
 
 
-def carried_out(data: Path, react: React, *, changed: Callable[[LabProtocol], None] = lambda protocol: None) -> Any:
+def carried_out(
+    data: Path,
+    react: React,
+    *,
+    changed: Callable[[LabProtocol], None] = lambda protocol: None,
+    unattended: bool = False,
+) -> Any:
     """The reference campaign, with two samples in flight and three in all."""
     folder = read_lab(ROOT)
     spec = data / "conductivity.yaml"  # a planner that learns begins samples later
@@ -43,7 +49,7 @@ def carried_out(data: Path, react: React, *, changed: Callable[[LabProtocol], No
         Lab(folder, clock, twin.addresses, simulated=True) as lab,
         Journal(journal_file(data)) as journal,
     ):
-        run = CampaignRun(lab, campaign, journal, data)
+        run = CampaignRun(lab, campaign, journal, data, unattended=unattended)
         run.controller.on_event = lambda event, core: react(event, core, twin, journal)
         return run.run()
 
@@ -232,3 +238,15 @@ def test_a_deadline_that_passes_while_no_controller_runs_parks_when_another_take
             end = again.run()
     assert (end.state, [one.status for one in end.core.trials]) == ("completed", ["done"])
     assert [one for one in kinds if one != "noted"][:2] == ["resumed", "overdue"]
+
+
+def test_where_no_person_is_there_a_question_ends_the_campaign_and_it_is_closed_out(tmp_path: Path) -> None:
+    def changed(protocol: LabProtocol) -> None:
+        turbid(protocol)
+        tidied(protocol)
+
+    end = carried_out(tmp_path, lambda event, core, twin, journal: None, changed=changed, unattended=True)
+    assert end.state == "stopped"
+    assert "no person is there to answer question" in end.reason
+    with Journal.reading(journal_file(tmp_path)) as journal:
+        assert {one["state"] for one in journal.rows(schema.step, schema.step.c.name == "tidy")} == {"done"}

@@ -602,6 +602,10 @@ class LabController:
             if self._under(question.owner) and self.hosted[question.owner].going:
                 batch.take(question.owner, Overdue(question=question.id))
 
+    def _unanswered(self, question: str, text: str) -> StopAsked:
+        """The end of a campaign that a question would hold up; a second one, while it closes out, ends that too."""
+        return StopAsked(why=f"{UNANSWERED} {question}: {text}", by=self._by, closeouts=True)
+
     def _as_it_goes(self, name: str, event: Event) -> Event:
         """An event as it can be taken: nothing is closed out before the set-points are restored."""
         if isinstance(event, StopAsked) and event.closeouts and not self.hosted[name].going:
@@ -790,7 +794,7 @@ class LabController:
             self.hosted[name].going = True
             self._events.put(_Look())
             for question in core.open_questions if self._unattended else ():
-                self._put(name, StopAsked(why=f"{UNANSWERED} {question.id}: {question.text}", by=self._by))
+                self._put(name, self._unanswered(question.id, question.text))
         if isinstance(event, StepEnded):
             self.under_way.end(event.outcome.step_id)
             for path in map(self.runs.path, event.outcome.run_uids) if self._run_closed is not None else ():
@@ -824,7 +828,7 @@ class LabController:
                 self.stations[station].stop(step_id, why, now=now, epoch=self.epoch)
             case AskPerson(campaign=name, question=question, text=text):
                 if self._unattended:
-                    self._put(name, StopAsked(why=f"{UNANSWERED} {question}: {text}", by=self._by))
+                    self._put(name, self._unanswered(question, text))
             case Finish(campaign=name):
                 self.hosted[name].end = instruction
                 self.desk.close(name)
