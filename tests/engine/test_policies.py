@@ -11,6 +11,7 @@ from labwright.engine import LabCore
 from labwright.engine.events import (
     EVENTS,
     Answered,
+    Classified,
     Overdue,
     PauseAsked,
     Resumed,
@@ -119,6 +120,15 @@ def test_a_quarantined_sample_goes_back_to_its_place_and_not_out_of_the_lab() ->
     assert "step mixer" in experiment.quarantine
     assert lab.phases() == ["completed"]
     assert lab.lab.campaigns["c"].trials[1].status == "done"
+
+
+def test_a_quarantined_sample_that_a_person_releases_at_once_is_kept_in_the_lab_all_the_same() -> None:
+    lab = deck(step("mixer", on_failure="quarantine"), MEASURE)
+    fail(lab, "mixer", "sample")
+    experiment = lab.lab.campaigns["c"].live["0001"]
+    lab.take({"": Classified(what="sample:c/0001", status="released", by="Kim", because="it is clear")})
+    lab.run()
+    assert (experiment.stands_at, experiment.quarantine, experiment.doubts) == ("rack_1", "", [])
 
 
 ASKED = step("mixer", on_failure="ask", ask=AskWithin(within_s=1800))

@@ -142,7 +142,8 @@ class Experiment:
         moved: how often the dispatcher has moved it to each position.
         charged_s: what its campaign was charged for it when its first step started, lab seconds.
         spent_s: what its steps have taken so far, in all rounds and attempts, lab seconds; without moves.
-        quarantine: why it was set aside until a person releases it; empty if it was not.
+        set_aside: whether it was given up and is kept in the lab, for a person to look at.
+        quarantine: why it may not be used before a person has released it; empty if it may.
     """
 
     owner: str
@@ -178,6 +179,7 @@ class Experiment:
     moved: dict[str, int] = field(default_factory=dict)
     charged_s: float = 0.0
     spent_s: float = 0.0
+    set_aside: bool = False
     quarantine: str = ""
     sample_row: Row = field(default_factory=dict)
     """Of its sample, as it was written last. Not part of the state."""
@@ -241,7 +243,7 @@ class Experiment:
     @property
     def kept_aside(self) -> bool:
         """Whether it is brought back to its place and kept there: a person has to look at it."""
-        return bool(self.place and (self.quarantine or self.parks))
+        return bool(self.place and (self.set_aside or self.parks))
 
     def may_step_aside(self, run: StepRun) -> bool:
         """Whether it can leave the station of a step that has failed without a person, and come back to it later.

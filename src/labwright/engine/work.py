@@ -279,7 +279,7 @@ class Work:
         what = "preparation" if experiment.preparation else "experiment"
         reason = f"{what} {experiment.label}, step {run.spec.name}: {outcome.error}"
         if policy == "quarantine":
-            experiment.quarantine = reason
+            experiment.set_aside, experiment.quarantine = True, reason
         self.give_up(experiment, owner, reason, "equipment")
         if policy == "stop" or experiment.preparation:
             owner.fail(reason)
