@@ -1,0 +1,1 @@
+"""Labwright beside other systems that run laboratories."""
