@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import os
+import platform
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -144,6 +147,7 @@ def main(argv: list[str] | None = None) -> int:
     if unknown := set(peers) - set(PEERS):
         parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
     rows: list[Row] = []
+    began, load = datetime.now(UTC), os.getloadavg()[0]
     with contextlib.ExitStack() as stack:
         if asked.venvs is None:
             asked.venvs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -152,6 +156,8 @@ def main(argv: list[str] | None = None) -> int:
         for one in (labwright, *(RUN[name] for name in peers)):
             print(f"{one.__name__} ...", file=sys.stderr, flush=True)
             rows += one(asked)
+    print(f"{began:%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
+    print(f"load {load:.1f} before and {os.getloadavg()[0]:.1f} after.")
     print_table(rows, asked.samples, asked.seeds)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -74,7 +75,7 @@ class Environment:
 
 def _run(command: list[str], request: str, folder: Path, environ: dict[str, str], seconds: float) -> str:
     """A command's output; it and all it has started have ended then."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=folder,
         env=environ,
@@ -83,23 +84,15 @@ def _run(command: list[str], request: str, folder: Path, environ: dict[str, str]
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    try:
-        output, errors = process.communicate(request, timeout=seconds)
-    except subprocess.TimeoutExpired as error:
-        raise NotRunError(f"{Path(command[-1]).name} takes longer than {seconds:g} s") from error
-    finally:
-        _end(process)
+    ) as process:
+        try:
+            output, errors = process.communicate(request, timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise NotRunError(f"{Path(command[-1]).name} takes longer than {seconds:g} s") from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # nothing is left of its group
+                os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
         lines = [line.strip() for line in errors.splitlines() if line.strip()]
         raise NotRunError(lines[-1] if lines else f"{command[0]} ended with {process.returncode}")
     return output
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a process and what it has started; their group has its number."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.communicate()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
 from benchmarks.peers import ours
@@ -71,6 +74,33 @@ def test_what_does_not_go_says_why(tmp_path_factory: pytest.TempPathFactory) -> 
     environment.python.chmod(0o755)
     with pytest.raises(NotRunError, match="no such module"):
         environment.drive("ivoryos_driver.py", {})
+
+
+def test_what_takes_too_long_is_ended_with_all_that_it_has_started(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("peer")
+    environment = Environment(folder / "slow", ())
+    (folder / "slow" / "bin").mkdir(parents=True)
+    environment.python.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {folder}/child\nwait\n")
+    environment.python.chmod(0o755)
+    monkeypatch.setattr("benchmarks.peers.environment.DRIVE_S", 0.5)
+    with pytest.raises(NotRunError, match=r"takes longer than 0\.5 s"):
+        environment.drive("ivoryos_driver.py", {})
+    child = int((folder / "child").read_text())
+    until_s = time.monotonic() + 10
+    while running(child):
+        assert time.monotonic() < until_s, f"{child} still runs"
+        time.sleep(0.01)
+
+
+def running(process: int) -> bool:
+    """Whether a process is there, and not only its entry."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def test_cells_of_what_was_not_measured_are_empty() -> None:
