@@ -164,9 +164,9 @@ class LabCore:
             begun = [self.dispatcher.taken(campaign, step_id) for step_id in event.steps]
             begun += [self.dispatcher.started(campaign, start) for start in event.starts]
             begun += [self.dispatcher.carried(campaign, carried) for carried in event.moves]
-            first = [experiment for experiment, _ in begun if experiment.state == "accepted"]
+            first = {one.id: one for one, _ in begun if one.state == "accepted"}  # two of its steps may begin at once
             decided += [self._start(experiment, run) for experiment, run in begun]
-            for experiment in first:
+            for experiment in first.values():
                 self.work.fair.begins(experiment, self.terms(campaign))
             for removal in event.removals:
                 decided += self.work.ask_removal(core.live[removal.label], removal)
