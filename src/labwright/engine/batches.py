@@ -119,6 +119,8 @@ class Batches:
         bound: list[Experiment] = []
         for live in self.work.live.values():
             for experiment in live.values():
+                if not (experiment.moved or experiment.booked or experiment.protocol.limits_waits):
+                    continue  # it has nothing, and cannot be bound to anything
                 if experiment.stands_at in sites:
                     load.vacant -= 1
                     run = self._pending(experiment, bench)

@@ -154,13 +154,35 @@ class Dispatcher:
 
     def removals(self) -> list[tuple[Experiment, Removal]]:
         """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""
-        waiting = [one for one in self._looked_at() if not one.running and one.state != "held"]
+        look, held = self.work.look, self.held()
+        waiting = [
+            one
+            for owner, live in self.work.live.items()
+            if owner not in held
+            for one in live.values()
+            if one.id in look and one.state != "held" and not one.running
+        ]
         if all(self.safety.of(holder) is not None for holder in self._reservations.taken.values()):
             if not self.moving.stands_in_the_way():
                 waiting = [one for one in waiting if one.state != "accepted"]  # no other waits for what has nothing yet
-        stuck = Stuck(self.work, self.safety, self.moving, self.batches)
-        found = list(stuck.removals({one.id: (one, self.next_steps(one)) for one in waiting}))
+        steps: dict[str, tuple[Experiment, list[StepRun]]] = {}
+        for one in self._unlike(waiting):
+            steps[one.id] = one, self.next_steps(one)
+        found = list(Stuck(self.work, self.safety, self.moving, self.batches).removals(steps))
         return found or self._last_resort()
+
+    def _unlike(self, waiting: Iterable[Experiment]) -> Iterator[Experiment]:
+        """Samples that wait; of those that have nothing yet and lack the same, only the first."""
+        alike: set[tuple[str, ...]] = set()
+        for one in waiting:
+            if one.state == "accepted":
+                recipes = (one.recipe(f"{SITE}{step.station}") for step in one.protocol.steps)
+                transports = (carrier.name for carrier in self.moving.transports(one))
+                key = (one.owner, one.protocol.name, *recipes, *transports)
+                if key in alike:
+                    continue
+                alike.add(key)
+            yield one
 
     def _last_resort(self) -> list[tuple[Experiment, Removal]]:
         """The youngest sample on its way, if none can continue and no person is asked."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from labwright.engine.batches import Batches
 from labwright.engine.events import Removal
@@ -46,6 +47,12 @@ class Stuck:
     def _reservations(self) -> Reservations:
         return self.work.reservations
 
+    @cached_property
+    def _stands(self) -> dict[str, Experiment]:
+        """Samples under way by where they stand, ``position:NAME``."""
+        live = (one for samples in self.work.live.values() for one in samples.values())
+        return {f"position:{one.stands_at}": one for one in live if one.stands_at}
+
     def removals(self, waiting: Waiting) -> Iterator[tuple[Experiment, Removal]]:
         """What a person must take out, and for which sample."""
         asked = {question.frees for question in self.work.questions.open.values()}
@@ -55,7 +62,7 @@ class Stuck:
                 for resource in self._missing(experiment, run):
                     if any(self._reservations.of_resource(resource)):
                         yield from self._left_behind(experiment, resource, asked)
-                    elif self.moving.sample_at(resource) is None and resource not in asked:
+                    elif resource not in self._stands and resource not in asked:
                         asked.add(resource)
                         yield experiment, Removal(label=experiment.label, resource=resource)
             needs = [self._needs(experiment, run) for run in steps]
@@ -119,7 +126,7 @@ class Stuck:
     def _holders(self, resource: str) -> set[str]:
         """Samples under way that have a resource, or whose container stands there."""
         holders = [self.safety.of(holder) for holder in self._reservations.of_resource(resource)]
-        holders.append(self.moving.sample_at(resource))
+        holders.append(self._stands.get(resource))
         return {one.id for one in holders if one is not None}
 
     def _at(self, experiment: Experiment, site: str) -> set[str]:
