@@ -14,7 +14,7 @@ import pytest
 
 from labwright.clock import SteppedClock
 from labwright.engine import CampaignCore, LabController, load_campaign
-from labwright.engine.events import Answered, Event
+from labwright.engine.events import Event
 from labwright.engine.experiment import Experiment
 from labwright.engine.questions import Question
 from labwright.journal import Journal, journal_file
@@ -30,11 +30,13 @@ MOST_EVENTS = 4000
 class Person:
     """Puts faults on instruments, looks at the deck, and answers what is asked."""
 
-    def __init__(self, seed: int, twin: SimulatedLab, controller: LabController) -> None:
+    def __init__(self, seed: int, twin: SimulatedLab, controller: LabController, journal: Journal) -> None:
         self.chance = random.Random(seed)  # noqa: S311
         self.twin = twin
         self.world: Any = twin.world
         self.controller = controller
+        self.journal = journal
+        self.answered: set[str] = set()
         self.first = {position: vial for position, vial in self.world.places.items() if vial is not None}
         self.vials: dict[str, Any] = {}
         self.faults = sorted(self.chance.sample(range(4, 120), self.chance.randint(1, 5)))
@@ -51,7 +53,9 @@ class Person:
             self.faults.pop(0)
             self.breaks()
         for question in list(self.controller.core.work.questions.open.values()):
-            self.answers(question)
+            if question.id not in self.answered:
+                self.answered.add(question.id)
+                self.answers(question)
 
     def looks(self) -> None:
         """Each sample at rest stands where it is known to, or a person is asked about it."""
@@ -93,8 +97,9 @@ class Person:
             self.takes_out(experiment, question.frees)
         elif run is not None and run.moves:
             self.puts(self.vials[experiment.id], run.start or experiment.stands_at)
-        told = Answered(question=question.id, answer=answer, by="Kim", because="looked")
-        self.controller._put(question.owner, told)
+        self.journal.command(
+            question.owner, "answer", {"question": question.id, "answer": answer}, by="Kim", because="looked"
+        )
 
     def tidies(self) -> None:
         """Standards go back to where they were."""
@@ -143,7 +148,7 @@ def run(folder: LabFolder, data: Path, seed: int) -> Person:
         Journal(journal_file(data)) as journal,
     ):
         controller = LabController(lab, journal, data, by="Kim")
-        person = Person(seed, twin, controller)
+        person = Person(seed, twin, controller, journal)
         controller.on_event = person.sees
         for campaign in campaigns:
             controller.start(campaign)

@@ -119,7 +119,11 @@ class Dispatcher:
         self.moving.plan = self.rule.plan
         kept = self._kept = {}
         waits: set[tuple[str, ...]] = set()
+        hopeless: set[tuple[str, ...]] = set()
         for experiment in self._looked_at():
+            new = experiment.state == "accepted"
+            if new and self._group(experiment) in hopeless:
+                continue  # an older one that lacks the same cannot begin any of its steps
             blocked = began = False
             for run in self.next_steps(experiment):
                 if began and run not in self.next_steps(experiment):
@@ -141,6 +145,13 @@ class Dispatcher:
                     self.moving.begins(experiment, run)
             if not blocked:
                 self.work.look.discard(experiment.id)
+            elif new and not began:
+                hopeless.add(self._group(experiment))
+
+    def _group(self, experiment: Experiment) -> tuple[str, ...]:
+        """What samples have in common that have nothing yet, and of which none can begin if another cannot."""
+        planned = str(self.rule.plan.of.get(experiment.id, ""))
+        return experiment.owner, experiment.protocol.name, planned, experiment.terms
 
     def why(self, experiment: Experiment) -> str:
         """Why a sample starts before those of other campaigns that wait, in words; empty if none does."""
@@ -176,9 +187,7 @@ class Dispatcher:
         alike: set[tuple[str, ...]] = set()
         for one in waiting:
             if one.state == "accepted":
-                recipes = (one.recipe(f"{SITE}{step.station}") for step in one.protocol.steps)
-                transports = (carrier.name for carrier in self.moving.transports(one))
-                key = (one.owner, one.protocol.name, *recipes, *transports)
+                key = (*self._group(one), *(carrier.name for carrier in self.moving.transports(one)))
                 if key in alike:
                     continue
                 alike.add(key)
@@ -289,7 +298,8 @@ class Dispatcher:
         due_s: dict[str, float] = {}
         done: list[tuple[Experiment, str]] = []
         for experiment in samples:
-            own_s = pressing_s[experiment.id] = experiment.pressing_s
+            own_s = math.inf if experiment.state == "accepted" else experiment.pressing_s
+            pressing_s[experiment.id] = own_s
             if not self.batches.any or not experiment.moved or not (left := experiment.left()):
                 continue
             here = self.layout.bench_at(experiment.booked.get(left[0].spec.name) or experiment.stands_at)

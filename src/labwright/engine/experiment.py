@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 from uuid import NAMESPACE_OID, uuid5
 
@@ -495,6 +496,13 @@ class Experiment:
         if known is None:
             known = self.recipes[resource] = self._recipe(resource)
         return known
+
+    @cached_property
+    def terms(self) -> str:
+        """Its recipes at all stations and devices of its protocol: who has the same can share the same."""
+        resources = [f"{SITE}{step.station}" for step in self.protocol.steps]
+        resources += [f"device:{name}" for names in self.devices.values() for name in names]
+        return " | ".join(self.recipe(one) for one in resources)
 
     def _recipe(self, resource: str) -> str:
         names: set[str] = set()

@@ -161,6 +161,7 @@ class Work:
         """
         experiment.devices = devices
         experiment.recipes.clear()
+        vars(experiment).pop("terms", None)
         self._touch(experiment)
         used = {name for name, run in experiment.steps.items() if run.active or run.round > 1 or run.begun}
         used |= set(experiment.found)
