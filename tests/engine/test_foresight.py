@@ -17,6 +17,8 @@ from labwright.engine.rules import Rule
 from labwright.journal import Journal, journal_file
 from labwright.lab import Lab, read_lab
 from labwright.lab.classes import resolve
+from labwright.report import read_record
+from labwright.report.expected import end_words
 from labwright.simulation import SimulatedLab
 from tests.engine.moving import Deck, layout, started, step, way
 from tests.engine.test_moves_machine import ManyMoves
@@ -130,6 +132,9 @@ def test_a_lab_on_wires_ends_when_its_controller_foresaw(tmp_path: Path) -> None
         controller.run(lambda: controller.all_over)
         assert controller.ends[name].state == "completed"
         kept = [one.payload for one in journal.events("") if one.kind == "foreseen"]
+        record = read_record(journal, name)
     assert len(kept) == 1
     left_s = first[0].ends[name] - first[0].at_s
     assert clock.now() - first[0].at_s == pytest.approx(left_s, rel=0.1)
+    assert record.foreseen == first[0]
+    assert "than foreseen" in end_words(record)

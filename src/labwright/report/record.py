@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from labwright.engine import CampaignCore, replayed
-from labwright.engine.events import DeckChecked, RunStep, StepEnded
+from labwright.engine.events import DeckChecked, Extended, Foreseen, Resumed, RunStep, StepEnded
 from labwright.engine.proposals import is_label
 from labwright.journal import Journal, journal_file, schema
 from labwright.model.campaign import Trial
@@ -28,6 +28,10 @@ class CampaignRecord:
         started_s: lab time of the first event.
         ended_s: lab time of the last.
         wall_started_s: time of day of the first event, seconds since the epoch.
+        over_s: lab time at which it ended; None if it has not.
+        ends: newest order and outcome of each step and move, by its id.
+        halts: from when to when in lab time it was paused, or no controller ran.
+        foreseen: the first roll-out that foresaw its end, of those since it was extended last; None without one.
     """
 
     campaign: str
@@ -37,6 +41,10 @@ class CampaignRecord:
     started_s: float = 0.0
     ended_s: float = 0.0
     wall_started_s: float = 0.0
+    over_s: float | None = None
+    ends: dict[str, tuple[RunStep, StepOutcome]] = field(default_factory=dict)
+    halts: list[tuple[float, float]] = field(default_factory=list)
+    foreseen: Foreseen | None = None
 
     @property
     def done(self) -> list[Trial]:
@@ -91,18 +99,42 @@ def read_record(journal: Journal, campaign: str) -> CampaignRecord:
     """
     record: CampaignRecord | None = None
     runs: dict[str, RunStep] = {}
+    paused, seen_s, since = False, 0.0, 0
     for logged, event, instructions, core in replayed(journal, campaign):
         runs.update((one.order.step_id, one) for one in instructions if isinstance(one, RunStep))
         if record is None:
             record = CampaignRecord(campaign, core, started_s=logged.lab_time_s, wall_started_s=logged.wall_time_s)
+            since = logged.id
+        if isinstance(event, Extended):
+            since = logged.id
+        if paused or isinstance(event, Resumed):
+            record.halts.append((seen_s, logged.lab_time_s))
+        paused, seen_s = core.paused, logged.lab_time_s
+        if not core.over:
+            record.over_s = None
+        elif record.over_s is None:
+            record.over_s = logged.lab_time_s
         if not isinstance(event, DeckChecked):  # that comes after its end
             record.ended_s = logged.lab_time_s
         if isinstance(event, StepEnded):
             run = runs[event.outcome.step_id]
             record.steps[run.order.label, run.order.step] = event.outcome
             record.stations[run.order.label, run.order.step] = run.station
+            record.ends[event.outcome.step_id] = run, event.outcome
     assert record is not None  # noqa: S101 - a campaign without events is refused before
+    record.foreseen = _first_foreseen(journal, record, since)
     return record
+
+
+def _first_foreseen(journal: Journal, record: CampaignRecord, since: int) -> Foreseen | None:
+    """The first roll-out after the event `since` that foresaw when a campaign ends."""
+    event = schema.event.c
+    of_lab = (event.campaign == "", event.kind == "foreseen", event.instruments == record.core.started.deck)
+    for row in journal.rows(schema.event, *of_lab, event.id > since, order=event.id):
+        seen = Foreseen.model_validate_json(row["payload"])
+        if record.campaign in seen.ends:
+            return seen
+    return None
 
 
 def newest(place: str | Path, name: str) -> CampaignRecord:
