@@ -47,7 +47,8 @@ class Safety:
         new = [one for one in more if not self._reservations.held(experiment, one)]
         if not new:
             return []
-        if moves and experiment.stands_at and experiment.leaves_for_good(experiment.stands_at):
+        leaves = moves and experiment.stands_at and experiment.leaves_for_good(experiment.stands_at)
+        if leaves or self._moves_on(experiment, new):
             self._leaving = experiment.id, f"position:{experiment.stands_at}"
         try:
             return self._in_a_ring(experiment, new)
@@ -204,7 +205,32 @@ class Safety:
 
     def is_left(self, experiment: Experiment, resource: str) -> bool:
         """Whether a sample is on its way, or would be, from a position that it does not need any more."""
-        return resource == experiment.being_left or self._leaving == (experiment.id, resource)
+        if resource == experiment.being_left or self._leaving == (experiment.id, resource):
+            return True
+        return resource == f"position:{experiment.stands_at}" and self._moves_on(experiment)
+
+    def _moves_on(self, experiment: Experiment, new: Collection[str] = ()) -> bool:
+        """Whether nothing of others keeps a sample where it is: it has all that its next step there needs, elsewhere.
+
+        Args:
+            experiment: the sample.
+            new: what it would have, too.
+        """
+        if not (experiment.booked or new) or not experiment.stands_at or experiment.given_up:
+            return False
+        left = experiment.left()
+        if not left or left[0].active or not experiment.leaves_for_good(experiment.stands_at):
+            return False
+        spec, here = left[0].spec, experiment.stands_at
+        units = self.units(f"{SITE}{spec.station}", experiment)
+        booked = experiment.booked.get(spec.name, "")
+        site = booked or next((one.removeprefix("position:") for one in new if one in units), "")
+        if site in ("", here) or f"position:{here}" in units:
+            return False
+        needs = experiment.needs(spec)
+        if any(one not in new and not self._reservations.held(experiment, one) for one in needs):
+            return False
+        return any(site in carrier.reaches for carrier in self.layout.reaching(here, experiment.protocol.labware))
 
     def _ring(self, experiment: Experiment, new: Collection[str]) -> list[Experiment]:
         """Samples that the experiment would wait for, and that would wait for it if it had what is new.
