@@ -62,18 +62,17 @@ def makespans(asked: argparse.Namespace, scheduled: Scheduled) -> Makespans:
 
 def labwright(asked: argparse.Namespace) -> Iterator[Row]:
     """Ours, under the rule that is chosen and under the simplest."""
-    steps_per_s, step_ms = ours.pace()
+    steps_per_s, step_ms = ours.pace(asked.rounds)
     found = makespans(asked, lambda made, seed: ours.chosen(made, ROLLOUTS.get(len(made.jobs), 20), seed))
     yield Row("Labwright, rule chosen by rolling out", version("labwright"), "run", steps_per_s, step_ms, found)
     found = makespans(asked, lambda made, seed: ours.first_come(made))
-    yield Row("Labwright, first come, first served", version("labwright"), "run", None, None, found)
+    yield Row("Labwright, first come, first served", version("labwright"), "run", makespans=found)
 
 
 def eos_like(asked: argparse.Namespace) -> Iterator[Row]:
     """The imitated loop: furnaces with one sample at a time, and furnaces that do what none can."""
-    called = sorted(tick_by_tick(noop_loop(STATIONS, 2 * STATIONS)))
-    alone = tick_by_tick(noop_loop(STATIONS, 1))
-    pace: tuple[float | None, float | None] = per_second(called), median_ms(alone)
+    many = [per_second(tick_by_tick(noop_loop(STATIONS, 2 * STATIONS))) for _ in range(asked.rounds)]
+    alone = [median_ms(tick_by_tick(noop_loop(STATIONS, 1))) for _ in range(asked.rounds)]
     for words, mixed in (("a sample a furnace", False), ("slots of any recipe: cannot be carried out", True)):
 
         def scheduled(made: Instance, seed: int, *, mixed: bool = mixed) -> tuple[float, int]:
@@ -81,8 +80,8 @@ def eos_like(asked: argparse.Namespace) -> Iterator[Row]:
             return simulate(loop), late(made, loop)
 
         found = makespans(asked, scheduled)
-        yield Row(f"EOS-like loop, 10 Hz, greedy; {words}", "-", "imitated", *pace, found)
-        pace = None, None  # the same
+        yield Row(f"EOS-like loop, 10 Hz, greedy; {words}", "-", "imitated", many, alone, found)
+        many, alone = [], []  # the same
 
 
 def madsci(asked: argparse.Namespace) -> Iterator[Row]:
@@ -99,7 +98,7 @@ def madsci(asked: argparse.Namespace) -> Iterator[Row]:
             yield Row(name, "0.8.1", f"not run: {error}")
             continue
         yield Row(
-            name, answer["version"], "run", per_second(answer["many_s"]), median_ms(answer["chain_s"]), cannot=why
+            name, answer["version"], "run", [per_second(answer["many_s"])], [median_ms(answer["chain_s"])], cannot=why
         )
 
 
@@ -109,13 +108,15 @@ def ivoryos(asked: argparse.Namespace) -> Iterator[Row]:
     name = "ivoryOS, script runner"
     try:
         environment.make()
-        answer = environment.drive("ivoryos_driver.py", {"stations": STATIONS, "steps": STEPS})
+        request = {"stations": STATIONS, "steps": STEPS}
+        answers = [environment.drive("ivoryos_driver.py", request) for _ in range(asked.rounds)]
     except NotRunError as error:
         yield Row(name, "1.7.2", f"not run: {error}")
         return
-    called = answer["chain_s"]
+    called = [answer["chain_s"] for answer in answers]
     why = "one workflow at a time, nothing is scheduled"
-    yield Row(name, answer["version"], "run", per_second(called), median_ms(called), cannot=why)
+    paces = [per_second(one) for one in called], [median_ms(one) for one in called]
+    yield Row(name, answers[0]["version"], "run", *paces, cannot=why)
 
 
 def per_second(called: list[float]) -> float:
@@ -141,6 +142,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--peers", default=",".join(PEERS), help="of %(default)s")
     parser.add_argument("--samples", type=int, nargs="+", default=[10, 25], help="sizes of the laboratories")
     parser.add_argument("--seeds", type=int, default=3, help="laboratories of each size, from seed 0")
+    parser.add_argument("--rounds", type=int, default=3, help="of all that takes seconds (MADSci: once)")
     parser.add_argument("--venvs", type=Path, help="folder for the peers' environments, kept; else a temporary one")
     asked = parser.parse_args(argv)
     peers = [name for name in asked.peers.split(",") if name]

@@ -18,17 +18,22 @@ ALONE, MANY = 30, 100
 """Samples one after another, and twenty at a time."""
 
 
-def pace() -> tuple[float, float]:
-    """Steps a second over ten stations, and milliseconds a step of a single sample; the journal is SQLite."""
+def pace(rounds: int) -> tuple[list[float], list[float]]:
+    """Steps a second over ten stations, and milliseconds a step of a single sample, by round; the journal is SQLite."""
+    steps_per_s, step_ms = [], []
     with tempfile.TemporaryDirectory() as scratch:
         folder = make_lab(Path(scratch) / "lab")
-        place = journal_file(Path(scratch))
-        alone = run(folder, Path(tempfile.mkdtemp(dir=scratch)), place, budget=ALONE, parallel=1)
-        # Within an experiment: between two there is a planner's answer.
-        pairs = itertools.pairwise(wall_s for wall_s, _ in alone)
-        gaps = [1000 * (after - before) for number, (before, after) in enumerate(pairs) if (number + 1) % STATIONS]
-        many = run(folder, Path(tempfile.mkdtemp(dir=scratch)), place, budget=MANY, parallel=2 * STATIONS)
-    return steady(many)[0], statistics.median(gaps)
+        for _ in range(rounds):
+            data = Path(tempfile.mkdtemp(dir=scratch))
+            alone = run(folder, data, journal_file(data), budget=ALONE, parallel=1)
+            # Within an experiment: between two there is a planner's answer.
+            pairs = itertools.pairwise(wall_s for wall_s, _ in alone)
+            gaps = [1000 * (after - before) for number, (before, after) in enumerate(pairs) if (number + 1) % STATIONS]
+            step_ms.append(statistics.median(gaps))
+            data = Path(tempfile.mkdtemp(dir=scratch))
+            many = run(folder, data, journal_file(data), budget=MANY, parallel=2 * STATIONS)
+            steps_per_s.append(steady(many)[0])
+    return steps_per_s, step_ms
 
 
 def first_come(instance: Instance) -> tuple[float, int]:

@@ -18,8 +18,8 @@ class Row:
         system: name, and how it was set.
         version: of it.
         how: "run", "imitated", or "not run" and why.
-        steps_per_s: no-op steps a second over ten stations; None if not measured.
-        step_ms: milliseconds a no-op step of a single sample; None if not measured.
+        steps_per_s: no-op steps a second over ten stations, one for each round; none if not measured.
+        step_ms: milliseconds a no-op step of a single sample, one for each round; none if not measured.
         makespans: on the generated laboratories; None if they cannot be expressed.
         cannot: why not.
     """
@@ -27,14 +27,14 @@ class Row:
     system: str
     version: str
     how: str
-    steps_per_s: float | None = None
-    step_ms: float | None = None
+    steps_per_s: Sequence[float] = ()
+    step_ms: Sequence[float] = ()
     makespans: Makespans | None = None
     cannot: str = ""
 
     def cells(self, samples: Sequence[int]) -> list[str]:
         """As text."""
-        words = [self.system, self.version, self.how, _number(self.steps_per_s), _number(self.step_ms)]
+        words = [self.system, self.version, self.how, _middle(self.steps_per_s), _middle(self.step_ms)]
         for number in samples:
             if self.makespans is None:
                 words.append(f"does not go: {self.cannot}" if self.cannot else "")
@@ -53,7 +53,13 @@ def print_table(rows: Sequence[Row], samples: Sequence[int], seeds: int) -> None
         print(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
 
 
-def _number(value: float | None) -> str:
-    if value is None:
+def _middle(values: Sequence[float]) -> str:
+    """The median, and from where to where they went."""
+    if not values:
         return ""
+    middle = _number(statistics.median(values))
+    return f"{middle} ({_number(min(values))} to {_number(max(values))})" if len(values) > 1 else middle
+
+
+def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -106,6 +106,8 @@ def running(process: int) -> bool:
 def test_cells_of_what_was_not_measured_are_empty() -> None:
     row = Row("peer", "1.0", "not run: no such package")
     assert row.cells([10]) == ["peer", "1.0", "not run: no such package", "", "", ""]
+    once = Row("peer", "1.0", "run", [123.4], [3.0, 2.0, 26.54], cannot="one at a time")
+    assert once.cells([10])[3:] == ["123", "3 (2 to 26.5)", "does not go: one at a time"]
 
 
 def test_a_peer_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
