@@ -186,6 +186,8 @@ class Moving:
         if legs and (unit := f"station:{legs[0].carrier.station}") in self._reservations.taken:
             yield unit
         if not legs:
+            if (busy := self._all_busy(experiment)) is not None:
+                yield busy
             yield from self._hand_overs_taken(experiment, ends)
         if run.spec is OUT:
             return
