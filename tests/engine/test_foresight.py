@@ -22,6 +22,7 @@ from labwright.report.expected import end_words
 from labwright.simulation import SimulatedLab
 from tests.engine.moving import Deck, layout, started, step, way
 from tests.engine.test_moves_machine import ManyMoves
+from tests.killing.bench import until
 
 ROOT = Path(__file__).parents[2]
 X = ("x",)
@@ -138,3 +139,17 @@ def test_a_lab_on_wires_ends_when_its_controller_foresaw(tmp_path: Path) -> None
     assert clock.now() - first[0].at_s == pytest.approx(left_s, rel=0.1)
     assert record.foreseen == first[0]
     assert "than foreseen" in end_words(record)
+
+
+def test_what_cannot_be_foreseen_is_said_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Foreseen] = []
+    place = str(tmp_path / "journal.sqlite")
+    Journal(tmp_path / "journal.sqlite").close()
+    forecaster = Forecaster(place, "real", read_lab(ROOT).model, told.append, after_s=0, every_s=0)
+    try:
+        forecaster.look(("c-that-is-not-there",), 0.0)
+        until(lambda: "what the lab will do is not known" in caplog.text, "it is said")
+    finally:
+        forecaster.close()
+    assert "c-that-is-not-there" in caplog.text
+    assert told == []

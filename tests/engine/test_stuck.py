@@ -125,7 +125,7 @@ def test_a_sample_is_in_the_arm_that_carries_it_though_another_step_of_it_is_giv
     assert any("to-waste" in one for one in lab.told)
 
 
-def test_a_container_that_is_to_be_taken_away_is_nobodys() -> None:
+def test_a_container_that_is_to_be_taken_away_is_given_to_no_sample() -> None:
     lab = many(layout(("a", 1, "own"), racks=("rack_1", "rack_2")), way(step("a")), way(step("a")))
     lab.suggest("c0", 0.1)
     lab.suggest("c1", 0.2)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labwright.engine.events import Recounted
 from labwright.engine.layout import Layout
 from labwright.engine.rules import Rule
 from labwright.engine.snapshots import dumped
@@ -55,6 +56,17 @@ def test_what_would_not_be_over_before_maintenance_begins_after_it() -> None:
     begins = [began_h(deck, f"c/000{number}/mixer") for number in range(1, 5)]
     assert begins[1] + 0.4 <= 1.0
     assert begins[2] >= 2.0, "the third would have been under way at 1:00"
+    assert deck.phases() == ["completed"]
+
+
+def test_a_sample_waits_for_a_station_to_open_where_the_other_of_its_kind_is_full() -> None:
+    plan = closed(layout(("near:mixer", 1, "own"), ("far:mixer", 1, "own"), move_s=60.0), far=(0.0, 2.0))
+    deck = Deck(plan)
+    deck.take({"": Recounted(containers={"near_here": "vial"})})
+    deck.take({"c": started("c", way(step("mixer")), budget=1)})
+    assert deck.lab.dispatcher.wake_s == 2 * HOUR_S
+    deck.run()
+    assert began_h(deck, "c/0001/mixer") >= 2.0
     assert deck.phases() == ["completed"]
 
 

@@ -120,12 +120,12 @@ class Forecaster:
             if self._closed:
                 return Reply()
             if self._child is None:
-                # -P and a session of its own: as for planners (`labwright.planners.worker`).
+                # -P and a session of its own: as for planners (`labwright.planners.worker`). What it says when it dies
+                # comes out with the controller's own words.
                 self._child = subprocess.Popen(
                     [sys.executable, "-P", "-m", "labwright.engine.foresight"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
                     text=True,
                     start_new_session=True,
                 )

@@ -24,7 +24,7 @@ from labwright.engine.snapshots import dumped, loaded
 from labwright.journal import Journal
 from labwright.model.base import Frozen
 from labwright.model.campaign import Trial
-from labwright.model.errors import JournalError
+from labwright.model.errors import LabwrightError
 from labwright.model.lab import LabModel
 
 ROLLOUTS = 40
@@ -151,7 +151,7 @@ def answered(question: Question) -> Reply:
     try:
         with Journal.reading(question.journal) as journal:
             lab = rebuilt_lab(journal, *question.campaigns, instruments=question.instruments)
-    except JournalError as error:
+    except LabwrightError as error:
         return Reply(error=str(error))
     layout = layout_of(LabModel.model_validate_json(question.lab))
     return Reply(foreseen=foresee(View.of(lab, layout, max(question.now_s, lab.now_s)), question.within_s))

@@ -130,6 +130,9 @@ class Moving:
         else:
             known = experiment.booked.get(run.spec.name)
             site = known or self._free_site(experiment, run, booked, but=self.windows.all_shut(run))
+            if site is None and self._free_site(experiment, run, booked) is not None:
+                if (opens := self.windows.opens(experiment, run)) is not None:
+                    return opens  # there is room where it is shut, and none elsewhere
             if site is None:
                 return self._full(experiment, run, run.spec.station)
             ends = (site,)

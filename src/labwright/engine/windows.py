@@ -55,12 +55,19 @@ class Windows:
 
     def nowhere(self, experiment: Experiment, run: StepRun) -> Waiting | None:
         """A step that needs its sample brought, which it can be to none of its stations."""
+        shut = self.all_shut(run) if self.layout.calendar else set()
+        if not shut or len(shut) < len(self.layout.serving(run.spec.station)):
+            return None
+        return self.opens(experiment, run)
+
+    def opens(self, experiment: Experiment, run: StepRun) -> Waiting | None:
+        """A step that waits for the first of its stations to open that are shut; None if none is."""
         found = None
         first_s = math.inf
-        for bench in self.layout.serving(run.spec.station) if self.layout.calendar else ():
+        for bench in self.layout.serving(run.spec.station):
             needs_s = self._move_s + run.expected_s
             if (closure := self.shut(bench.name, needs_s)) is None:
-                return None
+                continue
             opens_s = self.layout.calendar[bench.name].opens_s(self.now_s, needs_s)
             if found is None or opens_s < first_s:
                 found, first_s = f"station {bench.name}: {closure.words}", opens_s
