@@ -71,16 +71,15 @@ class Batches:
     def strange(self, bench: Bench) -> list[str]:
         """Positions, by ``position:NAME``, with a container that is no sample's: no batch begins with it inside."""
         taken, holds = self.work.reservations.taken, self.work.material.holds
-        sites = (name for name, site in self.layout.sites.items() if site.station == bench.name)
         return [
             f"position:{name}"
-            for name in sites
+            for name in self.layout.sites_of(bench.name)
             if f"position:{name}" not in taken and (held := holds.get(name)) is not None and held.kind
         ]
 
     def before(self, station: str) -> set[str]:
         """Ids of samples that must go on before a batch can begin."""
-        load = self._load(self.layout.serving_one(station))
+        load = self._load(self.layout.serving_one(station), self._under_way())
         return {experiment.id for experiment in (*load.coming, *load.others)}
 
     def starting(
@@ -88,10 +87,11 @@ class Batches:
     ) -> Iterator[tuple[Experiment, Start]]:
         """Batches that begin now: for each a step that leads, and those that follow it."""
         self.wake_s = None
+        under_way = self._under_way()
         for bench in self.layout.benches.values():
             if not bench.together or f"station:{bench.name}" in self.work.reservations.taken:
                 continue
-            load = self._load(bench)
+            load = self._load(bench, under_way)
             if not load.members or load.others or self.strange(bench):
                 continue
             leader = self._leader(load)
@@ -113,27 +113,29 @@ class Batches:
                 named = bench.name if bench.name != run.spec.station else ""
                 yield experiment, Start(step_id=run.step_id, station=named, batch=leader[1].step_id)
 
-    def _load(self, bench: Bench) -> _Load:
-        sites = {site.name for site in self.layout.sites.values() if site.station == bench.name}
+    def _under_way(self) -> list[Experiment]:
+        """Samples that have something, or that may be bound to a station."""
+        live = (one for samples in self.work.live.values() for one in samples.values())
+        return [one for one in live if one.moved or one.booked or one.protocol.limits_waits]
+
+    def _load(self, bench: Bench, under_way: list[Experiment]) -> _Load:
+        sites = set(self.layout.sites_of(bench.name))
         load = _Load([], [], [], len(sites))
         bound: list[Experiment] = []
-        for live in self.work.live.values():
-            for experiment in live.values():
-                if not (experiment.moved or experiment.booked or experiment.protocol.limits_waits):
-                    continue  # it has nothing, and cannot be bound to anything
-                if experiment.stands_at in sites:
+        for experiment in under_way:
+            if experiment.stands_at in sites:
+                load.vacant -= 1
+                run = self._pending(experiment, bench)
+                if run is not None and experiment.state != "held":
+                    load.members.append((experiment, run))
+                else:
+                    load.others.append(experiment)
+            elif experiment.brought and experiment.state != "held" and not experiment.given_up:
+                if any(site in sites for site in experiment.booked.values()):
                     load.vacant -= 1
-                    run = self._pending(experiment, bench)
-                    if run is not None and experiment.state != "held":
-                        load.members.append((experiment, run))
-                    else:
-                        load.others.append(experiment)
-                elif experiment.brought and experiment.state != "held" and not experiment.given_up:
-                    if any(site in sites for site in experiment.booked.values()):
-                        load.vacant -= 1
-                        load.coming.append(experiment)
-                    elif self._bound(experiment, bench):
-                        bound.append(experiment)
+                    load.coming.append(experiment)
+                elif self._bound(experiment, bench):
+                    bound.append(experiment)
         load.members.sort(key=lambda one: one[0].turn)
         inside = {experiment.id for experiment, _ in load.members}
         load.coming = [one for one in load.coming if not self._follows(one, bench, inside)]

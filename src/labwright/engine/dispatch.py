@@ -104,9 +104,11 @@ class Dispatcher:
             for one in self._served():
                 began = True
                 yield one
+            self.safety.look_anew()
             for experiment, start in self.batches.starting(self.rule, self._waiting, self._kept):
                 batches = True
                 yield self._carry_out(experiment, start)
+                self.safety.look_anew()
             again = batches or ((still or self.windows.wake_s < math.inf) and began)  # others were decided about before
         self.wake_s = self.batches.wake_s
         if self.windows.wake_s < (math.inf if self.wake_s is None else self.wake_s):
@@ -116,6 +118,7 @@ class Dispatcher:
         """Steps and moves of samples that begin now, one sample after the other."""
         self.windows.look_anew()
         self.moving.look_anew()
+        self.safety.look_anew()
         self.moving.plan = self.rule.plan
         kept = self._kept = {}
         waits: set[tuple[str, ...]] = set()
@@ -143,6 +146,7 @@ class Dispatcher:
                     began = True
                     yield self._carry_out(experiment, decided)
                     self.moving.begins(experiment, run)
+                    self.safety.look_anew()
             if not blocked:
                 self.work.look.discard(experiment.id)
             elif new and not began:
@@ -165,6 +169,7 @@ class Dispatcher:
 
     def removals(self) -> list[tuple[Experiment, Removal]]:
         """What a person must take out of the lab, since no step of a sample can begin before; to be asked at once."""
+        self.safety.look_anew()
         look, held = self.work.look, self.held()
         waiting = [
             one
@@ -247,6 +252,7 @@ class Dispatcher:
     def waits(self, owner: str) -> list[Waiting]:
         """What an owner's samples wait for that others have."""
         self.moving.look_anew()
+        self.safety.look_anew()
         kept: dict[str, Experiment] = {}
         found = []
         held = [one for one in self.held() if one != owner]
@@ -298,6 +304,9 @@ class Dispatcher:
         due_s: dict[str, float] = {}
         done: list[tuple[Experiment, str]] = []
         for experiment in samples:
+            if experiment.state == "accepted" and not experiment.moved:
+                pressing_s[experiment.id] = math.inf
+                continue
             own_s = math.inf if experiment.state == "accepted" else experiment.pressing_s
             pressing_s[experiment.id] = own_s
             if not self.batches.any or not experiment.moved or not (left := experiment.left()):

@@ -187,7 +187,7 @@ class Experiment:
     recipes: dict[str, str] = field(default_factory=dict)
     """By resource, as `recipe` has found them; they follow from the rest."""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Unique in the lab."""
         return f"{self.owner}/{self.label}"
@@ -536,6 +536,8 @@ class Experiment:
     @property
     def running(self) -> list[StepRun]:
         """Steps at a station, those in doubt included."""
+        if self.state == "accepted":
+            return []  # it is active from its first step on
         return [run for run in self.steps.values() if run.active]
 
     def _move(self, run: StepRun) -> Move:

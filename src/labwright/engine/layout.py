@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from labwright.engine.experiment import SITE
 from labwright.model.availability import Availability
 from labwright.model.calendars import ClosedSpec
 from labwright.model.figures import lasting
@@ -64,6 +65,11 @@ class Bench:
     one_recipe: bool = False
     together: bool = False
     batch_wait_s: float = 0.0
+
+    @cached_property
+    def claims(self) -> tuple[str, ...]:
+        """What samples claim that need it: by its kind and by its name, ``site:STATION``."""
+        return tuple(dict.fromkeys((f"{SITE}{self.kind}", f"{SITE}{self.name}")))
 
     @property
     def slotted(self) -> bool:
@@ -144,6 +150,13 @@ class Layout:
         return {key: tuple(names) for key, names in found.items()}
 
     @cached_property
+    def _all_at(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for site in self.sites.values():
+            found.setdefault(site.station, []).append(site.name)
+        return {station: tuple(names) for station, names in found.items()}
+
+    @cached_property
     def _of_kind(self) -> dict[tuple[str, str], tuple[str, ...]]:
         return {}
 
@@ -154,6 +167,10 @@ class Layout:
     def sites_at(self, station: str, labware: str) -> tuple[str, ...]:
         """Positions of one station that take a kind of container."""
         return self._at.get((station, labware), ())
+
+    def sites_of(self, station: str) -> tuple[str, ...]:
+        """Positions of one station, whatever they take."""
+        return self._all_at.get(station, ())
 
     def sites_for(self, station: str, labware: str) -> tuple[str, ...]:
         """Positions of all stations that `station` names, for a kind of container."""
@@ -208,12 +225,12 @@ class Layout:
         """
         direct = [
             (carrier.move_s + congestion(carrier), carrier)
-            for carrier in self.carriers.values()
-            if start in carrier.reaches and end in carrier.reaches and labware in carrier.labware
+            for carrier in self.reaching(start, labware)
+            if end in carrier.reaches
         ]
         if direct:
             takes_s, carrier = min(direct, key=lambda one: one[0])
-            if takes_s <= 2 * min(one.move_s for one in self.carriers.values()):
+            if takes_s <= 2 * self._quickest_s:
                 return (Leg(carrier, end),)  # two moves are not quicker
         hand_overs = self._hand_overs.get(labware, ())
         best = {start: 0.0}
@@ -224,9 +241,7 @@ class Layout:
                 return legs
             if took_s > best[here]:
                 continue
-            for carrier in self.carriers.values():
-                if here not in carrier.reaches or labware not in carrier.labware:
-                    continue
+            for carrier in self.reaching(here, labware):
                 next_s = took_s + carrier.move_s + congestion(carrier)
                 for there in (end, *hand_overs):
                     if there not in carrier.reaches or next_s >= best.get(there, float("inf")):
@@ -235,6 +250,10 @@ class Layout:
                         best[there] = next_s
                         heapq.heappush(todo, (next_s, there, (*legs, Leg(carrier, there))))
         return ()
+
+    @cached_property
+    def _quickest_s(self) -> float:
+        return min(one.move_s for one in self.carriers.values())
 
     @cached_property
     def in_stations(self) -> frozenset[str]:

@@ -302,7 +302,10 @@ class Moving:
         holders = [
             holder
             for bench in self.layout.serving(waiting.name)
-            for resource in (f"station:{bench.name}", *(f"position:{site}" for site in self._sites_of(bench)))
+            for resource in (
+                f"station:{bench.name}",
+                *(f"position:{site}" for site in self.layout.sites_of(bench.name)),
+            )
             if (holder := self._reservations.taken.get(resource)) is not None
         ]
         bound = [
@@ -313,9 +316,6 @@ class Moving:
             if (experiment.moved or experiment.booked) and f"{SITE}{waiting.name}" in self.work.claims(experiment)
         ]
         return [*(f"{one.owner}/{one.label}" for one in holders), *bound]
-
-    def _sites_of(self, bench: Bench) -> list[str]:
-        return [site.name for site in self.layout.sites.values() if site.station == bench.name]
 
     def same_recipe(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether all that is worked on at a station, or will be, has an experiment's recipe."""

@@ -31,6 +31,12 @@ class Safety:
     _leaving: tuple[str, str] | None = None
     """A sample, and the position that it would leave."""
     _units: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    _benches: dict[str, Bench | None] = field(default_factory=dict)
+    _seen: dict[str, list[Experiment]] = field(default_factory=dict)
+
+    def look_anew(self) -> None:
+        """What was seen ahead before is no longer right: something has begun or ended."""
+        self._seen.clear()
 
     @property
     def _reservations(self) -> Reservations:
@@ -113,19 +119,24 @@ class Safety:
 
     def _differs(self, experiment: Experiment, other: Experiment, bench: Bench) -> bool:
         """Whether a station cannot work on two samples at once, and the other still needs it."""
-        names = (bench.kind, bench.name)
-        mine = next((recipe for one in names if (recipe := experiment.recipe(f"{SITE}{one}"))), "")
-        needs = [one for one in names if f"{SITE}{one}" in self.work.claims(other)]
-        return any(not mine or other.recipe(f"{SITE}{one}") != mine for one in needs)
+        claims = self.work.claims(other)
+        needs = [one for one in bench.claims if one in claims]
+        if not needs:
+            return False
+        mine = next((recipe for one in bench.claims if (recipe := experiment.recipe(one))), "")
+        return not mine or any(other.recipe(one) != mine for one in needs)
 
     def _bench(self, unit: str) -> Bench | None:
         """The station with one recipe at a time of which a resource is a position."""
+        if unit in self._benches:
+            return self._benches[unit]
         bench = self.layout.bench_at(unit.removeprefix("position:")) if unit.startswith("position:") else None
-        return bench if bench is not None and bench.one_recipe else None
+        found = self._benches[unit] = bench if bench is not None and bench.one_recipe else None
+        return found
 
     def ahead(
         self, experiment: Experiment, new: Collection[str] = (), by: Experiment | None = None
-    ) -> Iterator[Experiment]:
+    ) -> list[Experiment]:
         """Samples that have what an experiment may still take, if nothing else would do.
 
         Args:
@@ -133,23 +144,46 @@ class Safety:
             new: what is free now, and another would have.
             by: that other.
         """
+        if by is experiment or not self._wanted(new).isdisjoint(self.work.claims(experiment)):
+            return self._ahead(experiment, new, by)
+        known = self._seen.get(experiment.id)
+        if known is None:
+            leaving, self._leaving = self._leaving, None
+            known = self._seen[experiment.id] = self._ahead(experiment)
+            self._leaving = leaving
+        if self._leaving is not None and any(one.id == self._leaving[0] for one in known):
+            return self._ahead(experiment, new, by)
+        return known
+
+    def _wanted(self, new: Collection[str]) -> set[str]:
+        """What samples claim that may want one of these resources, or its station on other terms."""
+        benches = (self.layout.bench_at(one.removeprefix("position:")) for one in new if one.startswith("position:"))
+        return {*new, *(claim for bench in benches if bench is not None for claim in bench.claims)}
+
+    def _ahead(
+        self, experiment: Experiment, new: Collection[str] = (), by: Experiment | None = None
+    ) -> list[Experiment]:
         set_to = {
             bench.name for one in new if (bench := self._bench(one)) and by and self._differs(experiment, by, bench)
         }
+        ahead: list[Experiment] = []
+        rivals: dict[str, list[Experiment]] = {}
         for claim in self.work.claims(experiment):
-            units = self.units(claim, experiment)
-            found = []
-            for unit in units:
-                others = [one for one in self._against(experiment, unit) if one is not None]
+            found: list[Experiment] = []
+            for unit in self.units(claim, experiment):
+                others = list(self._against(experiment, unit))
                 bench = self._bench(unit)
-                others += [] if bench is None else self.staying_rivals(experiment, bench)
+                if bench is not None:
+                    if bench.name not in rivals:
+                        rivals[bench.name] = list(self.staying_rivals(experiment, bench))
+                    others += rivals[bench.name]
                 its = by is experiment or (unit not in new and (bench is None or bench.name not in set_to))
                 if not others and its:
                     break  # one that it can have
                 found += others
             else:
-                yield from found
-            yield from self._in_its_batch(experiment, claim, new if by is experiment else ())
+                ahead += found
+        return ahead + self._in_its_batch(experiment, new if by is experiment else ())
 
     def all_ahead(self, experiment: Experiment) -> list[Experiment]:
         """Samples that must end before an experiment can, each with those that must before it."""
@@ -164,21 +198,22 @@ class Safety:
 
     def must_leave_first(self, experiment: Experiment, run: StepRun) -> list[Experiment]:
         """Samples in a station where a sample waits for its batch, and with which it cannot begin."""
-        return self._in_its_batch(experiment, f"{SITE}{run.spec.station}")
+        mine = experiment.left()
+        return self._in_its_batch(experiment) if mine and mine[0].spec.station == run.spec.station else []
 
-    def _in_its_batch(self, experiment: Experiment, claim: str, new: Collection[str] = ()) -> list[Experiment]:
-        """Samples in a station with which a batch cannot begin: they are done there, or are not of it.
+    def _in_its_batch(self, experiment: Experiment, new: Collection[str] = ()) -> list[Experiment]:
+        """Samples in its next station with which its batch cannot begin: they are done there, or are not of it.
 
         Args:
             experiment: that is in the station, or has a position there.
-            claim: of the station.
             new: what it would have, too.
         """
-        if not claim.startswith(SITE):
-            return []
         mine = experiment.left()
-        if not mine or mine[0].active or mine[0].spec.station != claim.removeprefix(SITE):
-            return []  # by then they may have left
+        if not mine or mine[0].active:
+            return []
+        claim = f"{SITE}{mine[0].spec.station}"
+        if claim not in self.work.claims(experiment):
+            return []
         coming = (one.removeprefix("position:") for one in new if one in self.units(claim, experiment))
         at = next(coming, "") or experiment.booked.get(mine[0].spec.name, experiment.stands_at)
         bench = self.layout.bench_at(at)
@@ -286,26 +321,38 @@ class Safety:
             if (bench := self._bench(resource)) is not None:
                 inside.setdefault(bench.name, {})[experiment.id] = experiment
 
+        rivals: dict[tuple[str, str], set[str]] = {}
+
+        def rivals_of(one: Experiment, bench: Bench) -> set[str]:
+            found = rivals.get((one.id, bench.name))
+            if found is None:
+                others = inside.get(bench.name, {})
+                found = {key for key, other in others.items() if other is not one and self._differs(one, other, bench)}
+                rivals[one.id, bench.name] = found
+            return found
+
         def free(one: Experiment, resource: str) -> bool:
             bench = self._bench(resource)
-            others = inside.get(bench.name, {}) if bench is not None else {}
-            if bench and any(
-                key != one.id and key in left and self._differs(one, other, bench) for key, other in others.items()
-            ):
+            if bench is not None and not left.keys().isdisjoint(rivals_of(one, bench)):
                 return False
             return all(
                 key == one.id or key not in left or (recipe and recipe == one.recipe(resource))
                 for key, recipe in holders.get(resource, ())
             )
 
+        needed = {
+            key: [units for claim in self.work.claims(one) if (units := self.units(claim, one))]
+            for key, one in left.items()
+        }
+        first = {
+            key: {other.id for other in self._in_its_batch(one, new if one is experiment else ())}
+            for key, one in left.items()
+        }
         grown = True
         while grown:
             grown = False
             for key, one in list(left.items()):
-                needed = [units for claim in self.work.claims(one) if (units := self.units(claim, one))]
-                its = new if one is experiment else ()
-                first = {other.id for claim in self.work.claims(one) for other in self._in_its_batch(one, claim, its)}
-                if first.isdisjoint(left) and all(any(free(one, unit) for unit in units) for units in needed):
+                if first[key].isdisjoint(left) and all(any(free(one, unit) for unit in units) for units in needed[key]):
                     del left[key]
                     grown = True
         return left
