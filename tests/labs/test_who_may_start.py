@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from labwright.cli.app import app
-from labwright.engine.recovery import learnt_s
+from labwright.engine.learnt import learnt_s
 from labwright.journal import Journal, latching, open_latches
 from tests import forks
 

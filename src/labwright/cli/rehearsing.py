@@ -63,7 +63,7 @@ def plan_campaign(root: Path, spec: str, options: PlanOptions, svg: Path | None)
     folder = read_lab(root)
     campaign = _campaign(folder, root, spec, options)
     deck = _deck(folder, [campaign], options)
-    layout = layout_of(folder.model)
+    layout = layout_of(folder.model, deck.moves_s)
     plan = plan_campaigns(folder, [campaign], deck, layout=layout, from_s=options.from_s)
     bars = _bars(plan, layout)
     if svg is not None:
@@ -103,7 +103,7 @@ def rehearse_lab(root: Path, specs: Sequence[str], options: PlanOptions, what_if
     folder = read_lab(root)
     campaigns = [_campaign(folder, root, spec, options) for spec in specs]
     deck = _deck(folder, campaigns, options)
-    layout = layout_of(folder.model)
+    layout = layout_of(folder.model, deck.moves_s)
     asked = [WhatIf(AS_IT_IS, layout), *(what_if(words, layout) for words in what_ifs)]
     plans = []
     for one in asked:

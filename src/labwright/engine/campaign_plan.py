@@ -41,12 +41,14 @@ class DeckState:
         count: what its deck has left; as the lab's files say if None.
         left: what samples of campaigns that are over have left in their way, by resource.
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
+        moves_s: what a move took in earlier campaigns, by transport.
         notes: what a person should know of it, in words.
     """
 
     count: DeckCount | None = None
     left: Mapping[str, Reservation] = field(default_factory=dict)
     learnt_s: Mapping[str, float] = field(default_factory=dict)
+    moves_s: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -245,7 +247,7 @@ def plan_campaigns(
         raise ConfigError(f"campaign {twice[0]} is given twice; rehearse a longer one with --budget")
     known_s = deck.count.now_s if deck.count is not None else time.time()
     began_s = known_s if from_s is None else from_s
-    layout = layout or layout_of(folder.model)
+    layout = layout or layout_of(folder.model, deck.moves_s)
     lab = LabCore(layout)
     lab.attended = False
     points = {campaign.spec.name: _Points(campaign) for campaign in campaigns}

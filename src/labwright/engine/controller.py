@@ -73,8 +73,9 @@ from labwright.engine.halting import Halting, scope_of
 from labwright.engine.hand_entries import checked as checked_entry
 from labwright.engine.latch import refuse_while_latched
 from labwright.engine.layout import layout_of, slots_of
+from labwright.engine.learnt import learnt_moves_s, learnt_s
 from labwright.engine.recounting import recount_of, under_way_used
-from labwright.engine.recovery import learnt_s, rebuilt_lab, used_so_far
+from labwright.engine.recovery import rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
 from labwright.engine.snapshots import dumped
 from labwright.engine.waking import Waking
@@ -275,7 +276,7 @@ class LabController:
         self.desk = PlannerDesk()
         resume = resume or {}
         self.core = rebuilt_lab(journal, *resume, instruments=lab.instruments)
-        self.core.dispatcher.arrange(layout_of(lab.model))
+        self._arrange()
         self.core.attended = not unattended
         self._waking = Waking(lab.clock, lambda: self._events.put(_Look()))
         self._actor = lab.clock.actor("engine", busy=True)
@@ -451,6 +452,11 @@ class LabController:
     def _let_know(self, name: str, campaign: Campaign) -> None:
         for station in self.stations.values():
             station.know(name, campaign.protocols)
+
+    def _arrange(self) -> None:
+        """Lay the lab out, with moves as long as they were."""
+        moves_s = learnt_moves_s(self.journal, self.lab.model, simulated=self.lab.simulated)
+        self.core.dispatcher.arrange(layout_of(self.lab.model, moves_s))
 
     def _started_event(self, name: str, campaign: Campaign, by: str) -> Started:
         lab = self.lab
@@ -765,6 +771,7 @@ class LabController:
         name = new_id(campaign.spec.name, self.hosted.keys() | self.ends.keys())
         self._host(name, Hosted(campaign, resumed=False, going=True))
         self.on_start(name)
+        self._arrange()
         batch.take(name, self._started_event(name, campaign, by), command, f"done: {name}")
 
     def _check(self, command: int, check: Callable[[], Found], then: Callable[[Found, Batch], None]) -> None:

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from labwright.engine.campaign_plan import DeckState
 from labwright.engine.filling import left_at
 from labwright.engine.inventory import inventory_words
-from labwright.engine.recovery import learnt_s
+from labwright.engine.learnt import learnt_moves_s, learnt_s
 from labwright.engine.reservations import Reservation
 from labwright.journal import Journal, schema
-from labwright.model.instruments import HERE
+from labwright.model.instruments import HERE, REAL
 from labwright.model.lab import LabModel
 from labwright.model.states import OVER
 
@@ -26,9 +26,11 @@ def deck_state(journal: Journal, model: LabModel, instruments: str, protocols: l
         instruments: which deck (`Lab.instruments`); what is simulated in this process begins full.
         protocols: whose steps are looked up.
     """
-    learnt = learnt_s(journal, protocols, simulated=instruments != "real")
+    simulated = instruments != REAL
+    learnt = learnt_s(journal, protocols, simulated=simulated)
+    moves_s = learnt_moves_s(journal, model, simulated=simulated)
     if instruments == HERE or (count := left_at(journal, model, instruments)) is None:
-        return DeckState(learnt_s=learnt)
+        return DeckState(learnt_s=learnt, moves_s=moves_s)
     notes = [words] if (words := inventory_words(count, model)) else []
     table = schema.campaign
     query = sa.select(table.c.id).where(table.c.state.not_in(OVER), table.c.instruments == instruments)
@@ -43,4 +45,4 @@ def deck_state(journal: Journal, model: LabModel, instruments: str, protocols: l
         for row in rows
         if row["resource"].startswith("position:") and row["campaign"] not in live
     }
-    return DeckState(count, left, learnt, tuple(notes))
+    return DeckState(count, left, learnt, moves_s, tuple(notes))

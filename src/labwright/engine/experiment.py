@@ -543,7 +543,7 @@ class Experiment:
     def _move(self, run: StepRun) -> Move:
         return Move(
             transport=run.carrier, start=run.start, end=run.move_end,
-            leaves=run.spec.leaves, labware=self.protocol.labware,
+            leaves=run.spec.leaves, labware=self.protocol.labware, timeout_s=run.spec.timeout_s,
         )  # fmt: skip
 
     def _run(self, spec: StepSpec, number: int, expected_s: dict[str, float]) -> StepRun:
@@ -558,7 +558,7 @@ def move_spec(move: Move, station: str, expected_s: float) -> StepSpec:
         name=f"{TO}{move.end}",
         station=station,
         expected_s=expected_s,
-        timeout_s=move_timeout_s(expected_s),
+        timeout_s=move.timeout_s or move_timeout_s(expected_s),
         moves_to="" if move.leaves else move.end,
         leaves=move.leaves,
         always=True,

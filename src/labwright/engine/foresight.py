@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from labwright.engine.events import Foreseen, Started
 from labwright.engine.lab import LabCore
 from labwright.engine.layout import Layout, layout_of
+from labwright.engine.learnt import learnt_moves_s
 from labwright.engine.portfolio import choose
 from labwright.engine.recovery import rebuilt_lab
 from labwright.engine.rehearsal import Rehearsal
@@ -25,6 +26,7 @@ from labwright.journal import Journal
 from labwright.model.base import Frozen
 from labwright.model.campaign import Trial
 from labwright.model.errors import LabwrightError
+from labwright.model.instruments import REAL
 from labwright.model.lab import LabModel
 
 ROLLOUTS = 40
@@ -151,9 +153,11 @@ def answered(question: Question) -> Reply:
     try:
         with Journal.reading(question.journal) as journal:
             lab = rebuilt_lab(journal, *question.campaigns, instruments=question.instruments)
+            model = LabModel.model_validate_json(question.lab)
+            moves_s = learnt_moves_s(journal, model, simulated=question.instruments != REAL)
     except LabwrightError as error:
         return Reply(error=str(error))
-    layout = layout_of(LabModel.model_validate_json(question.lab))
+    layout = layout_of(model, moves_s)
     return Reply(foreseen=foresee(View.of(lab, layout, max(question.now_s, lab.now_s)), question.within_s))
 
 

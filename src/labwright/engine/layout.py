@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 from labwright.engine.experiment import SITE
 from labwright.model.availability import Availability
 from labwright.model.calendars import ClosedSpec
 from labwright.model.figures import lasting
 from labwright.model.lab import LabModel
-from labwright.model.protocol import ProtocolSpec
+from labwright.model.protocol import ProtocolSpec, move_timeout_s
 
 __all__ = [
     "NO_LAYOUT",
@@ -87,6 +88,7 @@ class Carrier:
         labware: kinds of container that it can carry.
         move_s: what a move takes, lab seconds.
         reaches: positions.
+        timeout_s: what a move may take at most, lab seconds; 0 if that follows from what it takes.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Carrier:
     labware: frozenset[str]
     move_s: float
     reaches: frozenset[str]
+    timeout_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -307,8 +310,13 @@ def never_fits(protocol: ProtocolSpec, layout: Layout, now_s: float) -> str:
     return ""
 
 
-def layout_of(lab: LabModel) -> Layout:
-    """A laboratory as the dispatcher sees it."""
+def layout_of(lab: LabModel, moves_s: Mapping[str, float] = MappingProxyType({})) -> Layout:
+    """A laboratory as the dispatcher sees it.
+
+    Args:
+        lab: as its files describe it.
+        moves_s: what moves took, lab seconds, by transport; of others what the files say is expected.
+    """
     sites = {
         name: Site(name, position.station, frozenset(position.takes), position.leaves)
         for name, position in lab.positions.items()
@@ -329,8 +337,9 @@ def layout_of(lab: LabModel) -> Layout:
             name,
             transport.station,
             frozenset(transport.labware or lab.labware),
-            transport.move_s,
+            moves_s.get(name, transport.move_s),
             frozenset(transport.reaches),
+            move_timeout_s(max(transport.move_s, moves_s.get(name, 0.0))),
         )
         for name, transport in lab.transports.items()
         if transport.carries is not None

@@ -164,6 +164,7 @@ class Moving:
                 end=legs[0].end,
                 leaves=leaves,
                 labware=experiment.protocol.labware,
+                timeout_s=carrier.timeout_s,
             ),
             station=carrier.station,
             expected_s=carrier.move_s,

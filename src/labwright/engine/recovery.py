@@ -30,7 +30,6 @@ from labwright.engine.tables import take_changes
 from labwright.engine.work import IllegalEventError
 from labwright.journal import Journal, LoggedEvent, NewEvent, StepJournal
 from labwright.journal.schema import campaign as campaign_table
-from labwright.journal.schema import step as step_table
 from labwright.journal.schema import trial as trial_table
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, JournalError, unknown
@@ -39,9 +38,6 @@ from labwright.model.material import Used
 from labwright.model.states import OVER
 
 _log = logging.getLogger(__name__)
-
-HISTORY = 50
-"""So many of the newest runs of a step are looked at to learn how long it takes."""
 
 
 def unfinished(journal: Journal, name: str = "", instruments: str = "") -> str | None:
@@ -307,28 +303,3 @@ def used_so_far(steps: StepJournal, core: CampaignCore) -> dict[str, dict[str, U
     running = [run.step_id for one in core.live.values() for run in one.running if run.state == "running"]
     found = {step_id: steps.used(step_id) for step_id in running}
     return {step_id: used for step_id, used in found.items() if used}
-
-
-def learnt_s(journal: Journal, protocols: list[str], *, simulated: bool) -> dict[str, float]:
-    """What the steps of protocols took in earlier campaigns: medians, by ``protocol/step``.
-
-    Args:
-        journal: that keeps them.
-        protocols: by name.
-        simulated: of campaigns on simulated instruments, or on real ones; the one says nothing about the other.
-    """
-    table, campaign = step_table, campaign_table
-    alike = sa.select(campaign.c.id).where(campaign.c.simulated == sa.literal(simulated, sa.Boolean))
-    took = (table.c.ended_s - table.c.started_s).label("took_s")
-    newest = sa.func.row_number().over(partition_by=(table.c.protocol, table.c.name), order_by=table.c.ended_s.desc())
-    inner = sa.select(table.c.protocol, table.c.name, took, newest.label("place")).where(
-        table.c.state == "done", table.c.protocol.in_(protocols), table.c.campaign.in_(alike)
-    )
-    history = inner.subquery()
-    rows = journal.read(
-        sa.select(history).where(history.c.place <= HISTORY).order_by(history.c.protocol, history.c.name, "took_s")
-    )
-    by_step: dict[str, list[float]] = {}
-    for row in rows:
-        by_step.setdefault(f"{row['protocol']}/{row['name']}", []).append(float(row["took_s"]))
-    return {step: values[len(values) // 2] for step, values in by_step.items() if len(values) >= 3}

@@ -35,7 +35,7 @@ class Safety:
     _seen: dict[str, list[Experiment]] = field(default_factory=dict)
 
     def look_anew(self) -> None:
-        """What was seen ahead before is no longer right: something has begun or ended."""
+        """What was seen ahead before is no longer right: a step has started or ended."""
         self._seen.clear()
 
     @property

@@ -274,8 +274,9 @@ def _loaded_experiment(kept: Json, started: Started) -> Experiment:
 def _dumped_step(run: StepRun) -> Json:
     if not run.carrier:
         return _STEP.dump(run)
-    moved = {"end": run.move_end, "leaves": run.spec.leaves, "by": run.spec.station, "takes_s": run.spec.expected_s}
-    return {**_STEP.dump(run), "move": moved}
+    spec = run.spec
+    moved = {"end": run.move_end, "leaves": spec.leaves, "by": spec.station, "takes_s": spec.expected_s}
+    return {**_STEP.dump(run), "move": {**moved, "timeout_s": spec.timeout_s}}
 
 
 def _loaded_step(kept: Json, spec: StepSpec | None, labware: str) -> StepRun:
@@ -283,8 +284,9 @@ def _loaded_step(kept: Json, spec: StepSpec | None, labware: str) -> StepRun:
     if "move" in kept:
         made = kept["move"]
         move = Move(
-            transport=values["carrier"], start=values["start"], end=made["end"], leaves=made["leaves"], labware=labware
-        )
+            transport=values["carrier"], start=values["start"], end=made["end"], leaves=made["leaves"], labware=labware,
+            timeout_s=made.get("timeout_s", 0.0),
+        )  # fmt: skip
         spec = move_spec(move, made["by"], made["takes_s"])
     if spec is None:
         raise UnreadableSnapshotError(f"step {values['step_id']} is no step of its protocol")

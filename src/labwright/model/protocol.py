@@ -464,6 +464,7 @@ class Move(Frozen):
         end: position where it is wanted.
         leaves: whether it has left the lab there.
         labware: kind of the container.
+        timeout_s: how long it may take at most, lab seconds.
     """
 
     transport: str
@@ -471,6 +472,8 @@ class Move(Frozen):
     end: str
     leaves: bool = False
     labware: str = ""
+    timeout_s: float = 0.0
+    """0 in journals of engine 4 and before: by how long it should take (`move_timeout_s`)."""
 
 
 def move_timeout_s(expected_s: float) -> float:

@@ -230,7 +230,7 @@ class Station:
             carrier = self._carriers.get(order.protocol)
             if carrier is None:
                 raise ConfigError(f"station {self.name}: {unknown('transport', order.protocol, list(self._carriers))}")
-            return _Running(order, carrier, move_timeout_s(order.expected_s), epoch)
+            return _Running(order, carrier, order.move.timeout_s or move_timeout_s(order.expected_s), epoch)
         protocols = self._protocols.get(order.campaign)
         if protocols is None:
             raise ConfigError(
