@@ -2,23 +2,34 @@
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from typer.testing import CliRunner, Result
 
 from labwright.cli.app import app
-from labwright.engine.events import Stocked
+from labwright.cli.places import find_campaign
+from labwright.engine import load_campaign
+from labwright.engine.batch import Batch
+from labwright.engine.campaign_plan import DeckState, _started
+from labwright.engine.events import Event, RunStep, StepEnded, Stocked
 from labwright.engine.inventory import from_files
 from labwright.engine.lab import LabCore
+from labwright.engine.layout import layout_of
+from labwright.engine.rehearsal import in_the_middle
 from labwright.engine.tables import take_changes
 from labwright.journal import Journal, NewEvent
 from labwright.lab import read_lab
+from labwright.model.protocol import StepOutcome
 from labwright.report import Bar
 from labwright.report.gantt import gantt
 from tests.forks import labwright as process
 
 ROOT = Path(__file__).parents[2]
+TAKEN = {"rinse": 1_500_000}
+"""What each experiment under way takes."""
 
 
 def labwright(*words: str | Path) -> Result:
@@ -143,3 +154,54 @@ def test_a_what_if_that_is_not_understood_ends_with_3(tmp_path: Path) -> None:
     done = process("lab", "rehearse", *words)
     assert done.returncode == 3
     assert "hands" in done.stderr
+
+
+def under_way(data: Path, budget: int, ended: int) -> str:
+    """A journal in which a campaign is under way on the real deck, after so many of its steps; its id."""
+    folder, name = read_lab(ROOT), "conductivity-1"
+    campaign = load_campaign(folder, find_campaign(ROOT, "conductivity"), budget=budget, parallel=2)
+    core, now_s, running = LabCore(layout_of(folder.model)), 1000.0, dict[str, RunStep]()
+    core.instruments = "real"
+    lab: Any = SimpleNamespace(clock=SimpleNamespace(now=lambda: now_s), instruments="real")
+    with Journal(data / "journal.sqlite") as journal:
+        journal.control("Bo")
+
+        def feed(owner: str, event: Event) -> None:
+            batch = Batch(core, lab)
+            batch.take(owner, event)
+            batch.grant()
+            journal.record(batch.kept)
+            running.update({one.order.step_id: one for one in batch.instructions if isinstance(one, RunStep)})
+            if owner and core.campaigns[owner].asking:
+                feed(owner, in_the_middle(owner, core.campaigns[owner].state()).model_copy(update={"uses": TAKEN}))
+
+        feed("", from_files(folder.model))
+        spec = campaign.spec.model_copy(update={"prepare": ()})
+        layout = core.dispatcher.layout
+        started = _started(replace(campaign, spec=spec), folder, DeckState(), layout)
+        feed(name, started.model_copy(update={"campaign": name}))
+        for _ in range(ended):
+            step_id = next(iter(running))
+            order = running.pop(step_id).order
+            now_s += order.expected_s
+            found = {} if order.move is not None else dict.fromkeys(core.work.of(name)[order.label].wanted, 1.0)
+            outcome = StepOutcome(step_id=step_id, state="done", results=found, started_s=now_s - 1, ended_s=now_s)
+            feed(name, StepEnded(outcome=outcome))
+    return name
+
+
+def test_campaigns_under_way_continue_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    _, alone = plan(tmp_path / "empty", "--budget", "4", "--parallel", "2")
+    name = under_way(tmp_path, budget=6, ended=4)
+    code, found = plan(tmp_path, "--budget", "4", "--parallel", "2")
+    assert (code, found["whole"], found["experiments"], found["notes"]) == (0, True, 4, [])
+    assert found["makespan_s"] > 1.3 * alone["makespan_s"]
+    (other,) = found["under_way"]
+    assert other["campaign"] == name
+    assert other["end_s"] > other["alone_s"] + 60
+    owners = {one["step"].split("/", 1)[0] for one in found["steps"]}
+    assert owners == {name, "conductivity"}
+    words = labwright("campaign", "plan", "conductivity", "--data", tmp_path, "--budget", "4").stdout
+    assert f"Beside it continues {name}: ends in " in words
+    assert "later than alone" in words

@@ -11,6 +11,7 @@ from labwright.cli.output import emit, table
 from labwright.cli.places import find_campaign
 from labwright.engine import Campaign, load_campaign
 from labwright.engine.campaign_plan import CampaignPlan, DeckState, plan_campaigns
+from labwright.engine.continuing import OtherEnd
 from labwright.engine.deck_state import deck_state
 from labwright.engine.layout import Layout, layout_of
 from labwright.engine.what_if import WhatIf, what_if
@@ -148,6 +149,8 @@ def _bars(plan: CampaignPlan, layout: Layout) -> list[Bar]:
     for bar in plan.bars:
         slot = bar.order.stands_at or bar.order.slot if layout.serving_one(bar.station).slots > 1 else ""
         label = f"{bar.order.label} {bar.order.step}"
+        if bar.order.campaign not in plan.campaigns:
+            label = f"{bar.order.campaign}/{label}"
         row = f"{bar.station} {slot}" if slot in layout.sites else bar.station
         bars.append(Bar(row, label, bar.began_s, bar.ended_s, "done"))
     return bars
@@ -179,6 +182,8 @@ def _facts(plan: CampaignPlan, deck: DeckState, *, bars: bool = True) -> dict[st
         "waits": [vars(one) for one in plan.waits],
         "cost": {name: {"sum": value, "unit": unit} for name, (value, unit) in plan.cost.items()},
     }
+    if plan.others:
+        facts["under_way"] = [vars(one) for one in plan.others]
     if bars:
         facts["steps"] = [
             {"step": bar.order.step_id, "station": bar.station, "began_s": bar.began_s, "ended_s": bar.ended_s}
@@ -209,6 +214,8 @@ def _print(plan: CampaignPlan, deck: DeckState, bars: Sequence[Bar], campaign: C
         f"Makespan {clock(plan.makespan_s)}, of which {clock(plan.preparing_s)} before the first experiment; "
         f"{_each(plan)} for each"
     )
+    for other in plan.others:
+        print(f"Beside it continues {other.campaign}: {_ends(other)}")  # noqa: T201
     if bars:
         print("\n" + "\n".join(gantt(bars, COLUMNS)) + "\n")  # noqa: T201
     rows = [
@@ -240,6 +247,17 @@ def _print(plan: CampaignPlan, deck: DeckState, bars: Sequence[Bar], campaign: C
         print("It can be carried out whole")  # noqa: T201
 
 
+def _ends(other: OtherEnd) -> str:
+    """When a campaign under way ends, and how much later than it would alone."""
+    if other.end_s is None:
+        return "it does not come to its end"
+    ends = f"ends in {clock(other.end_s)}"
+    if other.alone_s is None:
+        return ends
+    later_s = other.end_s - other.alone_s
+    return f"{ends}, {clock(later_s)} later than alone" if later_s >= 1 else f"{ends}, as it would alone"
+
+
 def _lasts(need: Any) -> str:
     return "all" if need.lasts_for is None else f"{need.lasts_for} experiments"
 
@@ -265,5 +283,7 @@ def _compare(asked: Sequence[WhatIf], plans: Sequence[CampaignPlan], deck: DeckS
     columns = ("what if", "done", "makespan", "change", "each", "busiest")
     table(f"Rehearsed together: {', '.join(plans[0].campaigns)}", columns, rows, json=False)
     for one, plan in zip(asked, plans, strict=True):
+        for other in plan.others:
+            print(f"{one.words}: beside it continues {other.campaign}: {_ends(other)}")  # noqa: T201
         for words in plan.problems:
             print(f"{one.words}: cannot be carried out whole: {words}")  # noqa: T201

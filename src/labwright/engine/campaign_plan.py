@@ -1,7 +1,8 @@
 """Campaigns rehearsed on a lab as it stands: how long they take, what they need, and what runs out.
 
-Nothing is opened and nothing is written. Experiments are spread evenly over the space, since what the planner will
-choose is not known yet; steps take what they took in earlier campaigns, else what their protocols expect.
+Nothing is opened and nothing is written. Campaigns under way continue beside them. Experiments are spread evenly over
+the space, since what the planner will choose is not known yet; steps take what they took in earlier campaigns, else
+what their protocols expect.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from labwright.engine.asking import reply
 from labwright.engine.campaign import Campaign
+from labwright.engine.continuing import OtherEnd, UnderWay
 from labwright.engine.dirty import Held
 from labwright.engine.events import ENGINE, Event, NotSuggested, Started, Suggested
+from labwright.engine.foresight import ends_of
 from labwright.engine.inventory import DeckCount, from_files
 from labwright.engine.lab import LabCore
 from labwright.engine.layout import Layout, layout_of, slots_of
@@ -43,6 +46,7 @@ class DeckState:
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
         moves_s: what a move took in earlier campaigns, by transport.
         notes: what a person should know of it, in words.
+        under_way: campaigns that have started there and are not over; None if there are none.
     """
 
     count: DeckCount | None = None
@@ -50,6 +54,7 @@ class DeckState:
     learnt_s: Mapping[str, float] = field(default_factory=dict)
     moves_s: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    under_way: UnderWay | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ class CampaignPlan:
         campaigns: their names.
         experiments: carried out.
         budget: that were wanted.
-        makespan_s: lab seconds until nothing happens any more.
+        makespan_s: lab seconds until the last step of these campaigns has ended.
         preparing_s: of these before the first experiment.
         bars: steps and moves, in lab seconds from the start.
         stations: what each does.
@@ -139,6 +144,7 @@ class CampaignPlan:
         waits: limited waits.
         cost: of all experiments carried out, with its unit, by campaign.
         problems: why it cannot be carried out whole, in words; empty if it can.
+        others: campaigns under way, rehearsed beside them.
     """
 
     campaigns: tuple[str, ...]
@@ -153,6 +159,7 @@ class CampaignPlan:
     waits: tuple[Wait, ...]
     cost: Mapping[str, tuple[float, str]]
     problems: tuple[str, ...]
+    others: tuple[OtherEnd, ...] = ()
 
     @property
     def per_experiment_s(self) -> float:
@@ -245,13 +252,73 @@ def plan_campaigns(
     names = [campaign.spec.name for campaign in campaigns]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise ConfigError(f"campaign {twice[0]} is given twice; rehearse a longer one with --budget")
+    layout = layout or layout_of(folder.model, deck.moves_s)
+    points = {campaign.spec.name: _Points(campaign) for campaign in campaigns}
+    began_s, rehearsal = _begun(folder, deck, layout, points, from_s)
+    lab, others = rehearsal.lab, list(rehearsal.lab.campaigns)
+    _close(rehearsal, downs, began_s)
+    prepares = {campaign.spec.name: _prepares(campaign, deck, folder.sha256) for campaign in campaigns}
+    while rehearsal.now_s < began_s and rehearsal.next(until_s=began_s):
+        pass  # what is under way continues until then
+    others = [name for name in others if name in lab.campaigns and not lab.campaigns[name].over]
+    there = _there(lab)
+    fresh = [held.kind for held in lab.material.holds.values() if held.fresh and held.kind]
+    rehearsal.take_all({one.spec.name: _started(one, folder, deck, layout) for one in campaigns})
+    ends_s = ends_of(rehearsal)
+    for name, some in points.items():
+        some.draw(lab.campaigns[name].state())
+    until_s = max((bar.ended_s for bar in rehearsal.bars if bar.order.campaign in points), default=began_s)
+    bars = tuple(_within(rehearsal.bars, began_s, until_s))
+    own = [bar for bar in bars if bar.order.campaign in points]
+    makespan_s = until_s - began_s
+    alone_s = _ends_alone(deck.under_way, layout, downs, began_s)
+    containers: dict[str, tuple[int, int]] = {}
+    for one in campaigns:
+        if kind := one.container:
+            needed = containers.get(kind, (0, 0))[0] + one.spec.budget
+            containers[kind] = needed, fresh.count(kind)
+    experiments = {name: lab.campaigns[name].tried for name in names}
+    others_take = deck.under_way.takes if deck.under_way is not None else {}
+    materials = _materials(campaigns, points, prepares, there, bars, others_take)
+    return CampaignPlan(
+        campaigns=tuple(names),
+        experiments=sum(experiments.values()),
+        budget=sum(one.spec.budget for one in campaigns),
+        makespan_s=makespan_s,
+        preparing_s=min((bar.began_s for bar in _of_experiments(own)), default=makespan_s),
+        bars=bars,
+        stations=tuple(_uses(layout, folder, bars, makespan_s)),
+        materials=tuple(materials),
+        containers=containers,
+        waits=tuple(_waits(campaigns, own)),
+        cost={
+            one.spec.name: (points[one.spec.name].cost(experiments[one.spec.name]), one.spec.cost.unit)
+            for one in campaigns
+            if one.spec.cost is not None
+        },
+        problems=tuple(_problems(lab, experiments, campaigns)),
+        others=tuple(OtherEnd(name, _since(ends_s.get(name), began_s), alone_s.get(name)) for name in others),
+    )
+
+
+def _begun(
+    folder: LabFolder, deck: DeckState, layout: Layout, points: Mapping[str, _Points], from_s: float | None
+) -> tuple[float, Rehearsal]:
+    """When campaigns start, and the lab as it is before, with what is under way."""
+    suggests = {name: lambda name, state: points[name].next(state) for name in points}
+    if deck.under_way is not None:
+        rehearsal = deck.under_way.rehearse(layout, suggests)
+        return max(rehearsal.now_s, from_s or 0.0), rehearsal
     known_s = deck.count.now_s if deck.count is not None else time.time()
     began_s = known_s if from_s is None else from_s
-    layout = layout or layout_of(folder.model, deck.moves_s)
     lab = LabCore(layout)
     lab.attended = False
-    points = {campaign.spec.name: _Points(campaign) for campaign in campaigns}
-    rehearsal = Rehearsal(lab, suggests=lambda name, state: points[name].next(state), now_s=began_s)
+    _fill(lab, folder, deck, began_s)
+    return began_s, Rehearsal(lab, suggests=lambda name, state: points[name].next(state), now_s=began_s)
+
+
+def _close(rehearsal: Rehearsal, downs: Collection[Down], began_s: float) -> None:
+    """Let nothing begin on stations that are down."""
     for down in downs:
         scope = LatchScope("station", station=down.station)
         rehearsal.timetable += [
@@ -259,41 +326,29 @@ def plan_campaigns(
             (began_s + down.until_s, lambda lab, scope=scope: lab.reset(scope)),  # type: ignore[misc]
         ]
     rehearsal.timetable.sort(key=lambda one: one[0])
-    prepares = {campaign.spec.name: _prepares(campaign, deck, folder.sha256) for campaign in campaigns}
-    _fill(lab, folder, deck, began_s)
-    there = _there(lab)
-    fresh = [held.kind for held in lab.material.holds.values() if held.fresh and held.kind]
-    rehearsal.take_all({one.spec.name: _started(one, folder, deck, layout) for one in campaigns})
-    rehearsal.run()
-    for name, some in points.items():
-        some.draw(lab.campaigns[name].state())
-    bars = tuple(replace(bar, began_s=bar.began_s - began_s, ended_s=bar.ended_s - began_s) for bar in rehearsal.bars)
-    makespan_s = max((bar.ended_s for bar in bars), default=0.0)
-    containers: dict[str, tuple[int, int]] = {}
-    for one in campaigns:
-        if kind := one.container:
-            needed = containers.get(kind, (0, 0))[0] + one.spec.budget
-            containers[kind] = needed, fresh.count(kind)
-    experiments = {name: lab.campaigns[name].tried for name in names}
-    materials = _materials(campaigns, points, prepares, there, bars)
-    return CampaignPlan(
-        campaigns=tuple(names),
-        experiments=sum(experiments.values()),
-        budget=sum(one.spec.budget for one in campaigns),
-        makespan_s=makespan_s,
-        preparing_s=min((bar.began_s for bar in _of_experiments(bars)), default=makespan_s),
-        bars=bars,
-        stations=tuple(_uses(layout, folder, bars, makespan_s)),
-        materials=tuple(materials),
-        containers=containers,
-        waits=tuple(_waits(campaigns, bars)),
-        cost={
-            one.spec.name: (points[one.spec.name].cost(experiments[one.spec.name]), one.spec.cost.unit)
-            for one in campaigns
-            if one.spec.cost is not None
-        },
-        problems=tuple(_problems(lab, experiments, campaigns)),
-    )
+
+
+def _ends_alone(
+    under_way: UnderWay | None, layout: Layout, downs: Collection[Down], began_s: float
+) -> dict[str, float | None]:
+    """When campaigns under way end without what is planned, in lab seconds from the start."""
+    if under_way is None:
+        return {}
+    rehearsal = under_way.rehearse(layout)
+    _close(rehearsal, downs, began_s)
+    return {name: _since(end_s, began_s) for name, end_s in ends_of(rehearsal).items()}
+
+
+def _since(at_s: float | None, began_s: float) -> float | None:
+    return None if at_s is None else at_s - began_s
+
+
+def _within(bars: Iterable[Bar], began_s: float, until_s: float) -> Iterable[Bar]:
+    """Steps of a span of time, in lab seconds from its start; those that began before it from there on."""
+    for bar in bars:
+        if bar.ended_s >= began_s and bar.began_s <= until_s:
+            first_s, last_s = max(bar.began_s, began_s), min(bar.ended_s, until_s)
+            yield replace(bar, began_s=first_s - began_s, ended_s=last_s - began_s)
 
 
 def _started(campaign: Campaign, folder: LabFolder, deck: DeckState, layout: Layout) -> Started:
@@ -356,8 +411,12 @@ def _materials(
     prepares: Mapping[str, Collection[str]],
     there: Mapping[str, tuple[int, Counted]],
     bars: Sequence[Bar],
+    others_take: Mapping[str, Mapping[str, int]],
 ) -> Iterable[MaterialNeed]:
-    """What is needed of each stock; experiments of several campaigns take it in the order in which they begin."""
+    """What is needed of each stock; experiments of several campaigns take it in the order in which they begin.
+
+    Those of campaigns under way that begin meanwhile take theirs too, which is not counted as needed.
+    """
     began: dict[tuple[str, int], float] = {}
     ended: dict[tuple[str, int], float] = {}
     for bar in _of_experiments(bars):
@@ -365,7 +424,8 @@ def _materials(
         began[key] = min(began.get(key, bar.began_s), bar.began_s)
         ended[key] = max(ended.get(key, 0.0), bar.ended_s)
     uses = {(name, number): taken for name, one in points.items() for number, taken in enumerate(one.uses(), start=1)}
-    order = sorted(uses, key=lambda key: (began.get(key, float("inf")), key[1]))
+    taken = uses | {key: others_take[key[0]] for key in began if key[0] in others_take and began[key] > 0}
+    order = sorted(taken, key=lambda key: (began.get(key, float("inf")), key[1]))
     prepared: dict[str, int] = {}
     for campaign in campaigns:
         for name in prepares[campaign.spec.name]:
@@ -374,14 +434,15 @@ def _materials(
     for material in sorted({*prepared, *(name for one in uses.values() for name in one)}):
         first = prepared.get(material, 0)
         usable, unit = there.get(material, (0, "nL"))
-        left, lasts_for = usable - first, None
-        for number, key in enumerate(order):
-            left -= uses[key].get(material, 0)
+        left, lasts_for, own = usable - first, None, list[tuple[str, int]]()
+        for key in order:
+            left -= taken[key].get(material, 0)
             if left < 0 and lasts_for is None:
-                lasts_for = number
+                lasts_for = len(own)
+            own += [key] if key in uses else []
         if not order and left < 0:
             lasts_for = 0
-        last = [ended[key] for key in order[:lasts_for] if key in ended] if lasts_for else []
+        last = [ended[key] for key in own[:lasts_for] if key in ended] if lasts_for else []
         yield MaterialNeed(
             material,
             needed=first + sum(one.get(material, 0) for one in uses.values()),

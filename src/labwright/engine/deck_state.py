@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from labwright.engine.campaign_plan import DeckState
+from labwright.engine.continuing import under_way
 from labwright.engine.filling import left_at
 from labwright.engine.inventory import inventory_words
 from labwright.engine.learnt import learnt_moves_s, learnt_s
 from labwright.engine.reservations import Reservation
 from labwright.journal import Journal, schema
+from labwright.model.errors import JournalError
 from labwright.model.instruments import HERE, REAL
 from labwright.model.lab import LabModel
 from labwright.model.states import OVER
@@ -35,14 +37,16 @@ def deck_state(journal: Journal, model: LabModel, instruments: str, protocols: l
     table = schema.campaign
     query = sa.select(table.c.id).where(table.c.state.not_in(OVER), table.c.instruments == instruments)
     live = {str(row["id"]) for row in journal.read(query)}
-    if live:
-        notes.append(
-            f"not rehearsed are campaigns under way, which keep what they were promised: {', '.join(sorted(live))}"
-        )
+    continued = None
+    try:
+        continued = under_way(journal, instruments)
+    except JournalError as error:
+        names = ", ".join(sorted(live))
+        notes.append(f"not rehearsed are campaigns under way, which keep what they were promised: {names} ({error})")
     rows = journal.rows(schema.reservation, schema.reservation.c.instruments == instruments)
     left = {
         row["resource"]: Reservation(row["campaign"], row["label"], "", row["state"])
         for row in rows
         if row["resource"].startswith("position:") and row["campaign"] not in live
     }
-    return DeckState(count, left, learnt, moves_s, tuple(notes))
+    return DeckState(count, left, learnt, moves_s, tuple(notes), continued)

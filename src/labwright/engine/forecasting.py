@@ -83,6 +83,12 @@ def forecast(journal: Journal, instruments: str) -> list[Forecast]:
     return found
 
 
+def takes(journal: Journal, campaign: str) -> dict[str, float]:
+    """What one experiment of a campaign has taken on the mean, by material, waste and kind of container."""
+    (row,) = journal.rows(schema.campaign, schema.campaign.c.id == campaign)
+    return dict(_demand(journal, dict(row)).each)
+
+
 def _there(count: DeckCount) -> dict[str, tuple[str, Counted, int]]:
     """What there is of each material, waste and kind of container: its kind, unit, and how much can be promised."""
     found: dict[str, tuple[str, Counted, int]] = {}

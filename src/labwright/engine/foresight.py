@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labwright.engine.events import Foreseen, Started
@@ -19,7 +19,7 @@ from labwright.engine.layout import Layout, layout_of
 from labwright.engine.learnt import learnt_moves_s
 from labwright.engine.portfolio import choose
 from labwright.engine.recovery import rebuilt_lab
-from labwright.engine.rehearsal import Rehearsal
+from labwright.engine.rehearsal import Rehearsal, Suggests, in_the_middle
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.snapshots import dumped, loaded
 from labwright.journal import Journal
@@ -28,6 +28,7 @@ from labwright.model.campaign import Trial
 from labwright.model.errors import LabwrightError
 from labwright.model.instruments import REAL
 from labwright.model.lab import LabModel
+from labwright.model.protocol import Prepared
 
 ROLLOUTS = 40
 """So many rules are rolled out at most."""
@@ -79,13 +80,15 @@ class View:
         state: of its core, as a snapshot.
         started: how each campaign began, by id.
         trials: of each campaign, by id.
+        prepared: preparations whose results campaigns share, by protocol.
         layout: of the lab.
         now_s: lab time.
     """
 
     state: bytes
     started: dict[str, Started]
-    trials: dict[str, Sequence[Trial]]
+    trials: Mapping[str, Sequence[Trial]]
+    prepared: dict[str, Prepared]
     layout: Layout
     now_s: float
 
@@ -94,16 +97,22 @@ class View:
         """The state of a core; nothing of it is shared."""
         live = {name: core for name, core in lab.campaigns.items() if not core.over and core.phase != "draft"}
         started = {name: core.started for name, core in live.items()}
-        return cls(dumped(lab), started, {name: tuple(core.trials) for name, core in live.items()}, layout, now_s)
+        trials = {name: tuple(core.trials) for name, core in live.items()}
+        return cls(dumped(lab), started, trials, dict(lab.work.preparations), layout, now_s)
 
-    def rehearse(self) -> Rehearsal:
-        """The lab on a clock that jumps, with what is under way."""
+    def rehearse(self, suggests: Suggests = in_the_middle) -> Rehearsal:
+        """The lab on a clock that jumps, with what is under way.
+
+        Args:
+            suggests: what planners would suggest.
+        """
         lab = loaded(self.state, self.started.__getitem__, lambda name, number: self.trials[name][:number])
+        lab.work.preparations = dict(self.prepared)
         lab.dispatcher.arrange(self.layout)
         for name in self.started:
             lab.work.look.update(one.id for one in lab.work.of(name).values())
         lab.attended = False  # who waits for material comes to its end
-        rehearsal = Rehearsal(lab, now_s=self.now_s)
+        rehearsal = Rehearsal(lab, suggests=suggests, now_s=self.now_s)
         rehearsal.take_up()
         return rehearsal
 
@@ -124,7 +133,7 @@ def foresee(view: View, within_s: float, rollouts: int = ROLLOUTS) -> Foreseen:
     rule = chosen.rule if better else FIRST
     return Foreseen(
         at_s=view.now_s,
-        ends=_ends(view.rehearse(), rule),
+        ends=ends_of(view.rehearse(), rule),
         order=rule.order,
         batch_wait_s=rule.batch_wait_s,
         flows=rule.flows,
@@ -135,8 +144,8 @@ def foresee(view: View, within_s: float, rollouts: int = ROLLOUTS) -> Foreseen:
     )
 
 
-def _ends(rehearsal: Rehearsal, rule: Rule) -> dict[str, float]:
-    """Lab time at which each campaign ends; none of those that come to a halt."""
+def ends_of(rehearsal: Rehearsal, rule: Rule = FIRST) -> dict[str, float]:
+    """Let a rehearsal end: lab time at which each campaign ends; none of those that come to a halt."""
     rehearsal.lab.dispatcher.rule = rule
     rehearsal.go_on()
     ends: dict[str, float] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,10 +96,13 @@ class Rehearsal:
             instructions += self.lab.handle(campaign, event, self.now_s)
         self._go_on(instructions)
 
-    def next(self) -> bool:
-        """What happens next, happens; whether anything does."""
+    def next(self, until_s: float = math.inf) -> bool:
+        """What happens next, happens, if it does until then; whether anything does."""
         wake_s = self.lab.dispatcher.wake_s
         first_s = min((one for one in (wake_s, *(end[0] for end in self._ends[:1])) if one is not None), default=None)
+        if min(math.inf if first_s is None else first_s, *(at_s for at_s, _ in self.timetable[:1]), math.inf) > until_s:
+            self.now_s = max(self.now_s, until_s)
+            return False
         if self.timetable and (first_s is None or self.timetable[0][0] <= first_s):
             at_s, happens = self.timetable.pop(0)
             self.now_s = max(self.now_s, at_s)
