@@ -189,3 +189,49 @@ def test_amounts_are_counted_in_whole_units(text: str, count: int, unit: str, ag
 def test_days_of_a_week_go_over_its_end() -> None:
     assert week_days("sat-mon") == (5, 6, 0)
     assert week_days("wed") == (2,)
+
+
+PLATE = (
+    LAB.replace(
+        "  syringe: {title: Syringe,",
+        "  plate: {title: Plate, capacity_ul: 360, dead_ul: 20, wells: {rows: 2, columns: 3, pitch_mm: [9, 9]}}\n"
+        "  syringe: {title: Syringe,",
+    )
+    .replace(
+        "sources:\n",
+        "  tray: {labware: plate, wells: {A1: {lot: DMC-1, quantity: 300 uL}, B3: {lot: KCl-1, quantity: 100 uL}}}\n"
+        "sources:\n  small: {device: pump_2, container: tray.A1, station: dosing}\n",
+    )
+    .replace("calendars:", "  deck: {takes: [plate], holds: tray}\ncalendars:")
+)
+
+
+def test_each_well_is_a_stock_of_its_own(tmp_path: Path) -> None:
+    read = lab(tmp_path, PLATE)
+    well = read.stocks["tray.A1"]
+    assert (well.count, well.dead, well.device, well.facts.plate) == (300_000, 20_000, "pump_2", "tray")
+    assert (well.facts.material, well.facts.source, well.facts.labware) == ("DMC", "small", "plate")
+    assert read.stocks["tray.B3"].facts.place == ""
+    assert "tray" not in read.stocks
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("B3: {lot", "C1: {lot", "containers.tray.wells.C1: a plate has wells A1 to B3"),
+        ("B3: {lot", "B03: {lot", "containers.tray.wells.B03"),
+        ("lot: KCl-1, quantity: 100 uL", "lot: KCl-9, quantity: 100 uL", "tray.wells.B3.lot: no lot 'KCl-9'"),
+        ("quantity: 300 uL", "quantity: 361 uL", "tray.wells.A1.quantity: 361 uL in a well of a plate"),
+        (", quantity: 100 uL", "", "containers.tray.wells.B3.quantity"),
+        ("{labware: plate, wells", "{labware: syringe, wells", "tray.wells.A1: a syringe has no wells; write"),
+        ("{labware: plate, wells", "{labware: plate, lot: DMC-1, quantity: 1 uL, wells", "lot DMC-1 is in it"),
+        ("container: tray.A1", "container: tray", "is dispensed; name one of its wells, as tray.A1"),
+        ("container: tray.A1", "container: tray.A2", "small.container: no container 'tray.A2'; did you mean"),
+        ("  tray: {", "  tray.A1: {labware: vial}\n  tray: {", "there is a container of the name tray.A1; give that"),
+    ],
+)  # fmt: skip
+def test_a_mistake_with_wells_is_told_with_its_place(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in PLATE
+    with pytest.raises(MistakesError) as caught:
+        lab(tmp_path, PLATE.replace(old, new, 1))
+    assert expected in str(caught.value)

@@ -47,7 +47,7 @@ def list_inventory(place: str | Path, instruments: str, *, json: bool) -> None:
             (
                 one["stock"],
                 one["material"],
-                one["place"] or "shelf",
+                " ".join(filter(None, (one["place"], f"in {one['plate']}" if one["plate"] else ""))) or "shelf",
                 *(said(one[name], one["unit"]) for name in amounts),
                 one["expires"] or "",
                 one["barred"],
@@ -90,6 +90,7 @@ def inventory_facts(count: DeckCount) -> dict[str, Any]:
                 "material": stock.facts.material or name,
                 "lot": stock.facts.lot,
                 "place": stock.facts.place,
+                "plate": stock.facts.plate,
                 "unit": stock.unit,
                 "counted": stock.count,
                 "counted_s": stock.since_s,

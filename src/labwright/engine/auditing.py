@@ -142,7 +142,7 @@ def _of_sample(position: Mapping[str, Any]) -> bool:
 
 def _capacity(deck: _Deck, model: LabModel) -> Iterator[str]:
     """Containers that would have run over."""
-    kinds = {container_place(name): container.labware for name, container in model.containers.items()}
+    kinds = {container_place(name): container.labware for name, container in model.vessels.items()}
     kinds |= {sample_place(f"{row['campaign']}/{row['label']}"): row["labware"] for row in deck.samples}
     for place, kind in kinds.items():
         capacity_ul = model.labware[kind].capacity_ul if kind in model.labware else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from labwright.engine.dirty import Held
@@ -79,21 +80,18 @@ def _move(work: Work, event: MovedByHand) -> None:
         _move_from(work, event, event.container.removeprefix(POSITION))
         return
     name, stock = event.container, _stock(work, event.container)
+    if (plate := stock.facts.plate) and event.to != SHELF and not event.to.startswith(SOURCE):
+        raise IllegalEventError(f"{name} is a well of {plate}, and goes where that goes: move {plate}")
     _refuse_in_use(work, name)
     if stock.facts.position:
         _refuse_sample(work, stock.facts.position)
         material.hold(stock.facts.position, Held(since_s=material.now_s))
     if event.to == OUTSIDE:
-        left = Used(amount=stock.count - stock.used.amount, unknown=-stock.used.unknown)
-        material.enter(container_place(name), OUTSIDE, left, stock.facts, event, "move")
-        del material.stocks[name]
-        material.dirty.stocks.add(name)
+        _goes_out(material, name, event)
         return
     _make_room(material, event.to)
     facts = {"place": "" if event.to == SHELF else event.to, "stations": event.stations, "into": event.into}
-    material.stocks[name] = replace(stock, facts=stock.facts.model_copy(update=facts))
-    material.dirty.stocks.add(name)
-    material.enter(container_place(name), container_place(name), Used(), stock.facts, event, "move")
+    _comes_to(material, name, facts, event)
     if event.to.startswith(POSITION):
         material.hold(event.to.removeprefix(POSITION), Held(name, since_s=material.now_s))
 
@@ -108,6 +106,9 @@ def _move_from(work: Work, event: MovedByHand, position: str) -> None:
         _move(work, event.model_copy(update={"container": held.kind}))
         return
     _refuse_sample(work, position)
+    wells = [name for name, stock in material.stocks.items() if stock.facts.plate == held.kind]
+    for name in wells:
+        _refuse_in_use(work, name)
     if event.to.startswith(SOURCE):
         raise IllegalEventError(
             f"position {position} holds a {held.kind} of which no content is known; {event.to} needs one"
@@ -116,6 +117,27 @@ def _move_from(work: Work, event: MovedByHand, position: str) -> None:
     material.hold(position, Held(since_s=material.now_s))
     if event.to.startswith(POSITION):
         material.hold(event.to.removeprefix(POSITION), replace(held, since_s=material.now_s))
+    for name in wells:
+        if event.to == OUTSIDE:
+            _goes_out(material, name, event)
+        else:  # whether a device still reaches it, the person says
+            _comes_to(material, name, {"place": "", "stations": (), "into": ""}, event)
+
+
+def _goes_out(material: Material, name: str, event: MovedByHand) -> None:
+    """A stock leaves the books, with all that is left of it."""
+    stock = material.stocks.pop(name)
+    left = Used(amount=stock.count - stock.used.amount, unknown=-stock.used.unknown)
+    material.enter(container_place(name), OUTSIDE, left, stock.facts, event, "move")
+    material.dirty.stocks.add(name)
+
+
+def _comes_to(material: Material, name: str, facts: Mapping[str, object], event: MovedByHand) -> None:
+    """A stock is elsewhere now."""
+    stock = material.stocks[name]
+    material.stocks[name] = replace(stock, facts=stock.facts.model_copy(update=facts))
+    material.dirty.stocks.add(name)
+    material.enter(container_place(name), container_place(name), Used(), stock.facts, event, "move")
 
 
 def _classify(work: Work, event: Classified) -> None:

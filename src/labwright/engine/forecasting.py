@@ -102,8 +102,9 @@ def _there(count: DeckCount) -> dict[str, tuple[str, Counted, int]]:
     for name, waste in count.wastes.items():
         if waste.room is not None:
             found[name] = "waste", waste.unit, max(0, waste.room)
-    fresh = Counter(held.kind for held in count.holds.values() if held.kind not in count.stocks and held.fresh)
-    kinds = {held.kind for held in count.holds.values() if held.kind and held.kind not in count.stocks}
+    named = {*count.stocks, *(stock.facts.plate for stock in count.stocks.values()), ""}
+    fresh = Counter(held.kind for held in count.holds.values() if held.kind not in named and held.fresh)
+    kinds = {held.kind for held in count.holds.values()} - named
     return found | {kind: ("container", "pieces", fresh[kind]) for kind in kinds}
 
 

@@ -10,6 +10,7 @@ from labwright.journal import Journal, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.lab import LabModel
 from labwright.model.material import OUTSIDE, StockAt, StockFacts, said
+from labwright.model.supplies import well_name
 
 
 def book_alone(journal: Journal, model: LabModel, instruments: str, event: Booked) -> None:
@@ -49,8 +50,12 @@ def checked(model: LabModel, journal: Journal, instruments: str, event: Booked) 
 def _received(model: LabModel, event: Received) -> dict[str, StockAt]:
     wrong: list[str] = []
     stocks = {}
-    for name, there in event.stocks.items():
-        facts = there.facts
+    for name, given in event.stocks.items():
+        facts = given.facts
+        labware = model.labware.get(facts.labware)
+        if labware is not None and labware.wells is not None:
+            facts = facts.model_copy(update={"plate": name.rpartition(".")[0]})
+        there = given.model_copy(update={"facts": facts})
         mistakes = [f"container {name}: {words}" for words in _mistakes(model, name, there)]
         wrong += mistakes
         if not mistakes:
@@ -73,6 +78,9 @@ def _mistakes(model: LabModel, name: str, there: StockAt) -> list[str]:
     if facts.labware not in model.labware:
         wrong.append(unknown("labware", facts.labware, list(model.labware)))
         return wrong
+    wells = model.labware[facts.labware].wells
+    if wells is not None and not (facts.plate and wells.has(name.removeprefix(well_name(facts.plate, "")))):
+        wrong.append(f"a {facts.labware} has wells A1 to {wells.last}; book each one as PLATE.WELL, as {name}.A1")
     capacity_ul = model.labware[facts.labware].capacity_ul
     if facts.unit == "nL" and capacity_ul is not None and there.count > 1000 * capacity_ul:
         room = said(1000 * capacity_ul, facts.unit)
@@ -106,6 +114,8 @@ def _moved(model: LabModel, journal: Journal, instruments: str, event: MovedByHa
     name, count = event.container, deck_count(journal, instruments)
     if name not in stocks and name in model.positions:
         name = f"{POSITION}{name}"
+    elif name in model.containers and name not in stocks and count is not None:  # a plate: its wells are stocks
+        name = next((f"{POSITION}{at}" for at, one in count.holds.items() if one.kind == name), name)
     held = ""
     if name.startswith(POSITION) and count is not None and name.removeprefix(POSITION) in count.holds:
         held = count.holds[name.removeprefix(POSITION)].kind
@@ -113,7 +123,8 @@ def _moved(model: LabModel, journal: Journal, instruments: str, event: MovedByHa
         raise ConfigError(unknown("container or position", event.container, [*stocks, *model.positions]))
     facts = stocks[name].facts if name in stocks else stocks[held].facts if held in stocks else StockFacts()
     to = _to(model, event.to)
-    wrong = _place_mistakes(model, to, facts.labware or held)
+    kind = model.containers[held].labware if held in model.containers else held
+    wrong = _place_mistakes(model, to, facts.labware or kind)
     if to.startswith(SOURCE) and not wrong:
         given = model.material_of(model.sources[to.removeprefix(SOURCE)])
         if facts.material and given != facts.material:

@@ -45,9 +45,10 @@ def _fits_nowhere(lab: LabSections, found: References) -> None:
     fits = {kind for position in lab.positions.values() for kind in position.takes}
     if not fits:
         return  # a lab without positions handles no containers by itself
-    if any(source.container not in lab.containers for source in lab.sources.values()):
+    vessels = lab.vessels
+    if any(source.container not in vessels for source in lab.sources.values()):
         return  # one mistake is enough: what it was to be of is not known
-    fits |= {lab.containers[one.container].labware for one in lab.sources.values() if one.container in lab.containers}
+    fits |= {vessels[one.container].labware for one in lab.sources.values()}
     while more := {name for name, one in lab.labware.items() if name not in fits and fits & {*one.stacks_on}}:
         fits |= more
     for name in lab.labware:

@@ -15,7 +15,7 @@ from labwright.model.quantities import Counted
 from labwright.model.reach_checks import check_transports
 from labwright.model.references import Broken, CrossReferenceError, Problem, References
 from labwright.model.sections import LabSections
-from labwright.model.supplies import SourceSpec
+from labwright.model.supplies import SourceSpec, well_name
 from labwright.model.supply_checks import check_supplies
 
 SECTIONS = (
@@ -83,7 +83,8 @@ class LabModel(LabSections):
         found = {}
         sources = {source.container: name for name, source in self.sources.items()}
         positions = {position.holds: name for name, position in self.positions.items()}
-        for name, container in self.containers.items():
+        plates = {well_name(name, well): name for name, one in self.containers.items() for well in one.wells}
+        for name, container in self.vessels.items():
             if container.quantity is None:
                 continue
             source = self.sources.get(sources.get(name, ""))
@@ -93,7 +94,8 @@ class LabModel(LabSections):
             lot = self.lots[container.lot]
             facts = StockFacts(
                 material=lot.material, lot=container.lot, unit=container.quantity.unit, labware=container.labware,
-                barcode=container.barcode, place=place, opened=lot.opened, expires=lot.expires, status=lot.status,
+                barcode=container.barcode, place=place, plate=plates.get(name, ""),
+                opened=lot.opened, expires=lot.expires, status=lot.status,
                 stations=self.kinds_of(self.stations_of(source)) if source is not None else (),
                 into=source.into if source is not None else "",
             )  # fmt: skip

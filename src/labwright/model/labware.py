@@ -22,6 +22,26 @@ class WellsSpec(Frozen):
     columns: Annotated[Whole, Field(ge=1, le=96)]
     pitch_mm: tuple[Positive, Positive]
 
+    def has(self, well: str) -> bool:
+        """Whether there is such a well, as ``B12``."""
+        row, column = well.rstrip("0123456789"), well.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        number = 0
+        for letter in row:
+            number = 26 * number + ord(letter) - ord("A") + 1
+        return row + column == well and 1 <= number <= self.rows and column.isdecimal() and self._column(column)
+
+    def _column(self, column: str) -> bool:
+        return column == str(int(column)) and 1 <= int(column) <= self.columns
+
+    @property
+    def last(self) -> str:
+        """The well in the last row and column."""
+        letters, number = "", self.rows
+        while number:
+            number, rest = divmod(number - 1, 26)
+            letters = chr(ord("A") + rest) + letters
+        return f"{letters}{self.columns}"
+
 
 class LabwareSpec(Frozen):
     """A kind of container.

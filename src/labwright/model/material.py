@@ -117,6 +117,7 @@ class StockFacts(Frozen):
         labware: the kind of container.
         barcode: what is read from its label.
         place: the source it is dispensed from, ``source:NAME``, or its position, ``position:NAME``; empty on a shelf.
+        plate: the container whose well it is in, and with which it is moved; empty if it is in one of its own.
         stations: that can dispense it.
         into: the waste that takes what is dispensed; empty if the sample does.
         opened: the day on which the lot was opened.
@@ -130,6 +131,7 @@ class StockFacts(Frozen):
     labware: str = ""
     barcode: str = ""
     place: str = ""
+    plate: str = ""
     stations: tuple[str, ...] = ()
     into: str = ""
     opened: date | None = None

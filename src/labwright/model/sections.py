@@ -11,7 +11,7 @@ from labwright.model.labware import LabwareSpec
 from labwright.model.ports import PortAddress
 from labwright.model.positions import PositionSpec
 from labwright.model.stations import StationSpec
-from labwright.model.supplies import ContainerSpec, Label, LotSpec, MaterialSpec, SourceSpec, WasteSpec
+from labwright.model.supplies import ContainerSpec, Label, LotSpec, MaterialSpec, SourceSpec, WasteSpec, well_name
 from labwright.model.transports import TransportSpec
 
 
@@ -58,6 +58,16 @@ class LabSections(Frozen):
     constants: dict[Name, dict[str, Any]] = {}
     simulation: SimulationSpec | None = None
 
+    @property
+    def vessels(self) -> dict[str, ContainerSpec]:
+        """What liquids and pieces are in: containers, and wells, by ``CONTAINER.WELL``."""
+        found = dict(self.containers)
+        for name, container in self.containers.items():
+            for well, content in container.wells.items():
+                inside = ContainerSpec(labware=container.labware, lot=content.lot, quantity=content.quantity)
+                found[well_name(name, well)] = inside
+        return found
+
     def stations_of(self, source: SourceSpec) -> tuple[str, ...]:
         """Stations that dispense from a source."""
         if source.station:
@@ -66,6 +76,6 @@ class LabSections(Frozen):
 
     def material_of(self, source: SourceSpec) -> str | None:
         """What a source gives; None where its container or lot is wrong."""
-        container = self.containers.get(source.container)
+        container = self.vessels.get(source.container)
         lot = self.lots.get(container.lot) if container is not None else None
         return None if lot is None else lot.material

@@ -80,6 +80,27 @@ class LotSpec(Frozen):
         return self
 
 
+Well = Annotated[str, Field(pattern=r"^[A-Z]{1,2}[1-9][0-9]?$", examples=["A1"])]
+"""A well of a plate: its row and its column."""
+
+
+def well_name(container: str, well: str) -> str:
+    """The name of a well, as a stock."""
+    return f"{container}.{well}"
+
+
+class WellContent(Frozen):
+    """What a well holds.
+
+    Attributes:
+        lot: what is in it.
+        quantity: how much of it is there at the first fill, with its unit.
+    """
+
+    lot: str
+    quantity: Quantity
+
+
 class ContainerSpec(Frozen):
     """A container that is not empty, or that is known by its barcode.
 
@@ -88,12 +109,20 @@ class ContainerSpec(Frozen):
         lot: what is in it; nothing, or nothing that is counted, if empty.
         quantity: how much of it is there at the first fill, with its unit.
         barcode: what is read from its label.
+        wells: what its wells hold, by well; each is a stock of its own, ``CONTAINER.WELL``.
     """
 
     labware: Name
     lot: str = ""
     quantity: Quantity | None = None
     barcode: str = ""
+    wells: dict[Well, WellContent] = {}
+
+    @model_validator(mode="after")
+    def _in_it_or_in_its_wells(self) -> ContainerSpec:
+        if self.wells and self.lot:
+            raise ValueError(f"lot {self.lot} is in it, and lots are in its wells; write one of both")
+        return self
 
     @model_validator(mode="after")
     def _so_much_of_something(self) -> ContainerSpec:

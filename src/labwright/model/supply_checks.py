@@ -6,6 +6,7 @@ from labwright.model.errors import unknown
 from labwright.model.quantities import Amount
 from labwright.model.references import References
 from labwright.model.sections import LabSections
+from labwright.model.supplies import well_name
 
 
 def check_supplies(lab: LabSections, found: References) -> None:
@@ -23,6 +24,7 @@ def check_supplies(lab: LabSections, found: References) -> None:
             found.say(f"container {first!r} has the same barcode {container.barcode}", *where, "barcode")
         if found.refer("labware", "labware", container.labware, *where, "labware"):
             _fits_in(lab, name, found)
+            _wells(lab, name, found)
     _stand(lab, found)
     _sources(lab, found)
     for name, waste in lab.wastes.items():
@@ -51,12 +53,34 @@ def _fits_in(lab: LabSections, name: str, found: References) -> None:
         found.say(f"{quantity} in a {container.labware}, which holds {room}", "containers", name, "quantity")
 
 
+def _wells(lab: LabSections, name: str, found: References) -> None:
+    """Wells that the kind of container has, none of which would run over."""
+    container = lab.containers[name]
+    labware = lab.labware[container.labware]
+    for well, content in container.wells.items():
+        where = ("containers", name, "wells", well)
+        found.refer("lots", "lot", content.lot, *where, "lot")
+        if labware.wells is None:
+            found.say(f"a {container.labware} has no wells; write lot and quantity of the container", *where)
+        elif not labware.wells.has(well):
+            found.say(f"a {container.labware} has wells A1 to {labware.wells.last}", *where)
+        if (twin := well_name(name, well)) in lab.containers:
+            found.say(f"there is a container of the name {twin}; give that another", *where)
+        if labware.capacity_ul is None or content.quantity.unit != "nL":
+            continue
+        room = Amount(count=round(labware.capacity_ul * 1000), unit="nL")
+        if content.quantity.count > room.count:
+            words = f"{content.quantity} in a well of a {container.labware}, which holds {room}"
+            found.say(words, *where, "quantity")
+
+
 def _stand(lab: LabSections, found: References) -> None:
     """Each container is in one place."""
     places: dict[str, str] = {}
     for name, source in lab.sources.items():
         where = ("sources", name, "container")
-        found.refer("containers", "container", source.container, *where)
+        if source.container not in lab.vessels and found.whole("containers"):
+            found.say(unknown("container", source.container, [*lab.vessels]), *where)
         if (first := places.setdefault(source.container, f"source {name!r}")) != f"source {name!r}":
             found.say(f"container {source.container!r} is that of {first} as well", *where)
     for place, position in lab.positions.items():
@@ -98,10 +122,12 @@ def _sources(lab: LabSections, found: References) -> None:
                 f"no station dispenses from it: {source.device} plays a role nowhere; write station: NAME",
                 "sources", name,
             )  # fmt: skip
-        if (container := lab.containers.get(source.container)) is None:
+        if (container := lab.vessels.get(source.container)) is None:
             continue
         if not container.lot:
+            of_wells = f"; name one of its wells, as {source.container}.{next(iter(container.wells), '')}"
             found.say(
-                f"container {source.container!r} has no lot, so it is not known what is dispensed",
+                f"container {source.container!r} has no lot, so it is not known what is dispensed"
+                f"{of_wells if container.wells else ''}",
                 "sources", name, "container",
             )  # fmt: skip
