@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +23,16 @@ from labwright.engine.events import (
     Stocked,
     Suggested,
 )
+from labwright.engine.inventory import from_files
 from labwright.engine.snapshots import dumped
+from labwright.engine.stocks import Stock
 from labwright.engine.work import IllegalEventError
+from labwright.lab import read_lab
 from labwright.model.campaign import Suggestion
 from labwright.model.material import StockAt, StockFacts, Used, WasteAt
 from tests.engine.test_material import ML, STOCKED, Deck, started
+
+ROOT = Path(__file__).parents[2]
 
 NOW_S = datetime(2026, 11, 27, 12, tzinfo=UTC).timestamp()
 
@@ -87,6 +93,26 @@ def test_what_expires_first_is_used_first_and_what_has_expired_never() -> None:
     book(deck, Received(stocks={"new": water("tap_new", 2)}, by="Kim", because="delivered"))
     assert taken(deck, "b") == {"water": "new"}, "it waited, and began by itself"
     assert deck.lab.campaign("b").short == ""
+
+
+@pytest.mark.parametrize(
+    ("zone", "last_s"),
+    [
+        ("UTC", datetime(2027, 1, 2, tzinfo=UTC).timestamp()),
+        ("Asia/Tokyo", datetime(2027, 1, 1, 15, tzinfo=UTC).timestamp()),
+        ("America/Los_Angeles", datetime(2027, 1, 2, 8, tzinfo=UTC).timestamp()),
+    ],
+)
+def test_a_lot_is_used_until_its_last_day_ends_where_the_lab_is(zone: str, last_s: float) -> None:
+    there = water("tap", expires=date(2027, 1, 1))
+    stock = Stock.of(there.model_copy(update={"facts": there.facts.model_copy(update={"zone": zone})}), 0, 0.0)
+    assert stock.barred(last_s - 1) == ""
+    assert stock.barred(last_s) == "has expired on 2027-01-01"
+
+
+def test_the_lab_says_in_which_zone_its_days_are() -> None:
+    model = read_lab(ROOT).model.model_copy(update={"zone": "Asia/Tokyo"})
+    assert {stock.facts.zone for stock in from_files(model).stocks.values()} == {"Asia/Tokyo"}
 
 
 def test_opened_first_is_used_first_among_equals_and_a_shelf_gives_nothing() -> None:

@@ -55,7 +55,7 @@ def _received(model: LabModel, event: Received) -> dict[str, StockAt]:
         labware = model.labware.get(facts.labware)
         if labware is not None and labware.wells is not None:
             facts = facts.model_copy(update={"plate": name.rpartition(".")[0]})
-        there = given.model_copy(update={"facts": facts})
+        there = given.model_copy(update={"facts": facts.model_copy(update={"zone": model.zone})})
         mistakes = [f"container {name}: {words}" for words in _mistakes(model, name, there)]
         wrong += mistakes
         if not mistakes:

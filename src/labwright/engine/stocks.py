@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from labwright.model.material import StockAt, StockFacts, Used, WasteAt, said
 from labwright.model.quantities import Counted
@@ -70,7 +71,7 @@ class Stock:
             return "is quarantined"
         if self.doubts:
             return f"is quarantined until a person has looked at step {self.doubts[0]}"
-        if facts.expires is not None and day_of(now_s) > facts.expires:
+        if facts.expires is not None and day_of(now_s, facts.zone) > facts.expires:
             return f"has expired on {facts.expires}"
         return ""
 
@@ -124,9 +125,9 @@ def named(stocks: Mapping[str, Stock], name: str) -> list[str]:
     return [key for key, stock in stocks.items() if stock.facts.material == name]
 
 
-def day_of(now_s: float) -> date:
-    """The day of a lab time, UTC."""
-    return datetime.fromtimestamp(now_s, UTC).date()
+def day_of(now_s: float, zone: str) -> date:
+    """The day of a lab time, in a time zone."""
+    return datetime.fromtimestamp(now_s, ZoneInfo(zone)).date()
 
 
 def no_room(name: str, needed: int, waste: Waste) -> str:

@@ -7,7 +7,7 @@ from datetime import time
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from labwright.model.base import Frozen, Name
 from labwright.model.moments import Moment
@@ -16,6 +16,18 @@ from labwright.model.supplies import Day
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
+
+
+def _is_a_zone(zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"no time zone {zone!r} on this system; write it as Asia/Tokyo or UTC") from error
+    return zone
+
+
+Zone = Annotated[str, AfterValidator(_is_a_zone)]
+"""A time zone by its name."""
 
 
 class CalendarSpec(Frozen):
@@ -27,18 +39,9 @@ class CalendarSpec(Frozen):
         closed: days on which it does not open.
     """
 
-    zone: str
+    zone: Zone
     opens: dict[str, Annotated[tuple[str, ...], BeforeValidator(lambda one: (one,) if isinstance(one, str) else one)]]
     closed: tuple[Day, ...] = ()
-
-    @field_validator("zone")
-    @classmethod
-    def _is_a_zone(cls, zone: str) -> str:
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"no time zone {zone!r} on this system; write it as Asia/Tokyo or UTC") from error
-        return zone
 
     @field_validator("opens")
     @classmethod

@@ -95,7 +95,7 @@ class LabModel(LabSections):
             facts = StockFacts(
                 material=lot.material, lot=container.lot, unit=container.quantity.unit, labware=container.labware,
                 barcode=container.barcode, place=place, plate=plates.get(name, ""),
-                opened=lot.opened, expires=lot.expires, status=lot.status,
+                opened=lot.opened, expires=lot.expires, zone=self.zone, status=lot.status,
                 stations=self.kinds_of(self.stations_of(source)) if source is not None else (),
                 into=source.into if source is not None else "",
             )  # fmt: skip

@@ -122,6 +122,7 @@ class StockFacts(Frozen):
         into: the waste that takes what is dispensed; empty if the sample does.
         opened: the day on which the lot was opened.
         expires: the last day on which it may be used.
+        zone: time zone of these days, by name.
         status: whether it may be used.
     """
 
@@ -136,6 +137,7 @@ class StockFacts(Frozen):
     into: str = ""
     opened: date | None = None
     expires: date | None = None
+    zone: str = "UTC"
     status: Literal["released", "quarantined"] = "released"
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labwright.model.base import Frozen, Name
-from labwright.model.calendars import BookedSpec, CalendarSpec, MaintenanceSpec
+from labwright.model.calendars import BookedSpec, CalendarSpec, MaintenanceSpec, Zone
 from labwright.model.devices import DeviceSpec, SimulationSpec
 from labwright.model.labware import LabwareSpec
 from labwright.model.ports import PortAddress
@@ -21,6 +21,7 @@ class LabSections(Frozen):
     Attributes:
         name: of the lab.
         title: what people call it.
+        zone: time zone of its days, by name: a lot is used up to the end of its last day there.
         ports: addresses by name.
         devices: by name, unique in the lab.
         stations: by name.
@@ -41,6 +42,7 @@ class LabSections(Frozen):
 
     name: Name
     title: str
+    zone: Zone = "UTC"
     ports: dict[Name, PortAddress]
     devices: dict[Name, DeviceSpec]
     stations: dict[Name, StationSpec]
