@@ -75,3 +75,10 @@ def test_what_a_campaign_had_is_free_when_it_is_left_out() -> None:
     assert lab.campaigns == {}
     assert lab.reservations.taken == {}
     assert lab.work.live == {}
+
+
+def test_a_wake_up_after_which_nothing_is_recorded_changes_nothing() -> None:
+    many, _ = begun()
+    before = dumped(many.lab, whole=True)
+    assert many.lab.grant(many.lab.now_s + 1000) == []
+    assert dumped(many.lab, whole=True) == before

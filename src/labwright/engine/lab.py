@@ -182,6 +182,7 @@ class LabCore:
         Args:
             at_s: lab time, at which it is recorded.
         """
+        newest_s = self.now_s
         self.now_s = self.material.now_s = at_s
         begun: dict[str, list[Begun]] = {}
         prepares: dict[str, dict[str, Any]] = {}
@@ -252,6 +253,8 @@ class LabCore:
             for _, experiment in sorted(first.get(campaign, ()), key=lambda one: _place_in_event(one[0])):
                 self.work.fair.begins(experiment, self.terms(campaign))
             granted.append(Grant(campaign, event, instructions + self._finish(self.campaigns[campaign])))
+        if not granted:
+            self.now_s = newest_s  # nothing is recorded, and the state is what was recorded
         return granted
 
     def terms(self, campaign: str) -> Terms:
