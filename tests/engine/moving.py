@@ -62,7 +62,11 @@ def way(*steps: StepSpec, **more: Any) -> ProtocolSpec:
 
 
 def started(
-    campaign: str, protocol: ProtocolSpec, shared: Mapping[str, tuple[str, ...]] | None = None, **changes: Any
+    campaign: str,
+    protocol: ProtocolSpec,
+    shared: Mapping[str, tuple[str, ...]] | None = None,
+    preparing: ProtocolSpec | None = None,
+    **changes: Any,
 ) -> Started:
     spec = CampaignSpec(
         name=campaign,
@@ -71,12 +75,13 @@ def started(
         space=Space(parameters=(Real(name="x", unit="1", low=0, high=1),)),
         objective=Objective(name="y", goal="max", unit="1"),
         planner=PlannerSpec(name="random"),
+        prepare=() if preparing is None else (preparing.name,),
         **{"budget": 3, "parallel": 3, **changes},
     )
     return Started(
         campaign=campaign,
         spec=spec,
-        protocols=(protocol,),
+        protocols=(protocol,) if preparing is None else (protocol, preparing),
         shared=dict(shared or {}),
         container="vial",
         naming=2,

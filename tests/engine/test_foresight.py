@@ -20,8 +20,8 @@ from labwright.lab.classes import resolve
 from labwright.report import read_record
 from labwright.report.expected import end_words
 from labwright.simulation import SimulatedLab
+from tests.engine.many_moves import ManyMoves
 from tests.engine.moving import Deck, layout, started, step, way
-from tests.engine.test_moves_machine import ManyMoves
 from tests.killing.bench import until
 
 ROOT = Path(__file__).parents[2]

@@ -5,15 +5,20 @@ from __future__ import annotations
 from labwright.engine.events import DrainAsked, Recounted, SampleStopAsked, StopAsked
 from labwright.engine.layout import Layout
 from labwright.engine.rules import FIRST, Rule
-from labwright.model.protocol import ProtocolSpec, Repeat, When
+from labwright.model.protocol import NumberResult, ProtocolSpec, Repeat, StepSpec, When
+from tests.engine.many_moves import ManyMoves
 from tests.engine.moving import layout, started, step, way
-from tests.engine.test_moves_machine import ManyMoves
 
 X = ("x",)
 
 
 def again(step_name: str, back_to: str) -> Repeat:
     return Repeat(back_to=back_to, until=When(result=f"{step_name}.rsd", op="<", value=0.5), at_most=2)
+
+
+def preparing(*steps: StepSpec) -> ProtocolSpec:
+    results = (NumberResult(name="y", unit="1"),)
+    return ProtocolSpec(name="q", version="1", title="Q", parameters=(), results=results, steps=steps)
 
 
 def many(plan: Layout, *protocols: ProtocolSpec, rule: Rule = FIRST, plate: tuple[str, ...] = ()) -> ManyMoves:
@@ -135,3 +140,64 @@ def test_a_container_that_is_to_be_taken_away_is_given_to_no_sample() -> None:
     assert "position:a_here" in {question.frees for question in lab.lab.work.questions.open.values()}
     assert lab.lab.work.questions.to_be_emptied == {"a_here"}
     assert lab.lab.material.next_place("vial", but=lab.lab.work.questions.to_be_emptied) == ""
+
+
+def test_two_batches_do_not_wait_for_a_sample_of_the_other_to_come() -> None:
+    there = way(step("a", recipe=X, max_wait_s=2000), step("b", recipe=X))
+    back = way(step("b", recipe=X, max_wait_s=2000), step("a", recipe=X))
+    lab = many(layout(("a", 2, "batch"), ("b", 2, "batch"), arms=2), there, back)
+    lab.suggest("c0", 0.1)
+    lab.suggest("c1", 0.1)
+    lab.end("c0/0001/to-a_1", after_s=0)
+    assert [*lab.running] == ["c1/0001/to-b_2"], "c0 waits for c1, which will come to it"
+    lab.end("c1/0001/to-b_2")
+    assert lab.running, "each waits for the other to come"
+    assert finished(lab) == {"completed"}
+    assert not removals(lab)
+
+
+def test_a_place_that_others_have_is_given_to_no_sample() -> None:
+    prepared = preparing(step("there", "arm_1", keeps=("rack_1",)), step("read", "a", takes_s=300, needs=("there",)))
+    lab = ManyMoves(layout(("a", 1, "own"), racks=("rack_1", "rack_2")), FIRST)
+    lab.take(("c0", started("c0", way(step("a")), preparing=prepared)))
+    lab.take(("c1", started("c1", way(step("a"), afterwards="returns"))))
+    lab.suggest("c1", 0.1)
+    assert lab.lab.work.live["c1"]["0001"].place == "rack_2"
+
+
+def test_a_person_is_asked_for_what_stands_at_the_place_of_a_sample_that_is_set_aside() -> None:
+    lab = many(layout(("a", 1, "own"), racks=("rack_1",)), way(step("a", on_failure="quarantine")))
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-a_here")
+    lab.take(("", Recounted(containers={"rack_1": "vial"})))
+    lab.take(("c0", DrainAsked(by="Kim")))
+    lab.end("c0/0001/a", "failed", fault="sample")
+    assert [question.frees for question in lab.lab.work.questions.open.values()] == ["position:rack_1"]
+    assert finished(lab) == {"completed"}
+    assert any("to-rack_1" in one for one in lab.told)
+
+
+def test_a_sample_that_is_set_aside_and_one_that_has_come_to_its_place_do_not_wait_for_each_other() -> None:
+    lab = many(layout(("a", 1, "own"), racks=("rack_1",)), way(step("a", on_failure="quarantine")), way(step("a")))
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-a_here")
+    lab.take(("", Recounted(containers={"rack_1": "vial"})))
+    lab.suggest("c1", 0.1)
+    lab.end("c0/0001/a", "failed", fault="sample")
+    for _ in range(300):
+        if not lab.patiently():
+            break
+    assert lab.lab.campaigns["c1"].phase in ("completed", "running")
+    assert not lab.lab.work.live["c0"]
+
+
+def test_a_person_is_asked_for_what_a_preparation_has_left_at_a_station_that_works_on_batches() -> None:
+    prepared = preparing(step("warm", "a"))
+    lab = ManyMoves(layout(("a", 2, "batch")), FIRST)
+    lab.take(("c0", started("c0", way(step("a")), preparing=prepared)))
+    lab.take(("c1", started("c1", way(step("a")))))
+    lab.suggest("c1", 0.1)
+    lab.take(("c0", SampleStopAsked(label="q", why="bad", now=True)))
+    lab.end("c0/q/warm", "stopped")
+    assert [question.frees for question in lab.lab.work.questions.open.values()] == ["station:a"]
+    assert finished(lab) == {"completed", "failed"}

@@ -77,15 +77,27 @@ class Batches:
             if f"position:{name}" not in taken and (held := holds.get(name)) is not None and held.kind
         ]
 
-    def before(self, station: str) -> set[str]:
-        """Ids of samples that must go on before a batch can begin."""
+    def before(self, station: str, *, coming: bool = True) -> set[str]:
+        """Ids of samples that must go on before a batch can begin.
+
+        Args:
+            station: by its own name.
+            coming: those included that it waits for as long as something happens by itself.
+        """
         load = self._load(self.layout.serving_one(station), self._under_way())
-        return {experiment.id for experiment in (*load.coming, *load.others)}
+        return {experiment.id for experiment in (*(load.coming if coming else ()), *load.others)}
 
     def starting(
-        self, rule: Rule, obstacle: Obstacle, kept: dict[str, Experiment]
+        self, rule: Rule, obstacle: Obstacle, kept: dict[str, Experiment], *, waits: bool = True
     ) -> Iterator[tuple[Experiment, Start]]:
-        """Batches that begin now: for each a step that leads, and those that follow it."""
+        """Batches that begin now: for each a step that leads, and those that follow it.
+
+        Args:
+            rule: by which is dispatched.
+            obstacle: says what a step waits for.
+            kept: what is kept for older samples.
+            waits: whether batches wait for samples on their way; not where nothing else would bring these on.
+        """
         self.wake_s = None
         under_way = self._under_way()
         for bench in self.layout.benches.values():
@@ -97,6 +109,8 @@ class Batches:
             leader = self._leader(load)
             if leader is None:
                 continue
+            if not waits:
+                load.coming = []
             begins_s = self._begins_s(bench, load, rule)
             now_s = self.work.material.now_s
             begins_s = self._before_it_closes_s(bench, load, begins_s)

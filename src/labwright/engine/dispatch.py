@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from labwright.engine.batches import Batches
 from labwright.engine.events import Carried, Removal, Start
-from labwright.engine.experiment import SITE, Experiment, StepRun
+from labwright.engine.experiment import SITE, STATION, Experiment, StepRun
 from labwright.engine.fair import EQUAL_TERMS, Terms, in_fair_order, why
 from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.moving import Moving
@@ -109,10 +109,22 @@ class Dispatcher:
                 batches = True
                 yield self._carry_out(experiment, start)
                 self.safety.look_anew()
+            if not (began or batches or self._will_go_on):
+                for experiment, start in self.batches.starting(self.rule, self._waiting, self._kept, waits=False):
+                    batches = True
+                    yield self._carry_out(experiment, start)
+                    self.safety.look_anew()
             again = batches or ((still or self.windows.wake_s < math.inf) and began)  # others were decided about before
         self.wake_s = self.batches.wake_s
         if self.windows.wake_s < (math.inf if self.wake_s is None else self.wake_s):
             self.wake_s = self.windows.wake_s
+
+    @property
+    def _will_go_on(self) -> bool:
+        """Whether something happens by itself: a step ends, a batch has waited long enough, or a station opens."""
+        if self.work.something_runs or self.batches.wake_s is not None:
+            return True
+        return self.windows.wake_s < math.inf
 
     def _served(self) -> Iterator[Begins]:
         """Steps and moves of samples that begin now, one sample after the other."""
@@ -412,8 +424,9 @@ class Dispatcher:
         for resource in self._reservations.not_free(experiment, resources):
             holder = self._reservations.first(resource)
             return Waiting.for_resource(*step, resource, holder.owner, holder.label, holder.step_id)
-        for other in self.safety.blocks(experiment, resources, moves=moves):
-            resource = next((one for one in resources if self.safety.claims(other, one)), resources[0])
+        more = resources if moves or not run.spec.holds else [*resources, unit]
+        for other in self.safety.blocks(experiment, more, moves=moves):
+            resource = next((one for one in more if self.safety.claims(other, one)), more[0])
             return Waiting.for_resource(*step, resource, other.owner, other.label, because="beyond")
         if kept and not self._has_something(experiment):
             for resource in (unit, *resources):
@@ -460,6 +473,7 @@ class Dispatcher:
         planned = experiment.id in self.rule.plan.of  # in that order others pass it
         if waiting.because == "beyond" or (self._was_passed(experiment) and not planned):
             claims = self.work.claims(experiment)
+            claims = frozenset(one for one in claims if not one.startswith(STATION))
             for resource in (run.unit, *(unit for one in claims for unit in self.safety.units(one, experiment))):
                 kept.setdefault(resource, experiment)
 

@@ -20,6 +20,9 @@ Disposition = Literal["under way", "in the lab", "left", "removed", "used up"]
 SITE = "site:"
 """What begins the name of any one of a station's positions, where it does not matter which."""
 
+STATION = "station:"
+"""What begins the name of a station, or of a kind of them."""
+
 TO = "to-"
 """What begins the name of a move."""
 
@@ -464,9 +467,14 @@ class Experiment:
         return [*(f"position:{name}" for name in dict.fromkeys(positions)), *(f"device:{name}" for name in devices)]
 
     def claims(self) -> frozenset[str]:
-        """Positions and shared devices that the steps that are left may take, those that take them now included."""
-        specs = [run.spec for run in self._may_follow()]
+        """What the steps that are left may take, those that take it now included: positions, shared devices, stations.
+
+        A station is named as its protocol does, ``station:NAME``, and any of its positions ``site:NAME``.
+        """
+        left = self._may_follow()
+        specs = [run.spec for run in left]
         claimed = {resource for spec in specs for resource in self.needs(spec)}
+        claimed |= {f"{STATION}{run.spec.station}" for run in left if not run.carrier}
         if self.brought:
             claimed |= {f"{SITE}{spec.station}" for spec in specs if spec.sample and not (spec.moves_to or spec.leaves)}
             claimed |= {f"{SITE}{station}" for spec in specs for station in self.kept_stations(spec)}

@@ -40,7 +40,7 @@ from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.losing import lost_for
 from labwright.engine.material import REFILL, REPLACE, Material, no_container, used_up_words
 from labwright.engine.questions import Questions
-from labwright.engine.reservations import Reservations
+from labwright.engine.reservations import POSITION, Reservations
 from labwright.engine.rules import Plan, Rule
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
@@ -426,6 +426,7 @@ class LabCore:
         brought = any(protocol.brought for protocol in core.started.protocols)
         but = self.dispatcher.layout.in_stations if brought else frozenset()
         but |= self.work.questions.to_be_emptied
+        but |= {name.removeprefix(POSITION) for name in self.reservations.taken if name.startswith(POSITION)}
         while (wish := core.wishes()) is not None:
             allotted = self.material.allot(wish.uses, core.stations)
             lacking = allotted.lacking

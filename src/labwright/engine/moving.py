@@ -90,8 +90,7 @@ class Moving:
         here = self.layout.bench_at(experiment.stands_at) if experiment.wants_sample(run.spec) else None
         if here is not None and here in benches:
             return here
-        mine = (bench for bench in benches if self._reservations.holds(experiment, f"station:{bench.name}"))
-        if (held := next(mine, None)) is not None:
+        if (held := self.safety.held(experiment, run.spec.station)) is not None:
             return held
         free = [bench for bench in benches if f"station:{bench.name}" not in self._reservations.taken]
         usable = (bench for bench in free if self.windows.shut(bench.name, run.expected_s) is None)
@@ -127,6 +126,8 @@ class Moving:
         booked: dict[str, str] = {}
         if run.spec is OUT:
             ends = self._ends(experiment)
+            if taken := self._all_taken(experiment, run):
+                return Waiting.for_resource(*step, taken[0], *self._holder(taken[0]))
         else:
             known = experiment.booked.get(run.spec.name)
             site = known or self._free_site(experiment, run, booked, but=self.windows.all_shut(run))
@@ -193,9 +194,9 @@ class Moving:
             if (busy := self._all_busy(experiment)) is not None:
                 yield busy
             yield from self._hand_overs_taken(experiment, ends)
+        yield from self._all_taken(experiment, run)
         if run.spec is OUT:
             return
-        yield from self._all_taken(experiment, run)
         yield from self._reservations.not_free(experiment, experiment.needs(run.spec))
 
     def kept_by_others(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
@@ -215,9 +216,10 @@ class Moving:
             yield later
 
     def wanted(self, experiment: Experiment, run: StepRun) -> tuple[str, ...]:
-        """Positions of which a step needs one; none for the way out."""
+        """Positions of which a step needs one; none for the way out of the lab."""
         if run.spec is OUT:
-            return ()
+            ends = self._ends(experiment)
+            return () if any(self._leaves(one) for one in ends) else ends
         site = experiment.booked.get(run.spec.name)
         return (site,) if site else self._sites(experiment, run)
 
@@ -231,10 +233,17 @@ class Moving:
         return self._hand_overs_taken(experiment, ends)
 
     def _all_taken(self, experiment: Experiment, run: StepRun) -> list[str]:
-        """The positions where a step can be done, if others have all of them."""
-        positions = [f"position:{one}" for one in self.wanted(experiment, run)]
-        taken = list(self.not_clear(experiment, positions))
-        return taken if len(taken) == len(positions) else []
+        """What others have of the positions where a step can be done, or of their stations; none if one is free."""
+        taken: dict[str, None] = {}
+        for site in self.wanted(experiment, run):
+            position, bench = f"position:{site}", self.layout.bench_at(site)
+            if any(self.not_clear(experiment, [position])):
+                taken[position] = None
+            elif bench is not None and self.is_kept(experiment, bench):
+                taken[f"station:{bench.name}"] = None
+            else:
+                return []
+        return list(taken)
 
     def _way(self, experiment: Experiment, ends: Iterable[str], *, empty: bool = False) -> tuple[Leg, ...]:
         """The way with the fewest moves to any of these positions; over hand-overs that are taken, too, if `empty`."""
@@ -274,6 +283,10 @@ class Moving:
     def stands_in_the_way(self) -> bool:
         """Whether a container stands where others may have to be put, and that position is not taken."""
         holds = self.work.material.holds
+        live = (one for live in self.work.live.values() for one in live.values() if one.moved and one.to_leave)
+        back = (one for one in live if one.stands_at != one.place and self._ends(one) == (one.place,))
+        if any(self._stands(one, f"position:{one.place}") for one in back):
+            return True
         return any(
             (held := holds.get(position)) is not None
             and held.kind
@@ -323,6 +336,9 @@ class Moving:
         return next(self.safety.rivals(experiment, bench), None) is None
 
     def _sites(self, experiment: Experiment, run: StepRun) -> tuple[str, ...]:
+        if experiment.protocol.holds_stations:
+            if (held := self.safety.held(experiment, run.spec.station)) is not None:
+                return self.layout.sites_at(held.name, experiment.protocol.labware)
         return self.layout.sites_for(run.spec.station, experiment.protocol.labware)
 
     def _free_site(
@@ -336,7 +352,8 @@ class Moving:
         """A position where a step can be done, and which is free, but at some stations: of batches in the fullest."""
         found: list[tuple[bool, bool, int, str]] = []
         vacant = 0
-        for bench in self.layout.serving(run.spec.station):
+        held = self.safety.held(experiment, run.spec.station) if experiment.protocol.holds_stations else None
+        for bench in self.layout.serving(run.spec.station) if held is None else (held,):
             planned = self._as_planned(experiment, run, bench)
             if bench.name in but or not self._takes(experiment, bench) or not (planned or not self.work.something_runs):
                 continue  # where nothing runs, the plan keeps no sample waiting
@@ -433,9 +450,13 @@ class Moving:
 
     def _takes(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether a station can be loaded with a sample now."""
+        return not self.is_kept(experiment, bench) and self.same_recipe(experiment, bench)
+
+    def is_kept(self, experiment: Experiment, bench: Bench) -> bool:
+        """Whether nothing is brought to a station now: its batch is at work, or another sample holds it."""
         if bench.together and f"station:{bench.name}" in self._reservations.taken:
-            return False
-        return self.same_recipe(experiment, bench)
+            return True
+        return self.safety.is_held_from(experiment, bench)
 
     def _in_time(self, experiment: Experiment, run: StepRun, booked: dict[str, str]) -> Waiting | None:
         """Whether all steps that must follow within a time can; the station that would be too late, if one would.

@@ -135,10 +135,11 @@ def _alive(lab: LabCore) -> set[str]:
 
 def _ends_with(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[str]) -> list[set[str]]:
     """Samples that must go on for a wait to end: any of these sets is enough."""
-    if waiting.kind == "closed":
-        return [set()]  # it opens by itself
+    if waiting.kind in ("closed", "reset"):
+        return [set()]  # it opens by itself, or a person resets it
     if waiting.kind == "batch":
-        return [set()] if lab.dispatcher.wake_s is not None else [lab.dispatcher.batches.before(waiting.name)]
+        goes_on = lab.dispatcher.wake_s is not None or lab.work.something_runs or bool(lab.dispatcher.latches)
+        return [lab.dispatcher.batches.before(waiting.name, coming=not goes_on)]
     if waiting.kind == "site" and lab.work.limits and lab.work.something_runs:
         return [set()]  # looked at again when that has ended
     if waiting.kind == "site":
@@ -170,10 +171,8 @@ def _any_in_the_way(lab: LabCore, waiting: Waiting, live: set[str], taken_out: s
     """Samples of which any makes room at a station when it goes on; no other is needed where a person is asked."""
     either: list[set[str]] = [{one} for one in lab.dispatcher.moving.in_the_way(waiting)]
     for bench in lab.dispatcher.layout.serving(waiting.name):
-        for site in lab.dispatcher.layout.sites.values():
-            resource = f"position:{site.name}"
-            if site.station != bench.name:
-                continue
+        sites = [site.name for site in lab.dispatcher.layout.sites.values() if site.station == bench.name]
+        for resource in (f"station:{bench.name}", *(f"position:{site}" for site in sites)):
             holder = lab.reservations.taken.get(resource)
             if holder is not None and f"{holder.owner}/{holder.label}" in live:
                 continue
@@ -207,14 +206,21 @@ def _broken_order(lab: LabCore) -> Iterator[str]:
 def _can_have(lab: LabCore, experiment: Experiment, resource: str, left: dict[str, Experiment]) -> bool:
     """Whether no other sample that is left keeps a resource from an experiment."""
     safety, bench = lab.dispatcher.safety, lab.dispatcher.layout.bench_at(resource.removeprefix("position:"))
+    if resource.startswith("station:"):
+        holder = safety.holder(resource.removeprefix("station:"))
+        return holder is None or holder is experiment or holder.id not in left
+    if bench is not None and safety.is_held_from(experiment, bench):
+        holder = safety.holder(bench.name)
+        if holder is not None and holder.id in left:
+            return False
     if bench is not None and any(other.id in left for other in safety.staying_rivals(experiment, bench)):
         return False
     return all(
-        holder.of(experiment)
-        or (other := left.get(f"{holder.owner}/{holder.label}")) is None
+        one.of(experiment)
+        or (other := left.get(f"{one.owner}/{one.label}")) is None
         or safety.is_left(other, resource)
-        or (holder.recipe and holder.recipe == experiment.recipe(resource))
-        for holder in lab.reservations.of_resource(resource)
+        or (one.recipe and one.recipe == experiment.recipe(resource))
+        for one in lab.reservations.of_resource(resource)
     )
 
 

@@ -14,6 +14,12 @@ from labwright.engine.dirty import DirtyRows
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.model.states import check_transition
 
+HELD_BY_KIND = 4
+"""From this engine on a station is held also where the protocol names a kind of it, and until a repeated step ends."""
+
+POSITION = "position:"
+"""What begins the name of a position."""
+
 SHARE = "#"
 """What stands between a device and the sample that has a share of it."""
 
@@ -29,6 +35,8 @@ class Reservation:
         state: of the reservation.
         device: that this is a share of, by ``device:NAME``; empty if one sample has it for itself.
         recipe: on which terms it is shared.
+        held_as: the station, or kind of stations, as the protocol names it, if the sample has it until its next step
+            there has ended; empty if it has it for one step.
     """
 
     owner: str
@@ -37,6 +45,7 @@ class Reservation:
     state: str = "requested"
     device: str = ""
     recipe: str = ""
+    held_as: str = ""
 
     def become(self, resource: str, state: str) -> None:
         """Change the state.
@@ -157,19 +166,21 @@ class Reservations:
 
     def leave_stations(self, experiment: Experiment) -> None:
         """Stations that it has held, and where none of its steps is left, are free."""
-        wanted = {run.unit for run in experiment.steps.values() if run.state not in ("done", "failed", "skipped")}
+        left = [run for run in experiment.steps.values() if run.state not in ("done", "failed", "skipped")]
+        wanted, names = {run.unit for run in left}, {run.spec.station for run in left}
         cut_off = {run.unit for run in experiment.steps.values() if run.cut_off}
         for resource in [one for one in self.taken if one.startswith("station:") and self.holds(experiment, one)]:
-            if resource not in wanted | cut_off:
+            if resource not in wanted | cut_off and self.taken[resource].held_as not in names:
                 self._release(resource)
 
     def done(self, experiment: Experiment, run: StepRun) -> None:
         """A step is done: its station is free unless it holds it, and so is the position that its sample has left."""
         if run.spec.holds and run.unit in self.taken:
             self.taken[run.unit].step_id = ""
+            self.taken[run.unit].held_as = run.spec.station if experiment.engine >= HELD_BY_KIND else ""
             self.dirty.resources.add(run.unit)
-        else:
-            self.release_station(run)
+        elif not run.follows:
+            self._release(run.unit)
         left = experiment.stands_at
         if experiment.engine > 1 and any(
             f"position:{left}" in experiment.needs(one.spec) for one in experiment.running
@@ -181,8 +192,13 @@ class Reservations:
             self._release(f"position:{left}")
 
     def release_station(self, run: StepRun) -> None:
-        """The station is free."""
-        if not run.follows:
+        """A step is not carried out there any more: the station is free, unless it was its sample's before."""
+        if run.follows:
+            return
+        if (here := self.taken.get(run.unit)) is not None and here.held_as:
+            here.step_id = ""
+            self.dirty.resources.add(run.unit)
+        else:
             self._release(run.unit)
 
     def leave(self, experiment: Experiment) -> None:

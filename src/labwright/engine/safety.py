@@ -1,9 +1,33 @@
 """Whether all samples under way can still end: no step begins that would make samples wait for each other for ever.
 
-A sample waits for another if the other has what its own steps may still take: a position, a device on other terms, or
-the last of a station's positions. A state is safe if there is an order in which all samples can end, each with what is
-free then. That is the banker's rule; where each thing is there once, it comes to a ring of samples that wait for each
-other, and a walk over those ahead finds it.
+What is claimed. A sample claims what its steps that are left may still take, further rounds of loops included
+(`Experiment.claims`): positions by name, any position of a station, devices that several stations have, and stations.
+It has a claim met by a resource that is free, or its own, or that it may share (a device with the same recipe); of the
+positions and stations of one kind any will do (`Safety.units`). What keeps a unit from it are its keepers: the sample
+that has it, one that holds its station from one step to the next, one that works there with another recipe. In a
+station whose samples begin together it also needs those out that are done there or are not of its batch.
+
+The invariant is the banker's: there is an order in which the samples that have something can end, each with what is
+free, or will be once those before it have ended. `Safety.blocks` sees to it: it is asked about all that a step or a
+move takes for longer than itself - the positions of the whole way, hand-overs included, devices, a station that it
+holds - before it takes any. What happens without a grant does not break it: a step that ends, is skipped or given up,
+only takes claims away, and a sample that begins has nothing, so it comes last. Not in the order: transports, and
+stations for one step (they are free when that ends, and if it fails a person is asked), and hand-overs (a sample that
+has one has all of its way).
+
+From the invariant follows that something begins where nothing runs, no person is asked, nothing is latched and no time
+wakes the lab: the first of the order finds all it claims, whichever of the free units is chosen for it. For that, what
+keeps a step from beginning without being a resource must lapse where nothing runs: the look ahead at limited waits
+(`Moving._in_time`), planned batches (`Moving._as_planned`), batches that wait for others (`Batches.starting`). What is
+kept for an older sample (`Dispatcher._keep`) stops only those that have nothing, and hours wake the lab.
+
+The rest is a person's, and is found by `labwright.engine.stuck`: containers that are no sample's, what experiments that
+are over have left, a place that was taken while its sample was away, a layout that was changed under samples under way,
+journals of engine 1.
+
+How it is looked for: a walk from the one that asks over those that keep something from it, and so on. The order is
+looked for among these alone, and only if one of them waits for the one that asks: those that wait for each other
+without it did so before.
 """
 
 from __future__ import annotations
@@ -11,10 +35,30 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from labwright.engine.experiment import SITE, Experiment, StepRun
+from labwright.engine.experiment import SITE, STATION, Experiment, StepRun
 from labwright.engine.layout import Bench, Layout
-from labwright.engine.reservations import Reservation, Reservations
+from labwright.engine.reservations import POSITION, Reservation, Reservations
 from labwright.engine.work import Work
+
+DEVICE = "device:"
+
+_Lack = list[tuple[Experiment, ...]]
+"""What keeps a claim from being met: samples that must end, where all of any of these are enough."""
+
+
+@dataclass(frozen=True)
+class _Grant:
+    """What is looked ahead at.
+
+    Attributes:
+        by: the sample that would have it.
+        new: free positions, devices and stations.
+        leaves: the position, by ``position:NAME``, that it would leave for them; empty if none.
+    """
+
+    by: Experiment
+    new: frozenset[str]
+    leaves: str = ""
 
 
 @dataclass
@@ -28,15 +72,15 @@ class Safety:
 
     work: Work
     layout: Layout
-    _leaving: tuple[str, str] | None = None
-    """A sample, and the position that it would leave."""
     _units: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     _benches: dict[str, Bench | None] = field(default_factory=dict)
-    _seen: dict[str, list[Experiment]] = field(default_factory=dict)
+    _seen: dict[str, list[_Lack]] = field(default_factory=dict)
+    _held: bool | None = None
 
     def look_anew(self) -> None:
         """What was seen ahead before is no longer right: a step has started or ended."""
         self._seen.clear()
+        self._held = None
 
     @property
     def _reservations(self) -> Reservations:
@@ -47,43 +91,87 @@ class Safety:
 
         Args:
             experiment: that would have them.
-            more: free positions and devices.
+            more: free positions and devices, and a station that it would hold.
             moves: whether it leaves the position where it stands for them.
         """
-        new = [one for one in more if not self._reservations.held(experiment, one)]
+        new = frozenset(one for one in more if not self._reservations.held(experiment, one))
         if not new:
             return []
         leaves = moves and experiment.stands_at and experiment.leaves_for_good(experiment.stands_at)
-        if leaves or self._moves_on(experiment, new):
-            self._leaving = experiment.id, f"position:{experiment.stands_at}"
-        try:
-            return self._in_a_ring(experiment, new)
-        finally:
-            self._leaving = None
-
-    def _in_a_ring(self, experiment: Experiment, new: Collection[str]) -> list[Experiment]:
-        ring = self._ring(experiment, new)
-        if not ring or not self._several(experiment, ring):
-            return ring
-        stuck = self._stuck(experiment, new)
-        return [one for one in ring if one.id in stuck] or [one for one in stuck.values() if one is not experiment]
+        leaves = leaves or self._moves_on(experiment, new)
+        grant = _Grant(experiment, new, f"{POSITION}{experiment.stands_at}" if leaves else "")
+        lacking = self._lacking_ahead(experiment, grant)
+        ring = [one for one, lacks in lacking.values() if any(experiment in some for each in lacks for some in each)]
+        stuck = _stuck(lacking) if ring else {}
+        if experiment.id not in stuck:
+            return []
+        found = [one for one in ring if one.id in stuck and one is not experiment]
+        return sorted(found or (one for one in stuck.values() if one is not experiment), key=lambda one: one.turn)
 
     def units(self, claim: str, experiment: Experiment) -> tuple[str, ...]:
         """The resources of which one is enough for a claim."""
+        if claim.startswith(STATION):
+            return self._stations(claim.removeprefix(STATION), experiment)
         if not claim.startswith(SITE):
             return (claim,)
         key = claim, experiment.protocol.labware
         known = self._units.get(key)
         if known is None:
             sites = self.layout.sites_for(claim.removeprefix(SITE), experiment.protocol.labware)
-            known = self._units[key] = tuple(f"position:{site}" for site in sites)
+            known = self._units[key] = tuple(f"{POSITION}{site}" for site in sites)
+        if experiment.protocol.holds_stations and (held := self.held(experiment, claim.removeprefix(SITE))) is not None:
+            return tuple(one for one in known if self.layout.bench_at(one.removeprefix(POSITION)) == held)
         return known
+
+    def _stations(self, station: str, experiment: Experiment) -> tuple[str, ...]:
+        benches = self.layout.serving(station)
+        if len(benches) > 1:
+            bench = self.held(experiment, station) or self._bound_to(experiment, station)
+            benches = benches if bench is None else (bench,)
+        return tuple(f"{STATION}{bench.name}" for bench in benches)
+
+    def _bound_to(self, experiment: Experiment, station: str) -> Bench | None:
+        """The station where its next step will be done, if that is at one of these and its position there is known."""
+        left = experiment.left()
+        if not left or left[0].spec.station != station:
+            return None
+        bench = self.layout.bench_at(experiment.booked.get(left[0].spec.name) or experiment.stands_at)
+        return bench if bench is not None and station in (bench.kind, bench.name) else None
+
+    def held(self, experiment: Experiment, station: str) -> Bench | None:
+        """The station that a sample holds from one step to the next, of those that `station` names."""
+        for bench in self.layout.serving(station):
+            holder = self._reservations.taken.get(f"{STATION}{bench.name}")
+            if holder is not None and holder.of(experiment) and (holder.held_as or not holder.step_id):
+                return bench
+        return None
+
+    def holder(self, station: str) -> Experiment | None:
+        """The sample that has a station, by its own name, for longer than the step that it may have there."""
+        reservation = self._reservations.taken.get(f"{STATION}{station}")
+        other = self.of(reservation) if reservation is not None else None
+        if other is None or reservation is None:
+            return None
+        if reservation.held_as or not reservation.step_id:
+            return other
+        holds = (run.spec.holds for run in other.running if run.step_id == reservation.step_id)
+        return other if any(holds) else None
+
+    def is_held_from(self, experiment: Experiment, bench: Bench) -> bool:
+        """Whether another sample holds one of several stations of a kind: none is brought there meanwhile.
+
+        To the only station of its kind the next one may be brought already, if it blocks none there.
+        """
+        if len(self.layout.serving(bench.kind)) < 2:
+            return False
+        other = self.holder(bench.name)
+        return other is not None and other is not experiment
 
     def claims(self, experiment: Experiment, resource: str) -> bool:
         """Whether an experiment may still take a resource."""
         claims = self.work.claims(experiment)
         return resource in claims or any(
-            resource in self.units(claim, experiment) for claim in claims if claim.startswith(SITE)
+            resource in self.units(claim, experiment) for claim in claims if claim.startswith((SITE, STATION))
         )
 
     def of(self, holder: Reservation) -> Experiment | None:
@@ -100,7 +188,7 @@ class Safety:
         if not bench.one_recipe:
             return
         for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
-            holder = self._reservations.taken.get(f"position:{site}")
+            holder = self._reservations.taken.get(f"{POSITION}{site}")
             other = self.of(holder) if holder is not None else None
             if other is not None and other is not experiment and self._differs(experiment, other, bench):
                 yield other
@@ -108,14 +196,10 @@ class Safety:
     def staying_rivals(self, experiment: Experiment, bench: Bench) -> Iterator[Experiment]:
         """Those of its rivals that are not on their way out of the station."""
         for other in self.rivals(experiment, bench):
-            if self.layout.bench_at(other.stands_at) != bench or not self.is_left(other, f"position:{other.stands_at}"):
+            if self.layout.bench_at(other.stands_at) != bench or not self.is_left(
+                other, f"{POSITION}{other.stands_at}"
+            ):
                 yield other
-
-    def _holder(self, position: str) -> Experiment | None:
-        """The sample that has a position, and does not leave it just now."""
-        holder = self._reservations.taken.get(position)
-        other = self.of(holder) if holder is not None else None
-        return None if other is None or self.is_left(other, position) else other
 
     def _differs(self, experiment: Experiment, other: Experiment, bench: Bench) -> bool:
         """Whether a station cannot work on two samples at once, and the other still needs it."""
@@ -126,87 +210,119 @@ class Safety:
         mine = next((recipe for one in bench.claims if (recipe := experiment.recipe(one))), "")
         return not mine or any(other.recipe(one) != mine for one in needs)
 
-    def _bench(self, unit: str) -> Bench | None:
-        """The station with one recipe at a time of which a resource is a position."""
-        if unit in self._benches:
-            return self._benches[unit]
-        bench = self.layout.bench_at(unit.removeprefix("position:")) if unit.startswith("position:") else None
-        found = self._benches[unit] = bench if bench is not None and bench.one_recipe else None
-        return found
-
-    def ahead(
-        self, experiment: Experiment, new: Collection[str] = (), by: Experiment | None = None
-    ) -> list[Experiment]:
-        """Samples that have what an experiment may still take, if nothing else would do.
-
-        Args:
-            experiment: that waits for them.
-            new: what is free now, and another would have.
-            by: that other.
-        """
-        if by is experiment or not self._wanted(new).isdisjoint(self.work.claims(experiment)):
-            return self._ahead(experiment, new, by)
-        known = self._seen.get(experiment.id)
-        if known is None:
-            leaving, self._leaving = self._leaving, None
-            known = self._seen[experiment.id] = self._ahead(experiment)
-            self._leaving = leaving
-        if self._leaving is not None and any(one.id == self._leaving[0] for one in known):
-            return self._ahead(experiment, new, by)
-        return known
-
-    def _wanted(self, new: Collection[str]) -> set[str]:
-        """What samples claim that may want one of these resources, or its station on other terms."""
-        benches = (self.layout.bench_at(one.removeprefix("position:")) for one in new if one.startswith("position:"))
-        return {*new, *(claim for bench in benches if bench is not None for claim in bench.claims)}
-
-    def _ahead(
-        self, experiment: Experiment, new: Collection[str] = (), by: Experiment | None = None
-    ) -> list[Experiment]:
-        set_to = {
-            bench.name for one in new if (bench := self._bench(one)) and by and self._differs(experiment, by, bench)
-        }
-        ahead: list[Experiment] = []
-        rivals: dict[str, list[Experiment]] = {}
-        for claim in self.work.claims(experiment):
-            found: list[Experiment] = []
-            for unit in self.units(claim, experiment):
-                others = list(self._against(experiment, unit))
-                bench = self._bench(unit)
-                if bench is not None:
-                    if bench.name not in rivals:
-                        rivals[bench.name] = list(self.staying_rivals(experiment, bench))
-                    others += rivals[bench.name]
-                its = by is experiment or (unit not in new and (bench is None or bench.name not in set_to))
-                if not others and its:
-                    break  # one that it can have
-                found += others
-            else:
-                ahead += found
-        return ahead + self._in_its_batch(experiment, new if by is experiment else ())
-
     def all_ahead(self, experiment: Experiment) -> list[Experiment]:
         """Samples that must end before an experiment can, each with those that must before it."""
-        found: dict[str, Experiment] = {}
-        todo = [experiment]
-        while todo:
-            for other in self.ahead(todo.pop()):
-                if other.id not in found:
-                    found[other.id] = other
-                    todo.append(other)
-        return list(found.values())
+        found = self._lacking_ahead(experiment, None)
+        return [one for key, (one, _) in found.items() if key != experiment.id]
 
     def must_leave_first(self, experiment: Experiment, run: StepRun) -> list[Experiment]:
         """Samples in a station where a sample waits for its batch, and with which it cannot begin."""
         mine = experiment.left()
-        return self._in_its_batch(experiment) if mine and mine[0].spec.station == run.spec.station else []
+        return self._in_its_batch(experiment, None) if mine and mine[0].spec.station == run.spec.station else []
 
-    def _in_its_batch(self, experiment: Experiment, new: Collection[str] = ()) -> list[Experiment]:
+    def _lacks(self, experiment: Experiment, grant: _Grant | None, wanted: Collection[str]) -> list[_Lack]:
+        """What keeps an experiment from all that it may still take.
+
+        Args:
+            experiment: that waits.
+            grant: what one would have.
+            wanted: claims that the grant may keep from being met.
+        """
+        if grant is not None and (grant.by is experiment or not self.work.claims(experiment).isdisjoint(wanted)):
+            return self._all_lacks(experiment, grant)
+        known = self._seen.get(experiment.id)
+        if known is None:
+            known = self._seen[experiment.id] = self._all_lacks(experiment, None)
+        if grant is not None and grant.leaves and any(grant.by in some for lack in known for some in lack):
+            return self._all_lacks(experiment, grant)
+        return known
+
+    def _all_lacks(self, experiment: Experiment, grant: _Grant | None) -> list[_Lack]:
+        lacks: list[_Lack] = []
+        rivals: dict[str, list[Experiment]] = {}
+        held = self._any_held(grant)
+        for claim in self.work.claims(experiment):
+            if claim.startswith(STATION) and not held:
+                continue
+            lack: _Lack = []
+            for unit in self.units(claim, experiment):
+                keepers = self._keepers(experiment, unit, grant, rivals)
+                if not keepers:
+                    break
+                lack.append(keepers)
+            else:
+                lacks += [lack] if lack else []
+        if inside := self._in_its_batch(experiment, grant):
+            lacks.append([tuple(inside)])
+        return lacks
+
+    def _keepers(
+        self, experiment: Experiment, unit: str, grant: _Grant | None, rivals: dict[str, list[Experiment]]
+    ) -> tuple[Experiment, ...]:
+        """Samples under way that keep a resource from an experiment.
+
+        Args:
+            experiment: that waits.
+            unit: the resource.
+            grant: what one would have.
+            rivals: of the experiment, by station, as far as they are known.
+        """
+        found = []
+        by = grant.by if grant is not None and grant.by is not experiment else None
+        if by is not None and grant is not None and unit in grant.new and not self._shares(experiment, by, unit):
+            found.append(by)
+        if unit.startswith(STATION):
+            holder = self.holder(unit.removeprefix(STATION))
+            return (*found, *(() if holder is None or holder is experiment else (holder,)))
+        for reservation in self._reservations.of_resource(unit):
+            if reservation.of(experiment):
+                continue
+            if reservation.recipe and reservation.recipe == experiment.recipe(unit):
+                continue
+            if (other := self.of(reservation)) is not None and not self.is_left(other, unit, grant):
+                found.append(other)
+        bench = self._bench(unit)
+        if bench is None:
+            return tuple(found)
+        if bench.one_recipe:
+            if bench.name not in rivals:
+                rivals[bench.name] = list(self._rivals(experiment, bench, grant))
+            found += rivals[bench.name]
+        if self._any_held(grant) and len(self.layout.serving(bench.kind)) > 1:
+            holder = self.holder(bench.name)
+            found += [] if holder is None or holder is experiment else [holder]
+            found += [by] if by is not None and grant is not None and f"{STATION}{bench.name}" in grant.new else []
+        return tuple(found)
+
+    def _bench(self, unit: str) -> Bench | None:
+        """The station of which a resource is a position."""
+        if unit not in self._benches:
+            there = unit.startswith(POSITION)
+            self._benches[unit] = self.layout.bench_at(unit.removeprefix(POSITION)) if there else None
+        return self._benches[unit]
+
+    def _rivals(self, experiment: Experiment, bench: Bench, grant: _Grant | None) -> Iterator[Experiment]:
+        """Samples with which a station with one recipe cannot work on an experiment, and that stay there."""
+        for other in self.rivals(experiment, bench):
+            position = f"{POSITION}{other.stands_at}"
+            if self._bench(position) != bench or not self.is_left(other, position, grant):
+                yield other
+        if grant is None or grant.by is experiment or not self._differs(experiment, grant.by, bench):
+            return
+        if any(self._bench(one) == bench for one in grant.new):
+            yield grant.by
+
+    def _shares(self, experiment: Experiment, other: Experiment, resource: str) -> bool:
+        """Whether two samples can have a device at the same time."""
+        recipe = experiment.recipe(resource) if resource.startswith(DEVICE) else ""
+        return bool(recipe) and recipe == other.recipe(resource)
+
+    def _in_its_batch(self, experiment: Experiment, grant: _Grant | None) -> list[Experiment]:
         """Samples in its next station with which its batch cannot begin: they are done there, or are not of it.
 
         Args:
             experiment: that is in the station, or has a position there.
-            new: what it would have, too.
+            grant: what one would have.
         """
         mine = experiment.left()
         if not mine or mine[0].active:
@@ -214,7 +330,8 @@ class Safety:
         claim = f"{SITE}{mine[0].spec.station}"
         if claim not in self.work.claims(experiment):
             return []
-        coming = (one.removeprefix("position:") for one in new if one in self.units(claim, experiment))
+        new = grant.new if grant is not None and grant.by is experiment else ()
+        coming = (one.removeprefix(POSITION) for one in new if one in self.units(claim, experiment))
         at = next(coming, "") or experiment.booked.get(mine[0].spec.name, experiment.stands_at)
         bench = self.layout.bench_at(at)
         if bench is None or not bench.together or mine[0].spec.station not in (bench.kind, bench.name):
@@ -222,27 +339,24 @@ class Safety:
         names = (bench.kind, bench.name)
         found = []
         for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
-            other = self._holder(f"position:{site}")
+            holder = self._reservations.taken.get(f"{POSITION}{site}")
+            other = self.of(holder) if holder is not None else None
             if other is None or other is experiment or other.stands_at != site:
                 continue
             left = other.left()
-            if not left or left[0].active or left[0].spec.station not in names:
+            if left and not left[0].active and left[0].spec.station in names:
+                continue
+            if not self.is_left(other, f"{POSITION}{site}", grant):
                 found.append(other)
         return found
 
-    def _against(self, experiment: Experiment, resource: str) -> Iterator[Experiment]:
-        """Samples under way that keep a resource from an experiment."""
-        for holder in self._reservations.of_resource(resource):
-            if holder.of(experiment) or (holder.recipe and holder.recipe == experiment.recipe(resource)):
-                continue
-            if (other := self.of(holder)) is not None and not self.is_left(other, resource):
-                yield other
-
-    def is_left(self, experiment: Experiment, resource: str) -> bool:
+    def is_left(self, experiment: Experiment, resource: str, grant: _Grant | None = None) -> bool:
         """Whether a sample is on its way, or would be, from a position that it does not need any more."""
-        if resource == experiment.being_left or self._leaving == (experiment.id, resource):
+        if resource == experiment.being_left:
             return True
-        return resource == f"position:{experiment.stands_at}" and self._moves_on(experiment)
+        if grant is not None and grant.by is experiment and resource == grant.leaves:
+            return True
+        return resource == f"{POSITION}{experiment.stands_at}" and self._moves_on(experiment)
 
     def _moves_on(self, experiment: Experiment, new: Collection[str] = ()) -> bool:
         """Whether nothing of others keeps a sample where it is: it has all that its next step there needs, elsewhere.
@@ -259,100 +373,59 @@ class Safety:
         spec, here = left[0].spec, experiment.stands_at
         units = self.units(f"{SITE}{spec.station}", experiment)
         booked = experiment.booked.get(spec.name, "")
-        site = booked or next((one.removeprefix("position:") for one in new if one in units), "")
-        if site in ("", here) or f"position:{here}" in units:
+        site = booked or next((one.removeprefix(POSITION) for one in new if one in units), "")
+        if site in ("", here) or f"{POSITION}{here}" in units:
             return False
         needs = experiment.needs(spec)
         if any(one not in new and not self._reservations.held(experiment, one) for one in needs):
             return False
         return any(site in carrier.reaches for carrier in self.layout.reaching(here, experiment.protocol.labware))
 
-    def _ring(self, experiment: Experiment, new: Collection[str]) -> list[Experiment]:
-        """Samples that the experiment would wait for, and that would wait for it if it had what is new.
-
-        What an experiment has left behind that is over does not count: a person is asked to take it away.
-        """
-        seen, todo, found = {experiment.id}, [experiment], dict[str, Experiment]()
+    def _lacking_ahead(self, experiment: Experiment, grant: _Grant | None) -> dict[str, tuple[Experiment, list[_Lack]]]:
+        """What a sample lacks, and those whom it would wait for, each with what it lacks; by id."""
+        found: dict[str, tuple[Experiment, list[_Lack]]] = {}
+        wanted = self._wanted(grant)
+        todo = [experiment]
         while todo:
-            here = todo.pop()
-            for other in self.ahead(here, new, experiment):
-                if other is experiment:
-                    found[here.id] = here
-                elif other.id not in seen:
-                    seen.add(other.id)
-                    todo.append(other)
-                    if any(self._keeps_from(experiment, other, one) for one in new):
-                        found[other.id] = other
-        found.pop(experiment.id, None)
-        return sorted(found.values(), key=lambda one: one.turn)
+            one = todo.pop()
+            if one.id not in found:
+                lacks = self._lacks(one, grant, wanted)
+                found[one.id] = one, lacks
+                todo += [other for lack in lacks for some in lack for other in some]
+        return found
 
-    def _keeps_from(self, experiment: Experiment, other: Experiment, resource: str) -> bool:
-        """Whether another sample may want what the experiment would have, and could not have it with it."""
-        if not self.claims(other, resource):
-            return False
-        recipe = experiment.recipe(resource) if resource.startswith("device:") else ""
-        return not recipe or recipe != other.recipe(resource)
+    def _wanted(self, grant: _Grant | None) -> set[str]:
+        """What samples claim that may want something of a grant, or its station on other terms."""
+        wanted = set() if grant is None else set(grant.new)
+        for resource in () if grant is None else grant.new:
+            name = resource.removeprefix(STATION)
+            bench = self._bench(resource) if name == resource else self.layout.serving_one(name)
+            if bench is not None:
+                wanted |= {*bench.claims, f"{STATION}{bench.kind}", f"{STATION}{bench.name}"}
+        return wanted
 
-    def _several(self, experiment: Experiment, ring: list[Experiment]) -> bool:
-        """Whether a ring need not mean that all wait for ever: one of several positions may become free elsewhere."""
-        return any(
-            len(self.units(claim, one)) > 1
-            for one in (experiment, *ring)
-            for claim in self.work.claims(one)
-            if claim.startswith(SITE)
-        )
-
-    def _stuck(self, experiment: Experiment, new: Collection[str]) -> dict[str, Experiment]:
-        """Samples that have something and are left if one after the other ends that can, by id."""
-        left = {experiment.id: experiment}
-        holders: dict[str, list[tuple[str, str]]] = {}
-        inside: dict[str, dict[str, Experiment]] = {}
-        for resource, holder in self._reservations.taken.items():
-            if (other := self.of(holder)) is not None:
-                left[other.id] = other
-                if self.is_left(other, resource):
-                    continue
-                holders.setdefault(holder.device or resource, []).append((other.id, holder.recipe))
-                if (bench := self._bench(resource)) is not None:
-                    inside.setdefault(bench.name, {})[other.id] = other
-        for resource in new:
-            recipe = experiment.recipe(resource) if resource.startswith("device:") else ""
-            holders.setdefault(resource, []).append((experiment.id, recipe))
-            if (bench := self._bench(resource)) is not None:
-                inside.setdefault(bench.name, {})[experiment.id] = experiment
-
-        rivals: dict[tuple[str, str], set[str]] = {}
-
-        def rivals_of(one: Experiment, bench: Bench) -> set[str]:
-            found = rivals.get((one.id, bench.name))
-            if found is None:
-                others = inside.get(bench.name, {})
-                found = {key for key, other in others.items() if other is not one and self._differs(one, other, bench)}
-                rivals[one.id, bench.name] = found
-            return found
-
-        def free(one: Experiment, resource: str) -> bool:
-            bench = self._bench(resource)
-            if bench is not None and not left.keys().isdisjoint(rivals_of(one, bench)):
-                return False
-            return all(
-                key == one.id or key not in left or (recipe and recipe == one.recipe(resource))
-                for key, recipe in holders.get(resource, ())
+    def _any_held(self, grant: _Grant | None) -> bool:
+        """Whether a sample holds a station, or would: else all claims of stations are met."""
+        if grant is not None and any(one.startswith(STATION) for one in grant.new):
+            return True
+        if self._held is None:
+            self._held = any(
+                resource.startswith(STATION)
+                and (other := self.of(holder)) is not None
+                and other.protocol.holds_stations
+                for resource, holder in self._reservations.taken.items()
             )
+        return self._held
 
-        needed = {
-            key: [units for claim in self.work.claims(one) if (units := self.units(claim, one))]
-            for key, one in left.items()
-        }
-        first = {
-            key: {other.id for other in self._in_its_batch(one, new if one is experiment else ())}
-            for key, one in left.items()
-        }
-        grown = True
-        while grown:
-            grown = False
-            for key, one in list(left.items()):
-                if first[key].isdisjoint(left) and all(any(free(one, unit) for unit in units) for units in needed[key]):
-                    del left[key]
-                    grown = True
-        return left
+
+def _stuck(lacking: dict[str, tuple[Experiment, list[_Lack]]]) -> dict[str, Experiment]:
+    """Samples that are left if one after the other ends that can, by id."""
+    left = {key: one for key, (one, _) in lacking.items()}
+    while ends := [
+        key
+        for key in left
+        if all(any(all(one.id not in left for one in some) for some in lack) for lack in lacking[key][1])
+    ]:
+        for key in ends:
+            del left[key]
+    return left

@@ -120,7 +120,9 @@ class Stuck:
             ]
         lacking = [need for need in needs if need and all(need)]
         if not lacking and self.moving.is_there(experiment, run):
-            lacking = [[{one.id}] for one in self.safety.blocks(experiment, experiment.needs(run.spec))]
+            station = [f"station:{self.moving.bench(experiment, run).name}"] if run.spec.holds else []
+            more = [*experiment.needs(run.spec), *station]
+            lacking = [[{one.id}] for one in self.safety.blocks(experiment, more)]
         return lacking
 
     def _holders(self, resource: str) -> set[str]:
@@ -135,7 +137,8 @@ class Stuck:
         blockers = self._holders(position) if any(self.moving.not_clear(experiment, [position])) else set()
         if (bench := self.moving.layout.bench_at(site)) is not None:
             blockers |= {other.id for other in self.safety.rivals(experiment, bench)}
-            blockers |= self._holders(f"station:{bench.name}") if bench.together else set()
+            kept = self.moving.is_kept(experiment, bench)
+            blockers |= self._holders(f"station:{bench.name}") if kept else set()
         return blockers - {experiment.id}
 
 

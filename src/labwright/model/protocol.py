@@ -321,6 +321,11 @@ class ProtocolSpec(Frozen):
         return any(step.max_wait_s is not None for step in self.steps)
 
     @cached_property
+    def holds_stations(self) -> bool:
+        """Whether one of its steps leaves its station to the sample until the next step there has ended."""
+        return any(step.holds for step in self.steps)
+
+    @cached_property
     def brought(self) -> bool:
         """Whether samples are brought to where they are needed; else its own steps move them, or nothing is handled."""
         return bool(self.labware) and not any(step.moves_to or step.leaves for step in self.steps)

@@ -30,6 +30,7 @@ def misfits(protocol: ProtocolSpec, lab: LabModel) -> Iterator[str]:
     if lab.labware and protocol.labware not in lab.labware:
         yield f"labware: {unknown('labware', protocol.labware, list(lab.labware))}"
         return
+    yield from _holds(protocol, lab)
     if not protocol.brought:
         return
     kind = protocol.labware
@@ -54,6 +55,24 @@ def misfits(protocol: ProtocolSpec, lab: LabModel) -> Iterator[str]:
                 "`leaves: true`, or let the container go back to its place (afterwards = 'returns')"
             )
     yield from _waits(protocol, lab)
+
+
+def _holds(protocol: ProtocolSpec, lab: LabModel) -> Iterator[str]:
+    """Steps that hold a station which is not one sample's at a time, or of which the station would hold nothing."""
+    for step in protocol.steps:
+        if not step.holds:
+            continue
+        if not step.sample:
+            yield f"step {step.name}: holds, but it does not need the sample, so its station holds nothing of it"
+        for name in stations_of(lab, step.station):
+            station = lab.stations[name]
+            if station.slots > 1:
+                yield (
+                    f"step {step.name}: holds, but station {name} has {station.slots} slots and is no one sample's; "
+                    "make each of them a station, with one `kind` for all"
+                )
+            elif station.starts == "together":
+                yield f"step {step.name}: holds, but station {name} works on batches and is no one sample's"
 
 
 def _waits(protocol: ProtocolSpec, lab: LabModel) -> Iterator[str]:
