@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import orjson
 import sqlalchemy as sa
@@ -49,6 +50,9 @@ class Batch:
         now_s = self._lab.clock.now()
         for grant in self._core.grant(now_s):
             self._keep(grant.campaign, grant.event, grant.instructions, now_s)
+        if self._core.dirty.waits and self.kept:  # what others wait for now, though nothing was granted
+            last = self.kept[-1]
+            self.kept[-1] = replace(last, changes={**last.changes, **take_changes(self._core)})
 
     def _keep(
         self, name: str, event: Event, decided: list[Instruction], now_s: float, command: int = 0, answer: str = ""

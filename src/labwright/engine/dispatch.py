@@ -23,6 +23,7 @@ from labwright.engine.reservations import Reservations
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.safety import Safety
 from labwright.engine.stuck import Stuck
+from labwright.engine.waits import Waits
 from labwright.engine.windows import Windows
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
@@ -64,8 +65,10 @@ class Dispatcher:
     _kept: dict[str, Experiment] = field(init=False, default_factory=dict)
     """What is kept for older samples, by resource, while it is decided what begins."""
     windows: Windows = field(init=False)
+    waiting: Waits = field(init=False)
 
     def __post_init__(self) -> None:
+        self.waiting = Waits(self.work.dirty)
         self.arrange(self.layout)
 
     def arrange(self, layout: Layout) -> None:
@@ -98,6 +101,7 @@ class Dispatcher:
         """Steps and moves that begin now; what each needs is reserved when it is given out."""
         self.wake_s = None
         again = True
+        self.waiting.look_anew({one.id for live in self.work.live.values() for one in live.values()})
         while again:
             still = not self.work.something_runs
             batches = began = False
@@ -115,6 +119,7 @@ class Dispatcher:
                     yield self._carry_out(experiment, start)
                     self.safety.look_anew()
             again = batches or ((still or self.windows.wake_s < math.inf) and began)  # others were decided about before
+        self.waiting.end()
         self.wake_s = self.batches.wake_s
         if self.windows.wake_s < (math.inf if self.wake_s is None else self.wake_s):
             self.wake_s = self.windows.wake_s
@@ -133,11 +138,14 @@ class Dispatcher:
         self.safety.look_anew()
         self.moving.plan = self.rule.plan
         kept = self._kept = {}
-        waits: set[tuple[str, ...]] = set()
-        hopeless: set[tuple[str, ...]] = set()
+        self.waiting.again()
+        waits: dict[tuple[str, ...], str] = {}
+        hopeless: dict[tuple[str, ...], str] = {}
         for experiment in self._looked_at():
             new = experiment.state == "accepted"
-            if new and self._group(experiment) in hopeless:
+            self.waiting.begin(experiment.id)
+            if new and (first := hopeless.get(self._group(experiment))) is not None:
+                self.waiting.alike(first)
                 continue  # an older one that lacks the same cannot begin any of its steps
             blocked = began = False
             for run in self.next_steps(experiment):
@@ -147,12 +155,14 @@ class Dispatcher:
                 alike = self._alike(experiment, run)
                 if experiment.state == "accepted" and alike in waits:
                     blocked = True  # an older one that has nothing yet, too, waits for the same
+                    self.waiting.alike(waits[alike])
                     continue
                 decided = self._decide(experiment, run, kept)
                 if isinstance(decided, Waiting):
                     if experiment.state == "accepted":
-                        waits.add(alike)
+                        waits[alike] = run.step_id
                     blocked = True
+                    self.waiting.add(experiment.id, decided)
                     self._keep(experiment, run, decided, kept)
                 else:
                     began = True
@@ -162,7 +172,7 @@ class Dispatcher:
             if not blocked:
                 self.work.look.discard(experiment.id)
             elif new and not began:
-                hopeless.add(self._group(experiment))
+                hopeless[self._group(experiment)] = next((one.step_id for one in self.next_steps(experiment)), "")
 
     def _group(self, experiment: Experiment) -> tuple[str, ...]:
         """What samples have in common that have nothing yet, and of which none can begin if another cannot."""

@@ -123,7 +123,7 @@ class Forecaster:
                 # -P and a session of its own: as for planners (`labwright.planners.worker`). What it says when it dies
                 # comes out with the controller's own words.
                 self._child = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "labwright.engine.foresight"],
+                    [sys.executable, "-P", "-c", "from labwright.engine.foresight import main; main()"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

@@ -1,8 +1,7 @@
 """What the lab will do from now on: when each campaign should end, and which rule of dispatch is best.
 
-A process of its own (``python -m labwright.engine.foresight``) reads the journal as a restart would, and rolls the
-lab's own core out. It is asked by a line of JSON and answers with one, so it can take its time, or die, without the
-lab.
+A process of its own (`main`) reads the journal as a restart would, and rolls the lab's own core out. It is asked by a
+line of JSON and answers with one, so it can take its time, or die, without the lab.
 """
 
 from __future__ import annotations
@@ -177,7 +176,3 @@ def main() -> None:
         reply = answered(Question.model_validate_json(line))
         sys.stdout.write(reply.model_dump_json() + "\n")
         sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

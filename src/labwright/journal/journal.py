@@ -238,6 +238,7 @@ class Journal:
             newest = sa.select(schema.epoch.c.id).order_by(schema.epoch.c.id.desc()).limit(1).with_for_update()
             connection.execute(newest).scalar()
             connection.execute(left)
+            connection.execute(sa.delete(schema.waiting).where(schema.waiting.c.instruments == instruments))
             return connection.execute(sa.insert(schema.epoch).values(**row)).inserted_primary_key
 
         if self._writer is not None:  # a campaign was closed before the next one begins

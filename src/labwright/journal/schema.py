@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0014"
+HEAD = "0015"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -357,6 +357,23 @@ preparation = sa.Table(
     sa.Column("results", sa.Text, nullable=False),
 )
 """What the newest preparation with a protocol has found on a deck, where campaigns share it (`Prepared`)."""
+
+waiting = sa.Table(
+    "waiting",
+    metadata,
+    _key("step_id"),
+    _text("instruments"),
+    _scope(),
+    _text("label"),
+    sa.Column("kind", sa.String(16), nullable=False),
+    _text("name"),
+    _text("holder"),
+    _text("holder_label"),
+    _text("holder_step"),
+    sa.Column("because", sa.String(16), nullable=False),
+    sa.Column("alike", sa.Integer, nullable=False),
+)
+"""What a step waits for (`Waiting`), as the dispatcher has decided it last."""
 
 epoch = sa.Table(
     "epoch",

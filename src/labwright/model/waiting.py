@@ -27,6 +27,7 @@ class Waiting:
         holder_step: the step that has it, where a step does.
         because: ``has`` it; or has something ``beyond``, so that the two would block each other; or is ``older``, and
             what it needs is kept for it.
+        alike: how many further samples that have nothing yet wait for the same.
     """
 
     step_id: str
@@ -38,6 +39,7 @@ class Waiting:
     holder_label: str
     holder_step: str = ""
     because: Because = "has"
+    alike: int = 0
 
     @classmethod
     def for_resource(
@@ -59,6 +61,10 @@ class Waiting:
         return cls(step_id, campaign, label, where, name, holder, holder_label, holder_step, because)
 
     def __str__(self) -> str:
+        more = f"; {self.alike} more like it" if self.alike else ""
+        return f"{self._words()}{more}"
+
+    def _words(self) -> str:
         sample = self.holder_label if self.holder == self.campaign else f"{self.holder}/{self.holder_label}"
         if self.kind == "reset":
             return f"{self.step_id} for a person to reset the stop of {self.name}"
