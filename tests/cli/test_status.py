@@ -11,7 +11,7 @@ import pytest
 
 from labwright.cli.init import make_lab
 from tests.cli.test_serve import rows, serving, submitted, until
-from tests.forks import labwright
+from tests.forks import ROOT, labwright
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +67,19 @@ def test_a_lab_is_seen_as_it_stands(lab: Path, tmp_path: Path) -> None:
             assert words in re.sub(r"\s+", " ", shown), shown
     gone = labwright("status", "--data", tmp_path).stdout
     assert f"no controller runs; start one with: labwright serve --data {tmp_path}" in gone
+
+
+def test_what_was_stopped_on_instruments_that_are_gone_waits_for_nobody(tmp_path: Path) -> None:
+    with serving(ROOT, tmp_path):
+        on = ("--lab", ROOT, "--data", tmp_path, "--simulated", "--planner", "random", "--by", "Ann")
+        assert labwright("campaign", "submit", "conductivity", *on).returncode == 0
+        until(lambda: rows(tmp_path, "SELECT 1 FROM step WHERE state = 'running'"))
+        who = ("--data", tmp_path, "--by", "Ann", "--reason", "a spill")
+        assert labwright("campaign", "stop", "--now", *who).returncode == 0
+        until(lambda: rows(tmp_path, "SELECT 1 FROM campaign WHERE state = 'stopped'"))
+    assert labwright("reset", "--all", *who).returncode == 0
+    assert rows(tmp_path, "SELECT 1 FROM reservation"), "or this test shows nothing"
+    with serving(ROOT, tmp_path):
+        seen = status(tmp_path)
+    assert {one["state"] for one in seen["stations"]} == {"idle"}
+    assert seen["taken"] == []

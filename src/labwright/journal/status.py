@@ -252,10 +252,13 @@ def lab_status(journal: Journal) -> LabStatus:
                     WaitSeen(row["id"], "", f"planner {thinking.planner} computes", _since(now_s, thinking.since_s))
                 )
         held = [one for one in latches if one.instruments == deck]
-        stations += _stations(journal, deck, mine, held, now_s, process)
-        waits += [_wait(one, now_s) for one in stepping]
         table = schema.reservation
-        for one in journal.rows(table, table.c.instruments == deck, order=table.c.resource):
+        reserved = journal.rows(table, table.c.instruments == deck, order=table.c.resource)
+        if deck == HERE:  # it is new with each process: what a campaign that is over has left there is gone
+            reserved = [one for one in reserved if one["campaign"] in {row["id"] for row in mine}]
+        stations += _stations(journal, deck, mine, reserved, held, now_s, process)
+        waits += [_wait(one, now_s) for one in stepping]
+        for one in reserved:
             kind, _, name = one["resource"].partition(":")
             if kind != "station":
                 name, _, _ = name.partition("#")  # a share of a device, whose other holders have rows of their own
@@ -330,16 +333,13 @@ def _stations(
     journal: Journal,
     deck: str,
     rows: list[Mapping[str, Any]],
+    reserved: list[Mapping[str, Any]],
     latches: list[Latch],
     now_s: float | None,
     process: Process | None,
 ) -> list[StationSeen]:
-    step, reservation, experiment = schema.step, schema.reservation, schema.experiment
-    at = {
-        one["resource"].partition(":")[2]: one
-        for one in journal.rows(reservation, reservation.c.instruments == deck, order=reservation.c.resource)
-        if one["resource"].startswith("station:")
-    }
+    step, experiment = schema.step, schema.experiment
+    at = {one["resource"].partition(":")[2]: one for one in reserved if one["resource"].startswith("station:")}
     names = dict.fromkeys(
         [*_names(journal, deck, rows), *at, *(one.scope.station for one in latches if one.scope.kind == "station")]
     )
