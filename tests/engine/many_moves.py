@@ -61,7 +61,7 @@ class ManyMoves:
         self.xs = 0
         self.seen: dict[str, Experiment] = {}
         """All experiments there were, as they were last."""
-        racks = {name: "vial" for name in plan.sites if name.startswith("rack")}
+        racks = {name: min(site.takes) for name, site in plan.sites.items() if name.startswith("rack")}
         self.take(("", Stocked(containers=racks)))
 
     def core(self) -> LabCore:

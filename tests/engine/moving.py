@@ -83,7 +83,7 @@ def started(
         spec=spec,
         protocols=(protocol,) if preparing is None else (protocol, preparing),
         shared=dict(shared or {}),
-        container="vial",
+        container=protocol.labware or "vial",
         naming=2,
         engine=ENGINE,
     )

@@ -41,8 +41,23 @@ def layouts(draw: st.DrawFn) -> Layout:
     benches_there = {name: replace(bench, batch_wait_s=wait_s) for name, bench in plan.benches.items()}
     plan = replace(plan, benches=benches_there)
     if arms == 2 and draw(st.booleans()):
-        return handed_over(plan, draw(st.integers(1, len(names))), draw(st.booleans()))
-    return plan
+        plan = handed_over(plan, draw(st.integers(1, len(names))), draw(st.booleans()))
+    return with_jars(draw, plan) if draw(st.integers(0, 3)) == 0 else plan
+
+
+def with_jars(draw: st.DrawFn, plan: Layout) -> Layout:
+    """The same lab with jars beside its vials: in every other rack, and at the first position of each station."""
+    jars, both = frozenset({"jar"}), VIAL | {"jar"}
+    sites = {}
+    for name, site in plan.sites.items():
+        first = site.station and name == plan.sites_at(site.station, "vial")[0]
+        takes = draw(st.sampled_from([VIAL, both])) if site.station and not first else both
+        if name.startswith("rack"):
+            takes = VIAL if int(name[-1]) % 2 else jars
+        sites[name] = replace(site, takes=takes)
+    return replace(
+        plan, sites=sites, carriers={name: replace(one, labware=both) for name, one in plan.carriers.items()}
+    )
 
 
 @st.composite

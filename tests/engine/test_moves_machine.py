@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from labwright.engine import CampaignCore, validate_state
 from labwright.engine.events import DrainAsked, PauseAsked, Recounted, ResumeAsked, SampleStopAsked, StopAsked
+from labwright.engine.hours import never_in_time
 from labwright.engine.layout import Layout
 from labwright.engine.rules import Plan, Rule
 from labwright.model.latch import WHOLE_LAB, LatchScope, latch_campaign, latch_sample, latch_station
@@ -65,7 +66,13 @@ class MovesMachine(RuleBasedStateMachine):
     def start(self, data: st.DataObject, **terms: Any) -> None:
         campaign = f"c{self.started}"
         self.started += 1
-        self.many.take((campaign, started(campaign, data.draw(ways(self.kinds, self.single)), self.shared, **terms)))
+        protocol = data.draw(ways(self.kinds, self.single))
+        if "jar" in self.many.plan.sites["waste"].takes and self.started % 2:
+            protocol = protocol.model_copy(update={"labware": "jar"})
+        if never_in_time(protocol, self.many.plan, self.many.now_s):  # it is refused
+            unlimited = (one.model_copy(update={"max_wait_s": None}) for one in protocol.steps)
+            protocol = protocol.model_copy(update={"steps": tuple(unlimited)})
+        self.many.take((campaign, started(campaign, protocol, self.shared, **terms)))
 
     @property
     def cores(self) -> dict[str, CampaignCore]:
@@ -153,7 +160,9 @@ class MovesMachine(RuleBasedStateMachine):
     @rule(data=st.data(), sure=st.integers(0, 4), there=st.booleans())
     def a_person_puts_a_container_somewhere(self, data: st.DataObject, sure: int, there: bool) -> None:
         if sure == 0:
-            self.many.take(("", Recounted(containers={self.pick(data, self.unused()): "vial" if there else ""})))
+            place = self.pick(data, self.unused())
+            kinds = self.many.plan.sites[place].takes if there else {""}
+            self.many.take(("", Recounted(containers={place: self.pick(data, [*kinds])})))
 
     def stoppable(self) -> list[str]:
         live = self.many.lab.work.live

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from labwright.engine.events import DrainAsked, Recounted, SampleStopAsked, StopAsked
 from labwright.engine.layout import Layout
 from labwright.engine.rules import FIRST, Rule
+from labwright.engine.stuck import Stuck
 from labwright.model.protocol import NumberResult, ProtocolSpec, Repeat, StepSpec, When
 from tests.engine.many_moves import ManyMoves
 from tests.engine.moving import layout, started, step, way
@@ -201,3 +206,44 @@ def test_a_person_is_asked_for_what_a_preparation_has_left_at_a_station_that_wor
     lab.end("c0/q/warm", "stopped")
     assert [question.frees for question in lab.lab.work.questions.open.values()] == ["station:a"]
     assert finished(lab) == {"completed", "failed"}
+
+
+def without(plan: Layout, *positions: str) -> Layout:
+    """The lab after a restart with other files: no transport reaches these positions any more."""
+    carriers = {name: replace(one, reaches=one.reaches - {*positions}) for name, one in plan.carriers.items()}
+    sites = {name: site for name, site in plan.sites.items() if not site.leaves or name not in positions}
+    return replace(plan, carriers=carriers, sites=sites)
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        ("a_here", "no transport brings its container from a_here to waste"),
+        ("waste", "no position of the lab takes its vial out"),
+    ],
+)
+def test_a_person_is_asked_for_a_sample_that_no_transport_reaches_any_more(gone: str, words: str) -> None:
+    plan = layout(("a", 1, "own"))
+    lab = many(plan, way(step("a")), way(step("a")))
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-a_here")
+    lab.plan = without(plan, gone)
+    lab.crash()
+    lab.suggest("c1", 0.1)
+    lab.end("c0/0001/a")
+    assert [question.text for question in lab.lab.work.questions.open.values() if words in question.text]
+    lab.plan = plan
+    lab.crash()
+    assert finished(lab) == {"completed"}
+
+
+def test_what_no_reason_explains_is_asked_about_at_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = layout(("a", 1, "own"))
+    lab = many(plan, way(step("a")))
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-a_here")
+    lab.plan = without(plan, "a_here")
+    lab.crash()
+    monkeypatch.setattr(Stuck, "removals", lambda self, waiting: iter(()))
+    lab.end("c0/0001/a")
+    assert [question.label for question in lab.lab.work.questions.open.values()] == ["0001"]

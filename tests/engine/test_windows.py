@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labwright.engine.events import Recounted
+from labwright.engine.hours import never_in_time
 from labwright.engine.layout import Layout
 from labwright.engine.rules import Rule
 from labwright.engine.snapshots import dumped
@@ -218,3 +219,15 @@ def test_nothing_runs_in_a_closed_station_and_limited_waits_are_kept(
     assert deck.phases() == ["completed", "completed"]
     assert len(waited) == 4
     assert max(waited) <= limit_s
+
+
+@pytest.mark.parametrize(("max_wait_s", "words"), [(60, "step mixer: whenever it begins"), (1500, ""), (None, "")])
+def test_waits_that_can_be_kept_between_no_hours_are_told_before_anything_begins(
+    max_wait_s: float | None, words: str
+) -> None:
+    first = CalendarSpec(zone="UTC", opens={"mon-sun": tuple(f"{hour:02}:00-{hour:02}:20" for hour in range(24))})
+    second = CalendarSpec(zone="UTC", opens={"mon-sun": tuple(f"{hour:02}:30-{hour:02}:50" for hour in range(24))})
+    hours = {"mixer": Availability((), ("early", first)), "oven": Availability((), ("late", second))}
+    protocol = way(step("mixer", max_wait_s=max_wait_s), step("oven"))
+    assert never_in_time(protocol, replace(ROW, calendar=hours), 0.0).startswith(words)
+    assert bool(never_in_time(protocol, replace(ROW, calendar=hours), 0.0)) == bool(words)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Started
+from labwright.engine.hours import never_in_time
 from labwright.engine.inventory import DeckCount
 from labwright.engine.layout import layout_of, never_fits
 from labwright.engine.matching import described, protocol_mistakes
@@ -160,7 +161,7 @@ def load_campaign(
         layout = layout_of(folder.model)
         start_s = time.time() if now_s is None else now_s
         for name, one in protocols.items():
-            if words := never_fits(one.spec, layout, start_s):
+            if words := never_fits(one.spec, layout, start_s) or never_in_time(one.spec, layout, start_s):
                 where: list[str | int] = (
                     ["protocol"] if name == spec.protocol else ["prepare", spec.prepare.index(name)]
                 )

@@ -198,7 +198,7 @@ class Dispatcher:
             for owner, live in self.work.live.items()
             if owner not in held
             for one in live.values()
-            if one.id in look and one.state != "held" and not one.running
+            if (one.id in look or one.to_leave) and one.state != "held" and not one.running
         ]
         if all(self.safety.of(holder) is not None for holder in self._reservations.taken.values()):
             if not self.moving.stands_in_the_way():

@@ -136,11 +136,13 @@ class Removal(Frozen):
         label: of the experiment that waits.
         resource: where a container stands; empty for the sample of the one that waits.
         left: the experiment that is over and has left it there, as ``campaign/label``; empty if it is no sample's.
+        why: why the one that waits cannot go on, in words; empty if it and others wait for what the other has.
     """
 
     label: str
     resource: str = ""
     left: str = ""
+    why: str = ""
 
 
 class Start(Frozen):

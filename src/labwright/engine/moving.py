@@ -227,6 +227,15 @@ class Moving:
         """Those that reach a sample."""
         return self.layout.reaching(experiment.stands_at, experiment.protocol.labware)
 
+    def no_way(self, experiment: Experiment, run: StepRun) -> str:
+        """Why no transport brings a sample to a step, in words; empty if one can, as soon as it is free."""
+        if self.is_there(experiment, run):
+            return ""
+        ends = self._ends(experiment) if run.spec is OUT else self.wanted(experiment, run)
+        if self._way(experiment, ends) or self._way(experiment, ends, empty=True):
+            return ""
+        return f"no transport brings its container from {experiment.stands_at} to {' or '.join(ends)}"
+
     def hand_overs_taken(self, experiment: Experiment, run: StepRun) -> list[str]:
         """Hand-over positions of others without which there is no way to a step."""
         ends = self._ends(experiment) if run.spec is OUT else self._sites(experiment, run)

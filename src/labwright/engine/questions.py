@@ -161,11 +161,17 @@ class Questions:
             (one.due_s for one in self.open.values() if one.then == "park" and one.due_s is not None), default=None
         )
 
-    def of_removal(self, experiment: Experiment) -> Question:
-        """Ask for a sample to be taken out of the way of others: it was given up, or each waits for the other."""
+    def of_removal(self, experiment: Experiment, why: str = "") -> Question:
+        """Ask for a sample to be taken out of the way of others: it was given up, or each waits for the other.
+
+        Args:
+            experiment: whose sample it is.
+            why: why it cannot go on, if it is neither.
+        """
         at = experiment.stands_at
-        if not experiment.given_up:
+        if not experiment.given_up or why:
             text = f"sample {experiment.sample} and others wait for what the other has, so none can go on"
+            text = f"sample {experiment.sample} cannot go on: {why}" if why else text
             where = f"; its container is at {at}" if at else ""
             out = "you have taken its container out of the lab by hand" if at else "the others go on"
             return self._ask(experiment, "", None, f"{text}{where}", {"removed": f"Give it up; {out}"})

@@ -58,6 +58,13 @@ class Stuck:
         asked = {question.frees for question in self.work.questions.open.values()}
         stuck: dict[str, list[list[Need]]] = {}
         for experiment, steps in waiting.values():
+            ways = [self.moving.no_way(experiment, run) for run in steps]
+            if ways and all(ways):
+                yield experiment, Removal(label=experiment.label, why=ways[0])
+                continue
+            if not steps and (nowhere := self._nowhere(experiment)):
+                yield experiment, Removal(label=experiment.label, why=nowhere)
+                continue
             for run in steps:
                 for resource in self._missing(experiment, run):
                     if any(self._reservations.of_resource(resource)):
@@ -72,6 +79,12 @@ class Stuck:
             youngest = max((waiting[key][0] for key in rings), key=lambda one: (-one.priority, one.turn))
             del stuck[youngest.id]
             yield youngest, Removal(label=youngest.label)
+
+    def _nowhere(self, experiment: Experiment) -> str:
+        """Why the container of a sample that is done stays where it is, in words; empty if it need not be moved."""
+        if not experiment.to_leave or experiment.needed or self.moving.out(experiment) is not None:
+            return ""
+        return f"no position of the lab takes its {experiment.protocol.labware} out, and it has none to go back to"
 
     def _left_behind(
         self, experiment: Experiment, resource: str, asked: set[str]

@@ -9,7 +9,7 @@ from functools import cached_property
 from labwright.engine.events import Carried
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.layout import Layout
-from labwright.engine.outlook import SHORTER, Outlook
+from labwright.engine.outlook import MOVES_WAIT, SHORTER, Outlook
 from labwright.engine.work import Work
 from labwright.model.availability import HORIZON_S, Closure
 from labwright.model.waiting import Waiting
@@ -105,6 +105,10 @@ class Windows:
     def _always_open(self) -> Layout:
         return replace(self.layout, calendar={})
 
+    def times_s(self, experiment: Experiment, run: StepRun) -> list[float]:
+        """Lab times at which it may be better to begin a step than now."""
+        return [at_s for at_s, _ in self._times(experiment, run)]
+
     def _times(self, experiment: Experiment, run: StepRun) -> list[tuple[float, str]]:
         """When it may be better to begin a step than now, with what is waited for."""
         found: list[tuple[float, str]] = []
@@ -119,7 +123,7 @@ class Windows:
                     if closure is None or (at_s := closure.ends_s) > self.now_s + HORIZON_S:
                         break
                     words = f"station {station}: {closure.words}"
-                    for begins_s in (at_s + self._move_s - most_s, at_s, at_s + early_s):
+                    for begins_s in (at_s + (1 + MOVES_WAIT) * self._move_s - most_s, at_s, at_s + early_s):
                         found.append((begins_s - early_s + 1.0, words))
             if one.spec.max_wait_s is None:
                 break

@@ -374,7 +374,7 @@ class Work:
     def ask_removal(self, experiment: Experiment, removal: Removal) -> list[Instruction]:
         """Ask a person to take something out of the lab, without which the experiment cannot go on."""
         if not removal.resource:
-            return self._hold(experiment, self.questions.of_removal(experiment))
+            return self._hold(experiment, self.questions.of_removal(experiment, removal.why))
         return self._hold(experiment, self.questions.of_left_behind(experiment, removal.resource, removal.left))
 
     def stop(self, owner: Owner) -> bool:
