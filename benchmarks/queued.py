@@ -9,6 +9,7 @@ were given to two samples at once: none may be.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import random
 import sys
@@ -149,6 +150,7 @@ def percentile_ms(took_s: list[float], share: float) -> float:
 
 def main() -> int:
     """Measure and print; 1 if the limit is missed, or anything was given twice."""
+    gc.freeze()  # as a controller does: what was imported stays
     with tempfile.TemporaryDirectory(prefix="labwright-queued-") as scratch:
         place = sys.argv[1] if len(sys.argv) > 1 else journal_file(Path(scratch))
         with Journal(place) as journal:
