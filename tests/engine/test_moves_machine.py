@@ -18,7 +18,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from labwright.engine import CampaignCore, validate_state
-from labwright.engine.events import DrainAsked, PauseAsked, Recounted, ResumeAsked, SampleStopAsked, StopAsked
+from labwright.engine.events import (
+    DrainAsked,
+    MovedByHand,
+    PauseAsked,
+    Recounted,
+    ResumeAsked,
+    SampleStopAsked,
+    StopAsked,
+)
 from labwright.engine.hours import never_in_time
 from labwright.engine.layout import Layout
 from labwright.engine.rules import Plan, Rule
@@ -149,11 +157,11 @@ class MovesMachine(RuleBasedStateMachine):
         """Positions that a person may put a container at, or take one from: no sample under way has them."""
         lab = self.many.lab
         stands = {one.stands_at for many in lab.work.live.values() for one in many.values()}
-        known = lab.reservations
+        taken = {name for name, one in lab.reservations.taken.items() if lab.work.has(one.owner, one.label)}
         return [
             name
             for name, site in self.many.plan.sites.items()
-            if not site.leaves and name not in stands and f"position:{name}" not in known.taken
+            if not site.leaves and name not in stands and f"position:{name}" not in taken
         ]
 
     @precondition(lambda self: self.unused())
@@ -163,6 +171,19 @@ class MovesMachine(RuleBasedStateMachine):
             place = self.pick(data, self.unused())
             kinds = self.many.plan.sites[place].takes if there else {""}
             self.many.take(("", Recounted(containers={place: self.pick(data, [*kinds])})))
+
+    def movable(self) -> list[str]:
+        holds = self.many.lab.material.holds
+        return [name for name in self.unused() if (held := holds.get(name)) is not None and held.kind]
+
+    @precondition(lambda self: self.movable())
+    @rule(data=st.data(), sure=st.integers(0, 4), out=st.booleans())
+    def a_person_moves_a_container(self, data: st.DataObject, sure: int, out: bool) -> None:
+        empty = [name for name in self.unused() if name not in self.movable()]
+        if sure == 0 and (out or empty):
+            to = "outside" if out else f"position:{self.pick(data, empty)}"
+            start = f"position:{self.pick(data, self.movable())}"
+            self.many.take(("", MovedByHand(container=start, to=to, by="Kim", because="tidy")))
 
     def stoppable(self) -> list[str]:
         live = self.many.lab.work.live

@@ -13,7 +13,7 @@ import labwright.engine.controller as controlling
 from benchmarks.rehearsing import PARTS, make_campaign, make_lab
 from labwright.clock import SteppedClock
 from labwright.engine import Campaign, CampaignCore, LabController, LabCore, started
-from labwright.engine.events import Event
+from labwright.engine.events import EVENTS, Event, MovedByHand, StopAsked
 from labwright.engine.inventory import restore_material
 from labwright.engine.recovery import rebuilt_lab
 from labwright.engine.snapshots import dumped
@@ -25,6 +25,8 @@ from labwright.model.errors import JournalError
 from labwright.model.instruments import HERE
 from labwright.model.protocol import Prepared
 from tests import forks
+from tests.engine.moving import layout, step, way
+from tests.engine.test_stuck import many
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -130,3 +132,26 @@ def test_what_was_prepared_holds_after_a_restart_too(instruments: str, known: li
         restore_material(journal, restored)
     assert list(restored.work.preparations) == known
     assert all(one == made for one in restored.work.preparations.values())
+
+
+def test_what_people_did_with_what_another_campaign_had_left_is_no_obstacle(tmp_path: Path) -> None:
+    """Without a snapshot, after an upgrade, the lab is rebuilt from its own events and those of what is under way."""
+    lab = many(layout(("a", 1, "own")), way(step("a")), way(step("a")))
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-a_here")
+    lab.take(("c0", StopAsked(why="enough", now=True)))
+    lab.end("c0/0001/a", "stopped")
+    lab.take(("", MovedByHand(container="position:a_here", to="outside", by="Kim", because="in the way")))
+    lab.suggest("c1", 0.1)
+    lab.end("c1/0001/to-a_here")
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.control("Ann")
+        journal.record(
+            [
+                NewEvent(owner, EVENTS.validate_json(raw).kind, raw, b"[]", at_s, {}, instruments="real")
+                for owner, raw, at_s in lab.log
+            ]
+        )
+        again = rebuilt_lab(journal, "c1", instruments="real")
+    assert again.work.live["c1"]["0001"].stands_at == "a_here"
+    assert again.reservations.taken.keys() == lab.lab.reservations.taken.keys()

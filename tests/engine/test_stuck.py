@@ -10,6 +10,7 @@ from labwright.engine.events import DrainAsked, Recounted, SampleStopAsked, Stop
 from labwright.engine.layout import Layout
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.stuck import Stuck
+from labwright.model.latch import latch_sample
 from labwright.model.protocol import NumberResult, ProtocolSpec, Repeat, StepSpec, When
 from tests.engine.many_moves import ManyMoves
 from tests.engine.moving import layout, started, step, way
@@ -247,3 +248,31 @@ def test_what_no_reason_explains_is_asked_about_at_last(monkeypatch: pytest.Monk
     monkeypatch.setattr(Stuck, "removals", lambda self, waiting: iter(()))
     lab.end("c0/0001/a")
     assert [question.label for question in lab.lab.work.questions.open.values()] == ["0001"]
+
+
+def test_a_stop_of_one_sample_stops_no_other() -> None:
+    lab = many(layout(("a", 1, "own")), way(step("a")))
+    lab.lab.dispatcher.held = lambda: {"c0"}
+    lab.suggest("c0", 0.1)
+    lab.suggest("c0", 0.1)
+    lab.latch(latch_sample("c0", "0001"))
+    lab.lab.dispatcher.held = lambda: ()
+    lab.take()
+    assert [*lab.running] == ["c0/0002/to-a_here"]
+
+
+def test_a_sample_in_a_rack_that_another_arm_reaches_does_not_wait_for_the_lost_one() -> None:
+    plan = layout(("a", 3, "own"), arms=2)
+    arms = plan.carriers
+    odd = {name for name in plan.sites if name.startswith("rack") and int(name[-1]) % 2}
+    even = {name for name in plan.sites if name.startswith("rack")} - odd
+    first = replace(arms["arm_1"], reaches=arms["arm_1"].reaches - even)
+    second = replace(arms["arm_2"], reaches=arms["arm_2"].reaches - odd)
+    lab = ManyMoves(replace(plan, carriers={"arm_1": first, "arm_2": second}), FIRST)
+    lab.take(("c0", started("c0", way(step("a")), budget=4, parallel=4)))
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-a_1", "unknown")
+    for _ in range(3):
+        lab.suggest("c0", 0.1)
+    lab.end("c0/0002/to-a_2")
+    assert any(key.startswith("c0/0004") for key in lab.running), "0003 needs the lost arm, 0004 does not"

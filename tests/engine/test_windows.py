@@ -231,3 +231,16 @@ def test_waits_that_can_be_kept_between_no_hours_are_told_before_anything_begins
     protocol = way(step("mixer", max_wait_s=max_wait_s), step("oven"))
     assert never_in_time(protocol, replace(ROW, calendar=hours), 0.0).startswith(words)
     assert bool(never_in_time(protocol, replace(ROW, calendar=hours), 0.0)) == bool(words)
+
+
+def test_a_wait_that_is_over_already_keeps_no_step_from_beginning() -> None:
+    """A step without the sample that follows one after which the sample could wait only so long."""
+    rinse = step("rinse", "sink", takes_s=60, sample=False, max_wait_s=1800)
+    protocol = way(step("mixer", takes_s=60, max_wait_s=2 * HOUR_S), rinse, step("oven", takes_s=60))
+    day = CalendarSpec(zone="UTC", opens={"mon-sun": tuple(f"{hour:02}:00-{hour:02}:40" for hour in range(24))})
+    plan = closed(layout(("mixer", 1, "own"), ("sink", 1, "own"), ("oven", 1, "own")), sink=(0.03, 4.0))
+    plan = replace(plan, calendar={**plan.calendar, "oven": Availability((), ("day", day))})
+    deck = Deck(plan, started("c", protocol, budget=1))
+    while deck.now_s < 30 * HOUR_S and deck.next():
+        pass
+    assert deck.phases() == ["completed"]

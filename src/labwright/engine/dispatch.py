@@ -176,8 +176,15 @@ class Dispatcher:
 
     def _group(self, experiment: Experiment) -> tuple[str, ...]:
         """What samples have in common that have nothing yet, and of which none can begin if another cannot."""
+        return experiment.owner, experiment.protocol.name, experiment.terms, *self._apart(experiment)
+
+    def _apart(self, experiment: Experiment) -> tuple[str, ...]:
+        """What tells samples of one protocol apart that have nothing yet: batch, transports, a stop of one of them."""
         planned = str(self.rule.plan.of.get(experiment.id, ""))
-        return experiment.owner, experiment.protocol.name, planned, experiment.terms
+        reached = self.layout.reached_by(experiment.stands_at, experiment.protocol.labware)
+        owner, label = experiment.owner, experiment.label
+        stopped = any(latch.label == label and latch.campaign == owner for latch in self.latches)
+        return planned, reached, label if stopped else ""
 
     def why(self, experiment: Experiment) -> str:
         """Why a sample starts before those of other campaigns that wait, in words; empty if none does."""
@@ -214,10 +221,9 @@ class Dispatcher:
         alike: set[tuple[str, ...]] = set()
         for one in waiting:
             if one.state == "accepted":
-                key = (*self._group(one), *(carrier.name for carrier in self.moving.transports(one)))
-                if key in alike:
+                if self._group(one) in alike:
                     continue
-                alike.add(key)
+                alike.add(self._group(one))
             yield one
 
     def _last_resort(self) -> list[tuple[Experiment, Removal]]:
@@ -273,19 +279,27 @@ class Dispatcher:
 
     def waits(self, owner: str) -> list[Waiting]:
         """What an owner's samples wait for that others have."""
+        decided = self._decided([one for one in self.held() if one != owner])
+        return [one for experiment, one in decided if isinstance(one, Waiting) and experiment.owner == owner]
+
+    def could_begin(self) -> list[str]:
+        """Ids of steps that begin the next time that is looked; none where nothing runs and all was looked at."""
+        decided = self._decided(self.held())
+        return [
+            one.step_id if isinstance(one, Start) else one.label for _, one in decided if not isinstance(one, Waiting)
+        ]
+
+    def _decided(self, held: Collection[str]) -> Iterator[tuple[Experiment, Start | Carried | Waiting]]:
+        """What would be decided now about the next steps of all samples but those of some owners."""
         self.moving.look_anew()
         self.safety.look_anew()
         kept: dict[str, Experiment] = {}
-        found = []
-        held = [one for one in self.held() if one != owner]
         for experiment in self._in_order(held):
             for run in self.next_steps(experiment):
                 decided = self._decide(experiment, run, kept)
                 if isinstance(decided, Waiting):
                     self._keep(experiment, run, decided, kept)
-                    if experiment.owner == owner:
-                        found.append(decided)
-        return found
+                yield experiment, decided
 
     def _looked_at(self) -> list[Experiment]:
         look = self.work.look
@@ -391,8 +405,7 @@ class Dispatcher:
         """What samples have in common of which none can begin a step if another cannot, that has nothing yet."""
         recipes = [experiment.recipe(f"{SITE}{run.spec.station}")]
         recipes += [experiment.recipe(resource) for resource in experiment.needs(run.spec)]
-        planned = str(self.rule.plan.of.get(experiment.id, ""))
-        return (experiment.owner, experiment.protocol.name, run.spec.name, planned, *recipes)
+        return (experiment.owner, experiment.protocol.name, run.spec.name, *self._apart(experiment), *recipes)
 
     def _decide(self, experiment: Experiment, run: StepRun, kept: dict[str, Experiment]) -> Start | Carried | Waiting:
         """Let a step, or the move that it needs, begin; or what it waits for."""

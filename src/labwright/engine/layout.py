@@ -201,6 +201,18 @@ class Layout:
             )
         return known
 
+    def reached_by(self, position: str, labware: str) -> str:
+        """Names of the transports that can take a container from a position, as one word."""
+        known = self._reached_by.get((position, labware))
+        if known is None:
+            known = " ".join(one.name for one in self.reaching(position, labware))
+            self._reached_by[position, labware] = known
+        return known
+
+    @cached_property
+    def _reached_by(self) -> dict[tuple[str, str], str]:
+        return {}
+
     @cached_property
     def _reaching(self) -> dict[tuple[str, str], tuple[Carrier, ...]]:
         return {}

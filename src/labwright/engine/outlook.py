@@ -137,7 +137,8 @@ class Outlook:
             the station where it would be too late; empty if it is nowhere.
         """
         late_s = early_s = self.now_s  # when the step before has ended, at the latest and at the earliest
-        due_s = experiment.due_s(left[0]) if left else math.inf
+        # Where it asks whether a step can begin now, that one is not late: to begin it later makes nothing better.
+        due_s = experiment.due_s(left[0]) if left and not check else math.inf
         limited = True
         here: _Unit | None = None
         at = self.layout.bench_at(experiment.stands_at)

@@ -160,7 +160,13 @@ def rebuilt_lab(journal: Journal, *campaigns: str, instruments: str = "") -> Lab
     of_lab = (logged for logged in journal.events("") if logged.instruments == instruments)
     of_campaigns = (journal.events(campaign) for campaign in campaigns)
     for logged in heapq.merge(of_lab, *of_campaigns, key=lambda logged: logged.id):
-        lab.handle(logged.campaign, understood(journal, logged), logged.lab_time_s)
+        try:
+            lab.handle(logged.campaign, understood(journal, logged), logged.lab_time_s)
+        except IllegalEventError as error:
+            if logged.campaign:
+                raise
+            # It was about what another campaign had used or left, which is over; what is where, the tables say.
+            _log.info("event %d of the lab says nothing about what is under way: %s", logged.id, error)
         lab.dirty.clear()
     for campaign in campaigns:
         if lab.campaign(campaign).phase == "draft":
