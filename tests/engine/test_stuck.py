@@ -148,16 +148,21 @@ def test_a_container_that_is_to_be_taken_away_is_given_to_no_sample() -> None:
     assert lab.lab.material.next_place("vial", but=lab.lab.work.questions.to_be_emptied) == ""
 
 
-def test_two_batches_do_not_wait_for_a_sample_of_the_other_to_come() -> None:
+@pytest.mark.parametrize("busy", [False, True])
+def test_two_batches_do_not_wait_for_a_sample_of_the_other_to_come(busy: bool) -> None:
     there = way(step("a", recipe=X, max_wait_s=2000), step("b", recipe=X))
     back = way(step("b", recipe=X, max_wait_s=2000), step("a", recipe=X))
-    lab = many(layout(("a", 2, "batch"), ("b", 2, "batch"), arms=2), there, back)
+    plan = layout(("a", 2, "batch"), ("b", 2, "batch"), ("c", 1, "own"), arms=2)
+    lab = many(plan, there, back, way(step("c", takes_s=9000)))
+    if busy:
+        lab.suggest("c2", 0.1)
+        lab.end("c2/0001/to-c_here")
     lab.suggest("c0", 0.1)
     lab.suggest("c1", 0.1)
     lab.end("c0/0001/to-a_1", after_s=0)
-    assert [*lab.running] == ["c1/0001/to-b_2"], "c0 waits for c1, which will come to it"
+    assert "c0/0001/a" not in lab.running, "c0 waits for c1, which will come to it"
     lab.end("c1/0001/to-b_2")
-    assert lab.running, "each waits for the other to come"
+    assert {"c0/0001/a", "c1/0001/b"} & lab.running.keys(), "each waits for the other to come"
     assert finished(lab) == {"completed"}
     assert not removals(lab)
 

@@ -157,11 +157,14 @@ class Batches:
             first, run = load.members[0]
             recipe = first.recipe(f"{SITE}{run.spec.station}")
             alike = [one for one in bound if recipe and one.recipe(f"{SITE}{run.spec.station}") == recipe]
+            alike = [one for one in alike if inside.isdisjoint(self._awaited(one))]
             load.coming += alike[: max(0, load.vacant)]
         return load
 
     def _follows(self, experiment: Experiment, bench: Bench, inside: set[str]) -> bool:
-        """Whether a sample could not come before those in a batch have made room for it elsewhere."""
+        """Whether a sample could not come before those in a batch make room for it elsewhere, or come to its own batch."""
+        if not inside.isdisjoint(self._awaited(experiment)):
+            return True
         if self._bound(experiment, bench):  # what it needs later does not count
             steps = [run.spec for run in experiment.left()]
             here = next((at for at, step in enumerate(steps) if step.station in (bench.kind, bench.name)), 0)
@@ -170,6 +173,28 @@ class Batches:
             holders = {holder for one in lacks for holder in self.work.reservations.holders(one)}
             return not inside.isdisjoint(holders)
         return not inside.isdisjoint(one.id for one in self.safety.all_ahead(experiment))
+
+    def _awaited(self, experiment: Experiment) -> set[str]:
+        """Ids of samples that must come before the batch begins in which a sample waits, and before theirs do."""
+        found: set[str] = set()
+        todo = [experiment]
+        while todo:
+            one = todo.pop()
+            bench = self.layout.bench_at(one.stands_at)
+            if bench is None or not bench.together or f"station:{bench.name}" in self.work.reservations.taken:
+                continue
+            if self._pending(one, bench) is None:
+                continue
+            sites = self.layout.sites_of(bench.name)
+            coming = [
+                other
+                for other in self._under_way()
+                if other.id not in found and other.stands_at not in sites and other.state != "held"
+                if not other.given_up and any(site in sites for site in other.booked.values())
+            ]
+            found |= {other.id for other in coming}
+            todo += coming
+        return found
 
     def _bound(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether a sample is on its way to a kind of station and cannot stop before."""
