@@ -162,7 +162,7 @@ class Batches:
         return load
 
     def _follows(self, experiment: Experiment, bench: Bench, inside: set[str]) -> bool:
-        """Whether a sample could not come before those in a batch make room for it elsewhere, or come to its own batch."""
+        """Whether a sample cannot come before those in a batch make room for it elsewhere, or come to its own batch."""
         if not inside.isdisjoint(self._awaited(experiment)):
             return True
         if self._bound(experiment, bench):  # what it needs later does not count
