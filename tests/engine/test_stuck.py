@@ -281,3 +281,14 @@ def test_a_sample_in_a_rack_that_another_arm_reaches_does_not_wait_for_the_lost_
         lab.suggest("c0", 0.1)
     lab.end("c0/0002/to-a_2")
     assert any(key.startswith("c0/0004") for key in lab.running), "0003 needs the lost arm, 0004 does not"
+
+
+def test_what_closes_out_a_stopped_sample_does_not_wait_for_what_others_of_its_campaign_lack() -> None:
+    lab = many(layout(("a", 1, "own"), ("b", 1, "own")), way(step("a"), step("b", always=True)), way(step("a")))
+    lab.suggest("c1", 0.1)
+    lab.end("c1/0001/to-a_here")
+    lab.suggest("c0", 0.1)
+    lab.suggest("c0", 0.1)
+    lab.take(("c0", SampleStopAsked(label="0002", why="bad", now=True)))
+    assert "c0/0002/to-b_here" in lab.running
+    assert finished(lab) == {"completed"}

@@ -179,11 +179,13 @@ class Dispatcher:
         return experiment.owner, experiment.protocol.name, experiment.terms, *self._apart(experiment)
 
     def _apart(self, experiment: Experiment) -> tuple[str, ...]:
-        """What tells samples of one protocol apart that have nothing yet: batch, transports, a stop of one of them."""
+        """What tells samples of one protocol apart that have nothing yet: batch, transports, that one is stopped."""
         planned = str(self.rule.plan.of.get(experiment.id, ""))
         reached = self.layout.reached_by(experiment.stands_at, experiment.protocol.labware)
         owner, label = experiment.owner, experiment.label
-        stopped = any(latch.label == label and latch.campaign == owner for latch in self.latches)
+        stopped = bool(experiment.given_up) or any(
+            latch.label == label and latch.campaign == owner for latch in self.latches
+        )
         return planned, reached, label if stopped else ""
 
     def why(self, experiment: Experiment) -> str:
