@@ -292,3 +292,19 @@ def test_what_closes_out_a_stopped_sample_does_not_wait_for_what_others_of_its_c
     lab.take(("c0", SampleStopAsked(label="0002", why="bad", now=True)))
     assert "c0/0002/to-b_here" in lab.running
     assert finished(lab) == {"completed"}
+
+
+def test_a_station_with_one_recipe_at_a_time_keeps_containers_of_another_kind_out_too() -> None:
+    plan = layout(("a", 2, "batch"), ("b", 1, "own"), racks=("rack_1", "rack_2"))
+    kinds = {"rack_2": {"jar"}, "a_1": {"jar"}, "b_here": {"vial", "jar"}, "waste": {"vial", "jar"}}
+    sites = {name: replace(site, takes=frozenset(kinds.get(name, {"vial"}))) for name, site in plan.sites.items()}
+    arms = {name: replace(one, labware=frozenset({"vial", "jar"})) for name, one in plan.carriers.items()}
+    jars = way(step("b"), step("a", recipe=X), step("again", "b"), labware="jar")
+    vials = way(step("a"), step("b"), step("again", "a"))
+    lab = many(replace(plan, sites=sites, carriers=arms), jars, vials)
+    lab.suggest("c0", 0.1)
+    lab.suggest("c1", 0.1)
+    lab.end("c0/0001/to-b_here")
+    assert [*lab.running] == ["c0/0001/b"], "c1 would be in the station that c0 needs next, and needs that of c0"
+    assert finished(lab) == {"completed"}
+    assert not removals(lab)

@@ -187,7 +187,7 @@ class Safety:
         """
         if not bench.one_recipe:
             return
-        for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
+        for site in self.layout.sites_of(bench.name):
             holder = self._reservations.taken.get(f"{POSITION}{site}")
             other = self.of(holder) if holder is not None else None
             if other is not None and other is not experiment and self._differs(experiment, other, bench):
@@ -338,7 +338,7 @@ class Safety:
             return []
         names = (bench.kind, bench.name)
         found = []
-        for site in self.layout.sites_at(bench.name, experiment.protocol.labware):
+        for site in self.layout.sites_of(bench.name):
             holder = self._reservations.taken.get(f"{POSITION}{site}")
             other = self.of(holder) if holder is not None else None
             if other is None or other is experiment or other.stands_at != site:
