@@ -302,9 +302,9 @@ def test_a_station_with_one_recipe_at_a_time_keeps_containers_of_another_kind_ou
     jars = way(step("b"), step("a", recipe=X), step("again", "b"), labware="jar")
     vials = way(step("a"), step("b"), step("again", "a"))
     lab = many(replace(plan, sites=sites, carriers=arms), jars, vials)
-    lab.suggest("c0", 0.1)
     lab.suggest("c1", 0.1)
-    lab.end("c0/0001/to-b_here")
-    assert [*lab.running] == ["c0/0001/b"], "c1 would be in the station that c0 needs next, and needs that of c0"
+    lab.end("c1/0001/to-a_2")
+    lab.suggest("c0", 0.1)
+    assert [*lab.running] == ["c1/0001/a"], "c0 would have b, which c1 needs next, and wait for c1 to be done with a"
     assert finished(lab) == {"completed"}
     assert not removals(lab)
