@@ -11,6 +11,7 @@ from labwright.engine.events import Started, Stocked
 from labwright.engine.lab import LabCore
 from labwright.engine.rehearsal import Bar, Rehearsal, in_the_middle
 from labwright.engine.rules import Rule
+from labwright.engine.timetabling import planned_anew
 from labwright.model.campaign import Objective, PlannerSpec
 from labwright.model.latch import LatchScope
 from labwright.model.protocol import NumberResult, ProtocolSpec, StepOrder, StepSpec
@@ -55,6 +56,10 @@ def started(number: int, job: Job) -> Started:
     return Started(campaign=f"c{number}", spec=spec, protocols=(protocol(job),), container=VIAL, naming=2, engine=3)
 
 
+ANEW_S = 5 * 60.0
+"""An order of moves is planned anew so often, lab seconds; a controller asks after 20 s of wall time."""
+
+
 @dataclass(frozen=True)
 class Rolled:
     """How an instance went.
@@ -94,8 +99,15 @@ def rehearsal(instance: Instance, noise: float = 0.0, seed: int = 0) -> Rehearsa
     return Rehearsal(lab, takes_s)
 
 
-def roll(instance: Instance, rule: Rule, noise: float = 0.0, seed: int = 0) -> Rolled:
+def roll(instance: Instance, rule: Rule, noise: float = 0.0, seed: int = 0, changes: int = 0) -> Rolled:
     """Carry an instance out; as `rehearsal`.
+
+    Args:
+        instance: which.
+        rule: of dispatch.
+        noise: as there.
+        seed: of that chance.
+        changes: an order of moves is planned anew every `ANEW_S`, with so many changes; 0 if never.
 
     Raises:
         AssertionError: some samples came to a halt.
@@ -104,7 +116,12 @@ def roll(instance: Instance, rule: Rule, noise: float = 0.0, seed: int = 0) -> R
     lab = going.lab
     lab.dispatcher.rule = rule
     going.go_on()
-    going.run()
+    anew_s = ANEW_S
+    while going.next():
+        if changes and rule.plan.moves and going.now_s >= anew_s:
+            anew_s = going.now_s + ANEW_S
+            rule = lab.dispatcher.rule = planned_anew(lab, going.now_s, rule, changes, seed)
+            going.go_on()
     left = [name for name, core in lab.campaigns.items() if not core.over]
     if left:
         raise AssertionError(f"{len(left)} samples came to a halt: {lab.dispatcher.waits(left[0])}")

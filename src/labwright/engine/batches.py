@@ -10,6 +10,7 @@ from labwright.engine.experiment import SITE, Experiment, StepRun
 from labwright.engine.layout import Bench, Layout
 from labwright.engine.rules import Rule
 from labwright.engine.safety import Safety
+from labwright.engine.turns import Turns
 from labwright.engine.work import Work
 from labwright.model.availability import HORIZON_S
 from labwright.model.waiting import Waiting
@@ -45,12 +46,14 @@ class Batches:
         work: the samples under way.
         layout: of the lab.
         safety: says who waits for whom.
+        turns: which samples are to share a batch, where their moves are planned.
         wake_s: lab time at which a batch begins though nothing happens; None if none does.
     """
 
     work: Work
     layout: Layout
     safety: Safety
+    turns: Turns
     wake_s: float | None = None
 
     @property
@@ -158,6 +161,9 @@ class Batches:
             recipe = first.recipe(f"{SITE}{run.spec.station}")
             alike = [one for one in bound if recipe and one.recipe(f"{SITE}{run.spec.station}") == recipe]
             alike = [one for one in alike if inside.isdisjoint(self._awaited(one))]
+            if (plan := self.turns.rule.plan).moves:
+                planned = {plan.of.get(one.id) for one, _ in load.members}
+                alike = [one for one in alike if plan.of.get(one.id) in planned and not self.turns.has_missed(one)]
             load.coming += alike[: max(0, load.vacant)]
         return load
 
@@ -223,7 +229,7 @@ class Batches:
         due_s = min((experiment.due_s(run) for experiment, run in load.members), default=float("inf")) - MARGIN_S
         if load.coming:
             return due_s
-        if (waits_s := self._planned_s(load, rule)) is not None:
+        if (waits_s := self._planned_s(bench, load, rule)) is not None:
             return min(due_s, waits_s)
         wait_s = max(rule.batch_wait_s, bench.batch_wait_s)
         if load.vacant <= 0 or not wait_s:
@@ -244,7 +250,7 @@ class Batches:
         last_s = begins_s if closure is None else closure.starts_s - takes_s
         return min(begins_s, last_s) if last_s >= now_s else begins_s
 
-    def _planned_s(self, load: _Load, rule: Rule) -> float | None:
+    def _planned_s(self, bench: Bench, load: _Load, rule: Rule) -> float | None:
         """Until when a planned batch waits for the rest of its samples; None if there is no such batch."""
         plan = rule.plan
         mine = {plan.of.get(experiment.id) for experiment, _ in load.members}
@@ -256,7 +262,7 @@ class Batches:
             for live in self.work.live.values()
             for one in live.values()
             if plan.of.get(one.id) in mine and one.id not in inside and not one.given_up and one.state != "held"
-            if not one.moved
+            if self._before_s(one, bench) is not None and not self.turns.has_missed(one)
         ]
         if not rest:
             return 0.0

@@ -23,6 +23,7 @@ from labwright.engine.reservations import Reservations
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.safety import Safety
 from labwright.engine.stuck import Stuck
+from labwright.engine.turns import Turns
 from labwright.engine.waits import Waits
 from labwright.engine.windows import Windows
 from labwright.engine.work import IllegalEventError, Work
@@ -60,6 +61,7 @@ class Dispatcher:
     wake_s: float | None = None
     """Lab time at which something may begin without an event; None if nothing can."""
     safety: Safety = field(init=False)
+    turns: Turns = field(init=False)
     moving: Moving = field(init=False)
     batches: Batches = field(init=False)
     _kept: dict[str, Experiment] = field(init=False, default_factory=dict)
@@ -76,8 +78,9 @@ class Dispatcher:
         self.layout = layout
         self.safety = Safety(self.work, layout)
         self.windows = Windows(self.work, layout)
-        self.moving = Moving(self.work, layout, self.safety, self.windows)
-        self.batches = Batches(self.work, layout, self.safety)
+        self.turns = Turns(self.work, layout)
+        self.moving = Moving(self.work, layout, self.safety, self.windows, self.turns)
+        self.batches = Batches(self.work, layout, self.safety, self.turns)
 
     @property
     def _reservations(self) -> Reservations:
@@ -121,8 +124,9 @@ class Dispatcher:
             again = batches or ((still or self.windows.wake_s < math.inf) and began)  # others were decided about before
         self.waiting.end()
         self.wake_s = self.batches.wake_s
-        if self.windows.wake_s < (math.inf if self.wake_s is None else self.wake_s):
-            self.wake_s = self.windows.wake_s
+        wake_s = min(self.windows.wake_s, self.turns.wake_s)
+        if wake_s < (math.inf if self.wake_s is None else self.wake_s):
+            self.wake_s = wake_s
 
     @property
     def _will_go_on(self) -> bool:
@@ -136,6 +140,7 @@ class Dispatcher:
         self.windows.look_anew()
         self.moving.look_anew()
         self.safety.look_anew()
+        self.turns.look_anew(self.rule)
         self.moving.plan = self.rule.plan
         kept = self._kept = {}
         self.waiting.again()
@@ -168,6 +173,7 @@ class Dispatcher:
                     began = True
                     yield self._carry_out(experiment, decided)
                     self.moving.begins(experiment, run)
+                    self.turns.begins()
                     self.safety.look_anew()
             if not blocked:
                 self.work.look.discard(experiment.id)
@@ -315,10 +321,16 @@ class Dispatcher:
             for experiment in experiments.values()
         ]
         pressing_s = self._pressing_s(samples)
+        if self.rule.plan.moves:  # it has thought of them
+            planned = {one.id for one in samples if self.turns.planned(one)} if self.rule.strict else ()
+            pressing_s = {key: math.inf if key in planned else due_s for key, due_s in pressing_s.items()}
         load_s = self._load_s(samples) if self.rule.flows else {}
         ordered = sorted(
             samples,
-            key=lambda one: (pressing_s[one.id], *self.rule.key(one, self._blocked_s(one, load_s) if load_s else 0.0)),
+            key=lambda one: (
+                pressing_s[one.id],
+                *self.rule.key(one, self._blocked_s(one, load_s) if load_s else 0.0, self.turns.next(one)),
+            ),
         )
         if len(self.work.live) < 2 or self.rule.plan.batches:
             return ordered
@@ -493,7 +505,7 @@ class Dispatcher:
 
         Those that have something may always take more: the older one may wait for what they have.
         """
-        if waiting.kind in ("reset", "batch", "closed"):
+        if waiting.kind in ("reset", "batch", "closed") or waiting.because == "planned":
             return  # only a person, or time, ends that wait; or none has passed it
         planned = experiment.id in self.rule.plan.of  # in that order others pass it
         if waiting.because == "beyond" or (self._was_passed(experiment) and not planned):

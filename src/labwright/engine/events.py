@@ -615,6 +615,8 @@ class Foreseen(Frozen):
         batch_wait_s: of that rule, lab seconds.
         flows: of that rule.
         batches: of that rule: ids of the samples that are to share each.
+        moves: of that rule: samples and steps, in the order in which samples are brought to them.
+        strict: of that rule.
         first_s: lab time at which all should be done if who came first is served first.
         chosen_s: by the rule that is best.
         tried: how many rules were rolled out.
@@ -627,6 +629,8 @@ class Foreseen(Frozen):
     batch_wait_s: float = 0.0
     flows: bool = False
     batches: tuple[tuple[str, ...], ...] = ()
+    moves: tuple[tuple[str, str], ...] = ()
+    strict: bool = False
     first_s: float = 0.0
     chosen_s: float = 0.0
     tried: int = 1

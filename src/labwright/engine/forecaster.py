@@ -87,6 +87,7 @@ class Forecaster:
             campaigns=campaigns,
             lab=self._lab,
             now_s=now_s,
+            shown=self._shown,
         )
         self._thread = threading.Thread(target=self._ask, args=(question,), name="foresight", daemon=True)
         self._thread.start()
@@ -162,10 +163,20 @@ class Forecaster:
         shown = self._shown
         if shown is None or shown.ends.keys() != foreseen.ends.keys():
             return True
-        rule = ("order", "batch_wait_s", "flows", "batches")
+        rule = ("order", "batch_wait_s", "flows", "strict")
         if any(getattr(shown, name) != getattr(foreseen, name) for name in rule):
+            return True
+        if not _goes_on(shown, foreseen):
             return True
         return any(
             abs(end_s - shown.ends[name]) > max(MOVED_S, MOVED * (end_s - foreseen.at_s))
             for name, end_s in foreseen.ends.items()
         )
+
+
+def _goes_on(shown: Foreseen, foreseen: Foreseen) -> bool:
+    """Whether a plan is what is left of the one before: only moves that were made are gone, and their batches."""
+    left = set(foreseen.moves)
+    if not shown.moves or not left:
+        return shown.batches == foreseen.batches and shown.moves == foreseen.moves
+    return tuple(move for move in shown.moves if move in left) == foreseen.moves

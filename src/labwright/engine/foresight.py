@@ -19,8 +19,9 @@ from labwright.engine.learnt import learnt_moves_s
 from labwright.engine.portfolio import choose
 from labwright.engine.recovery import rebuilt_lab
 from labwright.engine.rehearsal import Rehearsal, Suggests, in_the_middle
-from labwright.engine.rules import FIRST, Rule
+from labwright.engine.rules import FIRST, Rule, rule_of
 from labwright.engine.snapshots import dumped, loaded
+from labwright.engine.timetabling import OrdersOfMoves
 from labwright.journal import Journal
 from labwright.model.base import Frozen
 from labwright.model.campaign import Trial
@@ -31,6 +32,12 @@ from labwright.model.protocol import Prepared
 
 ROLLOUTS = 40
 """So many rules are rolled out at most."""
+
+CHANGES = 20_000
+"""So many changes of an order of moves are tried at most in one search."""
+
+ROLLED = 0.5
+"""So much of the time is for rules that are rolled out; the rest is for orders of moves."""
 
 BETTER = 0.02
 """By so much of what is left a rule must be better than who came first, or it is not worth it."""
@@ -49,6 +56,7 @@ class Question(Frozen):
         lab: its files, as JSON.
         now_s: lab time.
         within_s: wall seconds after which no other rule is tried.
+        shown: what was foreseen before: its plan is gone on with.
     """
 
     journal: str
@@ -57,6 +65,7 @@ class Question(Frozen):
     lab: str
     now_s: float
     within_s: float = 5.0
+    shown: Foreseen | None = None
 
 
 class Reply(Frozen):
@@ -82,6 +91,7 @@ class View:
         prepared: preparations whose results campaigns share, by protocol.
         layout: of the lab.
         now_s: lab time.
+        rule: of dispatch, so far.
     """
 
     state: bytes
@@ -90,14 +100,15 @@ class View:
     prepared: dict[str, Prepared]
     layout: Layout
     now_s: float
+    rule: Rule = FIRST
 
     @classmethod
-    def of(cls, lab: LabCore, layout: Layout, now_s: float) -> View:
+    def of(cls, lab: LabCore, layout: Layout, now_s: float, rule: Rule = FIRST) -> View:
         """The state of a core; nothing of it is shared."""
         live = {name: core for name, core in lab.campaigns.items() if not core.over and core.phase != "draft"}
         started = {name: core.started for name, core in live.items()}
         trials = {name: tuple(core.trials) for name, core in live.items()}
-        return cls(dumped(lab), started, trials, dict(lab.work.preparations), layout, now_s)
+        return cls(dumped(lab), started, trials, dict(lab.work.preparations), layout, now_s, rule)
 
     def rehearse(self, suggests: Suggests = in_the_middle) -> Rehearsal:
         """The lab on a clock that jumps, with what is under way.
@@ -108,6 +119,7 @@ class View:
         lab = loaded(self.state, self.started.__getitem__, lambda name, number: self.trials[name][:number])
         lab.work.preparations = dict(self.prepared)
         lab.dispatcher.arrange(self.layout)
+        lab.dispatcher.rule = self.rule
         for name in self.started:
             lab.work.look.update(one.id for one in lab.work.of(name).values())
         lab.attended = False  # who waits for material comes to its end
@@ -124,8 +136,10 @@ def foresee(view: View, within_s: float, rollouts: int = ROLLOUTS) -> Foreseen:
         within_s: wall seconds after which no other rule is tried.
         rollouts: how many are tried at most.
     """
-    until_s = time.monotonic() + within_s
-    chosen = choose(view.rehearse, rollouts, doubts=1, enough=lambda: time.monotonic() > until_s)
+    began_s = time.monotonic()
+    planner = OrdersOfMoves(CHANGES, enough=lambda: time.monotonic() > began_s + within_s)
+    until_s = began_s + ROLLED * within_s
+    chosen = choose(view.rehearse, rollouts, doubts=1, enough=lambda: time.monotonic() > until_s, planner=planner)
     left_s = chosen.first.makespan_s - view.now_s
     better = (chosen.outcome.open, chosen.outcome.late) < (chosen.first.open, chosen.first.late)
     better = better or chosen.first.makespan_s - chosen.outcome.makespan_s > BETTER * left_s
@@ -137,6 +151,8 @@ def foresee(view: View, within_s: float, rollouts: int = ROLLOUTS) -> Foreseen:
         batch_wait_s=rule.batch_wait_s,
         flows=rule.flows,
         batches=rule.plan.batches,
+        moves=rule.plan.moves,
+        strict=rule.strict,
         first_s=chosen.first.makespan_s,
         chosen_s=chosen.outcome.makespan_s if better else chosen.first.makespan_s,
         tried=chosen.tried,
@@ -166,7 +182,8 @@ def answered(question: Question) -> Reply:
     except LabwrightError as error:
         return Reply(error=str(error))
     layout = layout_of(model, moves_s)
-    return Reply(foreseen=foresee(View.of(lab, layout, max(question.now_s, lab.now_s)), question.within_s))
+    rule = FIRST if question.shown is None else rule_of(question.shown)
+    return Reply(foreseen=foresee(View.of(lab, layout, max(question.now_s, lab.now_s), rule), question.within_s))
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ from labwright.engine.losing import lost_for
 from labwright.engine.material import REFILL, REPLACE, Material, no_container, used_up_words
 from labwright.engine.questions import Questions
 from labwright.engine.reservations import POSITION, Reservations
-from labwright.engine.rules import Plan, Rule
+from labwright.engine.rules import rule_of
 from labwright.engine.work import IllegalEventError, Work
 from labwright.model.latch import LatchScope
 from labwright.model.protocol import Prepared
@@ -340,7 +340,7 @@ class LabCore:
             self.material.relabel(event)
             return
         if isinstance(event, Foreseen):
-            self.dispatcher.rule = Rule(event.order, event.batch_wait_s, Plan(event.batches), event.flows)
+            self.dispatcher.rule = rule_of(event)
             return
         self._refuse_what_is_under_way(event)
         for step_id, used in event.used.items():

@@ -14,6 +14,7 @@ from labwright.engine.outlook import SHORTER, Outlook
 from labwright.engine.reservations import Reservations
 from labwright.engine.rules import NO_PLAN, Plan
 from labwright.engine.safety import Safety
+from labwright.engine.turns import Turns
 from labwright.engine.windows import Windows
 from labwright.engine.work import Work
 from labwright.model.protocol import Move, StepSpec
@@ -38,6 +39,7 @@ class Moving:
         layout: of the lab.
         safety: looks ahead.
         windows: in which stations can be used.
+        turns: who is moved first, where that is planned.
         plan: which samples are to share a batch.
     """
 
@@ -45,6 +47,7 @@ class Moving:
     layout: Layout
     safety: Safety
     windows: Windows
+    turns: Turns
     plan: Plan = NO_PLAN
     _outlook: Outlook | None = None
     _bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -123,6 +126,8 @@ class Moving:
         step = (run.step_id, experiment.owner, experiment.label)
         if (busy := self._all_busy(experiment)) is not None:
             return Waiting.for_resource(*step, busy, *self._holder(busy))
+        if (other := self.turns.before(experiment)) is not None:
+            return Waiting(*step, "site", run.spec.station, other.owner, other.label, because="planned")
         booked: dict[str, str] = {}
         if run.spec is OUT:
             ends = self._ends(experiment)
@@ -375,8 +380,10 @@ class Moving:
             vacant += len(free)
             if free and (times_s is None or self._in_the_batch(bench, times_s)):
                 reached = not self.layout.hands_over or bool(self._way(experiment, free[:1]))
-                found.append((not planned, not reached, len(free) if bench.together else 0, free[0]))
-        if not found or (self._limits and vacant <= self._spoken_for(experiment, run)):
+                fuller = (-len(free) if self.plan.moves else len(free)) if bench.together else 0
+                found.append((not planned, not reached, fuller, free[0]))
+        limits = self._limits and not self.turns.planned(experiment)
+        if not found or (limits and vacant <= self._spoken_for(experiment, run)):
             return None
         return min(found, key=lambda one: one[:3])[3]
 
@@ -387,6 +394,8 @@ class Moving:
         """
         if not bench.together or not self.plan.batches:
             return True
+        if self.plan.moves:
+            return self.turns.joins(experiment, bench, self.forms)
         mine = self.plan.of.get(experiment.id)
         here = self.forms.get(bench.name)
         if mine is None or (here is not None and mine in here):
@@ -475,8 +484,8 @@ class Moving:
         """
         if run.spec.max_wait_s is None or run.spec.name in experiment.booked or experiment.bound_to(run):
             return None
-        if experiment.after(run) is None:
-            return None
+        if experiment.after(run) is None or self.turns.planned(experiment):
+            return None  # the plan keeps it
         # Where nothing runs, waiting makes it no better; and two that look out for each other would wait for ever.
         refuses = self.work.something_runs
         outlook = self.outlook

@@ -2,20 +2,21 @@
 
 No rule is the best everywhere. So the lab's own core is let go on from the state it is in, on a clock that jumps, under
 one rule after the other: first those that a person would think of, and batches planned by recipe; then variations of
-the best so far. What counts first is how many limited waits are not kept, then when the last sample is done. A rule
-that is better as expected is taken only if it is better as well where steps take longer or less than expected.
+the best so far, or orders of moves that a planner makes of it (`labwright.engine.timetabling`). What counts first is
+how many limited waits are not kept, then when the last sample is done. A rule that is better as expected is taken only
+if it is better as well where steps take longer or less than expected; an order of moves is planned anew when they have.
 """
 
 from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from labwright.engine.experiment import SITE, Experiment
 from labwright.engine.lab import LabCore
-from labwright.engine.rehearsal import Rehearsal, Takes
+from labwright.engine.rehearsal import Bar, Rehearsal, Takes
 from labwright.engine.rules import FIRST, Order, Plan, Rule
 
 __all__ = ["SINGLE", "Chosen", "Outcome", "choose", "roll_out"]
@@ -58,6 +59,9 @@ class Outcome:
     late: float
     makespan_s: float
 
+
+Planner = Callable[[LabCore, float, Sequence[Bar], Plan], Iterator[Plan]]
+"""Plans orders of moves: from a lab's core, lab time, the steps of the best roll-out, and the plan so far."""
 
 DOUBT = 0.25
 """A step may take so much longer or less than expected, as a share."""
@@ -114,6 +118,7 @@ def choose(
     seed: int = 0,
     doubts: int = 2,
     enough: Callable[[], bool] = lambda: False,
+    planner: Planner | None = None,
 ) -> Chosen:
     """The best rule of a portfolio, and of variations of it.
 
@@ -123,25 +128,37 @@ def choose(
         seed: of the variations, and of what steps take.
         doubts: how often a rule that is better as expected is rolled out with other durations.
         enough: whether no other rule is to be tried: it has taken long enough.
+        planner: of orders of moves; without one variations of the best rule are tried instead.
     """
     chance = random.Random(seed)  # noqa: S311 - nothing secret
-    waits = _waiting(rehearse().lab)
-    first = best = roll_out(rehearse(), FIRST)
+    here = rehearse()
+    known_rule, waits = here.lab.dispatcher.rule, _waiting(here.lab)
+    orders = planner is not None and _alone(here.lab)
+    rolled = rehearse()
+    first = best = roll_out(rolled, FIRST)
     rule, tried = FIRST, 1
     doubtful = _doubtful(rehearse, FIRST, first, seed, doubts)
     known: set[Rule] = {FIRST}
-    portfolio = [*_planned(waits), *SINGLE[1:SIMPLE]] if waits else SINGLE[1:]
+    portfolio = [*_planned(waits), *SINGLE[1:SIMPLE]] if waits else list(SINGLE[1:])
     for number in range(rollouts - 1):
-        candidate = portfolio[number] if number < len(portfolio) else _varied(rule, waits, chance)
-        if enough():
+        if enough() or (orders and number >= len(portfolio)):
             break
+        candidate = portfolio[number] if number < len(portfolio) else _varied(rule, waits, chance)
         if candidate in known:
             continue
         known.add(candidate)
         tried += 1
-        outcome = roll_out(rehearse(), candidate, best)
+        again = rehearse()
+        outcome = roll_out(again, candidate, best)
         if outcome < best and (in_doubt := _doubtful(rehearse, candidate, outcome, seed, doubts)) < doubtful:
-            rule, best, doubtful = candidate, outcome, in_doubt
+            rule, best, doubtful, rolled = candidate, outcome, in_doubt, again
+    if planner is not None and orders:
+        for plan in planner(here.lab, here.now_s, rolled.bars, known_rule.plan):
+            tried += 1
+            candidate = Rule("first", WAITS_S[-1], plan, strict=True)
+            outcome = roll_out(rehearse(), candidate, best)
+            if outcome < best:  # what takes longer or less is met by planning anew
+                rule, best, doubtful = candidate, outcome, outcome
     return Chosen(rule, best, doubtful, first, tried)
 
 
@@ -203,11 +220,9 @@ def _waiting(lab: LabCore) -> list[_Waits]:
 
     A plan knows no fair share, and no deadline.
     """
-    layout = lab.dispatcher.layout
-    owners = {one.owner for live in lab.work.live.values() for one in live.values() if not one.moved}
-    cores = [lab.campaigns[owner] for owner in owners]
-    if len(cores) > 1 and any(one.phase == "running" and one.tried < one.budget for one in cores):
+    if not _alone(lab):
         return []
+    layout = lab.dispatcher.layout
     found = []
     for live in lab.work.live.values():
         for experiment in live.values():
@@ -228,6 +243,13 @@ def _waiting(lab: LabCore) -> list[_Waits]:
                     )
                     break
     return found
+
+
+def _alone(lab: LabCore) -> bool:
+    """Whether all samples that wait are of one campaign, or of campaigns that begin no others."""
+    owners = {one.owner for live in lab.work.live.values() for one in live.values() if not one.moved}
+    cores = [lab.campaigns[owner] for owner in owners]
+    return len(cores) < 2 or not any(one.phase == "running" and one.tried < one.budget for one in cores)
 
 
 def _labware(experiment: Experiment) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Because = Literal["has", "beyond", "older"]
+Because = Literal["has", "beyond", "older", "planned"]
 """Why a step waits, as in `Waiting.because`."""
 
 
@@ -26,7 +26,7 @@ class Waiting:
         holder_label: label of that sample.
         holder_step: the step that has it, where a step does.
         because: ``has`` it; or has something ``beyond``, so that the two would block each other; or is ``older``, and
-            what it needs is kept for it.
+            what it needs is kept for it; or is to be moved first, as ``planned``.
         alike: how many further samples that have nothing yet wait for the same.
     """
 
@@ -74,6 +74,8 @@ class Waiting:
             return f"{self.step_id} for a way to {self.name}: no transport goes there"
         if self.kind == "closed":
             return f"{self.step_id} for {self.name}"
+        if self.because == "planned":
+            return f"{self.step_id} for its turn at {self.name}: {sample} is moved first, as planned"
         if self.kind == "site":
             return f"{self.step_id} for a free position at {self.name}; {self.holder_step or sample} has one"
         what = f"{self.step_id} for {self.kind} {self.name}"
