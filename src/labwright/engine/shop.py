@@ -22,6 +22,9 @@ from labwright.engine.rules import OUT, Plan
 SHORT_S = 2 * MARGIN_S
 """A wait is planned to be so much shorter than it may be: a batch begins before it is over, with whom it has."""
 
+SPARE_S, TIGHT = 900.0, 0.1
+"""A wait should have so much to spare, lab seconds, and what it lacks of that costs so much of it."""
+
 LATE_S = 1e-6
 """So much later is only rounding."""
 
@@ -131,6 +134,7 @@ class Timetable:
         late_s: by how much, together.
         makespan_s: lab time at which the last move has ended.
         flow_s: the mean of the ends of all samples: of two that end at the same time the better has less.
+        tight_s: by how much, together, waits have less to spare than `SPARE_S`, which keeps them if steps take longer.
     """
 
     order: tuple[int, ...]
@@ -139,6 +143,7 @@ class Timetable:
     late_s: float
     makespan_s: float
     flow_s: float
+    tight_s: float = 0.0
     began_s: tuple[float, ...] = field(default=(), compare=False)
     """Of each move."""
     batches: tuple[tuple[int, float, int], ...] = field(default=(), compare=False)
@@ -147,7 +152,7 @@ class Timetable:
     @property
     def cost_s(self) -> float:
         """The smaller the better; a wait that is not kept is worse than any time."""
-        return self.makespan_s + 0.05 * self.flow_s + 3600.0 * self.late + self.late_s
+        return self.makespan_s + 0.05 * self.flow_s + TIGHT * self.tight_s + 3600.0 * self.late + self.late_s
 
 
 def timetable(
@@ -201,22 +206,25 @@ def timetable(
                 ready[one] = math.inf
     robots = sorted(shop.robots)
     late, late_s, end_s, flow_s, previous_s = 0, 0.0, shop.now_s, 0.0, shop.now_s
+    tight_s = 0.0
     done: list[int] = []
     began: list[float] = []
     batches: list[tuple[int, float, int]] = []
     put_off: list[int] = []
 
     def begin(index: int) -> None:
-        nonlocal late, late_s
+        nonlocal late, late_s, tight_s
         mine = forms[index]
         here = members[mine]
         starts_s = max(last_s[index], run_end[index])
         batches.append((mine, starts_s, index))
         lasts_s = 0.0
         for one in here:
-            if starts_s - due[one] > LATE_S:
-                late += 1
-                late_s += starts_s - due[one]
+            if starts_s + SPARE_S > due[one]:
+                tight_s += min(SPARE_S, starts_s + SPARE_S - due[one])
+                if starts_s - due[one] > LATE_S:
+                    late += 1
+                    late_s += starts_s - due[one]
             if one in loads[index].waits and nxt[one] == 0:
                 lasts_s = max(lasts_s, loads[index].takes_s)
             else:
@@ -232,7 +240,7 @@ def timetable(
         forms[index] = -1
 
     def make(one: int) -> bool:
-        nonlocal late, late_s, end_s, flow_s, previous_s
+        nonlocal late, late_s, end_s, flow_s, previous_s, tight_s
         begins_s = ready[one]
         if begins_s == math.inf:
             return False
@@ -300,9 +308,11 @@ def timetable(
             if not missing[mine] and left_in[to] == 0:
                 begin(to)
             return True
-        if ends_s - due[one] > LATE_S:
-            late += 1
-            late_s += ends_s - due[one]
+        if ends_s + SPARE_S > due[one]:
+            tight_s += min(SPARE_S, ends_s + SPARE_S - due[one])
+            if ends_s - due[one] > LATE_S:
+                late += 1
+                late_s += ends_s - due[one]
         ready[one] = ends_s + steps_s[one][step]
         due[one] = ready[one] + item.ops[step].wait_s
         return True
@@ -326,7 +336,7 @@ def timetable(
     if put_off:
         return None
     mean_s = flow_s / max(1, len(items))
-    return Timetable(tuple(done), tuple(batch), late, late_s, end_s, mean_s, tuple(began), tuple(batches))
+    return Timetable(tuple(done), tuple(batch), late, late_s, end_s, mean_s, tight_s, tuple(began), tuple(batches))
 
 
 def plan_of(shop: Shop, table: Timetable) -> Plan:
