@@ -6,15 +6,14 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from benchmarks.scheduling.bounds import lower_bound
 from benchmarks.scheduling.instances import SIZES, Instance, instance
 from benchmarks.scheduling.rolling import rehearsal, roll
 from labwright.engine.improver import CpSat, installed
-from labwright.engine.portfolio import SINGLE, choose
+from labwright.engine.portfolio import SINGLE, choose, roll_out
+from labwright.engine.rehearsal import Rehearsal
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.shop import plan_of, shop_of
 from labwright.engine.timetabling import OrdersOfMoves, as_rolled
@@ -71,11 +70,22 @@ def alone(made: Instance, seed: int) -> Rule:
     return Rule("first", plan=plan_of(shop, found), batch_wait_s=5400.0, strict=True)
 
 
-def chosen(made: Instance, seed: int, cp_sat: bool) -> Rule:
+def chosen(made: Instance, seed: int) -> Rule:
     """The rule that is chosen by rolling out."""
-    improves = CpSat(WITHIN_S, seed=seed) if cp_sat else None
-    planner = OrdersOfMoves(CHANGES, seed, improves=improves)
-    return choose(lambda: rehearsal(made), ROLLOUTS, seed, planner=planner).rule
+    return choose(lambda: rehearsal(made), ROLLOUTS, seed, planner=OrdersOfMoves(CHANGES, seed)).rule
+
+
+def improved(made: Instance, seed: int, rule: Rule) -> Rule:
+    """What CP-SAT makes of it, too."""
+
+    def rehearse() -> Rehearsal:
+        going = rehearsal(made)
+        going.lab.dispatcher.rule = rule
+        return going
+
+    planner = OrdersOfMoves(CHANGES, seed + 1, improves=CpSat(WITHIN_S, seed=seed))
+    better = choose(rehearse, 1, seed, planner=planner)
+    return better.rule if better.outcome < roll_out(rehearse(), rule) else rule
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -85,6 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--first-seed", type=int, default=100, help="rules were made on seeds below 100")
     parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--no-cp-sat", action="store_true", help="without what needs the extra `ortools`")
+    parser.add_argument("--no-alone", action="store_true", help="without CP-SAT by itself")
     parser.add_argument("--no-single", action="store_true", help="without the single rules")
     asked = parser.parse_args(argv)
     cp_sat = not asked.no_cp_sat and installed()
@@ -94,21 +105,24 @@ def main(argv: list[str] | None = None) -> int:
         made = instance(asked.samples, seed)
         name, bound_s = lower_bound(made)
         names.append(name)
-        finds: dict[str, Callable[[Instance, int], Rule]] = {CHOSEN: partial(chosen, cp_sat=False)}
+        began_s = time.process_time()
+        found = {CHOSEN: chosen(made, seed)}
+        took_s = {CHOSEN: time.process_time() - began_s}
         if cp_sat:
-            finds |= {IMPROVED: partial(chosen, cp_sat=True), ALONE: alone}
+            found[IMPROVED] = improved(made, seed, found[CHOSEN])
+            took_s[IMPROVED] = time.process_time() - began_s
+        if cp_sat and not asked.no_alone:
+            found[ALONE] = alone(made, seed)
         singles = {str(rule): rule for rule in SINGLE if rule == FIRST or not asked.no_single}
         told = []
-        for words in (*finds, *singles):
+        for words, rule in (found | singles).items():
             row = rows.setdefault(words, Row())
-            began_s = time.process_time()
-            rule = singles[words] if words in singles else finds[words](made, seed)
-            if words in finds:
-                row.took_s.append(time.process_time() - began_s)
+            if words in took_s:
+                row.took_s.append(took_s[words])
             rolled = roll(made, rule)
             row.ratios.append(rolled.makespan_s / bound_s)
             row.late += rolled.late
-            if words in finds or rule == FIRST:
+            if words in took_s or rule == FIRST:
                 noisy = roll(made, rule, NOISE, seed, changes=ANEW)
                 row.noisy.append(noisy.makespan_s / bound_s)
                 row.noisy_late += noisy.late

@@ -56,7 +56,7 @@ def started(number: int, job: Job) -> Started:
     return Started(campaign=f"c{number}", spec=spec, protocols=(protocol(job),), container=VIAL, naming=2, engine=3)
 
 
-ANEW_S = 5 * 60.0
+ANEW_S = 10 * 60.0
 """An order of moves is planned anew so often, lab seconds; a controller asks after 20 s of wall time."""
 
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import random
 from dataclasses import dataclass
 from typing import Any
 
 from labwright.engine.shop import Shop, Timetable, timetable
+from labwright.engine.timetabling import Search
 from labwright.model.errors import ConfigError
 
 SPARE_BATCHES = 1
 """So many batches of each recipe it may form more than it is given."""
+
+
+REPAIRS = 5_000
+"""So many changes are tried of an order by which waits are missed."""
 
 
 def installed() -> bool:
@@ -56,7 +62,8 @@ class CpSat:
     def __call__(self, shop: Shop, start: Timetable) -> Timetable | None:
         """A shorter timetable; None if none was found.
 
-        Where an order makes a sample begin sooner than was thought of, a wait may be missed that the constraints keep.
+        Where its order makes a sample begin sooner than was thought of, a wait may be missed that the constraints keep:
+        then the order is searched, too.
 
         Raises:
             ConfigError: OR-Tools is not installed.
@@ -71,6 +78,9 @@ class CpSat:
         if solver.solve(model.model) not in (cp.OPTIMAL, cp.FEASIBLE):
             return None
         found = model.timetable(solver)
+        if found is not None and found.late > start.late:
+            chance = random.Random(self.seed)  # noqa: S311 - nothing secret
+            found = Search(shop, chance).improved(found, changes=REPAIRS)
         return found if found is not None and found.makespan_s < start.makespan_s else None
 
     def bound_s(self, shop: Shop, start: Timetable) -> tuple[float, float]:

@@ -22,8 +22,8 @@ from labwright.engine.rules import OUT, Plan
 SHORT_S = 2 * MARGIN_S
 """A wait is planned to be so much shorter than it may be: a batch begins before it is over, with whom it has."""
 
-SPARE_S, TIGHT = 900.0, 0.1
-"""A wait should have so much to spare, lab seconds, and what it lacks of that costs so much of it."""
+SPARE, TIGHT = 0.28, 0.2
+"""So much of a limited wait should be left over, as a share, and what it lacks of that costs so much of it."""
 
 LATE_S = 1e-6
 """So much later is only rounding."""
@@ -134,7 +134,7 @@ class Timetable:
         late_s: by how much, together.
         makespan_s: lab time at which the last move has ended.
         flow_s: the mean of the ends of all samples: of two that end at the same time the better has less.
-        tight_s: by how much, together, waits have less to spare than `SPARE_S`, which keeps them if steps take longer.
+        tight_s: by how much, together, waits have less to spare than `SPARE`, which keeps them if steps take longer.
     """
 
     order: tuple[int, ...]
@@ -175,6 +175,7 @@ def timetable(
     nxt = [0] * len(items)
     ready = [item.ready_s for item in items]
     due = [item.due_s for item in items]
+    spare = [SPARE * (item.due_s - shop.now_s) if item.due_s < math.inf else 0.0 for item in items]
     where = [item.at for item in items]
     inside = [-1] * len(items)
     slots = [list(times) for times in shop.free]
@@ -220,8 +221,8 @@ def timetable(
         batches.append((mine, starts_s, index))
         lasts_s = 0.0
         for one in here:
-            if starts_s + SPARE_S > due[one]:
-                tight_s += min(SPARE_S, starts_s + SPARE_S - due[one])
+            if starts_s + spare[one] > due[one]:
+                tight_s += min(spare[one], starts_s + spare[one] - due[one])
                 if starts_s - due[one] > LATE_S:
                     late += 1
                     late_s += starts_s - due[one]
@@ -235,6 +236,7 @@ def timetable(
             before = nxt[one] - 1
             wait_s = items[one].ops[before].wait_s if before >= 0 else math.inf
             due[one] = ends_s + wait_s
+            spare[one] = SPARE * wait_s if wait_s < math.inf else 0.0
         run_end[index] = ends_s
         left_in[index] = len(here)
         forms[index] = -1
@@ -308,13 +310,15 @@ def timetable(
             if not missing[mine] and left_in[to] == 0:
                 begin(to)
             return True
-        if ends_s + SPARE_S > due[one]:
-            tight_s += min(SPARE_S, ends_s + SPARE_S - due[one])
+        if ends_s + spare[one] > due[one]:
+            tight_s += min(spare[one], ends_s + spare[one] - due[one])
             if ends_s - due[one] > LATE_S:
                 late += 1
                 late_s += ends_s - due[one]
         ready[one] = ends_s + steps_s[one][step]
-        due[one] = ready[one] + item.ops[step].wait_s
+        wait_s = item.ops[step].wait_s
+        due[one] = ready[one] + wait_s
+        spare[one] = SPARE * wait_s if wait_s < math.inf else 0.0
         return True
 
     for index in range(len(loads)):
