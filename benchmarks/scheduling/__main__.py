@@ -24,10 +24,10 @@ NOISE = 0.25
 ROLLOUTS = 12
 """Rules that are rolled out before orders of moves are searched."""
 
-CHANGES = 40_000
+CHANGES = 30_000
 """Changes of an order of moves that are tried in one search; there are two, and two more with CP-SAT."""
 
-ANEW = 600
+ANEW = 1_500
 """Changes of it each time it is planned anew, since steps take longer or less than expected."""
 
 WITHIN_S, ALONE_S = 10.0, 30.0

@@ -104,6 +104,7 @@ class Dispatcher:
         """Steps and moves that begin now; what each needs is reserved when it is given out."""
         self.wake_s = None
         again = True
+        self.turns.lifted = False
         self.waiting.look_anew({one.id for live in self.work.live.values() for one in live.values()})
         while again:
             still = not self.work.something_runs
@@ -122,6 +123,8 @@ class Dispatcher:
                     yield self._carry_out(experiment, start)
                     self.safety.look_anew()
             again = batches or ((still or self.windows.wake_s < math.inf) and began)  # others were decided about before
+            if not (began or again or self.work.something_runs) and self.turns.holds and not self.turns.lifted:
+                self.turns.lifted = again = True  # a plan must not stop a lab
         self.waiting.end()
         self.wake_s = self.batches.wake_s
         wake_s = min(self.windows.wake_s, self.turns.wake_s)

@@ -152,7 +152,8 @@ class _Model:
                 model.add(moves[0] >= self._from_now(item.ready_s))
             if moves:
                 model.add(self.makespan >= moves[-1] + self.move)
-            if moves and item.ops and item.due_s < math.inf and item.ops[0].kind not in shop.together:
+            here = bool(moves) and bool(item.ops) and item.ready_s < math.inf
+            if here and item.due_s < math.inf and item.ops[0].kind not in shop.together:
                 model.add(
                     moves[0] + self.move
                     <= max(self._until(item.due_s - shop.now_s), self._from_now(item.ready_s) + self.move)

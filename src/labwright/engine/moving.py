@@ -369,7 +369,7 @@ class Moving:
         held = self.safety.held(experiment, run.spec.station) if experiment.protocol.holds_stations else None
         for bench in self.layout.serving(run.spec.station) if held is None else (held,):
             planned = self._as_planned(experiment, run, bench)
-            if bench.name in but or not self._takes(experiment, bench) or not (planned or not self.work.something_runs):
+            if bench.name in but or not self._takes(experiment, bench) or not (planned or self._plan_is_lifted):
                 continue  # where nothing runs, the plan keeps no sample waiting
             sites = self.layout.sites_at(bench.name, experiment.protocol.labware)
             free = [
@@ -386,6 +386,11 @@ class Moving:
         if not found or (limits and vacant <= self._spoken_for(experiment, run)):
             return None
         return min(found, key=lambda one: one[:3])[3]
+
+    @property
+    def _plan_is_lifted(self) -> bool:
+        """Whether the plan keeps no sample waiting: nothing else would begin."""
+        return self.turns.lifted if self.turns.holds else not self.work.something_runs
 
     def _as_planned(self, experiment: Experiment, run: StepRun, bench: Bench) -> bool:
         """Whether a sample may join the batch that forms at a station: it is of it, or first of one that is next.

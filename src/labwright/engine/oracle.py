@@ -141,7 +141,7 @@ def _ends_with(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[st
         goes_on = lab.dispatcher.wake_s is not None or lab.work.something_runs or bool(lab.dispatcher.latches)
         return [lab.dispatcher.batches.before(waiting.name, coming=not goes_on)]
     if waiting.because == "planned":
-        return [set()]  # only while something runs, and looked at again when that has ended
+        return [set()]  # a plan is lifted where nothing else would begin
     if waiting.kind == "site" and lab.work.limits and lab.work.something_runs:
         return [set()]  # looked at again when that has ended
     if waiting.kind == "site":

@@ -27,12 +27,14 @@ class Turns:
         work: the samples under way.
         layout: of the lab.
         rule: by which the dispatcher chooses.
+        lifted: whether no sample is kept waiting, since nothing else would begin.
         wake_s: lab time from when on a sample is not waited for any more; infinite if none is.
     """
 
     work: Work
     layout: Layout
     rule: Rule = FIRST
+    lifted: bool = False
     wake_s: float = math.inf
     _missed: dict[str, bool] = field(default_factory=dict)
     _closes_s: dict[int, float] = field(default_factory=dict)
@@ -49,9 +51,14 @@ class Turns:
         for known in (self._first, self._missed, self._closes_s):
             known.clear()
 
+    @property
+    def holds(self) -> bool:
+        """Whether there is a planned order."""
+        return bool(self.rule.plan.moves)
+
     def planned(self, experiment: Experiment) -> bool:
         """Whether the order of a sample's moves is planned."""
-        return bool(self.rule.plan.moves) and self.next(experiment) < math.inf
+        return self.holds and self.next(experiment) < math.inf
 
     def next(self, experiment: Experiment) -> float:
         """The place of a sample's next move in the order; infinite if it has none, or has missed its batch."""
@@ -61,8 +68,8 @@ class Turns:
 
     def before(self, experiment: Experiment) -> Experiment | None:
         """The sample that is moved before this one; None if it is its turn, or it has none."""
-        if not self.rule.plan.moves or not self.work.something_runs:
-            return None  # where nothing runs, the plan keeps no sample waiting
+        if not self.holds or self.lifted:
+            return None
         mine = self.next(experiment)
         if mine == math.inf:
             return None
