@@ -40,7 +40,8 @@ def test_the_core_carries_an_order_out_in_the_time_that_was_worked_out(samples: 
     assert found.cost_s < start.cost_s
     assert found.late == 0
     carried_out = roll(made, strict(shop, found))
-    assert (carried_out.makespan_s, carried_out.late) == (pytest.approx(found.makespan_s), found.late)
+    assert carried_out.makespan_s == pytest.approx(found.makespan_s)
+    assert carried_out.late == 0
 
 
 def test_with_two_robots_an_order_is_carried_out_nearly_as_fast() -> None:

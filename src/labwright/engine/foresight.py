@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labwright.engine.events import Foreseen, Started
+from labwright.engine.improver import CpSat
 from labwright.engine.lab import LabCore
 from labwright.engine.layout import Layout, layout_of
 from labwright.engine.learnt import learnt_moves_s
@@ -25,7 +26,7 @@ from labwright.engine.timetabling import OrdersOfMoves
 from labwright.journal import Journal
 from labwright.model.base import Frozen
 from labwright.model.campaign import Trial
-from labwright.model.errors import LabwrightError
+from labwright.model.errors import ConfigError, LabwrightError
 from labwright.model.instruments import REAL
 from labwright.model.lab import LabModel
 from labwright.model.protocol import Prepared
@@ -56,7 +57,7 @@ class Question(Frozen):
         lab: its files, as JSON.
         now_s: lab time.
         within_s: wall seconds after which no other rule is tried.
-        shown: what was foreseen before: its plan is gone on with.
+        shown: what was foreseen before: its plan is carried on.
     """
 
     journal: str
@@ -128,16 +129,22 @@ class View:
         return rehearsal
 
 
-def foresee(view: View, within_s: float, rollouts: int = ROLLOUTS) -> Foreseen:
+def foresee(view: View, within_s: float, rollouts: int = ROLLOUTS, cp_sat_s: float = 0.0) -> Foreseen:
     """Roll a lab out.
 
     Args:
         view: of the lab.
         within_s: wall seconds after which no other rule is tried.
         rollouts: how many are tried at most.
+        cp_sat_s: wall seconds that CP-SAT may take beside that; 0 if it is not used.
+
+    Raises:
+        ConfigError: CP-SAT is to be used, but OR-Tools is not installed.
     """
     began_s = time.monotonic()
-    planner = OrdersOfMoves(CHANGES, enough=lambda: time.monotonic() > began_s + within_s)
+    improves = CpSat(cp_sat_s / OrdersOfMoves.times) if cp_sat_s else None
+    until_all_s = began_s + within_s + cp_sat_s
+    planner = OrdersOfMoves(CHANGES, enough=lambda: time.monotonic() > until_all_s, improves=improves)
     until_s = began_s + ROLLED * within_s
     chosen = choose(view.rehearse, rollouts, doubts=1, enough=lambda: time.monotonic() > until_s, planner=planner)
     left_s = chosen.first.makespan_s - view.now_s
@@ -183,7 +190,11 @@ def answered(question: Question) -> Reply:
         return Reply(error=str(error))
     layout = layout_of(model, moves_s)
     rule = FIRST if question.shown is None else rule_of(question.shown)
-    return Reply(foreseen=foresee(View.of(lab, layout, max(question.now_s, lab.now_s), rule), question.within_s))
+    view = View.of(lab, layout, max(question.now_s, lab.now_s), rule)
+    try:
+        return Reply(foreseen=foresee(view, question.within_s, cp_sat_s=model.cp_sat_s))
+    except ConfigError as error:  # a solver that is not installed
+        return Reply(error=str(error))
 
 
 def main() -> None:

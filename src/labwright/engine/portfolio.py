@@ -4,7 +4,7 @@ No rule is the best everywhere. So the lab's own core is let go on from the stat
 one rule after the other: first those that a person would think of, and batches planned by recipe; then variations of
 the best so far, or orders of moves that a planner makes of it (`labwright.engine.timetabling`). What counts first is
 how many limited waits are not kept, then when the last sample is done. A rule that is better as expected is taken only
-if it is better as well where steps take longer or less than expected; an order of moves is planned anew when they have.
+if it is better as well where steps take longer or less; an order of moves is planned again when they have.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def choose(
             tried += 1
             candidate = Rule("first", WAITS_S[-1], plan, strict=True)
             outcome = roll_out(rehearse(), candidate, best)
-            if outcome < best:  # what takes longer or less is met by planning anew
+            if outcome < best:  # what takes longer or less is met by planning again
                 rule, best, doubtful = candidate, outcome, outcome
     return Chosen(rule, best, doubtful, first, tried)
 

@@ -1,6 +1,6 @@
 """What samples still need, as plain figures: small enough to try thousands of timetables in a second.
 
-A timetable is an order of moves: each begins as soon as all it needs is free and those before it have begun. What it
+A timetable is an order of moves: each begins as soon as all it needs is free and those before it have started. What it
 leaves out (containers, calendars, hand-overs, people) the lab's own core knows: an order is only proposed by this, and
 tried there (`labwright.engine.portfolio`).
 """
@@ -56,7 +56,7 @@ class Item:
         id: of the sample.
         ops: steps that are left and that it has still to be brought to.
         ready_s: from when on it can be brought to the first of them; infinite if a batch must begin before.
-        due_s: when the first of them must have begun.
+        due_s: when the first of them must have started.
         at: the kind of station where it stands; -1 if that is none.
         leaves: whether it is brought out at last.
     """
@@ -83,7 +83,7 @@ class Load:
         places: that are free in it: from when on each.
         free_s: when what it does now ends.
         done: samples, by number, that are brought away then, or already can be.
-        waits: samples whose batch has not begun, or which are on their way there.
+        waits: samples whose batch has not started, or which are on their way there.
         takes_s: how long their batch takes.
     """
 

@@ -71,7 +71,7 @@ class OrdersOfMoves:
         seed: of them.
         enough: whether to stop.
         improves: what else makes them better, if there is something.
-        times: how often the best is searched anew.
+        times: how often the best is searched again.
     """
 
     changes: int = 20_000

@@ -47,7 +47,7 @@ class Turns:
         self.begins()
 
     def begins(self) -> None:
-        """A move has begun: it is the turn of the next."""
+        """A move has started: it is the turn of the next."""
         for known in (self._first, self._missed, self._closes_s):
             known.clear()
 
@@ -151,7 +151,7 @@ class Turns:
         return not any(mine in batches for batches in forms.values())
 
     def has_missed(self, experiment: Experiment) -> bool:
-        """Whether the batch that was planned for a sample has begun without it, or will."""
+        """Whether the batch that was planned for a sample has started without it, or will."""
         known = self._missed.get(experiment.id)
         if known is None:
             known = self._missed[experiment.id] = self._misses(experiment)
@@ -173,7 +173,7 @@ class Turns:
         return arrives_s > self._closes_s[mine]
 
     def _closing_s(self, number: int) -> float:
-        """When a planned batch begins at the latest, lab time; minus infinity if it has begun."""
+        """When a planned batch begins at the latest, lab time; minus infinity if it has started."""
         ids = self.rule.plan.batches[number]
         closes_s = math.inf
         found = 0
@@ -201,7 +201,7 @@ class Turns:
         return min(experiment.due_s(batched), ends_s + wait_s)
 
     def _batched(self, experiment: Experiment) -> StepRun | None:
-        """The step of a sample that is left and has not begun, of those that are done in batches."""
+        """The step of a sample that is left and has not started, of those that are done in batches."""
         for run in experiment.left():
             if not run.active and any(bench.together for bench in self.layout.serving(run.spec.station)):
                 return run

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from labwright.model.base import Frozen, Name
 from labwright.model.calendars import BookedSpec, CalendarSpec, MaintenanceSpec, Zone
 from labwright.model.devices import DeviceSpec, SimulationSpec
@@ -22,6 +24,7 @@ class LabSections(Frozen):
         name: of the lab.
         title: what people call it.
         zone: time zone of its days, by name: a lot is used up to the end of its last day there.
+        cp_sat_s: wall seconds that CP-SAT may take each time the lab is foreseen; 0 if it is not used.
         ports: addresses by name.
         devices: by name, unique in the lab.
         stations: by name.
@@ -43,6 +46,7 @@ class LabSections(Frozen):
     name: Name
     title: str
     zone: Zone = "UTC"
+    cp_sat_s: float = Field(default=0.0, ge=0, le=30)
     ports: dict[Name, PortAddress]
     devices: dict[Name, DeviceSpec]
     stations: dict[Name, StationSpec]
