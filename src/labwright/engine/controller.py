@@ -65,6 +65,7 @@ from labwright.engine.events import (
     StopStations,
     StopStep,
 )
+from labwright.engine.experiment import LATE_WAIT_S
 from labwright.engine.extending import Extension
 from labwright.engine.filling import first_fill, relabelled_by
 from labwright.engine.following import Follow, Follower
@@ -94,6 +95,7 @@ from labwright.journal import (
 from labwright.lab import Lab
 from labwright.model.campaign import CampaignState
 from labwright.model.errors import ConfigError, JournalError, LabwrightError
+from labwright.model.figures import lasting
 from labwright.model.instruments import HERE
 from labwright.model.latch import WHOLE_LAB
 from labwright.model.material import Used
@@ -818,6 +820,7 @@ class LabController:
                 self._ask(name, state)
             case RunStep(station=station, order=order):
                 self.under_way.start(instruction)
+                self._say_if_late(instruction)
                 if instruction.batch in ("", order.step_id):
                     others = self.core.work.batch_orders(order.step_id) if instruction.batch else ()
                     order = order.model_copy(update={"batch": others}) if others else order
@@ -839,6 +842,17 @@ class LabController:
             case Finish(campaign=name):
                 self.hosted[name].end = instruction
                 self.desk.close(name)
+
+    def _say_if_late(self, step: RunStep) -> None:
+        """A sample that has waited longer than it may: what is found of it may not count, so a person should know."""
+        experiment, run = self.core.work.find(step.order.step_id)
+        late_s = self.core.now_s - experiment.due_s(run)
+        if run.spec.sample and not run.carrier and not run.again and run.attempt == 1 and late_s > LATE_WAIT_S:
+            self.note_on(
+                experiment.owner,
+                f"step {run.step_id} starts {lasting(late_s)} later than its sample may wait (max_wait_s): judge "
+                "whether what it finds counts",
+            )
 
     def _ask(self, name: str, state: CampaignState) -> None:
         """Ask the planner in its own process; lab time stands still on a stepped clock meanwhile."""

@@ -23,6 +23,9 @@ SITE = "site:"
 STATION = "station:"
 """What begins the name of a station, or of a kind of them."""
 
+LATE_WAIT_S = 1.0
+"""Lab seconds by which a limited wait may be exceeded without a word: what clocks and wires take."""
+
 TO = "to-"
 """What begins the name of a move."""
 

@@ -20,6 +20,7 @@ from labwright.model.names import column as head
 from labwright.model.space import Categorical, Integer, Params, Real
 from labwright.planners import Planner, load_planner
 from labwright.report.expected import COLUMNS, end_words, expected_rows, step_times
+from labwright.report.limited_waits import missed_waits
 from labwright.report.pictures import (
     Bar,
     Series,
@@ -116,6 +117,7 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         expected=expected_rows(step_times(record)) if record.core.over else [],
         expected_columns=COLUMNS,
         end_words=end_words(record),
+        missed_waits=missed_waits(record),
         trials=record.core.trials,
         made={name: _cells([trial.made[name] for trial in record.core.trials]) for name in spec.space.names},
         digits={one.name: resolving(one.low, one.high) for one in spec.space.parameters if isinstance(one, Real)},
