@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from labwright.engine.events import PauseAsked, ResumeAsked
 from labwright.engine.rules import Plan, Rule
 from labwright.model.latch import LatchScope
 from labwright.model.protocol import StepOrder
@@ -99,3 +100,32 @@ def test_a_batch_that_must_begin_goes_without_the_sample_that_is_late_and_that_o
     began_s = {step.split("/")[1]: float(at_s) for at_s, step in ovens}
     assert began_s["0001"] <= 300 + 20 + 2400
     assert began_s["0002"] > 4_000
+
+
+def test_samples_of_a_campaign_that_is_paused_and_of_a_station_that_is_stopped_are_not_waited_for() -> None:
+    first = tuple((f"c/{number:04}", name) for name in ("mixer", "oven") for number in (1, 2))
+    others = tuple((f"d/{number:04}", name) for name in ("mixer", "oven", "meter", "out") for number in (1, 2))
+    rule = planned((*first, *others), ("c/0001", "c/0002"), ("d/0001", "d/0002"))
+    lab = Deck(PLAN)
+    lab.lab.latch(LatchScope())
+    for name in ("c", "d"):
+        lab.take({name: started(name, BAKED, budget=2, parallel=2)})
+    lab.take({"c": PauseAsked()})
+    lab.lab.reset(LatchScope())
+    lab.lab.dispatcher.rule = rule
+    lab.take({})
+    lab.run()
+    assert lab.lab.campaigns["d"].over
+    assert not any("c/" in words for words in lab.told)
+    lab.take({"c": ResumeAsked()})
+    lab.run()
+    assert lab.phases() == ["completed", "completed"]
+
+
+def test_the_order_keeps_nothing_waiting_while_a_station_is_stopped() -> None:
+    moves = [(IDS[0], "mixer"), (IDS[0], "oven"), (IDS[0], "meter"), *MOVES[4:], (IDS[0], "out")]
+    lab = deck(planned(tuple(moves), (IDS[0],), (IDS[1], IDS[2]), (IDS[3],)))
+    lab.lab.latch(LatchScope("station", "meter"))
+    while lab.next() and lab.now_s < 6_000:
+        pass
+    assert {sample for sample, _ in MOVES} == set(moved(lab))

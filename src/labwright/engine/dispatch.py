@@ -78,7 +78,7 @@ class Dispatcher:
         self.layout = layout
         self.safety = Safety(self.work, layout)
         self.windows = Windows(self.work, layout)
-        self.turns = Turns(self.work, layout)
+        self.turns = Turns(self.work, layout, self.held)
         self.moving = Moving(self.work, layout, self.safety, self.windows, self.turns)
         self.batches = Batches(self.work, layout, self.safety, self.turns)
 
@@ -104,7 +104,7 @@ class Dispatcher:
         """Steps and moves that begin now; what each needs is reserved when it is given out."""
         self.wake_s = None
         again = True
-        self.turns.lifted = False
+        self.turns.lifted = bool(self.latches)  # what was stopped would keep all others waiting
         self.waiting.look_anew({one.id for live in self.work.live.values() for one in live.values()})
         while again:
             still = not self.work.something_runs

@@ -7,7 +7,7 @@ moved yet; but not for one that is out of order, or takes much longer than it sh
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from labwright.engine.experiment import Experiment, StepRun
@@ -26,6 +26,7 @@ class Turns:
     Attributes:
         work: the samples under way.
         layout: of the lab.
+        held: owners none of whose steps may begin.
         rule: by which the dispatcher chooses.
         lifted: whether no sample is kept waiting, since nothing else would begin.
         wake_s: lab time from when on a sample is not waited for any more; infinite if none is.
@@ -33,6 +34,7 @@ class Turns:
 
     work: Work
     layout: Layout
+    held: Callable[[], Collection[str]] = tuple
     rule: Rule = FIRST
     lifted: bool = False
     wake_s: float = math.inf
@@ -123,8 +125,9 @@ class Turns:
 
     def _waited_for(self) -> Iterator[Experiment]:
         now_s = self.work.material.now_s
-        for live in self.work.live.values():
-            for one in live.values():
+        held = self.held()
+        for owner, live in self.work.live.items():
+            for one in live.values() if owner not in held else ():
                 if one.given_up or one.state == "held" or one.parks:
                     continue
                 if self._until_s(one) > now_s:
