@@ -24,13 +24,13 @@ NOISE = 0.25
 ROLLOUTS = 12
 """Rules that are rolled out before orders of moves are searched."""
 
-CHANGES = 30_000
+CHANGES = 50_000
 """Changes of an order of moves that are tried in one search; there are two, and two more with CP-SAT."""
 
-ANEW = 1_500
+ANEW = 800
 """Changes of it each time it is planned anew, since steps take longer or less than expected."""
 
-WITHIN_S, ALONE_S = 10.0, 30.0
+WITHIN_S, ALONE_S = 15.0, 30.0
 """Wall seconds of CP-SAT: each time within the search, and by itself."""
 
 CHOSEN, IMPROVED, ALONE = "chosen", "chosen, with CP-SAT", "CP-SAT alone, 30 s"
@@ -83,7 +83,7 @@ def improved(made: Instance, seed: int, rule: Rule) -> Rule:
         going.lab.dispatcher.rule = rule
         return going
 
-    planner = OrdersOfMoves(CHANGES, seed + 1, improves=CpSat(WITHIN_S, seed=seed))
+    planner = OrdersOfMoves(CHANGES, seed + 1, improves=CpSat(WITHIN_S, seed=seed), times=1)
     better = choose(rehearse, 1, seed, planner=planner)
     return better.rule if better.outcome < roll_out(rehearse(), rule) else rule
 

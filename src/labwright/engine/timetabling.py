@@ -245,14 +245,51 @@ class Search:
                     new = swap[entry] if count[swap[entry]] else entry
                     count[new] -= 1
                     order[place] = new
-        else:
+        elif kind < 0.95 or max(batch, default=-1) < 0:
             self._rebatch(batch)
+        else:
+            self._other_batches(order, batch)
         return order, batch
+
+    def _other_batches(self, order: list[int], batch: list[int]) -> None:
+        """A batch comes altogether before another that came before it, or takes its samples in."""
+        known = sorted(set(batch) - {-1})
+        if len(known) < 2:
+            return
+        one, other = self.chance.sample(known, 2)
+        members = [index for index, mine in enumerate(batch) if mine == other]
+        alike = [index for index, mine in enumerate(batch) if mine == one]
+        if self.chance.random() < 0.3:
+            fits = len(members) + len(alike) <= self._places and not self._loaded.intersection(members)
+            if fits and self._recipe(members[0]) == self._recipe(alike[0]):
+                for index in members:
+                    batch[index] = one
+            return
+        count = dict.fromkeys((*members, *alike), 0)
+        last = {index: self._loads_at(index) for index in count} if self.chance.random() < 0.5 else {}
+        places = []
+        for place, entry in enumerate(order):
+            if entry in count:
+                if count[entry] <= last.get(entry, len(order)):
+                    places.append(place)
+                count[entry] += 1
+        entries = [order[place] for place in places]
+        for place, entry in zip(places, sorted(entries, key=lambda entry: batch[entry] != one), strict=True):
+            order[place] = entry
 
     @cached_property
     def _loaded(self) -> frozenset[int]:
         """Samples that are in a station already: their batch is known."""
         return frozenset(one for load in self.shop.loads for one in load.waits)
+
+    def _loads_at(self, one: int) -> int:
+        """Which of a sample's moves brings it to its batch; -1 if none does."""
+        return next((step for step, op in enumerate(self.shop.items[one].ops) if op.recipe), -1)
+
+    @cached_property
+    def _places(self) -> int:
+        """In the largest station that works on batches."""
+        return max(len(load.places) + len(load.done) + len(load.waits) for load in self.shop.loads)
 
     def _recipe(self, one: int) -> str:
         return next((op.recipe for op in self.shop.items[one].ops if op.recipe), "")
@@ -266,13 +303,12 @@ class Search:
         one = self.chance.randrange(len(batch))
         if not self._recipe(one) or one in self._loaded:
             return
-        places = max(len(load.places) + len(load.done) + len(load.waits) for load in self.shop.loads)
         others = sorted({batch[other] for other in self._alike(one)} - {batch[one]})
         if not others or self.chance.random() < 0.15:
             batch[one] = max(batch) + 1
             return
         other = self.chance.choice(others)
-        if batch.count(other) < places:
+        if batch.count(other) < self._places:
             batch[one] = other
         else:
             mine = [index for index, its in enumerate(batch) if its == other and index not in self._loaded]
