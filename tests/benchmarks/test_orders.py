@@ -121,3 +121,14 @@ def test_an_order_that_cannot_be_improved_stays_as_it_is() -> None:
     shop = figures(made)
     rule = strict(shop, started(made, shop)[1])
     assert planned_anew(rehearsal(made).lab, 0.0, rule, changes=0).plan.moves == rule.plan.moves
+
+
+def test_only_samples_of_one_recipe_share_a_batch() -> None:
+    made = Instance(instance(25, 0).jobs[:4], SIZES_OF_25, 1)  # two have a recipe that no other has
+    shop = figures(made)
+    _, start = started(made, shop)
+    search = Search(shop, random.Random(0))  # noqa: S311 - nothing secret
+    for _ in range(3000):
+        _, batches = search._changed(start)
+        for batch in set(batches):
+            assert len({job.recipe for job, mine in zip(made.jobs, batches, strict=True) if mine == batch}) == 1

@@ -236,7 +236,7 @@ class Search:
             if chance.random() < 0.6:
                 alike = self._alike(one)
                 other = chance.choice(alike) if alike else other
-                if not self._loaded & {one, other}:
+                if alike and not self._loaded & {one, other}:
                     batch[one], batch[other] = batch[other], batch[one]
             count = {one: self.shop.items[one].moves, other: self.shop.items[other].moves}
             swap = {one: other, other: one}
