@@ -344,7 +344,8 @@ class LabController:
                 self._let_know(name, hosted.campaign)
             self._take_up()
             self._events.put(_Look())
-            gc.freeze()  # what was imported stays: nothing of it is garbage
+            if not gc.get_freeze_count():  # once in a process: what another lab has left must be collected
+                gc.freeze()  # what was imported stays: nothing of it is garbage
             while not self._leaving and not over():
                 self._step()
             if self._leaving:

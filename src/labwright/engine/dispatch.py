@@ -192,9 +192,9 @@ class Dispatcher:
         planned = str(self.rule.plan.of.get(experiment.id, ""))
         reached = self.layout.reached_by(experiment.stands_at, experiment.protocol.labware)
         owner, label = experiment.owner, experiment.label
-        stopped = bool(experiment.given_up) or any(
-            latch.label == label and latch.campaign == owner for latch in self.latches
-        )
+        stopped = bool(experiment.given_up)
+        if self.latches and not stopped:
+            stopped = any(latch.label == label and latch.campaign == owner for latch in self.latches)
         return planned, reached, label if stopped else ""
 
     def why(self, experiment: Experiment) -> str:
@@ -232,9 +232,9 @@ class Dispatcher:
         alike: set[tuple[str, ...]] = set()
         for one in waiting:
             if one.state == "accepted":
-                if self._group(one) in alike:
+                if (group := self._group(one)) in alike:
                     continue
-                alike.add(self._group(one))
+                alike.add(group)
             yield one
 
     def _last_resort(self) -> list[tuple[Experiment, Removal]]:

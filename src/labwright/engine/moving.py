@@ -52,10 +52,11 @@ class Moving:
     _outlook: Outlook | None = None
     _bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _forms: dict[str, set[int | None]] | None = None
+    _limited: bool | None = None
 
     def look_anew(self) -> None:
         """What was foreseen before is no longer right."""
-        self._outlook = self._forms = None
+        self._outlook = self._forms = self._limited = None
         self._bound.clear()
 
     def begins(self, experiment: Experiment, run: StepRun) -> None:
@@ -469,7 +470,9 @@ class Moving:
     @property
     def _limits(self) -> bool:
         """Whether any sample under way has a wait that is limited, and something may still happen by itself."""
-        return self.work.limits > 0 and (self.work.something_runs or bool(self.windows.words))
+        if self._limited is None:
+            self._limited = self.work.limits > 0
+        return self._limited and (self.work.something_runs or bool(self.windows.words))
 
     def _takes(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether a station can be loaded with a sample now."""
