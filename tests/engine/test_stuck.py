@@ -10,10 +10,11 @@ from labwright.engine.events import DrainAsked, Recounted, SampleStopAsked, Stop
 from labwright.engine.layout import Layout
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.stuck import Stuck
-from labwright.model.latch import latch_sample
+from labwright.model.latch import latch_sample, latch_station
 from labwright.model.protocol import NumberResult, ProtocolSpec, Repeat, StepSpec, When
 from tests.engine.many_moves import ManyMoves
 from tests.engine.moving import layout, started, step, way
+from tests.engine.random_labs import handed_over
 
 X = ("x",)
 
@@ -306,5 +307,52 @@ def test_a_station_with_one_recipe_at_a_time_keeps_containers_of_another_kind_ou
     lab.end("c1/0001/to-a_2")
     lab.suggest("c0", 0.1)
     assert [*lab.running] == ["c1/0001/a"], "c0 would have b, which c1 needs next, and wait for c1 to be done with a"
+    assert finished(lab) == {"completed"}
+    assert not removals(lab)
+
+
+def test_a_sample_has_all_of_its_way_until_it_has_come_to_its_end() -> None:
+    plan = handed_over(layout(("a", 1, "own"), ("b", 1, "own"), arms=2), 1, chain=True)
+    lab = many(plan, way(step("b")))
+    lab.suggest("c0", 0.1)
+    lab.latch(latch_station("arm_2"))
+    lab.end("c0/0001/to-shelf")
+    taken = lab.lab.reservations.taken
+    assert {"position:shelf", "position:stand", "position:b_here"} <= taken.keys(), "another could stand in its way"
+    lab.reset(latch_station("arm_2"))
+    lab.end("c0/0001/to-stand")
+    assert "position:shelf" not in taken
+    lab.end("c0/0001/to-b_here")
+    assert {"position:shelf", "position:stand"}.isdisjoint(taken)
+    assert not [key for key in lab.lab.work.live["c0"]["0001"].booked if key.startswith("via:")]
+
+
+def test_a_sample_that_is_set_aside_has_all_of_its_way_back() -> None:
+    plan = handed_over(layout(("a", 1, "own"), ("b", 1, "own"), arms=2), 1, chain=True)
+    lab = many(plan, way(step("b", on_failure="quarantine")))
+    lab.suggest("c0", 0.1)
+    for name in ("to-shelf", "to-stand", "to-b_here"):
+        lab.end(f"c0/0001/{name}")
+    lab.end("c0/0001/b", "failed", fault="sample")
+    lab.crash()
+    lab.suggest("c0", 0.1)
+    lab.end("c0/0001/to-stand~2")
+    assert lab.lab.reservations.taken["position:shelf"].label == "0001"
+    assert finished(lab) == {"completed"}
+
+
+def test_none_joins_a_batch_that_one_has_to_leave_who_waits_for_another_that_has_to_come() -> None:
+    """Also where the step of the batch is not the first of those that are left, since steps may go side by side."""
+    apart = way(step("a"), step("c", needs=("a",), recipe=X), step("b", needs=("a",), recipe=X))
+    plan = layout(("a", 2, "own"), ("b", 2, "batch"), ("c", 1, "own"), arms=2)
+    lab = many(plan, way(step("b", recipe=X), step("c", recipe=X)), apart)
+    lab.suggest("c1", 0.1)
+    for name in ("to-a_1", "a", "to-c_here"):
+        lab.end(f"c1/0001/{name}")
+    lab.suggest("c1", 0.1)
+    lab.suggest("c0", 0.1)
+    for key in ("c1/0002/to-a_1", "c1/0002/a", "c0/0001/to-b_1", "c0/0001/b"):
+        lab.end(key)
+    assert [*lab.running] == ["c1/0001/c"], "c1/0002 in b would wait for c0/0001, that for c1/0001, and that for b"
     assert finished(lab) == {"completed"}
     assert not removals(lab)

@@ -142,7 +142,7 @@ class Batches:
         for experiment in under_way:
             if experiment.stands_at in sites:
                 load.vacant -= 1
-                run = self._pending(experiment, bench)
+                run = experiment.pending_at(bench.kind, bench.name)
                 if run is not None and experiment.state != "held":
                     load.members.append((experiment, run))
                 else:
@@ -189,7 +189,7 @@ class Batches:
             bench = self.layout.bench_at(one.stands_at)
             if bench is None or not bench.together or f"station:{bench.name}" in self.work.reservations.taken:
                 continue
-            if self._pending(one, bench) is None:
+            if one.pending_at(bench.kind, bench.name) is None:
                 continue
             sites = self.layout.sites_of(bench.name)
             coming = [
@@ -295,15 +295,6 @@ class Batches:
             if run.spec.station in (bench.kind, bench.name):
                 return before_s if not run.active else None
             before_s += run.expected_s
-        return None
-
-    def _pending(self, experiment: Experiment, bench: Bench) -> StepRun | None:
-        """The step of a sample that a station is to carry out next."""
-        if not experiment.at_rest:
-            return None
-        for run in experiment.startable():
-            if run.spec.station in (bench.kind, bench.name) and experiment.wants_sample(run.spec):
-                return run
         return None
 
 

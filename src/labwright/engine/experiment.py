@@ -29,6 +29,12 @@ LATE_WAIT_S = 1.0
 TO = "to-"
 """What begins the name of a move."""
 
+VIA = "via:"
+"""What begins the key of a position in `Experiment.booked` that only lies on the way."""
+
+WHOLE_WAY = 4
+"""From this engine on a sample has all of its way until it has come to its end."""
+
 LOOPS_END = 4
 """From this engine on a step beside a loop waits for the end of the loop, not only for a step in it."""
 
@@ -411,6 +417,15 @@ class Experiment:
                     break
             else:
                 yield run
+
+    def pending_at(self, *names: str) -> StepRun | None:
+        """The step that could begin and needs the sample at a station, by its kind and its name; None if none could."""
+        if not self.at_rest:
+            return None
+        for run in self.startable():
+            if run.spec.station in names and self.wants_sample(run.spec):
+                return run
+        return None
 
     def before(self, spec: StepSpec) -> tuple[str, ...]:
         """Steps that must be done before one begins: those it needs, and the whole of the loops that these are in."""

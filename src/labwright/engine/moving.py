@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from labwright.engine.events import Carried, Start
-from labwright.engine.experiment import SITE, Experiment, StepRun
+from labwright.engine.experiment import SITE, VIA, Experiment, StepRun
 from labwright.engine.layout import Bench, Carrier, Layout, Leg
 from labwright.engine.outlook import SHORTER, Outlook
 from labwright.engine.reservations import Reservations
@@ -19,9 +19,6 @@ from labwright.engine.windows import Windows
 from labwright.engine.work import Work
 from labwright.model.protocol import Move, StepSpec
 from labwright.model.waiting import Waiting
-
-VIA = "via:"
-"""What begins the key of a position in `Experiment.booked` that only lies on the way."""
 
 NOT_FREE_S = 1e6
 """Lab seconds until a transport is free that only a person can free."""

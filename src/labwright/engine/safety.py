@@ -217,8 +217,10 @@ class Safety:
 
     def must_leave_first(self, experiment: Experiment, run: StepRun) -> list[Experiment]:
         """Samples in a station where a sample waits for its batch, and with which it cannot begin."""
-        mine = experiment.left()
-        return self._in_its_batch(experiment, None) if mine and mine[0].spec.station == run.spec.station else []
+        bench = self.layout.bench_at(experiment.stands_at)
+        if bench is None or run.spec.station not in (bench.kind, bench.name):
+            return []
+        return self._not_of_its_batch(experiment, bench, None)
 
     def _lacks(self, experiment: Experiment, grant: _Grant | None, wanted: Collection[str]) -> list[_Lack]:
         """What keeps an experiment from all that it may still take.
@@ -324,29 +326,32 @@ class Safety:
             experiment: that is in the station, or has a position there.
             grant: what one would have.
         """
-        mine = experiment.left()
-        if not mine or mine[0].active:
+        left = experiment.left()
+        if not left or any(run.active for run in left):
             return []
-        claim = f"{SITE}{mine[0].spec.station}"
-        if claim not in self.work.claims(experiment):
-            return []
-        new = grant.new if grant is not None and grant.by is experiment else ()
-        coming = (one.removeprefix(POSITION) for one in new if one in self.units(claim, experiment))
-        at = next(coming, "") or experiment.booked.get(mine[0].spec.name, experiment.stands_at)
-        bench = self.layout.bench_at(at)
-        if bench is None or not bench.together or mine[0].spec.station not in (bench.kind, bench.name):
-            return []
-        names = (bench.kind, bench.name)
+        new = grant.new if grant is not None and grant.by is experiment else frozenset()
+        for run in (left[0], *(one for one in experiment.startable() if one in left[1:])):
+            units = self.units(f"{SITE}{run.spec.station}", experiment)
+            coming = (one.removeprefix(POSITION) for one in new if one in units)
+            at = next(coming, "") or experiment.booked.get(run.spec.name, "")
+            if run is left[0] and not at:
+                at = experiment.stands_at
+            bench = self.layout.bench_at(at)
+            if bench is not None and bench.together and run.spec.station in (bench.kind, bench.name):
+                return self._not_of_its_batch(experiment, bench, grant)
+        return []
+
+    def _not_of_its_batch(self, experiment: Experiment, bench: Bench, grant: _Grant | None) -> list[Experiment]:
         found = []
         for site in self.layout.sites_of(bench.name):
             holder = self._reservations.taken.get(f"{POSITION}{site}")
             other = self.of(holder) if holder is not None else None
             if other is None or other is experiment or other.stands_at != site:
                 continue
-            left = other.left()
+            names, left = (bench.kind, bench.name), other.left()
             if left and not left[0].active and left[0].spec.station in names:
                 continue
-            if not self.is_left(other, f"{POSITION}{site}", grant):
+            if other.pending_at(*names) is None and not self.is_left(other, f"{POSITION}{site}", grant):
                 found.append(other)
         return found
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Answered, AskPerson, Instruction, Removal, RunStep, Settle, StopStep
-from labwright.engine.experiment import Experiment, StepRun
+from labwright.engine.experiment import VIA, WHOLE_WAY, Experiment, StepRun
 from labwright.engine.fair import FairShare
 from labwright.engine.material import Material
 from labwright.engine.questions import Question, Questions
@@ -350,6 +350,7 @@ class Work:
         """An experiment is under way, as a snapshot has it."""
         self.live.setdefault(experiment.owner, {})[experiment.label] = experiment
         self.look.add(experiment.id)
+        self._changed[experiment.id] = experiment  # as what has begun last before the snapshot was
         self._at |= {run.step_id: (experiment, run) for run in experiment.running if run.state == "running"}
 
     def leave_out(self, owner: str) -> None:
@@ -445,6 +446,8 @@ class Work:
         self._touch(experiment)
         if experiment.given_up:
             return
+        if experiment.engine >= WHOLE_WAY:
+            self._leave_way(experiment, all_of_it=True)  # it goes another way from here
         experiment.given_up = experiment.reason = reason
         owner.gave_up(experiment, kind, reason)
 
@@ -473,6 +476,8 @@ class Work:
     def _leave_booked(self, experiment: Experiment) -> None:
         """Positions that were kept for steps that will not need them any more are free."""
         for key, position in list(experiment.booked.items()):
+            if key.startswith(VIA) and experiment.engine >= WHOLE_WAY:
+                continue
             run = experiment.steps.get(key)
             if run is not None and run.state not in ("done", "failed", "skipped"):
                 continue
@@ -491,6 +496,24 @@ class Work:
             elif run is not None:
                 del experiment.booked[key]
 
+    def _leave_way(self, experiment: Experiment, *, all_of_it: bool) -> None:
+        """Positions on its way are free: those behind it, or all of them, but where it stands or is being put down.
+
+        Args:
+            experiment: the sample.
+            all_of_it: whether it has come to the end of its way, or goes another; else those before where it stands.
+        """
+        ways = [key for key in experiment.booked if key.startswith(VIA)]
+        here = f"{VIA}{experiment.stands_at}"
+        for key in ways if all_of_it or here not in ways else ways[: ways.index(here)]:
+            position = experiment.booked[key]
+            put_down = any(one.spec.moves_to == position for one in experiment.running)
+            if put_down or (position == experiment.stands_at and not all_of_it):
+                continue
+            del experiment.booked[key]
+            if position != experiment.stands_at and position not in experiment.booked.values():
+                self.reservations.let_go(experiment, f"position:{position}")
+
     def _on_way(self, experiment: Experiment) -> bool:
         return bool(experiment.running) or any(run.carrier and not run.settled for run in experiment.steps.values())
 
@@ -499,6 +522,8 @@ class Work:
         self.material.looked_into(experiment, run.step_id)
         self.reservations.done(experiment, run)
         experiment.take(run, outcome)
+        if run.carrier and experiment.engine >= WHOLE_WAY:
+            self._leave_way(experiment, all_of_it=f"{VIA}{experiment.stands_at}" not in experiment.booked)
         owner.step_done(experiment, run)
         self._touch(experiment, run)
         if experiment.given_up == "":
