@@ -350,7 +350,6 @@ class Work:
         """An experiment is under way, as a snapshot has it."""
         self.live.setdefault(experiment.owner, {})[experiment.label] = experiment
         self.look.add(experiment.id)
-        self._changed[experiment.id] = experiment  # as what has begun last before the snapshot was
         self._at |= {run.step_id: (experiment, run) for run in experiment.running if run.state == "running"}
 
     def leave_out(self, owner: str) -> None:
