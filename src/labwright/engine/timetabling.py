@@ -13,6 +13,9 @@ from labwright.engine.rehearsal import Bar
 from labwright.engine.rules import Plan, Rule
 from labwright.engine.shop import Shop, Timetable, plan_of, shop_of, timetable
 
+MORE = 12
+"""So many times as much is tried where a wait would be missed."""
+
 MEMORY = 150
 """A change is kept that is no worse than what was kept so many changes ago."""
 
@@ -116,13 +119,14 @@ def planned_anew(lab: LabCore, now_s: float, rule: Rule, changes: int, seed: int
         lab: the samples under way.
         now_s: lab time.
         rule: the rule so far.
-        changes: how many are tried.
+        changes: how many are tried; `MORE` times as many where a wait would be missed.
         seed: of them.
     """
     shop = shop_of(lab, now_s)
     start = None if shop is None else as_planned(shop, rule.plan)
     if shop is None or start is None:
         return rule
+    changes *= MORE if start.late else 1
     found = Search(shop, random.Random(seed)).improved(start, changes=changes)  # noqa: S311 - nothing secret
     return replace(rule, plan=plan_of(shop, found))
 
