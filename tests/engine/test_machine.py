@@ -164,6 +164,8 @@ def outcome(order: StepOrder, state: Any = "done", results: dict[str, Any] | Non
 def written(tables: dict[tuple[str | int, ...], Any], core: Alone) -> None:
     """Bring the tables up to date, as the journal does: a row may leave out columns that stay as they are."""
     for key, row in core.changes().items():
+        if key[0] == "waiting":
+            continue  # what the dispatcher has decided last: no state, and not decided again in a replay
         before = tables.get(key)
         tables[key] = {**before, **row} if before is not None and row is not None else row
 
