@@ -112,5 +112,5 @@ def test_cells_of_what_was_not_measured_are_empty() -> None:
 
 def test_a_peer_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["--peers", "nobody"])
-    assert "no such peer: nobody" in capsys.readouterr().err
+        main(["--peers", "unknown"])
+    assert "no such peer: unknown" in capsys.readouterr().err

@@ -69,7 +69,7 @@ def test_a_lab_is_seen_as_it_stands(lab: Path, tmp_path: Path) -> None:
     assert f"no controller runs; start one with: labwright serve --data {tmp_path}" in gone
 
 
-def test_what_was_stopped_on_instruments_that_are_gone_waits_for_nobody(tmp_path: Path) -> None:
+def test_what_was_stopped_on_instruments_that_are_gone_is_not_shown(tmp_path: Path) -> None:
     with serving(ROOT, tmp_path):
         on = ("--lab", ROOT, "--data", tmp_path, "--simulated", "--planner", "random", "--by", "Ann")
         assert labwright("campaign", "submit", "conductivity", *on).returncode == 0

@@ -186,7 +186,7 @@ WINDOWS = st.lists(st.tuples(st.floats(0, 6), st.floats(0.1, 3)), max_size=3)
 
 
 # The same examples in each run: of random ones about one in 300 misses a wait, where closures come close together and
-# steps take up to a quarter longer. The outlook is to be mended; until then a random run would fail without cause.
+# steps take up to a quarter longer. The outlook is at fault, and to be mended; these 20 guard what holds.
 @settings(max_examples=20, deadline=None, derandomize=True, database=None)
 @given(
     windows=st.fixed_dictionaries(dict.fromkeys(("mixer", "oven", "arm_1"), WINDOWS)),

@@ -70,10 +70,7 @@ class CpSat:
         """
         cp = _cp_model()
         model = _Model(cp, shop, start)
-        solver = cp.CpSolver()
-        solver.parameters.max_time_in_seconds = self.within_s
-        solver.parameters.num_workers = self.workers
-        solver.parameters.random_seed = self.seed
+        solver = self._solver(cp)
         solver.parameters.interleave_search = self.workers == 1  # else one worker searches no neighbourhoods
         if solver.solve(model.model) not in (cp.OPTIMAL, cp.FEASIBLE):
             return None
@@ -91,13 +88,17 @@ class CpSat:
         """
         cp = _cp_model()
         model = _Model(cp, shop, start)
+        solver = self._solver(cp)
+        solver.solve(model.model)
+        unit_s = model.unit_s
+        return solver.best_objective_bound * unit_s + shop.now_s, solver.objective_value * unit_s + shop.now_s
+
+    def _solver(self, cp: Any) -> Any:
         solver = cp.CpSolver()
         solver.parameters.max_time_in_seconds = self.within_s
         solver.parameters.num_workers = self.workers
         solver.parameters.random_seed = self.seed
-        solver.solve(model.model)
-        unit_s = model.unit_s
-        return solver.best_objective_bound * unit_s + shop.now_s, solver.objective_value * unit_s + shop.now_s
+        return solver
 
 
 class _Model:

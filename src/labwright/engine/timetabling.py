@@ -17,7 +17,7 @@ MORE = 12
 """So many times as much is tried where a wait would be missed."""
 
 MEMORY = 150
-"""A change is kept that is no worse than what was kept so many changes ago."""
+"""A change is accepted if the order is no worse than the one accepted so many changes ago."""
 
 
 def as_rolled(shop: Shop, bars: Sequence[Bar]) -> Timetable | None:
