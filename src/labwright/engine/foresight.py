@@ -144,7 +144,11 @@ def foresee(view: View, within_s: float, rollouts: int = ROLLOUTS, cp_sat_s: flo
     began_s = time.monotonic()
     improves = CpSat(cp_sat_s / OrdersOfMoves.times) if cp_sat_s else None
     until_all_s = began_s + within_s + cp_sat_s
-    planner = OrdersOfMoves(CHANGES, enough=lambda: time.monotonic() > until_all_s, improves=improves)
+    limited = any(one.limits_waits for started in view.started.values() for one in started.protocols)
+    # An order that is followed looks ahead no more: of limited waits it has missed some that "who came first" has kept.
+    planner = (
+        None if limited else OrdersOfMoves(CHANGES, enough=lambda: time.monotonic() > until_all_s, improves=improves)
+    )
     until_s = began_s + ROLLED * within_s
     chosen = choose(view.rehearse, rollouts, doubts=1, enough=lambda: time.monotonic() > until_s, planner=planner)
     left_s = chosen.first.makespan_s - view.now_s
