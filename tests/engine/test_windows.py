@@ -140,6 +140,18 @@ def test_a_sample_that_can_wait_only_so_long_does_not_run_into_a_closed_station(
     assert deck.phases() == ["completed"]
 
 
+def test_a_sample_does_not_wait_for_one_station_to_open_until_the_next_is_shut() -> None:
+    """Done early, it would be carried at once; done late, after the arm is back at 1:12, and the oven shuts at 1:24."""
+    plan = closed(ROW, arm_1=(0.26, 1.2), oven=(1.4, 5.0))
+    steps = step("mixer", takes_s=0.3 * HOUR_S, max_wait_s=4000.0), step("oven", takes_s=0.5 * HOUR_S)
+    deck = Deck(plan, started("c", way(*steps), budget=1))
+    deck.run()
+    waited_s = (began_h(deck, "c/0001/oven") - began_h(deck, "c/0001/mixer") - 0.3) * HOUR_S
+    assert waited_s <= 4000.0
+    assert 3.5 < began_h(deck, "c/0001/mixer") < 5.0
+    assert deck.phases() == ["completed"]
+
+
 OPERATORS = CalendarSpec(zone="UTC", opens={"mon-fri": "09:00-17:00"}, closed=())
 
 
@@ -185,9 +197,7 @@ def test_a_booking_says_who_has_the_station() -> None:
 WINDOWS = st.lists(st.tuples(st.floats(0, 6), st.floats(0.1, 3)), max_size=3)
 
 
-# The same examples in each run: of random ones about one in 300 misses a wait, where closures come close together and
-# steps take up to a quarter longer. The outlook is at fault, and to be mended; these 20 guard what holds.
-@settings(max_examples=20, deadline=None, derandomize=True, database=None)
+@settings(max_examples=20, deadline=None)
 @given(
     windows=st.fixed_dictionaries(dict.fromkeys(("mixer", "oven", "arm_1"), WINDOWS)),
     factors=st.lists(st.floats(0.76, 1.24), min_size=1, max_size=9),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from labwright.engine.experiment import SITE, Experiment, StepRun
 from labwright.engine.layout import Bench, Layout
+from labwright.engine.openings import ALWAYS, Opening, Openings
 from labwright.engine.work import Work
 
 LONGER, SHORTER = 1.25, 0.75
@@ -75,8 +76,10 @@ class Outlook:
     _units: dict[str, list[_Unit]] = field(default_factory=dict)
     _laid_out: set[str] = field(default_factory=set)
     _move_s: float = 0.0
+    _openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:
+        self._openings = Openings(self.layout)
         self._move_s = max((one.move_s for one in self.layout.carriers.values()), default=0.0)
         under_way = [
             experiment
@@ -106,13 +109,18 @@ class Outlook:
             later: a step after it.
         """
         early_s = late_s = self.now_s
+        at = self.layout.bench_at(experiment.stands_at)
         steps = experiment.from_now(run)
         for one in steps[: steps.index(later)]:
             unit = min(self._of(one.spec.station, experiment), key=lambda unit: unit.free_s, default=None)
-            begins_s = max(late_s + self._carried_s, unit.free_s if unit is not None else 0.0)
-            late_s = begins_s + LONGER * self.left_s(one)
+            there = Bench(one.spec.station, one.spec.station) if unit is None else unit.bench
+            free_s = self.now_s if unit is None else unit.free_s
+            late_s = self._in_hours_s(self._opening(experiment, one, at, there), late_s, free_s)
+            late_s += LONGER * self.left_s(one)
             early_s += SHORTER * self.left_s(one)
-        return early_s, late_s + self._carried_s
+            at = there
+        benches = self.layout.serving(later.spec.station)
+        return early_s, max(self._in_hours_s(self._opening(experiment, later, at, one), late_s) for one in benches)
 
     def drained_s(self, bench: Bench) -> float:
         """When all that is in a station, but what waits for its batch, will have left at the latest; lab time."""
@@ -146,14 +154,15 @@ class Outlook:
             units = [unit for unit in self._of(at.kind, experiment) if unit.bench == at]
             here = min(units, key=lambda unit: unit.free_s, default=None)  # it is done here, and waits to be carried on
         standing = here is not None
-        before: _Unit | None = None
         for run in left:
             if not limited and check:
                 return ""
-            joined = self._join(experiment, run, late_s, due_s, check=check)
-            if joined is None or (check and self._shut_too_long(run, before, joined, early_s, late_s, due_s)):
+            joined = self._join(experiment, run, at, late_s, due_s, check=check)
+            if joined is None:
                 return run.spec.station
             unit, begins_s = joined
+            if check and due_s < math.inf and self._shut_too_long(experiment, run, at, unit, (early_s, late_s), due_s):
+                return run.spec.station
             if here is not None and not check:
                 here.free_s = max(here.free_s, begins_s)  # it was in the way until then
                 if standing:
@@ -164,51 +173,56 @@ class Outlook:
             limited = run.spec.max_wait_s is not None
             due_s = early_s + run.spec.max_wait_s if run.spec.max_wait_s is not None else math.inf
             here, standing = unit, run.active
-            before = unit
+            at = unit.bench
         if here is not None and not check:
-            here.free_s = max(here.free_s, late_s + self._carried_s)
+            here.free_s = max(here.free_s, self._in_hours_s(self._opening(experiment, None, at, None), late_s))
         return ""
 
     def _shut_too_long(
         self,
+        experiment: Experiment,
         run: StepRun,
-        before: _Unit | None,
-        joined: tuple[_Unit, float],
-        early_s: float,
-        late_s: float,
+        at: Bench | None,
+        unit: _Unit,
+        ready_s: tuple[float, float],
         due_s: float,
     ) -> bool:
-        """Whether a sample may have to wait too long for a station to open, one on its way there included.
+        """Whether a sample may have to wait too long until all is open that it needs to go on.
 
         Args:
-            run: the step there.
-            before: where the step before it was; None if there was none.
-            joined: where it is done, and when it begins at the latest.
-            early_s: when the step before has ended at the earliest, lab time.
-            late_s: the same at the latest.
+            experiment: the sample.
+            run: the step that it goes on with.
+            at: where the step before it was.
+            unit: where it is done.
+            ready_s: when the step before has ended at the earliest and at the latest, lab time.
             due_s: until when it can wait, if that has ended at the earliest.
         """
-        calendar, (unit, begins_s) = self.layout.calendar, joined
-        if not calendar or before is None:
+        opening = self._opening(experiment, run, at, unit.bench)
+        if opening is ALWAYS:
             return False
-        moves = before.bench != unit.bench
-        carried_s = self._carried_s if moves else 0.0
-        others = begins_s - carried_s > late_s  # it waits for them before it can go there
-        late_s = max(late_s, begins_s - carried_s)
-        delays_s = []
-        if unit.bench.name in calendar:
-            delays_s.append(calendar[unit.bench.name].delay_s(early_s, late_s, carried_s + self.left_s(run)))
-        if moves and before.bench.name in calendar:
-            delays_s.append(calendar[before.bench.name].delay_s(early_s, late_s, carried_s, carried=True))
-        carriers = {one.station for one in self.layout.carriers.values()}
-        if moves and carriers <= calendar.keys():
-            each_s = [calendar[one].delay_s(early_s, late_s, carried_s) for one in carriers]
-            delays_s.append(min(each_s, key=lambda one: one[1]))
-        return any(
-            until_s + carried_s - (early_s if others else from_s) > due_s - early_s
-            for from_s, until_s in delays_s
-            if until_s > from_s
-        )
+        early_s, late_s = ready_s
+        # Others may be in its way until then, or until any time before.
+        free_s = max(early_s, self._free_s(unit, experiment, run, early_s))
+        waits_s = max(opening.from_s(free_s) - early_s, opening.longest_s(free_s, late_s))
+        return waits_s + (self._carried_s if at != unit.bench else 0.0) > due_s - early_s
+
+    def _opening(self, experiment: Experiment, run: StepRun | None, at: Bench | None, there: Bench | None) -> Opening:
+        """What must be open for a step and the move to it, or, where it is none, for the way out."""
+        if not self.layout.calendar:
+            return ALWAYS
+        takes_s = 0.0 if run is None else self.left_s(run)
+        return self._openings.of(at, there, experiment.protocol.labware, self._carried_s, takes_s)
+
+    def _in_hours_s(self, opening: Opening, late_s: float, free_s: float = -math.inf) -> float:
+        """When a sample can begin a step elsewhere at the latest.
+
+        Args:
+            opening: what must be open.
+            late_s: when the step before has ended, lab time.
+            free_s: when nothing else is in its way.
+        """
+        begins_s = max(late_s + self._carried_s, free_s)
+        return begins_s if opening is ALWAYS else opening.from_s(max(late_s, free_s)) + self._carried_s
 
     @property
     def _carried_s(self) -> float:
@@ -221,43 +235,46 @@ class Outlook:
         return run.expected_s
 
     def _join(
-        self, experiment: Experiment, run: StepRun, late_s: float, due_s: float, *, check: bool
+        self, experiment: Experiment, run: StepRun, at: Bench | None, late_s: float, due_s: float, *, check: bool
     ) -> tuple[_Unit, float] | None:
         """The unit that takes a step first, and when at the latest; None if that is too late."""
-        here = self.layout.bench_at(experiment.stands_at)
         units = self._of(run.spec.station, experiment)
         if not units:
             return _Unit(Bench(run.spec.station, run.spec.station), 1), late_s
-        mine = [unit for unit in units if unit.bench == here]
+        mine = [unit for unit in units if unit.bench == at]
         if run.active and mine:
             unit = min(mine, key=lambda one: one.free_s)
             unit.free_s = max(unit.free_s, self.now_s + LONGER * self.left_s(run))
             return unit, self.now_s
-        arrives_s = late_s if mine else late_s + self._carried_s
-        unit = min(mine or units, key=lambda one: self._begins_s(one, experiment, run, arrives_s))
-        begins_s = self._begins_s(unit, experiment, run, arrives_s)
+        begins_s, unit = min(
+            ((self._begins_s(one, experiment, run, at, late_s), one) for one in mine or units), key=lambda one: one[0]
+        )
         if check:
             # What the sample's own steps take does not count: its wait begins when they have ended.
-            ready_s = self._begins_s(unit, experiment, run, min(arrives_s, due_s))
-            return (unit, begins_s) if ready_s <= due_s else None
+            arrives_s = min(late_s if at == unit.bench else late_s + self._carried_s, due_s)
+            return (unit, begins_s) if self._free_s(unit, experiment, run, arrives_s) <= due_s else None
         self._take(unit, experiment, run, begins_s, due_s)
         return unit, begins_s
 
-    def _begins_s(self, unit: _Unit, experiment: Experiment, run: StepRun, arrives_s: float) -> float:
+    def _begins_s(self, unit: _Unit, experiment: Experiment, run: StepRun, at: Bench | None, late_s: float) -> float:
         """When a unit can begin a step at the latest, in its hours."""
-        begins_s = self._free_s(unit, experiment, run, arrives_s)
-        known = self.layout.calendar.get(unit.bench.name)
-        return begins_s if known is None else known.opens_s(begins_s, self.left_s(run))
+        moves = at != unit.bench
+        arrives_s = late_s + self._carried_s if moves else late_s
+        free_s = self._free_s(unit, experiment, run, arrives_s)
+        opening = self._opening(experiment, run, at, unit.bench)
+        if moves:
+            return self._in_hours_s(opening, late_s, free_s)
+        return opening.from_s(max(late_s, free_s))
 
     def _free_s(self, unit: _Unit, experiment: Experiment, run: StepRun, arrives_s: float) -> float:
-        """When a unit is free for a step at the latest."""
+        """When a unit is free for a step at the latest, whoever else needs it."""
         if not unit.bench.together:
-            return max(arrives_s, unit.free_s)
+            return unit.free_s
         recipe = experiment.recipe(f"{SITE}{run.spec.station}")
         batch = unit.batch
         if batch is not None and batch.recipe == recipe and batch.vacant > 0 and arrives_s <= batch.closes_s:
-            return max(arrives_s, batch.opens_s)
-        return max(arrives_s, unit.free_s)
+            return batch.opens_s
+        return unit.free_s
 
     def _take(self, unit: _Unit, experiment: Experiment, run: StepRun, begins_s: float, due_s: float) -> None:
         """A unit takes a step."""

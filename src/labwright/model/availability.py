@@ -138,21 +138,6 @@ class Availability:
             now_s = closure.ends_s
         return math.inf
 
-    def delay_s(self, early_s: float, late_s: float, takes_s: float, *, carried: bool = False) -> tuple[float, float]:
-        """From when to when one at most waits who comes between two times and needs it for so long, lab time.
-
-        Args:
-            early_s: lab time.
-            late_s: the same.
-            takes_s: lab seconds.
-            carried: as above.
-        """
-        closure = self.closed(early_s, late_s + takes_s, carried=carried)
-        if closure is None:
-            return early_s, early_s
-        worst_s = max(early_s, closure.starts_s - takes_s)
-        return worst_s, self.opens_s(worst_s + _JUST_AFTER_S, takes_s, carried=carried)
-
 
 def _words(closed: ClosedSpec) -> str:
     starts, ends = closed.starts, closed.ends.astimezone(closed.starts.tzinfo)
