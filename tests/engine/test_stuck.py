@@ -13,7 +13,7 @@ from labwright.engine.stuck import Stuck
 from labwright.model.latch import latch_sample, latch_station
 from labwright.model.protocol import NumberResult, ProtocolSpec, Repeat, StepSpec, When
 from tests.engine.many_moves import ManyMoves
-from tests.engine.moving import layout, started, step, way
+from tests.engine.moving import Deck, layout, started, step, way
 from tests.engine.random_labs import handed_over
 
 X = ("x",)
@@ -355,3 +355,26 @@ def test_none_joins_a_batch_that_one_has_to_leave_who_waits_for_another_that_has
     assert [*lab.running] == ["c2/0001/d"], "c1 in b would wait for c0 to leave it, that for c2, and that for b"
     assert finished(lab) == {"completed"}
     assert not removals(lab)
+
+
+def test_a_preparation_waits_for_the_samples_whose_places_it_needs() -> None:
+    plan = layout(("mixer", 1, "own"), ("meter", 1, "own"), ("oven", 1, "own"))
+    shared = {"mixer": ("plate",), "meter": ("plate",)}
+    prepares = preparing(step("warm", "meter"), step("there", "arm_1", needs=("warm",), keeps=("rack_2",)))
+    busy = started("b", way(step("oven")), budget=1)
+    deck = Deck(plan, busy, started("c", way(step("mixer"), step("meter")), shared, budget=1))
+    deck.take({"d": started("d", way(step("mixer")), shared, preparing=prepares, budget=1)})
+    assert [*deck.running] == ["b/0001/to-oven_here"], "it keeps the plate from the sample whose place it needs"
+    deck.run()
+    assert set(deck.phases()) == {"completed"}, deck.told
+
+
+def test_no_sample_begins_where_a_preparation_under_way_will_put_something() -> None:
+    plan = layout(("mixer", 1, "own"), ("meter", 1, "own"), racks=("rack_1", "rack_2"))
+    prepares = preparing(step("warm", "meter"), step("there", "arm_1", needs=("warm",), keeps=("rack_1",)))
+    deck = Deck(plan, started("d", way(step("mixer")), preparing=prepares, budget=1))
+    deck.take({"c": started("c", way(step("mixer")), budget=1)})
+    assert "c/0001/to-mixer_here" in deck.running
+    assert deck.lab.campaigns["c"].live["0001"].stands_at == "rack_2"
+    deck.run()
+    assert deck.phases() == ["completed", "completed"], deck.told

@@ -464,13 +464,17 @@ class Dispatcher:
         for resource in self._reservations.not_free(experiment, resources):
             holder = self._reservations.first(resource)
             return Waiting.for_resource(*step, resource, holder.owner, holder.label, holder.step_id)
+        for resource in resources:
+            if (stands := self.safety.stands_in_place(experiment, resource)) is not None:
+                return Waiting.for_resource(*step, resource, stands.owner, stands.label)
         more = resources if moves or not run.spec.holds else [*resources, unit]
         for other in self.safety.blocks(experiment, more, moves=moves):
             resource = next((one for one in more if self.safety.claims(other, one)), more[0])
             return Waiting.for_resource(*step, resource, other.owner, other.label, because="beyond")
         if kept and not self._has_something(experiment):
             for resource in (unit, *resources):
-                if (older := kept.get(resource)) is not None:
+                older = kept.get(resource)
+                if older is not None and experiment not in self.safety.all_ahead(older):
                     return Waiting.for_resource(*step, resource, older.owner, older.label, because="older")
         return None
 

@@ -427,6 +427,7 @@ class LabCore:
         but = self.dispatcher.layout.in_stations if brought else frozenset()
         but |= self.work.questions.to_be_emptied
         but |= {name.removeprefix(POSITION) for name in self.reservations.taken if name.startswith(POSITION)}
+        but |= {name.removeprefix(POSITION) for name in self.work.claimed_by_name() if name.startswith(POSITION)}
         while (wish := core.wishes()) is not None:
             allotted = self.material.allot(wish.uses, core.stations)
             lacking = allotted.lacking

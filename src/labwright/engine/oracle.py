@@ -217,6 +217,9 @@ def _can_have(lab: LabCore, experiment: Experiment, resource: str, left: dict[st
             return False
     if bench is not None and any(other.id in left for other in safety.staying_rivals(experiment, bench)):
         return False
+    stands = safety.stands_in_place(experiment, resource)
+    if stands is not None and stands.id in left:
+        return False
     return all(
         one.of(experiment)
         or (other := left.get(f"{one.owner}/{one.label}")) is None

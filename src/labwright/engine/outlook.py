@@ -191,7 +191,7 @@ class Outlook:
 
         Args:
             experiment: the sample.
-            run: the step that it goes on with.
+            run: its next step.
             at: where the step before it was.
             unit: where it is done.
             ready_s: when the step before has ended at the earliest and at the latest, lab time.
@@ -267,7 +267,7 @@ class Outlook:
         return opening.from_s(max(late_s, free_s))
 
     def _free_s(self, unit: _Unit, experiment: Experiment, run: StepRun, arrives_s: float) -> float:
-        """When a unit is free for a step at the latest, whoever else needs it."""
+        """When other samples leave a unit free for a step at the latest."""
         if not unit.bench.together:
             return unit.free_s
         recipe = experiment.recipe(f"{SITE}{run.spec.station}")

@@ -11,9 +11,9 @@ The invariant is the banker's: there is an order in which the samples that have 
 free, or will be once those before it have ended. `Safety.blocks` sees to it: it is asked about all that a step or a
 move takes for longer than itself - the positions of the whole way, hand-overs included, devices, a station that it
 holds - before it takes any. What happens without a grant does not break it: a step that ends, is skipped or given up,
-only takes claims away, and a sample that begins has nothing, so it comes last. Not in the order: transports, and
-stations for one step (they are free when that ends, and if it fails a person is asked), and hand-overs (a sample that
-has one has all of its way).
+only takes claims away, and a sample that begins has but its place, which none under way claims, so it comes last. Not
+in the order: transports, and stations for one step (they are free when that ends, and if it fails a person is asked),
+and hand-overs (a sample that has one has all of its way).
 
 From the invariant follows that something begins where nothing runs, no person is asked, nothing is latched and no time
 wakes the lab: the first of the order finds all it claims, whichever of the free units is chosen for it. For that, what
@@ -174,6 +174,15 @@ class Safety:
             resource in self.units(claim, experiment) for claim in claims if claim.startswith((SITE, STATION))
         )
 
+    def stands_in_place(self, experiment: Experiment, resource: str) -> Experiment | None:
+        """A sample that has nothing yet, and whose container is where a protocol that moves its own would put one.
+
+        For the samples that are brought, `labwright.engine.moving` sees to what stands where.
+        """
+        if experiment.brought or not resource.startswith(POSITION) or resource in self._reservations.taken:
+            return None
+        return self.work.standing_at(resource, but=experiment)
+
     def of(self, holder: Reservation) -> Experiment | None:
         """The experiment under way that has it."""
         return self.work.of(holder.owner).get(holder.label)
@@ -283,6 +292,8 @@ class Safety:
                 continue
             if (other := self.of(reservation)) is not None and not self.is_left(other, unit, grant):
                 found.append(other)
+        if (stands := self.stands_in_place(experiment, unit)) is not None:
+            found.append(stands)
         bench = self._bench(unit)
         if bench is None:
             return tuple(found)
