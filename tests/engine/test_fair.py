@@ -143,7 +143,7 @@ def test_it_is_recorded_why_a_sample_starts_before_others() -> None:
     deck.run()
     granted = [(campaign, event) for campaign, event, _ in deck.log if isinstance(event, Granted) and event.why]
     told = [f"{campaign}/{label}: {words}" for campaign, event in granted for label, words in event.why.items()]
-    assert told[:4] == [
+    assert list(dict.fromkeys(told))[:4] == [
         "high/0001: its campaign has the higher priority",
         "late/0001: its campaign is behind its deadline",
         "c/0001: its campaign has had least",

@@ -110,7 +110,7 @@ def _granted(event: Payload) -> str:
         f"{one['protocol']}: what {one['campaign']} has found at {when(one['at_s'])} still holds"
         for one in event.get("prepared", ())
     ]
-    why = [f"{label} comes first: {words}" for label, words in event.get("why", {}).items()]
+    why = [f"{label} now, since {words}" for label, words in event.get("why", {}).items()]
     waits = [f"waits: {event[name]}" for name in ("short", "lost") if event.get(name)]
     return "; ".join([*prepared, *closed, *lacking, *steps, *why, *waits]) or "an experiment begins"
 

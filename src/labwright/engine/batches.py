@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labwright.engine.events import Start
 from labwright.engine.experiment import SITE, Experiment, StepRun
@@ -48,6 +49,7 @@ class Batches:
         safety: says who waits for whom.
         turns: which samples are to share a batch, where their moves are planned.
         wake_s: lab time at which a batch begins though nothing happens; None if none does.
+        why: why a batch has started now, in words, by the id of the sample that leads it; if several could be in it.
     """
 
     work: Work
@@ -55,6 +57,7 @@ class Batches:
     safety: Safety
     turns: Turns
     wake_s: float | None = None
+    why: dict[str, str] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
@@ -117,7 +120,7 @@ class Batches:
             begins_s = self._begins_s(bench, load, rule)
             now_s = self.work.material.now_s
             begins_s = self._before_it_closes_s(bench, load, begins_s)
-            if begins_s == float("inf"):
+            if begins_s == math.inf:
                 continue
             if begins_s > now_s:
                 self.wake_s = begins_s if self.wake_s is None else min(self.wake_s, begins_s)
@@ -126,6 +129,8 @@ class Batches:
             start = Start(step_id=leader[1].step_id, station=named, batch=leader[1].step_id)
             if obstacle(*leader, start, kept) is not None:
                 continue
+            if len(self.layout.sites_of(bench.name)) > 1:
+                self.why[leader[0].id] = self._why_now(load, waits=waits)
             for experiment, run in sorted(load.members, key=lambda one: one[0] is not leader[0]):
                 named = bench.name if bench.name != run.spec.station else ""
                 yield experiment, Start(step_id=run.step_id, station=named, batch=leader[1].step_id)
@@ -226,7 +231,7 @@ class Batches:
 
     def _begins_s(self, bench: Bench, load: _Load, rule: Rule) -> float:
         """When a batch begins at the latest, if nothing else happens."""
-        due_s = min((experiment.due_s(run) for experiment, run in load.members), default=float("inf")) - MARGIN_S
+        due_s = self._due_s(load)
         if load.coming:
             return due_s
         if (waits_s := self._planned_s(bench, load, rule)) is not None:
@@ -239,6 +244,20 @@ class Batches:
         if left_s <= 0 or not self._could_join(bench, load, left_s):
             return 0.0
         return min(due_s, since_s + wait_s)
+
+    def _due_s(self, load: _Load) -> float:
+        """When the first sample of a batch must not wait any longer, with a margin; lab time."""
+        return min((experiment.due_s(run) for experiment, run in load.members), default=math.inf) - MARGIN_S
+
+    def _why_now(self, load: _Load, *, waits: bool) -> str:
+        """Why a batch begins now, in words."""
+        if load.vacant <= 0:
+            return "its batch is full"
+        if self._due_s(load) <= self.work.material.now_s:
+            return "a sample of its batch must not wait any longer"
+        if not waits:
+            return "nothing under way would bring another sample to its batch"
+        return "its batch waits for no other sample"
 
     def _before_it_closes_s(self, bench: Bench, load: _Load, begins_s: float) -> float:
         """When a batch begins that would be over too late for its station if it waited for others."""

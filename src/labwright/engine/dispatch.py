@@ -19,6 +19,7 @@ from labwright.engine.experiment import SITE, STATION, Experiment, StepRun
 from labwright.engine.fair import EQUAL_TERMS, Terms, in_fair_order, why
 from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.moving import Moving
+from labwright.engine.reasons import Reasons
 from labwright.engine.reservations import Reservations
 from labwright.engine.rules import FIRST, Rule
 from labwright.engine.safety import Safety
@@ -68,6 +69,8 @@ class Dispatcher:
     """What is kept for older samples, by resource, while it is decided what begins."""
     windows: Windows = field(init=False)
     waiting: Waits = field(init=False)
+    reasons: Reasons = field(init=False, default_factory=Reasons)
+    _pressing: dict[str, float] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.waiting = Waits(self.work.dirty)
@@ -103,6 +106,8 @@ class Dispatcher:
     def ready(self) -> Iterator[Begins]:
         """Steps and moves that begin now; what each needs is reserved when it is given out."""
         self.wake_s = None
+        self.reasons.look_anew()
+        self.batches.why.clear()
         again = True
         self.turns.lifted = bool(self.latches)  # what was stopped would keep all others waiting
         self.waiting.look_anew({one.id for live in self.work.live.values() for one in live.values()})
@@ -126,6 +131,9 @@ class Dispatcher:
             if not (began or again or self.work.something_runs) and self.turns.holds and not self.turns.lifted:
                 self.turns.lifted = again = True  # a plan must not stop a lab
         self.waiting.end()
+        waits = itertools.chain.from_iterable(self.waiting.of.values())
+        self.reasons.of |= self.batches.why
+        self.reasons.end(waits, self.rule, self.work)
         self.wake_s = self.batches.wake_s
         wake_s = min(self.windows.wake_s, self.turns.wake_s)
         if wake_s < (math.inf if self.wake_s is None else self.wake_s):
@@ -174,6 +182,7 @@ class Dispatcher:
                     self._keep(experiment, run, decided, kept)
                 else:
                     began = True
+                    self._note(experiment, run)
                     yield self._carry_out(experiment, decided)
                     self.moving.begins(experiment, run)
                     self.turns.begins()
@@ -182,6 +191,14 @@ class Dispatcher:
                 self.work.look.discard(experiment.id)
             elif new and not began:
                 hopeless[self._group(experiment)] = next((one.step_id for one in self.next_steps(experiment)), "")
+
+    def _note(self, experiment: Experiment, run: StepRun) -> None:
+        """What tells later why it began."""
+        left_s = self._pressing.get(experiment.id, math.inf) - self.work.material.now_s
+        planned = bool(self.rule.plan.moves) and self.turns.next(experiment) < math.inf
+        if experiment.state == "accepted" and (words := self.why(experiment)):
+            self.reasons.of[experiment.id] = words
+        self.reasons.begins(experiment, left_s, planned=planned)
 
     def _group(self, experiment: Experiment) -> tuple[str, ...]:
         """What samples have in common that have nothing yet, and of which none can begin if another cannot."""
@@ -328,6 +345,7 @@ class Dispatcher:
             planned = {one.id for one in samples if self.turns.planned(one)} if self.rule.strict else ()
             pressing_s = {key: math.inf if key in planned else due_s for key, due_s in pressing_s.items()}
         load_s = self._load_s(samples) if self.rule.flows else {}
+        self._pressing = pressing_s
         ordered = sorted(
             samples,
             key=lambda one: (

@@ -207,7 +207,8 @@ class Granted(Frozen):
             it waits no more; as before if None.
         lost: why its next experiment, or preparation, does not begin: stations that do not work; as `short`.
         prepared: preparations that it need not make: another campaign has.
-        why: why experiments start before those of other campaigns that wait, in words; by label.
+        why: why samples start, continue or begin their batch before others that wait, in words; by label. Of those
+            that only came first nothing is said.
         closed: which stations its samples wait for that people have, or want before a step would be over, in words;
             empty if they wait for none; as before if None.
     """

@@ -214,14 +214,16 @@ class LabCore:
             decided[experiment.owner] = decided.get(experiment.owner, []) + given_up
         begins: dict[str, list[Start | Carried]] = {}
         first: dict[str, list[tuple[Start | Carried, Experiment]]] = {}
+        began: dict[str, Experiment] = {}
         why: dict[str, dict[str, str]] = {}
         for experiment, run, begin in self.dispatcher.ready():
             if experiment.state == "accepted":
                 first.setdefault(experiment.owner, []).append((begin, experiment))
-                if words := self.dispatcher.why(experiment):
-                    why.setdefault(experiment.owner, {})[experiment.label] = words
             begins.setdefault(experiment.owner, []).append(begin)
+            began[experiment.id] = experiment
             decided.setdefault(experiment.owner, []).append(self._start(experiment, run))
+        for key, words in self.dispatcher.reasons.of.items():
+            why.setdefault(began[key].owner, {})[began[key].label] = words
         closed: dict[str, str] = {}
         for core in self.campaigns.values():
             words = "; ".join(self.dispatcher.windows.words.get(core.campaign, ()))
