@@ -39,7 +39,16 @@ forks.set_forkserver_preload(
         "labwright.simulation",
         "labwright.store",
         "labwright.testing",
+        "aiomqtt",
         "amqtt.broker",
+        "amqtt.plugins.authentication",
+        "labwright.planners.gp",
+        "labwright.planners.registry",
+        "pwdlib.hashers.argon2",
+        "pyvisa",
+        "scipy.optimize",
+        "serial",
+        "tests.frozen",  # the last
     ]
 )
 
