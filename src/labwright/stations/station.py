@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import bluesky.plan_stubs as bps
 from bluesky import RunEngine
 from bluesky.utils import FailedStatus, Msg, RunEngineInterrupted
 
@@ -48,6 +47,7 @@ from labwright.stations.operations import DoubtError, StepOperations
 from labwright.stations.protocol import LabProtocol, Plan, StepContext
 from labwright.stations.results import StepResults, checked_results
 from labwright.stations.schema import check_once_a_shape
+from labwright.stations.stubs import trigger_and_read
 from labwright.stations.uses import Uses
 
 _log = logging.getLogger(__name__)
@@ -442,7 +442,7 @@ class Station:
         try:
             if self._monitors:  # read again after a crash, too: what they report must be true now
                 self._operations_now.off = True
-                yield from bps.trigger_and_read(self._monitors, name="environment")
+                yield from trigger_and_read(self._monitors, "environment")
                 self._operations_now.off = False
             results = yield from protocol.plan(context)
             yield from self._all_ended()
