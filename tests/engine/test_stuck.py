@@ -378,3 +378,18 @@ def test_no_sample_begins_where_a_preparation_under_way_will_put_something() -> 
     assert deck.lab.campaigns["c"].live["0001"].stands_at == "rack_2"
     deck.run()
     assert deck.phases() == ["completed", "completed"], deck.told
+
+
+def test_what_was_left_in_one_of_several_stations_is_asked_for_by_the_sample_that_stands_there() -> None:
+    lab = ManyMoves(layout(("c", 1, "own"), ("d:c", 1, "own")), FIRST)
+    warm = preparing(step("warm", "c"))
+    for name in ("c0", "c1"):
+        lab.take((name, started(name, way(step("c")), preparing=warm, prepare_anew=True)))
+    assert [run.station for run in lab.running.values()] == ["c", "d"]
+    for name in ("c0", "c1"):
+        lab.take((name, StopAsked(why="enough", now=True)))
+        lab.end(f"{name}/q/warm", "unknown")
+    assert {core.phase for core in lab.lab.campaigns.values()} == {"stopped"}
+    lab.take(("c2", started("c2", way(step("c")), budget=2)))
+    assert finished(lab) == {"stopped", "completed"}
+    assert len(removals(lab)) == 2, "one for each station"

@@ -100,7 +100,7 @@ class Stuck:
     def _missing(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
         """Resources that keep a step, or the move that it needs, from beginning."""
         if self.moving.is_there(experiment, run):
-            yield from self._reservations.obstacles(experiment, run)
+            yield from self._obstacles(experiment, run)
             bench = self.moving.bench(experiment, run)
             if bench.together and experiment.wants_sample(run.spec):
                 yield from self.batches.strange(bench)
@@ -109,11 +109,21 @@ class Stuck:
         if experiment.brought and not run.carrier:
             yield from self.moving.kept_by_others(experiment, run)
 
+    def _obstacles(self, experiment: Experiment, run: StepRun) -> Iterator[str]:
+        """What others have of what a step needs where its sample is: of several stations of a kind, the one there."""
+        bench = self.moving.bench(experiment, run)
+        unit = f"station:{bench.name}"
+        if bench.slotted and experiment.wants_sample(run.spec) and not run.carrier:
+            unit += f"/{experiment.stands_at}"
+        if unit in self._reservations.taken and not run.follows and not self._reservations.holds(experiment, unit):
+            yield unit
+        yield from self._reservations.not_free(experiment, experiment.needs(run.spec))
+
     def _needs(self, experiment: Experiment, run: StepRun) -> list[Need]:
         """All that a step, or the move that it needs, lacks; empty if it could begin, or a person is asked."""
         needs: list[Need] = []
         if self.moving.is_there(experiment, run):
-            needs += [[self._holders(one)] for one in self._reservations.obstacles(experiment, run)]
+            needs += [[self._holders(one)] for one in self._obstacles(experiment, run)]
             bench = self.moving.bench(experiment, run)
             if bench.together and experiment.wants_sample(run.spec):
                 needs += [[{other.id}] for other in self.safety.must_leave_first(experiment, run)]
