@@ -110,6 +110,7 @@ class Dispatcher:
         self.batches.why.clear()
         again = True
         self.turns.lifted = bool(self.latches)  # what was stopped would keep all others waiting
+        self.moving.lapses = False
         self.waiting.look_anew({one.id for live in self.work.live.values() for one in live.values()})
         while again:
             still = not self.work.something_runs
@@ -130,6 +131,8 @@ class Dispatcher:
             again = batches or ((still or self.windows.wake_s < math.inf) and began)  # others were decided about before
             if not (began or again or self.work.something_runs) and self.turns.holds and not self.turns.lifted:
                 self.turns.lifted = again = True  # a plan must not stop a lab
+            if not (began or again or self._will_go_on or self.moving.lapses) and self.work.limits:
+                self.moving.lapses = again = True  # nor what is foreseen
         self.waiting.end()
         waits = itertools.chain.from_iterable(self.waiting.of.values())
         self.reasons.of |= self.batches.why

@@ -345,6 +345,22 @@ class Experiment:
             limited = one.spec.max_wait_s is not None and (one.active or limited or self.due_s(one) < math.inf)
         return False
 
+    @property
+    def under_way_s(self) -> float:
+        """Lab time at which its first step or move was ordered; infinite if none was."""
+        return min((run.ordered_s for run in self.steps.values() if run.ordered_s is not None), default=math.inf)
+
+    @property
+    def looked_ahead_s(self) -> float:
+        """Lab time at which the waits up to its newest step were foreseen to be kept; infinite if none are limited."""
+        begun = [run for run in self.steps.values() if run.ordered_s is not None]
+        chain_s = math.inf
+        for run in sorted((one for one in begun if not one.carrier and one.spec.sample), key=_ordered_s, reverse=True):
+            if run.spec.max_wait_s is None:
+                break
+            chain_s = _ordered_s(run)
+        return max((s for one in begun if one.carrier and (s := _ordered_s(one)) <= chain_s), default=chain_s)
+
     def from_now(self, run: StepRun) -> list[StepRun]:
         """A step, and those that are left after it and need the sample."""
         left = self.left()
@@ -606,3 +622,7 @@ def devices_of(protocol: ProtocolSpec, shared: Mapping[str, tuple[str, ...]]) ->
         for step in protocol.steps
     }
     return {name: tuple(devices) for name, devices in wanted.items() if devices}
+
+
+def _ordered_s(run: StepRun) -> float:
+    return math.inf if run.ordered_s is None else run.ordered_s

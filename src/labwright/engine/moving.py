@@ -38,6 +38,7 @@ class Moving:
         windows: in which stations can be used.
         turns: who is moved first, where that is planned.
         plan: which samples are to share a batch.
+        lapses: whether what is foreseen of limited waits keeps no sample waiting: nothing else would begin.
     """
 
     work: Work
@@ -46,6 +47,7 @@ class Moving:
     windows: Windows
     turns: Turns
     plan: Plan = NO_PLAN
+    lapses: bool = False
     _outlook: Outlook | None = None
     _bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _forms: dict[str, set[int | None]] | None = None
@@ -469,7 +471,12 @@ class Moving:
         """Whether any sample under way has a wait that is limited, and something may still happen by itself."""
         if self._limited is None:
             self._limited = self.work.limits > 0
-        return self._limited and (self.work.something_runs or bool(self.windows.words))
+        return self._limited and (self._looks_ahead or bool(self.windows.words))
+
+    @property
+    def _looks_ahead(self) -> bool:
+        """Whether a sample waits where what is foreseen is against it."""
+        return self.work.something_runs or not self.lapses
 
     def _takes(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether a station can be loaded with a sample now."""
@@ -491,8 +498,8 @@ class Moving:
             return None
         if experiment.after(run) is None or self.turns.planned(experiment):
             return None  # the plan keeps it
-        # Where nothing runs, waiting makes it no better; and two that look out for each other would wait for ever.
-        refuses = self.work.something_runs
+        # Where nothing would begin, waiting makes it no better; two that look out for each other would wait for ever.
+        refuses = self._looks_ahead
         outlook = self.outlook
         if experiment.moved or experiment.booked:  # it is not in its own way
             outlook = Outlook(self.work, self.layout, self.work.material.now_s, but=experiment.id)
@@ -550,15 +557,20 @@ class Moving:
         return math.inf
 
     def _spoken_for(self, experiment: Experiment, run: StepRun) -> int:
-        """How many positions of a kind of station must stay free for samples that cannot wait."""
+        """How many positions of a kind of station must stay free for samples that cannot wait.
+
+        None for those that it was under way before: what they need was foreseen to be free with it in their way.
+        """
         if experiment.bound_to(run):
             return 0
         sites = self._sites(experiment, run)
+        since_s = experiment.under_way_s
         return sum(
-            self._cannot_wait(other).count(run.spec.station)
+            number
             for live in self.work.live.values()
             for other in live.values()
             if other is not experiment and (other.moved or other.booked) and other.stands_at not in sites
+            if (number := self._cannot_wait(other).count(run.spec.station)) and other.looked_ahead_s <= since_s
         )
 
     def _cannot_wait(self, experiment: Experiment) -> tuple[str, ...]:
