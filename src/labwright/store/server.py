@@ -14,6 +14,7 @@ from typing import Any
 
 from labwright.model.errors import StoreError
 from labwright.store.config import URL_FILE, api_key, catalogue_uri, server_config
+from labwright.store.importing import importing
 
 START_TIMEOUT_S = 90.0
 """Tiled imports for ten seconds on an idle machine; a busy one takes longer."""
@@ -26,15 +27,16 @@ def serve(folder: Path, parent: int) -> None:
     """Serve until SIGTERM, or until the process `parent` has gone; the address is in FOLDER/url while it answers."""
     stopping = threading.Event()
     threading.Thread(target=_watch_parent, args=(parent, stopping), daemon=True).start()
-    import uvicorn
-    from tiled.commandline._catalog import init
-    from tiled.server.app import build_app_from_config
-
     folder = folder.resolve()
-    config = server_config(folder)
-    # The server's own init_if_not_exists starts a second Python for this, which doubles the time to the first answer.
-    init(catalogue_uri(folder), if_not_exists=True)
-    app = build_app_from_config(config)
+    with importing():
+        import uvicorn
+        from tiled.commandline._catalog import init
+        from tiled.server.app import build_app_from_config
+
+        config = server_config(folder)
+        # The server's own init_if_not_exists starts a second Python for this, which doubles the time to its answer.
+        init(catalogue_uri(folder), if_not_exists=True)
+        app = build_app_from_config(config)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -89,7 +91,9 @@ class ServerProcess:
         Raises:
             StoreError: the server does not come up in time.
         """
-        from tiled.client import from_uri
+        self.begin()
+        with importing():
+            from tiled.client import from_uri
 
         # verify=False: there is no TLS on loopback, and reading the machine's certificates may fail or take long.
         return from_uri(f"{self.url()}/api/v1", api_key=api_key(self.folder), trust_env=False, verify=False)
@@ -100,8 +104,7 @@ class ServerProcess:
         Raises:
             StoreError: it does not come up in time.
         """
-        if not self.alive:
-            self._start()
+        self.begin()
         deadline = time.monotonic() + START_TIMEOUT_S
         path = self.folder / URL_FILE
         assert self._process is not None  # noqa: S101 - just started
@@ -122,6 +125,11 @@ class ServerProcess:
         raise StoreError(
             f"the Tiled server did not answer within {START_TIMEOUT_S:g} s{last_line(self.folder / SERVER_LOG)}"
         )
+
+    def begin(self) -> None:
+        """Start it if it does not run, without waiting for it."""
+        if not self.alive:
+            self._start()
 
     def stop(self) -> None:
         """End the process."""

@@ -23,6 +23,7 @@ import orjson
 from labwright.journal import closed_runs, read_run, run_files
 from labwright.model.errors import JournalError, StoreError
 from labwright.store.catalogue import empty, misplaced, stored_runs
+from labwright.store.importing import importing
 from labwright.store.server import ServerProcess
 
 RETRY_WAIT_S = 0.5
@@ -171,8 +172,9 @@ class _Store:
             ``uploaded``; ``already`` there; ``waiting``: no server, try again; ``refused`` by the server, perhaps for
             good; ``failed``: it cannot be uploaded.
         """
-        import httpx
-        from tiled.client.utils import ClientError
+        with importing():
+            import httpx
+            from tiled.client.utils import ClientError
 
         try:
             documents = read_run(path)
@@ -198,7 +200,9 @@ class _Store:
             self._client = None
 
     def _put(self, uid: str, documents: list[tuple[str, dict[str, Any]]]) -> str:
-        from bluesky_tiled_plugins import TiledWriter
+        self._server.begin()  # it imports for seconds, as we do
+        with importing():
+            from bluesky_tiled_plugins import TiledWriter
 
         client = self._connected()
         if uid in client:
