@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from labwright.engine.events import Started
+from labwright.engine.layout import Layout
 from labwright.model.protocol import StepOrder
 from tests.engine.moving import Deck, layout, started, step, way
+from tests.engine.test_windows import shut
 
 PLAN = layout(("x", 1, "own"), ("m", 1, "own"), ("g", 1, "own"), ("o", 1, "own"), move_s=60.0)
 
 
-def late(*campaigns: Started) -> list[tuple[str, float]]:
-    """Steps that began later than their samples could wait, and by how much."""
-    deck = Deck(PLAN)
+def late(*campaigns: Started, plan: Layout = PLAN, after_s: float = 0.0) -> list[tuple[str, float]]:
+    """Steps that began later than their samples could wait, and by how much.
+
+    Args:
+        campaigns: that come, each so much later than the one before.
+        plan: of the lab.
+        after_s: how much.
+    """
+    deck = Deck(plan)
     found: list[tuple[str, float]] = []
 
     def takes_s(order: StepOrder) -> float:
@@ -22,7 +34,9 @@ def late(*campaigns: Started) -> list[tuple[str, float]]:
         return order.expected_s
 
     deck.takes_s = takes_s
-    for one in campaigns:
+    for number, one in enumerate(campaigns):
+        while deck.now_s < number * after_s and deck.next():
+            pass
         deck.take({one.campaign: one})
     deck.run()
     assert set(deck.phases()) == {"completed"}
@@ -44,3 +58,16 @@ def test_what_a_sample_was_foreseen_to_need_first_is_not_kept_from_it_for_sample
     assert not late(
         started("c0", first, budget=1), started("c1", behind, budget=1), started("c2", others, budget=4, parallel=2)
     )
+
+
+@pytest.mark.parametrize("sink", ["busy", "shut"])
+def test_a_step_without_the_sample_between_two_with_it_is_foreseen_too(sink: str) -> None:
+    """The sample waits while its cup is rinsed, and for the sink to be free or open."""
+    rinse = step("rinse", "sink", takes_s=600.0, sample=False)
+    limited = way(step("m", takes_s=300.0, max_wait_s=1200.0), rinse, step("o", takes_s=300.0))
+    others = way(step("x", takes_s=60.0), step("wash", "sink", takes_s=7200.0, sample=False))
+    if sink == "busy":
+        assert not late(started("c0", others, budget=1), started("c1", limited, budget=1), after_s=100.0)
+    else:
+        plan = replace(PLAN, calendar={"sink": shut("sink", (0.0, 1.0), (1.5, 3.0))})
+        assert not late(started("c1", limited, budget=6), plan=plan)

@@ -131,7 +131,7 @@ class Dispatcher:
             again = batches or ((still or self.windows.wake_s < math.inf) and began)  # others were decided about before
             if not (began or again or self.work.something_runs) and self.turns.holds and not self.turns.lifted:
                 self.turns.lifted = again = True  # a plan must not stop a lab
-            if not (began or again or self._will_go_on or self.moving.lapses) and self.work.limits:
+            if not (began or again or self.work.something_runs or self.moving.lapses) and self.work.limits:
                 self.moving.lapses = again = True  # nor what is foreseen
         self.waiting.end()
         waits = itertools.chain.from_iterable(self.waiting.of.values())

@@ -336,6 +336,18 @@ class Experiment:
                 known.add(one.spec.name)
         return None
 
+    def meanwhile(self, run: StepRun | None = None) -> list[StepRun]:
+        """Steps without the sample that are left, of those that a step needs; all of them, if it is None."""
+        needed, todo = set[str](), list(self.steps if run is None else run.spec.needs)
+        while todo:
+            one = self.steps[todo.pop()]
+            if not (
+                one.spec.sample or one.carrier or one.state in ("done", "failed", "skipped") or one.spec.name in needed
+            ):
+                needed.add(one.spec.name)
+                todo += one.spec.needs
+        return [one for name, one in self.steps.items() if name in needed] if needed else []
+
     def bound_to(self, run: StepRun) -> bool:
         """Whether the sample is on its way to a step and cannot stop before: each wait up to it is limited."""
         limited = self.due_s(run) < math.inf or self._prepared_for(run)

@@ -4,7 +4,8 @@ A step after which its sample can wait only so long must not begin before it is 
 in time. Keeping a position empty for it meanwhile would waste half of a lab. So the way of all samples under way is
 laid out, the furthest first, over what stations there are: when each is free again, and which batches form. A sample
 that begins comes after all of them, and must meet its limits there even if everything else takes a quarter longer than
-expected, and it itself a quarter less.
+expected, and it itself a quarter less. Steps that are done without the sample are laid out as well: between two with
+it the sample waits for them, and others wait for their stations.
 """
 
 from __future__ import annotations
@@ -154,14 +155,36 @@ class Outlook:
             units = [unit for unit in self._of(at.kind, experiment) if unit.bench == at]
             here = min(units, key=lambda unit: unit.free_s, default=None)  # it is done here, and waits to be carried on
         standing = here is not None
+        aside = (
+            {run.spec.name: experiment.meanwhile(run) for run in left} if experiment.protocol.leaves_some_out else {}
+        )
         for run in left:
             if not limited and check:
                 return ""
+            if not run.spec.sample:  # it asks whether that can begin now
+                late_s, early_s = late_s + LONGER * self.left_s(run), early_s + SHORTER * self.left_s(run)
+                due_s = math.inf if run.spec.max_wait_s is None else early_s + run.spec.max_wait_s
+                limited = run.spec.max_wait_s is not None
+                aside = {name: [one for one in some if one is not run] for name, some in aside.items()}
+                continue
+            held_s = early_s
+            if some := aside.get(run.spec.name):
+                shut = any(
+                    bench.name in self.layout.calendar
+                    for one in some
+                    for bench in self.layout.serving(one.spec.station)
+                )
+                held_s = self._meanwhile_s(experiment, some, late_s if shut else early_s)
+                late_s = self._meanwhile_s(experiment, some, late_s, check=check)
             joined = self._join(experiment, run, at, late_s, due_s, check=check)
             if joined is None:
                 return run.spec.station
             unit, begins_s = joined
-            if check and due_s < math.inf and self._shut_too_long(experiment, run, at, unit, (early_s, late_s), due_s):
+            if (
+                check
+                and due_s < math.inf
+                and self._shut_too_long(experiment, run, at, unit, (early_s, held_s, late_s), due_s)
+            ):
                 return run.spec.station
             if here is not None and not check:
                 here.free_s = max(here.free_s, begins_s)  # it was in the way until then
@@ -176,7 +199,34 @@ class Outlook:
             at = unit.bench
         if here is not None and not check:
             here.free_s = max(here.free_s, self._in_hours_s(self._opening(experiment, None, at, None), late_s))
+        if experiment.protocol.leaves_some_out and not check:
+            done = {one.step_id for some in aside.values() for one in some}
+            self._meanwhile_s(
+                experiment, [one for one in experiment.meanwhile() if one.step_id not in done], late_s, check=False
+            )
         return ""
+
+    def _meanwhile_s(self, experiment: Experiment, some: list[StepRun], late_s: float, *, check: bool = True) -> float:
+        """When steps without the sample have ended at the latest, and the sample can be carried on, lab time.
+
+        Args:
+            experiment: the sample.
+            some: these steps, each after those it needs.
+            late_s: when the step with the sample before them has ended.
+            check: lay nothing out.
+        """
+        ends_s: dict[str, float] = {}
+        for run in some:
+            unit = min(self._of(run.spec.station, experiment), key=lambda one: one.free_s)
+            begins_s = max(late_s, unit.free_s, *(ends_s.get(name, 0.0) for name in run.spec.needs))
+            if run.active or all(experiment.steps[name].settled for name in run.spec.needs):
+                begins_s = self.now_s if run.active else max(self.now_s, unit.free_s)
+            if (known := self.layout.calendar.get(unit.bench.name)) is not None and not run.active:
+                begins_s = known.opens_s(begins_s, self.left_s(run))
+            ends_s[run.spec.name] = begins_s + LONGER * self.left_s(run)
+            if not check:
+                unit.free_s = max(unit.free_s, ends_s[run.spec.name])
+        return max(late_s, *ends_s.values()) if ends_s else late_s
 
     def _shut_too_long(
         self,
@@ -184,7 +234,7 @@ class Outlook:
         run: StepRun,
         at: Bench | None,
         unit: _Unit,
-        ready_s: tuple[float, float],
+        ready_s: tuple[float, float, float],
         due_s: float,
     ) -> bool:
         """Whether a sample may have to wait too long until all is open that it needs to go on.
@@ -194,15 +244,16 @@ class Outlook:
             run: its next step.
             at: where the step before it was.
             unit: where it is done.
-            ready_s: when the step before has ended at the earliest and at the latest, lab time.
+            ready_s: when the step before has ended at the earliest; when the steps without the sample after it have
+                ended then at the latest; and when they have in any case, lab time.
             due_s: until when it can wait, if that has ended at the earliest.
         """
+        early_s, held_s, late_s = ready_s
         opening = self._opening(experiment, run, at, unit.bench)
-        if opening is ALWAYS:
+        if opening is ALWAYS and held_s <= early_s:
             return False
-        early_s, late_s = ready_s
         # Others may be in its way until then, or until any time before.
-        free_s = max(early_s, self._free_s(unit, experiment, run, early_s))
+        free_s = max(held_s, self._free_s(unit, experiment, run, early_s))
         waits_s = max(opening.from_s(free_s) - early_s, opening.longest_s(free_s, late_s))
         return waits_s + (self._carried_s if at != unit.bench else 0.0) > due_s - early_s
 

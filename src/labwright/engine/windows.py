@@ -116,7 +116,9 @@ class Windows:
         early_s = 0.0  # when what follows may begin at the earliest, from the beginning of the step
         most_s = 0.0
         for one in experiment.from_now(run):
-            for station in (*(bench.name for bench in self.layout.serving(one.spec.station)), *carriers):
+            aside = experiment.meanwhile(one) if experiment.protocol.leaves_some_out else []
+            benches = (bench for each in (one, *aside) for bench in self.layout.serving(each.spec.station))
+            for station in dict.fromkeys((*(bench.name for bench in benches), *carriers)):
                 known, at_s = self.layout.calendar.get(station), self.now_s
                 for _ in range(AHEAD if known is not None else 0):
                     closure = known.closed(at_s, math.inf) if known is not None else None

@@ -321,6 +321,11 @@ class ProtocolSpec(Frozen):
         return any(step.max_wait_s is not None for step in self.steps)
 
     @cached_property
+    def leaves_some_out(self) -> bool:
+        """Whether one of its steps is done without the sample."""
+        return not all(step.sample for step in self.steps)
+
+    @cached_property
     def holds_stations(self) -> bool:
         """Whether one of its steps leaves its station to the sample until the next step there has ended."""
         return any(step.holds for step in self.steps)
