@@ -71,3 +71,11 @@ def test_a_step_without_the_sample_between_two_with_it_is_foreseen_too(sink: str
     else:
         plan = replace(PLAN, calendar={"sink": shut("sink", (0.0, 1.0), (1.5, 3.0))})
         assert not late(started("c1", limited, budget=6), plan=plan)
+
+
+def test_what_has_nothing_does_not_begin_too_soon_while_another_waits_for_a_station_to_open() -> None:
+    """Nothing runs until 2:00, when x opens and the sample that stands at m can be brought there."""
+    plan = replace(PLAN, calendar={"x": shut("x", (0.1, 2.0)), "arm_1": shut("arm_1", (0.3, 0.4))})
+    first = way(step("m", takes_s=300.0), step("x", takes_s=3600.0), step("g", takes_s=60.0))
+    limited = way(step("o", takes_s=300.0, max_wait_s=900.0), step("m", takes_s=300.0))
+    assert not late(started("c0", first, budget=1), started("c1", limited, budget=1), plan=plan, after_s=300.0)

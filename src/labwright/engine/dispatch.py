@@ -110,7 +110,7 @@ class Dispatcher:
         self.batches.why.clear()
         again = True
         self.turns.lifted = bool(self.latches)  # what was stopped would keep all others waiting
-        self.moving.lapses = False
+        self.moving.lapses = self.moving.opens = False
         self.waiting.look_anew({one.id for live in self.work.live.values() for one in live.values()})
         while again:
             still = not self.work.something_runs
@@ -133,6 +133,7 @@ class Dispatcher:
                 self.turns.lifted = again = True  # a plan must not stop a lab
             if not (began or again or self.work.something_runs or self.moving.lapses) and self.work.limits:
                 self.moving.lapses = again = True  # nor what is foreseen
+                self.moving.opens = self.windows.wake_s < math.inf
         self.waiting.end()
         waits = itertools.chain.from_iterable(self.waiting.of.values())
         self.reasons.of |= self.batches.why

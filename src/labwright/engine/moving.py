@@ -39,6 +39,7 @@ class Moving:
         turns: who is moved first, where that is planned.
         plan: which samples are to share a batch.
         lapses: whether what is foreseen of limited waits keeps no sample waiting: nothing else would begin.
+        opens: whether a station opens later for which a sample waits: what is foreseen keeps those that have nothing.
     """
 
     work: Work
@@ -48,6 +49,7 @@ class Moving:
     turns: Turns
     plan: Plan = NO_PLAN
     lapses: bool = False
+    opens: bool = False
     _outlook: Outlook | None = None
     _bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _forms: dict[str, set[int | None]] | None = None
@@ -471,12 +473,13 @@ class Moving:
         """Whether any sample under way has a wait that is limited, and something may still happen by itself."""
         if self._limited is None:
             self._limited = self.work.limits > 0
-        return self._limited and (self._looks_ahead or bool(self.windows.words))
+        return self._limited and (self.work.something_runs or not self.lapses or bool(self.windows.words))
 
-    @property
-    def _looks_ahead(self) -> bool:
+    def _looks_ahead(self, experiment: Experiment) -> bool:
         """Whether a sample waits where what is foreseen is against it."""
-        return self.work.something_runs or not self.lapses
+        if self.work.something_runs or not self.lapses:
+            return True
+        return self.opens and not (experiment.moved or experiment.booked)  # nobody waits for that one
 
     def _takes(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether a station can be loaded with a sample now."""
@@ -499,7 +502,7 @@ class Moving:
         if experiment.after(run) is None or self.turns.planned(experiment):
             return None  # the plan keeps it
         # Where nothing would begin, waiting makes it no better; two that look out for each other would wait for ever.
-        refuses = self._looks_ahead
+        refuses = self._looks_ahead(experiment)
         outlook = self.outlook
         if experiment.moved or experiment.booked:  # it is not in its own way
             outlook = Outlook(self.work, self.layout, self.work.material.now_s, but=experiment.id)

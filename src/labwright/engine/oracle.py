@@ -142,7 +142,9 @@ def _ends_with(lab: LabCore, waiting: Waiting, live: set[str], taken_out: set[st
         return [lab.dispatcher.batches.before(waiting.name, coming=not goes_on)]
     if waiting.because == "planned":
         return [set()]  # a plan is lifted where nothing else would begin
-    if waiting.kind == "site" and lab.work.limits and lab.work.something_runs:
+    experiment = lab.work.of(waiting.campaign)[waiting.label]
+    opens = lab.dispatcher.moving.opens and not (experiment.moved or experiment.booked)
+    if waiting.kind == "site" and lab.work.limits and (lab.work.something_runs or opens):
         return [set()]  # looked at again when that has ended
     if waiting.kind == "site":
         return _any_in_the_way(lab, waiting, live, taken_out) or [{""}]
