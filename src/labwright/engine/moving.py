@@ -479,7 +479,7 @@ class Moving:
         """Whether a sample waits where what is foreseen is against it."""
         if self.work.something_runs or not self.lapses:
             return True
-        return self.opens and not (experiment.moved or experiment.booked)  # nobody waits for that one
+        return self.opens and not (experiment.moved or experiment.booked)  # no other waits for what it has
 
     def _takes(self, experiment: Experiment, bench: Bench) -> bool:
         """Whether a station can be loaded with a sample now."""
