@@ -19,6 +19,8 @@ from labwright.journal.runs import encode
 from labwright.model.errors import StoreError
 from labwright.store import Uploader, open_store, verify
 
+Read = tuple[list[str], dict[str, tuple[Any, int, list[str]]]]
+
 # Third-party deprecations inside Tiled's client and databroker, not ours to mend.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
 
@@ -81,22 +83,48 @@ def battered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Any]
     return runs, store, summary
 
 
-def test_nothing_is_missing_after_kills(battered: tuple[Path, Path, Any]) -> None:
+@pytest.fixture(scope="module")
+def read(battered: tuple[Path, Path, Any]) -> Read:
+    """The store opened while an upload holds it: what was said, and each run's start, its rows and its documents."""
+    runs, store, _ = battered
+    said: list[str] = []
+    with (store / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        def told(words: str) -> None:
+            said.append(words)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+        with open_store(store, told) as client:
+            found = {}
+            for path in closed_runs(runs):
+                uid = read_run(path)[0][1]["uid"]
+                run = client.v1[uid]
+                found[uid] = (run.start, len(run.table()), [name for name, _ in run.documents()])
+            assert len(client) == len(found)
+    return said, found
+
+
+def test_nothing_is_missing_after_kills(battered: tuple[Path, Path, Any], read: Read) -> None:
     runs, store, summary = battered
     assert summary.missing == ()
     assert summary.failed == {}
     assert summary.uploaded + summary.already == 5
     assert verify(runs, store).same
-    with open_store(store) as client:
-        broker = client.v1
-        for path in closed_runs(runs):
-            documents = read_run(path)
-            run = broker[documents[0][1]["uid"]]
-            assert run.start["labwright"] == {"step": "measure"}
-            assert len(run.table()) == 2
-            names = [name for name, _ in run.documents()]
-            assert names[0] == "start"
-            assert names[-1] == "stop"
+    _, found = read
+    assert len(found) == 5
+    for start, rows, names in found.values():
+        assert start["labwright"] == {"step": "measure"}
+        assert rows == 2
+        assert names[0] == "start"
+        assert names[-1] == "stop"
+
+
+def test_a_reader_says_that_it_waits_for_an_upload_to_end(
+    read: Read,
+) -> None:
+    (words,), _ = read
+    assert "waiting until it ends" in words
 
 
 def test_the_comparison_finds_what_is_missing_different_and_extra(battered: tuple[Path, Path, Any]) -> None:
@@ -152,22 +180,6 @@ def test_a_run_that_cannot_be_uploaded_keeps_no_other_waiting(battered: tuple[Pa
     assert "does not hold a complete run" in summary.failed["00000000-empty"]
     assert summary.missing == ()
     extra.unlink()
-
-
-def test_a_reader_says_that_it_waits_for_an_upload_to_end(battered: tuple[Path, Path, Any]) -> None:
-    _, store, _ = battered
-    said: list[str] = []
-    with (store / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-
-        def told(words: str) -> None:
-            said.append(words)
-            fcntl.flock(lock, fcntl.LOCK_UN)
-
-        with open_store(store, told) as client:
-            assert len(client) >= 5
-    assert len(said) == 1
-    assert "waiting until it ends" in said[0]
 
 
 def test_a_store_without_a_folder_is_told_in_words(tmp_path: Path) -> None:
