@@ -27,7 +27,7 @@ def test_its_bytes() -> None:
 def simulated_heater() -> Iterator[DeviceUnderTest]:
     clock = LabClock(100.0)  # a hundred lab seconds per second
     with SimHost(clock) as host:
-        line = SerialAddress(type="serial", path="/dev/null")
+        line = SerialAddress(type="serial", path="/dev/null", timeout_s=0.1)
         port = open_port("line", host.serve("line", line, [simulated.Heater("heater", simulated.Room(clock, 1, celsius=21.0))]))
         heater = Heater(name="heater", port=port, clock=clock)
         yield DeviceUnderTest(heater, host, axis="temperature", good=30.0, bad=900.0)
