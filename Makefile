@@ -34,9 +34,9 @@ lint: $(STAMP)  ## ruff, mypy --strict and the layer rules
 	$(BIN)/lint-imports
 
 # In the order of tests/conftest.py: the long files first, so that none of them is left to one core at the end.
-# Six on two cores: a third of the time tests wait, for instruments, processes and disks.
+# Five on two cores: a third of the time tests wait, for instruments, processes and disks.
 test: lint  ## lint, then every test
-	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 # plain pip: uv prefers one index, and torch may come from another. Left in .venv; make clean takes it out.
 test-backends: $(STAMP)  ## install the extras, and run the tests of what they bring
