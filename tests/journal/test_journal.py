@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -398,16 +399,15 @@ def old_journal(path: Path) -> Path:
     return path
 
 
-def test_a_journal_lies_where_its_path_says_whatever_characters_that_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_journal_lies_where_its_path_says_whatever_characters_that_has(tmp_path: Path) -> None:
     folder = tmp_path / "a?b #1 100%41 'q' [x]"
     folder.mkdir()
     Journal(folder / "new.sqlite").close()
     migrations = folder / "migrations"  # an installation under such a name
-    migrations.symlink_to(database.MIGRATIONS)
-    monkeypatch.setattr(database, "MIGRATIONS", migrations)
-    with Journal(old_journal(folder / "old.sqlite")) as journal:
+    migrations.symlink_to(database.JOURNAL.migrations)
+    installed = replace(database.JOURNAL, migrations=migrations)
+    database.open_database(old_journal(folder / "old.sqlite"), tables=installed).dispose()
+    with Journal(folder / "old.sqlite") as journal:
         assert [one.id for one in journal.events("c-1")] == [7]
     assert {path.name for path in folder.iterdir()} >= {"new.sqlite", "old.sqlite"}
     assert [path.name for path in tmp_path.iterdir()] == [folder.name], "nothing beside it"

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import labwright.journal.migrations
 from labwright.journal import Journal, NewEvent, Snapshot, StepJournal, schema
 from labwright.journal.database import database_url
+from labwright.model.errors import ConfigError
 from labwright.model.records import Intent
 
 REAL, TWIN = "real", "/a|folder/with:signs"
@@ -261,3 +262,14 @@ def test_a_journal_of_0005_gets_decks_scopes_and_identities(place: str) -> None:
         journal.control("a test")
         journal.record([event("noted", changes=entry(REAL, 1, 3))])
         assert max(row["entry"] for row in journal.rows(schema.ledger)) == 4
+
+
+def test_a_command_that_is_asked_twice_with_a_key_is_one(journal: Journal, place: str) -> None:
+    asked = {"by": "Kim", "because": "enough", "key": "kim:1"}
+    first = journal.command("c-1", "drain", {}, **asked, trace="abc")
+    with Journal(place) as again:
+        assert again.command("c-1", "drain", {}, **asked) == first
+        with pytest.raises(ConfigError, match="the key 'kim:1' was used for another command"):
+            again.command("c-1", "stop", {"now": True}, **asked)
+    assert journal.command("c-1", "drain", {}, by="Kim", because="enough") > first
+    assert [(one["kind"], one["trace"]) for one in journal.rows(schema.command)] == [("drain", "abc"), ("drain", "")]

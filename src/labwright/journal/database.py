@@ -1,10 +1,14 @@
-"""The journal's database: SQLite in a file, or PostgreSQL by URL; opened, migrated, refusals explained."""
+"""A database of the lab's: SQLite in a file, or PostgreSQL by URL; opened, migrated, refusals explained.
+
+The journal is one; the service keeps people, requests and its audit trail in another (`labwright.service.database`).
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +20,46 @@ from labwright.model.errors import JournalError
 
 BUSY_MS = 30_000
 CONNECT_S = 5
-MIGRATIONS = Path(__file__).parent / "migrations"
 
-_version = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))
+
+@dataclass(frozen=True)
+class Tables:
+    """What a database holds.
+
+    Attributes:
+        words: what it is called in messages.
+        metadata: its tables as they are now.
+        head: their revision.
+        migrations: folder of the steps from earlier ones.
+        mark: a table that it has had from the beginning.
+        version: the table with the revision of what is found.
+        without: what does not go without it, and what to do, in words.
+    """
+
+    words: str
+    metadata: sa.MetaData
+    head: str
+    migrations: Path
+    mark: str
+    version: str
+    without: str
+
+    @property
+    def revision(self) -> sa.Table:
+        """The table with the revision of what is found."""
+        return sa.Table(self.version, sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))
+
+
+JOURNAL = Tables(
+    words="journal",
+    metadata=metadata,
+    head=HEAD,
+    migrations=Path(__file__).parent / "migrations",
+    mark="event",
+    version="alembic_version",
+    without="Nothing may move without it: free the disk, fix its permissions or start its server, then run again: the "
+    "campaign is resumed where it was",
+)
 
 
 def database_url(place: str | Path) -> sa.URL:
@@ -44,12 +85,15 @@ def database_url(place: str | Path) -> sa.URL:
     raise JournalError(f"a journal is kept in SQLite (a file) or PostgreSQL (postgresql://...), not in {text!r}")
 
 
-def open_database(place: str | Path, migrating: Callable[[sa.Engine], None] = lambda engine: None) -> sa.Engine:
+def open_database(
+    place: str | Path, migrating: Callable[[sa.Engine], None] = lambda engine: None, tables: Tables = JOURNAL
+) -> sa.Engine:
     """Connect, and create or migrate the tables.
 
     Args:
-        place: of the journal.
+        place: of the database.
         migrating: called before the tables of an earlier Labwright are changed; it may refuse that.
+        tables: what it holds.
 
     Raises:
         JournalError: it cannot be opened, or was written by a newer Labwright.
@@ -62,13 +106,13 @@ def open_database(place: str | Path, migrating: Callable[[sa.Engine], None] = la
         try:
             Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise JournalError(f"the journal cannot be made at {url.database}: {error}") from error
+            raise JournalError(f"the {tables.words} cannot be made at {url.database}: {error}") from error
     else:
         engine = _postgres(url)
     try:
-        _bring_up_to_date(engine, migrating)
+        _bring_up_to_date(engine, migrating, tables)
     except DBAPIError as error:
-        raise refused(engine, error) from error
+        raise refused(engine, error, tables) from error
     return engine
 
 
@@ -93,7 +137,7 @@ def open_for_reading(place: str | Path) -> sa.Engine:
         engine = _postgres(url, "-c default_transaction_read_only=on")
     try:
         with engine.connect() as connection:
-            found, known = _revision(connection)
+            found, known = _revision(connection, JOURNAL)
     except DBAPIError as error:
         raise refused(engine, error) from error
     if found == HEAD:
@@ -131,13 +175,10 @@ def named(engine: sa.Engine) -> str:
     return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
 
 
-def refused(engine: sa.Engine, error: DBAPIError) -> JournalError:
+def refused(engine: sa.Engine, error: DBAPIError, tables: Tables = JOURNAL) -> JournalError:
     """A refusal of the database, with what to do."""
     why = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-    return JournalError(
-        f"the journal {named(engine)} refuses: {why}. Nothing may move without it: free the disk, fix its "
-        "permissions or start its server, then run again: the campaign is resumed where it was"
-    )
+    return JournalError(f"the {tables.words} {named(engine)} refuses: {why}. {tables.without}")
 
 
 def gone(engine: sa.Engine, error: DBAPIError) -> bool:
@@ -157,32 +198,34 @@ def _postgres(url: sa.URL, options: str = "") -> sa.Engine:
         ) from error
 
 
-def _bring_up_to_date(engine: sa.Engine, migrating: Callable[[sa.Engine], None]) -> None:
+def _bring_up_to_date(engine: sa.Engine, migrating: Callable[[sa.Engine], None], tables: Tables) -> None:
     with engine.connect().execution_options(reading=True) as connection:  # a mere reader waits for no writer
-        found, known = _revision(connection)
-        if found == HEAD:
+        found, known = _revision(connection, tables)
+        if found == tables.head:
             return
-    if found is not None or "event" in known:
+    if found is not None or tables.mark in known:
         migrating(engine)
     with engine.begin() as connection:
-        found, known = _revision(connection)
-        if found == HEAD:
+        found, known = _revision(connection, tables)
+        if found == tables.head:
             return
-        if found is None and "event" not in known:
-            metadata.create_all(connection)
-            _version.create(connection, checkfirst=True)
-            connection.execute(sa.insert(_version).values(version_num=HEAD))
+        if found is None and tables.mark not in known:
+            tables.metadata.create_all(connection)
+            revision = tables.revision
+            revision.create(connection, checkfirst=True)
+            connection.execute(sa.insert(revision).values(version_num=tables.head))
             return
-        _migrate(engine, connection, found)
+        _migrate(engine, connection, found, tables)
 
 
-def _revision(connection: sa.Connection) -> tuple[str | None, set[str]]:
-    """The revision of the tables, None if there is none; and the tables' names."""
+def _revision(connection: sa.Connection, tables: Tables) -> tuple[str | None, set[str]]:
+    """The revision of the tables, None if there is none; and the names of what is there."""
     known = set(sa.inspect(connection).get_table_names())
-    return (connection.execute(sa.select(_version)).scalar() if _version.name in known else None), known
+    found = connection.execute(sa.select(tables.revision)).scalar() if tables.version in known else None
+    return found, known
 
 
-def _migrate(engine: sa.Engine, connection: sa.Connection, found: str | None) -> None:
+def _migrate(engine: sa.Engine, connection: sa.Connection, found: str | None, tables: Tables) -> None:
     # Alembic is needed here only, and takes its time to import.
     from alembic import command
     from alembic.config import Config
@@ -190,14 +233,14 @@ def _migrate(engine: sa.Engine, connection: sa.Connection, found: str | None) ->
 
     config = Config(attributes={"connection": connection})
     # Alembic reads its settings as an INI file, where "%" begins a name to be filled in.
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(tables.migrations).replace("%", "%%"))
     try:
         if found is None:  # written before there were revisions
             command.stamp(config, "0001")
-        command.upgrade(config, HEAD)
+        command.upgrade(config, tables.head)
     except CommandError as error:
         raise JournalError(
-            f"the journal {named(engine)} has the revision {found}, which this Labwright does not know ({error}); "
+            f"the {tables.words} {named(engine)} has the revision {found}, which this Labwright does not know ({error}); "
             "it was written by a newer one: update Labwright"
         ) from error
 

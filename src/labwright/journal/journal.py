@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from labwright.journal import schema
@@ -318,15 +319,35 @@ class Journal:
         )
         self.writer.transact(lambda c: c.execute(statement), "command")
 
-    def command(self, campaign: str, kind: str, payload: Mapping[str, Any], *, by: str, because: str) -> int:
+    def command(
+        self,
+        campaign: str,
+        kind: str,
+        payload: Mapping[str, Any],
+        *,
+        by: str,
+        because: str,
+        key: str = "",
+        trace: str = "",
+    ) -> int:
         """Ask the controller, whatever process it is in, to do something; the command's id.
 
+        Args:
+            campaign: its id; empty for the lab.
+            kind: of command.
+            payload: what else it says.
+            by: who asks.
+            because: why.
+            key: of the one who asks; what is asked a second time with it is the same command, and is taken once.
+            trace: of the request that led to it.
+
         Raises:
-            ConfigError: the name is too long.
+            ConfigError: a name is too long, or the key was used for another command.
             JournalError: the journal refuses.
         """
-        if len(by) > schema.KEY_LENGTH:
-            raise ConfigError(f"--by: a name of {len(by)} characters; the journal holds {schema.KEY_LENGTH}")
+        for option, word in (("--by", by), ("the key", key)):
+            if len(word) > schema.KEY_LENGTH:
+                raise ConfigError(f"{option}: a name of {len(word)} characters; the journal holds {schema.KEY_LENGTH}")
         row = {
             "campaign": campaign,
             "kind": kind,
@@ -334,20 +355,40 @@ class Journal:
             "by": by,
             "because": because,
             "asked_s": time.time(),
+            "key": key or None,
+            "trace": trace,
         }
-
+        if key and (known := self._command_of(row)) is not None:
+            return known
         if kind == "stop" and payload.get("now") is True:
             self.wake_controller(orjson.dumps({"campaign": campaign, "payload": payload, "by": by, "because": because}))
 
         def ask(connection: sa.Connection) -> Any:
-            if connection.dialect.name == "postgresql":
+            dialect = connection.dialect.name
+            if dialect == "postgresql":
                 connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
-            return connection.execute(sa.insert(schema.command).values(**row)).inserted_primary_key
+            insert = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(schema.command)
+            unless_known = insert.on_conflict_do_nothing(index_elements=["key"]).returning(schema.command.c.id)
+            return connection.execute(unless_known.values(**row)).scalar()
 
-        key = self.write_alone(ask)
+        made = self.write_alone(ask)
         self.wake_controller()
-        assert key is not None  # noqa: S101 - an insert into this table always has one
-        return int(key[0])
+        found = made if made is not None else self._command_of(row)
+        assert found is not None  # noqa: S101 - it was inserted, or it was there
+        return int(found)
+
+    def _command_of(self, row: Row) -> int | None:
+        """The command that was asked with a key before; None if there is none.
+
+        Raises:
+            ConfigError: that was another one.
+        """
+        table = schema.command
+        for known in self.rows(table, table.c.key == row["key"]):
+            if any(known[name] != row[name] for name in ("campaign", "kind", "payload")):
+                raise ConfigError(f"the key {row['key']!r} was used for another command ({known['kind']})")
+            return int(known["id"])
+        return None
 
     def withdraw(self, command: int, why: str) -> bool:
         """Withdraw a command that no controller has taken yet; whether that was possible."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0015"
+HEAD = "0016"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -406,8 +406,12 @@ command = sa.Table(
     sa.Column("asked_s", sa.Float, nullable=False),
     sa.Column("taken_s", sa.Float),
     _text("answer"),
+    sa.Column("key", sa.String(KEY_LENGTH)),
+    _text("trace"),
+    sa.Index("command_key", "key", unique=True),
     sqlite_autoincrement=True,
 )
+"""``key``: chosen by who asks, so that what is sent twice is taken once; ``trace``: of the request that led to it."""
 
 latch = sa.Table(
     "latch",
