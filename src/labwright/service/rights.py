@@ -21,8 +21,8 @@ Role = Literal[
     "agent",
     "service",
 ]
-"""``guest``: sees what was granted, and nothing else; ``viewer``: reads the lab; ``requester``: asks for experiments of a
-project, and reads its data; ``operator``: steers the lab, reviews requests technically; ``safety_reviewer``: reviews
+"""``guest``: sees what was granted, and nothing else; ``viewer``: reads the lab; ``requester``: asks for experiments of
+a project, and reads its data; ``operator``: steers the lab, reviews requests technically; ``safety_reviewer``: reviews
 their safety; ``data_steward``: classes of data, and the audit trail; ``admin``: people, keys, projects, quotas;
 ``agent``: a program that asks as a requester does, and never decides; ``service``: the controller's own identity."""
 

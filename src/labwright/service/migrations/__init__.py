@@ -1,0 +1,1 @@
+"""Steps from earlier tables of the service to today's."""
