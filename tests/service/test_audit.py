@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,17 +12,8 @@ import sqlalchemy as sa
 
 from labwright.model.errors import ConfigError
 from labwright.service.audit import Entry, Head, append, head_of, listed, read_anchors, verify, write_anchor
-from labwright.service.database import Door, door_place
+from labwright.service.database import Door
 from labwright.service.schema import audit
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
-    journal: str | Path = tmp_path / "journal.sqlite"
-    if request.param == "postgres":
-        journal = str(request.getfixturevalue("postgres").fresh_database())
-    with Door(door_place(journal)) as one:
-        yield one
 
 
 def filled(door: Door, number: int = 5) -> Head:
