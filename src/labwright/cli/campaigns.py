@@ -11,25 +11,21 @@ import orjson
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.words import answer_command, told, valued, when
 from labwright.journal import Journal, open_latches, place_option, schema, waiting_words
+from labwright.journal.listing import listed
 from labwright.journal.reading import (
     Controller,
     campaign_rows,
     choose,
     controller,
-    is_paused,
     questions_of,
-    spec_of,
 )
-from labwright.journal.waiting import waits_of
-from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
+from labwright.model.campaign import Trial
 from labwright.model.figures import spelled, with_unit
 from labwright.model.instruments import HERE, REAL
-from labwright.model.judging import best_of, counts, front
 from labwright.model.material import said
 from labwright.model.names import column
 from labwright.model.protocol import ProtocolSpec
 from labwright.model.records import Intent
-from labwright.model.states import OVER
 
 LAST = 12
 """Events that `show` lists."""
@@ -44,7 +40,7 @@ def list_campaigns(place: str | Path, *, json: bool) -> None:
     """All campaigns, the newest last."""
     with Journal.reading(place) as journal:
         here = controller(journal)
-        rows = [_listed(journal, row, here) for row in campaign_rows(journal)]
+        rows = [listed(journal, row, here) for row in campaign_rows(journal)]
         stops = _stops(journal)
         name = journal.name
     if json:
@@ -100,33 +96,6 @@ def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
         console.print(words, style="bold yellow", markup=False)
 
 
-def _listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
-    """A campaign as `list` has it."""
-    question, over = schema.question, row["state"] in OVER
-    asked = question.c.campaign == row["id"], question.c.state == "open"
-    mine = [] if over else questions_of(journal, *asked)
-    objective, *more = orjson.loads(row["objectives"])
-    running = row["id"] in here.campaigns and not over
-    return {
-        "campaign": row["id"],
-        "name": row["name"],
-        "title": row["title"],
-        "state": row["state"],
-        "paused": is_paused(row),
-        "reason": row["reason"],
-        "simulated": bool(row["simulated"]),
-        "instruments": row["instruments"],
-        "tried": row["tried"],
-        "budget": row["budget"],
-        **_judged(journal, row, alone=not more),
-        "objective": objective,
-        "began_s": row["wall_began_s"],
-        "controller": running,
-        "questions": [one["id"] for one in mine],
-        "waits_for": waits_of(journal, row, running=running),
-    }
-
-
 def _instruments_words(row: dict[str, Any]) -> str:
     """On which instruments: those of a simulation are never taken for real ones."""
     where = "" if row["instruments"] in (HERE, REAL, "") else f" {row['instruments']}"
@@ -141,30 +110,6 @@ def _learns_from(journal: Journal, first: dict[str, Any]) -> list[dict[str, Any]
 
 def _kind(earlier: dict[str, Any]) -> str:
     return {True: "SIMULATED", False: "real", None: "not in this journal"}[earlier["simulated"]]
-
-
-def _judged(journal: Journal, row: dict[str, Any], *, alone: bool) -> dict[str, Any]:
-    """The best mean of the objective, as measured, and how many experiments are on the Pareto front of several.
-
-    The trials are looked at only where there are several objectives, or an earlier Labwright has written the campaign.
-    """
-    if alone and row["best"] is not None:
-        return {"best": row["best"], "front": None}
-    table = schema.trial
-    rows = journal.rows(table, table.c.campaign == row["id"], table.c.status == "done", order=table.c.n)
-    if not rows:
-        return {"best": None, "front": None}
-    spec = spec_of(journal, row["id"])
-    objective, *more = [Objective.model_validate(one) for one in (spec["objective"], *spec.get("more_objectives", ()))]
-    limits = [OutcomeLimit.model_validate(one) for one in spec.get("outcome_limits", ())]
-    fidelity = Fidelity.model_validate(spec["fidelity"]) if spec.get("fidelity") else None
-    trials = [Trial.model_validate_json(one["trial"]) for one in rows]
-    best = best_of(objective, trials, limits, fidelity)
-    judged = [one for one in trials if counts(one, limits, fidelity)]
-    return {
-        "best": None if best is None else best.outcomes[objective.name].mean,
-        "front": len(front([objective, *more], judged)) if more and judged else None,
-    }
 
 
 def _stocks(journal: Journal, instruments: str) -> list[dict[str, Any]]:
@@ -217,10 +162,10 @@ def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
         one["label"]: Trial.model_validate_json(one["trial"])
         for one in journal.rows(trial, trial.c.campaign == campaign, trial.c.label != "")
     }
-    listed = _listed(journal, row, here)
+    here_listed = listed(journal, row, here)
     return {
-        **listed,
-        "best_experiment": _best_experiment(listed, trials),
+        **here_listed,
+        "best_experiment": _best_experiment(here_listed, trials),
         "by": first.payload.get("by", ""),
         "learns_from": _learns_from(journal, first.payload),
         "lab": row["lab"],

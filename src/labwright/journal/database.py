@@ -240,8 +240,8 @@ def _migrate(engine: sa.Engine, connection: sa.Connection, found: str | None, ta
         command.upgrade(config, tables.head)
     except CommandError as error:
         raise JournalError(
-            f"the {tables.words} {named(engine)} has the revision {found}, which this Labwright does not know ({error}); "
-            "it was written by a newer one: update Labwright"
+            f"the {tables.words} {named(engine)} has the revision {found}, which this Labwright does not know "
+            f"({error}); it was written by a newer one: update Labwright"
         ) from error
 
 
