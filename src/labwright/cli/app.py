@@ -236,10 +236,18 @@ def serve(
     journal: JournalOption = "",
     by: ByOption = "",
     on_question: QuestionOption = "wait",
+    host: Annotated[str, typer.Option("--host", help="Address of the HTTP service.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", help="Its port; 0 for a free one.", parser=strict_int(0), metavar="<int>")
+    ] = 8765,
+    http: Annotated[bool, typer.Option("--http/--no-http", help="Serve people and programs over HTTP as well.")] = True,
+    certificate: Annotated[Path | None, typer.Option("--certificate", help="TLS certificate, as PEM.")] = None,
+    private_key: Annotated[Path | None, typer.Option("--private-key", help="Its key, as PEM.")] = None,
+    proxy: Annotated[str, typer.Option("--proxy", help="Address of the reverse proxy that ends TLS.")] = "",
 ) -> None:
     """Run the lab's controller until Ctrl-C or SIGTERM; it resumes what was interrupted, and takes new campaigns."""
     from labwright.cli.running import RunOptions
-    from labwright.cli.serving import serve_lab
+    from labwright.cli.serving import HttpOptions, serve_lab
 
     if folder is not None and lab is not None:
         raise typer.BadParameter("name the lab once: as LAB, or with --lab")
@@ -258,7 +266,8 @@ def serve(
         by=by,
         on_question=on_question,
     )
-    raise SystemExit(serve_lab(root, options))
+    served = HttpOptions(host, port, certificate, private_key, proxy) if http else None
+    raise SystemExit(serve_lab(root, options, served))
 
 
 @app.command()

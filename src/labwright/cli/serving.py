@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,37 @@ from labwright.engine.lifecycle import TakeUp, close, take_up
 from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import LoggedEvent, instruments_words, place_option
 from labwright.model.errors import LabwrightError
+from labwright.service.settings import ServiceSettings
 
 SEEN_S = 5.0
 """Wall seconds in which what happened last is still shown, once the lab is safe."""
 
 
-def serve_lab(root: Path, options: RunOptions) -> int:
+@dataclass(frozen=True)
+class HttpOptions:
+    """How the lab is served over HTTP, as `labwright.service.settings.ServiceSettings` has it."""
+
+    host: str
+    port: int
+    certificate: Path | None
+    private_key: Path | None
+    proxy: str
+
+
+def serve_lab(root: Path, options: RunOptions, http: HttpOptions | None) -> int:
     """Run the lab's controller until SIGTERM or Ctrl-C; the exit code.
 
     What is under way then ends after its operation and is resumed by the next controller; a second signal stops all.
+
+    Args:
+        root: the lab's folder.
+        options: of the controller.
+        http: how the lab is served over HTTP; not at all if None.
+
+    Raises:
+        RefusedError: keys would cross a network in the clear.
     """
+    settings = _settings(root, options, http) if http is not None else None
     with (
         relayed(),
         opened(root, simulated=options.simulated, endpoints=options.endpoints, speed=options.speed,
@@ -62,11 +84,44 @@ def serve_lab(root: Path, options: RunOptions) -> int:
             shown = _Shown(controller, options, world)
             _say_begin(lab, place_option(journal), taken)
             try:
-                with _signals(controller):
+                with _serving(settings), _signals(controller):
                     controller.run(lambda: False)
             finally:
                 shown.close()
     return 0
+
+
+def _settings(root: Path, options: RunOptions, http: HttpOptions) -> ServiceSettings:
+    """Of the service, and whether it may be reached so.
+
+    Raises:
+        RefusedError: keys would cross a network in the clear.
+    """
+    settings = ServiceSettings(root=root, data=options.data, journal=str(options.place), **vars(http))
+    settings.refuse_exposed()
+    return settings
+
+
+@contextlib.contextmanager
+def _serving(settings: ServiceSettings | None) -> Iterator[None]:
+    """The service beside the controller; at its first start the admin's key is shown, and never again."""
+    if settings is None:
+        yield
+        return
+    from labwright.service.database import Door, door_place
+    from labwright.service.people import first_admin
+    from labwright.service.process import ServiceKeeper
+
+    with Door(door_place(settings.journal)) as door, door.writing() as connection:
+        key = first_admin(connection)
+    if key is not None:
+        console.print("The first admin's key, which is shown only now and kept nowhere:", style="bold", markup=False)
+        console.print(f"  {key.secret}", markup=False)
+    keeper = ServiceKeeper(settings, lambda words: console.print(words, markup=False))
+    try:
+        yield
+    finally:
+        keeper.close()
 
 
 def _say_begin(lab: Any, place: str, taken: TakeUp) -> None:

@@ -81,11 +81,7 @@ def ask_controller(journal: Journal, kind: str, payload: Mapping[str, Any], *, b
         RefusedError: none runs, or it refuses.
         JournalError: it does not answer; the command was withdrawn.
     """
-    if not journal.controlled():
-        raise RefusedError(
-            f"no controller runs on {journal.name}, so it cannot take {kind!r}; nothing was recorded. Start one with: "
-            f"labwright serve {place_option(journal)}"
-        )
+    refuse_no_controller(journal, kind)
     command = journal.command("", kind, payload, by=by, because=because)
     answer = answer_or_withdrawn(journal, command)
     if answer is None:
@@ -98,6 +94,19 @@ def ask_controller(journal: Journal, kind: str, payload: Mapping[str, Any], *, b
     if answer.startswith("refused:"):
         raise RefusedError(f"the controller refuses to {kind}: {answer.partition(': ')[2]}")
     return answer.partition(": ")[2]
+
+
+def refuse_no_controller(journal: Journal, kind: str) -> None:
+    """Refuse what only a controller can take.
+
+    Raises:
+        RefusedError: none runs.
+    """
+    if not journal.controlled():
+        raise RefusedError(
+            f"no controller runs on {journal.name}, so it cannot take {kind!r}; nothing was recorded. Start one with: "
+            f"labwright serve {place_option(journal)}"
+        )
 
 
 def stop_now(

@@ -480,17 +480,30 @@ class Journal:
         """
         return self._events(schema.event.c.instruments == instruments, after)
 
+    def logged(self, which: sa.ColumnElement[bool], most: int = CHUNK) -> list[LoggedEvent]:
+        """The first so many of some events, oldest first.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        rows = self.read(sa.select(schema.event).where(which).order_by(schema.event.c.id).limit(most))
+        return [
+            LoggedEvent(
+                **{
+                    **row,
+                    "payload": orjson.loads(row["payload"]),
+                    "decisions": orjson.loads(row["decisions"]) if row["decisions"] else [],
+                }
+            )
+            for row in rows
+        ]
+
     def _events(self, which: sa.ColumnElement[bool], after: int) -> Iterator[LoggedEvent]:
-        table = schema.event
-        while True:
-            wanted = sa.select(table).where(which, table.c.id > after)
-            rows = self.read(wanted.order_by(table.c.id).limit(CHUNK))
-            for row in rows:
-                decisions = orjson.loads(row["decisions"]) if row["decisions"] else []
-                yield LoggedEvent(**{**row, "payload": orjson.loads(row["payload"]), "decisions": decisions})
-            if len(rows) < CHUNK:
+        while chunk := self.logged(sa.and_(which, schema.event.c.id > after)):
+            yield from chunk
+            if len(chunk) < CHUNK:
                 return
-            after = rows[-1]["id"]
+            after = chunk[-1].id
 
     def span(self, campaign: str) -> tuple[int, int]:
         """Ids of the campaign's first and newest event; 0 and 0 if it has none."""

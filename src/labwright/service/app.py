@@ -1,0 +1,96 @@
+"""The service: one FastAPI app. What it answers is what the journal says; what it is told becomes commands."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from labwright._version import __version__
+from labwright.service import campaigns, health, keys, lab
+from labwright.service.bodies import BODY_MOST, StrictRoute
+from labwright.service.database import Door, door_place
+from labwright.service.gate import Gate, new_trace
+from labwright.service.once import Once
+from labwright.service.problems import handle_problems
+from labwright.service.records import Records
+from labwright.service.settings import ServiceSettings
+from labwright.service.state import Service
+from labwright.service.stream import Tail
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""Of every answer: none is a page, and none is kept."""
+
+
+class Traced:
+    """Gives each request its trace, and each answer its headers; as plain ASGI, so that a stream is told of its end.
+
+    Args:
+        app: what it stands before.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"traceparent", b"").decode("ascii", "replace")
+        trace = new_trace(given)
+        scope.setdefault("state", {})["trace"] = trace
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update({**HEADERS, "X-Trace-Id": trace})
+            await send(message)
+
+        await self._app(scope, receive, sending)
+
+
+def make_app(settings: ServiceSettings) -> FastAPI:
+    """The app.
+
+    Args:
+        settings: how it is run.
+    """
+    records = Records(settings.journal)
+    door = Door(door_place(settings.journal))
+    service = Service(settings, records, door, Gate(door), Once(door), Tail(records))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="Labwright",
+        version=__version__,
+        description="A laboratory that runs by itself: campaigns, samples, requests, data.",
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        max_body_size=BODY_MOST,
+    )
+    app.state.service = service
+    app.router.route_class = StrictRoute
+    handle_problems(app)
+
+    routers: tuple[Any, ...] = (health.router, lab.router, campaigns.router, keys.router)
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(Traced)
+    return app

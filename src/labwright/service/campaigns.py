@@ -1,0 +1,222 @@
+"""Campaigns: what they are doing, and steering them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from labwright.journal import Journal, schema
+from labwright.journal.asking import refuse_untakable
+from labwright.journal.listing import listed
+from labwright.journal.reading import campaign_rows, controller, spec_of
+from labwright.service import commanding
+from labwright.service.audit import Entry
+from labwright.service.bodies import Body, StrictRoute
+from labwright.service.lab import Reason
+from labwright.service.once import Answer
+from labwright.service.problems import Problem
+from labwright.service.rights import Action, Resource, can
+from labwright.service.state import Asking, Here
+
+router = APIRouter(prefix="/v1/campaigns", route_class=StrictRoute, tags=["campaigns"])
+
+PAGE_MOST = 200
+
+Number = Annotated[float, Field(allow_inf_nan=False)] | Annotated[int, Field(ge=-(2**53), le=2**53)]
+Params = Annotated[dict[Annotated[str, Field(max_length=200)], Number | Annotated[str, Field(max_length=200)]],
+                   Field(max_length=200)]  # fmt: skip
+
+
+class Because(Body):
+    """Why; of `pause`, `resume` and `drain`."""
+
+    because: Reason
+
+
+class Stop(Because):
+    """Stops a campaign, or one sample of it.
+
+    Attributes:
+        now: halt devices at once; after the operations under way if not.
+        sample: label of the sample; the whole campaign if empty.
+    """
+
+    now: bool = False
+    sample: Annotated[str, Field(max_length=200)] = ""
+
+
+class Extend(Because):
+    """Lets a campaign make more experiments.
+
+    Attributes:
+        budget: how many in all.
+    """
+
+    budget: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Suggest(Because):
+    """An experiment of one's own.
+
+    Attributes:
+        params: value of each parameter of the space, by name, in the space's units.
+    """
+
+    params: Params
+
+
+class Veto(Because):
+    """Withdraws a proposal, or forbids a point.
+
+    Attributes:
+        trial: id of the proposal.
+        params: or the point.
+        reach: and what is around it, as a share of each range.
+    """
+
+    trial: Annotated[str, Field(max_length=64)] = ""
+    params: Params | None = None
+    reach: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+@router.get("")
+def campaigns(
+    service: Here,
+    asker: Asking,
+    cursor: Annotated[int | None, Query(ge=1, description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MOST)] = 50,
+) -> dict[str, Any]:
+    """Campaigns that you may see, the most recent first."""
+    with service.records.reading() as journal:
+        here = controller(journal)
+        rows = [row for row in reversed(campaign_rows(journal)) if cursor is None or row["last_event"] < cursor]
+        page: list[dict[str, Any]] = []
+        more = False
+        for row in rows:
+            if not can(asker.who, "campaign.read", _resource(journal, row)):
+                continue
+            if len(page) == limit:
+                more = True
+                break
+            page.append(row)
+        items = [listed(journal, row, here) for row in page]
+    return {"items": items, "next": page[-1]["last_event"] if more else None}
+
+
+@router.get("/{campaign}")
+def one(service: Here, asker: Asking, campaign: str) -> dict[str, Any]:
+    """A campaign: its state, what it waits for, and its experiments."""
+    with service.records.reading() as journal:
+        row = _row(service, asker, journal, campaign)
+        trials = journal.rows(schema.trial, schema.trial.c.campaign == campaign, order=schema.trial.c.n)
+        return {**listed(journal, row, controller(journal)), "experiments": [_experiment(one) for one in trials]}
+
+
+@router.post("/{campaign}/pause")
+async def pause(service: Here, asker: Asking, request: Request, campaign: str, body: Because) -> Response:
+    """Pause: no operation starts, those under way run to their end."""
+    return await _steer(service, asker, request, campaign, "campaign.pause", "pause", body, {})
+
+
+@router.post("/{campaign}/resume")
+async def resume(service: Here, asker: Asking, request: Request, campaign: str, body: Because) -> Response:
+    """Resume a campaign that is paused."""
+    return await _steer(service, asker, request, campaign, "campaign.steer", "resume", body, {})
+
+
+@router.post("/{campaign}/drain")
+async def drain(service: Here, asker: Asking, request: Request, campaign: str, body: Because) -> Response:
+    """Start no further experiment; those under way are carried out to their end."""
+    return await _steer(service, asker, request, campaign, "campaign.steer", "drain", body, {})
+
+
+@router.post("/{campaign}/stop")
+async def stop(service: Here, asker: Asking, request: Request, campaign: str, body: Stop) -> Response:
+    """Stop a campaign, or one sample of it."""
+    payload = {"now": body.now, **({"sample": body.sample} if body.sample else {})}
+    return await _steer(service, asker, request, campaign, "campaign.stop", "stop", body, payload)
+
+
+@router.post("/{campaign}/extend")
+async def extend(service: Here, asker: Asking, request: Request, campaign: str, body: Extend) -> Response:
+    """Let it make more experiments."""
+    return await _steer(service, asker, request, campaign, "campaign.steer", "extend", body, {"budget": body.budget})
+
+
+@router.post("/{campaign}/suggest")
+async def suggest(service: Here, asker: Asking, request: Request, campaign: str, body: Suggest) -> Response:
+    """Ask for an experiment of your own, before any of the planner's."""
+    return await _steer(service, asker, request, campaign, "campaign.steer", "suggest", body, {"params": body.params})
+
+
+@router.post("/{campaign}/veto")
+async def veto(service: Here, asker: Asking, request: Request, campaign: str, body: Veto) -> Response:
+    """Withdraw a proposal that has not started, or forbid a point and what is around it."""
+    if bool(body.trial) == (body.params is not None):
+        raise Problem("invalid", "name a proposal (trial), or a point (params): one of both")
+    payload: dict[str, Any] = {"trial": body.trial} if body.trial else {"params": body.params, "reach": body.reach}
+    return await _steer(service, asker, request, campaign, "campaign.steer", "veto", body, payload)
+
+
+async def _steer(
+    service: Here,
+    asker: Asking,
+    request: Request,
+    campaign: str,
+    action: Action,
+    kind: str,
+    body: Because,
+    payload: Mapping[str, Any],
+) -> Response:
+    def look(journal: Journal) -> dict[str, Any]:
+        row = _row(service, asker, journal, campaign)
+        service.gate.need(asker, action, _resource(journal, row))
+        return row
+
+    row = await service.records.in_thread(look)
+
+    async def work(key: str) -> Answer:
+        if not await service.records.in_thread(_is_known, key):
+            await service.records.in_thread(lambda journal: refuse_untakable(row, kind, controller(journal)))
+        return await commanding.command(
+            service, campaign, kind, payload, by=asker.who.id, because=body.because, key=key, trace=asker.trace
+        )
+
+    target = f"campaign/{campaign}"
+    entry = Entry(
+        asker.who.id, action, target, via=asker.who.key, after={kind: payload}, because=body.because, trace=asker.trace
+    )
+    return await service.once.do(request, asker, entry, work)
+
+
+def _is_known(journal: Journal, key: str) -> bool:
+    """Whether a command with this key was left before, and so may have changed what it is about."""
+    return bool(journal.rows(schema.command, schema.command.c.key == key))
+
+
+def _row(service: Here, asker: Asking, journal: Journal, campaign: str) -> dict[str, Any]:
+    """The row of a campaign that this one may see.
+
+    Raises:
+        Problem: there is none, or it may not be seen: which of both is not said.
+    """
+    found = [row for row in campaign_rows(journal) if row["id"] == campaign]
+    if not found:
+        service.gate.need(asker, "campaign.read", Resource("campaign", campaign))
+        raise Problem("not_found", f"there is no campaign {campaign[:200]}, or you may not see it")
+    service.gate.need(asker, "campaign.read", _resource(journal, found[0]))
+    return found[0]
+
+
+def _resource(journal: Journal, row: Mapping[str, Any]) -> Resource:
+    spec = spec_of(journal, row["id"])
+    return Resource("campaign", row["id"], project=spec.get("project") or "")
+
+
+def _experiment(row: Mapping[str, Any]) -> dict[str, Any]:
+    trial = orjson.loads(row["trial"])
+    return {"id": row["id"], "label": row["label"], "status": row["status"], "source": row["source"], **trial}

@@ -1,0 +1,104 @@
+"""Commands to the controller: left in the journal, and answered there; what takes long is answered later."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from labwright.journal import Journal, schema
+from labwright.service.once import Answer
+from labwright.service.problems import Problem
+from labwright.service.state import Service
+
+WAIT_S = 2.0
+"""Wall seconds after which a client is told where to ask for the answer."""
+
+TAKEN_S = 30.0
+"""Wall seconds in which a controller takes a command; what it has not taken then is withdrawn, and never done."""
+
+LOOK_S = 0.02
+
+
+async def command(
+    service: Service,
+    campaign: str,
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    by: str,
+    because: str,
+    key: str,
+    trace: str,
+) -> Answer:
+    """Ask the controller for something, and wait a little for its answer.
+
+    Args:
+        service: with the journal.
+        campaign: its id; empty for the lab.
+        kind: of command.
+        payload: what else it says.
+        by: who asks.
+        because: why.
+        key: the same when it is asked again.
+        trace: of the request.
+
+    Raises:
+        Problem: the controller refuses.
+    """
+    ask = partial(service.records.command, campaign, kind, payload, by=by, because=because, key=key, trace=trace)
+    number = await anyio.to_thread.run_sync(ask)
+    ends_s = time.monotonic() + WAIT_S
+    while time.monotonic() < ends_s:
+        row = await anyio.to_thread.run_sync(read, service, number)
+        if row["state"] != "waiting":
+            return _answered(number, row)
+        await anyio.sleep(LOOK_S)
+    return Answer(202, {"command": number, "state": "waiting"}, {"Location": f"/v1/commands/{number}"})
+
+
+def read(service: Service, number: int) -> dict[str, Any]:
+    """A command as it stands: ``state`` is ``waiting``, ``done``, ``refused`` or ``withdrawn``.
+
+    One that no controller has taken in time is withdrawn.
+
+    Raises:
+        Problem: there is none.
+    """
+    with service.records.reading() as journal:
+        row = _row(journal, number)
+        if row["taken_s"] is None and time.time() - row["asked_s"] > TAKEN_S:
+            service.records.withdraw(number, f"no controller took it within {TAKEN_S:g} s")
+            row = _row(journal, number)
+    answer = str(row["answer"])
+    state = next((word for word in ("refused", "withdrawn") if answer.startswith(f"{word}:")), "done")
+    result = answer.partition(": ")[2]
+    if state == "refused":
+        result = re.sub(rf"^{re.escape(row['campaign'])} takes no '\w+' now: ", "", result)
+    return {
+        "command": number,
+        "campaign": row["campaign"],
+        "kind": row["kind"],
+        "by": row["by"],
+        "state": "waiting" if row["taken_s"] is None else state,
+        "result": result,
+    }
+
+
+def _row(journal: Journal, number: int) -> Mapping[str, Any]:
+    rows = journal.rows(schema.command, schema.command.c.id == number)
+    if not rows:
+        raise Problem("not_found", f"there is no command {number}")
+    return rows[0]
+
+
+def _answered(number: int, row: Mapping[str, Any]) -> Answer:
+    if row["state"] == "done":
+        return Answer(200, {"command": number, "state": "done", "result": row["result"]})
+    words = "was not taken, and will not be" if row["state"] == "withdrawn" else "was refused"
+    raise Problem("refused", f"{row['kind']} {words}: {row['result']}")

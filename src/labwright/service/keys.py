@@ -1,0 +1,88 @@
+"""Keys of one's own."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import anyio.to_thread
+import orjson
+import sqlalchemy as sa
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from labwright.service.audit import Entry
+from labwright.service.bodies import Body, StrictRoute
+from labwright.service.once import Answer
+from labwright.service.people import make_key
+from labwright.service.people import revoke as revoke_key
+from labwright.service.problems import Problem
+from labwright.service.rights import Resource
+from labwright.service.schema import api_key
+from labwright.service.state import Asking, Here
+
+router = APIRouter(prefix="/v1/keys", route_class=StrictRoute, tags=["keys"])
+
+DAY_S = 86400.0
+
+
+class NewKey(Body):
+    """A key to be made.
+
+    Attributes:
+        name: what it is for, in words.
+        only: the actions that it allows; all that you may do if left out.
+        days: after which it opens nothing.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    only: Annotated[list[str], Field(max_length=100)] | None = None
+    days: Annotated[int, Field(ge=1, le=3660)] = 90
+
+
+@router.get("")
+def keys(service: Here, asker: Asking) -> dict[str, Any]:
+    """Your keys; what opens something is not among what is kept of them."""
+    service.gate.need(asker, "key.own", Resource("key", owner=asker.who.id))
+    columns = [column for column in api_key.c if column.name not in ("digest", "principal")]
+    rows = service.door.rows(
+        sa.select(*columns).where(api_key.c.principal == asker.who.id).order_by(api_key.c.created_s)
+    )
+    return {"items": [{**row, "only": None if row["only"] is None else orjson.loads(row["only"])} for row in rows]}
+
+
+@router.post("")
+async def make(service: Here, asker: Asking, request: Request, body: NewKey) -> Response:
+    """Make a key of yours; its secret is answered once, and kept nowhere."""
+    service.gate.need(asker, "key.own", Resource("key", owner=asker.who.id))
+    if asker.who.only is not None:
+        raise Problem("forbidden", "a key that does not allow everything makes no further keys")
+    expires_s = time.time() + body.days * DAY_S
+
+    async def work(key: str) -> Answer:
+        def write() -> Answer:
+            with service.door.writing() as connection:
+                made = make_key(connection, asker.who.id, body.name, only=body.only, expires_s=expires_s)  # type: ignore[arg-type]
+            return Answer(201, {"id": made.id, "expires_s": expires_s}, secret={"secret": made.secret})
+
+        return await anyio.to_thread.run_sync(write)
+
+    after = {"name": body.name, "only": body.only, "days": body.days}
+    entry = Entry(asker.who.id, "key.own", "key/", via=asker.who.key, after=after, trace=asker.trace)
+    return await service.once.do(request, asker, entry, work)
+
+
+@router.delete("/{key}", status_code=204)
+def revoke(service: Here, asker: Asking, key: str) -> Response:
+    """Let a key open nothing from now on."""
+    rows = service.door.rows(sa.select(api_key.c.principal).where(api_key.c.id == key))
+    owner = str(rows[0]["principal"]) if rows else ""
+    if owner != asker.who.id:
+        service.gate.need(asker, "key.manage", Resource("key", key, owner=owner))
+    if not rows:
+        raise Problem("not_found", f"there is no key {key[:40]}")
+    with service.door.writing() as connection:
+        revoke_key(connection, key)
+    service.gate.record([Entry(asker.who.id, "key.own", f"key/{key}", via=asker.who.key, trace=asker.trace)])
+    service.gate.forget()
+    return Response(status_code=204)

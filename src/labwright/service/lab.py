@@ -1,0 +1,132 @@
+"""The lab as a whole: how it stands, what happens in it, and stopping it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import Field
+
+from labwright.journal import LoggedEvent
+from labwright.journal.asking import refuse_no_controller
+from labwright.journal.status import lab_status
+from labwright.service import commanding
+from labwright.service.audit import Entry
+from labwright.service.bodies import Body, StrictRoute
+from labwright.service.once import Answer
+from labwright.service.rights import Resource
+from labwright.service.state import Asking, Here
+
+router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["lab"])
+
+LAB = Resource("lab")
+
+Reason = Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+class Stop(Body):
+    """Stops the lab, or a station of it.
+
+    Attributes:
+        because: why.
+        now: halt devices at once; after the operations under way if not.
+        station: only this one; the whole lab if empty.
+    """
+
+    because: Reason
+    now: bool = False
+    station: Annotated[str, Field(max_length=200)] = ""
+
+
+class Reset(Body):
+    """Resets a stop.
+
+    Attributes:
+        latch: its number.
+        because: what was seen and done.
+    """
+
+    latch: Annotated[int, Field(ge=1)]
+    because: Reason
+
+
+@router.get("/me")
+def me(asker: Asking) -> dict[str, Any]:
+    """Who you are here, and what you may do."""
+    who = asker.who
+    return {
+        "id": who.id,
+        "name": who.name,
+        "roles": sorted(who.roles),
+        "projects": {name: sorted(roles) for name, roles in who.projects.items()},
+        "groups": sorted(who.groups),
+        "only": None if who.only is None else sorted(who.only),
+    }
+
+
+@router.get("/status")
+def status(service: Here, asker: Asking) -> dict[str, Any]:
+    """How the lab stands now: stations, campaigns, questions, what waits."""
+    service.gate.need(asker, "lab.read", LAB)
+    with service.records.reading() as journal:
+        return dataclasses.asdict(lab_status(journal))
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def events(
+    service: Here,
+    asker: Asking,
+    after: Annotated[int | None, Query(ge=0, description="id of the last event that is known")] = None,
+    campaign: Annotated[str, Query(max_length=200)] = "",
+    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """What happens, as it is recorded; resumed with Last-Event-ID, without a gap."""
+    service.gate.need(asker, "lab.read", LAB)
+    since = last_event_id if last_event_id is not None else after
+
+    def shows(event: LoggedEvent) -> bool:
+        return campaign in ("", event.campaign)
+
+    async for event in service.tail.events(since, shows):
+        fields = {**event.payload, "campaign": event.campaign, "at_s": event.lab_time_s, "wall_s": event.wall_time_s}
+        yield ServerSentEvent(data=fields, event=event.kind, id=str(event.id))
+
+
+@router.post("/lab/stop")
+async def stop(service: Here, asker: Asking, request: Request, body: Stop) -> Response:
+    """Stop all stations, or one."""
+    service.gate.need(asker, "lab.stop", LAB)
+    payload = {"now": body.now, "station": body.station}
+    return await _lab_command(service, asker, request, "lab.stop", "stop", payload, body.because)
+
+
+@router.post("/lab/reset")
+async def reset(service: Here, asker: Asking, request: Request, body: Reset) -> Response:
+    """Reset a stop, once what it was for is seen to."""
+    service.gate.need(asker, "lab.reset", LAB)
+    return await _lab_command(service, asker, request, "lab.reset", "reset", {"latch": body.latch}, body.because)
+
+
+@router.get("/commands/{number}")
+def command(service: Here, asker: Asking, number: int) -> dict[str, Any]:
+    """What has become of a command."""
+    found = commanding.read(service, number)
+    if found["by"] != asker.who.id:
+        service.gate.need(asker, "lab.read", Resource("lab", str(number)))
+    return found
+
+
+async def _lab_command(
+    service: Here, asker: Asking, request: Request, action: str, kind: str, payload: dict[str, Any], because: str
+) -> Response:
+    async def work(key: str) -> Answer:
+        await service.records.in_thread(refuse_no_controller, kind)
+        return await commanding.command(
+            service, "", kind, payload, by=asker.who.id, because=because, key=key, trace=asker.trace
+        )
+
+    entry = Entry(asker.who.id, action, "lab/", via=asker.who.key, after=payload, because=because, trace=asker.trace)
+    return await service.once.do(request, asker, entry, work)

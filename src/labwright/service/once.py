@@ -1,0 +1,135 @@
+"""What is sent twice is done once: requests with an Idempotency-Key.
+
+As draft-ietf-httpapi-idempotency-key-header-07 has it: the same key with the same request is answered as before; with
+another request it is refused. What was cut off by a crash is done when it is sent again: each act behind it has the key
+in its own record, in the journal or here, and is there once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio.to_thread
+import orjson
+import sqlalchemy as sa
+from fastapi import Request, Response
+
+from labwright.service.audit import Entry, append
+from labwright.service.database import Door
+from labwright.service.gate import Asker
+from labwright.service.problems import Problem
+from labwright.service.schema import asked
+
+KEPT_S = 7 * 86400.0
+"""Wall seconds for which an answer is kept; the draft asks for no time, clients retry within hours."""
+
+KEY_MOST = 100
+"""Characters of a key; a UUID has 36."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered, now and when it is asked again.
+
+    Attributes:
+        status: of HTTP.
+        body: JSON.
+        headers: further ones.
+        secret: what is added to the body the first time, and kept nowhere.
+    """
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secret: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Once:
+    """Remembers what was asked.
+
+    Args:
+        door: the service's database.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._running: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    async def do(
+        self, request: Request, asker: Asker, entry: Entry, work: Callable[[str], Awaitable[Answer]]
+    ) -> Response:
+        """Do what a request asks, or answer as before.
+
+        Args:
+            request: with its Idempotency-Key.
+            asker: who sends it.
+            entry: of the audit trail; it is written before the work begins.
+            work: what is to be done, given a key of its own: the same when it is sent again.
+
+        Raises:
+            Problem: it has no key, the key was used for something else, or the same is being done now.
+        """
+        key = request.headers.get("idempotency-key", "").strip().strip('"')
+        if not key or len(key) > KEY_MOST or not key.isascii() or not key.isprintable():
+            raise Problem(
+                "key_required",
+                f"send an Idempotency-Key of 1 to {KEY_MOST} printable ASCII characters, new for each thing you ask: "
+                "with it, sending again after a lost answer does nothing twice",
+            )
+        mine = (asker.who.id, key)
+        with self._lock:
+            if mine in self._running:
+                raise Problem(
+                    "in_progress", "it is being worked on; ask again in a second", headers={"Retry-After": "1"}
+                )
+            self._running.add(mine)
+        try:
+            raw = await request.body()
+            parts = (request.method.encode(), request.url.path.encode(), request.url.query.encode(), raw)
+            digest = hashlib.sha256(b"\x00".join(parts)).hexdigest()
+            known = await anyio.to_thread.run_sync(self._begin, mine, digest, entry)
+            if known is not None:
+                return known
+            answer = await work(f"{asker.who.id}:{key}")
+            await anyio.to_thread.run_sync(self._keep, mine, answer)
+            return Response(
+                orjson.dumps({**answer.body, **answer.secret}), answer.status, dict(answer.headers), "application/json"
+            )
+        finally:
+            with self._lock:
+                self._running.discard(mine)
+
+    def _begin(self, mine: tuple[str, str], digest: str, entry: Entry) -> Response | None:
+        """Remember what is asked; the answer, if it was given before."""
+        who, key = mine
+        this = (asked.c.principal == who, asked.c.key == key)
+        with self._door.writing() as connection:
+            now_s = time.time()
+            connection.execute(sa.delete(asked).where(asked.c.at_s < now_s - KEPT_S))
+            row = connection.execute(sa.select(asked).where(*this)).mappings().first()
+            if row is None:
+                connection.execute(sa.insert(asked).values(principal=who, key=key, digest=digest, at_s=now_s))
+                append(connection, [entry])
+                return None
+        if row["digest"] != digest:
+            raise Problem("key_reused", "this Idempotency-Key came with another request before: take a new one")
+        if row["status"] is None:
+            return None  # it was cut off
+        headers = {**orjson.loads(row["headers"]), "Idempotency-Replayed": "true"}
+        return Response(row["body"], row["status"], headers, "application/json")
+
+    def _keep(self, mine: tuple[str, str], answer: Answer) -> None:
+        this = (asked.c.principal == mine[0], asked.c.key == mine[1])
+        values = {
+            "status": answer.status,
+            "headers": orjson.dumps(dict(answer.headers)).decode(),
+            "body": orjson.dumps(dict(answer.body)).decode(),
+        }
+        with self._door.writing() as connection:
+            connection.execute(sa.update(asked).where(*this).values(**values))

@@ -1,0 +1,59 @@
+"""What every route works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from labwright.service.database import Door
+from labwright.service.gate import Asker, Gate
+from labwright.service.once import Once
+from labwright.service.records import Records
+from labwright.service.settings import ServiceSettings
+from labwright.service.stream import Tail
+
+
+@dataclass(frozen=True)
+class Service:
+    """What every route works with.
+
+    Attributes:
+        settings: how it is run.
+        records: the lab's journal.
+        door: the service's own database.
+        gate: lets in.
+        once: remembers what was asked.
+        tail: hands out what happens.
+    """
+
+    settings: ServiceSettings
+    records: Records
+    door: Door
+    gate: Gate
+    once: Once
+    tail: Tail
+
+    def close(self) -> None:
+        """End the streams, and let go of the databases."""
+        self.tail.close()
+        self.records.close()
+        self.door.close()
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Here = Annotated[Service, Depends(_service)]
+"""The service, in a route."""
+
+
+def _asker(request: Request, service: Here) -> Asker:
+    return service.gate.asker(request)
+
+
+Asking = Annotated[Asker, Depends(_asker)]
+"""Who asks, in a route."""
