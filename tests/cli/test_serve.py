@@ -31,7 +31,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serving(lab: Path, data: Path, *words: str | Path) -> Iterator[Started]:
     """A controller that takes campaigns."""
     on = words or ("--simulated", "--speed", "100")
-    controller = start("serve", lab, "--data", data, "--no-store", *on)
+    controller = start("serve", lab, "--data", data, "--no-store", "--no-http", *on)
     try:
         until(lambda: controlled(data))
         yield controller

@@ -16,7 +16,7 @@ from labwright.service.bodies import BODY_MOST, StrictRoute
 from labwright.service.database import Door, door_place
 from labwright.service.gate import Gate, new_trace
 from labwright.service.once import Once
-from labwright.service.problems import handle_problems
+from labwright.service.problems import Problem, handle_problems
 from labwright.service.records import Records
 from labwright.service.settings import ServiceSettings
 from labwright.service.state import Service
@@ -34,7 +34,9 @@ HEADERS = {
 
 
 class Traced:
-    """Gives each request its trace, and each answer its headers; as plain ASGI, so that a stream is told of its end.
+    """Gives each request its trace and a limit, and each answer its headers.
+
+    It is plain ASGI, so that a stream is told when its reader has gone.
 
     Args:
         app: what it stands before.
@@ -57,7 +59,17 @@ class Traced:
                 MutableHeaders(scope=message).update({**HEADERS, "X-Trace-Id": trace})
             await send(message)
 
-        await self._app(scope, receive, sending)
+        size = 0
+
+        async def receiving() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > BODY_MOST:
+                raise Problem("too_large", f"the body has more than {BODY_MOST} bytes")
+            return message
+
+        await self._app(scope, receiving, sending)
 
 
 def make_app(settings: ServiceSettings) -> FastAPI:
@@ -83,7 +95,6 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=BODY_MOST,
     )
     app.state.service = service
     app.router.route_class = StrictRoute

@@ -113,6 +113,8 @@ def handle_problems(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
+        if isinstance(error.__cause__, Problem):  # FastAPI wraps what a strict body refuses
+            return error.__cause__.response(request)
         code = _OF_STATUS.get(error.status_code, "malformed")
         words = str(error.detail) if error.status_code != 404 else f"nothing is at {request.url.path[:200]}"
         return Problem(code, words, headers=error.headers).response(request)

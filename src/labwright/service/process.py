@@ -39,6 +39,7 @@ def run(settings: ServiceSettings, parent: bool) -> int:
         RefusedError: keys would cross a network in the clear.
         OSError: the address is taken, or is none of this machine's.
     """
+    import anyio.to_thread
     import uvicorn
 
     from labwright.service.app import make_app
@@ -48,9 +49,17 @@ def run(settings: ServiceSettings, parent: bool) -> int:
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))
-    server = uvicorn.Server(
+    app = make_app(settings)
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """End the streams first: each would be waited for."""
+            await anyio.to_thread.run_sync(app.state.service.tail.close)
+            await super().shutdown(sockets)
+
+    server = Server(
         uvicorn.Config(
-            make_app(settings),
+            app,
             log_level="warning",
             access_log=False,
             server_header=False,
