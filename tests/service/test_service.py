@@ -46,7 +46,7 @@ def commands(served: Served, campaign: str) -> list[tuple[str, str]]:
 def test_it_says_whether_it_and_the_lab_are_there(served: Served) -> None:
     with served.client("") as nobody:
         assert nobody.get("/healthz").json() == {"status": "ok"}
-        assert nobody.get("/readyz").json() == {"status": "ready", "missing": []}
+        until(lambda: nobody.get("/readyz").json() == {"status": "ready", "missing": []})
         answer = nobody.get("/v1/status")
         assert answer.status_code == 401
         assert answer.headers["content-type"] == "application/problem+json"

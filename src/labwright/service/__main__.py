@@ -1,4 +1,4 @@
-"""`python -m labwright.service`: the service, begun by a controller, which gives its settings on standard input."""
+"""`python -m labwright.service`: the service, started by a controller, which gives its settings on standard input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service: one FastAPI app. What it answers is what the journal says; what it is told becomes commands."""
+"""The service: one FastAPI app. It answers what the journal says; what it takes becomes commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HEADERS = {
 class Traced:
     """Gives each request its trace and a limit, and each answer its headers.
 
-    It is plain ASGI, so that a stream is told when its reader has gone.
+    It is plain ASGI, so that a stream notices when its reader has gone.
 
     Args:
         app: what it stands before.

@@ -1,7 +1,7 @@
 """The audit trail: who did or was refused what, when, and why; chained, so that what is changed later is seen.
 
-Each row has the SHA-256 of its own fields and of the digest before it. Whoever can write the database could cut off its
-end, or make a new chain; so its head is written elsewhere as well: into a file beside it, and into every export.
+Each row has the SHA-256 of its own fields and of the digest before it. A person who can write the database could remove
+its end, or make a new chain; so its head is written elsewhere as well: into a file beside it, and into every export.
 Tamper-evident, not tamper-proof.
 """
 
@@ -142,10 +142,10 @@ def verify(door: Door, anchors: Iterable[Head] = ()) -> list[str]:
         if _digest({key: value for key, value in row.items() if key != "digest"}) != row["digest"]:
             wrong.append(f"row {row['seq']} was changed: its digest is not that of what it says")
         if wanted.get(row["seq"], {row["digest"]}) != {row["digest"]}:
-            wrong.append(f"row {row['seq']} is another one than the anchor says: the trail was written anew")
+            wrong.append(f"row {row['seq']} is another one than the anchor says: it is another trail")
         newest, before = row["seq"], row["digest"]
     if missing := sorted(seq for seq in wanted if seq > newest):
-        wrong.append(f"the trail ends at row {newest}, and its anchor says {missing[-1]}: its end was cut off")
+        wrong.append(f"the trail ends at row {newest}, and its anchor says {missing[-1]}: its end was removed")
     return wrong
 
 
@@ -170,7 +170,7 @@ def write_anchor(path: Path, head: Head) -> None:
 
 
 def read_anchors(path: Path) -> list[Head]:
-    """Heads that were written into a file; a line that was cut off by a crash at its end is left out.
+    """Heads that were written into a file; a line that a crash has left incomplete at its end is left out.
 
     Raises:
         ConfigError: it is not such a file.

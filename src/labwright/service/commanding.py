@@ -17,7 +17,7 @@ from labwright.service.problems import Problem
 from labwright.service.state import Service
 
 WAIT_S = 2.0
-"""Wall seconds after which a client is told where to ask for the answer."""
+"""Wall seconds after which a client learns where to ask for the answer."""
 
 TAKEN_S = 30.0
 """Wall seconds in which a controller takes a command; what it has not taken then is withdrawn, and never done."""

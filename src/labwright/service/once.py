@@ -1,8 +1,8 @@
 """What is sent twice is done once: requests with an Idempotency-Key.
 
 As draft-ietf-httpapi-idempotency-key-header-07 has it: the same key with the same request is answered as before; with
-another request it is refused. What was cut off by a crash is done when it is sent again: each act behind it has the key
-in its own record, in the journal or here, and is there once.
+another request it is refused. What a crash has interrupted is done when it is sent again: each act behind it has the
+key in its own record, in the journal or here, and is there once.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Once:
         if row["digest"] != digest:
             raise Problem("key_reused", "this Idempotency-Key came with another request before: take a new one")
         if row["status"] is None:
-            return None  # it was cut off
+            return None  # it was interrupted
         headers = {**orjson.loads(row["headers"]), "Idempotency-Replayed": "true"}
         return Response(row["body"], row["status"], headers, "application/json")
 

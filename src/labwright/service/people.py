@@ -87,7 +87,7 @@ def add_person(
 
 
 def set_roles(connection: sa.Connection, name: str, roles: Collection[Role]) -> None:
-    """Give somebody other roles in the whole lab.
+    """Give a person other roles in the whole lab.
 
     Raises:
         ConfigError: there is no such one, or a role does not count in the whole lab.
@@ -103,7 +103,7 @@ def set_roles(connection: sa.Connection, name: str, roles: Collection[Role]) -> 
 
 
 def disable(connection: sa.Connection, name: str) -> None:
-    """Let somebody in no more; what that person asked for and what was approved stays.
+    """Let a person in no more; what that person asked for and what was approved stays.
 
     Raises:
         ConfigError: there is no such one.
@@ -129,7 +129,7 @@ def add_project(connection: sa.Connection, name: str, title: str) -> None:
 
 
 def join(connection: sa.Connection, name: str, who: str, role: Role, until_s: float | None = None) -> None:
-    """Give somebody a role in a project.
+    """Give a person or a program a role in a project.
 
     Args:
         connection: in a transaction.
@@ -158,7 +158,7 @@ def join(connection: sa.Connection, name: str, who: str, role: Role, until_s: fl
 
 
 def leave(connection: sa.Connection, name: str, who: str) -> None:
-    """Take all roles in a project from somebody."""
+    """Take all roles in a project from a person or a program."""
     connection.execute(sa.delete(member).where(member.c.project == name, member.c.principal == who))
 
 
@@ -170,7 +170,7 @@ def make_key(
     only: Collection[Action] | None = None,
     expires_s: float | None = None,
 ) -> NewKey:
-    """Make a key of somebody's.
+    """Make a key for a person or a program.
 
     Args:
         connection: in a transaction.
@@ -234,7 +234,7 @@ def who_has(door: Door, secret: str) -> Principal | None:
 
 
 def principal_of(door: Door, name: str, *, key: str = "", only: frozenset[Action] | None = None) -> Principal | None:
-    """Somebody with all roles that count now; None if that one is not let in.
+    """A person or a program with all roles that count now; None if that one is not let in.
 
     Args:
         door: the service's database.

@@ -136,7 +136,7 @@ def handle_problems(app: FastAPI) -> None:
 
 
 def _mistakes(error: RequestValidationError) -> list[dict[str, Any]]:
-    """Each mistake with its place; what was sent is not repeated: it may be NaN, huge, or somebody's secret."""
+    """Each mistake with its place; what was sent is not repeated: it may be NaN, huge, or a secret."""
     found = []
     for one in error.errors()[:100]:
         where, *path = one["loc"]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from labwright.service.settings import ServiceSettings
 
 AGAIN_S = 1.0
-"""Wall seconds after which one that has died is begun again; twice as long each time, as far as `AGAIN_MOST_S`."""
+"""Wall seconds after which one that has died is started again; twice as long each time, as far as `AGAIN_MOST_S`."""
 
 AGAIN_MOST_S = 60.0
 
@@ -125,7 +125,7 @@ class ServiceKeeper:
                 return
             wait_s = AGAIN_S if time.monotonic() - began_s > STEADY_S else min(2 * wait_s, AGAIN_MOST_S)
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            self._say(f"the service has ended ({how}); the lab continues, and it is begun again in {wait_s:g} s")
+            self._say(f"the service has ended ({how}); the lab continues, and it is started again in {wait_s:g} s")
             self._closing.wait(wait_s)
 
     def _one(self) -> int:

@@ -47,7 +47,7 @@ class Records:
             raise
 
     def forget(self) -> None:
-        """Open the journal anew in this thread, the next time."""
+        """Open the journal again in this thread, the next time."""
         journal: Journal | None = getattr(self._mine, "journal", None)
         if journal is not None:
             self._mine.journal = None

@@ -202,7 +202,7 @@ def can(who: Principal, action: Action, what: Resource) -> Decision:
     if not any(action in _MAY[role] for role in roles):
         return Decision(False, _why_not(who, action, what, roles))
     if action in ("request.review_technical", "request.review_safety") and what.owner == who.id:
-        return Decision(False, "whoever asks for an experiment does not review it: another reviewer has to")
+        return Decision(False, "the person who asks for an experiment does not review it: another reviewer has to")
     if action in ("key.own", "request.write", "request.submit") and what.owner not in ("", who.id):
         return Decision(False, f"{what.kind} {what.id} is another person's, who alone changes it")
     return YES
@@ -213,7 +213,7 @@ def _roles(who: Principal, what: Resource) -> set[Role]:
     roles = set(who.roles & LAB_ROLES)
     if what.kind in _OF_PROJECTS:
         return roles | set(who.projects.get(what.project, ()))
-    if what.kind == "key":  # whoever has a role anywhere may have a key
+    if what.kind == "key":  # with a role anywhere, one may have a key
         return roles.union(*who.projects.values())
     return roles
 

@@ -12,7 +12,7 @@ from labwright.model.base import Frozen
 from labwright.model.errors import RefusedError
 
 PORT = 8765
-"""Where it listens unless told otherwise."""
+"""Where it listens, without another."""
 
 
 class ServiceSettings(Frozen):

@@ -1,7 +1,7 @@
 """One stream of what happens in the lab: resumed where a client was, and never in the lab's way.
 
 One thread looks for new events and hands them to all who listen. Each has a queue of its own; who does not keep up is
-cut off, and resumes from the journal with the id of the last event that reached it.
+let go, and resumes from the journal with the id of the last event that reached it.
 """
 
 from __future__ import annotations
