@@ -162,6 +162,8 @@ class Bench:
         while not self._holds(condition):
             dead = self._controller is not None and self._controller.exitcode is not None
             assert not dead, f"the controller ended before {what}: {self.said()}"
+            dead = self._simulation is not None and self._simulation.exitcode is not None
+            assert not dead, f"the simulation ended before {what}: {(self.data / 'simulation.log').read_text()}"
             assert time.monotonic() < deadline, f"not within {WAIT_S:g} s: {what}"
             time.sleep(0.02)
 
