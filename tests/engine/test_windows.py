@@ -71,6 +71,15 @@ def test_a_sample_waits_for_a_station_to_open_where_the_other_of_its_kind_is_ful
     assert deck.phases() == ["completed"]
 
 
+def test_a_transport_that_is_shut_is_not_waited_for_where_another_is_open() -> None:
+    plan = closed(layout(("mixer", 1, "own"), ("oven", 1, "own"), arms=2, move_s=60.0), arm_1=(0.0, 3.0))
+    deck = Deck(plan, started("c", way(step("mixer", max_wait_s=900), step("oven")), budget=1))
+    deck.run()
+    moves = [line for line in deck.told if "/to-" in line]
+    assert [line.rsplit(" ", 1)[1] for line in moves] == ["arm_2"] * 3
+    assert deck.now_s < HOUR_S
+
+
 def test_the_wait_is_told_and_recorded_and_over_when_the_station_opens() -> None:
     plan = closed(ROW, mixer=(0.0, 2.0))
     deck = Deck(plan, started("c", way(step("mixer")), budget=1))

@@ -606,10 +606,10 @@ class Moving:
         return Hand(self, experiment)
 
     def _busy_s(self, carrier: Carrier) -> float:
-        """Lab seconds until a transport is free, as far as is known."""
+        """Lab seconds until a transport is free, and open for a move, as far as is known."""
         holder = self._reservations.taken.get(f"station:{carrier.station}")
         if holder is None:
-            return 0.0
+            return min(self.windows.opens_in_s(carrier.station, carrier.move_s), NOT_FREE_S)
         if not self.work.runs(holder.step_id):
             return NOT_FREE_S
         _, run = self.work.find(holder.step_id)

@@ -49,6 +49,11 @@ class Windows:
         known = self.layout.calendar.get(station)
         return None if known is None else known.closed(self.now_s, self.now_s + max(takes_s, 1e-3), carried=carried)
 
+    def opens_in_s(self, station: str, takes_s: float) -> float:
+        """In how many lab seconds a station can be used for so long; 0 if it can now, infinite if never."""
+        known = self.layout.calendar.get(station)
+        return 0.0 if known is None else known.opens_s(self.now_s, takes_s) - self.now_s
+
     def step(self, experiment: Experiment, run: StepRun, station: str) -> Waiting | None:
         """A step that cannot begin at a station, since it would not be over before that is closed."""
         return self._waits(experiment, run, station, run.expected_s)

@@ -24,6 +24,9 @@ STEADY_S = 60.0
 ENDS_S = 5.0
 """Wall seconds that it has to end its streams."""
 
+BACKLOG = 512
+"""Clients that may wait to be taken."""
+
 BOUND = "service listens on "
 """What it says on standard output, with its address, once it does."""
 
@@ -49,6 +52,7 @@ def run(settings: ServiceSettings, parent: bool) -> int:
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((settings.host, settings.port))
+    listening.listen(BACKLOG)  # from here on a client waits instead of being refused
     app = make_app(settings)
 
     class Server(uvicorn.Server):
