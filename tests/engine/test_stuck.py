@@ -341,18 +341,20 @@ def test_a_sample_that_is_set_aside_has_all_of_its_way_back() -> None:
     assert finished(lab) == {"completed"}
 
 
-def test_none_joins_a_batch_that_one_has_to_leave_who_waits_for_another_that_has_to_come() -> None:
-    """Also where the step of the batch is not the first of those that are left, since steps may go side by side."""
-    apart = way(step("a"), step("c", needs=("a",), recipe=X), step("b", needs=("a",), recipe=X))
-    plan = layout(("a", 1, "own"), ("b", 2, "batch"), ("c", 1, "own"), ("d", 1, "own"), arms=2)
-    lab = many(plan, way(step("b", recipe=X), step("d")), apart, way(step("d"), step("b", recipe=X)))
-    for campaign, site in (("c2", "d_here"), ("c0", "b_1"), ("c1", "a_here")):
+def test_none_comes_to_a_batch_station_from_which_it_has_to_pass_one_who_waits_for_a_later_batch_there() -> None:
+    """Two positions are not enough for two that pass each other: what is done there keeps a batch from beginning."""
+    plan = layout(("a", 1, "own"), ("b", 2, "batch"), ("d", 1, "own"), arms=2)
+    lab = many(
+        plan,
+        way(step("b", recipe=X), step("d")),
+        way(step("a"), step("b", recipe=X)),
+        way(step("d"), step("b", recipe=X)),
+    )
+    for campaign, site in (("c2", "d_here"), ("c1", "a_here")):
         lab.suggest(campaign, 0.1)
         lab.end(f"{campaign}/0001/to-{site}")
-    lab.latch(latch_station("c"))
-    for key in ("c1/0001/a", "c0/0001/b"):
-        lab.end(key)
-    assert [*lab.running] == ["c2/0001/d"], "c1 in b would wait for c0 to leave it, that for c2, and that for b"
+    lab.suggest("c0", 0.1)
+    assert [*lab.running] == ["c2/0001/d", "c1/0001/a"], "c0 in b would wait for d, c2 there for b, and c1 come between"
     assert finished(lab) == {"completed"}
     assert not removals(lab)
 

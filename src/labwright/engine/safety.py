@@ -5,7 +5,8 @@ What is claimed. A sample claims what its steps that are left may still take, fu
 It has a claim met by a resource that is free, or its own, or that it may share (a device with the same recipe); of the
 positions and stations of one kind any will do (`Safety.units`). What keeps a unit from it are its keepers: the sample
 that has it, one that holds its station from one step to the next, one that works there with another recipe. In a
-station whose samples begin together it also needs those out that are done there or are not of its batch.
+station whose samples begin together it also needs those out that are done there or are not of its batch; and as long as
+it has no position there, all that have one, free positions or not: they will be done there before it comes.
 
 The invariant is the banker's: there is an order in which the samples that have something can end, each with what is
 free, or will be once those before it have ended. `Safety.blocks` sees to it: it is asked about all that a step or a
@@ -301,6 +302,8 @@ class Safety:
             if bench.name not in rivals:
                 rivals[bench.name] = list(self._rivals(experiment, bench, grant))
             found += rivals[bench.name]
+        if bench.together and not self._comes_to(experiment, bench, grant):
+            found += self._inside(experiment, bench, grant)
         if self._any_held(grant) and len(self.layout.serving(bench.kind)) > 1:
             holder = self.holder(bench.name)
             found += [] if holder is None or holder is experiment else [holder]
@@ -329,6 +332,22 @@ class Safety:
         """Whether two samples can have a device at the same time."""
         recipe = experiment.recipe(resource) if resource.startswith(DEVICE) else ""
         return bool(recipe) and recipe == other.recipe(resource)
+
+    def _comes_to(self, experiment: Experiment, bench: Bench, grant: _Grant | None) -> bool:
+        """Whether a sample is in a station, or has a position there, or would have one."""
+        new = grant.new if grant is not None and grant.by is experiment else ()
+        mine = [experiment.stands_at, *experiment.booked.values(), *(one.removeprefix(POSITION) for one in new)]
+        return any(self.layout.bench_at(site) == bench for site in mine)
+
+    def _inside(self, experiment: Experiment, bench: Bench, grant: _Grant | None) -> Iterator[Experiment]:
+        """Samples that a later batch waits for: they are in its station, or come there before it, and must leave."""
+        for site in self.layout.sites_of(bench.name):
+            holder = self._reservations.taken.get(f"{POSITION}{site}")
+            other = self.of(holder) if holder is not None else None
+            if other is not None and other is not experiment and not self.is_left(other, f"{POSITION}{site}", grant):
+                yield other
+        if grant is not None and grant.by is not experiment and any(self._bench(one) == bench for one in grant.new):
+            yield grant.by
 
     def _in_its_batch(self, experiment: Experiment, grant: _Grant | None) -> list[Experiment]:
         """Samples in its next station with which its batch cannot begin: they are done there, or are not of it.
