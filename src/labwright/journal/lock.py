@@ -17,8 +17,8 @@ from typing import Protocol
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from labwright.journal.database import named, refused
-from labwright.model.errors import RefusedError
+from labwright.journal.database import JOURNAL, named, refused
+from labwright.model.errors import JournalError, RefusedError
 
 LOOKS, LOOK_S = 5, 0.05
 """Earlier versions of Labwright look at a lock by taking it for a moment; a controller holds it longer."""
@@ -199,6 +199,12 @@ def is_held(lock: ControllerLock, engine: sa.Engine) -> bool:
         return lock.held()
     except DBAPIError as error:
         raise refused(engine, error) from error
+    except OSError as error:
+        raise _unlockable(engine, error) from error
+
+
+def _unlockable(engine: sa.Engine, error: OSError) -> JournalError:
+    return JournalError(f"the journal {named(engine)} cannot be locked: {error}. {JOURNAL.without}")
 
 
 def take_or_refuse(lock: ControllerLock, engine: sa.Engine, holder: str) -> None:
@@ -217,6 +223,8 @@ def take_or_refuse(lock: ControllerLock, engine: sa.Engine, holder: str) -> None
             taken = lock.take()
     except DBAPIError as error:
         raise refused(engine, error) from error
+    except OSError as error:
+        raise _unlockable(engine, error) from error
     if not taken:
         raise RefusedError(
             f"another controller runs on the journal {named(engine)}{holder}; two would move the same instruments. "
