@@ -71,6 +71,8 @@ class Dispatcher:
     waiting: Waits = field(init=False)
     reasons: Reasons = field(init=False, default_factory=Reasons)
     _pressing: dict[str, float] = field(init=False, default_factory=dict)
+    _groups: dict[str, tuple[str, ...]] = field(init=False, default_factory=dict)
+    """As long as it is decided what begins: of samples that have nothing, that does not change meanwhile."""
 
     def __post_init__(self) -> None:
         self.waiting = Waits(self.work.dirty)
@@ -107,6 +109,7 @@ class Dispatcher:
         """Steps and moves that begin now; what each needs is reserved when it is given out."""
         self.wake_s = None
         self.reasons.look_anew()
+        self._groups.clear()
         self.batches.why.clear()
         again = True
         self.turns.lifted = bool(self.latches)  # what was stopped would keep all others waiting
@@ -206,7 +209,11 @@ class Dispatcher:
 
     def _group(self, experiment: Experiment) -> tuple[str, ...]:
         """What samples have in common that have nothing yet, and of which none can begin if another cannot."""
-        return experiment.owner, experiment.protocol.name, experiment.terms, *self._apart(experiment)
+        known = self._groups.get(experiment.id)
+        if known is None:
+            terms = experiment.owner, experiment.protocol.name, experiment.terms
+            known = self._groups[experiment.id] = (*terms, *self._apart(experiment))
+        return known
 
     def _apart(self, experiment: Experiment) -> tuple[str, ...]:
         """What tells samples of one protocol apart that have nothing yet: batch, transports, that one is stopped."""
@@ -245,6 +252,7 @@ class Dispatcher:
         steps: dict[str, tuple[Experiment, list[StepRun]]] = {}
         for one in self._unlike(waiting):
             steps[one.id] = one, self.next_steps(one)
+        self._groups.clear()
         found = list(Stuck(self.work, self.safety, self.moving, self.batches).removals(steps))
         return found or self._last_resort()
 

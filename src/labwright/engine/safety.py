@@ -182,7 +182,10 @@ class Safety:
         """
         if experiment.brought or not resource.startswith(POSITION) or resource in self._reservations.taken:
             return None
-        return self.work.standing_at(resource, but=experiment)
+        name = resource.removeprefix(POSITION)
+        held = self.work.material.holds.get(name)
+        other = self.work.of(held.campaign).get(held.label) if held is not None and held.campaign else None
+        return other if other is not None and other is not experiment and other.stands_at == name else None
 
     def of(self, holder: Reservation) -> Experiment | None:
         """The experiment under way that has it."""
@@ -277,7 +280,7 @@ class Safety:
             experiment: that waits.
             unit: the resource.
             grant: what one would have.
-            rivals: of the experiment, by station, as far as they are known.
+            rivals: of the experiment, by station, as far as they are known; and whom a later batch there waits for.
         """
         found = []
         by = grant.by if grant is not None and grant.by is not experiment else None
@@ -302,8 +305,12 @@ class Safety:
             if bench.name not in rivals:
                 rivals[bench.name] = list(self._rivals(experiment, bench, grant))
             found += rivals[bench.name]
-        if bench.together and not self._comes_to(experiment, bench, grant):
-            found += self._inside(experiment, bench, grant)
+        if bench.together:
+            later = f"later at {bench.name}"
+            if later not in rivals:
+                comes = self._comes_to(experiment, bench, grant)
+                rivals[later] = [] if comes else list(self._inside(experiment, bench, grant))
+            found += rivals[later]
         if self._any_held(grant) and len(self.layout.serving(bench.kind)) > 1:
             holder = self.holder(bench.name)
             found += [] if holder is None or holder is experiment else [holder]

@@ -117,12 +117,6 @@ class Work:
         live = (one for live in self.live.values() for one in live.values())
         return {resource for one in live if not one.brought for resource in self.claims(one)}
 
-    def standing_at(self, position: str, but: Experiment) -> Experiment | None:
-        """The sample under way, if it is another, whose container is at ``position:NAME``, whether it has it or not."""
-        name = position.removeprefix("position:")
-        live = (one for live in self.live.values() for one in live.values())
-        return next((one for one in live if one.stands_at == name and one is not but), None)
-
     @property
     def limits(self) -> int:
         """How many samples under way have a wait that is limited."""
