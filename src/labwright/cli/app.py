@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from labwright.cli import signals
+from labwright.cli.app_audit import audit_app
 from labwright.cli.app_campaign import campaign_app, question_app
 from labwright.cli.app_inventory import inventory_app
 from labwright.cli.app_lab import lab_app
@@ -57,6 +58,7 @@ app.add_typer(campaign_app, name="campaign")
 app.add_typer(question_app, name="question")
 app.add_typer(inventory_app, name="inventory")
 app.add_typer(sample_app, name="sample")
+app.add_typer(audit_app, name="audit")
 app.add_typer(planner_app, name="planner")
 app.add_typer(station_app, name="station")
 store_app = typer.Typer(help="Look after the data store.", no_args_is_help=True, rich_markup_mode=None)

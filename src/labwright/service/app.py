@@ -11,7 +11,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labwright._version import __version__
-from labwright.service import campaigns, health, keys, lab
+from labwright.service import admin, campaigns, health, keys, lab
+from labwright.service.anchoring import Anchoring
 from labwright.service.bodies import BODY_MOST, StrictRoute
 from labwright.service.database import Door, door_place
 from labwright.service.gate import Gate, new_trace
@@ -80,7 +81,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     """
     records = Records(settings.journal)
     door = Door(door_place(settings.journal))
-    service = Service(settings, records, door, Gate(door), Once(door), Tail(records))
+    service = Service(settings, records, door, Gate(door), Once(door), Tail(records), Anchoring(door, settings.data))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -100,7 +101,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     app.router.route_class = StrictRoute
     handle_problems(app)
 
-    routers: tuple[Any, ...] = (health.router, lab.router, campaigns.router, keys.router)
+    routers: tuple[Any, ...] = (health.router, lab.router, campaigns.router, keys.router, admin.router)
     for router in routers:
         app.include_router(router)
     app.add_middleware(Traced)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
-import anyio.to_thread
 import orjson
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
@@ -17,7 +16,7 @@ from labwright.service.once import Answer
 from labwright.service.people import make_key
 from labwright.service.people import revoke as revoke_key
 from labwright.service.problems import Problem
-from labwright.service.rights import Resource
+from labwright.service.rights import Action, Resource
 from labwright.service.schema import api_key
 from labwright.service.state import Asking, Here
 
@@ -36,7 +35,7 @@ class NewKey(Body):
     """
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    only: Annotated[list[str], Field(max_length=100)] | None = None
+    only: Annotated[list[Action], Field(max_length=100)] | None = None
     days: Annotated[int, Field(ge=1, le=3660)] = 90
 
 
@@ -59,17 +58,13 @@ async def make(service: Here, asker: Asking, request: Request, body: NewKey) -> 
         raise Problem("forbidden", "a key that does not allow everything makes no further keys")
     expires_s = time.time() + body.days * DAY_S
 
-    async def work(key: str) -> Answer:
-        def write() -> Answer:
-            with service.door.writing() as connection:
-                made = make_key(connection, asker.who.id, body.name, only=body.only, expires_s=expires_s)  # type: ignore[arg-type]
-            return Answer(201, {"id": made.id, "expires_s": expires_s}, secret={"secret": made.secret})
-
-        return await anyio.to_thread.run_sync(write)
+    def write(connection: sa.Connection) -> Answer:
+        made = make_key(connection, asker.who.id, body.name, only=body.only, expires_s=expires_s)
+        return Answer(201, {"id": made.id, "expires_s": expires_s}, secret={"secret": made.secret})
 
     after = {"name": body.name, "only": body.only, "days": body.days}
     entry = Entry(asker.who.id, "key.own", "key/", via=asker.who.key, after=after, trace=asker.trace)
-    return await service.once.do(request, asker, entry, work)
+    return await service.once.change(request, asker, entry, write)
 
 
 @router.delete("/{key}", status_code=204)

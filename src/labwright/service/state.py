@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from labwright.service.anchoring import Anchoring
 from labwright.service.database import Door
 from labwright.service.gate import Asker, Gate
 from labwright.service.once import Once
@@ -26,6 +27,7 @@ class Service:
         gate: lets in.
         once: remembers what was asked.
         tail: hands out what happens.
+        anchoring: writes the head of the audit trail beside it.
     """
 
     settings: ServiceSettings
@@ -34,10 +36,12 @@ class Service:
     gate: Gate
     once: Once
     tail: Tail
+    anchoring: Anchoring
 
     def close(self) -> None:
-        """End the streams, and let go of the databases."""
+        """End the streams, write the last head of the audit trail, and let go of the databases."""
         self.tail.close()
+        self.anchoring.close()
         self.records.close()
         self.door.close()
 

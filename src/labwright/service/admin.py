@@ -1,0 +1,232 @@
+"""People, programs, projects and the audit trail: for admins and data stewards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, Field
+
+from labwright.service import people
+from labwright.service.audit import Entry, anchor_file, head_of, listed, read_anchors, verify
+from labwright.service.bodies import Body, StrictRoute
+from labwright.service.gate import Asker
+from labwright.service.once import Answer
+from labwright.service.rights import Action, Resource, Role, can
+from labwright.service.schema import member, principal, project
+from labwright.service.state import Asking, Here
+
+router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["people"])
+
+Short = Annotated[str, Field(max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=rf"^{people.NAME.pattern}$")]
+
+
+class NewPerson(Body):
+    """A person, or a program that acts by its own judgement (``agent``), to be let in.
+
+    Attributes:
+        id: a short name of plain letters, by which the person is known everywhere.
+        name: to show.
+        email: where to write to.
+        agent: whether it is a program.
+        roles: in the whole lab.
+        groups: that data may be shared with.
+    """
+
+    id: Name
+    name: Short = ""
+    email: Short = ""
+    agent: bool = False
+    roles: Annotated[list[Role], Field(max_length=10)] = []
+    groups: Annotated[list[Name], Field(max_length=100)] = []
+
+
+class Roles(Body):
+    """Roles in the whole lab, instead of those before."""
+
+    roles: Annotated[list[Role], Field(max_length=10)]
+
+
+class NewProject(Body):
+    """A project to begin."""
+
+    id: Name
+    title: Short = ""
+
+
+class Membership(Body):
+    """A role in a project.
+
+    Attributes:
+        role: there.
+        until: when it ends; never if left out.
+    """
+
+    role: Role
+    until: Annotated[AwareDatetime, Field(strict=False)] | None = None
+
+
+@router.get("/people")
+def everyone(service: Here, asker: Asking) -> dict[str, Any]:
+    """All who are known, with their roles."""
+    service.gate.need(asker, "person.manage", Resource("person"))
+    rows = service.door.rows(sa.select(principal).order_by(principal.c.id))
+    return {
+        "items": [{**row, "roles": orjson.loads(row["roles"]), "groups": orjson.loads(row["groups"])} for row in rows]
+    }
+
+
+@router.post("/people", status_code=201)
+async def add(service: Here, asker: Asking, request: Request, body: NewPerson) -> Response:
+    """Let a person or a program in."""
+
+    def write(connection: sa.Connection) -> None:
+        people.add_person(
+            connection,
+            body.id,
+            roles=body.roles,
+            kind="agent" if body.agent else "person",
+            shown=body.name,
+            email=body.email,
+            groups=body.groups,
+        )
+
+    what = Resource("person", body.id)
+    return await _change(service, asker, request, "person.manage", what, body, write, Answer(201, {"id": body.id}))
+
+
+@router.put("/people/{who}/roles")
+async def roles(service: Here, asker: Asking, request: Request, who: str, body: Roles) -> Response:
+    """Give a person other roles in the whole lab."""
+    what = Resource("person", who)
+    answer = Answer(200, {"id": who, "roles": sorted(body.roles)})
+
+    def write(connection: sa.Connection) -> None:
+        people.set_roles(connection, who, body.roles)
+
+    return await _change(service, asker, request, "person.manage", what, body, write, answer)
+
+
+@router.delete("/people/{who}")
+async def disable(service: Here, asker: Asking, request: Request, who: str) -> Response:
+    """Let a person or a program in no more; what was approved for them is carried out."""
+    what = Resource("person", who)
+
+    def write(connection: sa.Connection) -> None:
+        people.disable(connection, who)
+
+    return await _change(service, asker, request, "person.manage", what, None, write, Answer(200, {"id": who}))
+
+
+@router.get("/projects")
+def projects(service: Here, asker: Asking) -> dict[str, Any]:
+    """Projects that you may see, with their members."""
+    rows = service.door.rows(sa.select(project).order_by(project.c.id))
+    rows = [row for row in rows if can(asker.who, "project.read", Resource("project", row["id"], row["id"]))]
+    members = service.door.rows(sa.select(member).order_by(member.c.principal))
+    return {
+        "items": [
+            {
+                **row,
+                "members": [
+                    {"id": one["principal"], "role": one["role"], "until_s": one["until_s"]}
+                    for one in members
+                    if one["project"] == row["id"]
+                ],
+            }
+            for row in rows
+        ]
+    }
+
+
+@router.post("/projects", status_code=201)
+async def begin(service: Here, asker: Asking, request: Request, body: NewProject) -> Response:
+    """Begin a project."""
+    what = Resource("project", body.id, body.id)
+
+    def write(connection: sa.Connection) -> None:
+        people.add_project(connection, body.id, body.title)
+
+    return await _change(service, asker, request, "project.manage", what, body, write, Answer(201, {"id": body.id}))
+
+
+@router.put("/projects/{name}/members/{who}")
+async def join(service: Here, asker: Asking, request: Request, name: str, who: str, body: Membership) -> Response:
+    """Give a person or a program a role in a project."""
+    until_s = body.until.timestamp() if isinstance(body.until, datetime) else None
+    answer = Answer(200, {"project": name, "id": who, "role": body.role, "until_s": until_s})
+
+    def write(connection: sa.Connection) -> None:
+        people.join(connection, name, who, body.role, until_s)
+
+    what = Resource("project", name, name)
+    return await _change(service, asker, request, "project.manage", what, body, write, answer, target=who)
+
+
+@router.delete("/projects/{name}/members/{who}")
+async def leave(service: Here, asker: Asking, request: Request, name: str, who: str) -> Response:
+    """Take all roles in a project from a person or a program."""
+    what, answer = Resource("project", name, name), Answer(200, {"project": name, "id": who})
+
+    def write(connection: sa.Connection) -> None:
+        people.leave(connection, name, who)
+
+    return await _change(service, asker, request, "project.manage", what, None, write, answer, target=who)
+
+
+@router.get("/audit")
+def audit(
+    service: Here,
+    asker: Asking,
+    cursor: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    actor: Annotated[str, Query(max_length=64)] = "",
+) -> dict[str, Any]:
+    """The audit trail, oldest first."""
+    service.gate.need(asker, "audit.read", Resource("audit"))
+    rows = listed(service.door, after=cursor, most=limit, actor=actor)
+    return {
+        "items": [{**row, "allowed": bool(row["allowed"])} for row in rows],
+        "next": rows[-1]["seq"] if len(rows) == limit else None,
+        "head": str(head_of(service.door)),
+    }
+
+
+@router.get("/audit/verification")
+def verification(service: Here, asker: Asking) -> dict[str, Any]:
+    """Whether the audit trail holds together, and is the one whose heads were written beside it."""
+    service.gate.need(asker, "audit.read", Resource("audit"))
+    path = anchor_file(service.settings.data)
+    wrong = verify(service.door, read_anchors(path) if path.exists() else [])
+    return {"head": str(head_of(service.door)), "wrong": wrong}
+
+
+async def _change(
+    service: Here,
+    asker: Asker,
+    request: Request,
+    action: Action,
+    what: Resource,
+    body: Body | None,
+    write: Callable[[sa.Connection], None],
+    answer: Answer,
+    target: str = "",
+) -> Response:
+    """Change something in the service's own database, once."""
+    service.gate.need(asker, action, what)
+
+    def change(connection: sa.Connection) -> Answer:
+        write(connection)
+        return answer
+
+    after = None if body is None else body.model_dump(mode="json")
+    words = f"{what.kind}/{what.id}" + (f"/{target}" if target else "")
+    entry = Entry(asker.who.id, action, words, via=asker.who.key, after=after, trace=asker.trace)
+    response = await service.once.change(request, asker, entry, change)
+    service.gate.forget()
+    return response
