@@ -101,7 +101,33 @@ def test_what_is_sent_twice_is_done_once(served: Served) -> None:
         missing = oki.post(path, json=bodies)
         assert (missing.status_code, missing.json()["code"]) == (400, "key_required")
         assert [kind for kind, _ in commands(served, campaign)] == ["suggest"]
-        oki.post(f"/v1/campaigns/{campaign}/stop", json={"because": "enough"}, headers=once())
+        oki.post(f"/v1/campaigns/{campaign}/drain", json={"because": "enough"}, headers=once())
+        until(lambda: oki.get(f"/v1/campaigns/{campaign}").json()["state"] == "completed")
+
+
+def test_a_station_is_stopped_and_reset_and_the_question_about_its_sample_answered(served: Served) -> None:
+    campaign = served.submitted(30)
+    with served.client(served.person("ola", "operator")) as ola:
+        until(lambda: [one for one in ola.get("/v1/status").json()["stations"] if one["state"] == "running"])
+        body = {"because": "a spill", "now": True, "station": "heating"}
+        stopped = ola.post("/v1/lab/stop", json=body, headers=once())
+        assert (stopped.status_code, stopped.json()["state"]) == (200, "done"), stopped.text
+        until(lambda: ola.get("/v1/questions").json()["items"])
+        (question,) = ola.get("/v1/questions").json()["items"]
+        (latch,) = ola.get("/v1/status").json()["latches"]
+        assert (question["campaign"], latch["because"]) == (campaign, "a spill")
+        reset = ola.post("/v1/lab/reset", json={"latch": latch["id"], "because": "wiped up"}, headers=once())
+        assert reset.status_code == 200, reset.text
+        path, key = f"/v1/questions/{question['id']}/answer", once()
+        wrong = ola.post(path, json={"answer": "agian", "because": "wiped up"}, headers=once())
+        assert (wrong.status_code, "did you mean" in wrong.json()["detail"]) == (422, True)
+        for _ in range(2):
+            answered = ola.post(path, json={"answer": "again", "because": "wiped up"}, headers=key)
+            assert (answered.status_code, answered.json()["state"]) == (200, "done"), answered.text
+        assert ola.get("/v1/questions").json()["items"] == []
+        late = ola.post(path, json={"answer": "again", "because": "wiped up"}, headers=once())
+        assert "no open question" in late.json()["detail"]
+        ola.post(f"/v1/campaigns/{campaign}/drain", json={"because": "seen enough"}, headers=once())
 
 
 REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {

@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labwright._version import __version__
-from labwright.service import admin, campaigns, health, keys, lab
+from labwright.service import admin, campaigns, health, keys, lab, questions
 from labwright.service.anchoring import Anchoring
 from labwright.service.bodies import BODY_MOST, StrictRoute
 from labwright.service.database import Door, door_place
@@ -101,8 +101,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     app.router.route_class = StrictRoute
     handle_problems(app)
 
-    routers: tuple[Any, ...] = (health.router, lab.router, campaigns.router, keys.router, admin.router)
-    for router in routers:
-        app.include_router(router)
+    routes: tuple[Any, ...] = (health, lab, campaigns, questions, keys, admin)
+    for one in routes:
+        app.include_router(one.router)
     app.add_middleware(Traced)
     return app

@@ -180,7 +180,7 @@ async def _steer(
     row = await service.records.in_thread(look)
 
     async def work(key: str) -> Answer:
-        if not await service.records.in_thread(_is_known, key):
+        if await service.records.in_thread(commanding.of_key, key) is None:
             await service.records.in_thread(lambda journal: refuse_untakable(row, kind, controller(journal)))
         return await commanding.command(
             service, campaign, kind, payload, by=asker.who.id, because=body.because, key=key, trace=asker.trace
@@ -191,11 +191,6 @@ async def _steer(
         asker.who.id, action, target, via=asker.who.key, after={kind: payload}, because=body.because, trace=asker.trace
     )
     return await service.once.do(request, asker, entry, work)
-
-
-def _is_known(journal: Journal, key: str) -> bool:
-    """Whether a command with this key was left before, and so may have changed what it is about."""
-    return bool(journal.rows(schema.command, schema.command.c.key == key))
 
 
 def _row(service: Here, asker: Asking, journal: Journal, campaign: str) -> dict[str, Any]:

@@ -90,6 +90,12 @@ def read(service: Service, number: int) -> dict[str, Any]:
     }
 
 
+def of_key(journal: Journal, key: str) -> Mapping[str, Any] | None:
+    """The command that was left with a key before, and so may have changed what it is about; None if none was."""
+    rows = journal.rows(schema.command, schema.command.c.key == key)
+    return rows[0] if rows else None
+
+
 def _row(journal: Journal, number: int) -> Mapping[str, Any]:
     rows = journal.rows(schema.command, schema.command.c.id == number)
     if not rows:
