@@ -123,3 +123,13 @@ def test_what_was_done_to_the_trail_is_seen_in_the_file_and_from_the_command_lin
     Journal(alone.data / "other" / "journal.sqlite").close()
     nothing = labwright("audit", "list", "--data", alone.data / "other")
     assert (nothing.returncode, "nothing was served from here over HTTP yet" in nothing.stderr) == (3, True)
+
+
+def test_an_address_that_is_taken_is_named_with_what_to_do(alone: Alone) -> None:
+    port = int(alone.url.rpartition(":")[2])
+    settings = ServiceSettings(root=alone.data, data=alone.data, journal=str(alone.data / "journal.sqlite"), port=port)
+    words = [sys.executable, "-m", "labwright.service"]
+    done = subprocess.run(words, input=settings.model_dump_json() + "\n", capture_output=True, text=True, check=False)
+    assert done.returncode == 5
+    assert f"it cannot listen on 127.0.0.1, port {port}: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr

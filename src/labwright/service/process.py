@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from labwright.model.errors import RefusedError
 from labwright.service.settings import ServiceSettings
 
 AGAIN_S = 1.0
@@ -39,8 +40,7 @@ def run(settings: ServiceSettings, parent: bool) -> int:
         parent: whether standard input is a pipe of that process, which ends with it.
 
     Raises:
-        RefusedError: keys would cross a network in the clear.
-        OSError: the address is taken, or is none of this machine's.
+        RefusedError: keys would cross a network in the clear; or the address is taken, or is none of this machine's.
     """
     import anyio.to_thread
     import uvicorn
@@ -51,7 +51,13 @@ def run(settings: ServiceSettings, parent: bool) -> int:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((settings.host, settings.port))
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        raise RefusedError(
+            f"it cannot listen on {settings.host}, port {settings.port}: {error.strerror}. Name another with --port (0 "
+            "takes a free one), or an address of this machine with --host"
+        ) from error
     listening.listen(BACKLOG)  # from here on a client waits instead of being refused
     app = make_app(settings)
 
