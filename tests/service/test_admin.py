@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from labwright.journal import Journal
+from labwright.journal import Journal, schema
 from labwright.service.audit import anchor_file, read_anchors, verify
 from labwright.service.database import Door, door_place
 from labwright.service.people import first_admin
@@ -44,6 +46,12 @@ class Alone:
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Alone]:
+    with alone_in(tmp_path) as one:
+        yield one
+
+
+@contextlib.contextmanager
+def alone_in(tmp_path: Path) -> Iterator[Alone]:
     journal = tmp_path / "journal.sqlite"
     Journal(journal).close()
     with Door(door_place(journal)) as door, door.writing() as connection:
@@ -123,6 +131,25 @@ def test_what_was_done_to_the_trail_is_seen_in_the_file_and_from_the_command_lin
     Journal(alone.data / "other" / "journal.sqlite").close()
     nothing = labwright("audit", "list", "--data", alone.data / "other")
     assert (nothing.returncode, "nothing was served from here over HTTP yet" in nothing.stderr) == (3, True)
+
+
+def test_what_no_controller_took_in_time_is_withdrawn_and_never_done(tmp_path: Path) -> None:
+    place = tmp_path / "journal.sqlite"
+    with Journal(place) as journal:
+        old, new = (journal.command("c-1", "resume", {}, by="kim", because="x", key=key) for key in ("kim:1", "kim:2"))
+        person = journal.command("c-1", "resume", {}, by="kim", because="x")
+        journal.write_alone(
+            lambda connection: connection.execute(
+                sa.update(schema.command).where(schema.command.c.id != new).values(asked_s=time.time() - 60)
+            )
+        )
+        with alone_in(tmp_path):
+            for _ in range(500):
+                if journal.answer_to(old) is not None:
+                    break
+                time.sleep(0.02)
+        assert str(journal.answer_to(old)).startswith("withdrawn: no controller took it")
+        assert [journal.answer_to(number) for number in (new, person)] == [None, None]
 
 
 def test_an_address_that_is_taken_is_named_with_what_to_do(alone: Alone) -> None:

@@ -6,12 +6,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labwright._version import __version__
-from labwright.service import admin, campaigns, health, keys, lab, questions
+from labwright.service import admin, campaigns, commanding, health, keys, lab, questions
 from labwright.service.anchoring import Anchoring
 from labwright.service.bodies import BODY_MOST, StrictRoute
 from labwright.service.database import Door, door_place
@@ -85,6 +86,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if records.there:
+            await anyio.to_thread.run_sync(commanding.withdraw_stale, service)
         yield
         service.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from labwright.journal import Journal, schema
+from labwright.model.errors import JournalError
 from labwright.service.once import Answer
 from labwright.service.problems import Problem
 from labwright.service.state import Service
@@ -59,7 +62,35 @@ async def command(
         if row["state"] != "waiting":
             return _answered(number, row)
         await anyio.sleep(LOOK_S)
+    expiring = asyncio.create_task(_expire(service, number))
+    _expiring.add(expiring)
+    expiring.add_done_callback(_expiring.discard)
     return Answer(202, {"command": number, "state": "waiting"}, {"Location": f"/v1/commands/{number}"})
+
+
+_expiring: set[asyncio.Task[None]] = set()
+"""Referred to, or Python would forget them."""
+
+
+async def _expire(service: Service, number: int) -> None:
+    """Withdraw a command that is not taken in time, whether its client asks about it or not."""
+    await anyio.sleep(TAKEN_S + LOOK_S)
+    with contextlib.suppress(Problem, JournalError):  # what is left then is withdrawn at the next start
+        await anyio.to_thread.run_sync(read, service, number)
+
+
+def withdraw_stale(service: Service) -> None:
+    """Withdraw what clients of an earlier service asked, and no controller took in time.
+
+    Raises:
+        JournalError: the journal cannot be read, or refuses.
+    """
+    command = schema.command
+    mine = (command.c.key.is_not(None), command.c.taken_s.is_(None), command.c.asked_s < time.time() - TAKEN_S)
+    with service.records.reading() as journal:
+        numbers = [int(row["id"]) for row in journal.rows(command, *mine)]
+    for number in numbers:
+        service.records.withdraw(number, f"no controller took it within {TAKEN_S:g} s")
 
 
 def read(service: Service, number: int) -> dict[str, Any]:
