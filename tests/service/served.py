@@ -68,7 +68,7 @@ class Served:
         return httpx.Client(base_url=self.url, headers=headers, timeout=30, **more)
 
     def person(self, name: str, *roles: Role, project: str = "") -> str:
-        """A key of somebody new with these roles, in a project if it is named."""
+        """A key of a new person with these roles, in a project if it is named."""
         with Door(door_place(journal_file(self.data))) as door, door.writing() as connection:
             add_person(connection, name, roles=() if project else roles)
             if project:

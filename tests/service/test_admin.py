@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
 from labwright.journal import Journal, schema
+from labwright.model.errors import JournalError
 from labwright.service.audit import anchor_file, read_anchors, verify
 from labwright.service.database import Door, door_place
 from labwright.service.people import first_admin
@@ -51,13 +55,13 @@ def alone(tmp_path: Path) -> Iterator[Alone]:
 
 
 @contextlib.contextmanager
-def alone_in(tmp_path: Path) -> Iterator[Alone]:
+def alone_in(tmp_path: Path, **more: Any) -> Iterator[Alone]:
     journal = tmp_path / "journal.sqlite"
     Journal(journal).close()
     with Door(door_place(journal)) as door, door.writing() as connection:
         key = first_admin(connection)
     assert key is not None
-    settings = ServiceSettings(root=tmp_path, data=tmp_path, journal=str(journal), port=0)
+    settings = ServiceSettings(root=tmp_path, data=tmp_path, journal=str(journal), port=0, **more)
     words = [sys.executable, "-m", "labwright.service"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -150,6 +154,26 @@ def test_what_no_controller_took_in_time_is_withdrawn_and_never_done(tmp_path: P
                 time.sleep(0.02)
         assert str(journal.answer_to(old)).startswith("withdrawn: no controller took it")
         assert [journal.answer_to(number) for number in (new, person)] == [None, None]
+
+
+def test_with_a_certificate_it_speaks_tls(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+    with alone_in(tmp_path, certificate=certificate, private_key=key) as one:
+        assert one.url.startswith("https://127.0.0.1:")
+        context = ssl.create_default_context(cafile=certificate)
+        assert httpx.get(f"{one.url}/healthz", verify=context).json() == {"status": "ok"}
+
+
+def test_tables_of_a_newer_labwright_are_left_alone(tmp_path: Path) -> None:
+    place = tmp_path / "door.sqlite"
+    Door(place).close()
+    with sqlite3.connect(place) as connection:
+        connection.execute("UPDATE door_version SET version_num = '9999'")
+    with pytest.raises(JournalError, match=r"has the revision 9999.*update Labwright"):
+        Door(place)
 
 
 def test_an_address_that_is_taken_is_named_with_what_to_do(alone: Alone) -> None:

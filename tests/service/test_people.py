@@ -122,6 +122,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     "the same person twice": (lambda c: add_person(c, "kim"), "there is a 'kim' already"),
     "the same project twice": (lambda c: add_project(c, "solar", ""), "there is a project 'solar' already"),
     "a program that steers": (lambda c: add_person(c, "bot2", kind="agent", roles=["operator"]), "is a program"),
+    "a program that comes to steer": (lambda c: set_roles(c, "bot", ["operator"]), "bot is a program"),
     "a program that reviews": (lambda c: join(c, "solar", "bot", "safety_reviewer"), "bot is a program"),
     "a person as a program": (lambda c: join(c, "solar", "kim", "agent"), "kim is no program"),
     "a requester of everything": (lambda c: add_person(c, "lee", roles=["requester"]), "is one of a project"),

@@ -56,7 +56,7 @@ def table() -> dict[tuple[Role, Action], bool]:
 
 
 def having(role: Role, project: str = "p") -> Principal:
-    """Somebody with one role: in the whole lab where it counts there, else in a project."""
+    """A person or a program with one role: in the whole lab where it counts there, else in a project."""
     if role in LAB_ROLES:
         return Principal("kim", roles=frozenset({role}))
     return Principal("kim", agent=role == "agent", projects={project: frozenset({role})})

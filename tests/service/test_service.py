@@ -44,17 +44,18 @@ def commands(served: Served, campaign: str) -> list[tuple[str, str]]:
 
 
 def test_it_says_whether_it_and_the_lab_are_there(served: Served) -> None:
-    with served.client("") as nobody:
-        assert nobody.get("/healthz").json() == {"status": "ok"}
-        until(lambda: nobody.get("/readyz").json() == {"status": "ready", "missing": []})
-        answer = nobody.get("/v1/status")
+    with served.client("") as anonymous:
+        assert anonymous.get("/healthz").json() == {"status": "ok"}
+        until(lambda: anonymous.get("/readyz").json() == {"status": "ready", "missing": []})
+        answer = anonymous.get("/v1/status")
         assert answer.status_code == 401
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.headers["www-authenticate"] == "Bearer"
         assert answer.json()["code"] == "unauthenticated"
         assert answer.json()["trace"] == answer.headers["x-trace-id"]
-        assert nobody.get("/metrics").status_code == 401
-        assert nobody.get("/nothing").json()["detail"] == "nothing is at /nothing"
+        assert anonymous.get("/metrics").status_code == 401
+        assert anonymous.get("/v1/events").json()["code"] == "unauthenticated"
+        assert anonymous.get("/nothing").json()["detail"] == "nothing is at /nothing"
     with served.client() as admin:
         assert admin.get("/v1/me").json()["roles"] == ["admin"]
         assert admin.get("/v1/status").json()["controller"]["pid"] == served.controller.pid
@@ -198,6 +199,7 @@ def test_keys_are_made_shown_once_and_revoked(served: Served) -> None:
             stop = notebook.post("/v1/lab/stop", json={"because": "x"}, headers=once())
             assert stop.json()["detail"] == "this key does not allow lab.stop"
             assert notebook.post("/v1/keys", json={"name": "more"}, headers=once()).status_code == 403
+            assert notebook.delete(f"/v1/keys/{made.json()['id']}").status_code == 403
         assert secret not in kai.get("/v1/keys").text
         assert kai.delete(f"/v1/keys/{made.json()['id']}").status_code == 204
         with served.client(secret) as notebook:
@@ -264,8 +266,8 @@ def service_pid(served: Served) -> int:
 
 
 def test_openapi_describes_it(served: Served) -> None:
-    with served.client("") as nobody:
-        described = nobody.get("/openapi.json").json()
+    with served.client("") as anonymous:
+        described = anonymous.get("/openapi.json").json()
     assert described["openapi"].startswith("3.1")
     assert {"/v1/campaigns/{campaign}/pause", "/v1/events", "/healthz"} <= described["paths"].keys()
     assert json.dumps(described)

@@ -218,7 +218,7 @@ async def _change(
     target: str = "",
 ) -> Response:
     """Change something in the service's own database, once."""
-    service.gate.need(asker, action, what)
+    await service.gate.needs(asker, action, what)
 
     def change(connection: sa.Connection) -> Answer:
         write(connection)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import anyio.to_thread
 from fastapi import Request
 
 from labwright.service.audit import Entry, append
@@ -15,7 +16,7 @@ from labwright.service.people import who_has
 from labwright.service.problems import Problem
 from labwright.service.rights import Action, Principal, Resource, can
 
-NOBODY = Principal("anonymous")
+ANONYMOUS = Principal("anonymous")
 """Who shows no key: sees what is open."""
 
 KNOWN_S = 2.0
@@ -55,7 +56,7 @@ class Gate:
         trace = str(request.state.trace)
         shown = request.headers.get("authorization", "")
         if not shown:
-            return Asker(NOBODY, trace)
+            return Asker(ANONYMOUS, trace)
         kind, _, secret = shown.partition(" ")
         who = self._holder(secret) if kind.lower() == "bearer" else None
         if who is None:
@@ -74,11 +75,20 @@ class Gate:
             return
         target = f"{what.kind}/{what.id}"
         self.record([Entry(asker.who.id, action, target, False, asker.who.key, because=decided.why, trace=asker.trace)])
-        if asker.who is NOBODY:
+        if asker.who is ANONYMOUS:
             raise Problem("unauthenticated", f"{action} takes a key: send it as Authorization: Bearer lw_...")
         if action.endswith(".read") and what.id:
             raise Problem("not_found", f"there is no {what.kind} {what.id[:200]}, or you may not see it")
         raise Problem("forbidden", decided.why)
+
+    async def needs(self, asker: Asker, action: Action, what: Resource) -> None:
+        """As `need`, from the loop: a refusal is written beside it.
+
+        Raises:
+            Problem: it is not allowed.
+        """
+        if not can(asker.who, action, what):
+            await anyio.to_thread.run_sync(self.need, asker, action, what)
 
     def record(self, entries: Iterable[Entry]) -> None:
         """Write to the audit trail."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from labwright.service.audit import Entry
+from labwright.service.audit import Entry, append
 from labwright.service.bodies import Body, StrictRoute
 from labwright.service.once import Answer
 from labwright.service.people import make_key
@@ -53,7 +53,7 @@ def keys(service: Here, asker: Asking) -> dict[str, Any]:
 @router.post("")
 async def make(service: Here, asker: Asking, request: Request, body: NewKey) -> Response:
     """Make a key of yours; its secret is answered once, and kept nowhere."""
-    service.gate.need(asker, "key.own", Resource("key", owner=asker.who.id))
+    await service.gate.needs(asker, "key.own", Resource("key", owner=asker.who.id))
     if asker.who.only is not None:
         raise Problem("forbidden", "a key that does not allow everything makes no further keys")
     expires_s = time.time() + body.days * DAY_S
@@ -72,12 +72,12 @@ def revoke(service: Here, asker: Asking, key: str) -> Response:
     """Let a key open nothing from now on."""
     rows = service.door.rows(sa.select(api_key.c.principal).where(api_key.c.id == key))
     owner = str(rows[0]["principal"]) if rows else ""
-    if owner != asker.who.id:
-        service.gate.need(asker, "key.manage", Resource("key", key, owner=owner))
+    action: Action = "key.own" if owner == asker.who.id else "key.manage"
+    service.gate.need(asker, action, Resource("key", key, owner=owner))
     if not rows:
         raise Problem("not_found", f"there is no key {key[:40]}")
     with service.door.writing() as connection:
         revoke_key(connection, key)
-    service.gate.record([Entry(asker.who.id, "key.own", f"key/{key}", via=asker.who.key, trace=asker.trace)])
+        append(connection, [Entry(asker.who.id, action, f"key/{key}", via=asker.who.key, trace=asker.trace)])
     service.gate.forget()
     return Response(status_code=204)

@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
+from labwright.engine.answering import open_questions
 from labwright.journal import LoggedEvent
 from labwright.journal.asking import refuse_no_controller
 from labwright.journal.status import lab_status
@@ -72,19 +73,21 @@ def status(service: Here, asker: Asking) -> dict[str, Any]:
     """How the lab stands now: stations, campaigns, questions, what waits."""
     service.gate.need(asker, "lab.read", LAB)
     with service.records.reading() as journal:
-        return dataclasses.asdict(lab_status(journal))
+        return {**dataclasses.asdict(lab_status(journal)), "questions": open_questions(journal)}  # about decks, too
 
 
-@router.get("/events", response_class=EventSourceResponse)
+async def _may_listen(service: Here, asker: Asking) -> None:
+    await service.gate.needs(asker, "lab.read", LAB)
+
+
+@router.get("/events", response_class=EventSourceResponse, dependencies=[Depends(_may_listen)])
 async def events(
     service: Here,
-    asker: Asking,
     after: Annotated[int | None, Query(ge=0, description="id of the last event that is known")] = None,
     campaign: Annotated[str, Query(max_length=200)] = "",
     last_event_id: Annotated[int | None, Header(ge=0)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens, as it is recorded; resumed with Last-Event-ID, without a gap."""
-    service.gate.need(asker, "lab.read", LAB)
     since = last_event_id if last_event_id is not None else after
 
     def shows(event: LoggedEvent) -> bool:
@@ -98,7 +101,7 @@ async def events(
 @router.post("/lab/stop")
 async def stop(service: Here, asker: Asking, request: Request, body: Stop) -> Response:
     """Stop all stations, or one."""
-    service.gate.need(asker, "lab.stop", LAB)
+    await service.gate.needs(asker, "lab.stop", LAB)
     payload = {"now": body.now, "station": body.station}
     return await _lab_command(service, asker, request, "lab.stop", "stop", payload, body.because)
 
@@ -106,7 +109,7 @@ async def stop(service: Here, asker: Asking, request: Request, body: Stop) -> Re
 @router.post("/lab/reset")
 async def reset(service: Here, asker: Asking, request: Request, body: Reset) -> Response:
     """Reset a stop, once what it was for is seen to."""
-    service.gate.need(asker, "lab.reset", LAB)
+    await service.gate.needs(asker, "lab.reset", LAB)
     return await _lab_command(service, asker, request, "lab.reset", "reset", {"latch": body.latch}, body.because)
 
 

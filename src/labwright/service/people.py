@@ -30,7 +30,7 @@ USED_S = 60.0
 """Wall seconds: so exact is kept when a key was used last."""
 
 _KEY = re.compile(r"lw_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
-_NOBODY = hashlib.sha256(b"").hexdigest()
+_NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,9 @@ def set_roles(connection: sa.Connection, name: str, roles: Collection[Role]) -> 
     for role in roles:
         if role not in LAB_ROLES:
             raise ConfigError(unknown("role", role, sorted(LAB_ROLES)))
+    kind = connection.execute(sa.select(principal.c.kind).where(principal.c.id == name)).scalar()
+    if kind == "agent" and roles:
+        raise ConfigError(f"{name} is a program: it has no role in the whole lab, and {', '.join(roles)} was given")
     changed = connection.execute(sa.update(principal).where(principal.c.id == name).values(roles=_listed(roles)))
     if changed.rowcount != 1:
         raise ConfigError(f"there is no {name!r}")
@@ -222,7 +225,7 @@ def who_has(door: Door, secret: str) -> Principal | None:
     parts = _KEY.fullmatch(secret)
     known = door.rows(sa.select(api_key).where(api_key.c.id == (parts[1] if parts else "")))
     row = known[0] if known else None
-    right = hmac.compare_digest(_digest(parts[2] if parts else ""), str(row["digest"]) if row else _NOBODY)
+    right = hmac.compare_digest(_digest(parts[2] if parts else ""), str(row["digest"]) if row else _NO_DIGEST)
     now_s = time.time()
     if row is None or not right or row["revoked_s"] is not None or (row["expires_s"] or now_s) < now_s:
         return None

@@ -126,7 +126,9 @@ def handle_problems(app: FastAPI) -> None:
     async def unexpected(request: Request, error: Exception) -> Response:
         trace = getattr(request.state, "trace", "")
         log.exception("request %s failed", trace, exc_info=error)
-        return Problem("internal", f"it was noted as {trace}; nothing was changed").response(request)
+        return Problem("internal", f"it was noted as {trace}; send it again with the same Idempotency-Key").response(
+            request
+        )
 
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(LabwrightError, refused)

@@ -133,10 +133,12 @@ class ServiceKeeper:
             code = self._one()
             if self._closing.is_set():
                 return
-            wait_s = AGAIN_S if time.monotonic() - began_s > STEADY_S else min(2 * wait_s, AGAIN_MOST_S)
+            if time.monotonic() - began_s > STEADY_S:
+                wait_s = AGAIN_S
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
             self._say(f"the service has ended ({how}); the lab continues, and it is started again in {wait_s:g} s")
             self._closing.wait(wait_s)
+            wait_s = min(2 * wait_s, AGAIN_MOST_S)
 
     def _one(self) -> int:
         """Run one to its end; its exit code."""

@@ -47,7 +47,7 @@ def questions(service: Here, asker: Asking) -> dict[str, Any]:
 @router.post("/{question}/answer")
 async def answer(service: Here, asker: Asking, request: Request, question: str, body: Answered) -> Response:
     """Answer a question; the lab does what the choice says."""
-    service.gate.need(asker, "question.answer", LAB)
+    await service.gate.needs(asker, "question.answer", LAB)
     payload = {"question": question, "answer": body.answer}
 
     async def work(key: str) -> Answer:

@@ -39,7 +39,9 @@ class Records:
         """
         journal: Journal | None = getattr(self._mine, "journal", None)
         if journal is None:
-            journal = self._mine.journal = Journal.reading(self._place)
+            journal = Journal.reading(self._place)
+            if self.there:  # else it is one without rows, in memory, and there may be a real one the next time
+                self._mine.journal = journal
         try:
             yield journal
         except JournalError:
