@@ -36,7 +36,7 @@ class _Listener:
 
     def put(self, events: list[LoggedEvent]) -> None:
         """In the loop's thread."""
-        for event in events:
+        for event in () if self.cut_off else events:
             if self.queue.qsize() >= QUEUE_MOST:
                 self.cut_off = True
                 self.queue.put_nowait(None)
