@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,9 +16,11 @@ from labwright.service.audit import Entry, anchor_file, head_of, listed, read_an
 from labwright.service.bodies import Body, StrictRoute
 from labwright.service.gate import Asker
 from labwright.service.once import Answer
+from labwright.service.problems import Problem
 from labwright.service.rights import Action, Resource, Role, can
 from labwright.service.schema import member, principal, project
 from labwright.service.state import Asking, Here
+from labwright.service.versions import check, versioned
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["people"])
 
@@ -76,9 +78,17 @@ def everyone(service: Here, asker: Asking) -> dict[str, Any]:
     """All who are known, with their roles."""
     service.gate.need(asker, "person.manage", Resource("person"))
     rows = service.door.rows(sa.select(principal).order_by(principal.c.id))
-    return {
-        "items": [{**row, "roles": orjson.loads(row["roles"]), "groups": orjson.loads(row["groups"])} for row in rows]
-    }
+    return {"items": [_person(row) for row in rows]}
+
+
+@router.get("/people/{who}")
+def person(service: Here, asker: Asking, request: Request, who: str) -> Response:
+    """A person or a program, with the roles in the whole lab."""
+    service.gate.need(asker, "person.manage", Resource("person", who))
+    rows = service.door.rows(sa.select(principal).where(principal.c.id == who))
+    if not rows:
+        raise Problem("not_found", f"there is no {who[:80]!r}")
+    return versioned(request, _person(rows[0]))
 
 
 @router.post("/people", status_code=201)
@@ -107,6 +117,7 @@ async def roles(service: Here, asker: Asking, request: Request, who: str, body: 
     answer = Answer(200, {"id": who, "roles": sorted(body.roles)})
 
     def write(connection: sa.Connection) -> None:
+        _check_person(request, connection, who)
         people.set_roles(connection, who, body.roles)
 
     return await _change(service, asker, request, "person.manage", what, body, write, answer)
@@ -118,6 +129,7 @@ async def disable(service: Here, asker: Asking, request: Request, who: str) -> R
     what = Resource("person", who)
 
     def write(connection: sa.Connection) -> None:
+        _check_person(request, connection, who)
         people.disable(connection, who)
 
     return await _change(service, asker, request, "person.manage", what, None, write, Answer(200, {"id": who}))
@@ -128,20 +140,18 @@ def projects(service: Here, asker: Asking) -> dict[str, Any]:
     """Projects that you may see, with their members."""
     rows = service.door.rows(sa.select(project).order_by(project.c.id))
     rows = [row for row in rows if can(asker.who, "project.read", Resource("project", row["id"], row["id"]))]
-    members = service.door.rows(sa.select(member).order_by(member.c.principal))
-    return {
-        "items": [
-            {
-                **row,
-                "members": [
-                    {"id": one["principal"], "role": one["role"], "until_s": one["until_s"]}
-                    for one in members
-                    if one["project"] == row["id"]
-                ],
-            }
-            for row in rows
-        ]
-    }
+    members = service.door.rows(_MEMBERS)
+    return {"items": [_project(row, members) for row in rows]}
+
+
+@router.get("/projects/{name}")
+def one_project(service: Here, asker: Asking, request: Request, name: str) -> Response:
+    """A project, with its members."""
+    service.gate.need(asker, "project.read", Resource("project", name, name))
+    rows = service.door.rows(sa.select(project).where(project.c.id == name))
+    if not rows:
+        raise Problem("not_found", f"there is no project {name[:80]}, or you may not see it")
+    return versioned(request, _project(rows[0], service.door.rows(_MEMBERS)))
 
 
 @router.post("/projects", status_code=201)
@@ -162,6 +172,7 @@ async def join(service: Here, asker: Asking, request: Request, name: str, who: s
     answer = Answer(200, {"project": name, "id": who, "role": body.role, "until_s": until_s})
 
     def write(connection: sa.Connection) -> None:
+        _check_project(request, connection, name)
         people.join(connection, name, who, body.role, until_s)
 
     what = Resource("project", name, name)
@@ -174,6 +185,7 @@ async def leave(service: Here, asker: Asking, request: Request, name: str, who: 
     what, answer = Resource("project", name, name), Answer(200, {"project": name, "id": who})
 
     def write(connection: sa.Connection) -> None:
+        _check_project(request, connection, name)
         people.leave(connection, name, who)
 
     return await _change(service, asker, request, "project.manage", what, None, write, answer, target=who)
@@ -204,6 +216,37 @@ def verification(service: Here, asker: Asking) -> dict[str, Any]:
     path = anchor_file(service.settings.data)
     wrong = verify(service.door, read_anchors(path) if path.exists() else [])
     return {"head": str(head_of(service.door)), "wrong": wrong}
+
+
+_MEMBERS = sa.select(member).order_by(member.c.principal, member.c.role)
+
+
+def _person(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A person as shown."""
+    return {**row, "roles": orjson.loads(row["roles"]), "groups": orjson.loads(row["groups"])}
+
+
+def _project(row: Mapping[str, Any], members: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A project as shown."""
+    mine = [one for one in members if one["project"] == row["id"]]
+    return {
+        **row,
+        "members": [{"id": one["principal"], "role": one["role"], "until_s": one["until_s"]} for one in mine],
+    }
+
+
+def _check_person(request: Request, connection: sa.Connection, who: str) -> None:
+    """Refuse a change that is meant for another version of a person; one who is not there is the change's to refuse."""
+    row = connection.execute(sa.select(principal).where(principal.c.id == who)).mappings().first()
+    if row is not None:
+        check(request, _person(dict(row)))
+
+
+def _check_project(request: Request, connection: sa.Connection, name: str) -> None:
+    """The same for a project."""
+    row = connection.execute(sa.select(project).where(project.c.id == name)).mappings().first()
+    if row is not None:
+        check(request, _project(dict(row), [dict(one) for one in connection.execute(_MEMBERS).mappings()]))
 
 
 async def _change(

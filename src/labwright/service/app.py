@@ -32,7 +32,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-"""Of every answer: none is a page, and none is kept."""
+"""Of every answer that has no other: none is a page, and none is kept."""
 
 
 class Traced:
@@ -58,7 +58,10 @@ class Traced:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update({**HEADERS, "X-Trace-Id": trace})
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers["X-Trace-Id"] = trace
             await send(message)
 
         size = 0

@@ -21,6 +21,7 @@ from labwright.service.once import Answer
 from labwright.service.problems import Problem
 from labwright.service.rights import Action, Resource, can
 from labwright.service.state import Asking, Here
+from labwright.service.versions import check, versioned
 
 router = APIRouter(prefix="/v1/campaigns", route_class=StrictRoute, tags=["campaigns"])
 
@@ -108,12 +109,10 @@ def campaigns(
 
 
 @router.get("/{campaign}")
-def one(service: Here, asker: Asking, campaign: str) -> dict[str, Any]:
+def one(service: Here, asker: Asking, request: Request, campaign: str) -> Response:
     """A campaign: its state, what it waits for, and its experiments."""
     with service.records.reading() as journal:
-        row = _row(service, asker, journal, campaign)
-        trials = journal.rows(schema.trial, schema.trial.c.campaign == campaign, order=schema.trial.c.n)
-        return {**listed(journal, row, controller(journal)), "experiments": [_experiment(one) for one in trials]}
+        return versioned(request, _shown(journal, _row(service, asker, journal, campaign)))
 
 
 @router.post("/{campaign}/pause")
@@ -179,9 +178,13 @@ async def _steer(
 
     row = await service.records.in_thread(look)
 
+    def refuse(journal: Journal, key: str) -> None:
+        if commanding.of_key(journal, key) is None:  # else it has changed what is looked at by itself
+            check(request, _shown(journal, _row(service, asker, journal, campaign)))
+            refuse_untakable(row, kind, controller(journal))
+
     async def work(key: str) -> Answer:
-        if await service.records.in_thread(commanding.of_key, key) is None:
-            await service.records.in_thread(lambda journal: refuse_untakable(row, kind, controller(journal)))
+        await service.records.in_thread(refuse, key)
         return await commanding.command(
             service, campaign, kind, payload, by=asker.who.id, because=body.because, key=key, trace=asker.trace
         )
@@ -191,6 +194,12 @@ async def _steer(
         asker.who.id, action, target, via=asker.who.key, after={kind: payload}, because=body.because, trace=asker.trace
     )
     return await service.once.do(request, asker, entry, work)
+
+
+def _shown(journal: Journal, row: dict[str, Any]) -> dict[str, Any]:
+    """A campaign as shown."""
+    trials = journal.rows(schema.trial, schema.trial.c.campaign == row["id"], order=schema.trial.c.n)
+    return {**listed(journal, row, controller(journal)), "experiments": [_experiment(one) for one in trials]}
 
 
 def _row(service: Here, asker: Asking, journal: Journal, campaign: str) -> dict[str, Any]:
