@@ -1,4 +1,4 @@
-"""Versions of what can change: who changes something says which version was read, and overwrites nobody's work.
+"""Versions of what can change: who changes something says which version was read, and overwrites no other change.
 
 A GET of one thing answers with an ETag (`versioned`). To change that thing, send it back as If-Match (`check`): if the
 thing has changed meanwhile, nothing is done, and the answer is 412 ``precondition``. Where a version must be named, a
