@@ -75,8 +75,8 @@ def test_a_campaign_is_watched_and_steered(served: Served) -> None:
             done = oda.post(f"/v1/campaigns/{campaign}/{verb}", json={"because": "so", **body}, headers=once())
             assert done.status_code == 200, done.text
         until(lambda: oda.get(f"/v1/campaigns/{campaign}").json()["state"] == "completed")
-        found = oda.get(f"/v1/campaigns/{campaign}").json()
-        assert {"params", "status", "label"} <= found["experiments"][0].keys()
+        (first, *_) = oda.get(f"/v1/campaigns/{campaign}/experiments").json()["items"]
+        assert {"params", "status", "label"} <= first.keys()
         late = oda.post(f"/v1/campaigns/{campaign}/stop", json={"because": "late"}, headers=once())
         assert "there is nothing to stop" in late.json()["detail"]
         assert campaign in [one["campaign"] for one in oda.get("/v1/campaigns").json()["items"]]

@@ -25,20 +25,23 @@ from labwright.cli.options import (
     EndpointsOption,
     JournalOption,
     JsonOption,
+    KeyFileOption,
     LabChangedOption,
     LabOption,
-    Place,
     QuestionOption,
     ReasonOption,
     SimulatedOption,
     SpeedOption,
     StoreOption,
+    UrlOption,
+    on_data,
     on_journal,
     strict_float,
     strict_int,
 )
 from labwright.cli.places import data_folder, journal_or_none, kept_data, lab_root, reference_lab, simulation_file
 from labwright.cli.signals import stopping
+from labwright.cli.sites import Place, Site, site_of
 from labwright.model.errors import LabwrightError, UnsafeError
 
 app = typer.Typer(
@@ -292,11 +295,13 @@ def demo(
 
 
 @station_app.command("list")
-def station_list(lab: LabOption = None, json: JsonOption = False) -> None:
+def station_list(
+    lab: LabOption = None, url: UrlOption = "", key_file: KeyFileOption = None, json: JsonOption = False
+) -> None:
     """List the lab's stations and their devices."""
     from labwright.cli.looking import list_stations
 
-    list_stations(lab_root(lab), json=json)
+    list_stations(site_of(url, key_file, lab is not None) or lab_root(lab), json=json)
 
 
 @station_app.command("test")
@@ -314,37 +319,38 @@ def station_test(
 
 
 @run_app.command("list")
-def run_list(lab: LabOption = None, data: DataOption = None, json: JsonOption = False) -> None:
+@on_data
+def run_list(data: Path | Site, json: JsonOption = False) -> None:
     """List the runs in the journal, oldest first."""
     from labwright.cli.looking import list_runs
 
-    list_runs(kept_data(lab, data), json=json)
+    list_runs(data, json=json)
 
 
 @run_app.command("show")
+@on_data
 def run_show(
+    data: Path | Site,
     uid: Annotated[str, typer.Argument(help="The run's uid, or its beginning.")],
-    lab: LabOption = None,
-    data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show what a run measured."""
     from labwright.cli.looking import show_run
 
-    show_run(kept_data(lab, data), uid, json=json)
+    show_run(data, uid, json=json)
 
 
 @run_app.command("export")
+@on_data
 def run_export(
+    data: Path | Site,
     uid: Annotated[str, typer.Argument(help="The run's uid, or its beginning.")],
     to: Annotated[Path, typer.Argument(help="A file: .csv for tables, .jsonl for all documents.")],
-    lab: LabOption = None,
-    data: DataOption = None,
 ) -> None:
     """Write a run to a file."""
     from labwright.cli.looking import export_run
 
-    export_run(kept_data(lab, data), uid, to)
+    export_run(data, uid, to)
 
 
 @store_app.command("sync")
@@ -423,10 +429,15 @@ def report(
         typer.Option("--out", help="HTML file; DATA/reports/ID.html and DATA/report.html."),
     ] = None,
     journal: JournalOption = "",
+    url: UrlOption = "",
+    key_file: KeyFileOption = None,
 ) -> None:
-    """Write the report of the newest run of a campaign, from the journal alone."""
-    from labwright.cli.reporting import write_newest
+    """Write the report of the newest run of a campaign, from the journal alone; from a service as it has it."""
+    from labwright.cli.reporting import fetch_report, write_newest
 
+    if (site := site_of(url, key_file, bool(lab or data or journal))) is not None:
+        fetch_report(site, Path(spec).stem, out)
+        return
     folder = data_folder(lab_root(lab), data) if journal else kept_data(lab, data)
     write_newest(Path(spec).stem, folder, out, journal)
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from labwright.cli.options import Place, on_journal, strict_int
+from labwright.cli.options import on_journal, strict_int
+from labwright.cli.sites import Place
 
 audit_app = typer.Typer(
     help="Who did, or was refused, what over HTTP, and when.", no_args_is_help=True, rich_markup_mode=None

@@ -17,10 +17,10 @@ from labwright.cli.options import (
     FromOption,
     JournalOption,
     JsonOption,
+    KeyFileOption,
     LabChangedOption,
     LabOption,
     ParallelOption,
-    Place,
     PlannerOption,
     QuestionOption,
     ReasonOption,
@@ -29,12 +29,15 @@ from labwright.cli.options import (
     SpecArgument,
     SpeedOption,
     StoreOption,
+    UrlOption,
     WithReason,
+    acts_as,
     on_journal,
     strict_float,
     strict_int,
 )
-from labwright.cli.places import data_folder, journal_place, lab_root
+from labwright.cli.places import data_folder, lab_root
+from labwright.cli.sites import Place, Site, site_of
 
 campaign_app = typer.Typer(
     help="Run campaigns, watch and steer those that run, look back at those that ran.",
@@ -117,12 +120,20 @@ def campaign_submit(
     parallel: ParallelOption = None,
     json: JsonOption = False,
     journal: JournalOption = "",
+    url: UrlOption = "",
+    key_file: KeyFileOption = None,
     by: ByOption = "",
 ) -> None:
     """Hand a campaign to the controller that runs (`labwright serve`), and do not wait for it."""
     from labwright.cli.output import emit
-    from labwright.cli.running import RunOptions, submit_campaign
+    from labwright.cli.running import RunOptions, submit_campaign, submit_far
 
+    if (site := site_of(url, key_file, bool(lab or data or journal or simulated or endpoints))) is not None:
+        acts_as(site, by)
+        campaign = submit_far(site, spec, budget=budget, seed=seed, planner=planner, parallel=parallel)
+        if json:
+            emit({"campaign": campaign})
+        return
     root = lab_root(lab)
     options = RunOptions(
         data=data_folder(root, data),
@@ -187,8 +198,11 @@ def campaign_watch(place: Place, json: bool, campaign: CampaignArgument = "") ->
     """Watch a campaign that another process runs, until it is over; its end is the exit code. Ctrl-C stops watching."""
     from labwright.cli.signals import give_way
     from labwright.cli.watching import watch_campaign
+    from labwright.cli.watching_far import watch_far
 
     give_way()
+    if isinstance(place, Site):
+        raise SystemExit(watch_far(place, campaign, json=json))
     raise SystemExit(watch_campaign(place, campaign, json=json))
 
 
@@ -238,7 +252,11 @@ def campaign_drain(
 
 
 @campaign_app.command("extend")
+@on_journal
 def campaign_extend(
+    place: Place,
+    json: bool,
+    lab: Path | None,
     campaign: Annotated[str, typer.Argument(metavar="ID|NAME", help="A campaign's id, or its name: the newest of it.")],
     budget: Annotated[
         int,
@@ -246,16 +264,11 @@ def campaign_extend(
     ],
     by: Annotated[str, typer.Option("--by", help="The person who wants it, for the journal.")],
     because: Annotated[str, typer.Option("--reason", help="Why, for the journal.")],
-    lab: LabOption = None,
-    data: DataOption = None,
-    journal: JournalOption = "",
-    json: JsonOption = False,
     lab_changed: LabChangedOption = False,
 ) -> None:
     """Let a campaign make more experiments: one that is under way, or one that has run out."""
     from labwright.cli.steering import extend
 
-    place = journal_place(lab, data, journal)
     extend(place, lab_root(lab), campaign, budget, by=by, because=because, lab_changed=lab_changed, json=json)
 
 

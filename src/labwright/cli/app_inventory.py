@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from labwright.cli.options import InstrumentsOption, Place, Who, books, on_journal
+from labwright.cli.options import InstrumentsOption, Who, books, on_journal
+from labwright.cli.sites import Place
 
 inventory_app = typer.Typer(
     help="What is there of each material, where, how long it lasts; and what people count, receive, correct and move.",

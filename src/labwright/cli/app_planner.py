@@ -11,12 +11,12 @@ from labwright.cli.options import (
     DataOption,
     JsonOption,
     LabOption,
-    Place,
     on_journal,
     strict_float,
     strict_int,
 )
 from labwright.cli.places import data_folder, lab_root
+from labwright.cli.sites import Place
 
 planner_app = typer.Typer(
     help="List planners, compare them in rehearsals, and show what one has learnt.",

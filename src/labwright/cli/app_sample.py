@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from labwright.cli.options import Place, Who, books, on_journal
+from labwright.cli.options import Who, books, on_journal
+from labwright.cli.sites import Place
 
 sample_app = typer.Typer(
     help="What was made, of what, and what has become of it.", no_args_is_help=True, rich_markup_mode=None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from labwright.cli.output import console, counted, emit, table
+from labwright.cli.sites import Place, Site, done, on_folder
 from labwright.cli.words import when
 from labwright.model.errors import ConfigError
 from labwright.service.audit import anchor_file, head_of, listed, read_anchors, verify
@@ -14,20 +16,25 @@ from labwright.service.database import Door, door_place
 CHUNK = 1000
 
 
-def list_audit(place: str | Path, after: int, actor: str, *, json: bool) -> None:
+def list_audit(place: Place, after: int, actor: str, *, json: bool) -> None:
     """Print the trail.
 
     Raises:
         ConfigError: there is none.
     """
-    with _door(place) as door:
-        rows = []
-        while chunk := listed(door, after=after, most=CHUNK, actor=actor):
-            after = chunk[-1]["seq"]
-            if json:
-                emit(*({**row, "allowed": bool(row["allowed"])} for row in chunk))
-            else:
-                rows += chunk
+    rows: list[Mapping[str, Any]] = []
+    if isinstance(place, Site):
+        found: list[Mapping[str, Any]] = done(
+            place, lambda journal: [], lambda client: list(client.audit.list(after, actor))
+        )
+        chunks: Iterator[list[Mapping[str, Any]]] = iter([found])
+    else:
+        chunks = _chunks(place, after, actor)
+    for chunk in chunks:
+        if json:
+            emit(*({**row, "allowed": bool(row["allowed"])} for row in chunk))
+        else:
+            rows += chunk
     if not json:
         columns = ("number", "UTC", "who", "did", "to", "", "because")
         cells = [
@@ -45,27 +52,46 @@ def list_audit(place: str | Path, after: int, actor: str, *, json: bool) -> None
         table("", columns, cells, json=False)
 
 
-def verify_audit(place: str | Path, anchors: Sequence[Path], *, json: bool) -> int:
+def _chunks(place: str | Path, after: int, actor: str) -> Iterator[list[Mapping[str, Any]]]:
+    with _door(place) as door:
+        while chunk := listed(door, after=after, most=CHUNK, actor=actor):
+            after = chunk[-1]["seq"]
+            yield chunk
+
+
+def verify_audit(place: Place, anchors: Sequence[Path], *, json: bool) -> int:
     """Check the trail against itself, the heads beside it and those that are given; the exit code.
 
     Raises:
         ConfigError: there is no trail, or a file is none of heads.
+        RefusedError: files are given, and the trail is at a service.
     """
+    if isinstance(place, Site):
+        if anchors:
+            on_folder(place, "comparing the audit trail with a file of heads")
+        found = done(place, lambda journal: {}, lambda client: client.audit.verify())
+        head, number, wrong = found["head"], found["anchors"], found["wrong"]
+    else:
+        head, number, wrong = _verified(place, anchors)
+    if json:
+        emit({"head": head, "anchors": number, "wrong": wrong})
+    else:
+        for words in wrong:
+            console.print(words, style="bold red")
+        said = "nothing was changed in it" if not wrong else "do not rely on it"
+        rows = int(head.partition(":")[0])
+        console.print(f"{counted(rows, 'row')}, {counted(number, 'head')} written elsewhere: {said}")
+        console.print(f"head {head}", soft_wrap=True)
+    return 1 if wrong else 0
+
+
+def _verified(place: str | Path, anchors: Sequence[Path]) -> tuple[str, int, list[str]]:
     files = [*anchors]
     if "://" not in str(place) and (beside := anchor_file(Path(place).parent)).exists():
         files.append(beside)
     with _door(place) as door:
         heads = [head for path in files for head in read_anchors(path)]
-        wrong, head = verify(door, heads), head_of(door)
-    if json:
-        emit({"head": str(head), "anchors": len(heads), "wrong": wrong})
-    else:
-        for words in wrong:
-            console.print(words, style="bold red")
-        said = "nothing was changed in it" if not wrong else "do not rely on it"
-        console.print(f"{counted(head.seq, 'row')}, {counted(len(heads), 'head')} written elsewhere: {said}")
-        console.print(f"head {head}", soft_wrap=True)
-    return 1 if wrong else 0
+        return str(head_of(door)), len(heads), verify(door, heads)
 
 
 def _door(place: str | Path) -> Door:

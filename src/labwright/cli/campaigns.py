@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections import deque
-from pathlib import Path
-from typing import Any
-
-import orjson
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from labwright.cli.output import console, counted, emit, table
-from labwright.cli.words import answer_command, told, valued, when
-from labwright.journal import Journal, open_latches, place_option, schema, waiting_words
+from labwright.cli.sites import Place, latches_of, seen
+from labwright.cli.words import answer_command, valued, when
+from labwright.facts.campaigns import campaign_facts
+from labwright.journal import Journal, Latch, open_latches
+from labwright.journal.latch import waiting_in_words
 from labwright.journal.listing import listed
-from labwright.journal.reading import (
-    Controller,
-    campaign_rows,
-    choose,
-    controller,
-    questions_of,
-)
-from labwright.model.campaign import Trial
+from labwright.journal.reading import campaign_rows, choose, controller
 from labwright.model.figures import spelled, with_unit
 from labwright.model.instruments import HERE, REAL
 from labwright.model.material import said
 from labwright.model.names import column
 from labwright.model.protocol import ProtocolSpec
-from labwright.model.records import Intent
 
-LAST = 12
-"""Events that `show` lists."""
+if TYPE_CHECKING:
+    from labwright.client import Client
 
 
 def go_on_words(row: dict[str, Any]) -> str:
@@ -36,13 +28,19 @@ def go_on_words(row: dict[str, Any]) -> str:
     return f"resume it with: labwright campaign run {row['name']}"
 
 
-def list_campaigns(place: str | Path, *, json: bool) -> None:
+def list_campaigns(place: Place, *, json: bool) -> None:
     """All campaigns, the newest last."""
-    with Journal.reading(place) as journal:
-        here = controller(journal)
-        rows = [listed(journal, row, here) for row in campaign_rows(journal)]
-        stops = _stops(journal)
-        name = journal.name
+
+    def here(journal: Journal) -> tuple[list[dict[str, Any]], str, list[Latch]]:
+        now = controller(journal)
+        return [listed(journal, row, now) for row in campaign_rows(journal)], now.who, open_latches(journal)
+
+    def there(client: Client) -> tuple[list[dict[str, Any]], str, list[Latch]]:
+        rows = [one.model_dump(mode="json", exclude_unset=True) for one in client.campaigns.list()]
+        return rows[::-1], client.lab.controller(), latches_of(client.lab.latches())
+
+    found = seen(place, here, there)
+    rows, who, latches = found.facts
     if json:
         for row in rows:
             emit(row)
@@ -60,40 +58,46 @@ def list_campaigns(place: str | Path, *, json: bool) -> None:
         )
         for row in rows
     ]
-    title = f"{name}: controller {here.who}" if here.runs else f"{name}: no controller runs"
+    title = f"{found.name}: controller {who}" if who else f"{found.name}: no controller runs"
     table(
         title,
         ("campaign", "state", "instruments", "tried", "best measured", "started (UTC)", "controller", "waits for"),
         shown,
         json=False,
     )
-    for words in stops:
-        console.print(words, style="bold yellow", markup=False)
+    _say_stops(latches, found.option)
 
 
-def _stops(journal: Journal) -> list[str]:
+def _say_stops(latches: Sequence[Latch], option: str) -> None:
     """Stops that hold, each with the command that resets it."""
-    return [waiting_words(journal, one) for one in open_latches(journal)]
+    for one in latches:
+        console.print(waiting_in_words(one, latches, option), style="bold yellow", markup=False)
 
 
-def show_campaign(place: str | Path, name: str, *, json: bool) -> None:
+def show_campaign(place: Place, name: str, *, json: bool) -> None:
     """One campaign: how it stands, and what happened last.
 
     Raises:
         ConfigError: there is none.
     """
-    with Journal.reading(place) as journal:
-        row = choose(journal, name)
-        here = controller(journal)
-        facts = _facts(journal, row, here)
-        protocols = [ProtocolSpec.model_validate(one) for one in next(journal.events(row["id"])).payload["protocols"]]
-        stops, option = _stops(journal), place_option(journal)
+
+    def here(journal: Journal) -> tuple[dict[str, Any], str, list[Latch]]:
+        now = controller(journal)
+        return campaign_facts(journal, choose(journal, name), now), now.who, open_latches(journal)
+
+    def there(client: Client) -> tuple[dict[str, Any], str, list[Latch]]:
+        campaign = client.campaigns.id_of(name)
+        facts = client.campaigns.facts(campaign)
+        return facts, client.lab.controller(), latches_of(client.lab.latches())
+
+    found = seen(place, here, there)
+    facts, who, latches = found.facts
     if json:
         emit(facts)
         return
-    _print_facts(facts, protocols, here, option)
-    for words in stops:
-        console.print(words, style="bold yellow", markup=False)
+    protocols = [ProtocolSpec.model_validate(one) for one in facts["protocols"]]
+    _print_facts(facts, protocols, who, found.option)
+    _say_stops(latches, found.option)
 
 
 def _instruments_words(row: dict[str, Any]) -> str:
@@ -102,31 +106,8 @@ def _instruments_words(row: dict[str, Any]) -> str:
     return f"SIMULATED{where}" if row["simulated"] else "real"
 
 
-def _learns_from(journal: Journal, first: dict[str, Any]) -> list[dict[str, Any]]:
-    """Earlier campaigns that the planner learns from, and whether they were simulated."""
-    known = {row["id"]: bool(row["simulated"]) for row in journal.rows(schema.campaign)} if first.get("earlier") else {}
-    return [{"campaign": one["name"], "simulated": known.get(one["name"])} for one in first.get("earlier", ())]
-
-
 def _kind(earlier: dict[str, Any]) -> str:
     return {True: "SIMULATED", False: "real", None: "not in this journal"}[earlier["simulated"]]
-
-
-def _stocks(journal: Journal, instruments: str) -> list[dict[str, Any]]:
-    """What is left of the stocks of these instruments."""
-    stock = schema.stock
-    return [
-        {
-            "instruments": instruments,
-            "name": one["name"],
-            "material": one["material"],
-            "unit": one["unit"],
-            "usable": one["count"] - one["dead"] - one["used"],
-            "reserved": one["reserved"],
-            "unknown": one["unknown"],
-        }
-        for one in journal.rows(stock, stock.c.instruments == instruments, order=stock.c.name)
-    ]
 
 
 def _best_words(row: dict[str, Any]) -> str:
@@ -136,94 +117,6 @@ def _best_words(row: dict[str, Any]) -> str:
     if row["front"] is None:
         return best
     return f"{row['objective']['name']} {best}; {counted(row['front'], 'experiment')} on the Pareto front"
-
-
-def _facts(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str, Any]:
-    """All that `show` shows."""
-    from labwright.engine.deck import deck_questions  # takes seconds to import, and `campaign stop` must not wait
-
-    campaign = row["id"]
-    question, experiment, step = schema.question, schema.experiment, schema.step
-    reservation, intent = schema.reservation, schema.intent
-    steps = journal.rows(step, step.c.campaign == campaign, order=step.c.step_id)
-    by_label: dict[str, list[dict[str, Any]]] = {}
-    for one in steps:
-        by_label.setdefault(one["label"], []).append({**one})
-    doubts = journal.rows(
-        intent,
-        intent.c.campaign == campaign,
-        intent.c.state.in_(("prepared", "unknown")),
-        order=(intent.c.prepared_s),
-    )
-    events = deque(journal.events(campaign), maxlen=LAST)
-    first = next(journal.events(campaign))
-    trial = schema.trial
-    trials = {
-        one["label"]: Trial.model_validate_json(one["trial"])
-        for one in journal.rows(trial, trial.c.campaign == campaign, trial.c.label != "")
-    }
-    here_listed = listed(journal, row, here)
-    return {
-        **here_listed,
-        "best_experiment": _best_experiment(here_listed, trials),
-        "by": first.payload.get("by", ""),
-        "learns_from": _learns_from(journal, first.payload),
-        "lab": row["lab"],
-        "fixed": first.payload["spec"].get("fixed", {}),
-        "experiments": [
-            {
-                "experiment": one["label"],
-                "sample": one["sample"],
-                "protocol": one["protocol"],
-                "state": one["state"],
-                "reason": one["reason"],
-                "parameters": dict(trials[one["label"]].params) if one["label"] in trials else {},
-                "results": orjson.loads(one["results"] or "{}"),
-                "location": one["stands_at"],
-                "stands_at": one["stands_at"],  # its name before, for scripts that read it
-                "steps": [
-                    {key: at[key] for key in ("step_id", "name", "station", "state", "attempt", "round", "error")}
-                    for at in by_label.get(one["label"], [])
-                ],
-            }
-            for one in journal.rows(experiment, experiment.c.campaign == campaign, order=experiment.c.label)
-        ],
-        "questions": [
-            *questions_of(journal, question.c.campaign == campaign, question.c.state == "open"),
-            *(
-                {**one.row(), "choices": one.choices}
-                for one in deck_questions(journal, running=here.under_way)
-                if one.campaign == campaign
-            ),
-        ],
-        "reservations": [
-            {key: one[key] for key in ("resource", "state", "label", "step_id")}
-            for one in journal.rows(reservation, reservation.c.campaign == campaign, order=reservation.c.resource)
-        ],
-        "stocks": _stocks(journal, row["instruments"]),
-        "doubts": [
-            {
-                "intent": f"{one['step_id']}#{one['n']}",
-                "attempt": one["attempt"],
-                "state": one["state"],
-                "what": Intent.model_construct(**one).what,
-                "words": one["words"],
-                "since_s": one["prepared_s"],
-            }
-            for one in doubts
-        ],
-        "events": [
-            {"id": one.id, "wall_time_s": one.wall_time_s, "kind": one.kind, "words": told(one.payload)}
-            for one in events
-        ],
-    }
-
-
-def _best_experiment(listed: dict[str, Any], trials: dict[str, Trial]) -> str:
-    """Label of the experiment whose outcome is the best; empty if none counts."""
-    name = listed["objective"]["name"]
-    done = {label: one.outcomes[name].mean for label, one in trials.items() if one.status == "done"}
-    return next((label for label, mean in done.items() if mean == listed["best"]), "")
 
 
 def _best_with_parameters(facts: dict[str, Any], protocols: list[ProtocolSpec]) -> str:
@@ -237,7 +130,7 @@ def _best_with_parameters(facts: dict[str, Any], protocols: list[ProtocolSpec]) 
     return f"{best} in experiment {facts['best_experiment']}\n{', '.join(values)}"
 
 
-def _print_facts(facts: dict[str, Any], protocols: list[ProtocolSpec], here: Controller, option: str) -> None:
+def _print_facts(facts: dict[str, Any], protocols: list[ProtocolSpec], who: str, option: str) -> None:
     head = [
         ("campaign", f"{facts['campaign']}: {facts['title']}"),
         ("state", facts["state"] + (f": {facts['reason']}" if facts["reason"] else "")),
@@ -246,7 +139,7 @@ def _print_facts(facts: dict[str, Any], protocols: list[ProtocolSpec], here: Con
         ("best measured", _best_with_parameters(facts, protocols)),
         ("fixed", ", ".join(f"{name} {spelled(value)}" for name, value in facts["fixed"].items())),
         ("started (UTC)", f"{when(facts['began_s'])}, by {facts['by'] or 'an unnamed person'}"),
-        ("controller", here.who if facts["controller"] else "no controller runs this campaign"),
+        ("controller", who if facts["controller"] else "no controller runs this campaign"),
         ("waits for", "\n".join(facts["waits_for"])),
     ]
     if facts["learns_from"]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import orjson
 import typer
 
 from labwright.cli.output import console, counted, emit
+from labwright.cli.sites import Place, seen
+from labwright.facts.exporting import csv_lines, export_rows
 from labwright.journal import Journal
 from labwright.journal.reading import choose
-from labwright.report import experiment_rows, read_record
+
+if TYPE_CHECKING:
+    from labwright.client import Client
 
 
-def export_campaign(place: str | Path, name: str, to: Path, *, json: bool) -> None:
+def export_campaign(place: Place, name: str, to: Path, *, json: bool) -> None:
     """Write a row for each experiment and proposal, as CSV in UTF-8 with units in the heads.
 
     Raises:
@@ -26,22 +26,28 @@ def export_campaign(place: str | Path, name: str, to: Path, *, json: bool) -> No
     """
     if to.suffix != ".csv":
         raise typer.BadParameter(f"{to}: cannot write {to.suffix or 'a file without an ending'}; give a name in .csv")
-    with Journal.reading(place) as journal:
+
+    def here(journal: Journal) -> tuple[str, int, str]:
         campaign = str(choose(journal, name)["id"])
-        rows = experiment_rows(read_record(journal, campaign))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["experiment"])
-    writer.writeheader()
-    writer.writerows({head: _cell(value) for head, value in row.items()} for row in rows)
-    to.write_text(text.getvalue(), encoding="utf-8", newline="")
+        rows = export_rows(journal, campaign)
+        return campaign, len(rows), "".join(csv_lines(rows))
+
+    def there(client: Client) -> tuple[str, int, str]:
+        campaign = client.campaigns.id_of(name)
+        text = client.campaigns.export(campaign)
+        return campaign, _rows(text), text
+
+    campaign, rows, text = seen(place, here, there).facts
+    to.write_text(text, encoding="utf-8", newline="")
     if json:
-        emit({"campaign": campaign, "file": str(to), "rows": len(rows)})
+        emit({"campaign": campaign, "file": str(to), "rows": rows})
         return
-    console.print(f"{counted(len(rows), 'row')} of {campaign} written to {to}", markup=False)
+    console.print(f"{counted(rows, 'row')} of {campaign} written to {to}", markup=False)
 
 
-def _cell(value: Any) -> Any:
-    """A value as text that other programs read: arrays as JSON, truth values as JSON has them, times in ISO 8601."""
-    if isinstance(value, bool | list):
-        return orjson.dumps(value).decode()
-    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
+def _rows(text: str) -> int:
+    """How many rows a CSV text has below its head."""
+    import csv
+    import io
+
+    return max(0, sum(1 for _ in csv.reader(io.StringIO(text, newline=""))) - 1)

@@ -4,97 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from xml.sax.saxutils import escape
 
-from labwright.cli.inventory import deck_named
 from labwright.cli.output import console, counted, emit
-from labwright.engine.inventory import stocks_of
-from labwright.engine.stocks import Stock
-from labwright.journal import Journal
-from labwright.model.errors import ConfigError, unknown
-
-WIDTH_MM, HEIGHT_MM, COLUMNS = 63.5, 25.4, 3
-"""As common sheets of labels on A4 have them."""
-
-CODE_MM = 20.0
-MARGIN_MM = 2.7
-FITS, LONGEST = 20, 36
-"""Characters that fit beside a code as they are, and narrowed."""
+from labwright.cli.sites import Place, seen
+from labwright.facts.labels import label_facts
+from labwright.model.errors import ConfigError
 
 
-def write_labels(place: str | Path, instruments: str, file: Path, names: Sequence[str], *, json: bool) -> None:
+def write_labels(place: Place, instruments: str, file: Path, names: Sequence[str], *, json: bool) -> None:
     """Write labels for containers.
 
     Raises:
         ConfigError: the deck has no such container, or the file cannot be written.
     """
-    with Journal.reading(place) as journal:
-        stocks = stocks_of(journal, deck_named(journal, instruments))
-    if wrong := [unknown("container", name, list(stocks)) for name in names if name not in stocks]:
-        raise ConfigError("; ".join(wrong))
-    chosen = {name: stocks[name] for name in names or stocks}
+    found = seen(
+        place,
+        lambda journal: label_facts(journal, instruments, names),
+        lambda client: client.inventory.labels(names, instruments),
+    ).facts
     try:
-        file.write_text(sheet(chosen), encoding="utf-8")
+        file.write_text(found["svg"], encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written: {error.strerror}") from error
     if json:
-        emit({"file": str(file), "labels": {name: code_of(name, stock) for name, stock in chosen.items()}})
+        emit({"file": str(file), "labels": found["labels"]})
         return
-    console.print(f"{counted(len(chosen), 'label')} in {file}: print it at 100 %", style="bold", markup=False)
-
-
-def code_of(name: str, stock: Stock) -> str:
-    """What a label's code says: the barcode that the container has already, or its name."""
-    return stock.facts.barcode or name
-
-
-def sheet(stocks: dict[str, Stock]) -> str:
-    """A sheet of labels as SVG, in millimetres."""
-    rows = -(-len(stocks) // COLUMNS)
-    width, height = COLUMNS * WIDTH_MM, max(1, rows) * HEIGHT_MM
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}mm" height="{height:g}mm" '
-        f'viewBox="0 0 {width:g} {height:g}" font-family="sans-serif" font-size="2.9">'
-    ]
-    for number, (name, stock) in enumerate(stocks.items()):
-        row, column = divmod(number, COLUMNS)
-        parts.append(f'<g transform="translate({column * WIDTH_MM:g} {row * HEIGHT_MM:g})">{_label(name, stock)}</g>')
-    return "".join(parts) + "</svg>\n"
-
-
-def _label(name: str, stock: Stock) -> str:
-    import segno  # only where labels are made
-
-    code = segno.make(code_of(name, stock), error="m", micro=False)
-    modules = [[bool(one) for one in row] for row in code.matrix_iter(border=0)]
-    size = CODE_MM / len(modules)
-    path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(modules) for x, dark in enumerate(row) if dark)
-    facts = stock.facts
-    lines = [
-        name,
-        facts.material,
-        f"lot {facts.lot}" if facts.lot else "",
-        f"opened {facts.opened}" if facts.opened else "",
-        f"use until {facts.expires}" if facts.expires else "",
-    ]
-    words = "".join(
-        f'<text x="{2 * MARGIN_MM + CODE_MM:g}" y="{6 + 3.6 * number:g}"{_bold(number)}{_narrowed(line)}>'
-        f"{escape(_short(line))}</text>"
-        for number, line in enumerate(line for line in lines if line)
-    )
-    scale = f'transform="translate({MARGIN_MM} {MARGIN_MM}) scale({size:.5f})"'
-    return f'<path {scale} d="{path}" fill="#000"/>{words}'
-
-
-def _bold(number: int) -> str:
-    return "" if number else ' font-weight="bold"'
-
-
-def _narrowed(line: str) -> str:
-    """How a line that is too long for its label is made to fit."""
-    room_mm = WIDTH_MM - CODE_MM - 3 * MARGIN_MM
-    return f' textLength="{room_mm:g}" lengthAdjust="spacingAndGlyphs"' if len(line) > FITS else ""
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    console.print(f"{counted(len(found['labels']), 'label')} in {file}: print it at 100 %", style="bold", markup=False)

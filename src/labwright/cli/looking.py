@@ -7,7 +7,6 @@ import importlib.metadata
 import platform
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,9 @@ import orjson
 import typer
 
 from labwright.cli.output import console, counted, emit, table
+from labwright.cli.sites import Site, done
 from labwright.cli.words import quoted
-from labwright.journal import closed_runs, find_run, read_run
+from labwright.journal import find_run, read_run
 from labwright.model.errors import ConfigError, DeviceError, JournalError, LabwrightError, StoreError, unknown
 from labwright.model.figures import spelled
 
@@ -27,22 +27,19 @@ MEASURE_S = 60.0
 """Wall seconds a device may take for one measurement in `station test`; an impedance sweep is the slowest."""
 
 
-def list_stations(root: Path, *, json: bool) -> None:
-    """Stations, the devices of each, and where those are."""
+def list_stations(place: Path | Site, *, json: bool) -> None:
+    """Stations, the devices of each, and where those are; of a lab's folder, or of the lab of a service."""
+    from labwright.facts.lab import station_rows
     from labwright.lab import read_lab
-    from labwright.model.stations import named
 
-    model = read_lab(root).model
-    rows = [
-        (name, station.title, role, device, model.devices[device].driver, str(model.ports[model.devices[device].port]))
-        for name, station in model.stations.items()
-        for role, device in [
-            *((role, one) for role, of_role in station.devices.items() for one in named(of_role)),
-            *((f"source {source}", one.device) for source, one in model.sources_at(name).items()),
-            *(("monitor", one) for one in station.monitors),
-        ]
-    ]
-    table(model.title, ("station", "title", "role", "device", "driver", "address"), rows, json=json)
+    if isinstance(place, Site):
+        found = done(place, lambda journal: {}, lambda client: client.lab.stations())
+        title, rows = found["title"], found["items"]
+    else:
+        model = read_lab(place).model
+        title, rows = model.title, station_rows(model)
+    columns = ("station", "title", "role", "device", "driver", "address")
+    table(title, columns, [[row[one] for one in columns] for row in rows], json=json)
 
 
 def read_stations(root: Path, name: str | None, *, simulated: bool, endpoints: Path | None, json: bool) -> None:
@@ -91,31 +88,31 @@ def _measured(device: Any) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def list_runs(data: Path, *, json: bool) -> None:
+def list_runs(data: Path | Site, *, json: bool) -> None:
     """Runs in the journal, oldest first."""
-    rows = []
-    for path in closed_runs(data / "runs"):
-        documents = read_run(path)
-        start, stop = documents[0][1], documents[-1][1]
-        labwright = start.get("labwright", {})
-        rows.append(
-            (
-                start["uid"][:8],
-                datetime.fromtimestamp(start["time"], UTC).strftime("%Y-%m-%d %H:%M:%S"),
-                labwright.get("campaign", ""),
-                labwright.get("experiment", ""),
-                labwright.get("step", ""),
-                sum(stop.get("num_events", {}).values()),
-                stop.get("exit_status", ""),
-            )
-        )
+    from labwright.facts.runs import run_rows
+
     columns = ("run", "began (UTC)", "campaign", "experiment", "step", "events", "ended")
-    table(f"{counted(len(rows), 'run')} in {data / 'runs'}", columns, rows, json=json)
+    if isinstance(data, Site):
+        rows = done(data, lambda journal: [], lambda client: list(client.runs.list()))
+        where = data.url
+    else:
+        rows, where = list(run_rows(data)), str(data / "runs")
+    table(
+        f"{counted(len(rows), 'run')} in {where}", columns, [[row[one] for one in columns] for row in rows], json=json
+    )
 
 
-def show_run(data: Path, uid: str, *, json: bool) -> None:
+def _documents(data: Path | Site, uid: str) -> list[tuple[str, dict[str, Any]]]:
+    """All documents of a run."""
+    if isinstance(data, Site):
+        return done(data, lambda journal: [], lambda client: list(client.runs.documents(uid)))
+    return read_run(find_run(data / "runs", uid))
+
+
+def show_run(data: Path | Site, uid: str, *, json: bool) -> None:
     """One run: its start, and every event."""
-    documents = read_run(find_run(data / "runs", uid))
+    documents = _documents(data, uid)
     if json:
         for name, document in documents:
             emit([name, document])
@@ -129,7 +126,7 @@ def show_run(data: Path, uid: str, *, json: bool) -> None:
     table("", ("stream", "event", "reading", "value", "unit"), rows, json=False)
 
 
-def export_run(data: Path, uid: str, to: Path) -> None:
+def export_run(data: Path | Site, uid: str, to: Path) -> None:
     """Write a run as CSV (one line a reading) or as JSON lines (all documents).
 
     Raises:
@@ -139,7 +136,7 @@ def export_run(data: Path, uid: str, to: Path) -> None:
     if to.suffix not in (".csv", ".jsonl"):
         what = to.suffix or "a file without an ending"
         raise typer.BadParameter(f"{to}: cannot write {what}; give a name in .csv or .jsonl")
-    documents = read_run(find_run(data / "runs", uid))
+    documents = _documents(data, uid)
     if to.suffix == ".csv":
         with to.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from labwright.cli.output import console, emit
+from labwright.cli.sites import Place, on_folder
 from labwright.journal import Journal
 from labwright.journal.schema import HEAD
 from labwright.lab.migration import migrate
 
 
-def migrate_journal(place: str | Path, *, json: bool) -> None:
+def migrate_journal(place: Place, *, json: bool) -> None:
     """Bring a journal up to date, which every controller does too when it opens one.
 
     Raises:
         RefusedError: a controller runs on it.
         JournalError: it cannot be opened, or a newer Labwright has written it.
     """
-    with Journal(place) as journal:
+    with Journal(on_folder(place, "bringing a journal up to date (journal migrate)")) as journal:
         name, count = journal.name, len(journal.campaigns())
     if json:
         emit({"journal": name, "revision": HEAD, "campaigns": count})

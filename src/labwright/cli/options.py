@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,9 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from labwright.cli.places import journal_place, lab_root
-from labwright.model.errors import ConfigError
+from labwright.cli.places import journal_place, kept_data, lab_root
+from labwright.cli.sites import Place, Site, done, site_of
+from labwright.model.errors import ConfigError, RefusedError
 from labwright.model.numbers import number
 
 
@@ -139,7 +141,14 @@ InstrumentsOption = Annotated[
         help="Which, if the journal knows several: real, here (simulated by --simulated), or the file of --endpoints.",
     ),
 ]
-By = Annotated[str, typer.Option("--by", help="The person; recorded in the journal.")]
+UrlOption = Annotated[
+    str, typer.Option("--url", help="Of a service (labwright serve), instead of a folder. [env var: LABWRIGHT_URL]")
+]
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option("--key-file", help="File with the key for --url, that you alone may read. [env var: LABWRIGHT_KEY]"),
+]
+MaybeBy = Annotated[str | None, typer.Option("--by", help="The person; recorded in the journal.")]
 Because = Annotated[str, typer.Option("--reason", help="Why; recorded as well.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
 
@@ -166,27 +175,63 @@ def _renamed(args: Sequence[str]) -> Iterator[str]:
         yield f"--reason{equals}{text}" if options and name == OLD_REASON else word
 
 
-Place = str | Path
-"""Of a journal: its URL, or its file."""
+def journal_or_site(lab: Path | None, data: Path | None, journal: str, url: str, key_file: Path | None) -> Place:
+    """Where a verb on a journal works: what is named, else what the environment says.
+
+    Raises:
+        ConfigError: there is none, or two are named.
+    """
+    named = bool(lab or data) or (bool(journal) and not (url and journal == os.environ.get("LABWRIGHT_JOURNAL")))
+    return site_of(url, key_file, named) or journal_place(lab, data, journal)
 
 
 def on_journal(verb: Callable[..., None]) -> Callable[..., None]:
-    """A command that has ``--lab``, ``--data``, ``--journal`` and ``--json`` besides what its verb has.
+    """A command on a journal, or on a service: with the options that name it besides what its verb has.
 
     Args:
-        verb: called with the journal's `place` that these name, with `json`, and with its own.
+        verb: called with the `place` that these name, with `json`, with `lab` if it takes that, and with its own. Where
+            it needs a person (``by`` without a default) that is the owner of the key at a service.
     """
 
     def command(
         lab: LabOption = None,
         data: DataOption = None,
         journal: JournalOption = "",
+        url: UrlOption = "",
+        key_file: KeyFileOption = None,
         json: JsonOption = False,
         **own: Any,
     ) -> None:
-        verb(place=journal_place(lab, data, journal), json=json, **own)
+        place = journal_or_site(lab, data, journal, url, key_file)
+        if passes_lab:
+            own["lab"] = lab
+        if "by" in own:
+            own["by"] = _person(place, own["by"], needed=by.default is inspect.Parameter.empty)
+        verb(place=place, json=json, **own)
 
-    return _joined(verb, command, ("place", "json"))
+    mine = inspect.signature(verb).parameters
+    by = mine.get("by", inspect.Parameter("by", inspect.Parameter.KEYWORD_ONLY))
+    passes_lab = "lab" in mine
+    return _joined(verb, command, ("place", "json", "lab"))
+
+
+def on_data(verb: Callable[..., None]) -> Callable[..., None]:
+    """A command on a data folder, or on a service: with the options that name it besides what its verb has.
+
+    Args:
+        verb: called with `data`, a folder or a service, and with its own.
+    """
+
+    def command(
+        lab: LabOption = None,
+        data: DataOption = None,
+        url: UrlOption = "",
+        key_file: KeyFileOption = None,
+        **own: Any,
+    ) -> None:
+        verb(data=site_of(url, key_file, bool(lab or data)) or kept_data(lab, data), **own)
+
+    return _joined(verb, command, ("data",))
 
 
 @dataclass(frozen=True)
@@ -195,7 +240,7 @@ class Who:
 
     Attributes:
         root: of the lab.
-        place: of its journal.
+        place: of its journal, or a service.
         instruments: which deck; the only one if empty.
         by: the person.
         because: why.
@@ -203,7 +248,7 @@ class Who:
     """
 
     root: Path
-    place: str | Path
+    place: Place
     instruments: str
     by: str
     because: str
@@ -218,18 +263,48 @@ def books(verb: Callable[..., None]) -> Callable[..., None]:
     """
 
     def command(
-        by: By,
         reason: Because,
+        by: MaybeBy = None,
         instruments: InstrumentsOption = "",
         lab: LabOption = None,
         data: DataOption = None,
         journal: JournalOption = "",
+        url: UrlOption = "",
+        key_file: KeyFileOption = None,
         json: JsonOption = False,
         **own: Any,
     ) -> None:
-        verb(who=Who(lab_root(lab), journal_place(lab, data, journal), instruments, by, reason, json), **own)
+        place = journal_or_site(lab, data, journal, url, key_file)
+        person = _person(place, by, needed=True)
+        verb(who=Who(lab_root(lab), place, instruments, person, reason, json), **own)
 
     return _joined(verb, command, ("who",))
+
+
+def _person(place: Place, by: str | None, *, needed: bool) -> str:
+    """Who does it: at a service the owner of the key, whom nothing else names.
+
+    Raises:
+        RefusedError: the key is another person's.
+        BadParameter: no person is named for a folder's journal.
+    """
+    if not isinstance(place, Site):
+        if needed and by is None:
+            raise typer.BadParameter("Missing option '--by': the journal records the person")
+        return by or ""
+    return acts_as(place, by or "")
+
+
+def acts_as(site: Site, by: str) -> str:
+    """The owner of the key that is shown to a service.
+
+    Raises:
+        RefusedError: another person is named.
+    """
+    mine = done(site, lambda journal: "", lambda client: client.me().id)
+    if by and by != mine:
+        raise RefusedError(f"--by {by}: the key that is shown is {mine}'s, and {mine} is recorded; leave --by out")
+    return mine
 
 
 def _joined(verb: Callable[..., None], command: Callable[..., None], given: Collection[str]) -> Callable[..., None]:
@@ -242,10 +317,18 @@ def _joined(verb: Callable[..., None], command: Callable[..., None], given: Coll
     """
     mine = inspect.signature(verb, eval_str=True).parameters
     shared = inspect.signature(command, eval_str=True).parameters
-    parameters = [one for name, one in mine.items() if name not in given]
+    parameters = [_optional(one) if name == "by" else one for name, one in mine.items() if name not in given]
     parameters += [one for name, one in shared.items() if name != "own"]
     command.__doc__ = verb.__doc__
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # typer looks there
         [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
     )
     return command
+
+
+def _optional(by: inspect.Parameter) -> inspect.Parameter:
+    """Who does something need not be named to a service, which knows it from the key."""
+    if by.default is not inspect.Parameter.empty:
+        return by
+    (option,) = by.annotation.__metadata__
+    return by.replace(default=None, annotation=Annotated[str | None, option])

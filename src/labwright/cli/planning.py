@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from labwright.cli.output import console, emit, table
+from labwright.cli.sites import Place, on_folder
 from labwright.cli.words import valued
 from labwright.engine import CampaignCore, rebuilt
 from labwright.journal import Journal
@@ -41,14 +41,14 @@ def list_planners(*, json: bool) -> None:
     table("", ("planner", "installed", "takes account of"), shown, json=False)
 
 
-def explain_campaign(place: str | Path, name: str, *, json: bool) -> None:
+def explain_campaign(place: Place, name: str, *, json: bool) -> None:
     """What the planner of a campaign has learnt, from the journal alone.
 
     Raises:
         ConfigError: there is no such campaign, or its planner is not there.
         PlannerError: too little was measured yet, or the planner has no model.
     """
-    with Journal.reading(place) as journal:
+    with Journal.reading(on_folder(place, "asking a planner what it has learnt (planner explain)")) as journal:
         campaign = choose(journal, name)["id"]
         core = rebuilt(journal, campaign)
     planner = load_planner(core.spec.planner)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import orjson
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from labwright.cli.output import console, counted, emit, table
+from labwright.cli.sites import Place, done, seen
 from labwright.cli.words import answer_command, when
-from labwright.engine.answering import answer_open, became, open_questions, said, waiting_answers
-from labwright.journal import Journal, instruments_words, place_option, schema
+from labwright.engine.answering import Given, answer_open, became
+from labwright.facts.questions import question_facts
+from labwright.journal import instruments_words
+from labwright.journal.asking import refuse_unnamed
+
+if TYPE_CHECKING:
+    from labwright.client import Client
 
 
-def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
+def list_questions(place: Place, *, everything: bool, json: bool) -> None:
     """Open questions, or all there were."""
-    with Journal.reading(place) as journal:
-        rows = [
-            {**one, "asked_s": _asked_s(journal, one), "kept": _kept_words(journal, one)}
-            for one in open_questions(journal, everything=everything)
-        ]
-        name, option = journal.name, place_option(journal)
+    found = seen(
+        place,
+        lambda journal: question_facts(journal, everything=everything),
+        lambda client: client.questions.facts(everything=everything),
+    )
+    rows, name, option = found.facts, found.name, found.option
     if json:
         for one in rows:
             emit(one)
@@ -47,15 +49,20 @@ def list_questions(place: str | Path, *, everything: bool, json: bool) -> None:
             print(answer_command(one["id"], option))  # noqa: T201 - to be copied, so no table may wrap it
 
 
-def answer_question(place: str | Path, question: str, answer: str, *, by: str, because: str, json: bool) -> None:
+def answer_question(place: Place, question: str, answer: str, *, by: str, because: str, json: bool) -> None:
     """Answer a question, and say what comes of it.
 
     Raises:
         ConfigError: there is no such question or answer, or the person or the reason is not named.
         RefusedError: it was answered before, or the controller refuses.
     """
-    with Journal(place) as journal:
-        given = answer_open(journal, question, answer, by=by, because=because)
+
+    def there(client: Client) -> Given:
+        refuse_unnamed(by, because)
+        facts = client.questions.answer(question, answer, because)
+        return Given(facts["campaign"], "", facts["means"], taken=True)
+
+    given = done(place, lambda journal: answer_open(journal, question, answer, by=by, because=because), there)
     for words in given.withdrawn:
         console.print(f"the answer {words} was not taken yet and is withdrawn", markup=False)
     if json:
@@ -75,23 +82,3 @@ def answer_question(place: str | Path, question: str, answer: str, *, by: str, b
             f"effect when the campaign is resumed: labwright campaign run {given.name}"
         )
     console.print(words, style="bold", markup=False)
-
-
-def _kept_words(journal: Journal, question: dict[str, Any]) -> str:
-    return "\n".join(
-        f"{said(one)}; takes effect when the campaign is resumed" for one in waiting_answers(journal, question)
-    )
-
-
-def _asked_s(journal: Journal, question: dict[str, Any]) -> float | None:
-    """Wall time of the event that the question came from."""
-    if "asked_s" in question:
-        return float(question["asked_s"])
-    event = schema.event
-    decided = orjson.dumps(f"question {question['id']}").decode()
-    rows = journal.read(
-        sa.select(event.c.wall_time_s)
-        .where(event.c.campaign == question["campaign"], event.c.decisions.contains(decided, autoescape=True))
-        .limit(1)
-    )
-    return float(rows[0]["wall_time_s"]) if rows else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from labwright.cli.output import console, counted, emit
+from labwright.cli.sites import Place, on_folder
 from labwright.engine import CampaignCore, replayed
 from labwright.engine.events import Ask, Infeasible, NotSuggested, Suggested, decisions
 from labwright.journal import Journal, LoggedEvent
@@ -57,13 +57,13 @@ class Compared:
     differences: list[Difference] = field(default_factory=list)
 
 
-def replay_campaign(place: str | Path, name: str, *, json: bool) -> int:
+def replay_campaign(place: Place, name: str, *, json: bool) -> int:
     """Replay a campaign, over or not; 0 if every decision is the same again, 1 if not.
 
     Raises:
         ConfigError: there is no such campaign.
     """
-    with Journal.reading(place) as journal:
+    with Journal.reading(on_folder(place, "deciding everything again (campaign replay)")) as journal:
         row = choose(journal, name)
         campaign = row["id"]
         compared = _replay(journal, campaign)

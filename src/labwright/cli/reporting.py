@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labwright.cli.output import console
+from labwright.cli.sites import Site, done
 from labwright.report import CampaignRecord, html, newest
+
+if TYPE_CHECKING:
+    from labwright.client import Client
 
 
 def write_newest(name: str, data: Path, out: Path | None, journal: str = "") -> None:
@@ -16,6 +20,23 @@ def write_newest(name: str, data: Path, out: Path | None, journal: str = "") -> 
     path, record = _written(data, name, None, out, journal)
     simulated = ", SIMULATED" if record.core.started.simulated else ""
     console.print(f"Report           {path} ({record.campaign}{simulated})", markup=False)
+
+
+def fetch_report(site: Site, name: str, out: Path | None) -> None:
+    """Write the report that a service has of the newest run of a campaign, to `out` or ID.html.
+
+    Raises:
+        ConfigError: there is no such campaign, or it has no report yet.
+    """
+
+    def there(client: Client) -> tuple[str, str]:
+        campaign = client.campaigns.id_of(name)
+        return campaign, client.campaigns.report(campaign)
+
+    campaign, page = done(site, lambda journal: ("", ""), there)
+    path = out or Path(f"{campaign}.html")
+    _write(path, page)
+    console.print(f"Report           {path} ({campaign})", markup=False)
 
 
 def write_report(data: Path, name: str, *, world: Any = None, out: Path | None = None, place: str | Path = "") -> Path:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labwright.cli.output import console, emit
-from labwright.journal import (
-    Journal,
-    Latch,
-    instruments_words,
-    open_latches,
-    stopped_words,
-    waiting_words,
-)
+from labwright.cli.sites import Place, done, latches_of, option_of
+from labwright.journal import Journal, Latch, instruments_words, open_latches, place_option, stopped_words
+from labwright.journal.asking import refuse_unnamed
+from labwright.journal.latch import waiting_in_words
 from labwright.journal.resetting import Reset, reset_stops
 from labwright.model.latch import WHOLE_LAB
 
+if TYPE_CHECKING:
+    from labwright.client import Client
 
-def reset_stop(
-    place: str | Path, instruments: str, *, by: str, reason: str, json: bool, which: Reset | None = None
-) -> None:
+
+def reset_stop(place: Place, instruments: str, *, by: str, reason: str, json: bool, which: Reset | None = None) -> None:
     """Reset the stop that holds; others that still hold are listed.
 
     Args:
@@ -34,13 +31,25 @@ def reset_stop(
         ConfigError: by or reason is empty, or what is named is not stopped.
         RefusedError: nothing is stopped, several are, or the campaign is still being stopped.
     """
-    with Journal(place) as journal:
-        latched = reset_stops(journal, which or Reset(), instruments, by=by, because=reason)
-        left = [waiting_words(journal, one) for one in open_latches(journal)]
+    wanted = which or Reset()
+
+    def here(journal: Journal) -> tuple[list[Latch], list[Latch], str]:
+        latched = reset_stops(journal, wanted, instruments, by=by, because=reason)
+        return latched, open_latches(journal), place_option(journal)
+
+    def there(client: Client) -> tuple[list[Latch], list[Latch], str]:
+        wanted.check()
+        refuse_unnamed(by, reason)
+        latched = latches_of(client.lab.latches(**vars(wanted), instruments=instruments, meant=True))
+        for one in latched:
+            client.lab.reset(one.id, reason)
+        return latched, latches_of(client.lab.latches()), option_of(place)
+
+    latched, left, option = done(place, here, there)
     for one in latched:
         _report(one, by, reason, json=json)
-    for words in left:
-        console.print(f"still stopped: {words}", style="bold yellow", markup=False)
+    for one in left:
+        console.print(f"still stopped: {waiting_in_words(one, left, option)}", style="bold yellow", markup=False)
 
 
 def _report(latch: Latch, by: str, reason: str, *, json: bool) -> None:

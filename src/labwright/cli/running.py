@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import orjson
+
 from labwright.cli.output import EXIT, console, whoami
 from labwright.cli.places import find_campaign
 from labwright.cli.progress import Progress
@@ -19,6 +21,7 @@ from labwright.cli.reporting import write_report
 from labwright.cli.showing import Shown, shown
 from labwright.cli.signals import stopping
 from labwright.cli.simulating import opened
+from labwright.cli.sites import Site, done
 from labwright.cli.words import quoted, valued
 from labwright.engine import (
     UNANSWERED,
@@ -37,8 +40,8 @@ from labwright.engine.lifecycle import Decision, close, decide, hand_over, refus
 from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import Journal, check_place, instruments_words, journal_file, open_latches, reset_command
 from labwright.journal.asking import deck_of
-from labwright.lab import read_lab
-from labwright.model.errors import JournalError, StoreError, UnsafeError
+from labwright.lab import YamlFile, read_lab
+from labwright.model.errors import ConfigError, JournalError, StoreError, UnsafeError
 from labwright.model.figures import figure, lasting, measured, with_unit
 from labwright.model.instruments import HERE
 from labwright.model.latch import WHOLE_LAB
@@ -135,6 +138,37 @@ def submit_campaign(root: Path, name: str, options: RunOptions) -> str:
         )
     console.print(f"{started_as} was handed to the controller that runs", style="bold", markup=False)
     return started_as
+
+
+def submit_far(
+    site: Site, name: str, *, budget: int | None, seed: int | None, planner: str | None, parallel: int | None
+) -> str:
+    """Hand a campaign to the controller behind a service; the campaign's id.
+
+    Args:
+        site: the service.
+        name: of a campaign in the lab's folder there; or a file here, which is sent.
+        budget: experiments, if other than in the file.
+        seed: if other than in the file.
+        planner: by name, if other than in the file.
+        parallel: samples on their way at once, if other than in the file.
+
+    Raises:
+        ConfigError: the file has mistakes, or the lab cannot carry it out.
+        RefusedError: the key does not allow it, or no controller takes it.
+    """
+    path = Path(name)
+    spec: str | dict[str, Any] = name
+    if path.suffix == ".yaml":
+        if not path.is_file():
+            raise ConfigError(f"there is no file {path}")
+        spec = orjson.loads(orjson.dumps(YamlFile(path).data))  # dates as text
+    campaign = done(
+        site, lambda journal: "",
+        lambda client: client.campaigns.submit(spec, budget=budget, seed=seed, planner=planner, parallel=parallel),
+    )  # fmt: skip
+    console.print(f"{campaign} was handed to the controller that runs", style="bold", markup=False)
+    return campaign
 
 
 def _run_campaign(root: Path, name: str, options: RunOptions, display: Shown) -> int:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 
+from pydantic import TypeAdapter
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from labwright.cli.output import EXIT, console, emit
+from labwright.cli.sites import Place, Seen, seen
 from labwright.cli.words import answer_command, lasting, valued, when
-from labwright.journal import Journal, instruments_words, place_option, waiting_words
-from labwright.journal.status import Dispatch, LabStatus, StationSeen, lab_status
-from labwright.model.instruments import HERE
+from labwright.facts.lab import lab_now
+from labwright.journal import instruments_words
+from labwright.journal.latch import waiting_in_words
+from labwright.journal.status import Dispatch, LabStatus, StationSeen
 
 LOOK_S = 1.0
 """Wall seconds between two looks; the controller waits for none of them."""
@@ -34,72 +36,62 @@ SILENT_S = 15.0
 """A controller writes that it is there more often than that."""
 
 
-def show_status(place: str | Path, *, watch: bool, json: bool) -> int:
+def show_status(place: Place, *, watch: bool, json: bool) -> int:
     """How the lab stands now, or again and again until Ctrl-C; the exit code.
 
     Raises:
         JournalError: the journal cannot be read.
     """
-    with Journal.reading(place) as journal:
-        if not watch:
-            _show(journal, json=json)
-            return 0
-        if json or not console.is_terminal:
-            return _watch_lines(journal, json=json)
-        try:
-            with Live(console=Console(stderr=True, highlight=False), auto_refresh=False) as live:
-                while True:
-                    live.update(drawn(_look(journal), journal), refresh=True)
-                    time.sleep(LOOK_S)
-        except KeyboardInterrupt:
-            return EXIT["stopped"]
+    if not watch:
+        _show(_look(place), json=json)
+        return 0
+    if json or not console.is_terminal:
+        return _watch_lines(place, json=json)
+    try:
+        with Live(console=Console(stderr=True, highlight=False), auto_refresh=False) as live:
+            while True:
+                live.update(drawn(_look(place)), refresh=True)
+                time.sleep(LOOK_S)
+    except KeyboardInterrupt:
+        return EXIT["stopped"]
 
 
-def _look(journal: Journal) -> LabStatus:
-    """The status, with questions about decks too, where the tables hint at one."""
-    status = lab_status(journal)
-    running = status.controller.campaigns if status.controller else []
-    if all(one.campaign in running or one.instruments == HERE for one in status.taken):
-        return status
-    from labwright.engine.deck import deck_questions  # takes a second to import, and most decks are in no doubt
-
-    decks = [{**one.row(), "choices": one.choices} for one in deck_questions(journal, running=running)]
-    return dataclasses.replace(status, questions=[*status.questions, *decks])
+def _look(place: Place) -> Seen[LabStatus]:
+    return seen(place, lab_now, lambda client: TypeAdapter(LabStatus).validate_python(client.lab.status()))
 
 
-def _show(journal: Journal, *, json: bool) -> None:
-    status = _look(journal)
+def _show(found: Seen[LabStatus], *, json: bool) -> None:
     if json:
-        emit(dataclasses.asdict(status))
+        emit(dataclasses.asdict(found.facts))
         return
     out = Console(highlight=False, markup=False, emoji=False)
     if not out.is_terminal:
         out.width = 200  # a pipe or file has no width of its own
-    out.print(drawn(status, journal))
+    out.print(drawn(found))
 
 
-def _watch_lines(journal: Journal, *, json: bool) -> int:
+def _watch_lines(place: Place, *, json: bool) -> int:
     """The status whenever something has happened, for a program or a log."""
-    seen = -1
+    last = -1
     try:
         while True:
-            status = lab_status(journal)
-            if status.last_event != seen:
-                seen = status.last_event
-                _show(journal, json=json)
+            found = _look(place)
+            if found.facts.last_event != last:
+                last = found.facts.last_event
+                _show(found, json=json)
             time.sleep(LOOK_S)
     except KeyboardInterrupt:
         return EXIT["stopped"]
 
 
-def drawn(status: LabStatus, journal: Journal) -> RenderableType:
+def drawn(found: Seen[LabStatus]) -> RenderableType:
     """A status as a person sees it; what matters most first, for a small terminal cuts off the end."""
-    option = place_option(journal)
+    status, option = found.facts, found.option
     parts: list[RenderableType] = []
     if status.simulated:
         parts.append(Text("SIMULATED", style="bold yellow reverse"))
     parts.append(_controller(status, option))
-    parts += [Text(waiting_words(journal, one), style="bold red") for one in status.latches]
+    parts += [Text(waiting_in_words(one, status.latches, option), style="bold red") for one in status.latches]
     for asked in status.questions:
         parts.append(Text(f"QUESTION {asked['id']}: {asked['text']}", style="bold yellow"))
         parts += [Text(f"  {answer}: {means}") for answer, means in asked["choices"].items()]

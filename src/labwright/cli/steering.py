@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labwright.cli.campaigns import go_on_words
 from labwright.cli.output import console, emit, whoami
+from labwright.cli.sites import Place, done, latches_of, option_of, seen
 from labwright.journal import Journal, asking, latch_of, reset_command
+from labwright.journal.latch import reset_typed
 from labwright.journal.reading import is_paused, space_of
 from labwright.model.cells import level_of
 from labwright.model.errors import ConfigError, unknown
@@ -16,6 +18,9 @@ from labwright.model.latch import WHOLE_LAB, latch_sample
 from labwright.model.numbers import number
 from labwright.model.space import Categorical, Integer, Parameter, Params, ParamValue, Space
 from labwright.model.states import OVER
+
+if TYPE_CHECKING:
+    from labwright.client import Client
 
 DONE = {
     "pause": "{id} is paused: no operation starts; those under way run to their end. Resume with: "
@@ -38,9 +43,7 @@ DONE = {
 """Confirmations: what has happened, and what happens next."""
 
 
-def steer(
-    place: str | Path, name: str, kind: str, payload: Mapping[str, Any], *, by: str, because: str, json: bool
-) -> None:
+def steer(place: Place, name: str, kind: str, payload: Mapping[str, Any], *, by: str, because: str, json: bool) -> None:
     """Ask the controller of a campaign to do something, and wait for its answer.
 
     Raises:
@@ -48,17 +51,31 @@ def steer(
         RefusedError: it is over, no controller runs it, or its controller refuses.
         JournalError: its controller does not answer; the command is taken back.
     """
-    with Journal(place) as journal:
-        done = asking.steer(journal, name, kind, payload, by=by or whoami(), because=because)
-        row, trial = done.campaign, done.trial
+
+    def here(journal: Journal) -> tuple[dict[str, Any], str, str]:
+        steered = asking.steer(journal, name, kind, payload, by=by or whoami(), because=because)
+        row = steered.campaign
         latch = latch_of(journal, row["id"])
         scope = latch.scope if latch else WHOLE_LAB
         if sample := str(payload.get("sample", "")):
             scope = latch_sample(row["id"], sample)
-        reset = reset_command(journal, row["instruments"], scope)
+        return row, steered.trial, reset_command(journal, row["instruments"], scope)
+
+    def there(client: Client) -> tuple[dict[str, Any], str, str]:
+        campaign = client.campaigns.id_of(name)
+        command = client.campaigns.steer(campaign, kind, payload, because)
+        facts = client.campaigns.facts(campaign)
+        latches = latches_of(client.lab.latches())
+        mine = [one.scope for one in latches if campaign in (one.campaign, one.scope.campaign)]
+        sample = str(payload.get("sample", ""))
+        scope = latch_sample(campaign, sample) if sample else mine[-1] if mine else WHOLE_LAB
+        reset = reset_typed(latches, option_of(place), facts["instruments"], scope)
+        return {**facts, "id": campaign}, command.result, reset
+
+    row, trial, reset = done(place, here, there)
     if json:
         named = {"trial": trial} if trial else {}
-        emit({"campaign": row["id"], "command": kind, "answer": done.answer, "state": row["state"], **named})
+        emit({"campaign": row["id"], "command": kind, "answer": "done", "state": row["state"], **named})
         return
     console.print(_confirmation(row, kind, payload, trial, reset), style="bold", markup=False)
 
@@ -88,7 +105,7 @@ def _confirmation(row: dict[str, Any], kind: str, payload: Mapping[str, Any], tr
 
 
 def extend(
-    place: str | Path,
+    place: Place,
     root: Path,
     name: str,
     budget: int,
@@ -108,15 +125,22 @@ def extend(
     from labwright.engine.extending import extend as extend_campaign
     from labwright.lab import read_lab
 
-    with Journal(place) as journal:
-        done = extend_campaign(
+    def here(journal: Journal) -> dict[str, Any]:
+        return extend_campaign(
             journal, name, budget, by=by, because=because, folder=lambda: read_lab(root), lab_changed=lab_changed
-        )
-        row = done.campaign
-    with Journal.reading(place) as reader:  # what this process has claimed is free again
-        runs = reader.controlled()
+        ).campaign
+
+    def there(client: Client) -> dict[str, Any]:
+        asking.refuse_unnamed(by, because)
+        campaign = client.campaigns.id_of(name)
+        client.campaigns.extend(campaign, budget, because, lab_changed=lab_changed)
+        return {**client.campaigns.facts(campaign), "id": campaign}
+
+    row = done(place, here, there)
+    # What this process has claimed is free again.
+    runs = seen(place, lambda reader: reader.controlled(), lambda client: bool(client.lab.controller())).facts
     if json:
-        emit({"campaign": row["id"], "command": "extend", "answer": done.answer, "state": row["state"]})
+        emit({"campaign": row["id"], "command": "extend", "answer": "done", "state": row["state"]})
         return
     words = _confirmation(row, "extend", {"budget": budget}, "", "")
     if not runs:
@@ -124,7 +148,7 @@ def extend(
     console.print(words, style="bold", markup=False)
 
 
-def suggest(place: str | Path, name: str, values: Sequence[str], *, by: str, because: str, json: bool) -> None:
+def suggest(place: Place, name: str, values: Sequence[str], *, by: str, because: str, json: bool) -> None:
     """Ask for an experiment of one's own, as `steer` does.
 
     Raises:
@@ -137,7 +161,7 @@ def suggest(place: str | Path, name: str, values: Sequence[str], *, by: str, bec
     steer(place, name, "suggest", {"params": params}, by=by, because=because, json=json)
 
 
-def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by: str, because: str, json: bool) -> None:
+def veto(place: Place, name: str, what: Sequence[str], reach: float, *, by: str, because: str, json: bool) -> None:
     """Withdraw a proposal that has not started, or forbid a point and what is around it, as `steer` does.
 
     Raises:
@@ -158,9 +182,11 @@ def veto(place: str | Path, name: str, what: Sequence[str], reach: float, *, by:
     steer(place, name, "veto", payload, by=by, because=because, json=json)
 
 
-def _space(place: str | Path, name: str) -> Space:
-    with Journal.reading(place) as journal:
-        return space_of(journal, name)
+def _space(place: Place, name: str) -> Space:
+    def there(client: Client) -> Space:
+        return Space.model_validate(client.campaigns.space(client.campaigns.id_of(name)))
+
+    return seen(place, lambda journal: space_of(journal, name), there).facts
 
 
 def _values(space: Space, words: Sequence[str]) -> Params:

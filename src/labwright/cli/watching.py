@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -22,6 +21,7 @@ from labwright.cli.words import answer_command, lasting, note, question_words, t
 from labwright.engine import CampaignCore, LabCore, replayed
 from labwright.engine.events import PauseAsked, ResumeAsked, RunStep, StepEnded
 from labwright.engine.watchdog import LATE_S, LATE_TIMES
+from labwright.facts.campaigns import event_fields
 from labwright.journal import Journal, LoggedEvent, schema
 from labwright.journal.reading import Controller, choose, controller
 from labwright.model.states import OVER
@@ -64,13 +64,14 @@ def watch_campaign(place: str | Path, name: str, *, json: bool) -> int:
                     elif logged is not None:
                         _line(logged, core)
         except KeyboardInterrupt:
-            return _left()
+            return left()
     core = view.core
     console.print(f"{core.campaign} {core.phase}: {core.reason}", style="bold", markup=False)
     return EXIT[core.phase]
 
 
-def _left() -> int:
+def left() -> int:
+    """Say that only the watching has ended; the exit code."""
     console.print("no longer watching; the campaign continues", markup=False)
     return EXIT["stopped"]
 
@@ -84,19 +85,13 @@ def _streamed(journal: Journal, campaign: str) -> int:
             events = journal.events(campaign, last)
             while some := list(itertools.islice(events, AT_ONCE)):
                 last = some[-1].id
-                if not emitted(*map(_fields, some)):
+                if not emitted(*map(event_fields, some)):
                     return 1  # the reader of our output has ended
             if row["state"] in OVER:
                 return EXIT[row["state"]]
             time.sleep(LOOK_S)
     except KeyboardInterrupt:
-        return _left()
-
-
-def _fields(logged: LoggedEvent) -> dict[str, Any]:
-    """An event for a program."""
-    times = {"lab_time_s": logged.lab_time_s, "wall_time_s": logged.wall_time_s}
-    return {**logged.payload, "id": logged.id, "campaign": logged.campaign, "epoch": logged.epoch, **times}
+        return left()
 
 
 def _followed(journal: Journal, campaign: str, view: View) -> Iterator[tuple[LoggedEvent | None, CampaignCore]]:

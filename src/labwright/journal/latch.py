@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,13 +132,24 @@ def stopped_words(latch: Latch) -> str:
 
 def waiting_words(journal: Journal, latch: Latch) -> str:
     """What a stop that holds keeps from starting, and the command that resets it."""
+    return waiting_in_words(latch, open_latches(journal), place_option(journal))
+
+
+def waiting_in_words(latch: Latch, known: Sequence[Latch], option: str) -> str:
+    """The same, where no journal is at hand.
+
+    Args:
+        latch: the stop.
+        known: all that hold.
+        option: that names the place on a command line.
+    """
     waits = {
         "lab": "Nothing starts on them",
         "station": "No step starts there",
         "campaign": "None of its steps starts",
         "sample": "None of its steps starts",
     }[latch.scope.kind]
-    return f"{stopped_words(latch)}. {waits} until: {reset_command(journal, latch.instruments, latch.scope)}"
+    return f"{stopped_words(latch)}. {waits} until: {reset_typed(known, option, latch.instruments, latch.scope)}"
 
 
 def instruments_words(instruments: str) -> str:
@@ -149,7 +160,19 @@ def instruments_words(instruments: str) -> str:
 
 def reset_command(journal: Journal, instruments: str, scope: LatchScope = WHOLE_LAB) -> str:
     """What to type to reset a stop of these instruments, from whatever folder."""
-    others = any(one.instruments != instruments for one in open_latches(journal))
+    return reset_typed(open_latches(journal), place_option(journal), instruments, scope)
+
+
+def reset_typed(known: Sequence[Latch], option: str, instruments: str, scope: LatchScope = WHOLE_LAB) -> str:
+    """The same, where no journal is at hand.
+
+    Args:
+        known: all stops that hold.
+        option: that names the place on a command line.
+        instruments: that were stopped.
+        scope: of the stop.
+    """
+    others = any(one.instruments != instruments for one in known)
     which = f" --instruments {shlex.quote(instruments)}" if others else ""
     what = {
         "lab": "",
@@ -157,7 +180,7 @@ def reset_command(journal: Journal, instruments: str, scope: LatchScope = WHOLE_
         "campaign": f" --campaign {shlex.quote(scope.campaign)}",
         "sample": f" --sample {shlex.quote(f'{scope.campaign}/{scope.label}')}",
     }[scope.kind]
-    return f"labwright reset {place_option(journal)}{what}{which} --by NAME --reason TEXT"
+    return f"labwright reset {option}{what}{which} --by NAME --reason TEXT"
 
 
 def place_option(journal: Journal) -> str:

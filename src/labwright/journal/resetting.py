@@ -78,10 +78,7 @@ def reset_stops(journal: Journal, which: Reset, instruments: str = "", *, by: st
     which.check()
     if not by.strip() or not because.strip():
         raise ConfigError("--by and --reason must name the person and the reason: the journal records both")
-    known = open_latches(journal)
-    if not known:
-        raise RefusedError(f"{journal.name}: no stop holds, so there is nothing to reset")
-    latched = _chosen(journal, known, which, instruments)
+    latched = stops_meant(journal, which, instruments)
     deck = deck_of(journal)
     for one in latched:
         if one.instruments == deck:  # its stations hold the stop as well
@@ -91,13 +88,17 @@ def reset_stops(journal: Journal, which: Reset, instruments: str = "", *, by: st
     return latched
 
 
-def _chosen(journal: Journal, known: list[Latch], which: Reset, instruments: str) -> list[Latch]:
+def stops_meant(journal: Journal, which: Reset, instruments: str = "") -> list[Latch]:
     """The stops that are meant.
 
     Raises:
-        ConfigError: what is named is not stopped.
-        RefusedError: several could be meant.
+        ConfigError: what is named is not stopped, or more than one thing is named.
+        RefusedError: nothing is stopped, or several could be meant.
     """
+    which.check()
+    known = open_latches(journal)
+    if not known:
+        raise RefusedError(f"{journal.name}: no stop holds, so there is nothing to reset")
     wanted = [one for one in known if which.wants(one)]
     if not wanted:
         lines = "\n".join(f"  {waiting_words(journal, one)}" for one in known)

@@ -214,8 +214,9 @@ def verification(service: Here, asker: Asking) -> dict[str, Any]:
     """Whether the audit trail holds together, and is the one whose heads were written beside it."""
     service.gate.need(asker, "audit.read", Resource("audit"))
     path = anchor_file(service.settings.data)
-    wrong = verify(service.door, read_anchors(path) if path.exists() else [])
-    return {"head": str(head_of(service.door)), "wrong": wrong}
+    anchors = read_anchors(path) if path.exists() else []
+    wrong = verify(service.door, anchors)
+    return {"head": str(head_of(service.door)), "anchors": len(anchors), "wrong": wrong}
 
 
 _MEMBERS = sa.select(member).order_by(member.c.principal, member.c.role)

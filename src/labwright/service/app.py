@@ -12,11 +12,25 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labwright._version import __version__
-from labwright.service import admin, campaigns, commanding, health, keys, lab, questions
+from labwright.service import (
+    admin,
+    campaign_data,
+    campaigns,
+    commanding,
+    health,
+    keys,
+    lab,
+    questions,
+    runs,
+    samples,
+    stocks,
+    submitting,
+)
 from labwright.service.anchoring import Anchoring
 from labwright.service.bodies import BODY_MOST, StrictRoute
 from labwright.service.database import Door, door_place
 from labwright.service.gate import Gate, new_trace
+from labwright.service.labfolder import LabFiles
 from labwright.service.once import Once
 from labwright.service.problems import Problem, handle_problems
 from labwright.service.records import Records
@@ -85,7 +99,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     """
     records = Records(settings.journal)
     door = Door(door_place(settings.journal))
-    service = Service(settings, records, door, Gate(door), Once(door), Tail(records), Anchoring(door, settings.data))
+    anchoring, files = Anchoring(door, settings.data), LabFiles(settings.root)
+    service = Service(settings, records, door, Gate(door), Once(door), Tail(records), anchoring, files)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -107,7 +122,9 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     app.router.route_class = StrictRoute
     handle_problems(app)
 
-    routes: tuple[Any, ...] = (health, lab, campaigns, questions, keys, admin)
+    routes: tuple[Any, ...] = (
+        health, lab, submitting, campaign_data, campaigns, questions, stocks, samples, runs, keys, admin,
+    )  # fmt: skip
     for one in routes:
         app.include_router(one.router)
     app.add_middleware(Traced)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from labwright.journal import Journal, schema
-from labwright.journal.asking import refuse_untakable
+from labwright.facts.campaigns import campaign_facts
+from labwright.journal import Journal
+from labwright.journal.asking import refuse_no_controller, refuse_other_deck, refuse_untakable
 from labwright.journal.listing import listed
 from labwright.journal.reading import campaign_rows, controller, spec_of
+from labwright.model.states import OVER
 from labwright.service import commanding
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
@@ -55,9 +56,11 @@ class Extend(Because):
 
     Attributes:
         budget: how many in all.
+        lab_changed: you have checked what changed in the lab since the campaign was started; of one that has run out.
     """
 
     budget: Annotated[int, Field(ge=1, le=1_000_000)]
+    lab_changed: bool = False
 
 
 class Suggest(Because):
@@ -90,15 +93,20 @@ def campaigns(
     asker: Asking,
     cursor: Annotated[int | None, Query(ge=1, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_MOST)] = 50,
+    name: Annotated[str, Query(max_length=200, description="only those of this name, or the one of this id")] = "",
 ) -> dict[str, Any]:
     """Campaigns that you may see, the most recent first."""
     with service.records.reading() as journal:
         here = controller(journal)
-        rows = [row for row in reversed(campaign_rows(journal)) if cursor is None or row["last_event"] < cursor]
+        rows = [
+            row
+            for row in reversed(campaign_rows(journal))
+            if (cursor is None or row["last_event"] < cursor) and name in ("", row["id"], row["name"])
+        ]
         page: list[dict[str, Any]] = []
         more = False
         for row in rows:
-            if not can(asker.who, "campaign.read", _resource(journal, row)):
+            if not can(asker.who, "campaign.read", resource_of(journal, row)):
                 continue
             if len(page) == limit:
                 more = True
@@ -110,9 +118,9 @@ def campaigns(
 
 @router.get("/{campaign}")
 def one(service: Here, asker: Asking, request: Request, campaign: str) -> Response:
-    """A campaign: its state, what it waits for, and its experiments."""
+    """A campaign: how it stands, what it waits for, its experiments, and what happened last in it."""
     with service.records.reading() as journal:
-        return versioned(request, _shown(journal, _row(service, asker, journal, campaign)))
+        return versioned(request, _shown(journal, row_of(service, asker, journal, campaign)))
 
 
 @router.post("/{campaign}/pause")
@@ -142,8 +150,11 @@ async def stop(service: Here, asker: Asking, request: Request, campaign: str, bo
 
 @router.post("/{campaign}/extend")
 async def extend(service: Here, asker: Asking, request: Request, campaign: str, body: Extend) -> Response:
-    """Let it make more experiments."""
-    return await _steer(service, asker, request, campaign, "campaign.steer", "extend", body, {"budget": body.budget})
+    """Let it make more experiments, whether it is under way or has run out."""
+    again = {"campaign": campaign, "lab_changed": body.lab_changed}
+    return await _steer(
+        service, asker, request, campaign, "campaign.steer", "extend", body, {"budget": body.budget}, over=again
+    )
 
 
 @router.post("/{campaign}/suggest")
@@ -170,23 +181,45 @@ async def _steer(
     kind: str,
     body: Because,
     payload: Mapping[str, Any],
+    over: Mapping[str, Any] | None = None,
 ) -> Response:
+    """Ask the controller for something.
+
+    Args:
+        service: with the journal.
+        asker: who asks.
+        request: with its Idempotency-Key.
+        campaign: its id.
+        action: for which a right is needed.
+        kind: of command.
+        body: with the reason.
+        payload: of the command.
+        over: what else it says to the lab about a campaign that is over; that is refused if None.
+    """
+
     def look(journal: Journal) -> dict[str, Any]:
-        row = _row(service, asker, journal, campaign)
-        service.gate.need(asker, action, _resource(journal, row))
+        row = row_of(service, asker, journal, campaign)
+        service.gate.need(asker, action, resource_of(journal, row))
         return row
 
     row = await service.records.in_thread(look)
 
     def refuse(journal: Journal, key: str) -> None:
         if commanding.of_key(journal, key) is None:  # else it has changed what is looked at by itself
-            check(request, _shown(journal, _row(service, asker, journal, campaign)))
-            refuse_untakable(row, kind, controller(journal))
+            check(request, _shown(journal, row_of(service, asker, journal, campaign)))
+            if of_lab:
+                refuse_no_controller(journal, kind)
+                refuse_other_deck(journal, row["instruments"])
+            else:
+                refuse_untakable(row, kind, controller(journal))
+
+    of_lab = over is not None and row["state"] in OVER
+    to, sent = ("", {**payload, **(over or {})}) if of_lab else (campaign, payload)
 
     async def work(key: str) -> Answer:
         await service.records.in_thread(refuse, key)
         return await commanding.command(
-            service, campaign, kind, payload, by=asker.who.id, because=body.because, key=key, trace=asker.trace
+            service, to, kind, sent, by=asker.who.id, because=body.because, key=key, trace=asker.trace
         )
 
     target = f"campaign/{campaign}"
@@ -197,12 +230,10 @@ async def _steer(
 
 
 def _shown(journal: Journal, row: dict[str, Any]) -> dict[str, Any]:
-    """A campaign as shown."""
-    trials = journal.rows(schema.trial, schema.trial.c.campaign == row["id"], order=schema.trial.c.n)
-    return {**listed(journal, row, controller(journal)), "experiments": [_experiment(one) for one in trials]}
+    return campaign_facts(journal, row, controller(journal))
 
 
-def _row(service: Here, asker: Asking, journal: Journal, campaign: str) -> dict[str, Any]:
+def row_of(service: Here, asker: Asking, journal: Journal, campaign: str) -> dict[str, Any]:
     """The row of a campaign that this one may see.
 
     Raises:
@@ -212,15 +243,11 @@ def _row(service: Here, asker: Asking, journal: Journal, campaign: str) -> dict[
     if not found:
         service.gate.need(asker, "campaign.read", Resource("campaign", campaign))
         raise Problem("not_found", f"there is no campaign {campaign[:200]}, or you may not see it")
-    service.gate.need(asker, "campaign.read", _resource(journal, found[0]))
+    service.gate.need(asker, "campaign.read", resource_of(journal, found[0]))
     return found[0]
 
 
-def _resource(journal: Journal, row: Mapping[str, Any]) -> Resource:
+def resource_of(journal: Journal, row: Mapping[str, Any]) -> Resource:
+    """A campaign as something to which a right is needed."""
     spec = spec_of(journal, row["id"])
     return Resource("campaign", row["id"], project=spec.get("project") or "")
-
-
-def _experiment(row: Mapping[str, Any]) -> dict[str, Any]:
-    trial = orjson.loads(row["trial"])
-    return {"id": row["id"], "label": row["label"], "status": row["status"], "source": row["source"], **trial}

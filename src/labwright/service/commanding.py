@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import orjson
 
 from labwright.journal import Journal, schema
 from labwright.model.errors import JournalError
@@ -125,6 +126,12 @@ def of_key(journal: Journal, key: str) -> Mapping[str, Any] | None:
     """The command that was left with a key before, and so may have changed what it is about; None if none was."""
     rows = journal.rows(schema.command, schema.command.c.key == key)
     return rows[0] if rows else None
+
+
+def payload_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command says besides its kind."""
+    found: dict[str, Any] = orjson.loads(row["payload"])
+    return found
 
 
 def _row(journal: Journal, number: int) -> Mapping[str, Any]:

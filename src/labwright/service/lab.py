@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 
-from labwright.engine.answering import open_questions
-from labwright.journal import LoggedEvent
+from labwright.facts.lab import lab_now, station_rows
+from labwright.journal import LoggedEvent, open_latches
 from labwright.journal.asking import refuse_no_controller
-from labwright.journal.status import lab_status
+from labwright.journal.resetting import Reset as Meant
+from labwright.journal.resetting import stops_meant
 from labwright.service import commanding
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
@@ -73,7 +74,34 @@ def status(service: Here, asker: Asking) -> dict[str, Any]:
     """How the lab stands now: stations, campaigns, questions, what waits."""
     service.gate.need(asker, "lab.read", LAB)
     with service.records.reading() as journal:
-        return {**dataclasses.asdict(lab_status(journal)), "questions": open_questions(journal)}  # about decks, too
+        return dataclasses.asdict(lab_now(journal))
+
+
+@router.get("/stations")
+def stations(service: Here, asker: Asking) -> dict[str, Any]:
+    """Stations, the devices of each, and where those are, by the lab's files."""
+    service.gate.need(asker, "lab.read", LAB)
+    model = service.files.model()
+    return {"title": model.title, "items": station_rows(model)}
+
+
+@router.get("/latches")
+def latches(
+    service: Here,
+    asker: Asking,
+    meant: Annotated[bool, Query(description="only those named; refused if it is not clear which")] = False,
+    station: Annotated[str, Query(max_length=200)] = "",
+    campaign: Annotated[str, Query(max_length=200)] = "",
+    sample: Annotated[str, Query(max_length=400)] = "",
+    everything: bool = False,
+    instruments: Annotated[str, Query(max_length=1000)] = "",
+) -> dict[str, Any]:
+    """Stops that hold, each with the number by which it is reset."""
+    service.gate.need(asker, "lab.read", LAB)
+    with service.records.reading() as journal:
+        which = Meant(station=station, campaign=campaign, sample=sample, everything=everything)
+        found = stops_meant(journal, which, instruments) if meant else open_latches(journal)
+    return {"items": [dataclasses.asdict(one) for one in found]}
 
 
 async def _may_listen(service: Here, asker: Asking) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from labwright.engine.answering import open_questions, waiting_answers
 from labwright.engine.deck import deck_questions
+from labwright.facts.questions import question_facts
 from labwright.journal import Journal
 from labwright.journal.asking import deck_of, refuse_no_controller
 from labwright.journal.reading import controller
@@ -37,11 +39,15 @@ class Answered(Body):
 
 
 @router.get("")
-def questions(service: Here, asker: Asking) -> dict[str, Any]:
+def questions(
+    service: Here,
+    asker: Asking,
+    everything: Annotated[bool, Query(description="those that were answered or withdrawn, too")] = False,
+) -> dict[str, Any]:
     """Open questions, with what may be answered and what that means."""
     service.gate.need(asker, "lab.read", LAB)
     with service.records.reading() as journal:
-        return {"items": open_questions(journal)}
+        return {"items": question_facts(journal, everything=everything)}
 
 
 @router.post("/{question}/answer")
@@ -51,18 +57,27 @@ async def answer(service: Here, asker: Asking, request: Request, question: str, 
     payload = {"question": question, "answer": body.answer}
 
     async def work(key: str) -> Answer:
+        of, means = await service.records.in_thread(_meaning, question, body.answer)
         campaign, kind, before = await service.records.in_thread(_command_for, question, body.answer, key)
         for number in before:  # a second thought must not be overtaken by the first
             await to_thread.run_sync(service.records.withdraw, number, f"answered again by {asker.who.id}")
-        return await commanding.command(
+        answer = await commanding.command(
             service, campaign, kind, payload, by=asker.who.id, because=body.because, key=key, trace=asker.trace
         )
+        return dataclasses.replace(answer, body={**answer.body, "campaign": of, "means": means})
 
     entry = Entry(
         asker.who.id, "question.answer", f"question/{question}", via=asker.who.key, after=payload,
         because=body.because, trace=asker.trace,
     )  # fmt: skip
     return await service.once.do(request, asker, entry, work)
+
+
+def _meaning(journal: Journal, question: str, answer: str) -> tuple[str, str]:
+    """The campaign of a question, and what an answer to it means; empty where there is none."""
+    known = {str(one["id"]): one for one in open_questions(journal, everything=True)}
+    one = known.get(question, {})
+    return str(one.get("campaign", "")), str(one.get("choices", {}).get(answer, ""))
 
 
 def _command_for(journal: Journal, question: str, answer: str, key: str) -> tuple[str, str, list[int]]:

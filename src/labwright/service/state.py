@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from labwright.service.anchoring import Anchoring
 from labwright.service.database import Door
 from labwright.service.gate import Asker, Gate
+from labwright.service.labfolder import LabFiles
 from labwright.service.once import Once
 from labwright.service.records import Records
 from labwright.service.settings import ServiceSettings
@@ -28,6 +29,7 @@ class Service:
         once: remembers what was asked.
         tail: hands out what happens.
         anchoring: writes the head of the audit trail beside it.
+        files: of the lab.
     """
 
     settings: ServiceSettings
@@ -37,6 +39,7 @@ class Service:
     once: Once
     tail: Tail
     anchoring: Anchoring
+    files: LabFiles
 
     def close(self) -> None:
         """End the streams, write the last head of the audit trail, and let go of the databases."""

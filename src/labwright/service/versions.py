@@ -30,6 +30,9 @@ from fastapi import Request, Response
 
 from labwright.service.problems import Problem
 
+_KEYS = orjson.OPT_NON_STR_KEYS
+"""SQLAlchemy's names of columns are strings of a kind of their own."""
+
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
 _TAGS = re.compile(r'\s*(?:(?:W/)?"[\x21\x23-\x7e]*"\s*(?:,\s*|$))+')
 
@@ -40,7 +43,7 @@ def etag(shown: Mapping[str, Any]) -> str:
     Args:
         shown: the whole answer, as JSON can hold it.
     """
-    return f'"{hashlib.blake2b(_json(shown), digest_size=12).hexdigest()}"'
+    return f'"{hashlib.blake2b(orjson.dumps(dict(shown), option=_KEYS), digest_size=12).hexdigest()}"'
 
 
 def versioned(request: Request, shown: Mapping[str, Any]) -> Response:
@@ -58,7 +61,7 @@ def versioned(request: Request, shown: Mapping[str, Any]) -> Response:
     given = _given(request, "if-none-match")
     if given is not None and ("*" in given or tag in {one.removeprefix("W/") for one in given}):
         return Response(status_code=304, headers=headers)
-    return Response(_json(shown), 200, headers, "application/json")
+    return Response(orjson.dumps(dict(shown), option=_KEYS), 200, headers, "application/json")
 
 
 def check(request: Request, shown: Mapping[str, Any], *, must: bool = False) -> None:
@@ -103,7 +106,3 @@ def _given(request: Request, header: str) -> set[str] | None:
     if not _TAGS.fullmatch(text):
         raise Problem("malformed", f'{header.title()} is no list of versions: write them as "abc", or *')
     return {f'{weak}"{opaque}"' for weak, opaque in _TAG.findall(text)}
-
-
-def _json(shown: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(dict(shown), option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)

@@ -1,0 +1,116 @@
+"""The client of a service."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from labwright.client.answers import Event, Me
+from labwright.client.campaigns import Campaigns
+from labwright.client.events import listened
+from labwright.client.lab import Audit, Lab, Questions
+from labwright.client.material import Inventory, Runs, Samples
+from labwright.client.people import People
+from labwright.client.wire import PATIENCE_S, Wire
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Client:
+    """A lab that is served over HTTP.
+
+    Each call that changes something has an Idempotency-Key of its own, and is sent again with it if no answer comes: it
+    is done once. What the service refuses is a `ProblemError`.
+
+    Args:
+        url: of the service; from LABWRIGHT_URL if None.
+        key: of the person or program; from `key_file`, or LABWRIGHT_KEY, if None.
+        key_file: with the key, readable by its owner alone.
+        verify: file with the certificate to be trusted, or a context; the system's if True.
+        patience_s: wall seconds for which a request is sent again if the service does not answer.
+
+    Attributes:
+        campaigns: hand over, look at, steer.
+        questions: that only a person can answer.
+        lab: status, stop, reset.
+        inventory: stocks, wastes, positions.
+        samples: what was made.
+        runs: what stations have recorded.
+        people: and projects.
+        audit: the audit trail.
+        wire: for what has no method here.
+
+    Raises:
+        ConfigError: there is no URL, or no key.
+        RefusedError: other users of the machine may read the key.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        key: str | None = None,
+        *,
+        key_file: Path | str | None = None,
+        verify: ssl.SSLContext | Path | str | bool = True,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.wire = Wire(url, key, key_file=key_file, verify=verify, patience_s=patience_s)
+        self.campaigns = Campaigns(self.wire)
+        self.questions = Questions(self.wire)
+        self.lab = Lab(self.wire)
+        self.inventory = Inventory(self.wire)
+        self.samples = Samples(self.wire)
+        self.runs = Runs(self.wire)
+        self.people = People(self.wire)
+        self.audit = Audit(self.wire)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.wire.close()
+
+    def me(self) -> Me:
+        """Who the key is of, and what it allows."""
+        return Me.model_validate(self.wire.get("/v1/me"))
+
+    def events(self, after: int | None = None, *, campaign: str = "", until_over: bool = False) -> Iterator[Event]:
+        """What happens, as it is recorded, without a gap: a lost connection is resumed after the last event.
+
+        Args:
+            after: id of the last event that is known; only new ones if None.
+            campaign: id of the only one that is listened to.
+            until_over: end with that campaign; never if False.
+
+        Raises:
+            ProblemError: the service refuses.
+            UnreachableServiceError: it is not there again within `patience_s`.
+        """
+        return listened(self.wire, after, campaign, until_over=until_over)
+
+    def experiments(self, campaign: str) -> pandas.DataFrame:
+        """The experiments of a campaign as a table: a row each, parameters, outcomes with their standard errors.
+
+        Args:
+            campaign: its id, or its name: the newest of it.
+        """
+        import pandas
+
+        rows: list[dict[str, Any]] = []
+        for one in self.campaigns.experiments(self.campaigns.id_of(campaign)):
+            row: dict[str, Any] = {"id": one.id, "label": one.label, "status": one.status, "source": one.source}
+            row |= one.params
+            for name, found in one.outcomes.items():
+                row |= {name: found.get("mean"), f"{name}_sem": found.get("sem")}
+            rows.append(row)
+        return pandas.DataFrame(rows)

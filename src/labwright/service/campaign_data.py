@@ -1,0 +1,102 @@
+"""What a campaign has found: experiments, events, tables, its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from labwright.facts.campaigns import event_fields, experiment_list
+from labwright.facts.exporting import csv_lines, export_rows
+from labwright.journal import schema
+from labwright.journal.reading import spec_of
+from labwright.service.audit import Entry
+from labwright.service.bodies import StrictRoute
+from labwright.service.campaigns import resource_of, row_of
+from labwright.service.problems import Problem
+from labwright.service.rights import Resource
+from labwright.service.state import Asking, Here
+
+router = APIRouter(prefix="/v1/campaigns", route_class=StrictRoute, tags=["campaigns"])
+
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
+"""A report is one page of text, SVG and its own styles; nothing in it is carried out or loaded."""
+
+
+@router.get("/{campaign}/experiments")
+def experiments(
+    service: Here,
+    asker: Asking,
+    campaign: str,
+    cursor: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> dict[str, Any]:
+    """Experiments and proposals of a campaign, in their order."""
+    with service.records.reading() as journal:
+        row_of(service, asker, journal, campaign)
+        found = experiment_list(journal, campaign)
+    return {"items": found[cursor : cursor + limit], "next": cursor + limit if cursor + limit < len(found) else None}
+
+
+@router.get("/{campaign}/events")
+def events(
+    service: Here,
+    asker: Asking,
+    campaign: str,
+    cursor: Annotated[int, Query(ge=0, description="id of the last event that is known")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+) -> dict[str, Any]:
+    """What has happened in a campaign, oldest first."""
+    event = schema.event
+    with service.records.reading() as journal:
+        row_of(service, asker, journal, campaign)
+        found = journal.logged(sa.and_(event.c.campaign == campaign, event.c.id > cursor), most=limit)
+    return {
+        "items": [event_fields(one) for one in found],
+        "next": found[-1].id if len(found) == limit else None,
+    }
+
+
+@router.get("/{campaign}/space")
+def space(service: Here, asker: Asking, campaign: str) -> dict[str, Any]:
+    """The parameters that a campaign searches, with units and bounds, as its file has them."""
+    with service.records.reading() as journal:
+        row_of(service, asker, journal, campaign)
+        found: dict[str, Any] = spec_of(journal, campaign)["space"]
+    return found
+
+
+@router.get("/{campaign}/export")
+def export(service: Here, asker: Asking, campaign: str, format: Literal["csv"] = "csv") -> Response:
+    """The experiments of a campaign as a table, with units in the heads, as `labwright campaign export` writes it."""
+    with service.records.reading() as journal:
+        what = resource_of(journal, row_of(service, asker, journal, campaign))
+        service.gate.need(asker, "data.export", Resource("data", campaign, project=what.project))
+        rows = export_rows(journal, campaign)
+    entry = Entry(asker.who.id, "data.export", f"data/{campaign}", via=asker.who.key, trace=asker.trace)
+    service.gate.record([entry])
+
+    def lines() -> Iterator[bytes]:
+        return (line.encode() for line in csv_lines(rows))
+
+    headers = {"Content-Disposition": f'attachment; filename="{campaign}.csv"'}
+    return StreamingResponse(lines(), headers=headers, media_type="text/csv; charset=utf-8")
+
+
+@router.get("/{campaign}/report")
+def report(service: Here, asker: Asking, campaign: str) -> Response:
+    """The report of a campaign, as a page; it is written when the campaign ends, and by `labwright report`."""
+    with service.records.reading() as journal:
+        what = resource_of(journal, row_of(service, asker, journal, campaign))
+    service.gate.need(asker, "data.read", Resource("data", campaign, project=what.project))
+    path = service.settings.data / "reports" / f"{campaign}.html"
+    if not path.is_file():
+        raise Problem(
+            "not_found",
+            f"{campaign} has no report yet: it is written when the campaign ends; before, write it on the machine of "
+            f"the lab with: labwright report {campaign}",
+        )
+    return Response(path.read_bytes(), media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})
