@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -168,7 +168,7 @@ class OpenLab:
         with Journal.reading(journal_file(self.data)) as journal:
             return [_question(one) for one in open_questions(journal)]
 
-    def answer(self, question: str, answer: str, *, by: str, reason: str) -> None:
+    def answer(self, question: str, answer: str, *, by: str, reason: str, readings: Mapping[str, Any] = {}) -> None:
         """Answer a question, as ``labwright question answer`` does; the journal records who and why.
 
         Args:
@@ -176,16 +176,17 @@ class OpenLab:
             answer: one of its choices.
             by: the person who answers.
             reason: what that person has seen or done.
+            readings: of a task card that is done, by name.
 
         Raises:
-            ConfigError: there is no such question or answer, or by or reason is empty.
+            ConfigError: there is no such question, answer or reading, or by or reason is empty.
             RefusedError: it is no longer open.
         """
         from labwright.engine.answering import answer_open
         from labwright.journal import Journal, journal_file
 
         with Journal(journal_file(self.data)) as journal:
-            answer_open(journal, question, answer, by=by, because=reason)
+            answer_open(journal, question, answer, by=by, because=reason, readings=readings)
 
     def refuse_if_closed(self) -> None:
         """Start nothing on instruments that have been given back.
@@ -207,11 +208,15 @@ class OpenQuestion:
         id: for `OpenLab.answer`.
         text: what is asked.
         choices: answers, and what each means.
+        kind: ``question``, or ``task`` for the card of a step that a person does.
+        readings: what is to be read for a task card: name and what is allowed.
     """
 
     id: str
     text: str
     choices: Mapping[str, str]
+    kind: str = "question"
+    readings: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         answers = "".join(f"\n  {answer}: {means}" for answer, means in self.choices.items())
@@ -219,7 +224,9 @@ class OpenQuestion:
 
 
 def _question(asked: Mapping[str, Any]) -> OpenQuestion:
-    return OpenQuestion(asked["id"], asked["text"], asked["choices"])
+    task = asked["task"] or {"readings": []}
+    readings = {one["name"]: one["allowed"] for one in task["readings"]}
+    return OpenQuestion(asked["id"], asked["text"], asked["choices"], asked["kind"], readings)
 
 
 class ServedLab:
@@ -472,8 +479,10 @@ class ServedLab:
         with self._reading() as journal:
             return [_question(one) for one in open_questions(journal)]
 
-    def answer(self, question: str, answer: str, *, by: str, reason: str) -> bool:
-        """Answer a question; whether that has taken effect, or does when the campaign is resumed.
+    def answer(self, question: str, answer: str, *, by: str, reason: str, readings: Mapping[str, Any] = {}) -> bool:
+        """Answer a question, or sign a task card with what was read; whether that has taken effect.
+
+        If not, it does when the campaign is resumed.
 
         Raises:
             ConfigError: there is no such question or answer, or by or reason is empty.
@@ -482,7 +491,7 @@ class ServedLab:
         from labwright.engine.answering import answer_open
 
         with self._writing() as journal:
-            return answer_open(journal, question, answer, by=by, because=reason).taken
+            return answer_open(journal, question, answer, by=by, because=reason, readings=readings).taken
 
     def _steer(self, campaign: str, kind: str, payload: Mapping[str, Any], by: str, reason: str) -> str:
         from labwright.journal.asking import steer

@@ -298,7 +298,7 @@ def test_a_question_is_answered_now_or_when_the_campaign_goes_on(
 
 
 def answer(data: Path, question: str, said: str, because: str) -> None:
-    answer_question(data / "journal.sqlite", question, said, by="Ann", because=because, json=False)
+    answer_question(data / "journal.sqlite", question, said, readings=(), by="Ann", because=because, json=False)
 
 
 def refused_before_anything_is_written(data: Path, question: str) -> None:

@@ -50,6 +50,7 @@ from labwright.model.campaign import (
 )
 from labwright.model.judging import covers
 from labwright.model.protocol import (
+    Manual,
     NumberParameter,
     NumberResult,
     ProtocolSpec,
@@ -95,6 +96,22 @@ PROTOCOL = ProtocolSpec(
 )
 STAYS = PROTOCOL.model_copy(update={"steps": tuple(one.model_copy(update={"always": False}) for one in PROTOCOL.steps)})
 """A sample that is given up stays where it is, until a person takes it away."""
+
+_CRIMP = Manual(
+    task="Crimp {sample} at {x:g}.", readings=(NumberParameter(name="torque", unit="N.m", low=0.5, high=2),)
+)
+_BY_HAND = {
+    "fetch": {"manual": Manual(task="Bring it to the bench."), "retries": 0},
+    "mix": {"manual": _CRIMP, "on_failure": "abandon"},
+    "warm": {"manual": _CRIMP, "retries": 0, "on_failure": "abandon"},
+}
+BY_HAND = PROTOCOL.model_copy(
+    update={
+        "steps": tuple(one.model_copy(update=_BY_HAND.get(one.name, {})) for one in PROTOCOL.steps),
+        "results": (*PROTOCOL.results, NumberResult(name="torque", unit="N.m")),
+    }
+)
+"""Its first steps are a person's, and last until their cards are signed."""
 
 MOVES = ("fetch", "bring", "discard")
 """Steps that carry a sample."""
@@ -187,7 +204,7 @@ class Machine(RuleBasedStateMachine):
                 StopRule(cost=5.0),
             ]
         ),
-        protocol=st.sampled_from([PROTOCOL, STAYS]),
+        protocol=st.sampled_from([PROTOCOL, STAYS, BY_HAND]),
         two=st.booleans(),
         seldom=st.booleans(),
         engine=st.sampled_from([1, ENGINE]),
@@ -322,6 +339,26 @@ class Machine(RuleBasedStateMachine):
         question = self.core.questions[data.draw(st.sampled_from(sorted(self.core.questions)))]
         answer = data.draw(st.sampled_from(sorted(question.choices)))
         self.feed(Answered(question=question.id, answer=answer, by="Kim", because="looked"))
+
+    @precondition(lambda self: self.core.cards)
+    @rule(
+        data=st.data(),
+        answer=st.sampled_from(["done", "done", "done", "failed", "wrong"]),
+        torque=st.floats(0.5, 2),
+    )
+    def person_signs(self, data: st.DataObject, answer: str, torque: float) -> None:
+        card = data.draw(st.sampled_from(self.core.cards))
+        readings = {"torque": torque} if card.readings else {}
+        signed = Answered(question=card.id, answer=answer, by="Kim", because="looked", readings=readings)
+        before = self.core.snapshot()
+        if answer != "done" and (answer == "wrong" or readings):  # what was not done has no readings
+            with pytest.raises(IllegalEventError):
+                self.core.take(signed)
+            assert self.core.snapshot() == before, "a signature that is refused changes something"
+            signed = signed.model_copy(update={"answer": "failed", "readings": {}})
+        self.ended(card.step_id)
+        self.feed(signed)
+        assert self.core.lab.work.questions.card_of(card.step_id) is None or answer != "done"
 
     @precondition(lambda self: not self.core.over and not self.core.paused and not self.core.stop_asked)
     @rule()

@@ -365,7 +365,7 @@ def question_list(
     json: bool,
     everything: Annotated[bool, typer.Option("--all", help="Also those that were answered or withdrawn.")] = False,
 ) -> None:
-    """List open questions, and the answers each can have."""
+    """List open questions and task cards, and the answers each can have."""
     from labwright.cli.questions import list_questions
 
     list_questions(place, everything=everything, json=json)
@@ -380,8 +380,12 @@ def question_answer(
     answer: Annotated[str, typer.Argument(help="One of its answers.")],
     by: Annotated[str, typer.Option("--by", help="The person who answers, for the journal.")],
     because: Annotated[str, typer.Option("--reason", help="What you have seen or done, for the journal.")],
+    reading: Annotated[
+        list[str] | None,
+        typer.Option("--reading", metavar="NAME=VALUE", help="What a task card asks to be read; once for each."),
+    ] = None,
 ) -> None:
-    """Answer a question: at once while its campaign runs or if it is about a deck, otherwise when it is resumed."""
+    """Answer a question or sign a task card: at once while its campaign runs, otherwise when it is resumed."""
     from labwright.cli.questions import answer_question
 
-    answer_question(place, question, answer, by=by, because=because, json=json)
+    answer_question(place, question, answer, readings=reading or (), by=by, because=because, json=json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.sites import Place, latches_of, seen
-from labwright.cli.words import answer_command, valued, when
+from labwright.cli.words import answer_command, readings_of, valued, when
 from labwright.facts.campaigns import campaign_facts
 from labwright.journal import Journal, Latch, open_latches
 from labwright.journal.latch import waiting_in_words
@@ -163,7 +163,7 @@ def _print_facts(facts: dict[str, Any], protocols: list[ProtocolSpec], who: str,
     ]
     _section("Open questions", ("question", "what is asked", "answers"), asked)
     for one in facts["questions"]:
-        print(answer_command(one["id"], option))  # noqa: T201 - to be copied, so no table may wrap it
+        print(answer_command(one["id"], option, readings_of(one)))  # noqa: T201 - to be copied, so no table may wrap it
     held = [(one["resource"], one["state"], one["step_id"] or one["label"]) for one in facts["reservations"]]
     _section("Reserved", ("what", "state", "for"), held)
     amounts = ("usable", "reserved", "unknown")

@@ -97,10 +97,10 @@ class Progress:
     def _questions(self, core: CampaignCore) -> list[str]:
         """Questions that are new, with the command that answers each."""
         words = []
-        for one in core.open_questions:
+        for one in core.asked:
             if one.id not in self._asked:
                 self._asked.add(one.id)
-                words.append(question_words(one.id, one.text, one.choices))
+                words.append(question_words(one.id, one.text, one.choices, one.readings))
         return words
 
     def _doing(self, core: CampaignCore) -> Iterator[tuple[str, ...]]:

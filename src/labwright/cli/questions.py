@@ -1,23 +1,26 @@
-"""`labwright question list` and `answer`: what only a person can decide."""
+"""`labwright question list` and `answer`: what only a person can decide, and the task cards of steps that people do."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.sites import Place, done, seen
-from labwright.cli.words import answer_command, when
+from labwright.cli.words import answer_command, readings_of, when
 from labwright.engine.answering import Given, answer_open, became
 from labwright.facts.questions import question_facts
 from labwright.journal import instruments_words
 from labwright.journal.asking import refuse_unnamed
+from labwright.model.errors import ConfigError
+from labwright.model.figures import spelled
 
 if TYPE_CHECKING:
     from labwright.client import Client
 
 
 def list_questions(place: Place, *, everything: bool, json: bool) -> None:
-    """Open questions, or all there were."""
+    """Open questions and task cards, or all there were."""
     found = seen(
         place,
         lambda journal: question_facts(journal, everything=everything),
@@ -29,11 +32,14 @@ def list_questions(place: Place, *, everything: bool, json: bool) -> None:
             emit(one)
         return
     if not rows:
-        console.print(f"{name}: no {'question was ever asked' if everything else 'open questions'}", markup=False)
+        console.print(
+            f"{name}: no {'question was ever asked' if everything else 'open questions or task cards'}", markup=False
+        )
         return
     shown = [
         (
             one["id"],
+            one["kind"],
             when(one["asked_s"]) if one["asked_s"] else "",
             one["text"],
             "\n".join(f"{answer}: {means}" for answer, means in one["choices"].items()),
@@ -42,31 +48,52 @@ def list_questions(place: Place, *, everything: bool, json: bool) -> None:
         )
         for one in rows
     ]
-    columns = ("question", "asked (UTC)", "what is asked", "answers", "state", "recorded answer")
-    table(f"{name}: {counted(len(rows), 'question' if everything else 'open question')}", columns, shown, json=False)
+    columns = ("question", "kind", "asked (UTC)", "what is asked", "answers", "state", "recorded answer")
+    cards = sum(one["kind"] == "task" for one in rows)
+    open_ = "" if everything else "open "
+    counts = [counted(len(rows) - cards, f"{open_}question")] if len(rows) > cards else []
+    counts += [counted(cards, f"{open_}task card")] if cards else []
+    table(f"{name}: {', '.join(counts)}", columns, shown, json=False)
     for one in rows:
         if one["state"] == "open":
-            print(answer_command(one["id"], option))  # noqa: T201 - to be copied, so no table may wrap it
+            print(answer_command(one["id"], option, readings_of(one)))  # noqa: T201 - to be copied, so no table may wrap it
 
 
-def answer_question(place: Place, question: str, answer: str, *, by: str, because: str, json: bool) -> None:
-    """Answer a question, and say what comes of it.
+def answer_question(
+    place: Place, question: str, answer: str, *, readings: Sequence[str], by: str, because: str, json: bool
+) -> None:
+    """Answer a question or sign a task card, and say what comes of it.
+
+    Args:
+        place: of the journal, or a service.
+        question: its id.
+        answer: one of its choices.
+        readings: of a task card that is done, each as ``NAME=VALUE``.
+        by: the person.
+        because: what that person has seen or done.
+        json: whether a program reads what comes of it.
 
     Raises:
-        ConfigError: there is no such question or answer, or the person or the reason is not named.
+        ConfigError: there is no such question, answer or reading, or the person or the reason is not named.
         RefusedError: it was answered before, or the controller refuses.
     """
+    typed = _readings(readings)
 
     def there(client: Client) -> Given:
         refuse_unnamed(by, because)
-        facts = client.questions.answer(question, answer, because)
-        return Given(facts["campaign"], "", facts["means"], taken=True)
+        facts = client.questions.answer(question, answer, because, readings=typed)
+        return Given(facts["campaign"], "", facts["means"], taken=True, readings=facts["readings"])
 
-    given = done(place, lambda journal: answer_open(journal, question, answer, by=by, because=because), there)
+    given = done(
+        place,
+        lambda journal: answer_open(journal, question, answer, by=by, because=because, readings=typed),
+        there,
+    )
     for words in given.withdrawn:
         console.print(f"the answer {words} was not taken yet and is withdrawn", markup=False)
     if json:
-        emit({"question": question, "answer": answer, "campaign": given.campaign, "taken": given.taken})
+        said = {"question": question, "answer": answer, "campaign": given.campaign, "taken": given.taken}
+        emit({**said, "readings": given.readings})
         return
     if given.deck is not None:
         given_up = f"{given.campaign} is given up. " if given.deck.interrupted else ""
@@ -75,10 +102,28 @@ def answer_question(place: Place, question: str, answer: str, *, by: str, becaus
             f"{instruments_words(given.deck.instruments)} may start: labwright campaign run NAME"
         )
     elif given.taken:
-        words = f"{question} is answered: {given.means}"
+        read = "".join(f"; {name} = {spelled(value)}" for name, value in given.readings.items())
+        words = f"{question} is answered: {given.means}{read}"
     else:
         words = (
             f"Answer recorded for {question} ({given.means}). No controller runs this campaign now; the answer takes "
             f"effect when the campaign is resumed: labwright campaign run {given.name}"
         )
     console.print(words, style="bold", markup=False)
+
+
+def _readings(given: Sequence[str]) -> dict[str, str]:
+    """Readings as they were typed.
+
+    Raises:
+        ConfigError: one is not NAME=VALUE, or is given twice.
+    """
+    found: dict[str, str] = {}
+    for words in given:
+        name, equals, value = words.partition("=")
+        if not (equals and name.strip()):
+            raise ConfigError(f"--reading {words}: write NAME=VALUE, as in --reading torque=1.2; nothing was recorded")
+        if name.strip() in found:
+            raise ConfigError(f"--reading {name.strip()} is given twice; nothing was recorded")
+        found[name.strip()] = value.strip()
+    return found

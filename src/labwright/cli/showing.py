@@ -113,11 +113,15 @@ class Shown:
 
     def _line(self, logged: LoggedEvent, event: Event, core: CampaignCore) -> bool:
         value = {**logged.payload, "id": logged.id}
-        for asked in core.open_questions:
+        for asked in core.asked:
             if f"question {asked.id}" in logged.decisions:  # no further line may come before it is answered
-                value["question"] = {"id": asked.id, "text": asked.text, "choices": asked.choices}
+                value["question"] = {"id": asked.id, "kind": asked.kind, "text": asked.text, "choices": asked.choices}
                 value["waits_for"] = core.waits_for()
-                console.print(question_words(asked.id, asked.text, asked.choices), style="bold yellow", markup=False)
+                console.print(
+                    question_words(asked.id, asked.text, asked.choices, asked.readings),
+                    style="bold yellow",
+                    markup=False,
+                )
         if self._outlet is None:
             here = emitted(value)
         else:

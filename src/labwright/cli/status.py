@@ -13,7 +13,7 @@ from rich.text import Text
 
 from labwright.cli.output import EXIT, console, emit
 from labwright.cli.sites import Place, Seen, seen
-from labwright.cli.words import answer_command, lasting, valued, when
+from labwright.cli.words import answer_command, heading, lasting, readings_of, valued, when
 from labwright.facts.lab import lab_now
 from labwright.journal import instruments_words
 from labwright.journal.latch import waiting_in_words
@@ -27,6 +27,7 @@ WORDS = {
     "running": ("runs", "green"),
     "paused": ("ends its operation, then paused", "yellow"),
     "question": ("waits for a person", "bold yellow"),
+    "task": ("a person's task", "bold yellow"),
     "stopped": ("STOPPED", "bold red"),
     "left": ("left under way", "bold red"),
 }
@@ -93,9 +94,9 @@ def drawn(found: Seen[LabStatus]) -> RenderableType:
     parts.append(_controller(status, option))
     parts += [Text(waiting_in_words(one, status.latches, option), style="bold red") for one in status.latches]
     for asked in status.questions:
-        parts.append(Text(f"QUESTION {asked['id']}: {asked['text']}", style="bold yellow"))
+        parts.append(Text(heading(asked["id"], asked["text"], readings_of(asked)), style="bold yellow"))
         parts += [Text(f"  {answer}: {means}") for answer, means in asked["choices"].items()]
-        parts.append(Text(f"  {answer_command(asked['id'], option)}", style="yellow"))
+        parts.append(Text(f"  {answer_command(asked['id'], option, readings_of(asked))}", style="yellow"))
     parts.append(_campaigns(status, option))
     parts += [_dispatch(one) for one in status.dispatch]
     if status.stations:

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from labwright.cli.campaigns import go_on_words
 from labwright.cli.output import EXIT, console, emitted
-from labwright.cli.words import answer_command, lasting, note, question_words, told, valued, when
+from labwright.cli.words import answer_command, heading, lasting, note, question_words, told, valued, when
 from labwright.engine import CampaignCore, LabCore, replayed
-from labwright.engine.events import PauseAsked, ResumeAsked, RunStep, StepEnded
+from labwright.engine.events import PauseAsked, ResumeAsked, RunStep, Signed, StepEnded
 from labwright.engine.watchdog import LATE_S, LATE_TIMES
 from labwright.facts.campaigns import event_fields
 from labwright.journal import Journal, LoggedEvent, schema
@@ -117,9 +117,11 @@ def _followed(journal: Journal, campaign: str, view: View) -> Iterator[tuple[Log
 def _line(logged: LoggedEvent, core: CampaignCore) -> None:
     """An event as a line of a log."""
     console.print(f"{when(logged.wall_time_s)}  {told(logged.payload)}", markup=False)
-    for asked in core.open_questions:
+    for asked in core.asked:
         if f"question {asked.id}" in logged.decisions:
-            console.print(question_words(asked.id, asked.text, asked.choices), style="bold yellow", markup=False)
+            console.print(
+                question_words(asked.id, asked.text, asked.choices, asked.readings), style="bold yellow", markup=False
+            )
 
 
 @dataclass
@@ -189,6 +191,8 @@ class View:
         for one in instructions:
             if isinstance(one, RunStep):
                 self._running[one.order.step_id] = _Running(logged.lab_time_s, one.order.expected_s)
+            if isinstance(one, Signed):
+                self._running.pop(one.outcome.step_id, None)
         if isinstance(event, StepEnded):
             self._running.pop(event.outcome.step_id, None)
         if isinstance(event, PauseAsked):
@@ -213,10 +217,10 @@ class View:
         if core.phase == "draft":
             return Text("no event is recorded yet")
         parts: list[RenderableType] = [self._heading()]  # what matters most first: a small terminal cuts off the end
-        for one in core.open_questions:
-            parts.append(Text(f"QUESTION {one.id}: {one.text}", style="bold yellow"))
+        for one in core.asked:
+            parts.append(Text(heading(one.id, one.text, one.readings), style="bold yellow"))
             parts += [Text(f"  {answer}: {means}") for answer, means in one.choices.items()]
-            parts.append(Text(f"  {answer_command(one.id)}", style="yellow"))
+            parts.append(Text(f"  {answer_command(one.id, readings=one.readings)}", style="yellow"))
         parts += [self._stations(), self._samples()]
         parts += [Text(words, overflow="ellipsis", no_wrap=True, style="dim") for words in self._notes]
         parts.append(Text("Ctrl-C ends watching; the campaign continues.", style="dim"))

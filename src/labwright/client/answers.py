@@ -98,6 +98,9 @@ class Question(Answered):
         text: what is asked.
         choices: what each answer means.
         state: ``open``, or what has become of it.
+        kind: ``question``, or ``task`` for the card of a step that a person does.
+        task: what such a card says: what to do, for which sample and where, and what is to be read.
+        readings: what was read when it was signed.
     """
 
     id: str
@@ -105,6 +108,9 @@ class Question(Answered):
     text: str
     choices: dict[str, str]
     state: str = "open"
+    kind: str = "question"
+    task: dict[str, Any] | None = None
+    readings: dict[str, Any] = {}
 
 
 class Command(Answered):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -96,20 +96,30 @@ class Questions:
         found: Rows = self._wire.get("/v1/questions", everything=flag)["items"]
         return found
 
-    def answer(self, question: str, answer: str, because: str, *, key: str | None = None) -> dict[str, Any]:
-        """Answer a question; the lab does what the choice says.
+    def answer(
+        self,
+        question: str,
+        answer: str,
+        because: str,
+        *,
+        readings: Mapping[str, Any] | None = None,
+        key: str | None = None,
+    ) -> dict[str, Any]:
+        """Answer a question, or sign a task card; the lab does what the choice says.
 
         Args:
             question: its id.
             answer: one of its choices.
             because: what was seen and done.
+            readings: of a task card that is done: values, or a number with its unit in one text.
             key: the Idempotency-Key; a new one if None.
 
         Returns:
-            its ``campaign``, and what the answer ``means``.
+            its ``campaign``, what the answer ``means``, and its ``readings``.
         """
         path = f"/v1/questions/{quote(question, safe='')}/answer"
-        return self._wire.send("POST", path, {"answer": answer, "because": because}, key=key)
+        body = {"answer": answer, "because": because, **({"readings": dict(readings)} if readings else {})}
+        return self._wire.send("POST", path, body, key=key)
 
 
 class Audit:

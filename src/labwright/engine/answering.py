@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from labwright.engine.deck import DeckQuestion, answer_deck, deck_questions
@@ -10,6 +11,8 @@ from labwright.journal import Command, Journal, schema
 from labwright.journal.asking import ask_controller, deck_of, wait
 from labwright.journal.reading import choose, controller, questions_of
 from labwright.model.errors import ConfigError, RefusedError, unknown
+from labwright.model.figures import spelled
+from labwright.model.manual import DONE, Manual, read_in
 from labwright.model.states import OVER
 
 
@@ -24,6 +27,7 @@ class Given:
         taken: whether it has taken effect; if not, it does when the campaign is resumed.
         withdrawn: earlier answers that no controller had taken, in words.
         deck: the question, where it was about a deck.
+        readings: of a task card that was signed.
     """
 
     campaign: str
@@ -32,19 +36,31 @@ class Given:
     taken: bool
     withdrawn: tuple[str, ...] = ()
     deck: DeckQuestion | None = None
+    readings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_questions(journal: Journal, *, everything: bool = False) -> list[dict[str, Any]]:
     """Open questions, about samples and about decks; with `everything` those that were answered or withdrawn too."""
     rows = questions_of(journal, *([] if everything else [schema.question.c.state == "open"]))
-    return rows + [{**one.row(), "choices": one.choices, "asked_s": one.asked_s} for one in _decks(journal).values()]
+    return rows + [{**_of_deck(one), "asked_s": one.asked_s} for one in _decks(journal).values()]
 
 
-def answer_open(journal: Journal, question: str, answer: str, *, by: str, because: str) -> Given:
+def answer_open(
+    journal: Journal, question: str, answer: str, *, by: str, because: str, readings: Mapping[str, Any] = {}
+) -> Given:
     """Answer a question: at once where its campaign runs or if it is about a deck, otherwise when it is resumed.
 
+    Args:
+        journal: that has it.
+        question: its id; or a task card's, which is signed.
+        answer: one of its choices.
+        by: the person.
+        because: what that person has seen or done.
+        readings: of a task card that is done: values, or a number with its unit as it is typed.
+
     Raises:
-        ConfigError: there is no such question or answer, or the person or the reason is not named.
+        ConfigError: there is no such question or answer, or the person or the reason is not named, or a reading is
+            unknown, missing or not allowed; nothing was recorded.
         RefusedError: it was answered before, or the controller refuses.
         JournalError: the journal refuses.
     """
@@ -53,6 +69,8 @@ def answer_open(journal: Journal, question: str, answer: str, *, by: str, becaus
             "--by and --reason must name the person and the reason: the journal records both; nothing was recorded"
         )
     asked = _open_question(journal, question)
+    refuse_unknown_answer(asked, answer)
+    payload = answer_payload(asked, answer, readings)
     if (deck := _decks(journal).get(question)) is not None:
         if journal.controlled() and deck_of(journal) == deck.instruments:  # it knows what is left there, and forgets it
             deck.check(answer)
@@ -60,20 +78,63 @@ def answer_open(journal: Journal, question: str, answer: str, *, by: str, becaus
         else:
             answer_deck(journal, deck, answer, by=by, because=because)
         return Given(deck.campaign, deck.name, deck.choices[answer], taken=True, deck=deck)
-    if answer not in asked["choices"]:
-        means = "".join(f"\n  {one}: {what}" for one, what in asked["choices"].items())
-        raise ConfigError(f"{unknown(f'answer to {question}', answer, list(asked['choices']))}{means}")
     old = waiting_answers(journal, asked)  # a second thought must not be overtaken by the first
     withdrawn = tuple(said(one) for one in old if journal.withdraw(one.id, f"answered again by {by}"))
     campaign = asked["campaign"]
-    number = journal.command(campaign, "answer", {"question": question, "answer": answer}, by=by, because=because)
+    number = journal.command(campaign, "answer", payload, by=by, because=because)
     told = None
     if controller(journal).may_run(campaign):
         told = wait(journal, number, lambda: choose(journal, campaign)["state"] in OVER)
     if told is not None and told != "done":
         raise RefusedError(f"the controller refuses the answer to {question}: {told}")
     name = str(choose(journal, campaign)["name"])
-    return Given(campaign, name, asked["choices"][answer], taken=told is not None, withdrawn=withdrawn)
+    read = payload.get("readings", {})
+    return Given(campaign, name, asked["choices"][answer], taken=told is not None, withdrawn=withdrawn, readings=read)
+
+
+def refuse_unknown_answer(asked: Mapping[str, Any], answer: str) -> None:
+    """Refuse an answer that a question does not have.
+
+    Raises:
+        ConfigError: with those that it has.
+    """
+    if answer not in asked["choices"]:
+        means = "".join(f"\n  {one}: {words}" for one, words in asked["choices"].items())
+        what = f"answer to {asked['id']}"
+        raise ConfigError(f"{unknown(what, answer, list(asked['choices']))}{means}")
+
+
+def answer_payload(asked: Mapping[str, Any], answer: str, readings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the controller is asked for an answer, its readings checked here, where the person can correct them.
+
+    Args:
+        asked: the question, or task card, as `open_questions` has it.
+        answer: one of its choices.
+        readings: as they were typed.
+
+    Raises:
+        ConfigError: a reading is unknown, missing or not allowed, or nothing is read there; nothing was recorded.
+    """
+    payload: dict[str, Any] = {"question": asked["id"], "answer": answer}
+    if asked["kind"] != "task":
+        wrong = [f"{asked['id']} is no task card, and has no readings; leave {', '.join(readings)} out"]
+        wrong = wrong if readings else []
+    elif answer != DONE:
+        wrong = [f"what was not done has no readings; leave {', '.join(readings)} out"] if readings else []
+    else:
+        declared = [{key: value for key, value in one.items() if key != "allowed"} for one in asked["task"]["readings"]]
+        manual = Manual.model_validate({"task": "its card", "readings": declared})
+        payload["readings"], wrong = read_in(manual.readings, readings)
+        said = {words.split(" ", 1)[0].rstrip(":") for words in wrong}
+        wrong += [one for one in manual.wrong(payload["readings"]) if one.split(" ", 1)[0].rstrip(":") not in said]
+    if wrong:
+        raise ConfigError(f"{asked['id']}: {'; '.join(wrong)}; nothing was recorded")
+    return payload
+
+
+def _of_deck(deck: DeckQuestion) -> dict[str, Any]:
+    """A question about a deck, as the others are listed."""
+    return {**deck.row(), "choices": deck.choices, "kind": "question", "task": None, "readings": {}}
 
 
 def _decks(journal: Journal) -> dict[str, DeckQuestion]:
@@ -89,7 +150,7 @@ def _open_question(journal: Journal, question: str) -> dict[str, Any]:
         RefusedError: it is no longer open.
     """
     all_ = {one["id"]: one for one in questions_of(journal)}
-    all_ |= {name: {**one.row(), "choices": one.choices} for name, one in _decks(journal).items()}
+    all_ |= {name: _of_deck(one) for name, one in _decks(journal).items()}
     if question in all_:
         if all_[question]["state"] != "open":
             raise RefusedError(f"{question} is no longer open: {became(all_[question])}; nothing was recorded")
@@ -101,7 +162,9 @@ def _open_question(journal: Journal, question: str) -> dict[str, Any]:
 def became(question: dict[str, Any]) -> str:
     """What became of a question that is no longer open."""
     if question["state"] == "answered":
-        return f"answered {question['answer']!r} by {question['by']}, reason: {question['because']}"
+        read = ", ".join(f"{name} = {spelled(value)}" for name, value in question["readings"].items())
+        with_ = f" with {read}" if read else ""
+        return f"answered {question['answer']!r}{with_} by {question['by']}, reason: {question['because']}"
     return f"{question['state']}: {question['because']}"
 
 
@@ -117,4 +180,6 @@ def waiting_answers(journal: Journal, question: dict[str, Any]) -> list[Command]
 
 def said(command: Command) -> str:
     """An answer that no controller has taken yet, in words."""
-    return f"{command.payload.get('answer')!r} by {command.by}, reason: {command.because}"
+    read = command.payload.get("readings") or {}
+    words = f" with {', '.join(f'{name} = {spelled(value)}' for name, value in read.items())}" if read else ""
+    return f"{command.payload.get('answer')!r}{words} by {command.by}, reason: {command.because}"

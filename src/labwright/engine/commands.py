@@ -91,6 +91,7 @@ class _CheckDeck(_Payload):
 class _Answer(_Payload):
     question: Text
     answer: Text
+    readings: Annotated[dict[Text, StrictBool | Number | Text], Field(max_length=LONGEST)] = {}
 
 
 class _Suggest(_Payload):
@@ -251,8 +252,10 @@ def event_of(command: Command, campaign: Campaign) -> Event:
                 return StopAsked(why=why, now=now, by=by, closeouts=not now)
             case _Extend(budget=budget):
                 return Extended(budget=budget, by=by, because=because)
-            case _Answer(question=question, answer=answer):
-                return Answered(question=question, answer=answer, by=by, because=because, closeouts=True)
+            case _Answer(question=question, answer=answer, readings=readings):
+                return Answered(
+                    question=question, answer=answer, by=by, because=because, readings=readings, closeouts=True
+                )
             case _Suggest(params=params):
                 return proposed(campaign, params, by, because)
             case _Veto(params=None, trial=trial):

@@ -58,6 +58,7 @@ from labwright.engine.events import (
     Resumed,
     RunStep,
     SampleStopAsked,
+    Signed,
     Started,
     StepEnded,
     StepLate,
@@ -75,6 +76,7 @@ from labwright.engine.hand_entries import checked as checked_entry
 from labwright.engine.latch import refuse_while_latched
 from labwright.engine.layout import layout_of, slots_of
 from labwright.engine.learnt import learnt_moves_s, learnt_s
+from labwright.engine.questions import Task
 from labwright.engine.recounting import recount_of, under_way_used
 from labwright.engine.recovery import rebuilt_lab, used_so_far
 from labwright.engine.restoring import Restoring
@@ -104,6 +106,7 @@ from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.stations import Station, StationLink
 from labwright.stations.catalogue import make_carriers
 from labwright.stations.link import Finished
+from labwright.stations.people import PeopleStation, signs
 from labwright.stations.slots import Slot, SlottedStation
 from labwright.stations.uses import Uses
 
@@ -615,6 +618,10 @@ class LabController:
         """The end of a campaign that a question would hold up; a second one, while it closes out, ends that too."""
         return StopAsked(why=f"{UNANSWERED} {question}: {text}", by=self._by, closeouts=True)
 
+    def _signs_itself(self, task: Task | None) -> bool:
+        """Whether a simulated person signs a card, so that no other need be there."""
+        return task is not None and signs(self.lab, task.station)
+
     def _as_it_goes(self, name: str, event: Event) -> Event:
         """An event as it can be taken: nothing is closed out before the set-points are restored."""
         if isinstance(event, StopAsked) and event.closeouts and not self.hosted[name].going:
@@ -803,8 +810,9 @@ class LabController:
         if isinstance(event, Resumed):
             self.hosted[name].going = True
             self._events.put(_Look())
-            for question in core.open_questions if self._unattended else ():
-                self._put(name, self._unanswered(question.id, question.text))
+            for question in core.asked if self._unattended else ():
+                if not self._signs_itself(question.task):
+                    self._put(name, self._unanswered(question.id, question.text))
         if isinstance(event, StepEnded):
             self.under_way.end(event.outcome.step_id)
             for path in map(self.runs.path, event.outcome.run_uids) if self._run_closed is not None else ():
@@ -837,8 +845,12 @@ class LabController:
                 pass  # it was done before this was recorded
             case StopStep(step_id=step_id, station=station, why=why, now=now):
                 self.stations[station].stop(step_id, why, now=now, epoch=self.epoch)
+            case Signed(station=station, outcome=outcome):
+                self.under_way.end(outcome.step_id)  # before its station says that it was stopped
+                self.stations[station].stop(outcome.step_id, "its card was signed", now=False, epoch=self.epoch)
             case AskPerson(campaign=name, question=question, text=text):
-                if self._unattended:
+                card = self.core.work.questions.cards.get(question)
+                if self._unattended and not (card is not None and self._signs_itself(card.task)):
                     self._put(name, self._unanswered(question, text))
             case Finish(campaign=name):
                 self.hosted[name].end = instruction
@@ -969,8 +981,10 @@ class LabController:
             slots[place] = partial(self._one_station, name, own=own)
         return SlottedStation(name, slots, self.finished)
 
-    def _one_station(self, name: str, finished: Finished, own: Sequence[str] | None) -> Station:
+    def _one_station(self, name: str, finished: Finished, own: Sequence[str] | None) -> StationLink:
         lab = self.lab
+        if lab.model.stations[name].people:
+            return PeopleStation(name, clock=lab.clock, finished=finished, signs=signs(lab, name))
         return Station(
             name,
             lab.model.stations[name],

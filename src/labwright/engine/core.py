@@ -243,6 +243,16 @@ class CampaignCore:
         """What waits for a person."""
         return list(self.questions.values())
 
+    @property
+    def cards(self) -> list[Question]:
+        """Task cards that wait for a person."""
+        return [card for card in self.work.questions.cards.values() if card.owner == self.campaign]
+
+    @property
+    def asked(self) -> list[Question]:
+        """All that people are shown: questions, and task cards."""
+        return [*self.open_questions, *self.cards]
+
     def state(self) -> CampaignState:
         """What a planner may know."""
         spec = self.spec
@@ -307,6 +317,7 @@ class CampaignCore:
         if self.over:
             return []
         waits = [f"answer to {question.id}" for question in self.open_questions]
+        waits += [f"signature of {card.id}" for card in self.cards]
         if self.short:
             waits.append(f"material: {self.short}")
         if self.lost:

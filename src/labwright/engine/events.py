@@ -12,6 +12,7 @@ from labwright.model.campaign import CampaignState, Earlier, StopAdvice, Suggest
 from labwright.model.instruments import HERE, REAL
 from labwright.model.material import Part, StockAt, StockFacts, Used, WasteAt, nanolitres
 from labwright.model.protocol import Move, Prepared, ProtocolSpec, StepOrder, StepOutcome
+from labwright.model.protocol_parameters import Given
 from labwright.model.records import Follow
 from labwright.model.spec import CampaignSpec
 
@@ -404,9 +405,10 @@ class SampleStopAsked(Frozen):
 
 
 class Answered(Frozen):
-    """A person has answered a question.
+    """A person has answered a question, or signed a task card.
 
     Attributes:
+        readings: what that person has read, where it is a card that is done.
         closeouts: whether steps that close out without the sample are done for one that is given up with it; they were
             not in earlier releases.
     """
@@ -416,6 +418,7 @@ class Answered(Frozen):
     answer: str
     by: str
     because: str
+    readings: dict[str, Given] = {}
     closeouts: bool = False
 
 
@@ -778,8 +781,23 @@ class Settle:
 
 
 @dataclass(frozen=True)
+class Signed:
+    """A person has signed the card of a step: it has ended, and its station is free.
+
+    Attributes:
+        outcome: what that person has read, or why it could not be done.
+    """
+
+    station: str
+    outcome: StepOutcome = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"signed {self.outcome.step_id} {self.outcome.state}"
+
+
+@dataclass(frozen=True)
 class AskPerson:
-    """Show a question to people."""
+    """Show a question, or a task card, to people."""
 
     question: str
     text: str
@@ -803,7 +821,7 @@ class Finish:
         return f"finish {self.state}"
 
 
-Instruction = Ask | RunStep | PauseStations | StopStations | StopStep | Settle | AskPerson | Finish
+Instruction = Ask | RunStep | PauseStations | StopStations | StopStep | Signed | Settle | AskPerson | Finish
 
 
 def decisions(instructions: list[Instruction]) -> list[Any]:

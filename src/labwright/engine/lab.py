@@ -157,7 +157,8 @@ class LabCore:
             decided += self.work.settle(self.campaigns)
         decided += core.advance()
         if core.engine == 1 and not (core.paused or core.stop_asked):
-            decided += [self._start(experiment, run) for experiment, run in self.dispatcher.first_come(campaign)]
+            for experiment, run in self.dispatcher.first_come(campaign):
+                decided += self._start(experiment, run)
         if isinstance(event, Granted):
             for label, words in event.lacking.items():
                 decided += self._give_up(core, core.live[label], words)
@@ -165,7 +166,8 @@ class LabCore:
             begun += [self.dispatcher.started(campaign, start) for start in event.starts]
             begun += [self.dispatcher.carried(campaign, carried) for carried in event.moves]
             first = {one.id: one for one, _ in begun if one.state == "accepted"}  # two of its steps may begin at once
-            decided += [self._start(experiment, run) for experiment, run in begun]
+            for experiment, run in begun:
+                decided += self._start(experiment, run)
             for experiment in first.values():
                 self.work.fair.begins(experiment, self.terms(campaign))
             for removal in event.removals:
@@ -221,7 +223,7 @@ class LabCore:
                 first.setdefault(experiment.owner, []).append((begin, experiment))
             begins.setdefault(experiment.owner, []).append(begin)
             began[experiment.id] = experiment
-            decided.setdefault(experiment.owner, []).append(self._start(experiment, run))
+            decided.setdefault(experiment.owner, []).extend(self._start(experiment, run))
         for key, words in self.dispatcher.reasons.of.items():
             why.setdefault(began[key].owner, {})[began[key].label] = words
         closed: dict[str, str] = {}
@@ -490,7 +492,7 @@ class LabCore:
         """Campaigns none of whose steps `grant` lets begin now; those of engine 1 begin when they handle an event."""
         return {one.campaign for one in self.campaigns.values() if one.paused or one.stop_asked or one.engine == 1}
 
-    def _start(self, experiment: Experiment, run: StepRun) -> Instruction:
+    def _start(self, experiment: Experiment, run: StepRun) -> list[Instruction]:
         if experiment.state == "accepted":
             experiment.charged_s = work_of(experiment)
         return self.work.start(experiment, run, self.campaigns[experiment.owner])

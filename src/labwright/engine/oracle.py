@@ -33,7 +33,7 @@ def _broken(core: CampaignCore) -> Iterator[str]:
     spec = core.spec
     if core.paused and (core.over or core.stop_asked):
         yield f"it is {core.phase} and paused, though nothing can begin any more"
-    if core.over and (core.live or core.asking or core.questions):
+    if core.over and (core.live or core.asking or core.asked):
         yield f"it is {core.phase}, but something is under way"
     if not core.over and not core.waits_for():
         yield f"it is {core.phase} and waits for nothing"
@@ -46,6 +46,7 @@ def _broken(core: CampaignCore) -> Iterator[str]:
         experiment = core.live.get(question.label)
         if experiment is None or experiment.state != "held":
             yield f"question {question.id} is open, but its experiment is not held"
+    yield from _broken_cards(core)
     for experiment in core.live.values():
         asked = any(question.label == experiment.label for question in core.questions.values())
         if (experiment.state == "held") != asked:
@@ -63,6 +64,24 @@ def _broken(core: CampaignCore) -> Iterator[str]:
     yield from _broken_names(core)
     yield from _broken_sums(core)
     yield from _broken_wishes(core)
+
+
+def _broken_cards(core: CampaignCore) -> Iterator[str]:
+    """Each step of a person's that is under way has one card, and no other has any."""
+    carded = sorted(card.step_id for card in core.cards)
+    wanted = sorted(
+        run.step_id
+        for experiment in core.live.values()
+        for run in experiment.running
+        if run.spec.manual is not None and run.state == "running" and not (core.stop_asked or experiment.given_up)
+    )
+    if len(set(carded)) != len(carded):
+        yield f"two cards are open for one step: {', '.join(carded)}"
+    if missing := [step_id for step_id in wanted if step_id not in carded]:
+        yield f"no card is open for {', '.join(missing)}"
+    running = {run.step_id for one in core.live.values() for run in one.running if run.state == "running"}
+    if extra := [step_id for step_id in carded if step_id not in running]:
+        yield f"a card is open for {', '.join(extra)}, which does not run"
 
 
 def _broken_sums(core: CampaignCore) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""What only a person can answer: each question parks one sample, and its station where a step waits for it."""
+"""What only a person can answer: each question parks one sample, and its station where a step waits for it.
+
+A task card is asked in the same way: a step that a person does, which lasts until that person has signed.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Answered
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.model.figures import lasting, when
+from labwright.model.manual import DONE, FAILED, Manual
 from labwright.model.material import Part
-from labwright.model.protocol import FaultClass, StepOutcome
+from labwright.model.protocol import FaultClass, Policy, ProtocolParameter, StepOutcome
 from labwright.model.rows import Row
 
 NOT_THE_STATIONS: tuple[FaultClass | None, ...] = ("sample", "plan")
@@ -20,8 +24,53 @@ NOT_THE_STATIONS: tuple[FaultClass | None, ...] = ("sample", "plan")
 
 
 @dataclass
+class Task:
+    """What a card says of the step that a person does.
+
+    Attributes:
+        task: what to do, with the parameters of the experiment.
+        who: who may sign, in words; empty for any person who may answer questions.
+        sample: id of the sample.
+        container: the kind it is in; empty if none is handled.
+        position: where it stands; empty if that is not known.
+        station: where the person works.
+        expected_s: how long it should take, lab seconds.
+        since_s: lab time since which it waits.
+        readings: what is read and typed in.
+    """
+
+    task: str
+    who: str
+    sample: str
+    container: str
+    position: str
+    station: str
+    expected_s: float
+    since_s: float
+    readings: tuple[ProtocolParameter, ...]
+
+    @property
+    def words(self) -> str:
+        """All that a person should know, in lines."""
+        where = f" at {self.position}" if self.position else ""
+        container = f" ({self.container})" if self.container else ""
+        lines = [self.task, f"Sample {self.sample}{container}{where}; station {self.station}"]
+        lines += [f"Expected to take {lasting(self.expected_s)}; waits since {when(self.since_s)} (lab time)"]
+        lines += [f"To be signed by: {self.who}"] if self.who else []
+        for one in self.readings:
+            said = f" ({one.description})" if one.description else ""
+            lines.append(f"Reading {one.name}{said}: {one.allowed}")
+        return "\n".join(lines)
+
+    def row(self) -> Row:
+        """It as JSON."""
+        readings = [{**one.model_dump(mode="json"), "allowed": one.allowed} for one in self.readings]
+        return {**vars(self), "readings": readings}
+
+
+@dataclass
 class Question:
-    """Something only a person can answer; it parks one sample.
+    """Something only a person can answer; it parks one sample, unless it is a task card.
 
     Attributes:
         id: in the journal.
@@ -37,6 +86,7 @@ class Question:
         due_s: lab time until which it is to be answered; None if it may wait.
         then: what is done if no person has: ``park``, and ``parked`` once that is done; empty if it may wait.
         movable: whether nothing about its station or in it was at fault, so that its sample may be taken away.
+        task: what a person does, if it is the card of a step.
     """
 
     id: str
@@ -51,6 +101,17 @@ class Question:
     due_s: float | None = None
     then: str = ""
     movable: bool = False
+    task: Task | None = None
+
+    @property
+    def kind(self) -> str:
+        """Question or task."""
+        return "question" if self.task is None else "task"
+
+    @property
+    def readings(self) -> list[str] | None:
+        """Names of what is read, if it is a task card; None if it is a question."""
+        return None if self.task is None else [one.name for one in self.task.readings]
 
     def about(self, experiment: Experiment) -> bool:
         """Whether it parks this experiment."""
@@ -72,6 +133,9 @@ class Question:
             "because": answered.because if answered else withdrawn,
             "due_s": self.due_s,
             "unanswered": self.then,
+            "kind": self.kind,
+            "task": orjson.dumps(self.task.row()).decode() if self.task is not None else "",
+            "readings": orjson.dumps(answered.readings).decode() if answered and self.task is not None else "",
         }
 
 
@@ -81,13 +145,15 @@ class Questions:
 
     Attributes:
         dirty: collects what has changed.
-        open: by id.
+        open: questions, by id.
+        cards: task cards, by id.
         asked: how many there were, by campaign.
         marks: what stands between a campaign's id and the number, where it is not ``:q``.
     """
 
     dirty: DirtyRows
     open: dict[str, Question] = field(default_factory=dict)
+    cards: dict[str, Question] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     marks: dict[str, str] = field(default_factory=dict)
 
@@ -130,6 +196,37 @@ class Questions:
         question.due_s, question.then = due_s, ask.then if ask is not None else ""
         self.dirty.questions[question.id] = question.row()
         return question
+
+    def of_task(self, experiment: Experiment, run: StepRun, manual: Manual, now_s: float) -> Question:
+        """Give a person the card of a step.
+
+        Args:
+            experiment: the step's.
+            run: the step.
+            manual: what is to be done.
+            now_s: lab time.
+        """
+        container = experiment.protocol.labware
+        at = {"sample": experiment.sample, "container": container, "position": experiment.stands_at}
+        text = manual.text(at, experiment.parameters)
+        task = Task(
+            text, manual.who, experiment.sample, container, experiment.stands_at, run.station, run.expected_s, now_s,
+            manual.readings,
+        )  # fmt: skip
+        readings = ", ".join(one.name for one in manual.readings)
+        done = f"It is done, and here are the readings {readings}" if readings else "It is done"
+        policy = _POLICIES[run.spec.policy("equipment")]
+        choices = {DONE: done, FAILED: f"It cannot be done; {policy}"}
+        words = f"{run.step_id}: {task.words}"
+        card = Question(self._next(experiment), experiment.owner, experiment.label, run.step_id, None, words, choices)
+        card.task = task
+        self.cards[card.id] = card
+        self.dirty.questions[card.id] = card.row()
+        return card
+
+    def card_of(self, step_id: str) -> Question | None:
+        """The card of a step; None if none is open."""
+        return next((card for card in self.cards.values() if card.step_id == step_id), None)
 
     def parked(self, question: Question, experiment: Experiment, *, aside: bool) -> None:
         """No person has answered a question in time: it says what was done, and stays open.
@@ -200,8 +297,9 @@ class Questions:
         return self._ask(experiment, "", None, text, choices, frees=resource)
 
     def answered(self, event: Answered) -> None:
-        """A question is open no more."""
-        self.dirty.questions[event.question] = self.open.pop(event.question).row(event)
+        """A question, or a card, is open no more."""
+        asked = self.cards if event.question in self.cards else self.open
+        self.dirty.questions[event.question] = asked.pop(event.question).row(event)
 
     @property
     def to_be_emptied(self) -> frozenset[str]:
@@ -210,15 +308,22 @@ class Questions:
 
     def withdraw(self, experiment: Experiment, why: str, *, but: Collection[str] = ()) -> None:
         """Ask nothing about a sample any more, but about these of its steps, by their ids."""
-        for key in [key for key, question in self.open.items() if question.about(experiment)]:
-            if self.open[key].step_id in but:
-                continue
-            self.dirty.questions[key] = self.open.pop(key).row(withdrawn=why)
+        for asked in (self.open, self.cards):
+            for key in [key for key, question in asked.items() if question.about(experiment)]:
+                if asked[key].step_id in but:
+                    continue
+                self.dirty.questions[key] = asked.pop(key).row(withdrawn=why)
 
     def withdraw_step(self, step_id: str, why: str) -> None:
         """Ask nothing about a step any more."""
-        for key in [key for key, question in self.open.items() if question.step_id == step_id]:
-            self.dirty.questions[key] = self.open.pop(key).row(withdrawn=why)
+        for asked in (self.open, self.cards):
+            for key in [key for key, question in asked.items() if question.step_id == step_id]:
+                self.dirty.questions[key] = asked.pop(key).row(withdrawn=why)
+
+    def leave_out(self, owner: str) -> None:
+        """Know nothing of what is asked about an owner's samples."""
+        self.open = {key: one for key, one in self.open.items() if one.owner != owner}
+        self.cards = {key: one for key, one in self.cards.items() if one.owner != owner}
 
     def forget(self, owner: str) -> None:
         """A campaign is over: nothing is asked about it any more."""
@@ -239,13 +344,27 @@ class Questions:
         part: Part | None = None,
         frees: str = "",
     ) -> Question:
-        owner = experiment.owner
-        number = self.asked[owner] = self.asked.get(owner, 0) + 1
-        key = f"{owner}{self.marks.get(owner, ':q')}{number}"
-        question = Question(key, owner, experiment.label, step_id, doubt, text, choices, part, frees)
+        key = self._next(experiment)
+        question = Question(key, experiment.owner, experiment.label, step_id, doubt, text, choices, part, frees)
         self.open[key] = question
         self.dirty.questions[key] = question.row()
         return question
+
+    def _next(self, experiment: Experiment) -> str:
+        """The id of the next question, or card."""
+        owner = experiment.owner
+        number = self.asked[owner] = self.asked.get(owner, 0) + 1
+        return f"{owner}{self.marks.get(owner, ':q')}{number}"
+
+
+_POLICIES: dict[Policy, str] = {
+    "ask": "you are asked what is to become of the sample",
+    "abandon": "the sample is given up",
+    "stop": "the sample is given up, and the campaign ends",
+    "skip": "the sample goes on without this step",
+    "quarantine": "the sample is set aside until a person has released it",
+}
+"""What becomes of a step that a person cannot do."""
 
 
 def _part_choices(part: Part) -> dict[str, str]:

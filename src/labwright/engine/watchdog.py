@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -25,12 +26,12 @@ class _Watched:
 
     Attributes:
         step: as it was ordered.
-        alarm: rings when it is late.
+        alarm: rings when it is late; None for one that a person does, who is asked by its card and not by an alarm.
         since_s: monotonic wall time since which nothing has held it up.
     """
 
     step: RunStep
-    alarm: Repeating
+    alarm: Repeating | None
     since_s: float
 
 
@@ -52,13 +53,15 @@ class Watchdog:
         order = step.order
         late_s = LATE_TIMES * order.expected_s + LATE_S
         event = StepLate(step_id=order.step_id, running_s=late_s, expected_s=order.expected_s)
-        alarm = self._clock.once(late_s, lambda: self._late(order.campaign, event))
+        alarm = None
+        if step.timeout_s < math.inf:
+            alarm = self._clock.once(late_s, lambda: self._late(order.campaign, event))
         self._steps[order.step_id] = _Watched(step, alarm, time.monotonic())
 
     def end(self, step_id: str) -> None:
         """A step has ended."""
         watched = self._steps.pop(step_id, None)
-        if watched is not None:
+        if watched is not None and watched.alarm is not None:
             watched.alarm.cancel()
 
     def ring_later(self, event: StepLate) -> None:
@@ -104,10 +107,12 @@ class Watchdog:
     def close(self) -> None:
         """Ring no more."""
         for watched in self._steps.values():
-            watched.alarm.cancel()
+            if watched.alarm is not None:
+                watched.alarm.cancel()
 
     def _watched(self, held: Collection[str]) -> list[_Watched]:
-        return [watched for watched in list(self._steps.values()) if watched.step.order.campaign not in held]
+        may_hang = [watched for watched in list(self._steps.values()) if watched.step.timeout_s < math.inf]
+        return [watched for watched in may_hang if watched.step.order.campaign not in held]
 
     def _deadline_s(self, watched: _Watched) -> float:
         # On a stepped clock lab time takes no wall time.

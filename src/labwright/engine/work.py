@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from labwright.engine.dirty import DirtyRows
-from labwright.engine.events import Answered, AskPerson, Instruction, Removal, RunStep, Settle, StopStep
+from labwright.engine.events import Answered, AskPerson, Instruction, Removal, RunStep, Settle, Signed, StopStep
 from labwright.engine.experiment import VIA, WHOLE_WAY, Experiment, StepRun
 from labwright.engine.fair import FairShare
 from labwright.engine.material import Material
 from labwright.engine.questions import Question, Questions
 from labwright.engine.reservations import Reservations
 from labwright.model.errors import LabwrightError, unknown
+from labwright.model.manual import DONE, SIGNED_BY, SIMULATED_PERSON
 from labwright.model.material import Used
 from labwright.model.protocol import TRIED_AGAIN, FailKind, Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
@@ -191,8 +193,8 @@ class Work:
             )
         return found
 
-    def start(self, experiment: Experiment, run: StepRun, owner: Owner) -> RunStep:
-        """A step begins, which has all that it needs."""
+    def start(self, experiment: Experiment, run: StepRun, owner: Owner) -> list[Instruction]:
+        """A step begins, which has all that it needs; one that a person does with its card."""
         if run.state == "waiting":
             run.become("ready")
         run.become("reserved")
@@ -207,7 +209,11 @@ class Work:
         self.dirty.steps[run.step_id] = experiment, run
         if experiment.protocol.uses_up and not run.begun:
             self.material.use_up(experiment)
-        return self.order(experiment, run, owner)
+        order = self.order(experiment, run, owner)
+        if run.spec.manual is None:
+            return [order]
+        card = self.questions.of_task(experiment, run, run.spec.manual, self.material.now_s)
+        return [order, AskPerson(card.id, card.text, campaign=experiment.owner)]
 
     def moved(self, experiment: Experiment, run: StepRun) -> None:
         """A move of an experiment's container is made."""
@@ -230,7 +236,8 @@ class Work:
         sources = self.material.sources(experiment, run.station)
         again, order = run.again, experiment.order(run, owner.calibrations_of(experiment), sources)
         run.begun, run.again = True, False
-        return RunStep(run.station, order, run.spec.timeout_s, again=again, batch=run.batch)
+        timeout_s = run.spec.timeout_s if run.spec.manual is None else math.inf
+        return RunStep(run.station, order, timeout_s, again=again, batch=run.batch)
 
     def ended(self, outcome: StepOutcome, owner: Owner) -> list[Instruction]:
         """A station has ended a step.
@@ -240,6 +247,8 @@ class Work:
         """
         experiment, run = self.find(outcome.step_id)
         del self._at[run.step_id]
+        if run.spec.manual is not None:
+            self._close_card(run, outcome)
         run.ended_s = outcome.ended_s
         experiment.seen = max(self.last_turn, experiment.turn)
         run.error = outcome.error
@@ -272,6 +281,46 @@ class Work:
         else:
             return self._by_policy(experiment, run, outcome, owner)
         return []
+
+    def _close_card(self, run: StepRun, outcome: StepOutcome) -> None:
+        """The step of a card has ended at its station: stopped, or done by a simulated person."""
+        card = self.questions.card_of(run.step_id)
+        if card is None:
+            return
+        if outcome.state != "done":
+            self.questions.withdraw_step(run.step_id, outcome.error)
+            return
+        readings = {name: value for name, value in outcome.results.items() if name != SIGNED_BY}
+        by = str(outcome.results.get(SIGNED_BY, SIMULATED_PERSON))
+        signed = Answered.model_construct(question=card.id, answer=DONE, by=by, because="simulated", readings=readings)
+        self.questions.answered(signed)
+
+    def _signed(self, card: Question, event: Answered, owner: Owner) -> list[Instruction]:
+        """A person has signed a card: its step has ended, and its station need not wait for it.
+
+        Raises:
+            IllegalEventError: it cannot be signed in this way; nothing was changed.
+        """
+        _, run = self.find(card.step_id)
+        manual, done = run.spec.manual, event.answer == DONE
+        if manual is None:
+            raise IllegalEventError(f"step {run.step_id} is no person's")
+        if wrong := manual.wrong(event.readings) if done else [*event.readings]:
+            words = "; ".join(wrong) if done else f"what was not done has no readings, leave {', '.join(wrong)} out"
+            raise IllegalEventError(f"task card {card.id}: {words}; nothing was recorded")
+        self.questions.answered(event)
+        now_s = self.material.now_s
+        outcome = StepOutcome(
+            step_id=run.step_id,
+            state="done" if done else "failed",
+            results={**manual.taken(event.readings), SIGNED_BY: event.by} if done else {},
+            fail_kind=None if done else "equipment",
+            fault=None if done else "equipment",
+            error="" if done else f"{event.by} could not do it: {event.because}",
+            started_s=now_s if run.ordered_s is None else run.ordered_s,
+            ended_s=now_s,
+        )
+        return [Signed(run.station, outcome), *self.ended(outcome, owner)]
 
     def _by_policy(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, owner: Owner) -> list[Instruction]:
         """A step has failed, and is not tried again by itself: what its protocol says is done."""
@@ -325,12 +374,17 @@ class Work:
         Raises:
             IllegalEventError: there is no such question or answer.
         """
-        question = self.questions.open.get(event.question)
+        question = self.questions.open.get(event.question) or self.questions.cards.get(event.question)
         if question is None or question.owner != owner.campaign:
-            mine = [key for key, one in self.questions.open.items() if one.owner == owner.campaign]
+            every = {**self.questions.open, **self.questions.cards}
+            mine = [key for key, one in every.items() if one.owner == owner.campaign]
             raise IllegalEventError(unknown("open question", event.question, mine))
         if event.answer not in question.choices:
             raise IllegalEventError(unknown(f"answer to {event.question}", event.answer, list(question.choices)))
+        if question.task is not None:
+            return self._signed(question, event, owner)
+        if event.readings:
+            raise IllegalEventError(f"{event.question} is no task card, and has no readings; nothing was recorded")
         self.questions.answered(event)
         experiment = self.live[question.owner][question.label]
         settled: list[Instruction] = []
@@ -366,7 +420,7 @@ class Work:
         self._at = {key: (one, run) for key, (one, run) in self._at.items() if one.owner != owner}
         for resource in self.reservations.of_owner(owner):
             self.reservations.free(resource)
-        self.questions.open = {key: one for key, one in self.questions.open.items() if one.owner != owner}
+        self.questions.leave_out(owner)
         self.forget(owner)
 
     def forget(self, owner: str) -> None:
@@ -778,6 +832,8 @@ class Work:
             seen: whether a person has seen to what is at the station.
         """
         run.become("failed")
+        if run.spec.manual is not None:
+            self.questions.withdraw_step(run.step_id, run.error)
         run.cut_off = not seen
         self._at.pop(run.step_id, None)
         if not (run.cut_off and (run.moves or experiment.preparation) and experiment.engine > 1):

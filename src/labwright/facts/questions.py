@@ -12,7 +12,7 @@ from labwright.journal import Journal, schema
 
 
 def question_facts(journal: Journal, *, everything: bool = False) -> list[dict[str, Any]]:
-    """Open questions, about samples and about decks; with `everything` those that were answered or withdrawn too."""
+    """Open questions, about samples and decks, and task cards; with `everything` those that are no longer open too."""
     return [
         {**one, "asked_s": _asked_s(journal, one), "kept": _kept_words(journal, one)}
         for one in open_questions(journal, everything=everything)

@@ -110,9 +110,17 @@ def is_paused(row: Mapping[str, Any]) -> bool:
 
 
 def questions_of(journal: Journal, *where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
-    """Questions with their choices."""
+    """Questions and task cards, with their choices; of a card with what it says, and what was read for it."""
     rows = journal.rows(schema.question, *where, order=schema.question.c.id)
-    return [{**row, "choices": orjson.loads(row["choices"])} for row in rows]
+    return [
+        {
+            **row,
+            "choices": orjson.loads(row["choices"]),
+            "task": orjson.loads(row["task"]) if row["task"] else None,
+            "readings": orjson.loads(row["readings"]) if row["readings"] else {},
+        }
+        for row in rows
+    ]
 
 
 def space_of(journal: Journal, name: str) -> Space:

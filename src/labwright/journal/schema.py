@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0016"
+HEAD = "0017"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -259,9 +259,13 @@ question = sa.Table(
     _text("because"),
     sa.Column("due_s", sa.Float),
     _text("unanswered"),
+    sa.Column("kind", sa.String(16), nullable=False, server_default="question"),
+    _text("task"),
+    _text("readings"),
 )
 """``due_s``: lab time until which it is to be answered. ``unanswered``: what is done if no person has: ``park``, and
-``parked`` once that is done; empty if it may wait."""
+``parked`` once that is done; empty if it may wait. ``kind``: ``question``, or ``task`` for the card of a step that a
+person does; ``task``: what that card says, as JSON; ``readings``: what was read when it was signed, as JSON."""
 
 
 def _amount(column: str) -> sa.Column[int]:

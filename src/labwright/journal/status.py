@@ -104,8 +104,9 @@ class StationSeen:
     Attributes:
         name: of the station.
         instruments: of which deck.
-        state: ``idle``, ``running``, ``question`` (what is there waits for a person), ``stopped``, ``paused`` (its
-            campaign is), or ``left`` (a step is under way, and no controller runs).
+        state: ``idle``, ``running``, ``question`` (what is there waits for a person), ``task`` (a person does its
+            step, and its card is open), ``stopped``, ``paused`` (its campaign is), or ``left`` (a step is under way,
+            and no controller runs).
         step: name of the step there; empty if there is none.
         sample: of that step.
         campaign: of that step.
@@ -193,7 +194,7 @@ class LabStatus:
         stations: of the decks of those campaigns and of the controller, or of the last one.
         taken: positions and shared devices.
         waits: what waits for what.
-        questions: open ones, with ``id``, ``text``, ``choices``, ``campaign``.
+        questions: open ones and task cards, with ``id``, ``kind``, ``text``, ``choices``, ``campaign``.
         latches: stops that hold.
         dispatch: by which rule each deck is served, where that was rolled out.
     """
@@ -364,6 +365,8 @@ def _stations(
             state = "left"
         else:
             state = "paused" if campaign is not None and is_paused(campaign) else "running"
+            if journal.rows(schema.question, *_open_card(run["step_id"])):
+                state = "task"
         found.append(
             StationSeen(
                 name,
@@ -377,6 +380,12 @@ def _stations(
             )
         )
     return found
+
+
+def _open_card(step_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Which rows are the card of a step that waits for a person."""
+    table = schema.question
+    return (table.c.step_id == step_id, table.c.kind == "task", table.c.state == "open")
 
 
 def _last_deck(journal: Journal) -> str:

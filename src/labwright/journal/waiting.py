@@ -57,7 +57,8 @@ def waits_of(journal: Journal, row: Row, *, running: bool, waits: Iterable[StepW
         return []
     question, step = schema.question, schema.step
     asked = questions_of(journal, question.c.campaign == row["id"], question.c.state == "open")
-    words = [f"answer to {one['id']}" for one in asked]
+    words = [f"answer to {one['id']}" for one in asked if one["kind"] == "question"]
+    words += [f"signature of {one['id']}" for one in asked if one["kind"] == "task"]
     words += [f"material: {row['short']}"] if row["short"] else []
     words += row["closed"].split("; ") if row["closed"] else []
     words += [row["lost"]] if row["lost"] else []

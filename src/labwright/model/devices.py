@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -44,8 +44,17 @@ class SimulatorSpec(Frozen):
 
 
 class SimulationSpec(Frozen):
-    """The lab's simulated twin: one world, and an instrument for each device."""
+    """The lab's simulated twin: one world, and an instrument for each device.
+
+    Attributes:
+        world: its class.
+        settings: what that wants to know.
+        devices: the simulator of each device.
+        people: at stations of people, by name: a simulated person ``signs`` each card after its expected time, or it
+            ``waits`` for a person, as it does where nothing is said.
+    """
 
     world: ClassPath
     settings: dict[str, Any] = {}
     devices: dict[Name, SimulatorSpec]
+    people: dict[Name, Literal["signs", "waits"]] = {}

@@ -52,7 +52,9 @@ def told(event: Payload) -> str:
         case "deck_checked":
             return f"{event['question']} answered by {event['by']}: {event['answer']}{_because(event)}"
         case "answered":
-            return f"{event['question']} answered by {event['by']}: {event['answer']}{_because(event)}"
+            read = ", ".join(f"{name} = {spelled(value)}" for name, value in event.get("readings", {}).items())
+            with_ = f" with {read}" if read else ""
+            return f"{event['question']} answered by {event['by']}: {event['answer']}{with_}{_because(event)}"
     return str(event["kind"])
 
 

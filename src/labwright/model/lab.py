@@ -184,6 +184,12 @@ class LabModel(LabSections):
             return
         for name in self.simulation.devices:
             found.refer("devices", "device", name, "simulation", "devices", name)
+        for name in self.simulation.people:
+            found.refer("stations", "station", name, "simulation", "people", name)
+            if name in self.stations and not self.stations[name].people:
+                found.say(
+                    f"station {name!r} has no people: it is devices that work there", "simulation", "people", name
+                )
         for name in self.devices:
             if name not in self.simulation.devices:
                 found.say(f"device {name!r} has no simulator", "simulation", "devices")

@@ -12,6 +12,7 @@ from pydantic import Field, StrictBool, StrictStr, field_validator, model_valida
 from labwright.model.base import Frozen, Name
 from labwright.model.errors import OutOfRangeError, unknown
 from labwright.model.figures import spelled
+from labwright.model.manual import Manual, mismatched_readings
 from labwright.model.material import Part, Used
 from labwright.model.protocol_parameters import (
     ChoiceParameter,
@@ -49,6 +50,7 @@ __all__ = [
     "FlagResult",
     "IntegerParameter",
     "IntegerResult",
+    "Manual",
     "NumberParameter",
     "NumberResult",
     "OrdinalParameter",
@@ -75,6 +77,9 @@ FaultClass = Literal["equipment", "timeout", "refused", "sample", "plan"]
 
 Policy = Literal["ask", "abandon", "stop", "skip", "quarantine"]
 """What is done about a step that has failed, once it is not tried again."""
+
+TIMEOUT_S = 7200.0
+"""How long a step may take at most that says no other time, lab seconds."""
 
 OTHERWISE = "otherwise"
 """Stands for all classes of fault that a step does not name."""
@@ -197,13 +202,15 @@ class StepSpec(Frozen):
         ask: until when a question about it is to be answered; None if it may wait.
         before_again: what a person must see to before the step is repeated, in words; shown with the question.
         always: done also for a sample that was given up, to bring it out of the lab.
+        manual: what a person does, where the step is a person's; then no method plans it, its station is one of people,
+            and it lasts until its card is signed, however long that takes.
     """
 
     name: Name
     station: Name
     needs: tuple[Name, ...] = ()
     expected_s: Annotated[float, Field(gt=0)]
-    timeout_s: Annotated[float, Field(gt=0)] = 7200.0
+    timeout_s: Annotated[float, Field(gt=0)] = TIMEOUT_S
     sample: bool = True
     max_wait_s: Annotated[float, Field(gt=0)] | None = None
     recipe: tuple[Name, ...] = ()
@@ -218,6 +225,18 @@ class StepSpec(Frozen):
     ask: AskWithin | None = None
     before_again: str = ""
     always: bool = False
+    manual: Manual | None = None
+
+    @model_validator(mode="after")
+    def _waits_for_its_person(self) -> Self:
+        if self.manual is not None and self.retries:
+            raise ValueError(
+                f"step {self.name}: retries: what a person could not do is not asked for once more by itself; leave "
+                "retries out, and see on_failure"
+            )
+        if self.manual is not None and self.timeout_s != TIMEOUT_S:
+            raise ValueError(f"step {self.name}: timeout_s: its card waits for a person; leave timeout_s out")
+        return self
 
     @field_validator("on_failure", mode="before")
     @classmethod
@@ -290,6 +309,10 @@ class ProtocolSpec(Frozen):
             raise ValueError("; ".join(wrong))
         before: list[str] = []
         for step in self.steps:
+            if step.manual is not None:
+                wrong = list(mismatched_readings(step.manual, self.parameters, self.results))
+                if wrong:
+                    raise ValueError(f"step {step.name}: {'; '.join(wrong)}")
             self._check_names(step, before)
             before.append(step.name)
         return self

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from labwright.model.base import Frozen, Name, NotNegative, Whole
 
@@ -35,10 +35,11 @@ class StationSpec(Frozen):
         batch_wait_s: how long a batch that could begin waits for another sample, lab seconds.
         kind: what a protocol may call it by, where several stations can stand in for each other.
         attended: the calendar of the people without whom it does nothing; none are needed if None.
+        people: whether people do its steps, by task cards; such a station has no devices.
     """
 
     title: str
-    devices: dict[Name, RoleDevices]
+    devices: dict[Name, RoleDevices] = {}
     monitors: tuple[Name, ...] = ()
     slots: Annotated[Whole, Field(ge=1, le=1000)] = 1
     recipe: Literal["one", "own"] = "one"
@@ -46,6 +47,20 @@ class StationSpec(Frozen):
     batch_wait_s: NotNegative = 0.0
     kind: Name | None = None
     attended: Name | None = None
+    people: bool = False
+
+    @model_validator(mode="after")
+    def _devices_or_people(self) -> Self:
+        if self.people and (self.devices or self.monitors):
+            raise ValueError(
+                "people: true, but it has devices; give what an instrument does a station of its own, and what people "
+                "do another"
+            )
+        if self.people and self.starts == "together":
+            raise ValueError("people: true, but starts: together; each card is signed by itself: write starts: alone")
+        if not self.people and "devices" not in self.model_fields_set:
+            raise ValueError("it has no devices; name them, or write people: true where people do the steps")
+        return self
 
     @property
     def role_devices(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from labwright.engine import CampaignCore, replayed
-from labwright.engine.events import DeckChecked, Extended, Foreseen, Resumed, RunStep, StepEnded
+from labwright.engine.events import DeckChecked, Extended, Foreseen, Resumed, RunStep, Signed, StepEnded
 from labwright.engine.proposals import is_label
 from labwright.journal import Journal, journal_file, schema
 from labwright.model.campaign import Trial
@@ -116,11 +116,13 @@ def read_record(journal: Journal, campaign: str) -> CampaignRecord:
             record.over_s = logged.lab_time_s
         if not isinstance(event, DeckChecked):  # that comes after its end
             record.ended_s = logged.lab_time_s
-        if isinstance(event, StepEnded):
-            run = runs[event.outcome.step_id]
-            record.steps[run.order.label, run.order.step] = event.outcome
+        ended = [event.outcome] if isinstance(event, StepEnded) else []
+        ended += [one.outcome for one in instructions if isinstance(one, Signed)]
+        for outcome in ended:
+            run = runs[outcome.step_id]
+            record.steps[run.order.label, run.order.step] = outcome
             record.stations[run.order.label, run.order.step] = run.station
-            record.ends[event.outcome.step_id] = run, event.outcome
+            record.ends[outcome.step_id] = run, outcome
     assert record is not None  # noqa: S101 - a campaign without events is refused before
     record.foreseen = _first_foreseen(journal, record, since)
     return record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -13,8 +14,10 @@ from labwright.model.errors import ConfigError, unknown
 from labwright.model.names import protocol_collisions
 from labwright.model.words import what_is_wrong
 from labwright.stations.protocol import LabProtocol
-from labwright.stations.skips import needed_skips
+from labwright.stations.skips import declared_at, needed_skips
 from labwright.stations.transport import Carrying, LabTransport
+
+_STEP = re.compile(r"\bstep (\w+):")
 
 
 def protocol_classes(folder: LabFolder) -> dict[str, str]:
@@ -62,9 +65,20 @@ def make_protocol(folder: LabFolder, name: str) -> LabProtocol:
         try:
             protocol.check_fits()
         except ValidationError as error:
-            raise ConfigError(f"{classes[name]}: {what_is_wrong(error)}") from error
+            words = f"{classes[name]}: {what_is_wrong(error)}"
+            raise ConfigError(f"{_manual_at(protocol, words, folder.root)}{words}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{_manual_at(protocol, str(error), folder.root)}{error}") from error
         return protocol
     raise AssertionError("unreachable")
+
+
+def _manual_at(protocol: LabProtocol, words: str, root: Path) -> str:
+    """File and line of the step of a person's that a message is about; empty where it is about none."""
+    named = _STEP.search(words)
+    if named is None or not any(step.manual is not None for step in protocol.steps if step.name == named[1]):
+        return ""
+    return f"{declared_at(protocol, named[1], root)}: "
 
 
 def make_carriers(folder: LabFolder, station: str = "") -> dict[str, Carrying]:

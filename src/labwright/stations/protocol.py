@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from random import Random
 from typing import Any, ClassVar, Literal
 
 from bluesky.utils import Msg
@@ -123,7 +124,7 @@ class StepContext:
 
 
 class LabProtocol:
-    """Base of protocols: declare the data, and write one generator method for each step.
+    """Base of protocols: declare the data, and write one generator method for each step that no person does.
 
     A plan yields Bluesky messages and returns a dict of what it found, in JSON. Results named in `results` are the
     protocol's, and are held against their declaration there and then.
@@ -250,7 +251,8 @@ class LabProtocol:
                     raise ConfigError(
                         f"protocol {self.name}, step {step.name}: recipe: {unknown('parameter', name, known)}"
                     )
-            if not inspect.isgeneratorfunction(getattr(self, step.name, None)):
+            self._check_manual(step)
+            if step.manual is None and not inspect.isgeneratorfunction(getattr(self, step.name, None)):
                 raise ConfigError(f"protocol {self.name}: step {step.name!r} has no generator method of that name")
             if step.moves_to and step.moves_to not in self.lab.positions:
                 raise ConfigError(
@@ -266,6 +268,26 @@ class LabProtocol:
                 raise ConfigError(
                     f"protocol {self.name}, uses_up: " + unknown("position", position, list(self.lab.positions))
                 )
+
+    def _check_manual(self, step: StepSpec) -> None:
+        """Refuse a step of a person's at a station of devices, or the other way round, or with a plan."""
+        where = f"protocol {self.name}, step {step.name}"
+        people = [name for name, one in self.lab.stations.items() if one.people]
+        here = stations_of(self.lab, step.station)
+        wrong = [name for name in here if self.lab.stations[name].people != (step.manual is not None)]
+        if wrong and step.manual is not None:
+            raise ConfigError(
+                f"{where}: it is done by a person, and station {wrong[0]} has no people: true; stations of people are: "
+                f"{', '.join(people) or 'none'}"
+            )
+        if wrong:
+            raise ConfigError(
+                f"{where}: people work at station {wrong[0]}, so say in the step what they do: manual=Manual(task=...)"
+            )
+        if step.manual is not None and inspect.isgeneratorfunction(getattr(self, step.name, None)):
+            raise ConfigError(
+                f"{where}: it is done by a person, so no method plans it; take the method {step.name} out, or manual"
+            )
 
     def _check_kept(self, step: StepSpec, name: str) -> None:
         shared = {device for devices in self.lab.shared.values() for device in devices}
@@ -286,6 +308,16 @@ class LabProtocol:
         raise ConfigError(
             f"protocol {self.name}, step {step.name}: " + unknown("position or shared device", name, known)
         )
+
+    def simulated_readings(self, order: StepOrder, draw: Random) -> Mapping[str, Any]:
+        """What a simulated person reads in a manual step; override it where anything will not do.
+
+        Args:
+            order: of the step.
+            draw: where chance comes from: the same for the same step.
+        """
+        manual = next(step.manual for step in self.spec.steps if step.name == order.step)
+        return manual.drawn(draw) if manual is not None else {}
 
     def plan(self, context: StepContext) -> Plan:
         """The plan of the step `context` orders."""

@@ -25,7 +25,7 @@ def needed_skips(protocol: LabProtocol, root: Path) -> list[str]:
     found = []
     for step in protocol.spec.steps:
         if step.skipped_after:
-            declared = _declared_at(protocol, step.name, root)
+            declared = declared_at(protocol, step.name, root)
             which = "" if "otherwise" in step.skipped_after else f" ({', '.join(step.skipped_after)})"
             for place, why in _reasons(protocol, step, root):
                 found.append(f"{place or declared}: step {step.name}: on_failure: skip{which}: {why}")
@@ -44,9 +44,9 @@ def _reasons(protocol: LabProtocol, step: StepSpec, root: Path) -> Iterator[tupl
         yield "", "without it the loop that it ends has no end; ask, abandon or quarantine"
     for other in protocol.spec.steps:
         if other.when is not None and other.when.step == step.name:
-            yield _declared_at(protocol, other.name, root), f"step {other.name} is done only when {other.when}"
+            yield declared_at(protocol, other.name, root), f"step {other.name} is done only when {other.when}"
         if other is not step and other.repeat is not None and other.repeat.until.step == step.name:
-            yield _declared_at(protocol, other.name, root), f"step {other.name} repeats until {other.repeat.until}"
+            yield declared_at(protocol, other.name, root), f"step {other.name} repeats until {other.repeat.until}"
         if other is not step:
             for place in _reads(protocol, other.name, step.name, root):
                 yield place, f"step {other.name} reads what it has found"
@@ -71,7 +71,9 @@ def _reads(protocol: LabProtocol, reader: str, step: str, root: Path) -> Iterato
 
 
 def _finds(protocol: LabProtocol, step: StepSpec, root: Path) -> Iterator[tuple[str, str]]:
-    """Names of what a step's plan returns, as far as they are written there, and where."""
+    """Names of what a step's plan returns, as far as they are written there, and where; or of what a person reads."""
+    if step.manual is not None:
+        yield from ((one.name, declared_at(protocol, step.name, root)) for one in step.manual.readings)
     for node, place in _nodes(protocol, step.name, root):
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict):
             for key in node.value.keys:
@@ -80,7 +82,9 @@ def _finds(protocol: LabProtocol, step: StepSpec, root: Path) -> Iterator[tuple[
 
 
 def _nodes(protocol: LabProtocol, step: str, root: Path) -> Iterator[tuple[ast.AST, str]]:
-    """All that the plan of a step says, each with its file and line."""
+    """All that the plan of a step says, each with its file and line; a person's step has none."""
+    if next((one.manual for one in protocol.steps if one.name == step), None) is not None:
+        return
     plan = inspect.unwrap(getattr(type(protocol), step))
     lines, first = inspect.getsourcelines(plan)
     file = _shown(inspect.getsourcefile(plan), root)
@@ -88,7 +92,7 @@ def _nodes(protocol: LabProtocol, step: str, root: Path) -> Iterator[tuple[ast.A
         yield node, f"{file}:{first - 1 + getattr(node, 'lineno', 1)}"
 
 
-def _declared_at(protocol: LabProtocol, step: str, root: Path) -> str:
+def declared_at(protocol: LabProtocol, step: str, root: Path) -> str:
     """Where a step is declared: the first place in the class that names it, or else the class."""
     lines, first = inspect.getsourcelines(type(protocol))
     file = _shown(inspect.getsourcefile(type(protocol)), root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -30,6 +31,7 @@ from labwright.lab import Lab, LabFolder
 from labwright.lab.classes import resolve
 from labwright.model.campaign import CampaignState
 from labwright.model.errors import JournalError
+from labwright.model.manual import DONE
 from labwright.model.records import Intent, Observation
 from labwright.model.states import OVER
 from labwright.planners import Answer
@@ -352,6 +354,10 @@ class _Controller:
             if question.id not in self._asked:
                 self._asked.add(question.id)
                 self._answer(core.campaign, question)
+        for card in core.cards:
+            if card.id not in self._asked:
+                self._asked.add(card.id)
+                self._sign(core, card)
 
     def _answer(self, campaign: str, question: Any) -> None:
         """As an operator who looks at what has really happened."""
@@ -369,6 +375,14 @@ class _Controller:
             answer = "done" if self._twin.happened(self._trace, intent) else "again"
         payload = {"question": question.id, "answer": answer}
         self._journal.command(campaign, "answer", payload, by="contract test", because="looked at the effects")
+
+    def _sign(self, core: CampaignCore, card: Any) -> None:
+        """As a person who does what a card says, and reads the same each time."""
+        manual = core.work.find(card.step_id)[1].spec.manual
+        assert manual is not None  # noqa: S101 - only such steps have cards
+        readings = manual.drawn(random.Random(step_of(card.step_id)))  # noqa: S311 - the same again
+        payload = {"question": card.id, "answer": DONE, "readings": readings}
+        self._journal.command(core.campaign, "answer", payload, by="contract test", because="done as the card says")
 
     def _hook(self) -> Callable[[Any], None]:
         """For one station's messages; each belongs to the step whose run is open."""

@@ -1,0 +1,1 @@
+"""Drivers of this lab: one file per instrument."""
