@@ -25,6 +25,7 @@ def check_lab(root: Path, *, json: bool) -> None:
     """
     from labwright.engine import campaign_files
     from labwright.lab import MistakesError, read_lab
+    from labwright.lab.desk import read_desk
 
     root = root.resolve()
     folder: LabFolder | None = None
@@ -44,6 +45,11 @@ def check_lab(root: Path, *, json: bool) -> None:
             mistakes += error.mistakes
         except ConfigError as error:
             problems.append(str(error))
+    if folder is not None:
+        try:
+            read_desk(root, folder.model, protocols)
+        except MistakesError as error:
+            mistakes += error.mistakes
     if json:
         for one in mistakes:
             emit({"file": str(one.file), "line": one.line, "column": one.column, "message": one.message})
@@ -144,10 +150,16 @@ def print_schema(what: str) -> None:
         typer.BadParameter: no such schema.
     """
     from labwright.model.campaign import CampaignState
+    from labwright.model.desk import DeskPolicy
     from labwright.model.lab import LabModel
     from labwright.model.spec import CampaignSpec
 
-    models: dict[str, type[BaseModel]] = {"lab": LabModel, "campaign": CampaignSpec, "campaign-state": CampaignState}
+    models: dict[str, type[BaseModel]] = {
+        "lab": LabModel,
+        "campaign": CampaignSpec,
+        "campaign-state": CampaignState,
+        "desk": DeskPolicy,
+    }
     if what not in models:
         raise typer.BadParameter(unknown("schema", what, list(models)))
     emit(models[what].model_json_schema())

@@ -99,7 +99,7 @@ def campaign_file(root: Path, path: Path) -> YamlFile:
 
 def load_campaign(
     folder: LabFolder,
-    path: Path,
+    path: Path | YamlFile,
     *,
     budget: int | None = None,
     seed: int | None = None,
@@ -116,7 +116,7 @@ def load_campaign(
 
     Args:
         folder: the lab.
-        path: the campaign's file.
+        path: the campaign's file; or what it says, if it came otherwise.
         budget: a number of experiments, instead of the one in the file.
         seed: another seed.
         planner: another planner, by name, with its default options.
@@ -134,7 +134,7 @@ def load_campaign(
             stock.
         RefusedError: its deck has not enough of them left.
     """
-    file = campaign_file(folder.root, path)
+    file = path if isinstance(path, YamlFile) else campaign_file(folder.root, path)
     reading = examine(CampaignSpec, [file])
     spec, mistakes = reading.built, list(reading.mistakes)
     if "space" not in reading.broken and spec.space.pool is not None:
@@ -149,10 +149,10 @@ def load_campaign(
             raise ConfigError(
                 f"campaign {spec.name}: what was asked for instead of the file's does not fit: {what_is_wrong(error)}"
             ) from error
-    own = path.resolve() == campaign_files(folder.root).get(path.stem)
-    if own and "name" not in reading.broken and spec.name != path.stem:
-        words = f"name: a campaign in the lab is called like its file, {path.stem!r}, not {spec.name!r}"
-        mistakes.append(file.mistake(["name"], words))
+    if isinstance(path, Path) and "name" not in reading.broken and spec.name != path.stem:
+        if path.resolve() == campaign_files(folder.root).get(path.stem):
+            words = f"name: a campaign in the lab is called like its file, {path.stem!r}, not {spec.name!r}"
+            mistakes.append(file.mistake(["name"], words))
     if now_s is not None and "deadline" not in reading.broken and (words := deadline_passed(spec, now_s)):
         mistakes.append(file.mistake(["deadline"], f"deadline: {words}"))
     protocols = _protocols(folder, file, spec, mistakes, reading.broken)

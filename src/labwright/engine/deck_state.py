@@ -11,6 +11,7 @@ from labwright.engine.inventory import inventory_words
 from labwright.engine.learnt import learnt_moves_s, learnt_s
 from labwright.engine.reservations import Reservation
 from labwright.journal import Journal, schema
+from labwright.journal.asking import deck_of
 from labwright.model.errors import JournalError
 from labwright.model.instruments import HERE, REAL
 from labwright.model.lab import LabModel
@@ -25,13 +26,15 @@ def deck_state(journal: Journal, model: LabModel, instruments: str, protocols: l
     Args:
         journal: of the lab.
         model: what its files say.
-        instruments: which deck (`Lab.instruments`); what is simulated in this process begins full.
+        instruments: which deck (`Lab.instruments`); what is simulated in this process begins full, unless the process
+            is a controller that runs.
         protocols: whose steps are looked up.
     """
     simulated = instruments != REAL
     learnt = learnt_s(journal, protocols, simulated=simulated)
     moves_s = learnt_moves_s(journal, model, simulated=simulated)
-    if instruments == HERE or (count := left_at(journal, model, instruments)) is None:
+    full = instruments == HERE and not (journal.controlled() and deck_of(journal) == HERE)
+    if full or (count := left_at(journal, model, instruments)) is None:
         return DeckState(learnt_s=learnt, moves_s=moves_s)
     notes = [words] if (words := inventory_words(count, model)) else []
     table = schema.campaign

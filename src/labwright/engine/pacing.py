@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.model.protocol import ProtocolSpec
 
-BLIND = ("random", "sobol")
+BLIND = ("listed", "random", "sobol")
 """Planners that take no account of outcomes, and gain nothing by waiting for them."""
 
 LONGER = 1.25

@@ -3,6 +3,17 @@
 from labwright.lab.folder import LabFolder, read_lab
 from labwright.lab.lab import Lab
 from labwright.lab.validation import Reading, examine, validate
-from labwright.lab.yamlfile import Mistake, MistakesError, YamlFile
+from labwright.lab.yamlfile import GivenData, Mistake, MistakesError, YamlFile
 
-__all__ = ["Lab", "LabFolder", "Mistake", "MistakesError", "Reading", "YamlFile", "examine", "read_lab", "validate"]
+__all__ = [
+    "GivenData",
+    "Lab",
+    "LabFolder",
+    "Mistake",
+    "MistakesError",
+    "Reading",
+    "YamlFile",
+    "examine",
+    "read_lab",
+    "validate",
+]

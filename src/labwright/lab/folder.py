@@ -21,6 +21,8 @@ from labwright.model.ports import SerialAddress, TcpAddress, VisaAddress
 
 CONFIG = "lab_config"
 FILES = ("lab.yaml", "devices.yaml", "inventory.yaml", "simulation.yaml")
+DESK_FILE = "desk.yaml"
+"""The rules of its request desk; no part of the lab that its controller knows (`labwright.lab.desk`)."""
 GIVEN = ("self", "name", "port", "clock", "limits", "world", "device", "kwargs", "args")
 """Arguments of drivers and simulators that Labwright gives, not the lab's files."""
 
@@ -77,6 +79,8 @@ def folder_hash(root: Path, instead: Mapping[Path, bytes] = {}) -> str:
     digest = hashlib.sha256()
     paths = [path for folder in (CONFIG, *FOLDERS) for path in (root / folder).rglob("*")]
     for path in sorted(paths):
+        if path == root / CONFIG / DESK_FILE:
+            continue
         if path.suffix in (".yaml", ".py", ".json") and path.is_file():
             digest.update(f"{path.relative_to(root)}\0".encode())
             digest.update(instead[path] if path in instead else path.read_bytes())
@@ -94,12 +98,12 @@ def lab_files(root: Path) -> list[YamlFile]:
     if not folder.is_dir():
         raise ConfigError(f"{root} is no lab: it has no folder {CONFIG}/. Make one with: labwright init {root}")
     present = [name for name in FILES if (folder / name).exists()]
-    strangers = sorted(path.name for path in folder.glob("*.y*ml") if path.name not in FILES)
+    strangers = sorted(path.name for path in folder.glob("*.y*ml") if path.name not in (*FILES, DESK_FILE))
     strangers += sorted(f"campaigns/{path.name}" for path in folder.glob("campaigns/*.yml"))
     if strangers:
         raise ConfigError(
-            f"{folder}: {', '.join(strangers)} would not be read; the files here are {', '.join(FILES)}, and "
-            f"campaigns are {CONFIG}/campaigns/*.yaml"
+            f"{folder}: {', '.join(strangers)} would not be read; the files here are {', '.join(FILES)} and "
+            f"{DESK_FILE}, and campaigns are {CONFIG}/campaigns/*.yaml"
         )
     if FILES[0] not in present:
         raise ConfigError(f"{folder} has no {FILES[0]}; a lab needs at least its name, ports, devices and stations")

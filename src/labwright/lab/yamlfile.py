@@ -144,6 +144,35 @@ class YamlFile:
         return Mistake(self.path, line + 1, column + 1, message, source)
 
 
+class GivenData(YamlFile):
+    """Data that came otherwise than in a file, and are held against the same rules.
+
+    A mistake in them names its place as a JSON pointer, in place of a file.
+
+    Args:
+        data: as plain JSON.
+    """
+
+    def __init__(self, data: dict[str, Any]) -> None:  # no file is read
+        self.path = Path("/")
+        self.data = data
+
+    def mistake(self, where: Where, message: str, *, at_key: bool = False) -> Mistake:
+        """A mistake at a place in the data."""
+        parts, node = list[str](), self.data
+        for step in where:
+            found: Any = None
+            if isinstance(node, dict) and step in node:
+                found = node[step]
+            elif isinstance(node, list) and str(step).isdigit() and int(step) < len(node):
+                found = node[int(step)]
+            else:  # a tag of a union, or a key that is missing here: stay at the parent
+                continue
+            parts.append(str(step).replace("~", "~0").replace("/", "~1"))
+            node = found
+        return Mistake(Path("/".join(["", *parts])), 1, 1, message)
+
+
 class _StrictNumbers(RoundTripConstructor):
     """Reads numbers as `labwright.model.numbers` does; YAML's own take ``1_000``, ``0x10`` and ``1e400``."""
 

@@ -14,7 +14,7 @@ from labwright.planners.protocol import Capability, Planner
 
 __all__ = ["BACKENDS", "BUILT_IN", "PLANNERS", "lacking", "load_planner"]
 
-BUILT_IN = ("gp", "random", "sobol")
+BUILT_IN = ("gp", "listed", "random", "sobol")
 """Planners that are Labwright's own."""
 
 BACKENDS = {"baybe": ("baybe", "torch"), "botorch": ("botorch", "torch"), "optuna": ("optuna",), "skopt": ("skopt",)}
@@ -73,6 +73,10 @@ def _class_of(name: str) -> type[BaseModel]:
         from labwright.planners.backends.botorch import BotorchPlanner
 
         return BotorchPlanner
+    if name == "listed":
+        from labwright.planners.listed import ListedPlanner
+
+        return ListedPlanner
     if name == "optuna":
         from labwright.planners.backends.optuna import OptunaPlanner
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -29,6 +29,8 @@ TITLES: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "There is no such thing, or you may not see it"),
     "method": (405, "This cannot be done here"),
     "refused": (409, "The lab refuses"),
+    "state": (409, "Its state does not allow this"),
+    "quota": (409, "The quota does not allow this"),
     "in_progress": (409, "The same request is still being worked on"),
     "precondition": (412, "It has changed since you read it"),
     "too_large": (413, "The body is too large"),
@@ -142,7 +144,25 @@ def _mistakes(error: RequestValidationError) -> list[dict[str, Any]]:
     found = []
     for one in error.errors()[:100]:
         where, *path = one["loc"]
-        pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-        place = {"pointer": pointer} if where == "body" else {where: "/".join(map(str, path))}
+        place = {"pointer": pointer(error.body, path)} if where == "body" else {where: "/".join(map(str, path))}
         found.append({**place, "code": one["type"], "detail": one["msg"]})
     return found
+
+
+def pointer(body: Any, path: Sequence[str | int]) -> str:
+    """The JSON pointer to a mistake in a body; what pydantic calls the kinds of a union is no part of it.
+
+    Args:
+        body: as it was sent.
+        path: pydantic's, whose last part may be a key that is missing.
+    """
+    parts: list[str] = []
+    for number, part in enumerate(path):
+        there = isinstance(body, list) and isinstance(part, int) and part < len(body)
+        there = there or (isinstance(body, dict) and part in body)
+        if there:
+            body = body[part]
+        elif number < len(path) - 1 or not isinstance(body, dict):
+            continue
+        parts.append(str(part).replace("~", "~0").replace("/", "~1"))
+    return "".join(f"/{part}" for part in parts)

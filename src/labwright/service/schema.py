@@ -1,4 +1,4 @@
-"""What the service keeps: people, their keys, projects, what was asked twice, and the audit trail.
+"""What the service keeps: people, their keys, projects, requests, what was asked twice, and the audit trail.
 
 It is another database than the journal: on SQLite a file of its own, `door.sqlite` beside it, so that no client can
 keep the controller's writer waiting; on PostgreSQL tables of the same database whose names begin with ``door_``.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0001"
+HEAD = "0002"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -118,3 +118,109 @@ audit = sa.Table(
 )
 """``via``: the key or session; ``target``: ``KIND/ID``; ``before``, ``after``: JSON; ``digest``: of the row and of the
 one before it (`labwright.service.audit`)."""
+
+request = sa.Table(
+    "door_request",
+    metadata,
+    sa.Column("n", BigId, primary_key=True, autoincrement=True),
+    sa.Column("project", ID, nullable=False),
+    sa.Column("owner", ID, nullable=False, index=True),
+    _text("title"),
+    sa.Column("state", sa.String(32), nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("priority", sa.String(16), nullable=False),
+    _json("content", "{}"),
+    sa.Column("digest", sa.String(64), nullable=False),
+    _json("appraisal", "{}"),
+    _text("note"),
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("campaign", sa.String(200), nullable=False, server_default="", index=True),
+    _text("abort"),
+    _json("outcome", "{}"),
+    sa.Column("created_s", sa.Float, nullable=False),
+    sa.Column("changed_s", sa.Float, nullable=False),
+    sa.Column("valid_until_s", sa.Float),
+    sa.Index("door_request_project", "project", "n"),
+)
+"""``version``: counted up with each change; ``content``: what is asked for, ``digest``: of it; ``appraisal``: what the
+lab found of it, with the campaign it would become, and the quote; ``note``: what it waits for, in words; ``attempt``:
+how often it was handed to the controller; ``abort``: who ends it while it runs, and why, as JSON; ``outcome``: what it
+came to, as JSON; ``valid_until_s``: until when an approval holds."""
+
+request_event = sa.Table(
+    "door_request_event",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("request", sa.BigInteger, nullable=False, index=True),
+    sa.Column("at_s", sa.Float, nullable=False),
+    sa.Column("event", sa.String(32), nullable=False),
+    sa.Column("before", sa.String(32), nullable=False),
+    sa.Column("after", sa.String(32), nullable=False),
+    sa.Column("actor", ID, nullable=False),
+    _text("because"),
+    _json("detail", "{}"),
+)
+"""What happened to a request, in the transaction in which it did; what is sent to others is read from here."""
+
+review = sa.Table(
+    "door_review",
+    metadata,
+    sa.Column("id", BigId, primary_key=True, autoincrement=True),
+    sa.Column("request", sa.BigInteger, nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("reviewer", ID, nullable=False),
+    sa.Column("decision", sa.String(16), nullable=False),
+    _text("because"),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("at_s", sa.Float, nullable=False),
+)
+"""``kind``: ``technical`` or ``safety``; ``digest``: of the content that the reviewer has seen; no other will do."""
+
+arrival = sa.Table(
+    "door_arrival",
+    metadata,
+    sa.Column("request", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("label", sa.String(64), primary_key=True),
+    sa.Column("barcode", sa.String(64), nullable=False, unique=True),
+    sa.Column("at_s", sa.Float, nullable=False),
+    sa.Column("by", ID, nullable=False),
+    _text("place"),
+    _text("condition"),
+    _text("gone"),
+    sa.Column("gone_s", sa.Float),
+    sa.Column("gone_by", ID),
+)
+"""Samples that have come with a request; ``gone``: what has become of one when it has left again."""
+
+quota = sa.Table(
+    "door_quota",
+    metadata,
+    sa.Column("project", ID, primary_key=True),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("amount", sa.Float, nullable=False),
+)
+"""``kind``: ``experiments``, ``station_minutes`` or ``cost``; without a row there is no limit."""
+
+charge = sa.Table(
+    "door_charge",
+    metadata,
+    sa.Column("request", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("project", ID, nullable=False, index=True),
+    sa.Column("reserved", sa.Float, nullable=False),
+    sa.Column("charged", sa.Float),
+)
+"""What a request takes of its project's quota: reserved when it is approved; ``charged`` when it is over."""
+
+delivery = sa.Table(
+    "door_delivery",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("request", sa.BigInteger, nullable=False, index=True),
+    sa.Column("made_by", ID, nullable=False),
+    sa.Column("made_s", sa.Float, nullable=False),
+    sa.Column("expires_s", sa.Float, nullable=False),
+    sa.Column("fetched", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("revoked_s", sa.Float),
+)
+"""Links to what was found: ``digest`` is of the secret in the link."""

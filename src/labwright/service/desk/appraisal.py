@@ -1,0 +1,274 @@
+"""What the lab finds of a request: everything that is wrong with it, what it takes, and the campaign it would become.
+
+It is found in a process of its own (`main`), which reads the lab's folder and the journal and writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from labwright.engine import Campaign, campaign_files, load_campaign
+from labwright.engine.campaign_plan import DeckState
+from labwright.engine.deck_state import deck_state
+from labwright.journal import Journal
+from labwright.journal.asking import deck_of
+from labwright.lab import GivenData, LabFolder, MistakesError, read_lab
+from labwright.lab.desk import read_desk
+from labwright.lab.folder import CONFIG, DESK_FILE, folder_hash
+from labwright.model.desk import DeskPolicy, Offer
+from labwright.model.errors import ConfigError, LabwrightError, unknown
+from labwright.model.instruments import HERE, REAL
+from labwright.service.desk.content import Content
+from labwright.service.desk.findings import Appraisal, Found, Question, Reply
+from labwright.service.desk.quoting import quoted
+from labwright.service.desk.rules import broken_rules, dangerous
+from labwright.service.desk.translating import listed_spec, place_in_request, points_of, searched_spec, whole_spec
+from labwright.stations import LabProtocol
+from labwright.stations.catalogue import make_protocol, protocol_classes
+
+NICE = 5
+"""How far the process stands back behind the controller."""
+
+
+class Desk:
+    """A lab as its request desk knows it.
+
+    Args:
+        root: the lab's folder.
+
+    Raises:
+        ConfigError: its files have mistakes.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.folder: LabFolder = read_lab(root)
+        names = sorted(protocol_classes(self.folder))
+        self.policy: DeskPolicy = read_desk(root, self.folder.model, names)
+        self.offers: dict[str, Offer] = self.policy.offers or _offers(self.folder, names)
+        self._protocols: dict[str, LabProtocol] = {}
+
+    def protocol(self, name: str) -> LabProtocol:
+        """A protocol of the lab's.
+
+        Raises:
+            ConfigError: it does not fit the lab.
+        """
+        if name not in self._protocols:
+            self._protocols[name] = make_protocol(self.folder, name)
+        return self._protocols[name]
+
+    def appraise(self, journal: Journal, content: Content) -> Appraisal:
+        """What the lab finds of a request.
+
+        Args:
+            journal: of the lab.
+            content: of the request.
+
+        Raises:
+            ConfigError: a protocol does not fit the lab.
+        """
+        policy = self.policy
+        instruments = instruments_of(journal)
+        rules = Appraisal(
+            lab_sha256=self.folder.sha256,
+            instruments=instruments,
+            technical=policy.reviews.technical,
+            safety=max(policy.reviews.safety, int(dangerous(content))),
+            approval_days=policy.approval_days,
+            hastened=policy.hastened,
+            open_requests=policy.open_requests,
+            delivery_days=policy.delivery_days,
+        )
+        found: list[Found] = []
+        offer = self._offer(content, found)
+        if offer is None:
+            found += broken_rules(content, policy, (), ())
+            return rules.model_copy(update={"problems": tuple(found)})
+        protocol = self.protocol(content.protocol.name)
+        all_of_it = [protocol, *(self.protocol(name) for name in offer.prepare)]
+        stations = {name for one in all_of_it for name in one.spec.stations}
+        materials = {name for one in all_of_it for name in one.worst_uses()}
+        found += broken_rules(content, policy, stations, materials)
+        points = points_of(content, protocol, found)
+        parts: dict[str, Any] = {}
+        if content.campaign is not None:
+            parts = searched_spec(content.campaign, protocol.spec, found)
+        elif points:
+            parts = listed_spec(content, protocol, points, found)
+        if parts and int(parts["budget"]) > policy.experiments:
+            where = "/campaign/budget" if content.campaign is not None else "/runs"
+            words = f"{parts['budget']} experiments; a request may ask for {policy.experiments}: ask for the rest later"
+            found.append(Found(pointer=where, code="too_many", detail=words))
+        if not parts:
+            return rules.model_copy(update={"problems": tuple(found)})
+        campaign, deck = self._campaign(journal, instruments, content, whole_spec(content, parts, offer, policy), found)
+        if campaign is None:
+            return rules.model_copy(update={"problems": tuple(found)})
+        quote = quoted(self.folder, campaign, deck, policy, points, found)
+        if content.cost_most is not None and quote.cost.whole > content.cost_most:
+            words = f"it costs {quote.cost.whole:g} {quote.cost.currency}, and may cost {content.cost_most:g} at most"
+            found.append(Found(pointer="/cost_most", code="cost", detail=words))
+        spec = {} if found else campaign.spec.model_dump(mode="json")
+        return rules.model_copy(update={"problems": tuple(found), "quote": quote, "spec": spec})
+
+    def _offer(self, content: Content, found: list[Found]) -> Offer | None:
+        name, version = content.protocol.name, content.protocol.version
+        offer = self.offers.get(name)
+        if offer is None:
+            words = unknown("protocol that is offered", name, list(self.offers))
+            found.append(Found(pointer="/protocol/name", code="protocol", detail=words))
+            return None
+        current = self.protocol(name).version
+        if version in offer.withdrawn or version != current:
+            why = "was withdrawn" if version in offer.withdrawn else "is not what the lab carries out"
+            words = f"version {version} of {name} {why}; it is at version {current} now: look whether that does"
+            found.append(Found(pointer="/protocol/version", code="protocol_version", detail=words))
+            return None
+        return offer
+
+    def _campaign(
+        self, journal: Journal, instruments: str, content: Content, spec: dict[str, Any], found: list[Found]
+    ) -> tuple[Campaign | None, DeckState]:
+        """The campaign, and what the lab has for it; None with mistakes."""
+        names = [str(spec["protocol"]), *spec["prepare"]]
+        deck = deck_state(journal, self.folder.model, instruments, names)
+        try:
+            campaign = load_campaign(
+                self.folder,
+                GivenData(spec),
+                simulated=instruments != REAL,
+                count=deck.count,
+                now_s=deck.count.now_s if deck.count is not None else None,
+            )
+        except MistakesError as error:
+            for one in error.mistakes:
+                pointer = "" if one.file == Path("/") else str(one.file)
+                place = place_in_request(pointer, content)
+                found.append(Found(pointer=place, code="campaign", detail=one.message))
+            return None, deck
+        except LabwrightError as error:
+            found.append(Found(pointer="", code="material", detail=str(error)))
+            return None, deck
+        return campaign, deck
+
+    def offered(self) -> dict[str, Any]:
+        """What the lab offers: its protocols with their parameters, its stations with their limits; the terms.
+
+        Raises:
+            ConfigError: a protocol does not fit the lab.
+        """
+        model, policy = self.folder.model, self.policy
+        protocols = []
+        for name, offer in sorted(self.offers.items()):
+            spec = self.protocol(name).spec
+            protocols.append(
+                {
+                    "name": name,
+                    "version": spec.version,
+                    "title": spec.title,
+                    "summary": offer.summary,
+                    "parameters": [
+                        {**one.model_dump(mode="json", exclude_none=True), "allowed": one.allowed}
+                        for one in spec.parameters
+                    ],
+                    "results": [one.model_dump(mode="json", exclude_none=True) for one in spec.results],
+                    "stations": sorted(spec.stations),
+                    "labware": spec.labware,
+                    "minutes": round(sum(step.expected_s for step in spec.steps) / 60, 3),
+                }
+            )
+        return {
+            "lab": model.name,
+            "title": model.title,
+            "terms": policy.terms,
+            "currency": policy.currency,
+            "prices": policy.prices.model_dump(mode="json"),
+            "experiments": policy.experiments,
+            "reviews": policy.reviews.model_dump(mode="json"),
+            "protocols": protocols,
+            "stations": {
+                name: {
+                    "title": one.title,
+                    "kind": one.kind or "",
+                    "slots": one.slots,
+                    "hazards": list(policy.hazards.get(name, ())),
+                    "limits": {
+                        device: {axis: list(ends) for axis, ends in model.devices[device].limits.items()}
+                        for device in one.role_devices
+                    },
+                }
+                for name, one in model.stations.items()
+            },
+        }
+
+
+def instruments_of(journal: Journal) -> str:
+    """On which instruments a request would run: those of the controller that runs, or of the last that did."""
+    if here := deck_of(journal):
+        return here
+    newest = journal.controller()
+    return str(newest["instruments"]) if newest is not None else HERE
+
+
+def _offers(folder: LabFolder, protocols: list[str]) -> dict[str, Offer]:
+    """What is offered where the lab's files do not say it: the protocols of its campaigns, with their preparations."""
+    found: dict[str, Offer] = {}
+    for path in campaign_files(folder.root).values():
+        try:
+            spec = load_campaign(folder, path, any_planner=True, sufficient=False).spec
+        except ConfigError:  # `labwright check` tells; what it would be is no reason to offer nothing
+            continue
+        if spec.protocol in protocols:
+            found.setdefault(spec.protocol, Offer(prepare=spec.prepare))
+    return found
+
+
+@cache
+def _desk(root: str, version: str) -> Desk:
+    return Desk(Path(root))
+
+
+def answered(question: Question) -> Reply:
+    """Appraise a request, or say what is offered."""
+    try:
+        root = Path(question.root).resolve()
+        desk = _desk(str(root), _version(root))
+        if question.content is None:
+            return Reply(offered=desk.offered())
+        content = Content.model_validate_json(orjson.dumps(question.content))
+        with Journal.reading(question.journal) as journal:
+            return Reply(appraisal=desk.appraise(journal, content))
+    except ValidationError as error:
+        return Reply(error=f"the request cannot be read: {error.error_count()} mistakes")
+    except LabwrightError as error:
+        return Reply(error=str(error))
+
+
+def _version(root: Path) -> str:
+    """What tells one state of the lab's files from another; its desk's rules included.
+
+    Python code that has changed is only read by a new process: the keeper of this one starts it.
+    """
+    desk = root / CONFIG / DESK_FILE
+    return folder_hash(root) + (f"{desk.stat().st_mtime_ns}" if desk.exists() else "")
+
+
+def main() -> None:
+    """Answer each line of the standard input; end when the lab's files have changed, for what is imported stays."""
+    os.nice(NICE)
+    first = ""
+    for line in sys.stdin:
+        question = Question.model_validate_json(line)
+        now = folder_hash(Path(question.root).resolve())
+        if first and now != first:
+            return
+        first = now
+        sys.stdout.write(answered(question).model_dump_json() + "\n")
+        sys.stdout.flush()
