@@ -14,13 +14,16 @@ from labwright.planners.protocol import Capability, Planner
 
 __all__ = ["BACKENDS", "BUILT_IN", "PLANNERS", "lacking", "load_planner"]
 
-BUILT_IN = ("gp", "listed", "random", "sobol")
-"""Planners that are Labwright's own."""
+BUILT_IN = ("gp", "random", "sobol")
+"""Planners that are Labwright's own, and choose."""
+
+LISTED = "listed"
+"""The one that chooses nothing: it makes what a person has listed."""
 
 BACKENDS = {"baybe": ("baybe", "torch"), "botorch": ("botorch", "torch"), "optuna": ("optuna",), "skopt": ("skopt",)}
 """Planners that need another library, with its modules; all but skopt come with an extra of the planner's name."""
 
-PLANNERS = tuple(sorted([*BUILT_IN, *BACKENDS]))
+PLANNERS = tuple(sorted([*BUILT_IN, LISTED, *BACKENDS]))
 
 
 def load_planner(spec: PlannerSpec) -> Planner:
@@ -73,7 +76,7 @@ def _class_of(name: str) -> type[BaseModel]:
         from labwright.planners.backends.botorch import BotorchPlanner
 
         return BotorchPlanner
-    if name == "listed":
+    if name == LISTED:
         from labwright.planners.listed import ListedPlanner
 
         return ListedPlanner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -29,11 +30,15 @@ from labwright.service import (
 from labwright.service.anchoring import Anchoring
 from labwright.service.bodies import BODY_MOST, StrictRoute
 from labwright.service.database import Door, door_place
+from labwright.service.desk.appraiser import Appraiser
+from labwright.service.desk.bundles import write_bundle
+from labwright.service.desk.clerk import Clerk
 from labwright.service.gate import Gate, new_trace
 from labwright.service.labfolder import LabFiles
 from labwright.service.once import Once
 from labwright.service.problems import Problem, handle_problems
 from labwright.service.records import Records
+from labwright.service.requesting import asking, deciding, delivering, offering
 from labwright.service.settings import ServiceSettings
 from labwright.service.state import Service
 from labwright.service.stream import Tail
@@ -99,8 +104,19 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     """
     records = Records(settings.journal)
     door = Door(door_place(settings.journal))
-    anchoring, files = Anchoring(door, settings.data), LabFiles(settings.root)
-    service = Service(settings, records, door, Gate(door), Once(door), Tail(records), anchoring, files)
+    appraiser = Appraiser(None if settings.root is None else str(settings.root), settings.journal)
+    service = Service(
+        settings,
+        records,
+        door,
+        Gate(door),
+        Once(door),
+        Tail(records),
+        Anchoring(door, settings.data),
+        LabFiles(settings.root),
+        appraiser,
+        Clerk(door, records, appraiser, partial(write_bundle, door, settings.data)),
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -123,8 +139,9 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     handle_problems(app)
 
     routes: tuple[Any, ...] = (
-        health, lab, submitting, campaign_data, campaigns, questions, stocks, samples, runs, keys, admin,
-    )  # fmt: skip
+        *(health, lab, submitting, campaign_data, campaigns, questions, stocks, samples, runs, keys, admin),
+        *(asking, deciding, delivering, offering),
+    )
     for one in routes:
         app.include_router(one.router)
     app.add_middleware(Traced)

@@ -79,16 +79,26 @@ class Door:
         except DBAPIError as error:
             raise refused(self._engine, error, DOOR) from error
 
-    def rows(self, query: sa.Select[Any]) -> list[Row]:
-        """What a query finds; waits for no writer.
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """One transaction that reads; it waits for no writer.
 
         Raises:
             JournalError: the database refuses.
         """
         try:
             with self._engine.connect().execution_options(reading=True) as connection:
-                found = connection.execute(query)
-                names = [str(name) for name in found.keys()]
-                return [dict(zip(names, row, strict=True)) for row in found]
+                yield connection
         except DBAPIError as error:
             raise refused(self._engine, error, DOOR) from error
+
+    def rows(self, query: sa.Select[Any]) -> list[Row]:
+        """What a query finds; waits for no writer.
+
+        Raises:
+            JournalError: the database refuses.
+        """
+        with self.reading() as connection:
+            found = connection.execute(query)
+            names = [str(name) for name in found.keys()]
+            return [dict(zip(names, row, strict=True)) for row in found]

@@ -30,11 +30,13 @@ class NewKey(Body):
 
     Attributes:
         name: what it is for, in words.
+        owner: whose it is to be; yours if left out. For others an admin makes the first.
         only: the actions that it allows; all that you may do if left out.
         days: after which it opens nothing.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
+    owner: Annotated[str, Field(max_length=63)] = ""
     only: Annotated[list[Action], Field(max_length=100)] | None = None
     days: Annotated[int, Field(ge=1, le=3660)] = 90
 
@@ -52,18 +54,20 @@ def keys(service: Here, asker: Asking) -> dict[str, Any]:
 
 @router.post("")
 async def make(service: Here, asker: Asking, request: Request, body: NewKey) -> Response:
-    """Make a key of yours; its secret is answered once, and kept nowhere."""
-    await service.gate.needs(asker, "key.own", Resource("key", owner=asker.who.id))
+    """Make a key of yours, or a person's or program's first; its secret is answered once, and kept nowhere."""
+    owner = body.owner or asker.who.id
+    action: Action = "key.own" if owner == asker.who.id else "key.manage"
+    await service.gate.needs(asker, action, Resource("key", owner=owner))
     if asker.who.only is not None:
         raise Problem("forbidden", "a key that does not allow everything makes no further keys")
     expires_s = time.time() + body.days * DAY_S
 
     def write(connection: sa.Connection) -> Answer:
-        made = make_key(connection, asker.who.id, body.name, only=body.only, expires_s=expires_s)
+        made = make_key(connection, owner, body.name, only=body.only, expires_s=expires_s)
         return Answer(201, {"id": made.id, "expires_s": expires_s}, secret={"secret": made.secret})
 
-    after = {"name": body.name, "only": body.only, "days": body.days}
-    entry = Entry(asker.who.id, "key.own", "key/", via=asker.who.key, after=after, trace=asker.trace)
+    after = {"name": body.name, "owner": owner, "only": body.only, "days": body.days}
+    entry = Entry(asker.who.id, action, "key/", via=asker.who.key, after=after, trace=asker.trace)
     return await service.once.change(request, asker, entry, write)
 
 

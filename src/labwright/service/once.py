@@ -94,7 +94,13 @@ class Once:
         return _response(answer)
 
     async def change(
-        self, request: Request, asker: Asker, entry: Entry, write: Callable[[sa.Connection], Answer]
+        self,
+        request: Request,
+        asker: Asker,
+        entry: Entry,
+        write: Callable[[sa.Connection], Answer],
+        *,
+        recorded: bool = False,
     ) -> Response:
         """Change the service's own tables as a request asks, or answer as before: all in one transaction, or nothing.
 
@@ -103,6 +109,7 @@ class Once:
             asker: who sends it.
             entry: of the audit trail.
             write: the change.
+            recorded: whether the change writes into the audit trail by itself; then `entry` is for a refusal.
 
         Raises:
             Problem: it has no key, or the key was used for something else.
@@ -113,7 +120,7 @@ class Once:
 
         def all_of_it() -> Response:
             with self._door.writing() as connection:
-                known = _known(connection, mine, digest, entry)
+                known = _known(connection, mine, digest, None if recorded else entry)
                 if known is not None:
                     return known
                 answer = write(connection)
@@ -123,9 +130,24 @@ class Once:
         with self._alone(mine):
             try:
                 return await anyio.to_thread.run_sync(all_of_it)
-            except LabwrightError as error:
+            except (Problem, LabwrightError) as error:
                 await anyio.to_thread.run_sync(self._refused, entry, str(error))
                 raise
+
+    async def before(self, request: Request, asker: Asker) -> Response | None:
+        """What the same request was answered before; None if it was not.
+
+        Raises:
+            Problem: it has no key, or the key was used for something else.
+        """
+        mine = (asker.who.id, _key(request))
+        digest = await _digest(request)
+
+        def look() -> Response | None:
+            rows = self._door.rows(sa.select(asked).where(asked.c.principal == mine[0], asked.c.key == mine[1]))
+            return _answered_before(rows[0], digest) if rows else None
+
+        return await anyio.to_thread.run_sync(look)
 
     @contextlib.contextmanager
     def _alone(self, mine: tuple[str, str]) -> Iterator[None]:
@@ -176,7 +198,7 @@ async def _digest(request: Request) -> str:
     return hashlib.sha256(b"\x00".join(parts)).hexdigest()
 
 
-def _known(connection: sa.Connection, mine: tuple[str, str], digest: str, entry: Entry) -> Response | None:
+def _known(connection: sa.Connection, mine: tuple[str, str], digest: str, entry: Entry | None) -> Response | None:
     """The answer that was given before; None if there is none yet, and then it is remembered that it was asked.
 
     Raises:
@@ -189,12 +211,21 @@ def _known(connection: sa.Connection, mine: tuple[str, str], digest: str, entry:
     row = connection.execute(known).mappings().first()
     if row is None:
         connection.execute(sa.insert(asked).values(principal=who, key=key, digest=digest, at_s=now_s))
-        append(connection, [entry])
+        append(connection, [entry] if entry is not None else [])
         return None
+    return _answered_before(dict(row), digest)
+
+
+def _answered_before(row: Mapping[str, Any], digest: str) -> Response | None:
+    """What was answered to a request with a key; None if it was interrupted.
+
+    Raises:
+        Problem: the key was used for something else.
+    """
     if row["digest"] != digest:
         raise Problem("key_reused", "this Idempotency-Key came with another request before: take a new one")
     if row["status"] is None:
-        return None  # it was interrupted
+        return None
     headers = {**orjson.loads(row["headers"]), "Idempotency-Replayed": "true"}
     return Response(row["body"], row["status"], headers, "application/json")
 

@@ -9,6 +9,8 @@ from fastapi import Depends, Request
 
 from labwright.service.anchoring import Anchoring
 from labwright.service.database import Door
+from labwright.service.desk.appraiser import Appraiser
+from labwright.service.desk.clerk import Clerk
 from labwright.service.gate import Asker, Gate
 from labwright.service.labfolder import LabFiles
 from labwright.service.once import Once
@@ -30,6 +32,8 @@ class Service:
         tail: hands out what happens.
         anchoring: writes the head of the audit trail beside it.
         files: of the lab.
+        appraiser: finds what the lab makes of a request.
+        desk: does what is due for requests.
     """
 
     settings: ServiceSettings
@@ -40,10 +44,14 @@ class Service:
     tail: Tail
     anchoring: Anchoring
     files: LabFiles
+    appraiser: Appraiser
+    desk: Clerk
 
     def close(self) -> None:
-        """End the streams, write the last head of the audit trail, and let go of the databases."""
+        """End what runs by itself, write the last head of the audit trail, and let go of the databases."""
         self.tail.close()
+        self.desk.close()
+        self.appraiser.close()
         self.anchoring.close()
         self.records.close()
         self.door.close()

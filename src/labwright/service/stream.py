@@ -65,6 +65,11 @@ class Tail:
         """How many listen."""
         return len(self._listeners)
 
+    @property
+    def closing(self) -> bool:
+        """Whether all streams end."""
+        return self._closing
+
     def close(self) -> None:
         """End all streams."""
         with self._changed:

@@ -160,7 +160,7 @@ class ExportControl(Body):
     """What the requester declares under export control law.
 
     Attributes:
-        status: ``unreviewed`` if nobody has looked.
+        status: ``unreviewed`` if no person has looked.
         regime: under which it is controlled.
         item: its number there.
     """

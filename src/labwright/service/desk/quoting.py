@@ -68,8 +68,8 @@ def quoted(
         notes.append("materials are those of the most expensive experiments")
     units: dict[str, Counted] = {stock.material: stock.unit for stock in folder.model.stocks.values()}
     units |= {name: waste.capacity.unit for name, waste in folder.model.wastes.items()}
-    fixed_minutes = _minutes([one.spec for one in prepares], deck.learnt_s)
-    minutes = _minutes([protocol.spec], deck.learnt_s)
+    fixed_minutes = _minutes([one.spec for one in prepares])
+    minutes = _minutes([protocol.spec])
     fixed = policy.prices.request + _price(policy.prices, fixed_minutes, preparing)
     per = {name: count / experiments for name, count in running.items()}
     each = policy.prices.experiment + _price(policy.prices, minutes, per)
@@ -129,13 +129,12 @@ def _add(totals: dict[str, int], amounts: Mapping[str, int], times: int) -> None
         totals[name] = totals.get(name, 0) + times * count
 
 
-def _minutes(protocols: Sequence[ProtocolSpec], learnt_s: Mapping[str, float]) -> dict[str, float]:
-    """Minutes of stations, each step once."""
+def _minutes(protocols: Sequence[ProtocolSpec]) -> dict[str, float]:
+    """Minutes of stations, each step once, as its protocol declares it: a price does not change with the weather."""
     found: dict[str, float] = {}
     for protocol in protocols:
         for step in protocol.steps:
-            takes_s = learnt_s.get(f"{protocol.name}/{step.name}", step.expected_s)
-            found[step.station] = found.get(step.station, 0.0) + takes_s / 60
+            found[step.station] = found.get(step.station, 0.0) + step.expected_s / 60
     return {name: round(minutes, 3) for name, minutes in found.items()}
 
 

@@ -13,7 +13,7 @@ from labwright.model.parameters import flag_level
 from labwright.model.protocol import ProtocolSpec
 from labwright.model.protocol_parameters import ProtocolParameter, TextParameter
 from labwright.model.results import NumberResult
-from labwright.planners.registry import PLANNERS
+from labwright.planners.registry import LISTED, PLANNERS
 from labwright.service.desk.content import CampaignAsked, Content, Given, Measured
 from labwright.service.desk.findings import Found
 from labwright.stations import LabProtocol
@@ -21,7 +21,7 @@ from labwright.stations import LabProtocol
 SPACE_KEYS = ("parameters", "constraints")
 """Of a space in a request; candidates come from a file in the lab, which no request names."""
 
-ASKED_PLANNERS = tuple(name for name in PLANNERS if name != "listed")
+ASKED_PLANNERS = tuple(name for name in PLANNERS if name != LISTED)
 
 
 def points_of(content: Content, protocol: LabProtocol, found: list[Found]) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def listed_spec(
         "objective": {"name": objective.name, "goal": "max", "unit": objective.unit},
         "fixed": fixed,
         "planner": {
-            "name": "listed",
+            "name": LISTED,
             "options": {
                 "points": [{one.name: flag_level(point[one.name]) for one in searched} for point in points],
             },

@@ -1,0 +1,302 @@
+"""What the desk does by itself: hands approved requests to the controller, follows their campaigns, delivers.
+
+It looks at what is open once a second, and does what is due, each thing in a transaction of its own. What a crash has
+interrupted is done at the next look: a request is handed over under a key of its own, which the journal takes once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from labwright.journal import Journal, schema
+from labwright.model.errors import LabwrightError
+from labwright.model.rows import Row
+from labwright.model.states import OVER
+from labwright.service.database import Door
+from labwright.service.desk import requests
+from labwright.service.desk.appraiser import Appraiser
+from labwright.service.desk.requests import By
+from labwright.service.desk.states import Event
+from labwright.service.problems import Problem
+from labwright.service.records import Records
+from labwright.service.schema import request
+
+LOOK_S = 1.0
+"""Wall seconds between two looks."""
+
+AGAIN_S = 15.0
+"""Wall seconds until a request that the lab cannot take now is looked at again."""
+
+TAKEN_S = 30.0
+"""Wall seconds in which a controller takes what is handed to it; then it is withdrawn, and handed over again."""
+
+WORKED_ON = ("submitted", "under_review", "approved", "awaiting_samples", "queued", "running", "awaiting_operator")
+TO_DELIVER = ("completed", "completed_with_deviations", "failed", "aborted")
+
+log = logging.getLogger(__name__)
+
+
+class Clerk:
+    """Works on what is open.
+
+    Args:
+        door: the service's database.
+        records: the lab's journal.
+        appraiser: says what the lab finds of a request.
+        deliver: writes the bundle of a request that is over.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        records: Records,
+        appraiser: Appraiser,
+        deliver: Callable[[Journal, Row], object],
+    ) -> None:
+        self._door = door
+        self._records = records
+        self._appraiser = appraiser
+        self._deliver = deliver
+        self._again: dict[int, float] = {}
+        self._wake = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something has changed: look now."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._closing:
+                self._wake.wait(LOOK_S)
+                self._wake.clear()
+                try:
+                    self._look()
+                except LabwrightError as error:  # a database that is away comes back
+                    log.warning("the request desk waits: %s", error)
+                    self._wake.wait(AGAIN_S)
+        finally:
+            if not self._closing:  # a fault of ours: the process ends with it, is seen, and is started again
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _look(self) -> None:
+        query = sa.select(request).where(request.c.state.in_((*WORKED_ON, *TO_DELIVER))).order_by(request.c.n)
+        for row in self._door.rows(query):
+            if self._closing:
+                return
+            if self._again.get(row["n"], 0.0) > time.monotonic():
+                continue
+            self._again.pop(row["n"], None)
+            try:
+                self._work_on(row)
+            except Problem as error:  # a person was quicker, or the lab cannot say now: the next look sees it
+                log.info("R%s: %s", row["n"], error.detail)
+            except OSError as error:  # no room for a bundle
+                self._waits(row, f"what was found cannot be written: {error.strerror or error}")
+
+    def _work_on(self, row: Row) -> None:
+        state = row["state"]
+        if state == "submitted":
+            self._find(row)
+        elif state == "under_review":
+            if row["note"]:  # it waits for its quota
+                self._change(row, requests.approve_if_due)
+        elif state in ("approved", "awaiting_samples") and (row["valid_until_s"] or 0.0) < time.time():
+            self._change(
+                row, lambda connection, now: requests.end(connection, now, "expire", By(), "the approval ended")
+            )
+        elif state == "approved":
+            self._change(row, lambda connection, now: requests.advance(connection, now, "queue", By()))
+            self.wake()
+        elif state == "queued" and not row["campaign"]:
+            self._hand_over(row)
+        elif state in ("queued", "running", "awaiting_operator"):
+            self._follow(row)
+        elif state in TO_DELIVER:
+            with self._records.reading() as journal:
+                self._deliver(journal, row)
+            self._change(row, lambda connection, now: requests.advance(connection, now, "deliver", By()))
+
+    def _find(self, row: Row) -> None:
+        """What was edited after it had been submitted is looked at again."""
+        appraisal = self._appraised(row)
+        if appraisal is None:
+            return
+        if not appraisal.problems:
+            self._change(row, lambda connection, now: requests.found_valid(connection, now, appraisal))
+            return
+        words = "; ".join(f"{one.pointer}: {one.detail}" for one in appraisal.problems)
+        detail = {"problems": [one.model_dump() for one in appraisal.problems]}
+        self._change(
+            row, lambda connection, now: requests.advance(connection, now, "find_wanting", By(), words, detail)
+        )
+
+    def _hand_over(self, row: Row) -> None:
+        if row["abort"]:
+            self._change(row, lambda connection, now: requests.settle(connection, now, "abort", 0, _abort_words(now)))
+            return
+        if row["attempt"] and (command := self._command(row)) is not None:
+            self._handed_over(row, command)
+            return
+        with self._records.reading() as journal:
+            if not journal.controlled():
+                self._waits(row, "waits for a controller to run in the lab")
+                return
+        appraisal = self._appraised(row)
+        if appraisal is None:
+            return
+        if appraisal.problems:
+            words = "; ".join(one.detail for one in appraisal.problems)
+            self._waits(row, f"the lab cannot carry it out now: {words}")
+            return
+        spec = {**appraisal.spec, "name": f"request_{row['n']}", "seed": row["n"]}
+        payload = {"spec": spec, "lab_sha256": appraisal.lab_sha256}
+        attempt = row["attempt"] + 1
+        if not self._change(
+            row, lambda connection, now: requests.note(connection, now, "is handed over", attempt=attempt)
+        ):
+            return
+        self._records.command(
+            "",
+            "submit",
+            payload,
+            by=f"request R{row['n']} of {row['owner']}",
+            because=row["title"],
+            key=_key(row["n"], attempt),
+            trace="",
+        )
+        self.wake()
+
+    def _command(self, row: Row) -> Mapping[str, Any] | None:
+        """The command by which it was handed over last; None if a crash came before it was left."""
+        table = schema.command
+        with self._records.reading() as journal:
+            rows = journal.rows(table, table.c.key == _key(row["n"], row["attempt"]))
+        return rows[0] if rows else None
+
+    def _handed_over(self, row: Row, command: Mapping[str, Any]) -> None:
+        """What the controller has made of it."""
+        if command["taken_s"] is None:
+            if time.time() - command["asked_s"] > TAKEN_S:
+                self._records.withdraw(int(command["id"]), f"no controller took it within {TAKEN_S:g} s")
+            return
+        answer = str(command["answer"])
+        if answer.startswith(("refused:", "withdrawn:")):
+            attempt = row["attempt"] + 1  # of a new command; the one before is done with
+            words = f"the controller has not taken it: {answer.partition(': ')[2]}"
+            self._change(row, lambda connection, now: requests.note(connection, now, words, attempt=attempt))
+            self._again[row["n"]] = time.monotonic() + AGAIN_S
+            return
+        campaign = answer.partition(": ")[2]
+        self._change(row, lambda connection, now: requests.note(connection, now, "", campaign=campaign))
+        self.wake()
+
+    def _follow(self, row: Row) -> None:
+        """What its campaign does."""
+        table, question = schema.campaign, schema.question
+        with self._records.reading() as journal:
+            found = journal.rows(table, table.c.id == row["campaign"])
+            if not found:
+                return  # admitted, and not started yet
+            campaign = found[0]
+            asks = bool(journal.rows(question, question.c.campaign == row["campaign"], question.c.state == "open"))
+            ended = _ending(journal, row, campaign) if campaign["state"] in OVER else None
+        if ended is not None:
+            event, experiments, words = ended
+            self._change(row, lambda connection, now: requests.settle(connection, now, event, experiments, words))
+            self.wake()
+            return
+        if row["abort"]:
+            self._stop(row)
+        moves: dict[tuple[str, bool], Event] = {
+            ("queued", False): "start",
+            ("queued", True): "start",
+            ("running", True): "ask_operator",
+            ("awaiting_operator", False): "go_on",
+        }
+        if (moved := moves.get((row["state"], asks))) is not None:
+            words = "waits for a person in the lab" if moved == "ask_operator" else ""
+            self._change(row, lambda connection, now: requests.advance(connection, now, moved, By(), note=words))
+
+    def _stop(self, row: Row) -> None:
+        """Stop its campaign after the operations under way, once."""
+        asked = orjson.loads(row["abort"])
+        self._records.command(
+            row["campaign"],
+            "stop",
+            {"now": False},
+            by=asked["by"],
+            because=asked["because"],
+            key=f"desk:{row['n']}:abort",
+            trace="",
+        )
+
+    def _appraised(self, row: Row) -> Any:
+        """What the lab finds of it; None if it cannot be found out now."""
+        try:
+            return self._appraiser.appraise(orjson.loads(row["content"]))
+        except (Problem, LabwrightError) as error:
+            self._waits(row, f"the lab cannot look at it now: {error}")
+            return None
+
+    def _waits(self, row: Row, words: str) -> None:
+        self._again[row["n"]] = time.monotonic() + AGAIN_S
+        self._change(row, lambda connection, now: requests.note(connection, now, words[:2000]))
+
+    def _change(self, row: Row, change: Callable[[sa.Connection, Row], Row]) -> bool:
+        """Do something to a request, if it is still as it was looked at; whether it was."""
+        with self._door.writing() as connection:
+            now = requests.row_of(connection, row["n"])
+            if now["version"] != row["version"]:
+                return False
+            change(connection, now)
+            return True
+
+
+def _key(number: int, attempt: int) -> str:
+    """Of the command by which a request is handed over; the same after a crash."""
+    return f"desk:{number}:{attempt}"
+
+
+def _abort_words(row: Mapping[str, Any]) -> str:
+    asked = orjson.loads(row["abort"])
+    return f"aborted by {asked['by']}: {asked['because']}"
+
+
+def _ending(journal: Journal, row: Row, campaign: Mapping[str, Any]) -> tuple[Event, int, str]:
+    """How a request ends whose campaign is over; how many experiments are charged; and why, in words."""
+    trial, question = schema.trial, schema.question
+    trials = [orjson.loads(one["trial"]) for one in journal.rows(trial, trial.c.campaign == campaign["id"])]
+    done = sum(one["status"] == "done" for one in trials)
+    charged = done + sum(one.get("fail_kind") == "infeasible" for one in trials)
+    spoilt = sum(one["status"] in ("failed", "abandoned") for one in trials)
+    asked = journal.rows(question, question.c.campaign == campaign["id"], question.c.state == "answered")
+    words = str(campaign["reason"])
+    if row["abort"]:
+        return "abort", charged, _abort_words(row)
+    if campaign["state"] == "stopped":
+        return "abort", charged, words
+    if not done:
+        return "fail", charged, words
+    deviations = [f"{spoilt} experiments were not carried out whole"] if spoilt else []
+    deviations += [f"{len(asked)} questions were answered by people"] if asked else []
+    if campaign["state"] != "completed" or deviations:
+        return "complete_with_deviations", charged, "; ".join([words, *deviations])
+    return "complete", charged, words
