@@ -61,7 +61,7 @@ def alone_in(tmp_path: Path, **more: Any) -> Iterator[Alone]:
     with Door(door_place(journal)) as door, door.writing() as connection:
         key = first_admin(connection)
     assert key is not None
-    settings = ServiceSettings(root=tmp_path, data=tmp_path, journal=str(journal), port=0, **more)
+    settings = ServiceSettings(root=tmp_path, data=tmp_path, journal=str(journal), **{"port": 0, **more})
     words = [sys.executable, "-m", "labwright.service"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

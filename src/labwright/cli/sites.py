@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
+PATIENCE_S = 5.0
+"""Wall seconds for which a service that does not answer is asked again: as long as one takes to start once more."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -46,7 +49,7 @@ class Site:
         """
         from labwright.client import Client
 
-        return Client(self.url, key_file=self.key_file)
+        return Client(self.url, key_file=self.key_file, patience_s=PATIENCE_S)
 
 
 Place = str | Path | Site

@@ -6,7 +6,7 @@
 
     with Client("https://lab.example.org:8765") as lab:      # the key: LABWRIGHT_KEY, or key_file=
         campaign = lab.campaigns.submit("first", budget=8)
-        for event in lab.events(after=0, campaign=campaign, until_over=True):
+        for event in lab.campaigns.follow(campaign):
             print(event.kind)
         table = lab.experiments(campaign)                      # a pandas.DataFrame
 """

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labwright.client.answers import Campaign, Command, Experiment
+from labwright.client.answers import Campaign, Command, Event, Experiment
 from labwright.client.wire import Wire
 from labwright.model.errors import ConfigError
+from labwright.model.states import OVER
+
+LOOK_S = 0.5
+"""Wall seconds between two looks at a campaign that is followed; the answer to each is a page of what is new."""
+
+NAMED = ("id", "kind", "campaign", "lab_time_s", "wall_time_s")
+"""Of an event; the rest is its data."""
 
 
 class Campaigns:
@@ -92,6 +100,23 @@ class Campaigns:
             if page["next"] is None:
                 return
             after = page["next"]
+
+    def follow(self, campaign: str, after: int = 0) -> Iterator[Event]:
+        """What happens in a campaign, oldest first, until it is over.
+
+        Args:
+            campaign: its id.
+            after: id of the last event that is known.
+        """
+        while True:
+            (row,) = self._wire.get("/v1/campaigns", name=campaign, limit=1)["items"]  # before its last events
+            for one in self.events(campaign, after):
+                after = one["id"]
+                rest = {name: value for name, value in one.items() if name not in NAMED}
+                yield Event(**{name: one[name] for name in NAMED}, data=rest)
+            if row["state"] in OVER:
+                return
+            time.sleep(LOOK_S)
 
     def space(self, campaign: str) -> dict[str, Any]:
         """The parameters that a campaign searches, as its file has them."""

@@ -84,19 +84,18 @@ class Client:
         """Who the key is of, and what it allows."""
         return Me.model_validate(self.wire.get("/v1/me"))
 
-    def events(self, after: int | None = None, *, campaign: str = "", until_over: bool = False) -> Iterator[Event]:
-        """What happens, as it is recorded, without a gap: a lost connection is resumed after the last event.
+    def events(self, after: int | None = None, *, campaign: str = "") -> Iterator[Event]:
+        """What happens, as it is recorded, for ever, without a gap: a lost connection is resumed after the last event.
 
         Args:
             after: id of the last event that is known; only new ones if None.
-            campaign: id of the only one that is listened to.
-            until_over: end with that campaign; never if False.
+            campaign: id of the only one that is listened to; `Campaigns.follow` ends with it.
 
         Raises:
             ProblemError: the service refuses.
             UnreachableServiceError: it is not there again within `patience_s`.
         """
-        return listened(self.wire, after, campaign, until_over=until_over)
+        return listened(self.wire, after, campaign)
 
     def experiments(self, campaign: str) -> pandas.DataFrame:
         """The experiments of a campaign as a table: a row each, parameters, outcomes with their standard errors.

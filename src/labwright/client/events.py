@@ -13,18 +13,14 @@ from labwright.client.answers import Event
 from labwright.client.errors import ServiceError, UnreachableServiceError
 from labwright.client.wire import AGAIN_MOST_S, AGAIN_S, Wire
 
-OVER = frozenset({"completed", "stopped", "failed"})
-"""States of a campaign that does nothing more."""
 
-
-def listened(wire: Wire, after: int | None, campaign: str, *, until_over: bool) -> Iterator[Event]:
-    """Events as they are recorded.
+def listened(wire: Wire, after: int | None, campaign: str) -> Iterator[Event]:
+    """Events as they are recorded, for ever.
 
     Args:
         wire: to the service.
         after: id of the last event that is known; only new ones if None.
         campaign: id of the only one that is listened to; all if empty.
-        until_over: end with that campaign.
 
     Raises:
         ProblemError: the service refuses.
@@ -38,16 +34,15 @@ def listened(wire: Wire, after: int | None, campaign: str, *, until_over: bool) 
                 if event is not None:
                     last = event.id
                     yield event
-                if until_over and _over(wire, campaign, last):
-                    yield from _rest(wire, campaign, last)
-                    return
-            error: Exception = UnreachableServiceError(f"{wire.url} has ended the stream")
+            error: Exception | None = None  # the service has ended the stream: it ends, or its client was too slow
         except (httpx.TransportError, ServiceError) as lost:
             error = lost
-        now_s = time.monotonic()
-        lost_s = now_s if lost_s is None else lost_s
-        if now_s - lost_s > wire.patience_s:
-            raise UnreachableServiceError(f"the stream of {wire.url} is lost after event {last}: {error}") from error
+        lost_s = time.monotonic() if lost_s is None else lost_s
+        if time.monotonic() - lost_s > wire.patience_s:
+            raise UnreachableServiceError(
+                f"the event stream of {wire.url} is lost after event {last}, and was not there again within "
+                f"{wire.patience_s:g} s: {error or 'it ends'}. Continue with after={last}"
+            ) from error
         time.sleep(wait_s)
         wait_s = min(2 * wait_s, AGAIN_MOST_S)
 
@@ -77,21 +72,3 @@ def _event(fields: dict[str, str]) -> Event:
     return Event(
         id=int(fields["id"]), kind=fields.get("event", ""), campaign=data.pop("campaign", ""), data=data, **times
     )
-
-
-def _over(wire: Wire, campaign: str, last: int | None) -> bool:
-    """Whether the campaign is over, as its list says."""
-    return wire.get("/v1/campaigns", name=campaign, limit=1)["items"][0]["state"] in OVER
-
-
-def _rest(wire: Wire, campaign: str, last: int | None) -> Iterator[Event]:
-    """What was recorded while it was looked at."""
-    after = last or 0
-    while True:
-        page = wire.get(f"/v1/campaigns/{campaign}/events", cursor=after)
-        for one in page["items"]:
-            known = ("id", "kind", "campaign", "lab_time_s", "wall_time_s")
-            yield Event(**{name: one[name] for name in known}, data={k: v for k, v in one.items() if k not in known})
-        if page["next"] is None:
-            return
-        after = page["next"]
