@@ -249,6 +249,15 @@ def serve(
     certificate: Annotated[Path | None, typer.Option("--certificate", help="TLS certificate, as PEM.")] = None,
     private_key: Annotated[Path | None, typer.Option("--private-key", help="Its key, as PEM.")] = None,
     proxy: Annotated[str, typer.Option("--proxy", help="Address of the reverse proxy that ends TLS.")] = "",
+    controller: Annotated[
+        str,
+        typer.Option(
+            "--controller",
+            metavar="DATA|URL",
+            help="Serve only over HTTP, for the controller that runs elsewhere: on this data folder, or on the journal "
+            "at this URL (PostgreSQL).",
+        ),
+    ] = "",
 ) -> None:
     """Run the lab's controller until Ctrl-C or SIGTERM; it resumes what was interrupted, and takes new campaigns."""
     from labwright.cli.running import RunOptions
@@ -256,6 +265,18 @@ def serve(
 
     if folder is not None and lab is not None:
         raise typer.BadParameter("name the lab once: as LAB, or with --lab")
+    if controller:
+        from labwright.cli.attaching import attach
+
+        of_controller = {
+            "--simulated": simulated, "--endpoints": endpoints, "--speed": speed, "--seed": seed, "--no-http": not http,
+            "--lab-changed": lab_changed, "--decisions-changed": decisions_changed, "--no-store": not store,
+            "--on-question": on_question != "wait", "--by": by, "--json": json,
+        }  # fmt: skip
+        if given := ", ".join(name for name, value in of_controller.items() if value):
+            raise typer.BadParameter(f"{given}: of a controller, and with --controller only the service starts here")
+        served = HttpOptions(host, port, certificate, private_key, proxy)
+        raise SystemExit(attach(controller, folder or lab, data, served))
     root = lab_root(folder or lab)
     options = RunOptions(
         data=data_folder(root, data),
@@ -271,8 +292,8 @@ def serve(
         by=by,
         on_question=on_question,
     )
-    served = HttpOptions(host, port, certificate, private_key, proxy) if http else None
-    raise SystemExit(serve_lab(root, options, served))
+    beside = HttpOptions(host, port, certificate, private_key, proxy) if http else None
+    raise SystemExit(serve_lab(root, options, beside))
 
 
 @app.command()

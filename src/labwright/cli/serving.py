@@ -108,20 +108,26 @@ def _serving(settings: ServiceSettings | None) -> Iterator[None]:
     if settings is None:
         yield
         return
+    from labwright.service.process import ServiceKeeper
+
+    say_first_key(settings)
+    keeper = ServiceKeeper(settings, lambda words: console.print(words, markup=False))
+    try:
+        yield
+    finally:
+        keeper.close()
+
+
+def say_first_key(settings: ServiceSettings) -> None:
+    """Make the first admin's key and show it, where people are not known yet."""
     from labwright.service.database import Door, door_place
     from labwright.service.people import first_admin
-    from labwright.service.process import ServiceKeeper
 
     with Door(door_place(settings.journal)) as door, door.writing() as connection:
         key = first_admin(connection)
     if key is not None:
         console.print("The first admin's key, which is shown only now and kept nowhere:", style="bold", markup=False)
         console.print(f"  {key.secret}", markup=False)
-    keeper = ServiceKeeper(settings, lambda words: console.print(words, markup=False))
-    try:
-        yield
-    finally:
-        keeper.close()
 
 
 def _say_begin(lab: Any, place: str, taken: TakeUp) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from labwright.model.errors import RefusedError
 from labwright.service.settings import ServiceSettings
@@ -32,12 +33,13 @@ BOUND = "service listens on "
 """What it says on standard output, with its address, once it does."""
 
 
-def run(settings: ServiceSettings, parent: bool) -> int:
+def run(settings: ServiceSettings, parent: bool, say: Callable[[str], None] | None = None) -> int:
     """Serve until SIGTERM, or until the process that began this one is gone; the exit code.
 
     Args:
         settings: how.
         parent: whether standard input is a pipe of that process, which ends with it.
+        say: called with its address once it listens; on standard output if None.
 
     Raises:
         RefusedError: keys would cross a network in the clear; or the address is taken, or is none of this machine's.
@@ -62,6 +64,16 @@ def run(settings: ServiceSettings, parent: bool) -> int:
     app = make_app(settings)
 
     class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """End in peace at SIGTERM and SIGINT; uvicorn's own would have the process die of the signal afterwards."""
+            before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             """End the streams first: each would be waited for."""
             await anyio.to_thread.run_sync(app.state.service.tail.close)
@@ -85,8 +97,12 @@ def run(settings: ServiceSettings, parent: bool) -> int:
         threading.Thread(target=_until_alone, args=(server,), daemon=True).start()
     scheme = "https" if settings.certificate else "http"
     host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
-    sys.stdout.write(f"{BOUND}{scheme}://{host}:{listening.getsockname()[1]}\n")
-    sys.stdout.flush()
+    words = f"{BOUND}{scheme}://{host}:{listening.getsockname()[1]}"
+    if say is not None:
+        say(words)
+    else:
+        sys.stdout.write(f"{words}\n")
+        sys.stdout.flush()
     server.run(sockets=[listening])
     return 0
 

@@ -19,7 +19,7 @@ class ServiceSettings(Frozen):
     """How the service is run.
 
     Attributes:
-        root: folder of the lab.
+        root: folder of the lab; None if the service does not have it.
         data: folder of journal, runs and reports.
         journal: place of the journal: a file, or a URL.
         host: address on which it listens.
@@ -29,7 +29,7 @@ class ServiceSettings(Frozen):
         proxy: address of the reverse proxy that ends TLS, and whose X-Forwarded-For is believed; empty for none.
     """
 
-    root: Path
+    root: Path | None
     data: Path
     journal: str
     host: str = "127.0.0.1"
