@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from labwright.client import Client
 from labwright.journal import Journal, journal_file, schema
 from labwright.service.audit import listed
 from labwright.service.database import Door, door_place
@@ -45,8 +47,8 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
 }
 
 
-def test_a_card_is_listed_signed_once_and_audited(served: Served) -> None:
-    words = ("campaign", "submit", "crimping", "--lab", LAB, "--data", served.data, "--simulated", "--budget", "1")
+def test_a_card_is_listed_signed_once_and_audited(served: Served, tmp_path: Path) -> None:
+    words = ("campaign", "submit", "crimping", "--lab", LAB, "--data", served.data, "--simulated", "--budget", "2")
     assert labwright(*words).returncode == 0
     with served.client(served.person("ole", "operator")) as ole:
         (card,) = until(lambda: ole.get("/v1/questions").json()["items"])
@@ -77,13 +79,25 @@ def test_a_card_is_listed_signed_once_and_audited(served: Served) -> None:
             assert (signed.status_code, signed.json()["state"]) == (200, "done"), signed.text
         late = ole.post(path, json=body, headers=once())
         assert "no open question" in late.json()["detail"]
+    with Client(served.url, served.admin) as client:
+        (second,) = until(client.questions.list)
+    assert (second.kind, second.state) == ("task", "open")
+    key_file = tmp_path / "key"
+    key_file.touch(0o600)
+    key_file.write_text(served.person("oma", "operator"))
+    far = ("--url", served.url, "--key-file", key_file, "--by", "oma", "--reason", "crimped", "--json")
+    read = ("--reading", "rim=wavy", "--reading", "leaks=true", "--reading", "remark=")
+    wrong = labwright("question", "answer", second.id, "done", "--reading", "torque=9", *read, *far)
+    assert (wrong.returncode, "torque = 9 N.m is outside 0.5 to 2 N.m" in wrong.stderr) == (3, True), wrong.stderr
+    done = labwright("question", "answer", second.id, "done", "--reading", "torque=0.7 N.m", *read, *far)
+    assert json.loads(done.stdout)["readings"] == {"torque": 0.7, "rim": "wavy", "leaks": True, "remark": ""}
     with served.client(served.person("vera", "viewer")) as vera:
         assert vera.post(path, json=body, headers=once()).status_code == 403
     with Journal.reading(journal_file(served.data)) as journal:
-        (row,) = journal.rows(schema.question)
+        row, _ = journal.rows(schema.question, order=schema.question.c.id)
         assert (row["by"], row["readings"]) == ("ole", '{"torque":1.2,"rim":"even","leaks":false,"remark":"fine"}')
         commands = journal.rows(schema.command, schema.command.c.kind == "answer")
-        assert len(commands) == 1
+        assert [one["by"] for one in commands] == ["ole", "oma"]
     with Door(door_place(journal_file(served.data))) as door:
         entries = [one for one in listed(door) if one["action"] == "question.answer" and one["actor"] == "ole"]
     assert any("torque" in str(one) for one in entries)

@@ -29,20 +29,21 @@ def lab_now(journal: Journal) -> LabStatus:
 
 
 def station_rows(model: LabModel) -> list[dict[str, Any]]:
-    """Stations, the devices of each, and where those are."""
+    """Stations, the devices of each, and where those are; a station of people has the role ``people`` and no device."""
     return [
         {
             "station": name,
             "title": station.title,
             "role": role,
             "device": device,
-            "driver": model.devices[device].driver,
-            "address": str(model.ports[model.devices[device].port]),
+            "driver": model.devices[device].driver if device else "",
+            "address": str(model.ports[model.devices[device].port]) if device else "",
         }
         for name, station in model.stations.items()
         for role, device in [
             *((role, one) for role, of_role in station.devices.items() for one in named(of_role)),
             *((f"source {source}", one.device) for source, one in model.sources_at(name).items()),
             *(("monitor", one) for one in station.monitors),
+            *([("people", "")] if station.people else []),
         ]
     ]
