@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0002"
+HEAD = "0003"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -224,3 +224,19 @@ delivery = sa.Table(
     sa.Column("revoked_s", sa.Float),
 )
 """Links to what was found: ``digest`` is of the secret in the link."""
+
+data_policy = sa.Table(
+    "door_data_policy",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("id", sa.String(200), primary_key=True),
+    sa.Column("data_class", sa.String(16), nullable=False),
+    _json("groups"),
+    sa.Column("embargo_until_s", sa.Float),
+    sa.Column("export_control", sa.String(16), nullable=False),
+    _text("licence"),
+    sa.Column("set_by", ID, nullable=False),
+    sa.Column("set_s", sa.Float, nullable=False),
+    _text("because"),
+)
+"""Who may see the data of a request or a campaign (``kind``), beside its project; closed where there is no row."""
