@@ -10,6 +10,7 @@ import pytest
 
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.service.classes import (
+    Control,
     DataPolicy,
     Reach,
     allow,
@@ -20,6 +21,7 @@ from labwright.service.classes import (
     withdraw,
 )
 from labwright.service.database import Door
+from labwright.service.rights import DataClass
 
 NOW_S = 1_000_000.0
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -27,14 +29,15 @@ GROUP = frozenset({"consortium"})
 
 
 def test_what_is_kept_back_or_may_be_controlled_is_closed() -> None:
-    for control, kept, effective in (
+    cases: tuple[tuple[Control, float | None, str], ...] = (
         ("not_controlled", None, "open"),
         ("not_controlled", NOW_S - 1, "open"),
         ("not_controlled", NOW_S + 1, "closed"),
         ("unreviewed", None, "closed"),
         ("controlled", None, "closed"),
-    ):
-        policy = DataPolicy("open", embargo_until_s=kept, export_control=control)  # type: ignore[arg-type]
+    )
+    for control, kept, effective in cases:
+        policy = DataPolicy("open", embargo_until_s=kept, export_control=control)
         assert policy.effective(NOW_S) == effective
     shared = DataPolicy("shared_closed", GROUP, embargo_until_s=NOW_S + 1)
     assert (shared.effective(NOW_S), shared.effective(NOW_S + 2)) == ("closed", "shared_closed")
@@ -44,24 +47,23 @@ def test_what_contradicts_itself_is_refused() -> None:
     for wrong in (DataPolicy("shared_closed"), DataPolicy("closed", GROUP)):
         with pytest.raises(ConfigError, match="shared_closed names the groups"):
             wrong.check()
-    for control in ("unreviewed", "controlled"):
+    controls: tuple[Control, ...] = ("unreviewed", "controlled")
+    for control in controls:
         with pytest.raises(RefusedError, match="cannot be open"):
-            DataPolicy("open", export_control=control).check()  # type: ignore[arg-type]
+            DataPolicy("open", export_control=control).check()
 
 
 def test_loosening_is_seen_whichever_way_it_is_done() -> None:
     """Held against what could be seen: by whom, from when."""
+    kinds: tuple[tuple[DataClass, frozenset[str]], ...] = (
+        ("closed", frozenset()),
+        ("shared_closed", GROUP),
+        ("shared_closed", GROUP | {"others"}),
+        ("open", frozenset()),
+    )
     policies = [
         DataPolicy(data_class, groups, kept, "not_controlled")
-        for (data_class, groups), kept in product(
-            (
-                ("closed", frozenset()),
-                ("shared_closed", GROUP),
-                ("shared_closed", GROUP | {"others"}),
-                ("open", frozenset()),
-            ),
-            (None, NOW_S + 10, NOW_S + 20),
-        )
+        for (data_class, groups), kept in product(kinds, (None, NOW_S + 10, NOW_S + 20))
     ]
 
     def seen(policy: DataPolicy) -> set[tuple[str, float]]:

@@ -17,6 +17,7 @@ from labwright.service import (
     admin,
     campaign_data,
     campaigns,
+    classing,
     commanding,
     health,
     keys,
@@ -36,6 +37,7 @@ from labwright.service.desk.clerk import Clerk
 from labwright.service.gate import Gate, new_trace
 from labwright.service.labfolder import LabFiles
 from labwright.service.once import Once
+from labwright.service.owned import Owned
 from labwright.service.problems import Problem, handle_problems
 from labwright.service.records import Records
 from labwright.service.requesting import asking, deciding, delivering, offering
@@ -114,6 +116,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         Tail(records),
         Anchoring(door, settings.data),
         LabFiles(settings.root),
+        Owned(door),
         appraiser,
         Clerk(door, records, appraiser, partial(write_bundle, door, settings.data)),
     )
@@ -140,7 +143,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 
     routes: tuple[Any, ...] = (
         *(health, lab, submitting, campaign_data, campaigns, questions, stocks, samples, runs, keys, admin),
-        *(asking, deciding, delivering, offering),
+        *(asking, deciding, delivering, offering, classing),
     )
     for one in routes:
         app.include_router(one.router)

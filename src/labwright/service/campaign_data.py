@@ -15,9 +15,8 @@ from labwright.journal import schema
 from labwright.journal.reading import spec_of
 from labwright.service.audit import Entry
 from labwright.service.bodies import StrictRoute
-from labwright.service.campaigns import resource_of, row_of
+from labwright.service.campaigns import row_of
 from labwright.service.problems import Problem
-from labwright.service.rights import Resource
 from labwright.service.state import Asking, Here
 
 router = APIRouter(prefix="/v1/campaigns", route_class=StrictRoute, tags=["campaigns"])
@@ -73,8 +72,8 @@ def space(service: Here, asker: Asking, campaign: str) -> dict[str, Any]:
 def export(service: Here, asker: Asking, campaign: str, format: Literal["csv"] = "csv") -> Response:
     """The experiments of a campaign as a table, with units in the heads, as `labwright campaign export` writes it."""
     with service.records.reading() as journal:
-        what = resource_of(journal, row_of(service, asker, journal, campaign))
-        service.gate.need(asker, "data.export", Resource("data", campaign, project=what.project))
+        row_of(service, asker, journal, campaign)
+        service.gate.need(asker, "data.export", service.owned.campaign(journal, campaign, "data"))
         rows = export_rows(journal, campaign)
     entry = Entry(asker.who.id, "data.export", f"data/{campaign}", via=asker.who.key, trace=asker.trace)
     service.gate.record([entry])
@@ -90,8 +89,8 @@ def export(service: Here, asker: Asking, campaign: str, format: Literal["csv"] =
 def report(service: Here, asker: Asking, campaign: str) -> Response:
     """The report of a campaign, as a page; it is written when the campaign ends, and by `labwright report`."""
     with service.records.reading() as journal:
-        what = resource_of(journal, row_of(service, asker, journal, campaign))
-    service.gate.need(asker, "data.read", Resource("data", campaign, project=what.project))
+        row_of(service, asker, journal, campaign)
+        service.gate.need(asker, "data.read", service.owned.campaign(journal, campaign, "data"))
     path = service.settings.data / "reports" / f"{campaign}.html"
     if not path.is_file():
         raise Problem(

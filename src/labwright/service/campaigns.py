@@ -12,7 +12,7 @@ from labwright.facts.campaigns import campaign_facts
 from labwright.journal import Journal
 from labwright.journal.asking import refuse_no_controller, refuse_other_deck, refuse_untakable
 from labwright.journal.listing import listed
-from labwright.journal.reading import campaign_rows, controller, spec_of
+from labwright.journal.reading import campaign_rows, controller
 from labwright.model.states import OVER
 from labwright.service import commanding
 from labwright.service.audit import Entry
@@ -96,6 +96,7 @@ def campaigns(
     name: Annotated[str, Query(max_length=200, description="only those of this name, or the one of this id")] = "",
 ) -> dict[str, Any]:
     """Campaigns that you may see, the most recent first."""
+    known = service.owned.known()
     with service.records.reading() as journal:
         here = controller(journal)
         rows = [
@@ -106,7 +107,7 @@ def campaigns(
         page: list[dict[str, Any]] = []
         more = False
         for row in rows:
-            if not can(asker.who, "campaign.read", resource_of(journal, row)):
+            if not can(asker.who, "campaign.read", service.owned.campaign(journal, row["id"], known=known)):
                 continue
             if len(page) == limit:
                 more = True
@@ -199,7 +200,7 @@ async def _steer(
 
     def look(journal: Journal) -> dict[str, Any]:
         row = row_of(service, asker, journal, campaign)
-        service.gate.need(asker, action, resource_of(journal, row))
+        service.gate.need(asker, action, service.owned.campaign(journal, campaign))
         return row
 
     row = await service.records.in_thread(look)
@@ -243,11 +244,5 @@ def row_of(service: Here, asker: Asking, journal: Journal, campaign: str) -> dic
     if not found:
         service.gate.need(asker, "campaign.read", Resource("campaign", campaign))
         raise Problem("not_found", f"there is no campaign {campaign[:200]}, or you may not see it")
-    service.gate.need(asker, "campaign.read", resource_of(journal, found[0]))
+    service.gate.need(asker, "campaign.read", service.owned.campaign(journal, campaign))
     return found[0]
-
-
-def resource_of(journal: Journal, row: Mapping[str, Any]) -> Resource:
-    """A campaign as something to which a right is needed."""
-    spec = spec_of(journal, row["id"])
-    return Resource("campaign", row["id"], project=spec.get("project") or "")

@@ -1,7 +1,7 @@
-"""Who may see data: its class, until when it is kept back, and to whom it was granted by name.
+"""Who may see data: its class, how long it is withheld, and to whom it was granted by name.
 
-A class is set for a request or a campaign. Without one, data are closed. It is loosened by a data steward, who says why,
-and what was open once cannot be called back: what was exported before is listed where it is tightened.
+A class is set for a request or a campaign. Without one, data are closed. It is loosened by a data steward, who says
+why. What was open once cannot be called back: what was exported before is listed where a class is tightened.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class DataPolicy:
     licence: str = ""
 
     def effective(self, now_s: float) -> DataClass:
-        """The class at a wall time: closed while it is kept back, and whatever may be controlled is not open."""
+        """The class at a wall time: closed during an embargo, and whatever may be controlled is not open."""
         if self.embargo_until_s is not None and now_s < self.embargo_until_s:
             return "closed"
         if self.data_class == "open" and self.export_control != "not_controlled":

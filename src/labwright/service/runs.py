@@ -9,8 +9,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from labwright.facts.runs import campaign_of, document_lines, run_rows
-from labwright.journal import Journal, find_run, read_run
-from labwright.journal.reading import spec_of
+from labwright.journal import find_run, read_run
 from labwright.service.bodies import StrictRoute
 from labwright.service.problems import Problem
 from labwright.service.rights import Resource, can
@@ -30,12 +29,12 @@ def runs(
     items: list[dict[str, Any]] = []
     seen = cursor
     with service.records.reading() as journal:
-        known: dict[str, Resource] = {}
+        known = service.owned.known()
         for row in itertools.islice(run_rows(service.settings.data), cursor, None):
             if len(items) == limit:
                 return {"items": items, "next": seen}
             seen += 1
-            what = known.setdefault(row["campaign"], _of(journal, row["campaign"]))
+            what = service.owned.campaign(journal, row["campaign"], "data", known=known)
             if can(asker.who, "data.read", what):
                 items.append(row)
     return {"items": items, "next": None}
@@ -51,11 +50,5 @@ def documents(service: Here, asker: Asking, uid: str) -> Response:
             raise Problem("not_found", f"there is no run {uid[:80]}, or you may not see it")
     found = read_run(find_run(service.settings.data / "runs", uid))
     with service.records.reading() as journal:
-        service.gate.need(asker, "data.read", _of(journal, campaign_of(found)))
+        service.gate.need(asker, "data.read", service.owned.campaign(journal, campaign_of(found), "data"))
     return StreamingResponse(document_lines(found), media_type="application/x-ndjson")
-
-
-def _of(journal: Journal, campaign: str) -> Resource:
-    """A run as something to which a right is needed: it is its campaign's project's."""
-    project = spec_of(journal, campaign).get("project") or "" if campaign else ""
-    return Resource("data", campaign, project=project)

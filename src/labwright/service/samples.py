@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -11,7 +11,6 @@ from labwright.engine import by_hand
 from labwright.engine.by_hand import Wanted
 from labwright.facts.samples import lineage_facts, sample_facts, sample_list, sample_named
 from labwright.journal import Journal
-from labwright.journal.reading import spec_of
 from labwright.service.bodies import StrictRoute
 from labwright.service.rights import Action, Resource, can
 from labwright.service.state import Asking, Here
@@ -40,13 +39,13 @@ def samples(
 ) -> dict[str, Any]:
     """Samples that you may see, oldest first: where each is, and what has become of it."""
     page: list[dict[str, Any]] = []
-    known: dict[str, Resource] = {}
+    known = service.owned.known()
     with service.records.reading() as journal:
         found = iter(sample_list(journal, campaign))
         if cursor:
             next((one for one in found if one["sample"] == cursor), None)
         for one in found:
-            what = known.setdefault(one["campaign"], _of(journal, one))
+            what = service.owned.campaign(journal, one["campaign"], "sample", one["sample"], known)
             if can(asker.who, "sample.read", what):
                 page.append(one)
             if len(page) > limit:
@@ -113,15 +112,16 @@ def _allowed(service: Here, asker: Asking, journal: Journal, action: Action, sam
         Problem: it is not allowed.
     """
     if not can(asker.who, "sample.read", Resource("sample")):  # of what may not be seen it is not said whether it is
-        mine = [one["sample"] for one in sample_list(journal) if can(asker.who, "sample.read", _of(journal, one))]
+        reach = service.owned.known()
+        mine = [
+            one["sample"]
+            for one in sample_list(journal)
+            if can(asker.who, "sample.read", service.owned.campaign(journal, one["campaign"], "sample", known=reach))
+        ]
         known = {one for name in mine for one in (name, name.rpartition("/")[2])}
         if sample not in known:
             service.gate.need(asker, "sample.read", Resource("sample", sample))
     name = sample_named(journal, sample)
-    service.gate.need(asker, action, _of(journal, {"sample": name, "campaign": name.rpartition("/")[0]}))
+    campaign = name.rpartition("/")[0]
+    service.gate.need(asker, action, service.owned.campaign(journal, campaign, "sample", name))
     return name
-
-
-def _of(journal: Journal, row: Mapping[str, Any]) -> Resource:
-    """A sample as something to which a right is needed: it is its campaign's project's."""
-    return Resource("sample", row["sample"], project=spec_of(journal, row["campaign"]).get("project") or "")

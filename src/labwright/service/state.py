@@ -14,6 +14,7 @@ from labwright.service.desk.clerk import Clerk
 from labwright.service.gate import Asker, Gate
 from labwright.service.labfolder import LabFiles
 from labwright.service.once import Once
+from labwright.service.owned import Owned
 from labwright.service.records import Records
 from labwright.service.settings import ServiceSettings
 from labwright.service.stream import Tail
@@ -32,6 +33,7 @@ class Service:
         tail: hands out what happens.
         anchoring: writes the head of the audit trail beside it.
         files: of the lab.
+        owned: knows whose things are.
         appraiser: finds what the lab makes of a request.
         desk: does what is due for requests.
     """
@@ -44,6 +46,7 @@ class Service:
     tail: Tail
     anchoring: Anchoring
     files: LabFiles
+    owned: Owned
     appraiser: Appraiser
     desk: Clerk
 

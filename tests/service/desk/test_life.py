@@ -3,98 +3,12 @@
 from __future__ import annotations
 
 import io
-import time
 import zipfile
-from collections.abc import Iterator
-from typing import Any
 
-import httpx
 import orjson
-import pytest
 
-from labwright.cli.init import make_lab
-from tests.service.served import Served, once, serving
-
-DESK = """
-terms: "2026-04"
-currency: JPY
-prices:
-  request: 1000
-  experiment: 100
-  station_hour: {heating: 1200}
-hazards: {heating: [H225]}
-"""
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("labs") / "mine"
-    make_lab(folder)
-    (folder / "lab_config" / "desk.yaml").write_text(DESK)
-    with serving(folder, folder / "var", "--speed", "100") as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
-def people(served: Served) -> dict[str, str]:
-    return {
-        "ada": served.person("ada", "requester", project="solar"),
-        "eve": served.person("eve", "requester", project="wind"),
-        "tom": served.person("tom", "operator"),
-        "sam": served.person("sam", "safety_reviewer"),
-        "vic": served.person("vic", "viewer"),
-    }
-
-
-def asked(**more: Any) -> dict[str, Any]:
-    return {
-        "project": "solar",
-        "title": "How it glows at 50 degrees",
-        "protocol": {"name": "warm_up", "version": "1"},
-        "parameters": {"temperature": {"value": 50, "unit": "degC"}},
-        "export_control": {"status": "not_controlled"},
-        "terms": "2026-04",
-        "contact": "ada@example.org",
-        **more,
-    }
-
-
-def until(client: httpx.Client, name: str, *states: str) -> dict[str, Any]:
-    """A request once it is in one of these states."""
-    ends_s = time.monotonic() + 60
-    while time.monotonic() < ends_s:
-        shown: dict[str, Any] = client.get(f"/v1/requests/{name}").json()
-        if shown["state"] in states:
-            return shown
-        time.sleep(0.05)
-    raise AssertionError(f"it is {shown['state']} ({shown['waits_for']}), not {states}")
-
-
-def post(client: httpx.Client, path: str, **body: Any) -> httpx.Response:
-    return client.post(path, json=body, headers=once())
-
-
-def made(client: httpx.Client, body: dict[str, Any]) -> str:
-    """A request that was submitted; its id."""
-    draft = client.post("/v1/requests", json=body, headers=once())
-    assert draft.status_code == 201, draft.text
-    done = post(client, f"{draft.headers['location']}/submit")
-    assert done.status_code == 200, done.text
-    assert done.json()["state"] == "validated"
-    return str(draft.json()["id"])
-
-
-def accepted(served: Served, people: dict[str, str], name: str) -> dict[str, Any]:
-    """A request that both reviewers have accepted."""
-    shown: dict[str, Any] = {}
-    for who, kind in (("tom", "technical"), ("sam", "safety")):
-        with served.client(people[who]) as reviewer:
-            digest = reviewer.get(f"/v1/requests/{name}").json()["digest"]
-            because = {"kind": kind, "decision": "accept", "digest": digest, "because": "it is well described"}
-            answer = post(reviewer, f"/v1/requests/{name}/reviews", **because)
-            assert answer.status_code == 200, answer.text
-            shown = answer.json()
-    return shown
+from tests.service.desk.asking import SOLVENT, accepted, asked, made, post, until
+from tests.service.served import Served, once
 
 
 def test_a_request_from_the_draft_to_its_data(served: Served, people: dict[str, str]) -> None:
@@ -129,19 +43,6 @@ def test_a_request_from_the_draft_to_its_data(served: Served, people: dict[str, 
         assert anyone.get(link["path"]).headers["content-type"] == "application/zip"
         assert anyone.get(link["path"][:-1] + "x").json()["code"] == "not_found"
         assert anyone.get(f"/v1/requests/{name}/delivery").status_code == 401
-
-
-SOLVENT = {
-    "label": "S-1",
-    "composition": "ethanol",
-    "cas": ["64-17-5"],
-    "amount": {"value": 5, "unit": "mL"},
-    "form": "liquid",
-    "hazards": ["H225"],
-    "groups": ["flammable_organic"],
-    "sheet": {"reference": "SDS 4711", "sha256": "0" * 64},
-    "disposition": "return",
-}
 
 
 def test_who_asks_does_not_decide_and_programs_decide_nothing(served: Served, people: dict[str, str]) -> None:

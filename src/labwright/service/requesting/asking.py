@@ -23,11 +23,12 @@ from labwright.service.desk.findings import Appraisal
 from labwright.service.desk.states import State
 from labwright.service.gate import Asker
 from labwright.service.once import Answer
+from labwright.service.owned import granted_to
 from labwright.service.problems import Problem
-from labwright.service.requesting.changing import by, change, resource, seen
+from labwright.service.requesting.changing import by, change, seen
 from labwright.service.rights import Resource, can
-from labwright.service.schema import grant, request_event
 from labwright.service.schema import request as table
+from labwright.service.schema import request_event
 from labwright.service.state import Asking, Here, Service
 from labwright.service.versions import check, etag, versioned
 
@@ -142,7 +143,7 @@ async def submit(service: Here, asker: Asking, request: Request, name: str, body
     if (before := await service.once.before(request, asker)) is not None:
         return before
     row = await to_thread.run_sync(seen, service, asker, name)
-    await service.gate.needs(asker, "request.submit", resource(service, row))
+    await service.gate.needs(asker, "request.submit", service.owned.request(row))
     appraisal = await _appraised(service, orjson.loads(row["content"]))
     if appraisal.problems:
         raise Problem("invalid", f"{name} was not submitted: see errors", [p.model_dump() for p in appraisal.problems])
@@ -228,6 +229,6 @@ def _visible(service: Service, asker: Asker) -> sa.ColumnElement[bool]:
     if can(who, "request.read", Resource("request")):
         return requests.visible(None, ())
     projects = [name for name in who.projects if can(who, "request.read", Resource("request", project=name))]
-    mine = (grant.c.kind == "request", grant.c.principal == who.id)
-    granted = [str(row["id"]) for row in service.door.rows(sa.select(grant.c.id).where(*mine))]
+    with service.door.reading() as connection:
+        granted = granted_to(connection, who.id, "request")
     return requests.visible(projects, [int(name[1:]) for name in granted if name[1:].isdecimal()])

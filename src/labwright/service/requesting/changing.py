@@ -17,7 +17,6 @@ from labwright.service.gate import Asker
 from labwright.service.once import Answer
 from labwright.service.problems import Problem
 from labwright.service.rights import Action, Resource, can
-from labwright.service.schema import grant
 from labwright.service.state import Service
 from labwright.service.versions import etag
 
@@ -42,21 +41,8 @@ def seen(service: Service, asker: Asker, name: str) -> Row:
         except Problem:
             service.gate.need(asker, "request.read", Resource("request", name))  # who may see none learns no more
             raise
-    service.gate.need(asker, "request.read", resource(service, row))
+    service.gate.need(asker, "request.read", service.owned.request(row))
     return row
-
-
-def resource(service: Service, row: Mapping[str, Any]) -> Resource:
-    """A request, as rights look at it."""
-    mine = (grant.c.kind == "request", grant.c.id == f"R{row['n']}")
-    granted = service.door.rows(sa.select(grant.c.principal).where(*mine))
-    return Resource(
-        "request",
-        f"R{row['n']}",
-        project=row["project"],
-        owner=row["owner"],
-        granted=frozenset(one["principal"] for one in granted),
-    )
 
 
 def need_one(service: Service, asker: Asker, actions: Sequence[Action], what: Resource) -> None:
@@ -97,7 +83,7 @@ async def change(
 
     def look() -> Row:
         row = seen(service, asker, name)
-        need_one(service, asker, actions, resource(service, row))
+        need_one(service, asker, actions, service.owned.request(row))
         return row
 
     row = await to_thread.run_sync(look)

@@ -16,7 +16,7 @@ from labwright.service.desk import requests
 from labwright.service.desk.content import Label, Line, Notes
 from labwright.service.problems import Problem
 from labwright.service.requesting.asking import Reason
-from labwright.service.requesting.changing import by, change, need_one, resource, seen
+from labwright.service.requesting.changing import by, change, need_one, seen
 from labwright.service.rights import Action
 from labwright.service.state import Asking, Here
 
@@ -78,7 +78,7 @@ async def review(service: Here, asker: Asking, request: Request, name: str, body
 
     def look() -> Row:
         row = seen(service, asker, name)
-        need_one(service, asker, [ACTIONS[body.kind]], resource(service, row))
+        need_one(service, asker, [ACTIONS[body.kind]], service.owned.request(row))
         return row
 
     row = await to_thread.run_sync(look)

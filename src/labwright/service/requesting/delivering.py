@@ -18,7 +18,7 @@ from labwright.service.desk import requests
 from labwright.service.desk.bundles import bundle_file, follow_link, make_link
 from labwright.service.once import Answer
 from labwright.service.problems import Problem
-from labwright.service.requesting.changing import resource, seen
+from labwright.service.requesting.changing import seen
 from labwright.service.state import Asking, Here, Service
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["requests"])
@@ -40,7 +40,7 @@ class Link(Body):
 def bundle(service: Here, asker: Asking, name: str) -> Response:
     """What was found, as a ZIP file."""
     row = seen(service, asker, name)
-    service.gate.need(asker, "data.export", resource(service, row))
+    service.gate.need(asker, "data.export", service.owned.request(row))
     return _file(service, row["n"])
 
 
@@ -50,7 +50,7 @@ async def link(service: Here, asker: Asking, request: Request, name: str, body: 
 
     def look() -> Row:
         row = seen(service, asker, name)
-        service.gate.need(asker, "data.export", resource(service, row))
+        service.gate.need(asker, "data.export", service.owned.request(row))
         if not bundle_file(service.settings.data, row["n"]).exists():
             raise Problem("state", f"{name} is {row['state']}: nothing was delivered yet")
         return row
