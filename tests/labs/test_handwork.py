@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from labwright.journal import closed_runs, read_run
 from tests.forks import Started, labwright, python, start
 
 LAB = Path(__file__).parent / "handwork"
@@ -75,6 +76,12 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         simulation.communicate()
 
 
+def runs_of(data: Path, step: str) -> list[list[tuple[str, dict[str, Any]]]]:
+    """The documents of the closed runs of a step."""
+    runs = [list(read_run(path)) for path in closed_runs(data / "runs")]
+    return [run for run in runs if run[0][1]["labwright"]["step"] == step]
+
+
 @contextlib.contextmanager
 def running(lab: Path, data: Path, *words: str, on: Path | None = None) -> Iterator[Started]:
     instruments = ("--simulated", "--speed", "100") if on is None else ("--endpoints", on)
@@ -131,6 +138,16 @@ def test_a_person_signs_and_the_campaign_learns_what_was_read(lab: Path, tmp_pat
     late = signed(data, was["id"], "done", *READ)
     assert late.returncode == 5
     assert "is no longer open: answered 'done' with torque = 1.2, rim = even, leaks = false" in late.stderr
+    (run,) = runs_of(data, "crimp")
+    start_doc, stream, event, stop = (document for _, document in run)
+    assert start_doc["labwright"]["simulated"] is True
+    assert start_doc["labwright"]["station"] == "bench"
+    assert stream["data_keys"]["result_torque"]["units"] == "N.m"
+    assert event["data"] == {
+        "result_torque": 1.2, "result_rim": "even", "result_leaks": False, "result_remark": "ok",
+        "result_signed_by": "Kim",
+    }  # fmt: skip
+    assert stop["exit_status"] == "success"
     table = tmp_path / "found.csv"
     assert labwright("campaign", "export", "crimping", table, "--data", data).returncode == 0
     (row,) = csv.DictReader(table.read_text().splitlines())
@@ -149,6 +166,7 @@ def test_a_card_outlives_its_controller_and_is_signed_while_none_runs(endpoints:
     with running(LAB, data, on=endpoints) as one:
         assert one.wait(60) == 0
     assert query(data, "SELECT id, state, by FROM question") == [(card["id"], "answered", "Kim")]
+    assert [run[2][1]["data"]["result_torque"] for run in runs_of(data, "crimp")] == [1.5]
     assert query(data, "SELECT count(*) FROM event WHERE kind = 'step_ended'") == ran, "the heater warms once"
     assert query(data, "SELECT count(*) FROM event WHERE kind = 'answered'") == [(1,)]
     assert json.loads(query(data, "SELECT readings FROM question")[0][0])["torque"] == 1.5
@@ -171,6 +189,7 @@ def test_a_controller_that_is_killed_finds_its_card_again(endpoints: Path, tmp_p
         assert again["id"] != card["id"]
         assert signed(data, again["id"], "done", *READ).returncode == 0
         assert one.wait(60) == 0
+    assert sorted(run[-1][1]["exit_status"] for run in runs_of(data, "crimp")) == ["fail", "success"]
     states = query(data, "SELECT kind, state, answer FROM question ORDER BY id")
     assert states == [("task", "answered", "failed"), ("question", "answered", "again"), ("task", "answered", "done")]
 
@@ -220,6 +239,7 @@ def test_a_simulated_person_lets_a_campaign_run_unattended(lab: Path, tmp_path: 
     assert query(data, "SELECT simulated FROM campaign") == [(1,)]
     torques = [json.loads(one)["torque"] for (one,) in query(data, "SELECT readings FROM question")]
     assert len(set(torques)) == 2
+    assert sorted(run[2][1]["data"]["result_torque"] for run in runs_of(data, "crimp")) == sorted(torques)
     assert all(0.5 <= one <= 2 for one in torques)
     assert labwright("campaign", "replay", "crimping", "--data", data).returncode == 0
 

@@ -14,7 +14,7 @@ import pytest
 from labwright.clock import SteppedClock
 from labwright.lab import Lab, LabFolder
 from labwright.model.devices import SimulationSpec
-from labwright.model.errors import RefusedError
+from labwright.model.errors import JournalError, RefusedError
 from labwright.model.lab import LabModel
 from labwright.model.latch import latch_campaign, latch_station
 from labwright.model.protocol import (
@@ -188,6 +188,20 @@ def test_a_protocol_that_lets_be_read_what_it_does_not_allow_fails_in_words(
     ended = bench.end()
     assert (ended.state, ended.fault) == ("failed", "plan")
     assert "simulated_readings of step crimp: torque = 9 N.m is outside 0.5 to 2 N.m" in ended.error
+
+
+def test_what_cannot_be_written_is_no_result(crimping: LabProtocol) -> None:
+    def full(station: str, order: StepOrder, outcome: StepOutcome) -> None:
+        raise JournalError(f"the run of {order.step_id} at {station} cannot be written: the disk is full")
+
+    bench = Bench(crimping, signs=True)
+    bench.link = PeopleStation("bench", clock=bench.clock, finished=bench.take, signs=True, write=full)
+    bench.link.know("a", {"crimping": crimping})
+    bench.start()
+    ended = bench.end()
+    assert (ended.state, ended.fault, ended.results, ended.run_uids) == ("failed", "equipment", {}, ())
+    assert ended.error == "the run of a/0001/crimp at bench cannot be written: the disk is full"
+    bench.engine.close()
 
 
 def test_nothing_is_signed_by_itself_on_real_instruments_or_where_nothing_is_said() -> None:

@@ -101,9 +101,10 @@ from labwright.model.figures import lasting
 from labwright.model.instruments import HERE
 from labwright.model.latch import WHOLE_LAB
 from labwright.model.material import Used
-from labwright.model.protocol import StepOutcome
+from labwright.model.protocol import StepOrder, StepOutcome
 from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.stations import Station, StationLink
+from labwright.stations.card_runs import CardRuns
 from labwright.stations.catalogue import make_carriers
 from labwright.stations.link import Finished
 from labwright.stations.people import PeopleStation, signs
@@ -571,6 +572,9 @@ class LabController:
             batch.grant()
             wakes_s = [self.core.dispatcher.wake_s, self.core.work.questions.due_s]
             self._waking.set(min((at_s for at_s in wakes_s if at_s is not None), default=None))
+        for instruction in batch.instructions:
+            if isinstance(instruction, Signed):  # as of any step, its run is on the disk before the journal says so
+                self._write_run(instruction.station, instruction.order, instruction.outcome)
         if batch.kept:
             self.journal.record(batch.kept, self._snapshot(batch))
             for name in dict.fromkeys(name for name, _ in batch.seen if name):
@@ -815,9 +819,23 @@ class LabController:
                     self._put(name, self._unanswered(question.id, question.text))
         if isinstance(event, StepEnded):
             self.under_way.end(event.outcome.step_id)
-            for path in map(self.runs.path, event.outcome.run_uids) if self._run_closed is not None else ():
-                self._teller.tell(self._run_is_closed, path)
+            self._tell_of_runs(event.outcome)
         self.on_event(event, core)
+
+    def _tell_of_runs(self, outcome: StepOutcome) -> None:
+        for path in map(self.runs.path, outcome.run_uids) if self._run_closed is not None else ():
+            self._teller.tell(self._run_is_closed, path)
+
+    def _write_run(self, station: str, order: StepOrder, outcome: StepOutcome) -> None:
+        """Write the run of a step that a person has done.
+
+        Raises:
+            JournalError: it is not safely on the disk.
+        """
+        lab = self.lab
+        record = {"lab": lab.model.name, "lab_sha256": lab.folder.sha256, "simulated": lab.simulated}
+        protocol = self.hosted[order.campaign].campaign.protocols[order.protocol].spec
+        CardRuns(self.runs, record, lab.clock).write(station, order, outcome, protocol.results)
 
     def _run_is_closed(self, path: Path) -> None:
         if self._run_closed is not None and path.exists():
@@ -847,6 +865,7 @@ class LabController:
                 self.stations[station].stop(step_id, why, now=now, epoch=self.epoch)
             case Signed(station=station, outcome=outcome):
                 self.under_way.end(outcome.step_id)  # before its station says that it was stopped
+                self._tell_of_runs(outcome)
                 self.stations[station].stop(outcome.step_id, "its card was signed", now=False, epoch=self.epoch)
             case AskPerson(campaign=name, question=question, text=text):
                 card = self.core.work.questions.cards.get(question)
@@ -984,7 +1003,9 @@ class LabController:
     def _one_station(self, name: str, finished: Finished, own: Sequence[str] | None) -> StationLink:
         lab = self.lab
         if lab.model.stations[name].people:
-            return PeopleStation(name, clock=lab.clock, finished=finished, signs=signs(lab, name))
+            return PeopleStation(
+                name, clock=lab.clock, finished=finished, signs=signs(lab, name), write=self._write_run
+            )
         return Station(
             name,
             lab.model.stations[name],

@@ -785,10 +785,12 @@ class Signed:
     """A person has signed the card of a step: it has ended, and its station is free.
 
     Attributes:
+        order: of the step.
         outcome: what that person has read, or why it could not be done.
     """
 
     station: str
+    order: StepOrder = field(compare=False)
     outcome: StepOutcome = field(compare=False)
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from uuid import NAMESPACE_OID, uuid5
 
 import orjson
 
@@ -355,6 +356,11 @@ class Questions:
         owner = experiment.owner
         number = self.asked[owner] = self.asked.get(owner, 0) + 1
         return f"{owner}{self.marks.get(owner, ':q')}{number}"
+
+
+def run_of(signed: Answered) -> str:
+    """The uid of the run of a step whose card is signed: the same when the same signature is taken once more."""
+    return str(uuid5(NAMESPACE_OID, f"labwright:{signed.question}:{signed.answer}:{signed.by}:{signed.readings}"))
 
 
 _POLICIES: dict[Policy, str] = {

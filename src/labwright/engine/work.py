@@ -12,7 +12,7 @@ from labwright.engine.events import Answered, AskPerson, Instruction, Removal, R
 from labwright.engine.experiment import VIA, WHOLE_WAY, Experiment, StepRun
 from labwright.engine.fair import FairShare
 from labwright.engine.material import Material
-from labwright.engine.questions import Question, Questions
+from labwright.engine.questions import Question, Questions, run_of
 from labwright.engine.reservations import Reservations
 from labwright.model.errors import LabwrightError, unknown
 from labwright.model.manual import DONE, SIGNED_BY, SIMULATED_PERSON
@@ -301,7 +301,7 @@ class Work:
         Raises:
             IllegalEventError: it cannot be signed in this way; nothing was changed.
         """
-        _, run = self.find(card.step_id)
+        experiment, run = self.find(card.step_id)
         manual, done = run.spec.manual, event.answer == DONE
         if manual is None:
             raise IllegalEventError(f"step {run.step_id} is no person's")
@@ -310,6 +310,7 @@ class Work:
             raise IllegalEventError(f"task card {card.id}: {words}; nothing was recorded")
         self.questions.answered(event)
         now_s = self.material.now_s
+        order = experiment.order(run, {})
         outcome = StepOutcome(
             step_id=run.step_id,
             state="done" if done else "failed",
@@ -317,10 +318,11 @@ class Work:
             fail_kind=None if done else "equipment",
             fault=None if done else "equipment",
             error="" if done else f"{event.by} could not do it: {event.because}",
+            run_uids=(run_of(event),),
             started_s=now_s if run.ordered_s is None else run.ordered_s,
             ended_s=now_s,
         )
-        return [Signed(run.station, outcome), *self.ended(outcome, owner)]
+        return [Signed(run.station, order, outcome), *self.ended(outcome, owner)]
 
     def _by_policy(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, owner: Owner) -> list[Instruction]:
         """A step has failed, and is not tried again by itself: what its protocol says is done."""

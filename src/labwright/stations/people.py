@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
+from uuid import uuid4
 
 from labwright.clock import Actor, LabClock
 from labwright.lab import Lab
 from labwright.lab.classes import in_words
-from labwright.model.errors import ConfigError, LabwrightError, unknown
+from labwright.model.errors import ConfigError, JournalError, LabwrightError, unknown
 from labwright.model.latch import LatchScope, latch_station
 from labwright.model.manual import SIGNED_BY, SIMULATED_PERSON
 from labwright.model.protocol import FailKind, FaultClass, StepOrder, StepOutcome
@@ -34,6 +35,9 @@ def signs(lab: Lab, station: str) -> bool:
     """Whether a simulated person signs the cards of a station; never on real instruments."""
     simulation = lab.model.simulation
     return lab.simulated and simulation is not None and simulation.people.get(station) == "signs"
+
+
+Write = Callable[[str, StepOrder, StepOutcome], None]
 
 
 @dataclass
@@ -59,10 +63,20 @@ class PeopleStation:
         clock: the lab clock.
         finished: called with each outcome.
         signs: whether a simulated person signs each card, after its expected time.
+        write: writes the run of a step that a simulated person has done, of this station.
     """
 
-    def __init__(self, name: str, *, clock: LabClock, finished: Finished, signs: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        clock: LabClock,
+        finished: Finished,
+        signs: bool = False,
+        write: Write = lambda station, order, outcome: None,
+    ) -> None:
         self.name = name
+        self._write = write
         self._clock = clock
         self._signs = signs
         self._reported = OutcomeLog(finished)
@@ -222,8 +236,14 @@ class PeopleStation:
                 state, error, kind, fault = "failed", str(raised), blame(raised), fault_of(raised)
         outcome = StepOutcome(
             step_id=running.order.step_id, state=state, results=found, fail_kind=kind, fault=fault, error=error,
-            started_s=running.started_s, ended_s=self._clock.now(),
+            run_uids=(str(uuid4()),) if why is None else (), started_s=running.started_s, ended_s=self._clock.now(),
         )  # fmt: skip
+        try:
+            if why is None:
+                self._write(self.name, running.order, outcome)
+        except JournalError as refused:
+            failed = {"state": "failed", "results": {}, "fail_kind": "equipment", "fault": "equipment", "run_uids": ()}
+            outcome = outcome.model_copy(update={**failed, "error": str(refused)})
         self._outcomes[outcome.step_id] = outcome
         while len(self._outcomes) > REMEMBERED:
             self._outcomes.popitem(last=False)

@@ -30,6 +30,7 @@ from labwright.model.lab import LabModel
 from labwright.model.latch import LatchScope, latch_station
 from labwright.model.protocol import FaultClass, StepOrder, StepOutcome, move_timeout_s
 from labwright.model.stations import StationSpec
+from labwright.stations.card_runs import NOT_TOLD
 from labwright.stations.gate import Gate, TimeLimit
 from labwright.stations.keeper import StepKeeper
 from labwright.stations.link import (
@@ -431,7 +432,7 @@ class Station:
         )
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
         # What has its default is left out: Bluesky checks every key of every start document against a schema.
-        told = order.model_dump(mode="json", exclude=_NOT_TOLD, exclude_defaults=True)
+        told = order.model_dump(mode="json", exclude=NOT_TOLD, exclude_defaults=True)
         if order.batch:
             told["batch"] = [member.sample for member in order.batch]
         labwright = {**self._record, **told}
@@ -528,10 +529,6 @@ class Station:
             self._timer = None
         if status.was_cut:
             self._gate.check()  # into the plan, so that half a stir does not pass for a whole one
-
-
-_NOT_TOLD = {"results", "calibrations", "expected_s", "batch"}
-"""What of an order no run repeats."""
 
 
 def _of_member(outcome: StepOutcome, member: StepOrder) -> StepOutcome:
