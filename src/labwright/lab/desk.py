@@ -15,7 +15,7 @@ from labwright.model.desk import DeskPolicy
 from labwright.model.errors import unknown
 from labwright.model.lab import LabModel
 
-__all__ = ["read_desk"]
+__all__ = ["read_desk", "read_rules"]
 
 
 def read_desk(root: Path, model: LabModel, protocols: Collection[str]) -> DeskPolicy:
@@ -38,6 +38,19 @@ def read_desk(root: Path, model: LabModel, protocols: Collection[str]) -> DeskPo
     if mistakes:
         raise MistakesError(mistakes)
     return reading.built
+
+
+def read_rules(root: Path) -> DeskPolicy:
+    """As `read_desk`, whatever its names mean in the lab, whose own code is not needed then.
+
+    Args:
+        root: the lab's folder.
+
+    Raises:
+        MistakesError: every mistake in the file, with line and column.
+    """
+    path = root / CONFIG / DESK_FILE
+    return examine(DeskPolicy, [YamlFile(path, Path(CONFIG) / DESK_FILE)]).whole if path.exists() else DeskPolicy()
 
 
 def _unknown_names(file: YamlFile, model: LabModel, protocols: Collection[str]) -> Iterator[Mistake]:

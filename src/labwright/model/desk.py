@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -72,6 +73,28 @@ class Prices(Frozen):
     material: dict[str, MaterialPrice] = {}
 
 
+class MailServer(Frozen):
+    """A server that takes mail.
+
+    Attributes:
+        host: name or address.
+        port: there.
+        security: ``starttls``, ``tls`` from the beginning, or ``none``, for a server on this machine.
+        user: to sign in as; not at all if empty.
+        password_file: file with the password; it belongs outside the lab's folder.
+        sender: address it comes from.
+        link: how readers reach the service, as in ``https://lab.example.org``; put into mails if it is given.
+    """
+
+    host: Annotated[str, Field(min_length=1, max_length=255)]
+    port: Annotated[Whole, Field(ge=1, le=65535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password_file: Path | None = None
+    sender: Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$", max_length=320)]
+    link: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$", max_length=500)] = ""
+
+
 class DeskPolicy(Frozen):
     """The rules of a request desk.
 
@@ -90,7 +113,8 @@ class DeskPolicy(Frozen):
         prices: what is charged.
         hazards: hazard statements of samples that a station takes, by its name; others are refused.
         reactivity: groups of the lab's own materials, by name; against them samples are held.
-        webhook_hosts: hosts to which notifications may go although they are in a private network.
+        webhook_hosts: hosts to which notices may go although they are in a private network, and without TLS.
+        mail: server that takes notices by mail; none are sent if it is left out.
     """
 
     terms: Annotated[str, Field(min_length=1, max_length=40)] = "1"
@@ -108,3 +132,4 @@ class DeskPolicy(Frozen):
     hazards: dict[Name, tuple[HCode, ...]] = {}
     reactivity: dict[str, tuple[Group, ...]] = {}
     webhook_hosts: tuple[Text, ...] = ()
+    mail: MailServer | None = None

@@ -36,11 +36,12 @@ from labwright.service.desk.bundles import write_bundle
 from labwright.service.desk.clerk import Clerk
 from labwright.service.gate import Gate, new_trace
 from labwright.service.labfolder import LabFiles
+from labwright.service.notices.courier import Courier, Rules
 from labwright.service.once import Once
 from labwright.service.owned import Owned
 from labwright.service.problems import Problem, handle_problems
 from labwright.service.records import Records
-from labwright.service.requesting import asking, deciding, delivering, offering
+from labwright.service.requesting import asking, deciding, delivering, offering, subscribing
 from labwright.service.settings import ServiceSettings
 from labwright.service.state import Service
 from labwright.service.stream import Tail
@@ -107,6 +108,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     records = Records(settings.journal)
     door = Door(door_place(settings.journal))
     appraiser = Appraiser(None if settings.root is None else str(settings.root), settings.journal)
+    rules = Rules(settings.root)
     service = Service(
         settings,
         records,
@@ -119,6 +121,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         Owned(door),
         appraiser,
         Clerk(door, records, appraiser, partial(write_bundle, door, settings.data)),
+        rules,
+        Courier(door, rules),
     )
 
     @contextlib.asynccontextmanager
@@ -143,7 +147,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
 
     routes: tuple[Any, ...] = (
         *(health, lab, submitting, campaign_data, campaigns, questions, stocks, samples, runs, keys, admin),
-        *(asking, deciding, delivering, offering, classing),
+        *(asking, deciding, delivering, offering, subscribing, classing),
     )
     for one in routes:
         app.include_router(one.router)

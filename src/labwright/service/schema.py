@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0003"
+HEAD = "0004"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -240,3 +240,46 @@ data_policy = sa.Table(
     _text("because"),
 )
 """Who may see the data of a request or a campaign (``kind``), beside its project; closed where there is no row."""
+
+webhook = sa.Table(
+    "door_webhook",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("principal", ID, nullable=False, index=True),
+    sa.Column("project", ID, nullable=False, server_default=""),
+    _text("url"),
+    _text("secret"),
+    _json("events"),
+    sa.Column("created_s", sa.Float, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("disabled_s", sa.Float),
+    _text("why"),
+)
+"""Where what happens to requests is sent. ``secret``: signs it, so it is here as it is; ``events``: names of those that
+are sent, all if empty; ``since``: id of the last event that was put into the outbox for it."""
+
+outbox = sa.Table(
+    "door_outbox",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("webhook", sa.String(16), nullable=False, server_default="", index=True),
+    _text("mail_to"),
+    sa.Column("event", sa.BigInteger, nullable=False, index=True),
+    _text("subject"),
+    _text("body"),
+    sa.Column("made_s", sa.Float, nullable=False),
+    sa.Column("due_s", sa.Float, index=True),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("sent_s", sa.Float),
+    _text("error"),
+)
+"""What is to be sent, to a webhook or by mail; ``due_s``: when it is tried next, NULL if it was sent or given up."""
+
+told = sa.Table(
+    "door_told",
+    metadata,
+    sa.Column("channel", sa.String(16), primary_key=True),
+    sa.Column("since", sa.BigInteger, nullable=False),
+)
+"""Id of the last event that a channel without subscriptions has put into the outbox (``mail``)."""

@@ -13,6 +13,7 @@ from labwright.service.desk.appraiser import Appraiser
 from labwright.service.desk.clerk import Clerk
 from labwright.service.gate import Asker, Gate
 from labwright.service.labfolder import LabFiles
+from labwright.service.notices.courier import Courier, Rules
 from labwright.service.once import Once
 from labwright.service.owned import Owned
 from labwright.service.records import Records
@@ -36,6 +37,8 @@ class Service:
         owned: knows whose things are.
         appraiser: finds what the lab makes of a request.
         desk: does what is due for requests.
+        rules: of the desk.
+        courier: sends notices.
     """
 
     settings: ServiceSettings
@@ -49,11 +52,14 @@ class Service:
     owned: Owned
     appraiser: Appraiser
     desk: Clerk
+    rules: Rules
+    courier: Courier
 
     def close(self) -> None:
         """End what runs by itself, write the last head of the audit trail, and let go of the databases."""
         self.tail.close()
         self.desk.close()
+        self.courier.close()
         self.appraiser.close()
         self.anchoring.close()
         self.records.close()

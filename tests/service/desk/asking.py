@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -82,3 +83,11 @@ SOLVENT = {
     "sheet": {"reference": "SDS 4711", "sha256": "0" * 64},
     "disposition": "return",
 }
+
+
+def until_true(holds: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    ends_s = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < ends_s, "it never was so"
+        time.sleep(0.05)
