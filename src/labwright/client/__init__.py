@@ -9,6 +9,8 @@
         for event in lab.campaigns.follow(campaign):
             print(event.kind)
         table = lab.experiments(campaign)                      # a pandas.DataFrame
+
+What is to be asked of a request desk is written as a `Request`, and goes through ``lab.requests``.
 """
 
 from labwright.client.answers import (
@@ -22,12 +24,27 @@ from labwright.client.answers import (
     Question,
     Sample,
 )
+from labwright.client.asking import Request
+from labwright.client.bundles import BundleError
 from labwright.client.client import Client
+from labwright.client.desk_answers import (
+    Capabilities,
+    Cost,
+    Finding,
+    KeptRequest,
+    Link,
+    ListedRequest,
+    Look,
+    Quote,
+    RequestEvent,
+    Review,
+)
 from labwright.client.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
+    NotReachedError,
     ProblemError,
     ServiceError,
     StaleError,
@@ -35,20 +52,33 @@ from labwright.client.errors import (
 )
 
 __all__ = [
+    "BundleError",
     "Campaign",
+    "Capabilities",
     "Client",
     "Command",
     "ConflictError",
+    "Cost",
     "Event",
     "Experiment",
+    "Finding",
     "ForbiddenError",
     "InvalidError",
+    "KeptRequest",
+    "Link",
+    "ListedRequest",
+    "Look",
     "Me",
     "NotFoundError",
+    "NotReachedError",
     "Person",
     "ProblemError",
     "Project",
     "Question",
+    "Quote",
+    "Request",
+    "RequestEvent",
+    "Review",
     "Sample",
     "ServiceError",
     "StaleError",

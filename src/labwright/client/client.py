@@ -14,6 +14,7 @@ from labwright.client.events import listened
 from labwright.client.lab import Audit, Lab, Questions
 from labwright.client.material import Inventory, Runs, Samples
 from labwright.client.people import People
+from labwright.client.requests import Requests
 from labwright.client.wire import PATIENCE_S, Wire
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Client:
         patience_s: wall seconds for which a request is sent again if the service does not answer.
 
     Attributes:
+        requests: ask for experiments, decide, follow, fetch what was found.
         campaigns: hand over, look at, steer.
         questions: that only a person can answer.
         lab: status, stop, reset.
@@ -59,6 +61,7 @@ class Client:
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.wire = Wire(url, key, key_file=key_file, verify=verify, patience_s=patience_s)
+        self.requests = Requests(self.wire)
         self.campaigns = Campaigns(self.wire)
         self.questions = Questions(self.wire)
         self.lab = Lab(self.wire)

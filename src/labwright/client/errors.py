@@ -10,7 +10,8 @@ LabwrightError
 ├── ConflictError               5   the lab refuses (also a RefusedError)
 ├── StaleError                  5   it has changed since it was read (also a RefusedError)
 └── ServiceError                1   the service or its journal has failed, or is busy (also a JournalError)
-└── UnreachableServiceError         4   no service answers at the URL
+├── UnreachableServiceError         4   no service answers at the URL
+└── NotReachedError                 1   what was waited for has not come
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ class UnreachableServiceError(LabwrightError):
     """No service answers at the URL."""
 
     exit_code = 4
+
+
+class NotReachedError(LabwrightError):
+    """What was waited for has not come in time, or cannot come any more."""
+
+    exit_code = 1
 
 
 class ProblemError(LabwrightError):
@@ -58,9 +65,8 @@ class ProblemError(LabwrightError):
         return self.same(str(self))
 
     def _words(self) -> str:
-        if not self.errors:
-            return self.detail
-        return "; ".join(f"{_place(one)}{one.get('detail', '')}" for one in self.errors)
+        each = [f"{_place(one)}{one.get('detail', '')}" for one in self.errors]
+        return "\n  ".join([self.detail, *each]) if len(each) > 1 else "".join(each) or self.detail
 
 
 class InvalidError(ProblemError, ConfigError):

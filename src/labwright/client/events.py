@@ -1,17 +1,22 @@
-"""The event stream of a service, resumed where it was lost."""
+"""Event streams of a service, resumed where they were lost."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import httpx
 
 from labwright.client.answers import Event
 from labwright.client.errors import ServiceError, UnreachableServiceError
-from labwright.client.wire import AGAIN_MOST_S, AGAIN_S, Wire
+from labwright.client.wire import AGAIN_MOST_S, AGAIN_S, ANSWER_S, Wire
+
+Heard = TypeVar("Heard")
+
+SHORTEST_S = 0.05
+"""Wall seconds for which a stream is listened to at least."""
 
 
 def listened(wire: Wire, after: int | None, campaign: str) -> Iterator[Event]:
@@ -26,17 +31,48 @@ def listened(wire: Wire, after: int | None, campaign: str) -> Iterator[Event]:
         ProblemError: the service refuses.
         UnreachableServiceError: it is not there again within the wire's patience.
     """
+    heard = resumed(wire, "/v1/events", after, _event, query={"campaign": campaign})
+    return (event for event in heard if event is not None)
+
+
+def resumed(
+    wire: Wire,
+    path: str,
+    after: int | None,
+    read: Callable[[dict[str, str]], Heard],
+    *,
+    query: Mapping[str, Any] | None = None,
+    ends_s: float | None = None,
+) -> Iterator[Heard | None]:
+    """What a stream says, without a gap; None now and then where it says nothing.
+
+    Args:
+        wire: to the service.
+        path: of the stream.
+        after: id of the last event that is known; as the stream has it if None.
+        read: an event from its fields.
+        query: of the path.
+        ends_s: of the monotonic clock: when it is listened to no longer; never if None.
+
+    Raises:
+        ProblemError: the service refuses.
+        UnreachableServiceError: it is not there again within the wire's patience.
+    """
     last, lost_s, wait_s = after, None, AGAIN_S
-    while True:
+    while not _over(ends_s):
+        error: Exception | None = None  # the service may end the stream: it ends itself, or its client was too slow
         try:
-            for event in _stream(wire, last, campaign):
+            for fields in _stream(wire, path, query or {}, last, ends_s):
                 lost_s, wait_s = None, AGAIN_S
-                if event is not None:
-                    last = event.id
-                    yield event
-            error: Exception | None = None  # the service has ended the stream: it ends, or its client was too slow
+                if fields is not None:
+                    last = int(fields["id"])
+                yield None if fields is None else read(fields)
+                if _over(ends_s):
+                    return
         except (httpx.TransportError, ServiceError) as lost:
             error = lost
+        if _over(ends_s):
+            return
         lost_s = time.monotonic() if lost_s is None else lost_s
         if time.monotonic() - lost_s > wire.patience_s:
             raise UnreachableServiceError(
@@ -47,10 +83,17 @@ def listened(wire: Wire, after: int | None, campaign: str) -> Iterator[Event]:
         wait_s = min(2 * wait_s, AGAIN_MOST_S)
 
 
-def _stream(wire: Wire, after: int | None, campaign: str) -> Iterator[Event | None]:
-    """Events of one connection; None where the service says that it is still there."""
+def _over(ends_s: float | None) -> bool:
+    return ends_s is not None and time.monotonic() >= ends_s
+
+
+def _stream(
+    wire: Wire, path: str, query: Mapping[str, Any], after: int | None, ends_s: float | None
+) -> Iterator[dict[str, str] | None]:
+    """Fields of the events of one connection; None where the service says that it is still there."""
     headers = {"Accept": "text/event-stream", **({} if after is None else {"Last-Event-ID": str(after)})}
-    with wire.stream("/v1/events", query={"campaign": campaign}, headers=headers) as answer:
+    quiet_s = ANSWER_S if ends_s is None else min(ANSWER_S, max(SHORTEST_S, ends_s - time.monotonic()))
+    with wire.stream(path, query=query, headers=headers, quiet_s=quiet_s) as answer:
         wire.refuse(answer)
         yield None
         fields: dict[str, str] = {}
@@ -62,7 +105,7 @@ def _stream(wire: Wire, after: int | None, campaign: str) -> Iterator[Event | No
                 value = value.removeprefix(" ")
                 fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
             elif "data" in fields:
-                yield _event(fields)
+                yield fields
                 fields = {}
 
 

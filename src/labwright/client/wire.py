@@ -7,12 +7,12 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
 from labwright._version import __version__
-from labwright.client.errors import ProblemError, UnreachableServiceError, problem_of
+from labwright.client.errors import ProblemError, ServiceError, UnreachableServiceError, problem_of
 from labwright.client.keys import key_of, url_of
 
 AGAIN_S, AGAIN_MOST_S = 0.2, 2.0
@@ -191,11 +191,51 @@ class Wire:
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, AGAIN_MOST_S)
 
-    def stream(self, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
-        """A request whose answer is read as it comes (a context, as httpx has it)."""
-        quiet = httpx.Timeout(ANSWER_S, connect=self.patience_s)
+    def stream(
+        self, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str], quiet_s: float = ANSWER_S
+    ) -> Any:
+        """A request whose answer is read as it comes (a context, as httpx has it).
+
+        Args:
+            path: below the URL.
+            query: of it; what is None or empty is left out.
+            headers: further ones.
+            quiet_s: wall seconds for which nothing may come.
+        """
+        quiet = httpx.Timeout(quiet_s, connect=min(quiet_s, self.patience_s))
         given = {name: value for name, value in query.items() if value not in (None, "")}
         return self._http.stream("GET", path, params=given, headers=headers, timeout=quiet)
+
+    def download(self, path: str, to: IO[bytes]) -> None:
+        """Write what is at a path to a file, from its beginning where a connection is lost.
+
+        Args:
+            path: below the URL.
+            to: the file; it is emptied before.
+
+        Raises:
+            ProblemError: the service refuses.
+            UnreachableServiceError: it does not answer.
+        """
+        ends_s = time.monotonic() + self.patience_s
+        wait_s = AGAIN_S
+        while True:
+            to.seek(0)
+            to.truncate()
+            try:
+                with self.stream(path, query={}, headers={"Accept": "*/*"}) as answer:
+                    self.refuse(answer)
+                    for piece in answer.iter_bytes():
+                        to.write(piece)
+                return
+            except httpx.TransportError as error:
+                if _hopeless(error) or time.monotonic() + wait_s > ends_s:
+                    raise self._unreachable(error) from error
+            except ServiceError:
+                if time.monotonic() + wait_s > ends_s:
+                    raise
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, AGAIN_MOST_S)
 
     def refuse(self, answer: httpx.Response) -> None:
         """Raise what a streamed answer refuses, if it does.

@@ -239,6 +239,8 @@ def test_what_the_lab_offers_is_for_everyone(served: Served) -> None:
 
 def test_a_request_is_listened_to_and_resumed(served: Served, people: dict[str, str]) -> None:
     with served.client(people["ada"]) as ada:
+        with ada.stream("GET", "/v1/requests/R9999/events") as refused:
+            assert (refused.status_code, b'"code":"not_found"' in refused.read()) == (404, True)
         name = made(ada, asked())
         ids: list[int] = []
         with ada.stream("GET", f"/v1/requests/{name}/events") as stream:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import orjson
 import sqlalchemy as sa
 from anyio import to_thread
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator, Field
 
@@ -194,16 +194,19 @@ def history(service: Here, asker: Asking, name: str) -> dict[str, Any]:
     return {"items": _events(service, row["n"], 0)}
 
 
+def _seen_first(service: Here, asker: Asking, name: str) -> Row:
+    """The request that is listened to, or a refusal while the answer can still be one."""
+    return seen(service, asker, name)
+
+
 @router.get("/requests/{name}/events", response_class=EventSourceResponse)
 async def events(
     service: Here,
-    asker: Asking,
-    name: str,
+    row: Annotated[Row, Depends(_seen_first)],
     after: Annotated[int | None, Query(ge=0, le=2**53, description="id of the last event that is known")] = None,
     last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """What happens to a request, as it happens; resumed with Last-Event-ID, without a gap."""
-    row = await to_thread.run_sync(seen, service, asker, name)
     last = last_event_id if last_event_id is not None else after or 0
     ends_s = time.monotonic() + ENDS_AFTER_S
     while time.monotonic() < ends_s and not service.tail.closing:
