@@ -45,6 +45,8 @@ LONG = (
     "engine/test_batches_on_wires.py",
     "engine/test_stopping.py",
     "cli/test_serve.py",
+    "service/test_parity.py",
+    "client/test_client.py",
     "test_notebook.py",
     "store/test_campaign_and_store.py",
     "engine/test_foresight.py",

@@ -160,6 +160,8 @@ def test_a_key_comes_from_a_file_that_others_cannot_read(tmp_path: Path, monkeyp
         monkeypatch.setenv("LABWRIGHT_KEY", words)
         with Client(patience_s=0.1) as client, pytest.raises(UnreachableServiceError, match="no service answers"):
             client.me()
+        with Client(patience_s=0.1) as client, pytest.raises(UnreachableServiceError, match="done is not known"):
+            client.people.add("ann")
     file.write_text("a key\n")
     with pytest.raises(ConfigError, match="must hold one key"):
         Client(key_file=file)

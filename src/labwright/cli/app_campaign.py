@@ -75,10 +75,17 @@ def campaign_run(
     journal: JournalOption = "",
     by: ByOption = "",
     on_question: QuestionOption = "wait",
+    url: UrlOption = "",
+    key_file: KeyFileOption = None,
 ) -> None:
     """Run a campaign, or resume one that was interrupted. Ctrl-C ends it after the current operation, twice at once."""
-    from labwright.cli.running import RunOptions, run_campaign
+    from labwright.cli.running import RunOptions, run_campaign, submit_far
+    from labwright.cli.watching_far import watch_far
 
+    if (site := site_of(url, key_file, bool(lab or data or journal or simulated or endpoints))) is not None:
+        acts_as(site, by)
+        started = submit_far(site, spec, budget=budget, seed=seed, planner=planner, parallel=parallel)
+        raise SystemExit(watch_far(site, started, json=json))
     if deck_checked:
         raise typer.BadParameter(
             "--deck-checked starts nothing any more. Where a campaign left the deck in doubt, `labwright question "

@@ -136,7 +136,13 @@ class Wire:
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         if version is not None:
             headers["If-Match"] = version
-        answer = self.request(method, path, body=body, headers=headers)
+        try:
+            answer = self.request(method, path, body=body, headers=headers)
+        except UnreachableServiceError as error:
+            raise UnreachableServiceError(
+                f"{error}. Whether it was done is not known: look before you ask for it once more, or send it with the "
+                f"same key ({headers['Idempotency-Key']}), with which it is done once"
+            ) from error
         found: dict[str, Any] = answer.json() if answer.content else {}
         if answer.status_code != 202:
             return found

@@ -14,13 +14,17 @@ from labwright.journal.runs import closed_runs, read_run
 Documents = list[tuple[str, dict[str, Any]]]
 
 
-def run_rows(data: Path) -> Iterator[dict[str, Any]]:
-    """Closed runs, oldest first: their whole uid is in ``uid``.
+def run_rows(data: Path, after: int = 0) -> Iterator[dict[str, Any]]:
+    """Closed runs, oldest first.
+
+    Args:
+        data: folder of the runs.
+        after: so many are left out, and not read.
 
     Raises:
         JournalError: one is damaged.
     """
-    for path in closed_runs(data / "runs"):
+    for path in closed_runs(data / "runs")[after:]:
         documents = read_run(path)
         start, stop = documents[0][1], documents[-1][1]
         own = start.get("labwright", {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -10,8 +10,8 @@ from fastapi.responses import StreamingResponse
 
 from labwright.facts.runs import campaign_of, document_lines, run_rows
 from labwright.journal import find_run, read_run
+from labwright.model.errors import ConfigError
 from labwright.service.bodies import StrictRoute
-from labwright.service.problems import Problem
 from labwright.service.rights import Resource, can
 from labwright.service.state import Asking, Here
 
@@ -30,7 +30,7 @@ def runs(
     seen = cursor
     with service.records.reading() as journal:
         known = service.owned.known()
-        for row in itertools.islice(run_rows(service.settings.data), cursor, None):
+        for row in run_rows(service.settings.data, cursor):
             if len(items) == limit:
                 return {"items": items, "next": seen}
             seen += 1
@@ -43,12 +43,12 @@ def runs(
 @router.get("/{uid}")
 def documents(service: Here, asker: Asking, uid: str) -> Response:
     """All documents of a run by its uid, or its beginning: a line of JSON each, ``[name, document]``."""
-    if not can(asker.who, "data.read", Resource("data")):  # of what may not be seen it is not said whether it is there
-        own = {row["run"] for row in runs(service, asker, limit=1000)["items"]}
-        if uid[:8] not in own:
-            service.gate.need(asker, "data.read", Resource("data", uid))
-            raise Problem("not_found", f"there is no run {uid[:80]}, or you may not see it")
-    found = read_run(find_run(service.settings.data / "runs", uid))
+    try:
+        found = read_run(find_run(service.settings.data / "runs", uid))
+    except ConfigError:  # there is none, or several: said only to those who may see all
+        service.gate.need(asker, "data.read", Resource("data", uid))
+        raise
     with service.records.reading() as journal:
-        service.gate.need(asker, "data.read", service.owned.campaign(journal, campaign_of(found), "data"))
+        what = service.owned.campaign(journal, campaign_of(found), "data")
+        service.gate.need(asker, "data.read", dataclasses.replace(what, id=uid))
     return StreamingResponse(document_lines(found), media_type="application/x-ndjson")
