@@ -249,6 +249,10 @@ def serve(
     certificate: Annotated[Path | None, typer.Option("--certificate", help="TLS certificate, as PEM.")] = None,
     private_key: Annotated[Path | None, typer.Option("--private-key", help="Its key, as PEM.")] = None,
     proxy: Annotated[str, typer.Option("--proxy", help="Address of the reverse proxy that ends TLS.")] = "",
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option("--host-name", help="Further name by which browsers know it; repeatable."),
+    ] = None,
     controller: Annotated[
         str,
         typer.Option(
@@ -275,7 +279,7 @@ def serve(
         }  # fmt: skip
         if given := ", ".join(name for name, value in of_controller.items() if value):
             raise typer.BadParameter(f"{given}: of a controller, and with --controller only the service starts here")
-        served = HttpOptions(host, port, certificate, private_key, proxy)
+        served = HttpOptions(host, port, certificate, private_key, proxy, tuple(host_name or ()))
         raise SystemExit(attach(controller, folder or lab, data, served))
     root = lab_root(folder or lab)
     options = RunOptions(
@@ -292,7 +296,7 @@ def serve(
         by=by,
         on_question=on_question,
     )
-    beside = HttpOptions(host, port, certificate, private_key, proxy) if http else None
+    beside = HttpOptions(host, port, certificate, private_key, proxy, tuple(host_name or ())) if http else None
     raise SystemExit(serve_lab(root, options, beside))
 
 

@@ -39,6 +39,7 @@ class HttpOptions:
     certificate: Path | None
     private_key: Path | None
     proxy: str
+    host_names: tuple[str, ...] = ()
 
 
 def serve_lab(root: Path, options: RunOptions, http: HttpOptions | None) -> int:

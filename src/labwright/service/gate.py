@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import anyio.to_thread
 from fastapi import Request
+from starlette.types import Scope
 
 from labwright.service.audit import Entry, append
 from labwright.service.database import Door
+from labwright.service.pace import Pace, is_expensive, is_free
 from labwright.service.people import who_has
 from labwright.service.problems import Problem
+from labwright.service.refusals import Refusals
 from labwright.service.rights import Action, Principal, Resource, can
+from labwright.service.signin.sessions import holder
 
 ANONYMOUS = Principal("anonymous")
 """Who shows no key: sees what is open."""
 
 KNOWN_S = 2.0
-"""Wall seconds that a key is taken for what it was; so long it works after it was revoked, in each process."""
+"""Wall seconds that a key or a session is taken for what it was. What is revoked here opens nothing from then on;
+what another process revokes (a second service, the command line) still does for so long."""
+
+KNOWN_MOST = 10_000
+"""Keys and sessions that are remembered so."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,12 @@ class Asker:
     Attributes:
         who: the principal.
         trace: of the HTTP request.
+        address: from which it comes.
     """
 
     who: Principal
     trace: str
+    address: str = ""
 
 
 class Gate:
@@ -41,28 +51,61 @@ class Gate:
 
     Args:
         door: the service's database.
+        pace: counts requests.
+        cookie: name of the cookie that holds a session.
     """
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, pace: Pace, cookie: str) -> None:
         self._door = door
-        self._known: dict[str, tuple[float, Principal]] = {}
+        self._pace = pace
+        self._cookie = cookie
+        self._refusals = Refusals(door)
+        self._known: dict[tuple[str, str], tuple[float, Principal]] = {}
+        self._changes = 0
 
     def asker(self, request: Request) -> Asker:
         """Who sends a request.
 
         Raises:
-            Problem: a key was shown that opens nothing.
+            Problem: a key was shown that opens nothing; or it is one request too many.
         """
-        trace = str(request.state.trace)
-        shown = request.headers.get("authorization", "")
-        if not shown:
-            return Asker(ANONYMOUS, trace)
-        kind, _, secret = shown.partition(" ")
-        who = self._holder(secret) if kind.lower() == "bearer" else None
-        if who is None:
-            self.record([Entry("anonymous", "sign_in", "", allowed=False, because="no such key", trace=trace)])
-            raise Problem("unauthenticated", "this key opens nothing: it is none, was revoked, or has expired")
-        return Asker(who, trace)
+        trace, address = str(request.state.trace), address_of(request.scope)
+        who = self._shown(request, Asker(ANONYMOUS, trace, address))
+        if who is not ANONYMOUS and not is_free(request.url.path):
+            self._pace.count("key", who.key)
+            if is_expensive(request.method, request.url.path):
+                self._pace.count("expensive", who.key)
+        return Asker(who, trace, address)
+
+    def holds(self, request: Request, asker: Asker) -> bool:
+        """Whether one who was let in still is, with the same rights: for what lasts, as a stream does."""
+        return self._shown(request, asker) == asker.who
+
+    def refuse_wrong(self, asker: Asker, because: str, about: str = "") -> None:
+        """Record that something was shown that opens nothing.
+
+        Args:
+            asker: who has shown it.
+            because: what it was.
+            about: the person it was about.
+
+        Raises:
+            Problem: too many were shown from this address.
+        """
+        words = f"{because}, from {asker.address}"
+        entry = Entry(
+            "anonymous", "sign_in", f"person/{about}" if about else "", False, because=words, trace=asker.trace
+        )
+        self._refusals.note(entry, f"{asker.address} {about}")
+        self._pace.count("wrong", asker.address)
+
+    def close(self) -> None:
+        """Write what was counted of refusals.
+
+        Raises:
+            JournalError: the database refuses.
+        """
+        self._refusals.close()
 
     def need(self, asker: Asker, action: Action, what: Resource) -> None:
         """Let through, or refuse; a refusal is recorded.
@@ -74,9 +117,11 @@ class Gate:
         if decided:
             return
         target = f"{what.kind}/{what.id}"
-        self.record([Entry(asker.who.id, action, target, False, asker.who.key, because=decided.why, trace=asker.trace)])
+        entry = Entry(asker.who.id, action, target, False, asker.who.key, because=decided.why, trace=asker.trace)
         if asker.who is ANONYMOUS:
+            self._refusals.note(entry, asker.address)
             raise Problem("unauthenticated", f"{action} takes a key: send it as Authorization: Bearer lw_...")
+        self.record([entry])
         if action.endswith(".read") and what.id:
             raise Problem("not_found", f"there is no {what.kind} {what.id[:200]}, or you may not see it")
         raise Problem("forbidden", decided.why)
@@ -96,22 +141,47 @@ class Gate:
             append(connection, entries)
 
     def forget(self) -> None:
-        """Keys or roles have changed: look again."""
+        """Keys, sessions or roles have changed: look again."""
+        self._changes += 1
         self._known.clear()
 
-    def _holder(self, secret: str) -> Principal | None:
-        known = self._known.get(secret)
-        now_s = time.monotonic()
+    def _shown(self, request: Request, asker: Asker) -> Principal:
+        """Who a request shows to be: by its key, else by its session.
+
+        Raises:
+            Problem: a key was shown that opens nothing.
+        """
+        shown = request.headers.get("authorization", "")
+        if shown:
+            kind, _, secret = shown.partition(" ")
+            who = self._holder("key", secret, who_has) if kind.lower() == "bearer" else None
+            if who is None:
+                self.refuse_wrong(asker, "no such key")
+                raise Problem("unauthenticated", "this key opens nothing: it is none, was revoked, or has expired")
+            return who
+        secret = request.cookies.get(self._cookie, "")
+        return (self._holder("session", secret, holder) if secret else None) or ANONYMOUS
+
+    def _holder(self, kind: str, secret: str, look: Callable[[Door, str], Principal | None]) -> Principal | None:
+        known = self._known.get((kind, secret))
+        now_s, changes = time.monotonic(), self._changes
         if known is not None and now_s - known[0] < KNOWN_S:
             return known[1]
-        who = who_has(self._door, secret)
+        who = look(self._door, secret)
         if who is None:
-            self._known.pop(secret, None)
+            self._known.pop((kind, secret), None)
             return None
-        if len(self._known) > 10_000:
+        if len(self._known) > KNOWN_MOST:
             self._known.clear()
-        self._known[secret] = now_s, who
+        if changes == self._changes:  # else what was just read may have been revoked meanwhile
+            self._known[kind, secret] = now_s, who
         return who
+
+
+def address_of(scope: Scope) -> str:
+    """The network address of a client, as the named proxy says where there is one."""
+    client = scope.get("client")
+    return str(client[0]) if client else "none"
 
 
 def new_trace(given: str) -> str:

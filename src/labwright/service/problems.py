@@ -28,6 +28,7 @@ TITLES: Mapping[str, tuple[int, str]] = {
     "cross_site": (403, "The request comes from another site"),
     "not_found": (404, "There is no such thing, or you may not see it"),
     "method": (405, "This cannot be done here"),
+    "too_slow": (408, "The body takes too long to come"),
     "refused": (409, "The lab refuses"),
     "state": (409, "Its state does not allow this"),
     "quota": (409, "The quota does not allow this"),
@@ -35,6 +36,7 @@ TITLES: Mapping[str, tuple[int, str]] = {
     "precondition": (412, "It has changed since you read it"),
     "too_large": (413, "The body is too large"),
     "media_type": (415, "The body is not of a kind that is taken"),
+    "misdirected": (421, "This service is not the host that is asked"),
     "invalid": (422, "What is asked for cannot be"),
     "key_reused": (422, "This Idempotency-Key was used for something else"),
     "precondition_required": (428, "Say which version you mean to change"),
@@ -102,8 +104,16 @@ def problem_of(error: LabwrightError) -> Problem:
     return Problem("invalid" if isinstance(error, ConfigError) else "refused", str(error))
 
 
+def unexpected(request: Request, error: Exception) -> Response:
+    """What no person has foreseen: logged whole, and answered without a word of it."""
+    trace = getattr(request.state, "trace", "")
+    log.error("request %s failed", trace, exc_info=error)
+    words = f"it was noted as {trace}; send it again with the same Idempotency-Key"
+    return Problem("internal", words).response(request)
+
+
 def handle_problems(app: FastAPI) -> None:
-    """Have every error of an app answered as a problem; no answer repeats what was sent, or shows a stack."""
+    """Have every foreseen error answered as a problem; no answer repeats what was sent, or shows a stack."""
 
     async def problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)  # noqa: S101 - it is registered for nothing else
@@ -125,18 +135,10 @@ def handle_problems(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         return Problem("invalid", "see errors", _mistakes(error)).response(request)
 
-    async def unexpected(request: Request, error: Exception) -> Response:
-        trace = getattr(request.state, "trace", "")
-        log.exception("request %s failed", trace, exc_info=error)
-        return Problem("internal", f"it was noted as {trace}; send it again with the same Idempotency-Key").response(
-            request
-        )
-
     app.add_exception_handler(Problem, problem)
     app.add_exception_handler(LabwrightError, refused)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(Exception, unexpected)
 
 
 def _mistakes(error: RequestValidationError) -> list[dict[str, Any]]:

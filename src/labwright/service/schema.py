@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-HEAD = "0004"
+HEAD = "0005"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -283,3 +283,55 @@ told = sa.Table(
     sa.Column("since", sa.BigInteger, nullable=False),
 )
 """Id of the last event that a channel without subscriptions has put into the outbox (``mail``)."""
+
+session = sa.Table(
+    "door_session",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("principal", ID, nullable=False, index=True),
+    sa.Column("how", sa.String(16), nullable=False),
+    sa.Column("key", sa.String(16), nullable=False, server_default=""),
+    sa.Column("only", sa.Text),
+    _json("granted", "{}"),
+    sa.Column("created_s", sa.Float, nullable=False),
+    sa.Column("seen_s", sa.Float, nullable=False),
+    sa.Column("expires_s", sa.Float, nullable=False, index=True),
+    sa.Column("revoked_s", sa.Float),
+    _text("address"),
+    _text("browser"),
+)
+"""Browsers that are signed in. ``digest``: SHA-256 of what the cookie holds; ``how``: ``key``, ``password``,
+``invitation`` or ``oidc``; ``key``: id of the API key it was started with, without which it opens nothing; ``granted``:
+roles and projects that an OpenID provider says, as JSON; ``address``, ``browser``: for its owner to know it by."""
+
+password = sa.Table(
+    "door_password",
+    metadata,
+    sa.Column("principal", ID, primary_key=True),
+    _text("hash"),
+    sa.Column("set_s", sa.Float, nullable=False),
+)
+"""Argon2id, with its parameters and salt in ``hash``."""
+
+invitation = sa.Table(
+    "door_invitation",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("principal", ID, nullable=False, index=True),
+    sa.Column("made_by", ID, nullable=False),
+    sa.Column("made_s", sa.Float, nullable=False),
+    sa.Column("expires_s", sa.Float, nullable=False),
+    sa.Column("used_s", sa.Float),
+)
+"""With one, a person sets a password and signs in, once; ``digest``: of its secret."""
+
+identity = sa.Table(
+    "door_identity",
+    metadata,
+    sa.Column("issuer", sa.String(200), primary_key=True),
+    sa.Column("subject", sa.String(200), primary_key=True),
+    sa.Column("principal", ID, nullable=False, index=True),
+    sa.Column("made_s", sa.Float, nullable=False),
+)
+"""Who a person is at an OpenID provider: names are given again there, subjects are not."""

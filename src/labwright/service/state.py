@@ -16,6 +16,7 @@ from labwright.service.labfolder import LabFiles
 from labwright.service.notices.courier import Courier, Rules
 from labwright.service.once import Once
 from labwright.service.owned import Owned
+from labwright.service.pace import Pace
 from labwright.service.records import Records
 from labwright.service.settings import ServiceSettings
 from labwright.service.stream import Tail
@@ -39,6 +40,7 @@ class Service:
         desk: does what is due for requests.
         rules: of the desk.
         courier: sends notices.
+        pace: counts requests.
     """
 
     settings: ServiceSettings
@@ -54,6 +56,7 @@ class Service:
     desk: Clerk
     rules: Rules
     courier: Courier
+    pace: Pace
 
     def close(self) -> None:
         """End what runs by itself, write the last head of the audit trail, and let go of the databases."""
@@ -61,6 +64,7 @@ class Service:
         self.desk.close()
         self.courier.close()
         self.appraiser.close()
+        self.gate.close()
         self.anchoring.close()
         self.records.close()
         self.door.close()

@@ -1,0 +1,1 @@
+"""How people sign in with a browser: sessions, passwords, invitations, OpenID Connect."""
