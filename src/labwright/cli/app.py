@@ -17,6 +17,7 @@ from labwright.cli.app_campaign import campaign_app, question_app
 from labwright.cli.app_inventory import inventory_app
 from labwright.cli.app_lab import lab_app
 from labwright.cli.app_planner import planner_app
+from labwright.cli.app_request import request_app
 from labwright.cli.app_sample import sample_app
 from labwright.cli.options import (
     ByOption,
@@ -60,6 +61,7 @@ run_app = typer.Typer(help="Look at runs in the journal.", no_args_is_help=True,
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(question_app, name="question")
 app.add_typer(inventory_app, name="inventory")
+app.add_typer(request_app, name="request")
 app.add_typer(sample_app, name="sample")
 app.add_typer(audit_app, name="audit")
 app.add_typer(planner_app, name="planner")

@@ -234,6 +234,25 @@ def on_data(verb: Callable[..., None]) -> Callable[..., None]:
     return _joined(verb, command, ("data",))
 
 
+def at_service(verb: Callable[..., None]) -> Callable[..., None]:
+    """A command at a service, and nowhere else: with the options that name it besides what its verb has.
+
+    Args:
+        verb: called with the `site`, with `json`, and with its own.
+    """
+
+    def command(url: UrlOption = "", key_file: KeyFileOption = None, json: JsonOption = False, **own: Any) -> None:
+        site = site_of(url, key_file, False)
+        if site is None:
+            raise ConfigError(
+                "requests are asked of a service: name its URL with --url, or with LABWRIGHT_URL; labwright serve says "
+                "it when it starts"
+            )
+        verb(site=site, json=json, **own)
+
+    return _joined(verb, command, ("site", "json"))
+
+
 @dataclass(frozen=True)
 class Who:
     """Whose entry it is, and where.

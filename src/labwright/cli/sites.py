@@ -115,6 +115,15 @@ def done(place: Place, here: Callable[[Journal], Found], there: Callable[[Client
         return here(journal)
 
 
+def at(site: Site, there: Callable[[Client], Found]) -> Found:
+    """Do something that is only done at a service.
+
+    Raises:
+        LabwrightError: as from it.
+    """
+    return done(site, _never, there)
+
+
 def option_of(place: Place) -> str:
     """The option that names a service on a command line."""
     assert isinstance(place, Site)  # noqa: S101 - tells mypy; a journal knows its own

@@ -230,7 +230,7 @@ class Requests:
                 raise NotReachedError(f"{request} is {shown.state}, not {_either(wanted)}: {_why(shown) or words}")
         raise NotReachedError(
             f"{request} is {shown.state} after {deadline_s:g} s, not {_either(wanted)}"
-            f"{f'; it {shown.waits_for}' if shown.waits_for else ''}. Wait for it once more, or ask the lab"
+            f"{f'; {shown.waits_for}' if shown.waits_for else ''}. Wait for it once more, or ask the lab"
         )
 
     def fetch(self, request: str, folder: Path | str) -> Path:
@@ -328,4 +328,5 @@ def _either(wanted: Collection[str]) -> str:
 def _why(shown: KeptRequest) -> str:
     """What a reviewer has said last, where that is why it is not going on."""
     said = [one for one in shown.reviews if one.decision != "accept" and not one.void]
-    return f"{said[-1].reviewer} says: {said[-1].because}" if said and shown.state != "draft" else ""
+    asked = bool(said) and shown.state in ("needs_information", "rejected")
+    return f"{said[-1].reviewer} says: {said[-1].because}" if asked else ""
