@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -11,28 +9,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labwright.service.bodies import BODY_MOST
 from labwright.service.gate import address_of, new_trace
+from labwright.service.headers import HEAD_MOST, HEADERS, TLS_HEADERS, too_large_a_head
 from labwright.service.origin import known_names, refuse_cross_site, refuse_misdirected
 from labwright.service.pace import AT_A_TIME, Pace, is_expensive, is_free
 from labwright.service.problems import Problem, unexpected
 from labwright.service.settings import ServiceSettings
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
-"""Of every answer that has no other: none is a page, and none is kept."""
-
-TLS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
-"""Where browsers reach it with TLS."""
-
 BODY_S = 60.0
 """Wall seconds that a body may take to come, in parts or whole."""
-
-log = logging.getLogger(__name__)
 
 
 class Front:
@@ -91,8 +75,16 @@ class Front:
         Raises:
             Problem: it is for another host, from another site, too large, or one too many.
         """
+        line = len(scope["raw_path"]) + len(scope["query_string"])
+        if line + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > HEAD_MOST:
+            raise too_large_a_head()
         refuse_misdirected(headers, self._names)
         refuse_cross_site(scope["method"], headers)
+        if "transfer-encoding" in headers and "content-length" in headers:
+            words = "it says twice how long its body is: leave Content-Length or Transfer-Encoding out"
+            raise Problem(
+                "malformed", words, headers={"Connection": "close"}
+            )  # else the rest may be taken for a request
         declared = headers.get("content-length", "0")
         if not declared.isascii() or not declared.isdigit() or int(declared[:20]) > BODY_MOST:
             raise _too_large()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import anyio.to_thread
@@ -70,16 +70,34 @@ class Gate:
             Problem: a key was shown that opens nothing; or it is one request too many.
         """
         trace, address = str(request.state.trace), address_of(request.scope)
-        who = self._shown(request, Asker(ANONYMOUS, trace, address))
+        who = self._shown(request)
+        if who is None:
+            self.refuse_wrong(Asker(ANONYMOUS, trace, address), "no such key")
+            raise Problem("unauthenticated", "this key opens nothing: it is none, was revoked, or has expired")
         if who is not ANONYMOUS and not is_free(request.url.path):
             self._pace.count("key", who.key)
             if is_expensive(request.method, request.url.path):
                 self._pace.count("expensive", who.key)
         return Asker(who, trace, address)
 
-    def holds(self, request: Request, asker: Asker) -> bool:
-        """Whether one who was let in still is, with the same rights: for what lasts, as a stream does."""
-        return self._shown(request, asker) == asker.who
+    def watch(self, request: Request, asker: Asker) -> Callable[[], Awaitable[bool]]:
+        """Whether one who was let in still is, with the same rights: to be asked again and again by what lasts.
+
+        Args:
+            request: as it came.
+            asker: who had sent it.
+        """
+        changes, looked_s = self._changes, time.monotonic()
+
+        async def holds() -> bool:
+            nonlocal changes, looked_s
+            now_s = time.monotonic()
+            if changes == self._changes and now_s - looked_s < KNOWN_S:
+                return True
+            changes, looked_s = self._changes, now_s
+            return await anyio.to_thread.run_sync(self._shown, request) == asker.who
+
+        return holds
 
     def refuse_wrong(self, asker: Asker, because: str, about: str = "") -> None:
         """Record that something was shown that opens nothing.
@@ -145,20 +163,12 @@ class Gate:
         self._changes += 1
         self._known.clear()
 
-    def _shown(self, request: Request, asker: Asker) -> Principal:
-        """Who a request shows to be: by its key, else by its session.
-
-        Raises:
-            Problem: a key was shown that opens nothing.
-        """
+    def _shown(self, request: Request) -> Principal | None:
+        """Who a request shows to be: by its key, else by its session; None if a key was shown that opens nothing."""
         shown = request.headers.get("authorization", "")
         if shown:
             kind, _, secret = shown.partition(" ")
-            who = self._holder("key", secret, who_has) if kind.lower() == "bearer" else None
-            if who is None:
-                self.refuse_wrong(asker, "no such key")
-                raise Problem("unauthenticated", "this key opens nothing: it is none, was revoked, or has expired")
-            return who
+            return self._holder("key", secret, who_has) if kind.lower() == "bearer" else None
         secret = request.cookies.get(self._cookie, "")
         return (self._holder("session", secret, holder) if secret else None) or ANONYMOUS
 

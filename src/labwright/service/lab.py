@@ -111,6 +111,8 @@ async def _may_listen(service: Here, asker: Asking) -> None:
 @router.get("/events", response_class=EventSourceResponse, dependencies=[Depends(_may_listen)])
 async def events(
     service: Here,
+    asker: Asking,
+    request: Request,
     after: Annotated[int | None, Query(ge=0, description="id of the last event that is known")] = None,
     campaign: Annotated[str, Query(max_length=200)] = "",
     last_event_id: Annotated[int | None, Header(ge=0)] = None,
@@ -121,7 +123,10 @@ async def events(
     def shows(event: LoggedEvent) -> bool:
         return campaign in ("", event.campaign)
 
+    holds = service.gate.watch(request, asker)
     async for event in service.tail.events(since, shows):
+        if not await holds():
+            return
         fields = {**event.payload, "campaign": event.campaign, "at_s": event.lab_time_s, "wall_s": event.wall_time_s}
         yield ServerSentEvent(data=fields, event=event.kind, id=str(event.id))
 

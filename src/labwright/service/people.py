@@ -161,7 +161,13 @@ def join(connection: sa.Connection, name: str, who: str, role: Role, until_s: fl
 
 
 def leave(connection: sa.Connection, name: str, who: str) -> None:
-    """Take all roles in a project from a person or a program."""
+    """Take all roles in a project from a person or a program.
+
+    Raises:
+        ConfigError: there is no such project.
+    """
+    if connection.execute(sa.select(project.c.id).where(project.c.id == name)).first() is None:
+        raise ConfigError(f"there is no project {name!r}")
     connection.execute(sa.delete(member).where(member.c.project == name, member.c.principal == who))
 
 

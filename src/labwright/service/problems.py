@@ -81,18 +81,27 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
     def response(self, request: Request) -> Response:
         """The answer."""
+        headers = {"WWW-Authenticate": "Bearer"} if self.code == "unauthenticated" else {}
+        body = self.body(getattr(request.state, "trace", ""))
+        return Response(body, self.status, {**headers, **self.headers}, MEDIA)
+
+    def body(self, trace: str) -> bytes:
+        """The answer's body.
+
+        Args:
+            trace: of the request.
+        """
         body: dict[str, Any] = {
             "type": f"urn:labwright:problem:{self.code}",
             "title": TITLES[self.code][1],
             "status": self.status,
             "code": self.code,
             "detail": self.detail,
-            "trace": getattr(request.state, "trace", ""),
+            "trace": trace,
         }
         if self.errors:
             body["errors"] = self.errors
-        headers = {"WWW-Authenticate": "Bearer"} if self.code == "unauthenticated" else {}
-        return Response(orjson.dumps(body), self.status, {**headers, **self.headers}, MEDIA)
+        return orjson.dumps(body)
 
 
 def problem_of(error: LabwrightError) -> Problem:

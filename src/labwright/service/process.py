@@ -48,6 +48,7 @@ def run(settings: ServiceSettings, parent: bool, say: Callable[[str], None] | No
     import uvicorn
 
     from labwright.service.app import make_app
+    from labwright.service.wire import wire_options
 
     settings.refuse_exposed()
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -89,7 +90,7 @@ def run(settings: ServiceSettings, parent: bool, say: Callable[[str], None] | No
             forwarded_allow_ips=settings.proxy or None,
             ssl_certfile=settings.certificate,
             ssl_keyfile=settings.private_key,
-            h11_max_incomplete_event_size=65_536,
+            **wire_options(),
             timeout_graceful_shutdown=int(ENDS_S),
         )
     )

@@ -202,6 +202,8 @@ def _seen_first(service: Here, asker: Asking, name: str) -> Row:
 @router.get("/requests/{name}/events", response_class=EventSourceResponse)
 async def events(
     service: Here,
+    asker: Asking,
+    request: Request,
     row: Annotated[Row, Depends(_seen_first)],
     after: Annotated[int | None, Query(ge=0, le=2**53, description="id of the last event that is known")] = None,
     last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None,
@@ -209,7 +211,8 @@ async def events(
     """What happens to a request, as it happens; resumed with Last-Event-ID, without a gap."""
     last = last_event_id if last_event_id is not None else after or 0
     ends_s = time.monotonic() + ENDS_AFTER_S
-    while time.monotonic() < ends_s and not service.tail.closing:
+    holds = service.gate.watch(request, asker)
+    while time.monotonic() < ends_s and not service.tail.closing and await holds():
         for one in await to_thread.run_sync(_events, service, row["n"], last):
             last = one["id"]
             yield ServerSentEvent(data=one, event=one["event"], id=str(one["id"]))
