@@ -50,7 +50,7 @@ def test_there_are_the_verbs_the_manual_lists() -> None:
         "sample show",
         "request abort", "request approve", "request cancel", "request close", "request fetch", "request list",
         "request new", "request receive", "request reject", "request return", "request show", "request submit",
-        "request validate", "request wait",
+        "request validate", "request wait", "mcp",
         "planner compare", "planner explain", "planner list", "question answer", "question list", "report", "reset",
         "run export", "run list", "run show", "schema", "serve", "simulate", "station list", "station test", "status",
         "stop", "store sync", "store verify",

@@ -35,6 +35,7 @@ from labwright.cli.options import (
     SpeedOption,
     StoreOption,
     UrlOption,
+    needed_site,
     on_data,
     on_journal,
     strict_float,
@@ -300,6 +301,20 @@ def serve(
     )
     beside = HttpOptions(host, port, certificate, private_key, proxy, tuple(host_name or ())) if http else None
     raise SystemExit(serve_lab(root, options, beside))
+
+
+@app.command()
+def mcp(
+    url: UrlOption = "",
+    key_file: KeyFileOption = None,
+    as_person: Annotated[
+        bool, typer.Option("--as-person", help="With your own key: what the program does is recorded as yours.")
+    ] = False,
+) -> None:
+    """Let an agent ask a lab for experiments, over the Model Context Protocol on standard input and output."""
+    from labwright.cli.agents import serve_tools
+
+    serve_tools(needed_site(url, key_file), as_person=as_person)
 
 
 @app.command()

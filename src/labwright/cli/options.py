@@ -242,15 +242,24 @@ def at_service(verb: Callable[..., None]) -> Callable[..., None]:
     """
 
     def command(url: UrlOption = "", key_file: KeyFileOption = None, json: JsonOption = False, **own: Any) -> None:
-        site = site_of(url, key_file, False)
-        if site is None:
-            raise ConfigError(
-                "requests are asked of a service: name its URL with --url, or with LABWRIGHT_URL; labwright serve says "
-                "it when it starts"
-            )
-        verb(site=site, json=json, **own)
+        verb(site=needed_site(url, key_file), json=json, **own)
 
     return _joined(verb, command, ("site", "json"))
+
+
+def needed_site(url: str, key_file: Path | None) -> Site:
+    """The service that is meant, for what is only done at one.
+
+    Raises:
+        ConfigError: none is named.
+    """
+    site = site_of(url, key_file, False)
+    if site is None:
+        raise ConfigError(
+            "requests are asked of a service: name its URL with --url, or with LABWRIGHT_URL; labwright serve says it "
+            "when it starts"
+        )
+    return site
 
 
 @dataclass(frozen=True)
