@@ -11,6 +11,8 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+import orjson
+
 from labwright.journal import LoggedEvent, schema
 from labwright.model.errors import JournalError
 from labwright.service.records import Records
@@ -28,13 +30,39 @@ CHUNK = 500
 """Events read at a time for one who resumes."""
 
 
+PING_S = 15.0
+"""Wall seconds after which a stream without events says that it is there."""
+
+PING = b": ping\n\n"
+
+
+@dataclass(frozen=True)
+class Framed:
+    """An event as it is sent: written once, however many listen.
+
+    Attributes:
+        event: from the journal.
+        frame: of ``text/event-stream``.
+    """
+
+    event: LoggedEvent
+    frame: bytes
+
+    @classmethod
+    def of(cls, event: LoggedEvent) -> Framed:
+        """An event with its frame; JSON has no line breaks of its own."""
+        fields = {**event.payload, "campaign": event.campaign, "at_s": event.lab_time_s, "wall_s": event.wall_time_s}
+        head = f"event: {event.kind}\nid: {event.id}\ndata: ".encode()
+        return cls(event, head + orjson.dumps(fields) + b"\n\n")
+
+
 @dataclass(eq=False)
 class _Listener:
     loop: asyncio.AbstractEventLoop
-    queue: asyncio.Queue[LoggedEvent | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_MOST + 1))
+    queue: asyncio.Queue[Framed | None] = field(default_factory=lambda: asyncio.Queue(QUEUE_MOST + 1))
     cut_off: bool = False
 
-    def put(self, events: list[LoggedEvent]) -> None:
+    def put(self, events: list[Framed]) -> None:
         """In the loop's thread."""
         for event in () if self.cut_off else events:
             if self.queue.qsize() >= QUEUE_MOST:
@@ -80,8 +108,8 @@ class Tail:
             one.loop.call_soon_threadsafe(self._end, one)
         self._thread.join(2 * AWAY_S)
 
-    async def events(self, after: int | None, shows: Callable[[LoggedEvent], bool]) -> AsyncIterator[LoggedEvent]:
-        """Events as they are recorded, oldest first, without a gap.
+    async def frames(self, after: int | None, shows: Callable[[LoggedEvent], bool]) -> AsyncIterator[bytes]:
+        """Events as they are recorded, oldest first, without a gap; several in one piece where they come together.
 
         Args:
             after: id of the last one that is known; only new ones if None.
@@ -97,24 +125,43 @@ class Tail:
         last = newest if after is None else after
         try:
             while earlier := await asyncio.to_thread(self._read, last):
-                for event in earlier:
-                    last = event.id
-                    if shows(event):
-                        yield event
-            while (new := await listener.queue.get()) is not None:
-                if new.id <= last:
-                    continue  # it was among the earlier ones
-                last = new.id
-                if shows(new):
-                    yield new
+                last = earlier[-1].event.id
+                if piece := b"".join(one.frame for one in earlier if shows(one.event)):
+                    yield piece
+            more = True
+            while more:
+                new, more = await self._next(listener)
+                if new is None:
+                    yield PING
+                    continue
+                piece = b"".join(one.frame for one in new if one.event.id > last and shows(one.event))
+                last = max(last, *(one.event.id for one in new)) if new else last
+                if piece:
+                    yield piece
         finally:
             with self._changed:
                 self._listeners.remove(listener)
 
-    def _read(self, after: int) -> list[LoggedEvent]:
+    @staticmethod
+    async def _next(listener: _Listener) -> tuple[list[Framed] | None, bool]:
+        """What has come, None if nothing has for a while; and whether more may come."""
+        try:
+            first = await asyncio.wait_for(listener.queue.get(), PING_S)
+        except TimeoutError:
+            return None, True
+        found: list[Framed] = []
+        one: Framed | None = first
+        while one is not None:
+            found.append(one)
+            if listener.queue.empty():
+                return found, True
+            one = listener.queue.get_nowait()
+        return found, False
+
+    def _read(self, after: int) -> list[Framed]:
         with self._records.reading() as journal:
             table = schema.event
-            return journal.logged(table.c.id > after, most=CHUNK)
+            return [Framed.of(one) for one in journal.logged(table.c.id > after, most=CHUNK)]
 
     def _run(self) -> None:
         while True:
@@ -139,7 +186,7 @@ class Tail:
             events = self._read(self._last)
             if not events:
                 return
-            self._last = events[-1].id
+            self._last = events[-1].event.id
             with self._changed:
                 listeners = list(self._listeners)
             for one in listeners:

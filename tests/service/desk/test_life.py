@@ -253,3 +253,17 @@ def test_a_request_is_listened_to_and_resumed(served: Served, people: dict[str, 
         with ada.stream("GET", f"/v1/requests/{name}/events", headers={"Last-Event-ID": str(ids[-1])}) as stream:
             events = (line for line in stream.iter_lines() if line.startswith("event:"))
             assert [next(events), next(events)] == ["event: find_valid", "event: cancel"]
+
+
+def test_what_happens_in_ones_own_campaign_is_listened_to(served: Served, people: dict[str, str]) -> None:
+    with served.client(people["ada"]) as ada, served.client(people["eve"]) as eve:
+        name = made(ada, asked())
+        accepted(served, people, name)
+        campaign = until(ada, name, "delivered")["campaign"]
+        stream = {"campaign": campaign, "after": 0}
+        with ada.stream("GET", "/v1/events", params=stream) as answer:
+            lines = (line for line in answer.iter_lines() if line.startswith("event:"))
+            assert next(lines) == "event: started"
+        assert ada.get("/v1/events").status_code == 403  # of the whole lab it takes a viewer
+        for wrong in (stream, {"campaign": "none-1"}):
+            assert eve.get("/v1/events", params=wrong).status_code == 403
