@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from labwright.cli.init import make_lab
+from labwright.lab import YamlFile
 from tests.forks import labwright, start
 from tests.service.desk.asking import DESK
 from tests.service.served import Served, serving
@@ -212,6 +213,9 @@ def test_a_client_that_is_killed_before_it_submits_is_repeated(desk: Desk) -> No
     assert [one["title"] for one in drafts] == ["It was killed"]
     done = json.loads(desk.types("ada", "submit", file, "--json").stdout)
     assert (done["id"], done["state"]) == (drafts[0]["id"], "validated")
+    as_json = desk.folder / "killed.json"
+    as_json.write_text(json.dumps(dict(reversed(YamlFile(file).data.items()))))
+    assert json.loads(desk.types("ada", "submit", as_json, "--json").stdout)["id"] == done["id"]  # the same is asked
     titles = [json.loads(one)["title"] for one in desk.types("ada", "list", "--json").stdout.splitlines()]
     assert titles.count("It was killed") == 1
     again = json.loads(desk.types("ada", "submit", file, "--again", "--json").stdout)

@@ -5,8 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,25 +33,37 @@ from labwright.client import (
 )
 from labwright.client.bundles import CRATE, Bundle
 from labwright.model.errors import ConfigError
+from tests.client.test_client import free_port, service_pid
+from tests.forks import ROOT, python
 from tests.service.desk.asking import DESK, SOLVENT
 from tests.service.served import Served, serving
+
+PAGE = (ROOT / "docs" / "how-to" / "ask-for-experiments.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("labs") / "mine"
     make_lab(folder)
-    (folder / "lab_config" / "desk.yaml").write_text(DESK)
+    (folder / "lab_config" / "desk.yaml").write_text(DESK.replace('"2026-04"', '"1"'))
     file = folder / "lab_config" / "lab.yaml"
     file.write_text(file.read_text().replace("hold_s: 60", "hold_s: 5"))
-    with serving(folder, folder / "var", "--speed", "100") as one:
+    with serving(folder, folder / "var", "--speed", "100", "--port", str(free_port())) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-def people(served: Served) -> Iterator[dict[str, Client]]:
+def key_file(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("keys") / "ada"
+    file.touch(0o600)
+    file.write_text(served.person("ada", "requester", project="solar"))
+    return file
+
+
+@pytest.fixture(scope="module")
+def people(served: Served, key_file: Path) -> Iterator[dict[str, Client]]:
     keys = {
-        "ada": served.person("ada", "requester", project="solar"),
+        "ada": key_file.read_text(),
         "tom": served.person("tom", "operator"),
         "sam": served.person("sam", "safety_reviewer"),
     }
@@ -58,7 +77,7 @@ GLOW = Request(
     project="solar",
     title="How it glows",
     protocol=("warm_up", "1"),
-    terms="2026-04",
+    terms="1",
     contact="ada@example.org",
     runs=[{"temperature": (25, "degC")}, {"temperature": (26, "degC")}],
     export_control="not_controlled",
@@ -75,43 +94,69 @@ def accepted(people: dict[str, Client], request: str) -> str:
     return state
 
 
-def test_a_request_from_the_look_to_its_table(served: Served, people: dict[str, Client], tmp_path: Path) -> None:
+def test_a_request_from_the_look_to_its_table_as_the_manual_has_it(
+    served: Served, people: dict[str, Client], key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, follow = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     ada = people["ada"].requests
-    (offer,) = ada.capabilities().protocols
-    assert (offer.name, offer.version, offer.parameters[0]["allowed"]) == ("warm_up", "1", "20 to 90 degC")
-    look = ada.validate(GLOW)
-    assert look.valid
-    assert look.quote is not None
-    assert (look.quote.experiments, look.quote.cost.whole, look.needs.safety) == (2, 1400, 1)
+    monkeypatch.setenv("LABWRIGHT_URL", served.url)
+    monkeypatch.setenv("LABWRIGHT_KEY", str(key_file))
+    for _ in range(2):  # a script that was interrupted is run again
+        done = python(ask, cwd=tmp_path)
+        assert "('temperature', '20 to 90 degC')" in done.stdout, done.stderr
+        assert "2 1400.0 " in done.stdout
+    (mine,) = ada.list(state="validated", project="solar", owner="ada")
+    with pytest.raises(NotReachedError, match=r"is validated after 0\.3 s, not delivered"):
+        ada.wait(mine.id, deadline_s=0.3)
+    assert accepted(people, mine.id) == "approved"
+    done = python(follow, cwd=tmp_path)
+    assert "temperature / degC" in done.stdout, done.stderr
+    assert "delivered" in done.stdout
+    assert ada.experiments(mine.id)["temperature / degC"].tolist() == [25, 26]
+    folder = tmp_path / "found"
+    assert {"experiments.csv", "request.json", "report.html", CRATE, "runs"} <= {one.name for one in folder.iterdir()}
+    with pytest.raises(ConfigError, match="is there already"):
+        ada.fetch(mine.id, folder)
+    assert [one.name for one in tmp_path.iterdir()] == ["found"]
+    assert ada.link(mine.id, days=1).url.startswith(f"{served.url}/v1/deliveries/")
+    history = ada.history(mine.id)
+    assert [one.event for one in history[:4]] == ["create", "submit", "find_valid", "review"]
+    assert next(ada.events(mine.id, after=history[-2].id)).event == "close"
+    assert mine.id in [one.id for one in ada.list(state="closed", project="solar", owner="ada")]
+    assert mine.id not in [one.id for one in ada.list(state="draft")]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed on this machine")
+def test_the_snippet_with_curl_runs(served: Served, key_file: Path, tmp_path: Path) -> None:
+    _, ask = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    env = {**os.environ, "LABWRIGHT_URL": served.url, "LABWRIGHT_KEY": str(key_file)}
+    done = subprocess.run(["bash", "-euc", ask], cwd=tmp_path, capture_output=True, text=True, env=env)
+    assert '"state":"validated"' in done.stdout, done.stdout + done.stderr
+
+
+def test_a_draft_goes_nowhere_by_itself(people: dict[str, Client]) -> None:
+    ada = people["ada"].requests
     draft = ada.create(GLOW)
     assert (draft.state, draft.possible) == ("draft", ["cancel", "edit", "submit"])
     with pytest.raises(NotReachedError, match=f"{draft.id} is draft, not delivered: it was not submitted"):
         ada.wait(draft.id, deadline_s=5)
     with pytest.raises(ConflictError, match="nothing was tried"):
         ada.experiments(draft.id)
-    assert ada.submit(draft.id).state == "validated"
-    with pytest.raises(NotReachedError, match=r"is validated after 0\.3 s, not delivered"):
-        ada.wait(draft.id, deadline_s=0.3)
-    assert accepted(people, draft.id) == "approved"
-    said: list[str] = []
-    shown = ada.wait(draft.id, say=lambda one: said.append(one.state), deadline_s=60)
-    assert shown.state == said[-1] == "delivered"
-    table = ada.experiments(draft.id)
-    assert table["temperature / degC"].tolist() == [25, 26]
-    folder = ada.fetch(draft.id, tmp_path / "found")
-    assert {"experiments.csv", "request.json", "report.html", CRATE, "runs"} <= {one.name for one in folder.iterdir()}
-    with pytest.raises(ConfigError, match="is there already"):
-        ada.fetch(draft.id, folder)
-    assert [one.name for one in tmp_path.iterdir()] == ["found"]
-    link = ada.link(draft.id, days=1)
-    assert link.url.startswith(f"{served.url}/v1/deliveries/")
-    assert ada.close(draft.id).state == "closed"
-    events = [one.event for one in ada.history(draft.id)]
-    assert events[:4] == ["create", "submit", "find_valid", "review"]
-    heard = ada.events(draft.id, after=ada.history(draft.id)[-2].id)
-    assert next(heard).event == "close"
-    assert draft.id in [one.id for one in ada.list(state="closed", project="solar", owner="ada")]
-    assert draft.id not in [one.id for one in ada.list(state="draft")]
+    ada.cancel(draft.id, "it was for the test")
+
+
+def test_a_service_that_is_killed_meanwhile_is_waited_for(
+    served: Served, people: dict[str, Client], key_file: Path
+) -> None:
+    ada = people["ada"].requests
+    name = ada.submit(ada.create(GLOW).id).id
+    seen = threading.Event()
+    with Client(served.url, key_file=key_file, patience_s=0.05) as hasty, ThreadPoolExecutor() as pool:
+        waits = pool.submit(hasty.requests.wait, name, "cancelled", deadline_s=60, say=lambda shown: seen.set())
+        assert seen.wait(20)
+        os.kill(service_pid(served), signal.SIGKILL)
+        assert ada.cancel(name, "enough").state == "cancelled"
+        assert waits.result(30).state == "cancelled"
 
 
 def test_a_return_an_edit_after_the_approval_and_an_abort(people: dict[str, Client]) -> None:
@@ -149,7 +194,7 @@ def test_a_return_an_edit_after_the_approval_and_an_abort(people: dict[str, Clie
 
 def test_everything_that_is_wrong_is_said_a_line_each(people: dict[str, Client]) -> None:
     ada = people["ada"].requests
-    wrong = replace(GLOW, terms="1", runs=[{"temperature": (400, "degC")}])
+    wrong = replace(GLOW, terms="0", runs=[{"temperature": (400, "degC")}])
     look = ada.validate(wrong)
     assert sorted(one.code for one in look.problems) == ["terms", "value"]
     draft = ada.create(wrong).id

@@ -110,9 +110,9 @@ def _created(client: Client, file: YamlFile, again: bool) -> KeptRequest:
     """The request that a file has become, now or when it was handed in before."""
     from labwright.service.desk.states import ENDED
 
-    sent = orjson.dumps(file.data, option=orjson.OPT_SORT_KEYS)
+    sent = orjson.dumps(file.data, option=orjson.OPT_SORT_KEYS)  # in whatever order they stand
     key = str(uuid.uuid4()) if again else f"file-{hashlib.sha256(sent).hexdigest()}"
-    first = client.requests.create(file.data, key=key)
+    first = client.requests.create(orjson.loads(sent), key=key)
     kept = client.requests.get(first.id)
     if kept.digest != first.digest:
         raise RefusedError(

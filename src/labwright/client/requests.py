@@ -15,9 +15,9 @@ from urllib.parse import quote
 from labwright.client.asking import Request, content_of
 from labwright.client.bundles import Bundle, refuse_taken
 from labwright.client.desk_answers import Capabilities, KeptRequest, Link, ListedRequest, Look, RequestEvent
-from labwright.client.errors import ConflictError, NotReachedError
+from labwright.client.errors import ConflictError, NotReachedError, UnreachableServiceError
 from labwright.client.events import resumed
-from labwright.client.wire import Wire
+from labwright.client.wire import AGAIN_MOST_S, Wire
 
 if TYPE_CHECKING:
     import httpx
@@ -201,7 +201,7 @@ class Requests:
         deadline_s: float = DEADLINE_S,
         say: Callable[[KeptRequest], None] | None = None,
     ) -> KeptRequest:
-        """Wait until a request is in a state; the request then.
+        """Wait until a request is in a state; the request then. A service that ends meanwhile is waited for, too.
 
         Args:
             request: its id.
@@ -211,23 +211,28 @@ class Requests:
 
         Raises:
             NotReachedError: it was not in time, or cannot come there any more; with what it waits for.
+            UnreachableServiceError: the service does not answer at first.
         """
         wanted = {until} if isinstance(until, str) else {*until}
         ends_s = time.monotonic() + deadline_s
         history = self.history(request)
         shown = self.get(request)
-        said: tuple[str, str] | None = None
-        for event in self._heard(request, history[-1].id if history else 0, ends_s):
-            reached = event is not None and event.after in wanted
-            shown = self.get(request)
-            if say is not None and (shown.state, shown.waits_for) != said:
-                said = shown.state, shown.waits_for
-                say(shown)
-            if reached or shown.state in wanted:
-                return shown
-            if shown.state in STUCK:
-                words = shown.waits_for or STUCK[shown.state]
-                raise NotReachedError(f"{request} is {shown.state}, not {_either(wanted)}: {_why(shown) or words}")
+        last, said = history[-1].id if history else 0, ("", "")
+        while time.monotonic() < ends_s:
+            try:
+                for event in self._heard(request, last, ends_s):
+                    shown = self.get(request)
+                    if say is not None and (shown.state, shown.waits_for) != said:
+                        said = shown.state, shown.waits_for
+                        say(shown)
+                    if shown.state in wanted or (event is not None and event.after in wanted):
+                        return shown
+                    if shown.state in STUCK:
+                        words = _why(shown) or shown.waits_for or STUCK[shown.state]
+                        raise NotReachedError(f"{request} is {shown.state}, not {_either(wanted)}: {words}")
+                    last = last if event is None else event.id
+            except UnreachableServiceError:  # it was there at first; a lab's machine starts again within minutes
+                time.sleep(min(AGAIN_MOST_S, max(0.0, ends_s - time.monotonic())))
         raise NotReachedError(
             f"{request} is {shown.state} after {deadline_s:g} s, not {_either(wanted)}"
             f"{f'; {shown.waits_for}' if shown.waits_for else ''}. Wait for it once more, or ask the lab"
