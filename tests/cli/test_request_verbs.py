@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from labwright.cli.init import make_lab
+from labwright.cli.request_files import read, template
+from labwright.client import Capabilities
+from labwright.client.desk_answers import Offer
 from labwright.lab import YamlFile
 from tests.forks import labwright, start
 from tests.service.desk.asking import DESK
@@ -117,10 +120,9 @@ def test_a_request_is_typed_from_its_file_to_its_data(desk: Desk) -> None:
     assert "experiments.csv" in found["files"]
     assert "26.0" in (desk.folder / "found" / "experiments.csv").read_text()
     assert f"Nothing more happens to {name}" in desk.types("ada", "close", name).stderr
-    assert (
-        "is closed, not running: nothing more happens"
-        in desk.types("ada", "wait", name, "--until", "running", code=1).stderr
-    )
+    desk.types("ada", "wait", name, "--until", "running")  # it was
+    never = desk.types("ada", "wait", name, "--until", "rejected", code=1).stderr
+    assert "is closed, not rejected: nothing more happens" in never
     assert name in desk.types("ada", "list", "--state", "closed").stdout
 
 
@@ -222,6 +224,23 @@ def test_a_client_that_is_killed_before_it_submits_is_repeated(desk: Desk) -> No
     assert again["id"] != done["id"]
     desk.types("ada", "cancel", done["id"], "--reason", "twice")
     assert "is cancelled. Ask for the same with --again" in desk.types("ada", "submit", file, code=5).stderr
+
+
+def test_the_file_to_be_filled_in_says_what_is_allowed(tmp_path: Path) -> None:
+    parameters = [
+        {"name": "rinses", "type": "integer", "unit": "1", "allowed": "0 to 5"},
+        {"name": "solvent", "type": "choice", "description": "of the rinse", "allowed": "one of ec, dmc"},
+        {"name": "dry", "type": "flag", "allowed": "true or false"},
+    ]
+    offer = Offer(name="rinse", version="2.1", summary="Two lines\nof it", parameters=parameters)
+    file = tmp_path / "rinse.yaml"
+    file.write_text(template(offer, Capabilities(lab="mine", terms="7", experiments=9), "solar"))
+    assert '    solvent: ""                                  # of the rinse: one of ec, dmc\n' in file.read_text()
+    assert "# of it\n" in file.read_text()
+    found = read(file).data
+    assert found["runs"] == [{"rinses": {"value": None, "unit": "1"}, "solvent": "", "dry": ""}]
+    assert (found["project"], found["protocol"]) == ("solar", {"name": "rinse", "version": "2.1"})
+    assert (found["terms"], found["samples"], found["export_control"]) == ("", [], {"status": "unreviewed"})
 
 
 def test_a_request_is_asked_of_a_service() -> None:

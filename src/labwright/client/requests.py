@@ -41,6 +41,9 @@ STUCK: Mapping[str, str] = {
 }
 """States out of which a request comes by its requester alone, or never."""
 
+RETURNS = ("edit", "ask")
+"""Events with which a request begins once more."""
+
 DEADLINE_S = 86_400.0
 
 
@@ -201,7 +204,9 @@ class Requests:
         deadline_s: float = DEADLINE_S,
         say: Callable[[KeptRequest], None] | None = None,
     ) -> KeptRequest:
-        """Wait until a request is in a state; the request then. A service that ends meanwhile is waited for, too.
+        """Wait until a request is in a state, or was since it was last edited; the request then.
+
+        A service that ends meanwhile is waited for, too.
 
         Args:
             request: its id.
@@ -217,6 +222,10 @@ class Requests:
         ends_s = time.monotonic() + deadline_s
         history = self.history(request)
         shown = self.get(request)
+        if shown.state not in STUCK or shown.state == "closed":
+            since = max((index for index, one in enumerate(history) if one.event in RETURNS), default=0)
+            if any(one.after in wanted for one in history[since:]):
+                return shown  # it was there, and is further now
         last, said = history[-1].id if history else 0, ("", "")
         while time.monotonic() < ends_s:
             try:

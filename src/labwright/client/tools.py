@@ -185,7 +185,7 @@ class Tools:
         return _brief(self._desk.cancel(request, because))
 
     def request_abort(self, request: RequestId, because: Why) -> dict[str, Any]:
-        """Stop what is done for a request, after the operations under way; always allowed for your own."""
+        """Stop what is done for a request, after the operations under way."""
         return _brief(self._desk.abort(request, because))
 
 
