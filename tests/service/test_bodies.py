@@ -24,7 +24,7 @@ REFUSED = {
     b"[" + b"1," * KEYS_MOST + b"1]": "too_large",
     b'{"a": ' + b"[" + b"1," * KEYS_MOST + b"1]}": "too_large",
     b"[[" + b"1," * KEYS_MOST + b"1]]": "too_large",
-    b"1" * 5000: "malformed",
+    b"1" * 5000: "not_a_number",
 }
 
 

@@ -195,7 +195,7 @@ async def leave(service: Here, asker: Asking, request: Request, name: str, who: 
 def audit(
     service: Here,
     asker: Asking,
-    cursor: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
+    cursor: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     actor: Annotated[str, Query(max_length=64)] = "",
 ) -> dict[str, Any]:

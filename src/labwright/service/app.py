@@ -30,6 +30,7 @@ from labwright.service import (
 from labwright.service.anchoring import Anchoring
 from labwright.service.bodies import StrictRoute
 from labwright.service.database import Door, door_place
+from labwright.service.describing import describe
 from labwright.service.desk.appraiser import Appraiser
 from labwright.service.desk.bundles import write_bundle
 from labwright.service.desk.clerk import Clerk
@@ -103,5 +104,6 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     )
     for one in routes:
         app.include_router(one.router)
+    describe(app)
     app.add_middleware(Front, settings=settings, pace=pace)
     return app

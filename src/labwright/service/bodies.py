@@ -21,6 +21,12 @@ DEPTH_MOST = 32
 KEYS_MOST = 10_000
 """Keys and list items in a body."""
 
+WHOLE_MOST = 2**53
+"""The largest whole number that every reader of JSON takes for the same (RFC 7493)."""
+
+DIGITS_MOST = 20
+"""Digits of a number that is read at all."""
+
 
 class Body(BaseModel):
     """What is sent: no further keys, no text for a number, nothing infinite."""
@@ -79,8 +85,14 @@ def strict_json(raw: bytes) -> Any:
             raise Problem("not_a_number", f"{word[:40]} is too large for a number")
         return value
 
+    def whole(word: str) -> int:
+        value = int(word) if len(word) <= DIGITS_MOST else WHOLE_MOST + 1
+        if abs(value) > WHOLE_MOST:
+            raise Problem("not_a_number", f"{word[:40]} is beyond 2^53: readers of JSON do not agree on what it is")
+        return value
+
     try:
-        found = json.loads(raw, object_pairs_hook=pairs, parse_constant=constant, parse_float=finite)
+        found = json.loads(raw, object_pairs_hook=pairs, parse_constant=constant, parse_float=finite, parse_int=whole)
     except RecursionError:
         raise Problem("too_deep", _TOO_DEEP) from None
     except ValueError as error:  # a text that is no UTF-8, too: UnicodeDecodeError is a ValueError

@@ -30,7 +30,7 @@ def experiments(
     service: Here,
     asker: Asking,
     campaign: str,
-    cursor: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
+    cursor: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> dict[str, Any]:
     """Experiments and proposals of a campaign, in their order."""
@@ -45,7 +45,7 @@ def events(
     service: Here,
     asker: Asking,
     campaign: str,
-    cursor: Annotated[int, Query(ge=0, description="id of the last event that is known")] = 0,
+    cursor: Annotated[int, Query(ge=0, le=2**53, description="id of the last event that is known")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> dict[str, Any]:
     """What has happened in a campaign, oldest first."""

@@ -91,7 +91,7 @@ class Veto(Because):
 def campaigns(
     service: Here,
     asker: Asking,
-    cursor: Annotated[int | None, Query(ge=1, description="`next` of the page before")] = None,
+    cursor: Annotated[int | None, Query(ge=1, le=2**53, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_MOST)] = 50,
     name: Annotated[str, Query(max_length=200, description="only those of this name, or the one of this id")] = "",
 ) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def keys(service: Here, asker: Asking) -> dict[str, Any]:
     return {"items": [{**row, "only": None if row["only"] is None else orjson.loads(row["only"])} for row in rows]}
 
 
-@router.post("")
+@router.post("", status_code=201)
 async def make(service: Here, asker: Asking, request: Request, body: NewKey) -> Response:
     """Make a key of yours, or a person's or program's first; its secret is answered once, and kept nowhere."""
     owner = body.owner or asker.who.id

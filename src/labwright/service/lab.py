@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
@@ -51,7 +51,7 @@ class Reset(Body):
         because: what was seen and done.
     """
 
-    latch: Annotated[int, Field(ge=1)]
+    latch: Annotated[int, Field(ge=1, le=2**53)]
     because: Reason
 
 
@@ -127,9 +127,9 @@ async def events(
     service: Here,
     asker: Asking,
     request: Request,
-    after: Annotated[int | None, Query(ge=0, description="id of the last event that is known")] = None,
+    after: Annotated[int | None, Query(ge=0, le=2**53, description="id of the last event that is known")] = None,
     campaign: Annotated[str, Query(max_length=200)] = "",
-    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+    last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None,
 ) -> Response:
     """What happens, as it is recorded; resumed with Last-Event-ID, without a gap."""
     since = last_event_id if last_event_id is not None else after
@@ -163,7 +163,7 @@ async def reset(service: Here, asker: Asking, request: Request, body: Reset) -> 
 
 
 @router.get("/commands/{number}")
-def command(service: Here, asker: Asking, number: int) -> dict[str, Any]:
+def command(service: Here, asker: Asking, number: Annotated[int, Path(ge=0, le=2**53)]) -> dict[str, Any]:
     """What has become of a command."""
     found = commanding.read(service, number)
     if found["by"] != asker.who.id:

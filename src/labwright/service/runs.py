@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/runs", route_class=StrictRoute, tags=["runs"])
 def runs(
     service: Here,
     asker: Asking,
-    cursor: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
+    cursor: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> dict[str, Any]:
     """Closed runs that you may see, oldest first."""

@@ -1,0 +1,155 @@
+"""The service against its own description, with what schemathesis makes of it: every route, for every role.
+
+`make test` sends a few requests to each route as each role; `make soak` sends many, to a lab that runs.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case, GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+
+from labwright.cli.init import make_lab
+from labwright.service.describing import WITHOUT_KEY
+from tests.service.served import once, serving
+from tests.service.test_admin import alone_in
+
+ROLES = ("viewer", "operator", "safety_reviewer", "data_steward", "admin")
+"""In the whole lab."""
+
+OF_PROJECT = ("requester", "agent")
+
+MISTAKES = ["400", "401", "403", "404", "409", "412", "413", "422", "428", "429", "503"]
+"""What a valid request may be answered with: rules of the lab are not in the schema, and no controller may run."""
+
+CONFIG = {
+    "checks": {
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", *MISTAKES]},
+        "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503"]},
+    }
+}
+
+STREAMS = ("GET /v1/events", "GET /v1/requests/{name}/events")
+"""They have no end; their own tests read them."""
+
+
+class Wire:
+    """A service, with a key for each role."""
+
+    def __init__(self, url: str, admin: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.keys = {"admin": admin, "anonymous": "", "guest": ""}
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {admin}"}, timeout=60) as client:
+            self.described: dict[str, Any] = client.get("/openapi.json").json()
+            client.post("/v1/projects", json={"id": "solar"}, headers=once())
+            for role in (*ROLES, "guest", *OF_PROJECT):
+                roles = [role] if role in ROLES else []
+                body = {"id": f"a.{role}", "roles": roles, "agent": role == "agent"}
+                assert client.post("/v1/people", json=body, headers=once()).status_code == 201
+                if role in OF_PROJECT:
+                    place = f"/v1/projects/solar/members/a.{role}"
+                    assert client.put(place, json={"role": role}, headers=once()).status_code == 200
+                made = client.post("/v1/keys", json={"name": "x", "owner": f"a.{role}"}, headers=once())
+                self.keys[role] = made.json()["secret"]
+        self.keys["admin"] = admin  # the other one may lose its role by what is sent
+
+    def close(self) -> None:
+        self.session.close()
+
+    def send(self, role: str, mode: GenerationMode, case: Case[Any]) -> None:
+        """Send a request as a role, and hold the answer against the description."""
+        headers = {"Authorization": f"Bearer {self.keys[role]}"} if self.keys[role] else {}
+        if mode is GenerationMode.POSITIVE:
+            headers["Idempotency-Key"] = uuid.uuid4().hex
+        answer = case.call(base_url=self.url, headers=headers, session=self.session, timeout=120)
+        case.validate_response(answer)
+
+
+def failures(wire: Wire, roles: tuple[str, ...], examples: int) -> list[str]:
+    """What is not as it is described."""
+    found: list[str] = []
+    schema = schemathesis.openapi.from_dict(wire.described, config=schemathesis.Config.from_dict(CONFIG))
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok)
+        operation = result.ok()
+        if operation.label not in STREAMS:
+            found += _failures_of(wire, operation, GenerationMode.POSITIVE, roles, examples)
+            if _can_be_wrong(wire.described["paths"][operation.path][operation.method]):
+                found += _failures_of(wire, operation, GenerationMode.NEGATIVE, roles[-2:], examples)
+    return found
+
+
+def _can_be_wrong(described: dict[str, Any]) -> bool:
+    """Whether there is anything that is more than a text."""
+    parameters = [one for one in described.get("parameters", ()) if one["schema"].get("type") != "string"]
+    return bool(parameters) or "requestBody" in described
+
+
+def _failures_of(wire: Wire, operation: Any, mode: GenerationMode, roles: tuple[str, ...], examples: int) -> list[str]:
+    found: list[str] = []
+
+    def check(case: Case[Any]) -> None:
+        for role in roles:
+            try:
+                wire.send(role, mode, case)
+            except FailureGroup as failure:
+                found.append(f"{role}: {operation.label}: {failure.exceptions}")
+
+    limits = settings(
+        max_examples=examples, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    limits(given(case=operation.as_strategy(generation_mode=mode))(check))()
+    return found
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+    rates = dict.fromkeys(("key", "address", "expensive", "wrong", "wrong_for"), 1_000_000)
+    with alone_in(tmp_path_factory.mktemp("alone"), rates=rates) as one:
+        wire = Wire(one.url, one.key)
+        yield wire
+        wire.close()
+
+
+def test_every_answer_to_every_role_is_as_described(alone: Wire) -> None:
+    assert failures(alone, ("anonymous", "guest", *OF_PROJECT, *ROLES), 1) == []
+
+
+def test_an_idempotency_key_is_asked_for_where_it_is_described(alone: Wire) -> None:
+    missing = []
+    with httpx.Client(base_url=alone.url, headers={"Authorization": f"Bearer {alone.keys['admin']}"}) as client:
+        for path, methods in alone.described["paths"].items():
+            for method, operation in methods.items():
+                route = f"{method.upper()} {path}"
+                described = "Idempotency-Key" in [one["name"] for one in operation.get("parameters", ())]
+                assert described == (method != "get" and route not in WITHOUT_KEY), route
+                if route in STREAMS:
+                    continue
+                answer = client.request(
+                    method, re.sub(r"\{things\}", "requests", path).replace("{", "").replace("}", "")
+                )
+                if "key_required" in answer.text and not described:
+                    missing.append(route)
+    assert missing == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("role", [*ROLES, *OF_PROJECT, "guest", "anonymous"])
+def test_many_requests_of_one_role_to_a_lab_that_runs(tmp_path: Any, role: str) -> None:
+    make_lab(tmp_path / "mine")
+    with serving(tmp_path / "mine", tmp_path / "var", "--speed", "100") as served:
+        wire = Wire(served.url, served.admin)
+        assert failures(wire, (role,), 100) == []
+        wire.close()
