@@ -58,6 +58,7 @@ LONG = (
     "stations/test_sharing.py",
     "killing/test_parts.py",
     "journal/test_lock.py",
+    "service/test_openapi.py",
 )
 """Files of ten seconds and more, the longest first (`pytest --durations`)."""
 
