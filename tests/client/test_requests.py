@@ -200,6 +200,13 @@ def test_everything_that_is_wrong_is_said_a_line_each(people: dict[str, Client])
     draft = ada.create(wrong).id
     with pytest.raises(InvalidError) as refused:
         ada.submit(draft)
+    fine = ada.submit(ada.create(GLOW).id)
+    ada.edit(fine, wrong)
+    with pytest.raises(
+        NotReachedError, match=f"{fine.id} is needs_information, not validated: labwright says: /terms: "
+    ):
+        ada.wait(fine.id, "validated", deadline_s=20)
+    ada.cancel(fine.id, "for the test")
     head, *lines = str(refused.value).splitlines()
     assert head == f"{draft} was not submitted: see errors"
     assert sorted(line.split(":")[0].strip() for line in lines) == ["/runs/0/temperature", "/terms"]

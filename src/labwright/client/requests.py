@@ -237,7 +237,7 @@ class Requests:
                     if shown.state in wanted or (event is not None and event.after in wanted):
                         return shown
                     if shown.state in STUCK:
-                        words = _why(shown) or shown.waits_for or STUCK[shown.state]
+                        words = _why(shown, self.history(request)) or shown.waits_for or STUCK[shown.state]
                         raise NotReachedError(f"{request} is {shown.state}, not {_either(wanted)}: {words}")
                     last = last if event is None else event.id
             except UnreachableServiceError:  # it was there at first; a lab's machine starts again within minutes
@@ -284,7 +284,7 @@ class Requests:
             with self._bundle(request) as file:
                 return Bundle(file, f"the bundle of {request}").read("experiments.csv").decode()
         if not shown.campaign:
-            words = f"{request} is {shown.state}: nothing was tried for it yet"
+            words = f"{request} is {shown.state}: nothing was tried for it"
             raise ConflictError({"code": "state", "detail": words}, 409)
         return self._wire.text(f"/v1/campaigns/{quote(shown.campaign, safe='')}/export", format="csv")
 
@@ -339,8 +339,9 @@ def _either(wanted: Collection[str]) -> str:
     return " or ".join(sorted(wanted))
 
 
-def _why(shown: KeptRequest) -> str:
-    """What a reviewer has said last, where that is why it is not going on."""
-    said = [one for one in shown.reviews if one.decision != "accept" and not one.void]
-    asked = bool(said) and shown.state in ("needs_information", "rejected")
-    return f"{said[-1].reviewer} says: {said[-1].because}" if asked else ""
+def _why(shown: KeptRequest, history: Sequence[RequestEvent]) -> str:
+    """What a reviewer or the lab has said last, where that is why a request goes no further."""
+    if shown.state not in ("needs_information", "rejected"):
+        return ""
+    said = [one for one in history if one.after == shown.state and one.because]
+    return f"{said[-1].actor} says: {said[-1].because}" if said else ""

@@ -48,8 +48,8 @@ Once = Annotated[
     Field(
         min_length=1,
         max_length=80,
-        description="A text of your own for this call. Sent again with the same one, it is done once; use a new one "
-        "for another request.",
+        description="A text of your own for this call. The same call with the same text is done once, however often it "
+        "is sent; every other call needs another text.",
     ),
 ]
 Content = Annotated[
