@@ -40,8 +40,8 @@ test: lint  ## lint, then every test
 
 # plain pip: uv prefers one index, and torch may come from another. Left in .venv; make clean takes it out.
 test-backends: $(STAMP)  ## install the extras, and run the tests of what they bring
-	$(BIN)/python -m pip install --quiet --editable ".[botorch,optuna,baybe,ortools,mcp]"
-	OMP_NUM_THREADS=1 LABWRIGHT_REQUIRE_BACKENDS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m backends tests/planners tests/engine/test_improver.py tests/cli/test_mcp.py
+	$(BIN)/python -m pip install --quiet --editable ".[botorch,optuna,baybe,ortools,mcp,oidc]"
+	OMP_NUM_THREADS=1 LABWRIGHT_REQUIRE_BACKENDS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m backends tests/planners tests/engine/test_improver.py tests/cli/test_mcp.py tests/service/test_oidc.py
 
 soak: $(STAMP)  ## long proofs: kill matrix, contract tests at every boundary, a week of weather
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 3600

@@ -256,6 +256,9 @@ def serve(
         list[str] | None,
         typer.Option("--host-name", help="Further name by which browsers know it; repeatable."),
     ] = None,
+    oidc: Annotated[
+        Path | None, typer.Option("--oidc", help="File that names an OpenID provider; oidc.yaml in the data folder.")
+    ] = None,
     controller: Annotated[
         str,
         typer.Option(
@@ -282,7 +285,7 @@ def serve(
         }  # fmt: skip
         if given := ", ".join(name for name, value in of_controller.items() if value):
             raise typer.BadParameter(f"{given}: of a controller, and with --controller only the service starts here")
-        served = HttpOptions(host, port, certificate, private_key, proxy, tuple(host_name or ()))
+        served = HttpOptions(host, port, certificate, private_key, proxy, tuple(host_name or ()), oidc)
         raise SystemExit(attach(controller, folder or lab, data, served))
     root = lab_root(folder or lab)
     options = RunOptions(
@@ -299,7 +302,7 @@ def serve(
         by=by,
         on_question=on_question,
     )
-    beside = HttpOptions(host, port, certificate, private_key, proxy, tuple(host_name or ())) if http else None
+    beside = HttpOptions(host, port, certificate, private_key, proxy, tuple(host_name or ()), oidc) if http else None
     raise SystemExit(serve_lab(root, options, beside))
 
 

@@ -12,6 +12,7 @@ from labwright.journal import Journal, journal_file
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.service.process import run
 from labwright.service.settings import ServiceSettings
+from labwright.service.signin.provider import read_provider
 
 HEARD_S = 60.0
 """Wall seconds in which a controller on another machine has said that it is there; it does every few seconds."""
@@ -36,6 +37,7 @@ def attach(controller: str, lab: Path | None, data: Path | None, http: HttpOptio
     folder = Path(controller) if isinstance(place, Path) else data
     settings = ServiceSettings(root=_lab(lab, folder), data=folder or Path.cwd(), journal=str(place), **vars(http))
     settings.refuse_exposed()
+    read_provider(settings.oidc, settings.data)
     with Journal.reading(place) as journal:
         if isinstance(place, Path):
             _refuse_other_machine(journal)

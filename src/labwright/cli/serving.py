@@ -25,6 +25,7 @@ from labwright.engine.upgrading import refuse_other_decisions
 from labwright.journal import LoggedEvent, instruments_words, place_option
 from labwright.model.errors import LabwrightError
 from labwright.service.settings import ServiceSettings
+from labwright.service.signin.provider import read_provider
 
 SEEN_S = 5.0
 """Wall seconds in which what happened last is still shown, once the lab is safe."""
@@ -40,6 +41,7 @@ class HttpOptions:
     private_key: Path | None
     proxy: str
     host_names: tuple[str, ...] = ()
+    oidc: Path | None = None
 
 
 def serve_lab(root: Path, options: RunOptions, http: HttpOptions | None) -> int:
@@ -96,10 +98,12 @@ def _settings(root: Path, options: RunOptions, http: HttpOptions) -> ServiceSett
     """Of the service, and whether it may be reached so.
 
     Raises:
-        RefusedError: keys would cross a network in the clear.
+        RefusedError: keys would cross a network in the clear; or what reads tokens is not installed.
+        ConfigError: the file that names the OpenID provider has mistakes.
     """
     settings = ServiceSettings(root=root, data=options.data, journal=str(options.place), **vars(http))
     settings.refuse_exposed()
+    read_provider(settings.oidc, settings.data)
     return settings
 
 

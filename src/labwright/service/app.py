@@ -20,6 +20,7 @@ from labwright.service import (
     health,
     keys,
     lab,
+    openid,
     questions,
     runs,
     samples,
@@ -45,6 +46,10 @@ from labwright.service.problems import handle_problems
 from labwright.service.records import Records
 from labwright.service.requesting import asking, deciding, delivering, offering, subscribing
 from labwright.service.settings import ServiceSettings
+from labwright.service.signin.departures import Departures
+from labwright.service.signin.federated import token_holder
+from labwright.service.signin.issuer import Issuer
+from labwright.service.signin.provider import read_provider
 from labwright.service.state import Service
 from labwright.service.stream import Tail
 
@@ -60,11 +65,13 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     appraiser = Appraiser(None if settings.root is None else str(settings.root), settings.journal)
     rules = Rules(settings.root)
     pace = Pace(settings.rates)
+    provider = read_provider(settings.oidc, settings.data)
+    issuer = None if provider is None else Issuer(provider)
     service = Service(
         settings,
         records,
         door,
-        Gate(door, pace, settings.cookie),
+        Gate(door, pace, settings.cookie, None if issuer is None else partial(token_holder, issuer)),
         Once(door),
         Tail(records),
         Anchoring(door, settings.data),
@@ -75,6 +82,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         rules,
         Courier(door, rules),
         pace,
+        issuer,
+        Departures(),
     )
 
     @contextlib.asynccontextmanager
@@ -100,6 +109,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     routes: tuple[Any, ...] = (
         *(health, lab, submitting, campaign_data, campaigns, questions, stocks, samples, runs, keys, admin),
         signing_in,
+        openid,
         *(asking, deciding, delivering, offering, subscribing, classing),
     )
     for one in routes:

@@ -30,6 +30,9 @@ what another process revokes (a second service, the command line) still does for
 KNOWN_MOST = 10_000
 """Keys and sessions that are remembered so."""
 
+Look = Callable[[Door, str], Principal | None]
+"""Finds whose a secret is."""
+
 
 @dataclass(frozen=True)
 class Asker:
@@ -53,9 +56,11 @@ class Gate:
         door: the service's database.
         pace: counts requests.
         cookie: name of the cookie that holds a session.
+        tokens: finds whose token of an OpenID provider it is; None where the lab has no provider.
     """
 
-    def __init__(self, door: Door, pace: Pace, cookie: str) -> None:
+    def __init__(self, door: Door, pace: Pace, cookie: str, tokens: Look | None = None) -> None:
+        self._tokens = tokens
         self._door = door
         self._pace = pace
         self._cookie = cookie
@@ -168,11 +173,15 @@ class Gate:
         shown = request.headers.get("authorization", "")
         if shown:
             kind, _, secret = shown.partition(" ")
-            return self._holder("key", secret, who_has) if kind.lower() == "bearer" else None
+            if kind.lower() != "bearer":
+                return None
+            if self._tokens is not None and secret.count(".") == 2:  # no key of ours has one
+                return self._holder("token", secret, self._tokens)
+            return self._holder("key", secret, who_has)
         secret = request.cookies.get(self._cookie, "")
         return (self._holder("session", secret, holder) if secret else None) or ANONYMOUS
 
-    def _holder(self, kind: str, secret: str, look: Callable[[Door, str], Principal | None]) -> Principal | None:
+    def _holder(self, kind: str, secret: str, look: Look) -> Principal | None:
         known = self._known.get((kind, secret))
         now_s, changes = time.monotonic(), self._changes
         if known is not None and now_s - known[0] < KNOWN_S:

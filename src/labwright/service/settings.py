@@ -47,6 +47,7 @@ class ServiceSettings(Frozen):
         proxy: address of the reverse proxy that ends TLS, and whose X-Forwarded-For is believed; empty for none.
         host_names: by which browsers know it, beside its address and the names of the certificate.
         rates: how often one may ask.
+        oidc: file that names the OpenID provider; that in the data folder, if there is one, where None is named.
     """
 
     root: Path | None
@@ -59,6 +60,7 @@ class ServiceSettings(Frozen):
     proxy: str = ""
     host_names: tuple[Annotated[str, Field(min_length=1, max_length=253)], ...] = ()
     rates: Rates = Rates()
+    oidc: Path | None = None
 
     @property
     def secure(self) -> bool:

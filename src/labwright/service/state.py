@@ -19,6 +19,8 @@ from labwright.service.owned import Owned
 from labwright.service.pace import Pace
 from labwright.service.records import Records
 from labwright.service.settings import ServiceSettings
+from labwright.service.signin.departures import Departures
+from labwright.service.signin.issuer import Issuer
 from labwright.service.stream import Tail
 
 
@@ -41,6 +43,8 @@ class Service:
         rules: of the desk.
         courier: sends notices.
         pace: counts requests.
+        issuer: the lab's OpenID provider; None if it has none.
+        departures: browsers that are at that provider.
     """
 
     settings: ServiceSettings
@@ -57,6 +61,8 @@ class Service:
     rules: Rules
     courier: Courier
     pace: Pace
+    issuer: Issuer | None
+    departures: Departures
 
     def close(self) -> None:
         """End what runs by itself, write the last head of the audit trail, and let go of the databases."""

@@ -81,12 +81,13 @@ def start(
     now_s = time.time()
     connection.execute(sa.delete(session).where(session.c.expires_s < now_s - KEPT_S))
     until_s = now_s + LASTS_S
-    if who.key:
-        ends = sa.select(api_key.c.expires_s).where(api_key.c.id == who.key)
+    key = who.key if how == "key" else ""
+    if key:
+        ends = sa.select(api_key.c.expires_s).where(api_key.c.id == key)
         until_s = min(until_s, connection.execute(ends).scalar() or until_s)
     made, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     row = {
-        "id": made, "digest": _digest(secret), "principal": who.id, "how": how, "key": who.key,
+        "id": made, "digest": _digest(secret), "principal": who.id, "how": how, "key": key,
         "only": None if who.only is None else orjson.dumps(sorted(who.only)).decode(),
         "granted": orjson.dumps(dict(granted or {})).decode(),
         "created_s": now_s, "seen_s": now_s, "expires_s": until_s,
