@@ -93,7 +93,7 @@ class PostgresServer:
         """
         if self._process is not None and self._process.poll() is None:
             return
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -207,7 +207,7 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
     for port in random.sample(_PORTS, 100):
         with socket.socket() as probe:
             try:

@@ -287,7 +287,8 @@ def _ending(journal: Journal, row: Row, campaign: Mapping[str, Any]) -> tuple[Ev
     done = sum(one["status"] == "done" for one in trials)
     charged = done + sum(one.get("fail_kind") == "infeasible" for one in trials)
     spoilt = sum(one["status"] in ("failed", "abandoned") for one in trials)
-    asked = journal.rows(question, question.c.campaign == campaign["id"], question.c.state == "answered")
+    answered = (question.c.campaign == campaign["id"], question.c.state == "answered", question.c.kind == "question")
+    asked = journal.rows(question, *answered)
     words = str(campaign["reason"])
     if row["abort"]:
         return "abort", charged, _abort_words(row)
