@@ -89,9 +89,10 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(lab: Path, data: Path, *words: str) -> Iterator[Served]:
-    """A controller with its service on a free port, until the test has ended."""
-    controller = start("serve", lab, "--data", data, "--no-store", "--port", "0", "--simulated", *words)
+def serving(lab: Path, data: Path, *words: str, endpoints: Path | None = None) -> Iterator[Served]:
+    """A controller with its service on a free port, until the test has ended; on these instruments, or on its own."""
+    instruments = ("--simulated",) if endpoints is None else ("--endpoints", str(endpoints))
+    controller = start("serve", lab, "--data", data, "--no-store", "--port", "0", *instruments, *words)
     one = Served(lab, data, controller)
     ear = threading.Thread(target=one.hear, daemon=True)
     ear.start()

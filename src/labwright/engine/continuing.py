@@ -39,10 +39,12 @@ class UnderWay:
     Attributes:
         view: of the lab.
         takes: what an experiment of each campaign takes of materials and wastes, in the smallest unit, by id.
+        preparing: names of the preparations that they make now, and share.
     """
 
     view: View
     takes: Mapping[str, Mapping[str, int]]
+    preparing: frozenset[str] = frozenset()
 
     def rehearse(self, layout: Layout, suggests: Mapping[str, Suggests] | None = None) -> Rehearsal:
         """The lab on a clock that jumps.
@@ -82,4 +84,5 @@ def under_way(journal: Journal, instruments: str) -> UnderWay | None:
         name: {what: math.ceil(amount) for what, amount in takes(journal, name).items() if what in counted}
         for name in live
     }
-    return UnderWay(View.of(lab, Layout(), max(lab.now_s, time.time())), amounts)
+    preparing = frozenset(lab.work.shared_preparations())
+    return UnderWay(View.of(lab, Layout(), max(lab.now_s, time.time())), amounts, preparing)

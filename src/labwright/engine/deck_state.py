@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from labwright.engine.campaign_plan import DeckState
@@ -43,6 +45,8 @@ def deck_state(journal: Journal, model: LabModel, instruments: str, protocols: l
     continued = None
     try:
         continued = under_way(journal, instruments)
+        if continued is not None:
+            count = replace(count, preparing=continued.preparing)
     except JournalError as error:
         names = ", ".join(sorted(live))
         notes.append(f"not rehearsed are campaigns under way, which keep what they were promised: {names} ({error})")
