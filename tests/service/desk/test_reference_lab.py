@@ -34,17 +34,20 @@ SAMPLE = {
 }  # fmt: skip
 POINT = {"ec_fraction": (0.4, "1"), "dmc_share": (0.5, "1"), "temperature": (27.0, "degC")}
 
-FILE = """
+RUN = """
+- molality: {{value: {}, unit: mol/kg}}
+  ec_fraction: 0.4
+  dmc_share: 0.5
+  temperature: {{value: 27, unit: degC}}"""
+
+FILE = f"""
 project: wind
-title: Two molalities
-protocol: {name: electrolyte_conductivity, version: "1"}
-runs:
-- {molality: {value: 0.9, unit: mol/kg}, ec_fraction: 0.4, dmc_share: 0.5, temperature: {value: 27, unit: degC}}
-- {molality: {value: 1.1, unit: mol/kg}, ec_fraction: 0.4, dmc_share: 0.5, temperature: {value: 27, unit: degC}}
-- {molality: {value: 1.2, unit: mol/kg}, ec_fraction: 0.4, dmc_share: 0.5, temperature: {value: 27, unit: degC}}
-export_control: {status: not_controlled}
+title: Twelve molalities
+protocol: {{name: electrolyte_conductivity, version: "1"}}
+export_control: {{status: not_controlled}}
 terms: "1"
 contact: eve
+runs:{"".join(RUN.format(0.5 + number / 20) for number in range(12))}
 """
 
 
@@ -159,4 +162,4 @@ def test_two_projects_one_arm_a_card_a_fault_an_edit_and_an_abort(
         assert ada.requests.cancel(third, "the quota was what it was about").state == "cancelled"
     aborted = cli("eve", "request", "wait", second, "--deadline", "120")
     assert (aborted["state"], "aborted by eve: one was enough" in aborted["outcome"]["reason"]) == ("delivered", True)
-    assert aborted["outcome"]["experiments"] < 3
+    assert aborted["outcome"]["experiments"] < 12
