@@ -152,3 +152,12 @@ def test_a_refusal_says_who_may() -> None:
     assert can(kim, "campaign.steer", of("campaign.steer")).why == (
         "campaign.steer takes one of the roles operator in project p; Kim has requester"
     )
+
+
+def test_a_program_takes_back_only_what_it_has_asked_for_itself() -> None:
+    program = Principal("bot", agent=True, projects={"p": frozenset({"agent"})})
+    person = Principal("ada", projects={"p": frozenset({"requester"})})
+    for owner, mine in (("bot", True), ("ada", False)):
+        what = Resource("request", "R1", project="p", owner=owner)
+        assert bool(can(program, "request.cancel", what)) == mine
+        assert can(person, "request.cancel", what)

@@ -127,14 +127,21 @@ def wait_for(site: Site, request: str, until: str, deadline_s: float, *, json: b
     """
     _refuse_unknown(until)
 
+    said: set[str] = set()
+
     def heard(shown: KeptRequest) -> None:
+        said.add(shown.state)
         if json:
             emitted({"id": shown.id, "state": shown.state, "waits_for": shown.waits_for})
         else:
             words = f": {shown.waits_for}" if shown.waits_for else ""
             console.print(f"{when(time.time())}  {shown.id} is {shown.state}{words}")
 
-    at(site, lambda client: client.requests.wait(request, until, deadline_s=deadline_s, say=heard))
+    shown = at(site, lambda client: client.requests.wait(request, until, deadline_s=deadline_s, say=heard))
+    if json:
+        emit(facts(shown))
+    elif shown.state not in said:
+        heard(shown)
 
 
 def fetch(site: Site, request: str, folder: Path, *, json: bool) -> None:

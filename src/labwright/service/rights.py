@@ -203,7 +203,13 @@ def can(who: Principal, action: Action, what: Resource) -> Decision:
         return Decision(False, _why_not(who, action, what, roles))
     if action in ("request.review_technical", "request.review_safety") and what.owner == who.id:
         return Decision(False, "the person who asks for an experiment does not review it: another reviewer has to")
-    if action in ("key.own", "request.write", "request.submit") and what.owner not in ("", who.id):
+    own: tuple[Action, ...] = (
+        "key.own",
+        "request.write",
+        "request.submit",
+        *(("request.cancel",) if who.agent else ()),
+    )
+    if action in own and what.owner not in ("", who.id):
         return Decision(False, f"{what.kind} {what.id} is another person's, who alone changes it")
     return YES
 

@@ -65,13 +65,14 @@ class Quote(Frozen):
     def charge(self, experiments: int) -> dict[str, float]:
         """What is charged for so many experiments: all that is fixed, and the share of each that was carried out.
 
-        For all of them it is what was quoted. Experiments that equipment has spoilt are not counted.
+        For all of them it is what was quoted, for none nothing. Experiments that equipment has spoilt are not counted.
         """
+        if not experiments:
+            return {"experiments": 0.0, "station_minutes": 0.0, "cost": 0.0}
         fixed, each = sum(self.fixed_minutes.values()), sum(self.minutes.values())
-        begun = experiments > 0
         return {
             "experiments": float(experiments),
-            "station_minutes": round(begun * fixed + experiments * each, 6),
+            "station_minutes": round(fixed + experiments * each, 6),
             "cost": round(self.cost.fixed + experiments * self.cost.experiment, 6),
         }
 
