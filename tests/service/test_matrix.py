@@ -142,10 +142,9 @@ TABLE = """
     PUT /v1/requests/{name}
       403       403       403       403       403       422       403       404       404       401
     POST /v1/requests/{name}/submit
-      403       key       403       403       403       key       key       404       404       401
+      403       key       403       403       403       key       403       404       404       401
     POST /v1/requests/{name}/cancel
     POST /v1/requests/{name}/abort
-      403       key       403       403       403       key       403       404       404       401
     POST /v1/requests/{name}/close
       403       403       412       403       403       403       403       404       404       401
     POST /v1/requests/{name}/reviews

@@ -138,7 +138,7 @@ def test_a_person_who_is_invited_sets_a_password(alone: Alone) -> None:
         assert program.post("/v1/me/password", json={"password": "another good one"}).status_code == 401
     with Door(door_place(alone.data / "journal.sqlite")) as door:
         (kept,) = door.rows(sa.select(password).where(password.c.principal == "pat"))
-        assert kept["hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert kept["hash"].startswith("$argon2id$v=19$m=9216,t=4,p=1$")
         everything = repr(door.rows(sa.select(session))) + repr(door.rows(sa.select(audit)))
         assert GOOD not in everything
         assert invitation not in everything

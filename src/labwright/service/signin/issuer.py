@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
-
 from labwright.service.problems import Problem
 from labwright.service.signin.provider import Provider, safe_url
 
@@ -197,6 +195,8 @@ class Issuer:
         Raises:
             Problem: it does not.
         """
+        import httpx  # where no provider is configured, its 10 MB are not needed
+
         body = b""
         try:
             with (
