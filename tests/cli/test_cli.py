@@ -37,7 +37,7 @@ ALL = list(verbs(get_command(app)))
 
 def test_there_are_the_verbs_the_manual_lists() -> None:
     assert {" ".join(verb) for verb in ALL} == {
-        "audit list", "audit verify",
+        "audit list", "audit trace", "audit verify",
         "campaign drain", "campaign export", "campaign extend", "campaign list", "campaign pause", "campaign plan",
         "campaign replay",
         "campaign resume",

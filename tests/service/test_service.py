@@ -271,3 +271,23 @@ def test_openapi_describes_it(served: Served) -> None:
     assert described["openapi"].startswith("3.1")
     assert {"/v1/campaigns/{campaign}/pause", "/v1/events", "/healthz"} <= described["paths"].keys()
     assert json.dumps(described)
+
+
+def test_a_command_that_a_controller_does_not_take_is_taken_back(served: Served) -> None:
+    campaign = served.submitted(40)
+    os.kill(served.controller.pid, signal.SIGSTOP)
+    try:
+        with served.client() as admin, served.client(served.person("vera", "viewer")) as viewer:
+            waits = admin.post(f"/v1/campaigns/{campaign}/pause", json={"because": "lunch"}, headers=once())
+            assert (waits.status_code, waits.json()["state"]) == (202, "waiting")
+            place = waits.headers["location"]
+            assert viewer.delete(place, headers=once()).status_code == 403
+            back = admin.delete(place, headers=once())
+            assert (back.status_code, back.json()["state"]) == (200, "withdrawn")
+    finally:
+        os.kill(served.controller.pid, signal.SIGCONT)
+    with served.client() as admin:
+        until(lambda: admin.get(f"/v1/campaigns/{campaign}").json()["tried"] > 0)
+        assert admin.get(f"/v1/campaigns/{campaign}").json()["paused"] is False
+        assert admin.post(f"/v1/campaigns/{campaign}/stop", json={"because": "done"}, headers=once()).status_code == 200
+        assert admin.delete(place, headers=once()).json()["state"] == "withdrawn"

@@ -31,6 +31,21 @@ def audit_list(
     list_audit(place, after, actor, json=json)
 
 
+@audit_app.command("trace")
+@on_journal
+def audit_trace(
+    place: Place,
+    json: bool,
+    trace: Annotated[
+        str, typer.Argument(help="The id, as an answer's X-Trace-Id has it, or a row of the audit trail.")
+    ],
+) -> None:
+    """Show what one request over HTTP has led to: audit rows, commands, campaigns, and operations in the lab."""
+    from labwright.cli.auditing import show_trace
+
+    show_trace(place, trace, json=json)
+
+
 @audit_app.command("verify")
 @on_journal
 def audit_verify(

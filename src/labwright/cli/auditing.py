@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from labwright.cli.output import console, counted, emit, table
-from labwright.cli.sites import Place, Site, done, on_folder
+from labwright.cli.sites import Place, Site, done, on_folder, seen
 from labwright.cli.words import when
+from labwright.journal import Journal
 from labwright.model.errors import ConfigError
 from labwright.service.audit import anchor_file, head_of, listed, read_anchors, verify
 from labwright.service.database import Door, door_place
+from labwright.service.traces import traced
 
 CHUNK = 1000
 
@@ -57,6 +59,38 @@ def _chunks(place: str | Path, after: int, actor: str) -> Iterator[list[Mapping[
         while chunk := listed(door, after=after, most=CHUNK, actor=actor):
             after = chunk[-1]["seq"]
             yield chunk
+
+
+def show_trace(place: Place, trace: str, *, json: bool) -> None:
+    """Show what one request over HTTP has led to.
+
+    Raises:
+        ConfigError: nothing has this trace.
+    """
+
+    def here(journal: Journal) -> dict[str, Any]:
+        assert not isinstance(place, Site)  # noqa: S101 - tells mypy
+        with _door(place) as door:
+            return traced(door, journal, trace)
+
+    found = seen(place, here, lambda client: client.audit.trace(trace)).facts
+    if not found["audit"] and not found["commands"]:
+        raise ConfigError(f"nothing has the trace {trace[:64]!r}; each answer over HTTP has its own in X-Trace-Id")
+    if json:
+        emit(found)
+        return
+    rows = [(row["seq"], when(row["at_s"]), row["actor"], row["action"], row["target"]) for row in found["audit"]]
+    table("Audit trail", ("number", "UTC", "who", "did", "to"), rows, json=False)
+    commands = [(row["id"], when(row["asked_s"]), row["by"], row["kind"], row["answer"]) for row in found["commands"]]
+    table("Commands", ("number", "UTC", "by", "asked", "answer"), commands, json=False)
+    for name in found["campaigns"]:
+        console.print(f"It has started {name}", markup=False)
+    operations = [
+        (one["step_id"], f"{one['device']}.{one['axis']}" if one["axis"] else one["device"], one["value"], one["state"])
+        for one in found["operations"]
+    ]
+    title = counted(found["operations_in_all"], "operation")
+    table(title, ("step", "device", "value", "state"), operations, json=False)
 
 
 def verify_audit(place: Place, anchors: Sequence[Path], *, json: bool) -> int:

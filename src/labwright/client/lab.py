@@ -146,6 +146,15 @@ class Audit:
                 return
             after = page["next"]
 
+    def trace(self, trace: str) -> dict[str, Any]:
+        """What one request over HTTP has led to: rows of the trail, commands, campaigns, and their operations.
+
+        Args:
+            trace: the id, as an answer's ``X-Trace-Id`` has it.
+        """
+        found: dict[str, Any] = self._wire.get(f"/v1/traces/{quote(trace, safe='')}")
+        return found
+
     def verify(self) -> dict[str, Any]:
         """Whether nothing in it was changed, removed or put in later: ``wrong`` is empty."""
         found: dict[str, Any] = self._wire.get("/v1/audit/verification")

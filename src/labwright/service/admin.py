@@ -20,6 +20,7 @@ from labwright.service.problems import Problem
 from labwright.service.rights import Action, Resource, Role, can
 from labwright.service.schema import member, principal, project
 from labwright.service.state import Asking, Here
+from labwright.service.traces import traced
 from labwright.service.versions import check, versioned
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["people"])
@@ -217,6 +218,14 @@ def verification(service: Here, asker: Asking) -> dict[str, Any]:
     anchors = read_anchors(path) if path.exists() else []
     wrong = verify(service.door, anchors)
     return {"head": str(head_of(service.door)), "anchors": len(anchors), "wrong": wrong}
+
+
+@router.get("/traces/{trace}")
+def trace(service: Here, asker: Asking, trace: str) -> dict[str, Any]:
+    """What one request over HTTP has led to: rows of the audit trail, commands, campaigns, and their operations."""
+    service.gate.need(asker, "audit.read", Resource("audit"))
+    with service.records.reading() as journal:
+        return traced(service.door, journal, trace[:64])
 
 
 _MEMBERS = sa.select(member).order_by(member.c.principal, member.c.role)

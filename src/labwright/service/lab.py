@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
@@ -169,6 +170,28 @@ def command(service: Here, asker: Asking, number: Annotated[int, Path(ge=0, le=2
     if found["by"] != asker.who.id:
         service.gate.need(asker, "lab.read", Resource("lab", str(number)))
     return found
+
+
+@router.delete("/commands/{number}")
+async def withdraw(service: Here, asker: Asking, request: Request, number: int) -> Response:
+    """Take back a command of yours that the controller has not taken yet; answered is how it stands then."""
+
+    def own() -> None:
+        found = commanding.read(service, number)
+        if found["by"] != asker.who.id:
+            service.gate.need(asker, "lab.steer", Resource("lab", str(number)))
+
+    await to_thread.run_sync(own)
+
+    async def work(key: str) -> Answer:
+        def take_back() -> Answer:
+            service.records.withdraw(number, f"taken back by {asker.who.id}")
+            return Answer(200, commanding.read(service, number))
+
+        return await to_thread.run_sync(take_back)
+
+    entry = Entry(asker.who.id, "lab.steer", f"command/{number}", via=asker.who.key, trace=asker.trace)
+    return await service.once.do(request, asker, entry, work)
 
 
 async def _lab_command(

@@ -37,6 +37,11 @@ def test_a_request_from_the_draft_to_its_data(served: Served, people: dict[str, 
             crate = orjson.loads(bundle.read("ro-crate-metadata.json"))
             assert {one["@id"] for one in crate["@graph"]} > {"experiments.csv", "report.html", "request.json"}
             assert any(one.startswith("runs/") for one in bundle.namelist())
+        with served.client() as admin:
+            trace = [one["detail"]["trace"] for one in ada.get(f"/v1/requests/{name}/history").json()["items"][3:5]][1]
+            led_to = admin.get(f"/v1/traces/{trace}").json()
+        assert [one["action"] for one in led_to["audit"]] == ["request.review"]
+        assert (led_to["campaigns"], led_to["operations"][0]["device"]) == ([shown["campaign"]], "heater")
         link = post(ada, f"/v1/requests/{name}/deliveries", days=1).json()
         assert post(ada, f"/v1/requests/{name}/close").json()["state"] == "closed"
     with served.client("") as anyone:

@@ -193,6 +193,12 @@ class Desk:
             "experiments": policy.experiments,
             "reviews": policy.reviews.model_dump(mode="json"),
             "protocols": protocols,
+            "valid_s": {
+                name: spec.valid_s
+                for offer in self.offers.values()
+                for name in offer.prepare
+                if (spec := self.protocol(name).spec).valid_s
+            },
             "stations": {
                 name: {
                     "title": one.title,

@@ -28,7 +28,7 @@ from labwright.service.desk.requests import By
 from labwright.service.desk.states import Event
 from labwright.service.problems import Problem
 from labwright.service.records import Records
-from labwright.service.schema import request
+from labwright.service.schema import request, request_event
 
 LOOK_S = 1.0
 """Wall seconds between two looks."""
@@ -180,9 +180,16 @@ class Clerk:
             by=f"request R{row['n']} of {row['owner']}",
             because=row["title"],
             key=_key(row["n"], attempt),
-            trace="",
+            trace=self._trace(row),
         )
         self.wake()
+
+    def _trace(self, row: Row) -> str:
+        """The trace of the review by which it was approved: its operations are found by it."""
+        mine = (request_event.c.request == row["n"], request_event.c.event == "review")
+        last = sa.select(request_event.c.detail).where(*mine).order_by(request_event.c.id.desc()).limit(1)
+        rows = self._door.rows(last)
+        return str(orjson.loads(rows[0]["detail"]).get("trace", "")) if rows else ""
 
     def _command(self, row: Row) -> Mapping[str, Any] | None:
         """The command by which it was handed over last; None if a crash came before it was left."""

@@ -421,7 +421,7 @@ def _record(
 ) -> None:
     """The row of its history, and of the audit trail."""
     values = {"request": row["n"], "at_s": time.time(), "event": event, "before": before, "after": row["state"]}
-    detailed = orjson.dumps(dict(detail)).decode()
+    detailed = orjson.dumps({**detail, **({"trace": by.trace} if by.trace else {})}).decode()
     connection.execute(sa.insert(request_event).values(**values, actor=by.id, because=because, detail=detailed))
     entry = Entry(
         by.id,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from labwright.journal import Journal, schema
+from labwright.journal.asking import deck_of
 from labwright.journal.reading import controller
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
@@ -73,9 +76,12 @@ def capabilities(service: Here) -> dict[str, Any]:
     waiting = sa.select(sa.func.count()).where(table.c.state.in_(("approved", "awaiting_samples", "queued")))
     with service.door.reading() as connection:
         queue = connection.execute(waiting).scalar_one()
+    offered = _offered.of(service)
     with service.records.reading() as journal:
         here = controller(journal)
-    return {**_offered.of(service), "open": here.runs, "under_way": len(here.under_way), "queue": queue}
+        calibrations = _calibrations(journal, offered["valid_s"])
+    now = {"open": here.runs, "under_way": len(here.under_way), "queue": queue, "calibrations": calibrations}
+    return {**offered, **now}
 
 
 @router.get("/projects/{name}/quota")
@@ -104,6 +110,20 @@ async def set_quota(service: Here, asker: Asking, request: Request, name: str, b
     answer = await service.once.change(request, asker, entry, write)
     service.desk.wake()  # what waits for it may be approved now
     return answer
+
+
+def _calibrations(journal: Journal, valid_s: Mapping[str, float]) -> dict[str, Any]:
+    """When each preparation that campaigns share was made last on the lab's instruments, and is due again."""
+    table = schema.preparation
+    made = {str(row["protocol"]): row for row in journal.rows(table, table.c.instruments == deck_of(journal))}
+    return {
+        name: {
+            "made_s": made[name]["at_s"] if name in made else None,
+            "due_s": made[name]["at_s"] + lasts_s if name in made else None,
+            "lasts_s": lasts_s,
+        }
+        for name, lasts_s in valid_s.items()
+    }
 
 
 def _refuse_unknown(connection: sa.Connection, name: str) -> None:
