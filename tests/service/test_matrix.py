@@ -54,6 +54,8 @@ TABLE = """
       200       200       200       200       200       404       404       404       404       401
     GET /v1/commands/{number}
       403       key       403       403       403       403       403       403       403       401
+    DELETE /v1/commands/{number}
+      403       key       403       403       403       403       403       403       403       401
     POST /v1/campaigns
     POST /v1/questions/{question}/answer
     POST /v1/inventory/count
@@ -118,6 +120,7 @@ TABLE = """
       403       403       403       200       200       403       403       403       403       401
     GET /v1/audit
     GET /v1/audit/verification
+    GET /v1/traces/{trace}
       401       401       401       401       401       401       401       401       401       401
     POST /v1/session
       204       204       204       204       204       204       204       204       204       204
@@ -242,7 +245,7 @@ class World:
             "campaign": campaign, "things": "campaigns", "who": "a.viewer", "label": "x", "question": "none",
             "sample": looking.get("/v1/samples").json()["items"][0]["sample"],
             "uid": looking.get("/v1/runs").json()["items"][0]["run"],
-            "number": "1", "key": spare.json()["id"], "secret": "x" * 43,
+            "number": "1", "trace": "0" * 32, "key": spare.json()["id"], "secret": "x" * 43,
         }  # fmt: skip
 
     def body(self, route: str) -> Any:

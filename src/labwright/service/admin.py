@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import orjson
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from labwright.service import people
@@ -221,11 +221,11 @@ def verification(service: Here, asker: Asking) -> dict[str, Any]:
 
 
 @router.get("/traces/{trace}")
-def trace(service: Here, asker: Asking, trace: str) -> dict[str, Any]:
+def trace(service: Here, asker: Asking, trace: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]) -> dict[str, Any]:
     """What one request over HTTP has led to: rows of the audit trail, commands, campaigns, and their operations."""
     service.gate.need(asker, "audit.read", Resource("audit"))
     with service.records.reading() as journal:
-        return traced(service.door, journal, trace[:64])
+        return traced(service.door, journal, trace)
 
 
 _MEMBERS = sa.select(member).order_by(member.c.principal, member.c.role)

@@ -27,6 +27,9 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["lab"])
 
 LAB = Resource("lab")
 
+Number = Annotated[int, Path(ge=0, le=2**53)]
+"""Of a command."""
+
 Reason = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
@@ -164,7 +167,7 @@ async def reset(service: Here, asker: Asking, request: Request, body: Reset) -> 
 
 
 @router.get("/commands/{number}")
-def command(service: Here, asker: Asking, number: Annotated[int, Path(ge=0, le=2**53)]) -> dict[str, Any]:
+def command(service: Here, asker: Asking, number: Number) -> dict[str, Any]:
     """What has become of a command."""
     found = commanding.read(service, number)
     if found["by"] != asker.who.id:
@@ -173,7 +176,7 @@ def command(service: Here, asker: Asking, number: Annotated[int, Path(ge=0, le=2
 
 
 @router.delete("/commands/{number}")
-async def withdraw(service: Here, asker: Asking, request: Request, number: int) -> Response:
+async def withdraw(service: Here, asker: Asking, request: Request, number: Number) -> Response:
     """Take back a command of yours that the controller has not taken yet; answered is how it stands then."""
 
     def own() -> None:
