@@ -20,7 +20,9 @@ import httpx
 import pytest
 
 from labwright.cli.init import make_lab
+from labwright.model.errors import RefusedError
 from labwright.service.openid import local_path
+from labwright.service.signin import provider
 from tests.forks import labwright
 from tests.service.served import once
 from tests.service.test_admin import Alone, alone_in
@@ -290,6 +292,16 @@ def test_a_browser_signs_in_and_goes_on_where_it_was(alone: Alone, issuer: Issue
 def test_no_link_leads_elsewhere(wanted: str) -> None:
     assert local_path(wanted) == "/"
     assert local_path("/campaigns?of=x#y") == "/campaigns?of=x#y"
+
+
+def test_what_is_not_installed_is_said_with_the_line_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "find_spec", lambda name: None)
+    assert provider.read_provider(None, tmp_path) is None, "and no person is bothered who has no provider"
+    (tmp_path / "oidc.yaml").write_text("issuer: https://login.example.org\nclient_id: x\n")
+    with pytest.raises(RefusedError, match=r"pip install 'labwright\[oidc\]'"):
+        provider.read_provider(None, tmp_path)
 
 
 def test_without_a_provider_it_is_said(tmp_path: Path) -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
+import anyio.to_thread
 import httpx
 import pytest
+import uvicorn
 
 from labwright.model.errors import RefusedError
-from labwright.service.pace import is_expensive, is_free
-from labwright.service.settings import ServiceSettings
+from labwright.service.front import Front
+from labwright.service.pace import AT_A_TIME, OF_ONE_AT_A_TIME, Pace, is_expensive, is_free
+from labwright.service.settings import Rates, ServiceSettings
+from labwright.service.wire import wire_options
 from tests.service.served import once
 from tests.service.test_admin import Alone, alone_in
 from tests.service.test_sessions import GOOD, browser, invited, person, signed_in
@@ -65,6 +75,56 @@ def test_what_takes_long_is_limited_more_tightly(alone: Alone) -> None:
         assert [answer.status_code for answer in answers[:-1]] == [200] * RATES["expensive"]
         assert limited(answers[-1])
         assert admin.get("/v1/me").status_code == 200
+
+
+@contextlib.contextmanager
+def fronted(app: Any, place: Path) -> Iterator[str]:
+    """What stands before all routes, before an app of the test's; its URL."""
+    front = Front(app, ServiceSettings(root=None, data=place, journal="x"), Pace(Rates()))
+    server = uvicorn.Server(uvicorn.Config(front, log_level="warning", lifespan="off", **wire_options()))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+
+
+def test_what_takes_long_is_worked_on_by_few_at_once(tmp_path: Path) -> None:
+    go, at_work = threading.Event(), threading.Semaphore(0)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        if scope["path"] == "/v1/requests:validate":
+            at_work.release()
+            await anyio.to_thread.run_sync(go.wait, 20)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def ask(url: str, who: str, path: str = "/v1/requests:validate") -> httpx.Response:
+        return httpx.post(f"{url}{path}", headers={"Authorization": who}, content=b"{}", timeout=30)
+
+    with fronted(app, tmp_path) as url, contextlib.ExitStack() as halves, ThreadPoolExecutor(20) as pool:
+        for _ in range(2 * AT_A_TIME):  # bodies that do not come take no place
+            half = halves.enter_context(socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 20))
+            half.sendall(b"POST /v1/requests:validate HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{")
+        working = [pool.submit(ask, url, who) for who in ("ann", "bo") for _ in range(OF_ONE_AT_A_TIME)]
+        assert all(at_work.acquire(timeout=20) for _ in working)
+        assert limited(ask(url, "cy")), "no place is left"
+        assert ask(url, "ann", "/v1/lab/stop").status_code == 204
+        assert ask(url, "ann", "/v1/me").status_code == 204
+        go.set()
+        assert {one.result().status_code for one in working} == {204}
+        assert ask(url, "cy").status_code == 204
+        go.clear()
+        own = [pool.submit(ask, url, "ann") for _ in range(OF_ONE_AT_A_TIME)]
+        assert all(at_work.acquire(timeout=20) for _ in [*own, None])
+        assert limited(ask(url, "ann")), "of one, four"
+        go.set()
+        assert {one.result().status_code for one in own} == {204}
 
 
 def test_passwords_are_not_guessed(alone: Alone) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -11,7 +13,7 @@ from labwright.service.bodies import BODY_MOST
 from labwright.service.gate import address_of, new_trace
 from labwright.service.headers import HEAD_MOST, HEADERS, TLS_HEADERS, too_large_a_head
 from labwright.service.origin import known_names, refuse_cross_site, refuse_misdirected
-from labwright.service.pace import AT_A_TIME, Pace, is_expensive, is_free
+from labwright.service.pace import AT_A_TIME, OF_ONE_AT_A_TIME, Pace, is_expensive, is_free
 from labwright.service.problems import Problem, unexpected
 from labwright.service.settings import ServiceSettings
 
@@ -35,7 +37,7 @@ class Front:
         self._names = known_names(settings)
         self._headers = {**HEADERS, **(TLS_HEADERS if settings.secure else {})}
         self._pace = pace
-        self._busy = 0
+        self._busy: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -59,7 +61,7 @@ class Front:
 
         try:
             self._refuse(scope, headers)
-            await self._limited(scope, _bounded(receive), sending)
+            await self._limited(scope, headers, _bounded(receive), sending)
         except Problem as problem:
             if started:
                 raise
@@ -90,8 +92,10 @@ class Front:
             raise _too_large()
         if "authorization" not in headers and "cookie" not in headers and not is_free(scope["path"]):
             self._pace.count("address", address_of(scope))
+            if is_expensive(scope["method"], scope["path"]):
+                self._pace.count("expensive", address_of(scope))
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _limited(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Answer, unless too many expensive requests are worked on already.
 
         Raises:
@@ -100,17 +104,30 @@ class Front:
         if not is_expensive(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
-        if self._busy >= AT_A_TIME:
-            raise Problem(
-                "rate_limited",
-                f"{AT_A_TIME} requests that take long are worked on already; ask again in a second",
-                headers={"Retry-After": "1"},
-            )
-        self._busy += 1
+        who = headers.get("authorization") or headers.get("cookie") or address_of(scope)
+        held = False
+
+        def hold() -> None:
+            nonlocal held
+            if self._busy.total() >= AT_A_TIME or self._busy[who] >= OF_ONE_AT_A_TIME:
+                raise _too_many()
+            self._busy[who] += 1
+            held = True
+
+        async def receiving() -> Message:
+            message = await receive()
+            if not held and not message.get("more_body", False):
+                hold()  # not before: a body that does not come keeps no other waiting
+            return message
+
+        if scope["method"] == "GET":
+            hold()
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receiving, send)
         finally:
-            self._busy -= 1
+            if held:
+                self._busy[who] -= 1
+                self._busy += Counter()  # forgets those that are at zero
 
 
 def _bounded(receive: Receive) -> Receive:
@@ -133,6 +150,14 @@ def _bounded(receive: Receive) -> Receive:
         return message
 
     return receiving
+
+
+def _too_many() -> Problem:
+    return Problem(
+        "rate_limited",
+        f"{AT_A_TIME} requests that take long are worked on already, or {OF_ONE_AT_A_TIME} of yours; ask again",
+        headers={"Retry-After": "1"},
+    )
 
 
 def _too_large() -> Problem:

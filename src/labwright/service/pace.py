@@ -27,6 +27,9 @@ WRONG_S = 300
 AT_A_TIME = 8
 """Expensive requests that are worked on at once: so many threads of forty, and no more."""
 
+OF_ONE_AT_A_TIME = 4
+"""The same, of one key, session or address: a slow reader of large answers does not keep all others waiting."""
+
 _NEVER = re.compile(
     r"/healthz|/readyz|/v1/lab/stop|/v1/campaigns/[^/]+/(stop|pause)|/v1/requests/[^/]+/abort"
 )  # the lab's safety does not wait for a window to pass
