@@ -8,6 +8,7 @@ load for 60 s or as long as they take. It prints:
 - events that a stream has missed, compared with the journal afterwards (0), and streams that were ended (0),
 - the time that the campaigns took alone, as a share of the time under load (at least 95 %),
 - how much the service's memory grows when the same load comes a second time (at most 10 MB),
+- what the first look at a request takes, and the slowest of twenty more beside two campaigns (2 s),
 - the slowest page of a list of 10,000 requests (200 ms),
 - memory of controller and service when nothing happens, shared pages counted once (250 MB), and their processor time
   (1 % of one core).
@@ -41,13 +42,14 @@ import sqlalchemy as sa
 
 from labwright.journal import Journal, journal_file, schema
 from labwright.service.database import Door, door_place
-from labwright.service.people import add_person, make_key
+from labwright.service.people import add_person, add_project, join, make_key
 from labwright.service.schema import request
 
 ROOT = Path(__file__).parents[1]
 SPEED = 25
 STREAMS, READS_PER_S, REQUESTS = 200, 50, 10_000
 P95_MS, PAGE_MS, SLOWER, GROWS_MB, IDLE_MB, IDLE_CPU = 100.0, 200.0, 0.95, 10.0, 250.0, 0.01
+LOOK_S = 2.0
 IDLE_S = 20.0
 
 
@@ -101,6 +103,8 @@ def served(folder: Path, journal: str) -> Iterator[Lab]:
         threading.Thread(target=process.stderr.read, daemon=True).start()
         with Door(door_place(lab.journal)) as door, door.writing() as connection:
             add_person(connection, "reader", roles=["viewer"])
+            add_project(connection, "solar", "Solar")
+            join(connection, "solar", "reader", "requester")
             lab.key = make_key(connection, "reader", "bench").secret
         try:
             yield lab
@@ -240,6 +244,37 @@ def missed(lab: Lab, found: dict[str, Any]) -> int:
     return short + STREAMS - len(found["firsts"])
 
 
+def looks_s(lab: Lab, folder: Path) -> list[float]:
+    """What looks at a request take: the first, which starts a process for it, and twenty more beside campaigns."""
+    import httpx
+
+    body = {
+        "project": "solar",
+        "title": "A look",
+        "protocol": {"name": "electrolyte_conductivity", "version": "1"},
+        "campaign": {
+            "space": {"parameters": [{"type": "real", "name": "molality", "unit": "mol/kg", "low": 0.5, "high": 1.2}]},
+            "objective": {"name": "conductivity", "goal": "max", "unit": "mS/cm"},
+            "budget": 10,
+            "fixed": {"ec_fraction": 0.4, "dmc_share": 0.5, "temperature": {"value": 27, "unit": "degC"}},
+        },
+        "export_control": {"status": "not_controlled"},
+        "terms": "1",
+        "contact": "reader",
+    }
+    threading.Thread(target=run_campaigns, args=(lab, folder), daemon=True).start()
+    time.sleep(10)
+    took_s = []
+    with httpx.Client(base_url=lab.url, headers={"Authorization": f"Bearer {lab.key}"}, timeout=60) as client:
+        for _ in range(21):
+            began = time.monotonic()
+            found = client.post("/v1/requests:validate", json=body).json()
+            took_s.append(time.monotonic() - began)
+            assert found["quote"], found
+            time.sleep(0.5)
+    return took_s
+
+
 def slowest_page_ms(lab: Lab) -> float:
     """The slowest page of a list of many requests."""
     import httpx
@@ -345,6 +380,9 @@ def main() -> int:
             print(f"both campaigns took {alone_s:.1f} s alone, {under_s:.1f} s under load")
             say("time alone, as a share of that under load", alone_s / under_s, "", SLOWER, at_least=True)
             say("the service's memory, more after a second such load", grew_mb, "MB", GROWS_MB)
+            first_s, *others_s = looks_s(lab, under)
+            say("first look at a request, beside two campaigns", first_s, "s", LOOK_S)
+            say("slowest of twenty more", max(others_s), "s", LOOK_S)
             say(f"slowest page of {REQUESTS} requests", slowest_page_ms(lab), "ms", PAGE_MS)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -34,7 +34,7 @@ from labwright.stations import LabProtocol
 from labwright.stations.catalogue import make_protocol, protocol_classes
 
 NICE = 5
-"""How far the process stands back behind the controller."""
+"""How far the process stands back behind the controller, once it has started."""
 
 
 class Desk:
@@ -268,13 +268,14 @@ def _version(root: Path) -> str:
 
 def main() -> None:
     """Answer each line of the standard input; end when the lab's files have changed, for what is imported stays."""
-    os.nice(NICE)
     first = ""
     for line in sys.stdin:
         question = Question.model_validate_json(line)
         now = folder_hash(Path(question.root).resolve())
         if first and now != first:
             return
-        first = now
         sys.stdout.write(answered(question).model_dump_json() + "\n")
         sys.stdout.flush()
+        if not first:  # a person waits for all these imports
+            os.nice(NICE)
+        first = now

@@ -23,7 +23,7 @@ from labwright.service.problems import Problem
 DEADLINE_S = 30.0
 """Wall seconds after which the process is killed: the first answer includes reading the lab."""
 
-IDLE_S = 120.0
+IDLE_S = 600.0
 """Wall seconds after which a process that was not asked is ended."""
 
 
