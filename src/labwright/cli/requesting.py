@@ -170,9 +170,11 @@ def facts(shown: KeptRequest) -> dict[str, Any]:
 def print_quote(quote: Quote) -> None:
     """What a request takes and costs, and when it could be done."""
     cost = quote.cost
+    words = f"{cost.whole:g} {cost.currency}".strip()
+    words += f": {cost.fixed:g}, and {cost.experiment:g} for each experiment" if cost.fixed else ""
     rows = [
         ("experiments", quote.experiments),
-        ("cost", f"{cost.whole:g} {cost.currency}: {cost.fixed:g}, and {cost.experiment:g} for each experiment"),
+        ("cost", words if cost.whole else "nothing"),
         ("stations, minutes for each", _amounts({name: f"{it:.3g}" for name, it in quote.minutes.items()})),
         ("before the first, minutes", _amounts({name: f"{it:.3g}" for name, it in quote.fixed_minutes.items()})),
         ("materials", _amounts(quote.materials)),
