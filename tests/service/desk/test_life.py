@@ -7,6 +7,7 @@ import zipfile
 
 import orjson
 
+from labwright.journal import Journal, journal_file, schema
 from tests.service.desk.asking import SOLVENT, accepted, asked, made, post, until
 from tests.service.served import Served, once
 
@@ -272,3 +273,16 @@ def test_what_happens_in_ones_own_campaign_is_listened_to(served: Served, people
         assert ada.get("/v1/events").status_code == 403  # of the whole lab it takes a viewer
         for wrong in (stream, {"campaign": "none-1"}):
             assert eve.get("/v1/events", params=wrong).status_code == 403
+
+
+def test_what_was_approved_is_carried_out_whatever_becomes_of_who_asked(served: Served, people: dict[str, str]) -> None:
+    key = served.person("temp", "requester", project="fleeting")
+    with served.client(key) as temp, served.client() as admin:
+        name = made(temp, asked(project="fleeting"))
+        accepted(served, people, name)
+        assert admin.delete("/v1/people/temp", headers=once()).status_code == 200
+        assert temp.get(f"/v1/requests/{name}").status_code == 401
+        shown = until(admin, name, "delivered")
+        with Journal.reading(journal_file(served.data)) as journal:
+            (row,) = journal.logged(schema.event.c.kind == "started", most=1000)[-1:]
+        assert (shown["state"], row.payload["by"]) == ("delivered", f"request {name} of temp")
