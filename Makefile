@@ -8,7 +8,7 @@ TABLES ?= ../shared/data/tables
 # Else each of hundreds of processes that tests start compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-backends lint soak bench bench-planners drawing clean
+.PHONY: help setup demo test test-long test-backends lint soak bench bench-planners drawing clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -37,6 +37,9 @@ lint: $(STAMP)  ## ruff, mypy --strict and the layer rules
 # Five on two cores: a third of the time tests wait, for instruments, processes and disks.
 test: lint  ## lint, then every test
 	$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+
+test-long: $(STAMP)  ## the longer proofs, which CI runs after the tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --timeout 600 -m "long and not soak"
 
 # plain pip: uv prefers one index, and torch may come from another. Left in .venv; make clean takes it out.
 test-backends: $(STAMP)  ## install the extras, and run the tests of what they bring

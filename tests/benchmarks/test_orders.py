@@ -13,6 +13,8 @@ from labwright.engine.rules import FIRST, OUT, Rule
 from labwright.engine.shop import Shop, Timetable, plan_of, shop_of, timetable
 from labwright.engine.timetabling import OrdersOfMoves, Search, as_planned, as_rolled, planned_anew
 
+pytestmark = pytest.mark.long
+
 
 def figures(made: Instance) -> Shop:
     shop = shop_of(rehearsal(made).lab, 0.0)

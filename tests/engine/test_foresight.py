@@ -104,6 +104,7 @@ def test_the_rule_is_in_the_events() -> None:
     assert lab.dispatcher.rule.plan.of == {"c0/0001": 0}
 
 
+@pytest.mark.long
 def test_a_lab_on_wires_ends_when_its_controller_foresaw(tmp_path: Path) -> None:
     folder = read_lab(ROOT)
     campaign = load_campaign(folder, ROOT / "lab_config" / "campaigns" / "conductivity.yaml", budget=4, seed=1)

@@ -213,6 +213,7 @@ def test_the_ledger_adds_up_over_both(folder: LabFolder, together: Told) -> None
         assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(times)), f"{station}: two at once"
 
 
+@pytest.mark.long
 def test_one_journal_in_postgresql(folder: LabFolder, together: Told, postgres: PostgresServer, tmp_path: Path) -> None:
     told = carry_out(folder, tmp_path, [sobol(folder), gp(folder)], place=postgres.fresh_database())
     for core, other in zip(told.cores.values(), together.cores.values(), strict=True):

@@ -46,6 +46,7 @@ def watchers(place: str | Path, count: int = 5) -> Iterator[None]:
         one.join()
 
 
+@pytest.mark.long
 def test_no_watcher_costs_a_controller_its_lock_while_the_server_starts_again(postgres: PostgresServer) -> None:
     place = postgres.fresh_database()
     with Journal(place) as journal:

@@ -21,6 +21,8 @@ from labwright.service.desk.quotas import state_of
 from labwright.service.schema import request, request_event
 from tests.killing.front_door import House, Lives, opened, wait_for
 
+pytestmark = pytest.mark.long
+
 ONCE = ("create", "submit", "find_valid", "approve", "queue", "deliver")
 """What happens once in the life of each of these requests; a start may go by unseen, while the service is down."""
 

@@ -56,7 +56,7 @@ def kill_controllers(
         return len(one.kills), dict(one.asked)
 
 
-@pytest.mark.parametrize("kind", JOURNALS)
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 def test_a_controller_killed_at_boundaries_repeats_nothing(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -81,7 +81,7 @@ OTHERS = {
     [
         ("simulation", "sqlite"),
         ("broker", "sqlite"),
-        ("database", "postgres"),
+        pytest.param("database", "postgres", marks=pytest.mark.long),
         pytest.param("simulation", "postgres", marks=pytest.mark.soak),
         pytest.param("broker", "postgres", marks=pytest.mark.soak),
     ],

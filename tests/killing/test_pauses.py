@@ -25,7 +25,7 @@ TAKEN_S = 0.15
 SHORTEST_S, LONGEST_S = 0.3, 0.8
 """Wall seconds a pause lasts: at least so long that every station would have begun something else."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.long]
 
 
 def beside_a_controller(one: Bench, work: Callable[[str], None]) -> None:

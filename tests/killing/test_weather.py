@@ -16,7 +16,7 @@ import pytest
 
 from tests.killing.bench import Bench, Kill, assert_once, bench, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.long]
 
 
 class Running:

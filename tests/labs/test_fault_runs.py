@@ -162,6 +162,7 @@ def folder() -> LabFolder:
     return read_lab(ROOT)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [2])
 def test_a_sample_is_where_it_is_known_to_be(folder: LabFolder, tmp_path: Path, seed: int) -> None:
     person = run(folder, tmp_path, seed)

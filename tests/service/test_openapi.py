@@ -124,6 +124,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         wire.close()
 
 
+@pytest.mark.long
 def test_every_answer_to_every_role_is_as_described(alone: Wire) -> None:
     assert failures(alone, ("anonymous", "guest", *OF_PROJECT, *ROLES), 1) == []
 

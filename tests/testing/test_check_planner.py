@@ -22,7 +22,9 @@ from labwright.testing.planning import CHECKS
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name == "gp" else []) for name in BUILT_IN]
+)
 def test_our_own_planners_keep_the_rules(name: str) -> None:
     make = functools.partial(load_planner, PlannerSpec(name=name))
     assert check_planner(make) == [check.__name__.removeprefix("_") for check in CHECKS]

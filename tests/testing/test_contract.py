@@ -63,6 +63,7 @@ REALS = (
 )
 
 
+@pytest.mark.long
 def test_campaigns_of_every_kind_can_be_tested(tmp_path: Path) -> None:
     lab = tmp_path / "lab"
     make_lab(lab)

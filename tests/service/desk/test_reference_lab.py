@@ -20,6 +20,8 @@ from tests.forks import labwright, start
 from tests.labs.inspected import inspected_lab
 from tests.service.served import Served, once, serving
 
+pytestmark = pytest.mark.long
+
 DESK = """
 offers:
   visual_inspection: {prepare: [cell_calibration]}
