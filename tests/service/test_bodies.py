@@ -25,6 +25,12 @@ REFUSED = {
     b'{"a": ' + b"[" + b"1," * KEYS_MOST + b"1]}": "too_large",
     b"[[" + b"1," * KEYS_MOST + b"1]]": "too_large",
     b"1" * 5000: "not_a_number",
+    b'{"a": ["x\\u0000y"]}': "malformed",
+    b'{"a\\u0000": 1}': "malformed",
+    b'{"a": {"b": "\\ud800"}}': "malformed",
+    b'{"\\udc00\\ud800": 1}': "malformed",
+    b'"\\ud83d"': "malformed",
+    b'{"a": "\xed\xa0\x80"}': "malformed",
 }
 
 
@@ -39,7 +45,7 @@ def test_what_is_refused(raw: bytes, code: str) -> None:
 def test_what_is_taken() -> None:
     deep = b"[" * DEPTH_MOST + b"]" * DEPTH_MOST
     assert strict_json(deep)
-    assert strict_json(b'{"a": [1, 2.5, "x", null, true], "b": {"a": "\\u00e4"}}') == {
+    assert strict_json(b'{"a": [1, 2.5, "x", null, true], "b": {"a": "\\u00e4\\ud83d\\ude00"}}') == {
         "a": [1, 2.5, "x", None, True],
-        "b": {"a": "ä"},
+        "b": {"a": "ä😀"},
     }

@@ -9,16 +9,18 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
-from labwright.journal import Journal
-from labwright.service import people
+from labwright.journal import Journal, schema
+from labwright.service import classes, people
 from labwright.service.database import Door, door_place
+from labwright.service.desk import requests
+from labwright.service.desk.requests import By
 from labwright.service.headers import HEADERS
 from labwright.service.schema import audit
 from tests.service.served import once
@@ -148,7 +150,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "too many bytes": (b'{"id": "' + b"a" * 1_100_000 + b'"}', "too_large"),
     "half a body": (b'{"id": ', "malformed"),
     "no UTF-8": (b'{"id": "\xff"}', "malformed"),
-    "a lone surrogate": (b'{"id": "a", "name": "\\ud800"}', "invalid"),
+    "a lone surrogate": (b'{"id": "a", "name": "\\ud800"}', "malformed"),
     "a huge integer": (b'{"id": ' + b"9" * 5000 + b"}", "not_a_number"),
     "a whole number beyond 2^53": (b'{"id": -9007199254740993}', "not_a_number"),
 }
@@ -168,6 +170,24 @@ def test_a_body_that_is_odd_is_refused(alone: Alone, body: str) -> None:
 
         unknown = admin.post("/v1/people", content=chunks(), headers=headers)  # its length is not said before
         assert unknown.json()["code"] == code
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "\\ud800", "a\\udfffb"])
+@pytest.mark.parametrize("path", ["/v1/requests", "/v1/requests:validate", "/v1/lab/stop", "/v1/people"])
+def test_a_text_that_cannot_be_kept_is_refused_before_anything_is_done(alone: Alone, path: str, text: str) -> None:
+    sent = f'{{"project": "solar", "title": "{text}", "because": "{text}"}}'
+    with alone.client() as admin:
+        answer = admin.post(path, content=sent, headers={**once(), "Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), answer.text
+    assert "leave it out" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v1/requests?project=%00", "/v1/requests?owner=a%00b", "/v1/people/a%00b"])
+def test_an_address_with_a_character_that_cannot_be_kept_is_refused(alone: Alone, path: str) -> None:
+    with alone.client() as admin:
+        answer = admin.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed"), answer.text
+        assert admin.get("/v1/requests?project=%2500").status_code == 200
 
 
 def test_a_half_sent_request_is_in_no_other_s_way(alone: Alone) -> None:
@@ -252,6 +272,57 @@ def test_a_stream_ends_when_its_reader_may_no_longer(alone: Alone) -> None:
             assert admin.delete("/v1/people/sue", headers=once()).status_code == 200
             record(journal, 1)  # is not shown any more
             assert ended.wait(20)
+
+
+def campaign_of(journal: Journal, name: str) -> None:
+    """A campaign of which nothing is known but that it is there."""
+    empty = {sa.Float: 0.0, sa.Integer: 0, sa.Boolean: False}
+    table = schema.campaign
+    needed = {one.name: empty.get(type(one.type), "") for one in table.c if not one.nullable and not one.server_default}
+
+    def write(connection: sa.Connection) -> None:
+        connection.execute(sa.insert(table).values(**{**needed, "id": name}))
+        connection.execute(sa.insert(schema.campaign_spec).values(campaign=name, spec="{}"))
+
+    journal.write_alone(write)
+
+
+@pytest.mark.parametrize("of", ["request", "campaign"])
+def test_a_stream_ends_with_the_grant_that_it_was_opened_by(alone: Alone, of: Literal["request", "campaign"]) -> None:
+    key = person(alone, f"guest-{of}")
+    with (
+        alone.client(key) as guest,
+        Journal(alone.data / "journal.sqlite") as journal,
+        Door(door_place(alone.data / "journal.sqlite")) as door,
+    ):
+        if of == "campaign":
+            campaign_of(journal, "c-1")
+            name, path = "c-1", "/v1/events?campaign=c-1"
+        else:
+            content = {"project": "solar", "title": "x", "priority": "routine", "samples": []}
+            with door.writing() as connection:
+                row = requests.create(connection, content, By("ada"))
+            name, path = f"R{row['n']}", f"/v1/requests/R{row['n']}/events"
+        assert guest.get(path).status_code in (403, 404)
+        with door.writing() as connection:
+            classes.allow(connection, of, name, f"guest-{of}", None)
+        journal.control("a test")
+        ended = threading.Event()
+        with guest.stream("GET", path) as stream:
+            assert stream.status_code == 200
+
+            def read() -> None:
+                for _ in stream.iter_raw():
+                    pass
+                ended.set()
+
+            threading.Thread(target=read, daemon=True).start()
+            with door.writing() as connection:
+                classes.withdraw(connection, of, name, f"guest-{of}")
+            ends_s = time.monotonic() + 10
+            while not ended.wait(0.2) and time.monotonic() < ends_s:
+                record(journal, 1)
+            assert ended.is_set()
 
 
 def test_refusals_of_one_kind_are_counted_not_written_one_by_one(tmp_path: Any) -> None:

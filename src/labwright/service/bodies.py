@@ -65,7 +65,8 @@ def strict_json(raw: bytes) -> Any:
     """Read JSON.
 
     Raises:
-        Problem: it is none; a key is given twice in an object; a number is not finite; it is too deep or has too much.
+        Problem: it is none; a key is given twice in an object; a number is not finite; it is too deep or has too much;
+            a text has characters that cannot be kept.
     """
 
     def pairs(given: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -105,12 +106,16 @@ _TOO_DEEP = f"objects and lists are nested more than {DEPTH_MOST} deep"
 
 
 def _measure(value: Any) -> None:
-    """Refuse what is too deep, or has too much in it."""
+    """Refuse what is too deep, has too much in it, or has texts that cannot be kept."""
     count, layer, depth = 0, [value], 0
     while layer:
         within: list[Any] = []
         for one in layer:
-            if isinstance(one, dict):
+            if isinstance(one, str):
+                _refuse_no_text(one)
+            elif isinstance(one, dict):
+                for key in one:
+                    _refuse_no_text(key)
                 within += one.values()
             elif isinstance(one, list):
                 within += one
@@ -121,3 +126,16 @@ def _measure(value: Any) -> None:
         if count > KEYS_MOST:
             raise Problem("too_large", f"the body has more than {KEYS_MOST} keys and items")
         layer = within
+
+
+def _refuse_no_text(text: str) -> None:
+    """Refuse U+0000, which databases do not keep, and half a surrogate pair, which UTF-8 cannot write."""
+    if "\0" in text:
+        raise Problem("malformed", "a text of the body has the character U+0000, which cannot be kept: leave it out")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            half = f"\\u{ord(text[error.start]):04x}"
+            words = f"a text of the body has {half}, half of a surrogate pair, which is no character: leave it out"
+            raise Problem("malformed", words) from None

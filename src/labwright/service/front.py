@@ -75,11 +75,13 @@ class Front:
         """Refuse what no route is to see.
 
         Raises:
-            Problem: it is for another host, from another site, too large, or one too many.
+            Problem: it is for another host, from another site, too large, or one too many; or its address has U+0000.
         """
         line = len(scope["raw_path"]) + len(scope["query_string"])
         if line + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > HEAD_MOST:
             raise too_large_a_head()
+        if b"%00" in scope["query_string"] or b"\0" in scope["query_string"] or "\0" in scope["path"]:
+            raise Problem("malformed", "the address has the character U+0000 (%00), which cannot be kept: leave it out")
         refuse_misdirected(headers, self._names)
         refuse_cross_site(scope["method"], headers)
         if "transfer-encoding" in headers and "content-length" in headers:

@@ -85,12 +85,14 @@ class Gate:
                 self._pace.count("expensive", who.key)
         return Asker(who, trace, address)
 
-    def watch(self, request: Request, asker: Asker) -> Callable[[], Awaitable[bool]]:
+    def watch(self, request: Request, asker: Asker, may: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
         """Whether one who was let in still is, with the same rights: to be asked again and again by what lasts.
 
         Args:
             request: as it came.
             asker: who had sent it.
+            may: whether it is still allowed, looked up beside the loop: a grant ends, or the class of data is changed,
+                while the asker stays the same.
         """
         changes, looked_s = self._changes, time.monotonic()
 
@@ -100,7 +102,7 @@ class Gate:
             if changes == self._changes and now_s - looked_s < KNOWN_S:
                 return True
             changes, looked_s = self._changes, now_s
-            return await anyio.to_thread.run_sync(self._shown, request) == asker.who
+            return await anyio.to_thread.run_sync(lambda: self._shown(request) == asker.who and may())
 
         return holds
 

@@ -112,12 +112,18 @@ async def _may_listen(service: Here, asker: Asking, campaign: Annotated[str, Que
     """To all that happens who may read the lab; to what happens in a campaign who may read it."""
 
     def look(journal: Journal) -> None:
-        there = campaign and journal.rows(schema.campaign, schema.campaign.c.id == campaign)
-        if there and can(asker.who, "campaign.read", service.owned.campaign(journal, campaign)):
-            return
-        service.gate.need(asker, "lab.read", LAB)
+        if not _listens(journal, service, asker, campaign):
+            service.gate.need(asker, "lab.read", LAB)
 
     await service.records.in_thread(look)
+
+
+def _listens(journal: Journal, service: Here, asker: Asking, campaign: str) -> bool:
+    """Whether one may listen to what happens in a campaign, or to all that happens if it is empty."""
+    there = campaign and journal.rows(schema.campaign, schema.campaign.c.id == campaign)
+    if there and can(asker.who, "campaign.read", service.owned.campaign(journal, campaign)):
+        return True
+    return bool(can(asker.who, "lab.read", LAB))
 
 
 class EventStream(StreamingResponse):
@@ -141,8 +147,12 @@ async def events(
     def shows(event: LoggedEvent) -> bool:
         return campaign in ("", event.campaign)
 
+    def may() -> bool:
+        with service.records.reading() as journal:
+            return _listens(journal, service, asker, campaign)
+
     async def pieces() -> AsyncIterator[bytes]:
-        holds = service.gate.watch(request, asker)
+        holds = service.gate.watch(request, asker, may)
         async for piece in service.tail.frames(since, shows):
             if not await holds():
                 return

@@ -211,7 +211,7 @@ async def events(
     """What happens to a request, as it happens; resumed with Last-Event-ID, without a gap."""
     last = last_event_id if last_event_id is not None else after or 0
     ends_s = time.monotonic() + ENDS_AFTER_S
-    holds = service.gate.watch(request, asker)
+    holds = service.gate.watch(request, asker, lambda: bool(can(asker.who, "request.read", service.owned.request(row))))
     while time.monotonic() < ends_s and not service.tail.closing and await holds():
         for one in await to_thread.run_sync(_events, service, row["n"], last):
             last = one["id"]
