@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from itertools import product
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -62,8 +64,11 @@ def test_loosening_is_seen_whichever_way_it_is_done() -> None:
         ("open", frozenset()),
     )
     policies = [
-        DataPolicy(data_class, groups, kept, "not_controlled")
-        for (data_class, groups), kept in product(kinds, (None, NOW_S + 10, NOW_S + 20))
+        DataPolicy(data_class, groups, kept, control, licence)
+        for (data_class, groups), kept, control, licence in product(
+            kinds, (None, NOW_S + 10, NOW_S + 20), get_args(Control), ("", "CC0-1.0")
+        )
+        if data_class != "open" or control == "not_controlled"  # no other one is ever kept
     ]
 
     def seen(policy: DataPolicy) -> set[tuple[str, float]]:
@@ -77,8 +82,15 @@ def test_loosening_is_seen_whichever_way_it_is_done() -> None:
                 found |= {(who, at_s) for who in policy.groups}
         return found
 
+    strictness = {"not_controlled": 0, "unreviewed": 1, "controlled": 2}
+
+    def loosened(after: DataPolicy, before: DataPolicy) -> bool:
+        weaker = strictness[after.export_control] < strictness[before.export_control]
+        licensed = (before.licence, after.licence) == ("", "CC0-1.0")
+        return weaker or licensed or bool(seen(after) - seen(before))
+
     for before, after in product(policies, repeat=2):
-        assert after.loosens(before, NOW_S) == bool(seen(after) - seen(before)), (before, after)
+        assert after.loosens(before, NOW_S) == loosened(after, before), (before, after)
 
 
 def test_a_fiscal_year_ends_with_march_where_the_lab_is() -> None:
@@ -105,3 +117,15 @@ def test_policies_and_grants_are_kept(door: Door) -> None:
         assert policy_of(connection, "request", "R1") == policy
         assert reach_of(connection, "request", "R1") == Reach("shared_closed", GROUP, frozenset({"gus"}))
         assert reach_of(connection, "campaign", "R1") == Reach()
+
+
+@pytest.mark.parametrize("data_class", ["closed", "shared_closed"])
+def test_weaker_export_control_or_another_licence_loosens_whatever_the_class(data_class: DataClass) -> None:
+    groups = GROUP if data_class == "shared_closed" else frozenset()
+    one = partial(DataPolicy, data_class, groups)
+    order: tuple[Control, ...] = ("controlled", "unreviewed", "not_controlled")
+    for before, after in product(order, repeat=2):
+        looser = order.index(after) > order.index(before)
+        assert one(export_control=after).loosens(one(export_control=before), NOW_S) == looser
+    assert one(licence="CC0-1.0").loosens(one(licence="CC-BY-NC-4.0"), NOW_S)
+    assert not one().loosens(one(licence="CC0-1.0"), NOW_S), "without a licence, others may do nothing"

@@ -78,7 +78,7 @@ TABLE = """
     GET /v1/requests/{name}/history
     GET /v1/projects/{name}/quota
     GET /v1/{things}/{name}/data-class
-      403       key       key       403       key       key       key       404       404       401
+      403       key       key       403       key       key       403       404       404       401
     POST /v1/campaigns/{campaign}/pause
     POST /v1/campaigns/{campaign}/stop
       403       key       403       403       403       403       403       404       404       401

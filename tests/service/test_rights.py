@@ -66,7 +66,7 @@ def of(action: Action, project: str = "p") -> Resource:
     before = action.partition(".")[0]
     kind = KINDS.get(before, before)
     assert kind in get_args(Kind)
-    return Resource(kind, "1", project=project)  # type: ignore[arg-type]
+    return Resource(kind, "1", project=project, owner="kim" if kind == "campaign" else "")  # type: ignore[arg-type]
 
 
 def test_the_whole_matrix() -> None:
@@ -126,7 +126,7 @@ def test_who_asks_for_an_experiment_reviews_it_neither_way() -> None:
 
 
 def test_a_program_decides_nothing_whatever_roles_it_was_given() -> None:
-    bot = Principal("bot", agent=True, roles=LAB_ROLES, projects={"p": frozenset(ROLES)})
+    bot = Principal("kim", agent=True, roles=LAB_ROLES, projects={"p": frozenset(ROLES)})
     allowed = {action for action in ACTIONS if can(bot, action, of(action))}
     assert allowed == {action for (role, action), yes in table().items() if role == "agent" and yes}
 
@@ -161,3 +161,14 @@ def test_a_program_takes_back_only_what_it_has_asked_for_itself() -> None:
         what = Resource("request", "R1", project="p", owner=owner)
         assert bool(can(program, "request.cancel", what)) == mine
         assert can(person, "request.cancel", what)
+
+
+@pytest.mark.parametrize("action", ["campaign.pause", "campaign.stop"])
+def test_a_program_ends_only_campaigns_of_its_own_requests(action: Action) -> None:
+    program = Principal("bot", agent=True, projects={"p": frozenset({"agent"})})
+    person = Principal("ada", projects={"p": frozenset({"requester"})})
+    for owner, mine in (("bot", True), ("ada", False), ("", False)):
+        what = Resource("campaign", "c", project="p", owner=owner)
+        assert bool(can(program, action, what)) == mine
+        assert can(person, action, what)
+    assert "ends only its own" in can(program, action, Resource("campaign", "c", project="p", owner="ada")).why

@@ -24,6 +24,9 @@ Owner = Literal["request", "campaign"]
 
 Control = Literal["unreviewed", "not_controlled", "controlled"]
 
+CONTROLS: tuple[Control, ...] = ("controlled", "unreviewed", "not_controlled")
+"""From the strictest to the loosest."""
+
 CLASSES: tuple[DataClass, ...] = get_args(DataClass)
 """From the loosest to the strictest."""
 
@@ -69,7 +72,15 @@ class DataPolicy:
             )
 
     def loosens(self, before: DataPolicy, now_s: float) -> bool:
-        """Whether more people could see the data, now or later, than by another policy."""
+        """Whether more could be done with the data, now or later, than by another policy.
+
+        More people could see them; or export control is found to be weaker, or the licence is another one, which take
+        effect beyond the class that there is now.
+        """
+        if CONTROLS.index(self.export_control) > CONTROLS.index(before.export_control):
+            return True
+        if before.licence != self.licence != "":
+            return True
         kept = [until_s for one in (self, before) if (until_s := one.embargo_until_s) is not None]
         moments = {now_s, *(max(now_s, until_s) for until_s in kept)}
         return any(self._shows_more(before, at_s) for at_s in moments)
@@ -124,7 +135,7 @@ def policy_of(connection: sa.Connection, owner: Owner, name: str) -> DataPolicy:
     """The policy of a request's or a campaign's data."""
     mine = (data_policy.c.kind == owner, data_policy.c.id == name)
     row = connection.execute(sa.select(data_policy).where(*mine)).mappings().first()
-    return DataPolicy() if row is None else _policy(dict(row))
+    return DataPolicy() if row is None else policy_in(row)
 
 
 def set_policy(connection: sa.Connection, owner: Owner, name: str, policy: DataPolicy, by: str, because: str) -> None:
@@ -167,7 +178,8 @@ def withdraw(connection: sa.Connection, owner: Owner, name: str, who: str) -> No
     connection.execute(sa.delete(grant).where(*mine))
 
 
-def _policy(row: Mapping[str, Any]) -> DataPolicy:
+def policy_in(row: Mapping[Any, Any]) -> DataPolicy:
+    """The policy that a row of `data_policy` has."""
     return DataPolicy(
         data_class=row["data_class"],
         groups=frozenset(orjson.loads(row["groups"])),

@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from labwright.journal import Journal
 from labwright.journal.reading import spec_of
-from labwright.service.classes import Owner, Reach, reach_of
+from labwright.service.classes import DataPolicy, Owner, Reach, policy_in, reach_of
 from labwright.service.database import Door
 from labwright.service.rights import Kind, Resource
 from labwright.service.schema import data_policy, grant, request
@@ -46,12 +47,18 @@ class Owned:
             campaign: its id; empty for what is of no campaign.
             kind: of what is looked at.
             name: of that, if it is not the campaign.
-            known: what `known` gave, where many are looked at.
+            known: what `known` gave, where many are listed; then it has no owner, as reading takes none.
         """
         if not campaign:
             return Resource(kind, name)
-        reach = (self.known() if known is None else known).get(campaign, Reach())
-        return _reached(Resource(kind, name or campaign, project=self.project(journal, campaign)), reach)
+        what = Resource(kind, name or campaign, project=self.project(journal, campaign))
+        if known is not None:
+            return _reached(what, known.get(campaign, Reach()))
+        with self._door.reading() as connection:
+            owner, key = owner_of(connection, campaign)
+            reach = reach_of(connection, owner, key)
+            asker = connection.execute(sa.select(request.c.owner).where(request.c.campaign == campaign)).scalar()
+        return dataclasses.replace(_reached(what, reach), owner=asker or "")
 
     def request(self, row: Mapping[str, object]) -> Resource:
         """A request as rights look at it.
@@ -66,13 +73,19 @@ class Owned:
 
     def known(self) -> Known:
         """By campaign, who may see it apart from its project; only those of which something was said."""
+        now_s = time.time()
+        until = sa.or_(grant.c.until_s.is_(None), grant.c.until_s > now_s)
         with self._door.reading() as connection:
-            names = {*_named(connection, data_policy), *_named(connection, grant)}
-            requests = [int(name[1:]) for kind, name in names if kind == "request" and name[1:].isdecimal()]
-            rows = connection.execute(sa.select(request.c.n, request.c.campaign).where(request.c.n.in_(requests)))
-            of_request = {f"R{n}": str(campaign) for n, campaign in rows if campaign}
-            found = {name: reach_of(connection, "campaign", name) for kind, name in names if kind == "campaign"}
-            found |= {campaign: reach_of(connection, "request", name) for name, campaign in of_request.items()}
+            policies = {
+                str(row["campaign"]): policy_in(row) for row in connection.execute(_by_campaign(data_policy)).mappings()
+            }
+            granted: dict[str, set[str]] = {}
+            for row in connection.execute(_by_campaign(grant).where(until)).mappings():
+                granted.setdefault(str(row["campaign"]), set()).add(str(row["principal"]))
+        found = {}
+        for campaign in {*policies, *granted}:
+            policy = policies.get(campaign, DataPolicy())
+            found[campaign] = Reach(policy.effective(now_s), policy.groups, frozenset(granted.get(campaign, ())))
         return found
 
 
@@ -93,9 +106,14 @@ def granted_to(connection: sa.Connection, who: str, owner: Owner) -> list[str]:
     return [str(one) for one in connection.execute(sa.select(grant.c.id).where(*mine)).scalars()]
 
 
-def _named(connection: sa.Connection, table: sa.Table) -> set[tuple[str, str]]:
-    rows = connection.execute(sa.select(table.c.kind, table.c.id).distinct())
-    return {(str(kind), str(name)) for kind, name in rows}
+def _by_campaign(table: sa.Table) -> sa.Select[Any]:
+    """Rows of a table, each with the ``campaign`` it is about; a campaign that a request became has the request's."""
+    is_request = table.c.kind == "request"
+    number = sa.case((is_request, sa.cast(sa.func.substr(table.c.id, 2), sa.BigInteger)))  # else no id is cast
+    made = sa.or_(request.c.n == number, request.c.campaign == sa.case((table.c.kind == "campaign", table.c.id)))
+    campaign = sa.case((is_request, request.c.campaign), else_=table.c.id)
+    counts = sa.or_(sa.and_(is_request, request.c.campaign != ""), sa.and_(~is_request, request.c.n.is_(None)))
+    return sa.select(table, campaign.label("campaign")).select_from(table.outerjoin(request, made)).where(counts)
 
 
 def _reached(what: Resource, reach: Reach) -> Resource:

@@ -150,7 +150,7 @@ class Resource:
         kind: of thing.
         id: of it; empty for all of a kind.
         project: whose it is; empty if no project's.
-        owner: id of who asked for it, or whose key it is.
+        owner: id of who asked for it, or whose key it is; of a campaign, who made the request that became it.
         data_class: of data, and of what shows data.
         groups: that it is shared with, if it is ``shared_closed``.
         granted: ids of those to whom it was granted by name.
@@ -209,6 +209,8 @@ def can(who: Principal, action: Action, what: Resource) -> Decision:
         "request.submit",
         *(("request.cancel",) if who.agent else ()),
     )
+    if who.agent and action in ("campaign.pause", "campaign.stop") and what.owner != who.id:
+        return Decision(False, f"{what.kind} {what.id} is of no request of this program, which ends only its own")
     if action in own and what.owner not in ("", who.id):
         return Decision(False, f"{what.kind} {what.id} is another person's, who alone changes it")
     return YES
