@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -92,7 +92,7 @@ class Door:
         except DBAPIError as error:
             raise refused(self._engine, error, DOOR) from error
 
-    def rows(self, query: sa.Select[Any]) -> list[Row]:
+    def rows(self, query: sa.Executable) -> list[Row]:
         """What a query finds; waits for no writer.
 
         Raises:

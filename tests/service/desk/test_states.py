@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from labwright.service.desk.findings import Appraisal, Cost, Quote
 from labwright.service.desk.requests import By
 from labwright.service.desk.states import ENDED, EVENTS, STATES, TABLE, step
 from labwright.service.problems import Problem
+from labwright.service.requesting.asking import Visible, page_query
 from labwright.service.schema import charge, request, request_event, review
 
 LIMIT = 25.0
@@ -295,28 +297,63 @@ def test_it_is_kept_in_both_databases(door: Door) -> None:
     assert orjson.dumps(shown)
 
 
-def test_ten_thousand_requests_are_listed_a_page_at_a_time(file_door: Door) -> None:
+def in_large(door: Door) -> None:
+    """Ten thousand requests of seven projects; each twentieth is as long as real ones are."""
     now_s = time.time()
     rows = [
         {
             "project": f"p{number % 7}", "owner": "ada", "title": f"number {number}", "state": "draft", "version": 1,
             "priority": "routine", "digest": "", "created_s": now_s, "changed_s": now_s,
+            "content": "x" * (0 if number % 20 else 20_000), "appraisal": "y" * (0 if number % 20 else 20_000),
         }
-        for number in range(10_000)
+        for number in range(1, 10_001)
     ]  # fmt: skip
-    table = request
-    with file_door.writing() as connection:
-        connection.execute(sa.insert(table), rows)
-    plan = "EXPLAIN QUERY PLAN SELECT * FROM door_request WHERE project IN ('p1', 'p2') AND n < 9000 ORDER BY n DESC"
-    with file_door.reading() as connection:
-        steps = [str(one) for one in connection.execute(sa.text(plan))]
-    assert not any("TEMP B-TREE" in one and "SCAN" in one for one in steps)
-    seen = []
-    cursor = 10_001
-    mine = requests.visible(["p1"], [])
-    while page := file_door.rows(
-        sa.select(table).where(mine, table.c.n < cursor).order_by(table.c.n.desc()).limit(200)
-    ):
+    with door.writing() as connection:
+        connection.execute(sa.insert(request), rows)
+
+
+SEEN = (
+    Visible(),
+    Visible(["p1"]),
+    Visible(["p1", "p2"]),
+    Visible(["p1", "p2", "p3"], [5, 7, 8]),
+    Visible([], [5]),
+)
+FILTERS: tuple[dict[str, str], ...] = (
+    {},
+    {"state": "draft"},
+    {"project": "p1"},
+    {"owner": "ada"},
+    {"project": "p2", "state": "draft"},
+)
+
+
+def test_ten_thousand_requests_are_listed_a_page_at_a_time(file_door: Door) -> None:
+    in_large(file_door)
+    for visible, filters, cursor in product(SEEN, FILTERS, (None, 9000)):
+        query = page_query(visible, {"project": "", **filters}, cursor, 200)
+        with file_door.reading() as connection:
+            assert isinstance(query, sa.ClauseElement)
+            words = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+            plan = [str(one.detail) for one in connection.execute(sa.text(f"EXPLAIN QUERY PLAN {words}"))]
+        unordered = [one for one in plan if "TEMP B-TREE" in one]
+        assert unordered == [], (plan, visible, filters)
+        in_order = visible.projects is None and not filters and cursor is None  # from the end, until a page is full
+        assert in_order or not [one for one in plan if one.startswith("SCAN door_request")], (plan, visible, filters)
+
+
+@pytest.mark.parametrize("projects", [["p1"], ["p1", "p3"], [f"p{number}" for number in range(100)]])
+def test_each_request_that_is_seen_is_listed_once(door: Door, projects: list[str]) -> None:
+    in_large(door)
+    seen: list[int] = []
+    cursor = None
+    visible = Visible(projects, [5, 8, 9999])
+    while page := door.rows(page_query(visible, {"project": ""}, cursor, 199)):
+        assert requests.listed(page[0])["title"] == f"number {page[0]['n']}"
+        assert not {"content", "appraisal"} & {*page[0]}
         seen += [row["n"] for row in page]
         cursor = page[-1]["n"]
-    assert len(seen) == len(set(seen)) == 1429
+    expected = [n for n in range(10_000, 0, -1) if f"p{n % 7}" in projects or n in (5, 8, 9999)]
+    assert seen == expected
+    only = [row["n"] for row in door.rows(page_query(visible, {"project": "p5"}, 300, 199))]
+    assert only == [n for n in range(299, 0, -1) if n % 7 == 5 and ("p5" in projects or n == 5)]

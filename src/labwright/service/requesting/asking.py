@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
@@ -36,11 +37,46 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["requests"])
 
 PAGE_MOST = 200
 
+LISTED = tuple(column for column in table.c if column.name not in ("content", "appraisal", "abort", "outcome"))
+"""Columns that a list needs; the others are hundreds of kilobytes for each request."""
+
 LOOK_S = 0.25
 """Wall seconds between two looks for what happened to a request that is listened to."""
 
 ENDS_AFTER_S = 3600.0
 """Wall seconds after which a stream of one request ends; its client resumes it."""
+
+
+PARTS_MOST = 50
+"""Projects of one person that are looked at one by one; SQLite takes no more than 500 in one query."""
+
+
+@dataclass(frozen=True)
+class Visible:
+    """The requests that one may see.
+
+    Attributes:
+        projects: of these; of all if None.
+        granted: numbers of further ones.
+    """
+
+    projects: Collection[str] | None = None
+    granted: Collection[int] = ()
+
+    def parts(self, project: str) -> list[sa.ColumnElement[bool]]:
+        """Conditions of which each request that is seen meets one, and no other one.
+
+        Args:
+            project: of which they are wanted; of any if empty.
+        """
+        if self.projects is None or project in self.projects:
+            return [sa.true()]
+        if len(self.projects) > PARTS_MOST:
+            return [requests.visible(self.projects, self.granted)]
+        mine = [] if project else [table.c.project == one for one in sorted(self.projects)]
+        if self.granted:
+            mine.append(sa.and_(table.c.n.in_(sorted(self.granted)), table.c.project.not_in(sorted(self.projects))))
+        return mine or [table.c.n == 0]  # none has it
 
 
 def _said(text: str) -> str:
@@ -105,15 +141,30 @@ def listing(
     limit: Annotated[int, Query(ge=1, le=PAGE_MOST)] = 50,
 ) -> dict[str, Any]:
     """Requests that you may see, the newest first."""
-    query = sa.select(table).where(_visible(service, asker))
-    for column, value in ((table.c.state, state), (table.c.project, project), (table.c.owner, owner)):
-        if value:
-            query = query.where(column == value)
-    if cursor is not None:
-        query = query.where(table.c.n < cursor)
-    rows = service.door.rows(query.order_by(table.c.n.desc()).limit(limit + 1))
+    filters = {"state": state or "", "project": project, "owner": owner}
+    rows = service.door.rows(page_query(_visible(service, asker), filters, cursor, limit))
     page = rows[:limit]
     return {"items": [requests.listed(row) for row in page], "next": page[-1]["n"] if len(rows) > limit else None}
+
+
+def page_query(visible: Visible, filters: Mapping[str, str], cursor: int | None, limit: int) -> sa.Executable:
+    """A page of requests and one more, the newest first, with no more of each than a list shows.
+
+    One query for each project, merged in the order of their index: of one for all of them, the database would read and
+    sort each request that there is.
+
+    Args:
+        visible: those that one may see.
+        filters: by name of a column; none where one is empty.
+        cursor: only those with lower numbers.
+        limit: so many on a page.
+    """
+    wanted = [table.c[name] == value for name, value in filters.items() if value]
+    if cursor is not None:
+        wanted.append(table.c.n < cursor)
+    parts = [sa.select(*LISTED).where(one, *wanted) for one in visible.parts(filters["project"])]
+    whole = parts[0] if len(parts) == 1 else sa.union_all(*parts)
+    return whole.order_by(sa.desc("n")).limit(limit + 1)
 
 
 @router.get("/requests/{name}")
@@ -229,12 +280,12 @@ def _events(service: Service, number: int, after: int) -> list[dict[str, Any]]:
     return [{**row, "request": f"R{number}", "detail": orjson.loads(row["detail"])} for row in rows]
 
 
-def _visible(service: Service, asker: Asker) -> sa.ColumnElement[bool]:
-    """The requests that one may see, for a query."""
+def _visible(service: Service, asker: Asker) -> Visible:
+    """The requests that one may see."""
     who = asker.who
     if can(who, "request.read", Resource("request")):
-        return requests.visible(None, ())
+        return Visible()
     projects = [name for name in who.projects if can(who, "request.read", Resource("request", project=name))]
     with service.door.reading() as connection:
         granted = granted_to(connection, who.id, "request")
-    return requests.visible(projects, [int(name[1:]) for name in granted if name[1:].isdecimal()])
+    return Visible(projects, [int(name[1:]) for name in granted if name[1:].isdecimal()])
