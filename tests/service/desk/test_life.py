@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 
+import httpx
 import orjson
+import sqlalchemy as sa
 
 from labwright.journal import Journal, journal_file, schema
-from tests.service.desk.asking import SOLVENT, accepted, asked, made, post, until
+from labwright.service.database import Door, door_place
+from labwright.service.desk import requests
+from labwright.service.schema import request
+from tests.service.desk.asking import SOLVENT, accepted, asked, made, post, until, until_true
 from tests.service.served import Served, once
 
 
@@ -286,3 +292,55 @@ def test_what_was_approved_is_carried_out_whatever_becomes_of_who_asked(served: 
         with Journal.reading(journal_file(served.data)) as journal:
             (row,) = journal.logged(schema.event.c.kind == "started", most=1000)[-1:]
         assert (shown["state"], row.payload["by"]) == ("delivered", f"request {name} of temp")
+
+
+def test_an_abort_right_after_the_approval_leaves_no_campaign_behind(served: Served, people: dict[str, str]) -> None:
+    body = asked(runs=[{"temperature": {"value": 30 + one, "unit": "degC"}} for one in range(30)])
+    del body["parameters"]
+    with served.client(people["ada"]) as ada:
+        for wait_s in (0.0, 0.2, 0.6, 1.0):  # before, while and after it is handed over
+            name = made(ada, body)
+            accepted(served, people, name)
+            until(ada, name, "queued", "running")
+            time.sleep(wait_s)
+            assert post(ada, f"/v1/requests/{name}/abort", because="no").status_code == 200
+            shown = until(ada, name, "delivered")
+            assert shown["outcome"]["experiments"] < 30
+            with Journal.reading(journal_file(served.data)) as journal:
+                mine = journal.rows(schema.campaign, schema.campaign.c.name == f"request_{name[1:]}")
+            assert [(one["id"], one["state"]) for one in mine] in ([], [(shown["campaign"], "stopped")])
+
+
+def test_what_was_approved_for_some_instruments_is_not_done_on_others(served: Served, people: dict[str, str]) -> None:
+    with served.client(people["ada"]) as ada, served.client(people["tom"]) as tom:
+        name = made(ada, asked(samples=[SOLVENT]))
+        accepted(served, people, name)
+        with Door(door_place(journal_file(served.data))) as door, door.writing() as connection:
+            row = requests.row_of(connection, int(name[1:]))
+            kept = requests.appraisal_of(row).model_copy(update={"instruments": "real"})
+            values = {"appraisal": kept.model_dump_json()}
+            connection.execute(sa.update(request).where(request.c.n == row["n"]).values(**values))
+        post(tom, f"/v1/requests/{name}/samples/S-1/arrival", barcode=f"B-{name}")
+        until_true(lambda: "never mixed" in ada.get(f"/v1/requests/{name}").json()["waits_for"])
+        assert post(ada, f"/v1/requests/{name}/cancel", because="another lab").json()["state"] == "cancelled"
+
+
+def test_a_sample_that_has_come_is_neither_left_out_nor_another_one(served: Served, people: dict[str, str]) -> None:
+    two: list[dict[str, object]] = [{**SOLVENT, "label": "T-1"}, {**SOLVENT, "label": "T-2"}]
+    with served.client(people["ada"]) as ada, served.client(people["tom"]) as tom:
+        name = made(ada, asked(samples=two))
+        path = f"/v1/requests/{name}"
+        accepted(served, people, name)
+        assert post(tom, f"{path}/samples/T-1/arrival", barcode=f"B-{name}").json()["state"] == "awaiting_samples"
+
+        def edit(samples: list[dict[str, object]]) -> httpx.Response:
+            headers = {"If-Match": ada.get(path).headers["etag"], **once()}
+            return ada.put(path, json=asked(samples=samples), headers=headers)
+
+        for samples in ([two[1]], [{**two[0], "composition": "methanol"}, two[1]]):
+            answer = edit(samples)
+            assert (answer.status_code, "T-1 is in the lab already" in answer.json()["detail"]) == (409, True)
+        assert edit([two[0]]).status_code == 200  # the other one is not sent after all
+        until(ada, name, "validated")
+        accepted(served, people, name)
+        until(ada, name, "delivered")

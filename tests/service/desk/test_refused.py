@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from labwright.journal import Journal, journal_file
+from labwright.model.instruments import HERE
 from labwright.service.database import Door
 from labwright.service.desk import requests
 from labwright.service.desk.appraiser import Appraiser
@@ -62,6 +63,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Apprai
     for name in ("lab_config", "devices", "protocols", "simulators"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "lab_config" / "desk.yaml").write_text(DESK)
+    with Journal(journal_file(folder / "data")) as journal:
+        journal.control("a test", instruments=HERE)
     appraiser = Appraiser(str(folder), str(journal_file(folder / "data")))
     yield folder, appraiser
     appraiser.close()
@@ -170,7 +173,9 @@ def test_an_approval_that_has_expired_is_one_no_more(file_door: Door, tmp_path: 
         assert row["state"] == "awaiting_samples"
         connection.execute(sa.update(request).values(valid_until_s=time.time() - 1))
     Journal(journal_file(tmp_path)).close()
-    clerk = Clerk(file_door, Records(str(journal_file(tmp_path))), Appraiser(None, ""), lambda journal, row: None)
+    clerk = Clerk(
+        file_door, Records(str(journal_file(tmp_path))), Appraiser(str(tmp_path), ""), lambda journal, row: None
+    )
     try:
         until_true(lambda: file_door.rows(sa.select(request.c.state))[0]["state"] == "expired")
     finally:

@@ -35,7 +35,7 @@ needs_information          edit:needs_information submit:submitted reject:reject
 under_review               edit:submitted ask:needs_information review:under_review approve:approved reject:rejected cancel:cancelled
 approved                   edit:submitted await_samples:awaiting_samples queue:queued cancel:cancelled expire:expired
 awaiting_samples           edit:submitted receive:awaiting_samples queue:queued cancel:cancelled expire:expired
-queued                     start:running cancel:cancelled ask_abort:queued complete:completed complete_with_deviations:completed_with_deviations fail:failed abort:aborted
+queued                     find_wanting:needs_information start:running cancel:cancelled ask_abort:queued complete:completed complete_with_deviations:completed_with_deviations fail:failed abort:aborted
 running                    ask_operator:awaiting_operator ask_abort:running complete:completed complete_with_deviations:completed_with_deviations fail:failed abort:aborted
 awaiting_operator          go_on:running ask_abort:awaiting_operator complete:completed complete_with_deviations:completed_with_deviations fail:failed abort:aborted
 completed                  deliver:delivered

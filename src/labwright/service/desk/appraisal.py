@@ -12,21 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import sqlalchemy as sa
 from pydantic import ValidationError
 
 from labwright.engine import Campaign, campaign_files, load_campaign
 from labwright.engine.campaign_plan import DeckState
 from labwright.engine.deck_state import deck_state
-from labwright.journal import Journal
+from labwright.journal import Journal, schema
 from labwright.journal.asking import deck_of
 from labwright.lab import GivenData, LabFolder, MistakesError, read_lab
 from labwright.lab.desk import read_desk
 from labwright.lab.folder import CONFIG, DESK_FILE, folder_hash
 from labwright.model.desk import DeskPolicy, Offer
 from labwright.model.errors import ConfigError, LabwrightError, unknown
-from labwright.model.instruments import HERE, REAL
+from labwright.model.instruments import REAL
 from labwright.service.desk.content import Content
-from labwright.service.desk.findings import Appraisal, Found, Question, Reply
+from labwright.service.desk.findings import SETTLED, Appraisal, Found, Question, Reply
 from labwright.service.desk.quoting import quoted
 from labwright.service.desk.rules import broken_rules, dangerous
 from labwright.service.desk.translating import listed_spec, place_in_request, points_of, searched_spec, whole_spec
@@ -87,6 +88,11 @@ class Desk:
             delivery_days=policy.delivery_days,
         )
         found: list[Found] = []
+        if not instruments:
+            words = (
+                "no controller has run here yet, so it is not known on which instruments it would be done: start one"
+            )
+            found.append(Found(pointer="", code="no_controller", detail=words))
         offer = self._offer(content, found)
         if offer is None:
             found += broken_rules(content, policy, (), ())
@@ -115,7 +121,8 @@ class Desk:
         if content.cost_most is not None and quote.cost.whole > content.cost_most:
             words = f"it costs {quote.cost.whole:g} {quote.cost.currency}, and may cost {content.cost_most:g} at most"
             found.append(Found(pointer="/cost_most", code="cost", detail=words))
-        spec = {} if found else campaign.spec.model_dump(mode="json")
+        wrong = any(one.code not in SETTLED for one in found)
+        spec = {} if wrong else campaign.spec.model_dump(mode="json")
         return rules.model_copy(update={"problems": tuple(found), "quote": quote, "spec": spec})
 
     def _offer(self, content: Content, found: list[Found]) -> Offer | None:
@@ -216,11 +223,15 @@ class Desk:
 
 
 def instruments_of(journal: Journal) -> str:
-    """On which instruments a request would run: those of the controller that runs, or of the last that did."""
+    """On which instruments a request would run: those of the controller that runs, or of the last that did.
+
+    Empty where none ever has.
+    """
     if here := deck_of(journal):
         return here
-    newest = journal.controller()
-    return str(newest["instruments"]) if newest is not None else HERE
+    epoch = schema.epoch
+    rows = journal.read(sa.select(epoch.c.instruments).order_by(epoch.c.id.desc()).limit(1))
+    return str(rows[0]["instruments"]) if rows else ""
 
 
 def _offers(folder: LabFolder, protocols: list[str]) -> dict[str, Offer]:

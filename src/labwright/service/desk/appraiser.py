@@ -45,6 +45,11 @@ class Appraiser:
         self._tidy = threading.Thread(target=self._end_idle, name="appraiser", daemon=True)
         self._tidy.start()
 
+    @property
+    def knows_the_lab(self) -> bool:
+        """Whether the service has the lab's folder."""
+        return self._root is not None
+
     def appraise(self, content: dict[str, Any]) -> Appraisal:
         """What the lab finds of a request.
 

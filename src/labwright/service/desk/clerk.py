@@ -17,13 +17,14 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from labwright.journal import Journal, schema
-from labwright.model.errors import LabwrightError
+from labwright.journal import Journal, instruments_words, schema
+from labwright.model.errors import JournalError, LabwrightError
 from labwright.model.rows import Row
 from labwright.model.states import OVER
 from labwright.service.database import Door
-from labwright.service.desk import requests
+from labwright.service.desk import quotas, requests
 from labwright.service.desk.appraiser import Appraiser
+from labwright.service.desk.findings import PASSING, SETTLED, Appraisal
 from labwright.service.desk.requests import By
 from labwright.service.desk.states import Event
 from labwright.service.problems import Problem
@@ -36,8 +37,11 @@ LOOK_S = 1.0
 AGAIN_S = 15.0
 """Wall seconds until a request that the lab cannot take now is looked at again."""
 
+AGAIN_MOST_S = 600.0
+"""The same at most, after many times."""
+
 TAKEN_S = 30.0
-"""Wall seconds in which a controller takes what is handed to it; then it is withdrawn, and handed over again."""
+"""Wall seconds in which a controller takes what is handed to it, as a rule; then a person sees that it has not."""
 
 WORKED_ON = ("submitted", "under_review", "approved", "awaiting_samples", "queued", "running", "awaiting_operator")
 TO_DELIVER = ("completed", "completed_with_deviations", "failed", "aborted")
@@ -67,6 +71,8 @@ class Clerk:
         self._appraiser = appraiser
         self._deliver = deliver
         self._again: dict[int, float] = {}
+        self._refused: dict[int, int] = {}
+        self._dead: dict[int, int] = {}
         self._wake = threading.Event()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
@@ -97,6 +103,8 @@ class Clerk:
                 os.kill(os.getpid(), signal.SIGTERM)
 
     def _look(self) -> None:
+        if not self._appraiser.knows_the_lab:  # a service that has the lab's folder does it
+            return
         query = sa.select(request).where(request.c.state.in_((*WORKED_ON, *TO_DELIVER))).order_by(request.c.n)
         for row in self._door.rows(query):
             if self._closing:
@@ -106,10 +114,17 @@ class Clerk:
             self._again.pop(row["n"], None)
             try:
                 self._work_on(row)
+            except JournalError:  # a database is away, for all of them
+                raise
             except Problem as error:  # a person was quicker, or the lab cannot say now: the next look sees it
                 log.info("R%s: %s", row["n"], error.detail)
             except OSError as error:  # no room for a bundle
                 self._waits(row, f"what was found cannot be written: {error.strerror or error}")
+            except LabwrightError as error:
+                self._waits(row, str(error))
+            except Exception as error:
+                log.exception("R%s cannot be worked on", row["n"])
+                self._waits(row, f"a fault of Labwright's ({type(error).__name__}), which its log has; tell the lab")
 
     def _work_on(self, row: Row) -> None:
         state = row["state"]
@@ -149,26 +164,29 @@ class Clerk:
         )
 
     def _hand_over(self, row: Row) -> None:
+        with self._records.reading() as journal:
+            controlled = journal.controlled()
+        command = self._command(row) if row["attempt"] else None
+        if command is not None and not _is_dead(command):
+            self._handed_over(row, command, controlled=controlled)
+            return
         if row["abort"]:
             self._change(row, lambda connection, now: requests.settle(connection, now, "abort", 0, _abort_words(now)))
             return
-        if row["attempt"] and (command := self._command(row)) is not None:
-            self._handed_over(row, command)
+        if not controlled:
+            self._waits(row, "waits for a controller to run in the lab")
             return
-        with self._records.reading() as journal:
-            if not journal.controlled():
-                self._waits(row, "waits for a controller to run in the lab")
-                return
+        if command is not None and self._dead.get(row["n"]) != row["attempt"]:
+            self._dead[row["n"]] = row["attempt"]
+            self._waits(row, f"the controller has not taken it: {str(command['answer']).partition(': ')[2]}")
+            return
         appraisal = self._appraised(row)
-        if appraisal is None:
-            return
-        if appraisal.problems:
-            words = "; ".join(one.detail for one in appraisal.problems)
-            self._waits(row, f"the lab cannot carry it out now: {words}")
+        if appraisal is None or self._is_wanting(row, appraisal):
             return
         spec = {**appraisal.spec, "name": f"request_{row['n']}", "seed": row["n"]}
         payload = {"spec": spec, "lab_sha256": appraisal.lab_sha256}
-        attempt = row["attempt"] + 1
+        # A crash before the command was left is followed by the same attempt, and so with the same key.
+        attempt = row["attempt"] + 1 if command is not None or not row["attempt"] else row["attempt"]
         if not self._change(
             row, lambda connection, now: requests.note(connection, now, "is handed over", attempt=attempt)
         ):
@@ -198,20 +216,42 @@ class Clerk:
             rows = journal.rows(table, table.c.key == _key(row["n"], row["attempt"]))
         return rows[0] if rows else None
 
-    def _handed_over(self, row: Row, command: Mapping[str, Any]) -> None:
+    def _is_wanting(self, row: Row, appraisal: Appraisal) -> bool:
+        """Whether an approved request cannot be handed over: it waits, or goes back to who asked."""
+        asked_on = requests.appraisal_of(row).instruments
+        if asked_on != appraisal.instruments:
+            words = f"was approved for {instruments_words(asked_on)}; the controller runs on "
+            self._waits(
+                row, f"{words}{instruments_words(appraisal.instruments)}: what is simulated is never mixed with it"
+            )
+            return True
+        wrong = [one for one in appraisal.problems if one.code not in SETTLED]
+        words = "; ".join(one.detail for one in wrong)
+        if not wrong:
+            return False
+        if all(one.code in PASSING for one in wrong):
+            self._waits(row, f"the lab cannot carry it out now: {words}")
+            return True
+        detail = {"problems": [one.model_dump() for one in wrong]}
+
+        def give_back(connection: sa.Connection, now: Row) -> Row:
+            quotas.release(connection, now["n"])
+            return requests.advance(connection, now, "find_wanting", By(), words, detail)
+
+        self._change(row, give_back)
+        return True
+
+    def _handed_over(self, row: Row, command: Mapping[str, Any], *, controlled: bool) -> None:
         """What the controller has made of it."""
         if command["taken_s"] is None:
-            if time.time() - command["asked_s"] > TAKEN_S:
-                self._records.withdraw(int(command["id"]), f"no controller took it within {TAKEN_S:g} s")
+            # A controller that runs may be about to take it: only where none does it can be taken back for certain.
+            if not controlled:
+                self._records.withdraw(int(command["id"]), "no controller runs any more")
+            elif time.time() - command["asked_s"] > TAKEN_S:
+                self._waits(row, "was handed to the controller, which has not answered yet")
             return
-        answer = str(command["answer"])
-        if answer.startswith(("refused:", "withdrawn:")):
-            attempt = row["attempt"] + 1  # of a new command; the one before is done with
-            words = f"the controller has not taken it: {answer.partition(': ')[2]}"
-            self._change(row, lambda connection, now: requests.note(connection, now, words, attempt=attempt))
-            self._again[row["n"]] = time.monotonic() + AGAIN_S
-            return
-        campaign = answer.partition(": ")[2]
+        self._refused.pop(row["n"], None)
+        campaign = str(command["answer"]).partition(": ")[2]
         self._change(row, lambda connection, now: requests.note(connection, now, "", campaign=campaign))
         self.wake()
 
@@ -243,19 +283,28 @@ class Clerk:
             self._change(row, lambda connection, now: requests.advance(connection, now, moved, By(), note=words))
 
     def _stop(self, row: Row) -> None:
-        """Stop its campaign after the operations under way, once."""
-        asked = orjson.loads(row["abort"])
+        """Stop its campaign after the operations under way; again, if no controller has taken it."""
+        asked, table = orjson.loads(row["abort"]), schema.command
+        with self._records.reading() as journal:
+            if not journal.controlled():
+                return
+            mine = (table.c.campaign == row["campaign"], table.c.key.like(f"desk:{row['n']}:abort:%"))
+            before = journal.rows(table, *mine, order=table.c.id)
+        if before and not _is_dead(before[-1]):
+            return
+        if before:
+            self._again[row["n"]] = time.monotonic() + AGAIN_S
         self._records.command(
             row["campaign"],
             "stop",
             {"now": False},
             by=asked["by"],
             because=asked["because"],
-            key=f"desk:{row['n']}:abort",
+            key=f"desk:{row['n']}:abort:{len(before) + 1}",
             trace="",
         )
 
-    def _appraised(self, row: Row) -> Any:
+    def _appraised(self, row: Row) -> Appraisal | None:
         """What the lab finds of it; None if it cannot be found out now."""
         try:
             return self._appraiser.appraise(orjson.loads(row["content"]))
@@ -264,7 +313,9 @@ class Clerk:
             return None
 
     def _waits(self, row: Row, words: str) -> None:
-        self._again[row["n"]] = time.monotonic() + AGAIN_S
+        """It is looked at again later, and later still each time."""
+        times = self._refused[row["n"]] = self._refused.get(row["n"], 0) + 1
+        self._again[row["n"]] = time.monotonic() + min(AGAIN_S * 2 ** min(times - 1, 10), AGAIN_MOST_S)
         self._change(row, lambda connection, now: requests.note(connection, now, words[:2000]))
 
     def _change(self, row: Row, change: Callable[[sa.Connection, Row], Row]) -> bool:
@@ -282,6 +333,11 @@ def _key(number: int, attempt: int) -> str:
     return f"desk:{number}:{attempt}"
 
 
+def _is_dead(command: Mapping[str, Any]) -> bool:
+    """Whether a command was refused, or no controller will ever take it."""
+    return command["taken_s"] is not None and str(command["answer"]).startswith(("refused:", "withdrawn:"))
+
+
 def _abort_words(row: Mapping[str, Any]) -> str:
     asked = orjson.loads(row["abort"])
     return f"aborted by {asked['by']}: {asked['because']}"
@@ -290,7 +346,8 @@ def _abort_words(row: Mapping[str, Any]) -> str:
 def _ending(journal: Journal, row: Row, campaign: Mapping[str, Any]) -> tuple[Event, int, str]:
     """How a request ends whose campaign is over; how many experiments are charged; and why, in words."""
     trial, question = schema.trial, schema.question
-    trials = [orjson.loads(one["trial"]) for one in journal.rows(trial, trial.c.campaign == campaign["id"])]
+    rows = journal.rows(trial, trial.c.campaign == campaign["id"])
+    trials = [orjson.loads(one["trial"]) for one in rows if one["label"]]  # others were never experiments
     done = sum(one["status"] == "done" for one in trials)
     charged = done + sum(one.get("fail_kind") == "infeasible" for one in trials)
     spoilt = sum(one["status"] in ("failed", "abandoned") for one in trials)

@@ -21,6 +21,13 @@ class Found(Frozen):
     detail: str
 
 
+SETTLED = ("terms", "cost")
+"""Codes of what was agreed when a request was approved: later it stops nothing."""
+
+PASSING = ("material", "not_whole", "no_controller")
+"""Codes of what the lab may have again tomorrow."""
+
+
 class Cost(Frozen):
     """What a request costs.
 

@@ -145,6 +145,9 @@ def edit(connection: sa.Connection, row: Mapping[str, Any], content: Mapping[str
     """
     if content["project"] != row["project"]:
         raise Problem("invalid", f"R{row['n']} is of project {row['project']}; make another request for another one")
+    if row["appraisal"] != "{}" and row["state"] in OPEN:
+        _refuse_flood(connection, {**row, "priority": content["priority"]}, appraisal_of(row))
+    _refuse_other_samples(connection, row, content)
     quotas.release(connection, row["n"])
     digest = digest_of(dict(content))
     columns = {
@@ -185,8 +188,19 @@ def judge(
     digest: str,
     by: By,
     because: str,
+    fresh: Appraisal | None = None,
 ) -> Row:
     """A reviewer's decision; the row afterwards, approved if it was the last that was needed.
+
+    Args:
+        connection: in a transaction, in which the row was read.
+        row: as it is now.
+        kind: of review.
+        decision: accept it, return it with a question, or reject it.
+        digest: of the content that the reviewer has read.
+        by: the reviewer.
+        because: why, or what is asked.
+        fresh: what the lab finds of it now; if its rules want more reviews than before, these are needed.
 
     Raises:
         Problem: the reviewer has seen another content, or it is not under review.
@@ -207,7 +221,7 @@ def judge(
             raise Problem(
                 "refused", f"{by.id} has accepted it already; a technical and a safety review take two people"
             )
-        row = advance(connection, row, "review", by, because, detail)
+        row = advance(connection, row, "review", by, because, detail, appraisal=_stricter(row, fresh))
     values = {"request": row["n"], "kind": kind, "reviewer": by.id, "decision": decision, "because": because}
     connection.execute(sa.insert(review).values(**values, digest=digest, at_s=time.time()))
     return approve_if_due(connection, row) if decision == "accept" else row
@@ -227,10 +241,37 @@ def approve_if_due(connection: sa.Connection, row: Mapping[str, Any]) -> Row:
     until_s = time.time() + appraisal.approval_days * 86_400
     detail = {"digest": row["digest"], "until_s": until_s}
     row = advance(connection, row, "approve", By(), detail=detail, valid_until_s=until_s)
-    if content["samples"]:
-        words = f"waits for {len(content['samples'])} samples"
+    here = _arrivals(connection, row["n"])
+    if missing := [one["label"] for one in content["samples"] if one["label"] not in here]:
+        words = f"waits for {len(missing)} samples"
         return advance(connection, row, "await_samples", By(), note=words)
     return row
+
+
+def _stricter(row: Mapping[str, Any], fresh: Appraisal | None) -> str:
+    """What the lab found, with the reviews that it wants by its rules of today, where these are more."""
+    kept = appraisal_of(row)
+    if fresh is None:
+        return str(row["appraisal"])
+    more = {"technical": max(kept.technical, fresh.technical), "safety": max(kept.safety, fresh.safety)}
+    return kept.model_copy(update=more).model_dump_json()
+
+
+def _refuse_other_samples(connection: sa.Connection, row: Mapping[str, Any], content: Mapping[str, Any]) -> None:
+    """Refuse an edit by which a sample that has come would be another one, or none.
+
+    Raises:
+        Problem: it would.
+    """
+    before = {one["label"]: one for one in orjson.loads(row["content"])["samples"]}
+    after = {one["label"]: one for one in content["samples"]}
+    for label, one in _arrivals(connection, row["n"]).items():
+        if not one["gone"] and after.get(label) != before.get(label):
+            raise Problem(
+                "refused",
+                f"sample {label} is in the lab already (barcode {one['barcode']}): it can be neither left out nor "
+                f"declared otherwise. Cancel R{row['n']}, and ask for another",
+            )
 
 
 def receive(
@@ -295,7 +336,7 @@ def end(connection: sa.Connection, row: Mapping[str, Any], event: Event, by: By,
 
 
 def settle(connection: sa.Connection, row: Mapping[str, Any], event: Event, experiments: int, words: str) -> Row:
-    """A request's campaign is over: charge for what was carried out; the row afterwards.
+    """A request's campaign is over: charge for what was carried out, and never beyond the quote; the row afterwards.
 
     Args:
         connection: in a transaction.
@@ -305,7 +346,7 @@ def settle(connection: sa.Connection, row: Mapping[str, Any], event: Event, expe
         words: why it ended so.
     """
     quote = quote_of(row)
-    charged = quote.charge(experiments) if quote is not None else {}
+    charged = quote.charge(min(experiments, quote.experiments)) if quote is not None else {}
     quotas.settle(connection, row["n"], charged)
     outcome = {"experiments": experiments, "charged": charged, "reason": words}
     return advance(connection, row, event, By(), words, outcome, outcome=orjson.dumps(outcome).decode())

@@ -128,6 +128,7 @@ TABLE: Mapping[tuple[State, Event], Transition] = {
     ("awaiting_samples", "receive"): Transition("awaiting_samples", _OPERATES, "the barcode is new"),
     ("approved", "queue"): Transition("queued", guard="it names no samples"),
     ("awaiting_samples", "queue"): Transition("queued", guard="all samples are here"),
+    ("queued", "find_wanting"): Transition("needs_information", guard="the lab has changed, and can do it no more"),
     ("queued", "start"): Transition("running", guard="its campaign has started"),
     ("running", "ask_operator"): Transition("awaiting_operator", guard="its campaign waits for a person"),
     ("awaiting_operator", "go_on"): Transition("running", guard="its campaign waits for no person any more"),

@@ -14,6 +14,7 @@ from labwright.model.rows import Row
 from labwright.service.bodies import Body, StrictRoute
 from labwright.service.desk import requests
 from labwright.service.desk.content import Label, Line, Notes
+from labwright.service.desk.findings import Appraisal
 from labwright.service.problems import Problem
 from labwright.service.requesting.asking import Reason
 from labwright.service.requesting.changing import by, change, need_one, seen
@@ -82,6 +83,7 @@ async def review(service: Here, asker: Asking, request: Request, name: str, body
         return row
 
     row = await to_thread.run_sync(look)
+    fresh: Appraisal | None = None
     if body.decision == "accept" and row["state"] in ("validated", "under_review"):
         appraisal = await to_thread.run_sync(service.appraiser.appraise, orjson.loads(row["content"]))
         if appraisal.problems:
@@ -90,9 +92,10 @@ async def review(service: Here, asker: Asking, request: Request, name: str, body
                 f"the lab has changed since {name} was submitted, and finds it wanting now (see errors): return it",
                 [one.model_dump() for one in appraisal.problems],
             )
+        fresh = appraisal
 
     def write(connection: sa.Connection, now: Row) -> Row:
-        return requests.judge(connection, now, body.kind, body.decision, body.digest, by(asker), body.because)
+        return requests.judge(connection, now, body.kind, body.decision, body.digest, by(asker), body.because, fresh)
 
     return await change(service, asker, request, name, [ACTIONS[body.kind]], body.because, write)
 
