@@ -15,6 +15,8 @@ import pytest
 
 from labwright.clock import SteppedClock
 from labwright.engine import CampaignCore, LabController, load_campaign
+from labwright.engine import controller as controller_module
+from labwright.engine.admission import admitted
 from labwright.engine.answering import Given, answer_open
 from labwright.engine.campaign import Campaign
 from labwright.engine.controller import Parts, new_id
@@ -505,6 +507,45 @@ def test_a_deck_question_is_answered_beside_the_controller_that_has_to_know(fold
         assert not journal.rows(schema.reservation)
         assert not journal.rows(schema.question, schema.question.c.state == "open")
         assert rebuilt_lab(journal, instruments="the twin").reservations.taken == {}
+
+
+def test_what_was_taken_back_while_it_was_looked_at_never_begins(
+    folder: LabFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, place = SteppedClock(), journal_file(tmp_path)
+    looked = threading.Event()
+
+    def slow(lab: Lab, journal: Journal, *rest: Any) -> Campaign:
+        for row in journal.rows(schema.command, schema.command.c.taken_s.is_(None)):
+            journal.withdraw(int(row["id"]), "it took too long")
+        looked.set()
+        return admitted(lab, journal, *rest)
+
+    monkeypatch.setattr(controller_module, "admitted", slow)
+    with (
+        SimulatedLab(folder.model, clock, resolve, seed=1, scatter=False) as twin,
+        Lab(folder, clock, twin.addresses, simulated=True, instruments="the twin") as lab,
+        Journal(place) as journal,
+    ):
+        controller = LabController(lab, journal, tmp_path, by="Kim")
+        payload = {"spec": sobol(folder).spec.model_dump(mode="json"), "lab_sha256": folder.sha256}
+
+        def person() -> None:
+            with Journal(place) as mine:
+                command = mine.command("", "submit", payload, by="Kim", because="")
+                assert looked.wait(60)
+                said.append(mine.answer_to(command))
+                time.sleep(1.0)
+                said.append(mine.answer_to(command))
+            controller.leave()
+
+        said: list[str | None] = []
+        someone = threading.Thread(target=person)
+        someone.start()
+        controller.run(lambda: False)
+        someone.join()
+        assert said == ["withdrawn: it took too long"] * 2
+        assert not journal.rows(schema.campaign)
 
 
 def said_of(journal: Journal, question: str, answer: str) -> Any:

@@ -799,6 +799,8 @@ class LabController:
         )
 
     def _checked(self, checked: _Checked, batch: Batch) -> None:
+        if self.journal.answer_to(checked.command) is not None:
+            return  # it was taken back while it was looked at, and the asker was answered that it will never be done
         if checked.then is None:
             self.journal.dismiss(checked.command, checked.refused[:ANSWER_MOST])
         else:
