@@ -108,6 +108,14 @@ def test_people_are_let_in_given_roles_and_let_in_no_more(alone: Alone) -> None:
         assert admin.get("/v1/audit/verification").json()["wrong"] == []
 
 
+def test_where_nothing_can_be_sent_is_refused_before_it_is_kept(alone: Alone) -> None:
+    with alone.client() as admin:
+        unwritable = admin.post("/v1/people", json={"id": "lee", "email": "lee@"}, headers=once())
+        assert (unwritable.status_code, "no mail address" in unwritable.json()["detail"]) == (422, True)
+        hook = admin.post("/v1/webhooks", json={"url": "https://a..b/"}, headers=once())
+        assert (hook.status_code, "has no address" in hook.json()["detail"]) == (409, True)
+
+
 def test_what_was_done_to_the_trail_is_seen_in_the_file_and_from_the_command_line(alone: Alone) -> None:
     with alone.client() as admin:
         for name in ("ann", "bo", "cy"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import socket
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,14 +21,14 @@ from labwright.model.errors import CommunicationError, ConfigError, RefusedError
 from labwright.service.database import Door
 from labwright.service.desk import requests
 from labwright.service.desk.requests import By
+from labwright.service.notices import calling, outbox
 from labwright.service.notices import courier as courier_module
-from labwright.service.notices import outbox
 from labwright.service.notices.calling import Place, addresses, call, place_of, signature
 from labwright.service.notices.courier import Courier, Rules
 from labwright.service.notices.mailing import send
-from labwright.service.people import add_person, add_project, join
+from labwright.service.people import add_person, add_project, is_address, join, principal_of
 from labwright.service.schema import outbox as notices
-from labwright.service.schema import webhook
+from labwright.service.schema import principal, webhook
 from tests.service.desk.asking import until_true
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - of the example in the specification
@@ -114,6 +115,12 @@ def test_a_private_network_is_not_called(host: str) -> None:
     with pytest.raises((RefusedError, CommunicationError), match=r"private network|has no address"):
         addresses(place, ())
     assert addresses(place_of("https://127.0.0.1/hook", ()), ["127.0.0.1"]) == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("host", ["a..b", ".b", "a" * 64 + ".org"])
+def test_a_name_that_no_host_has_is_refused_in_words(host: str) -> None:
+    with pytest.raises(CommunicationError, match="has no address"):
+        addresses(place_of(f"https://{host}/hook", ()), ())
 
 
 @pytest.mark.parametrize(
@@ -244,3 +251,191 @@ def test_a_line_break_in_a_head_sends_nothing(mailbox: tuple[int, list[str]]) ->
     with pytest.raises(CommunicationError):
         send(server, "ada@example.org", "one\nBcc: all@example.org", "text", "m1")
     assert mails == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "ada@", "@b.org", '"', "a@[", "a@[1.2.3.4]", "ada", "a@b@c", "a@b.org, e@b.org", "Ada <a@b.org>", "a b@c.org",
+        "a@b..org", ".a@b.org", "ä@b.org", "a@ä.org", "a@b.org\n", '"a"@b.org', "a@-b.org", "a@" + "b" * 64,
+        "a" * 65 + "@b.org", "a@" + "b." * 130 + "org",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_written_to_is_no_address(file_door: Door, wrong: str) -> None:
+    assert not is_address(wrong)
+    with pytest.raises(ConfigError, match="no mail address"), file_door.writing() as connection:
+        add_person(connection, "ada", email=wrong)
+    for right in ("ada@example.org", "ada.l+lab_1@mail.example-1.org", "root@localhost"):
+        assert is_address(right)
+
+
+def to_review(door: Door, title: str = "one") -> None:
+    """A request that waits for its reviewers."""
+    with door.writing() as connection:
+        row = requests.create(connection, {**content("solar"), "title": title}, By("ada"))
+        row = requests.advance(connection, row, "submit", By("ada"))
+        requests.advance(connection, row, "find_valid", By())
+
+
+def test_an_address_of_old_that_is_none_is_in_no_other_s_way(
+    people: Door, mailbox: tuple[int, list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    port, mails = mailbox
+    with people.writing() as connection:
+        add_person(connection, "sam", roles=["safety_reviewer"], email="sam@example.org")
+        connection.execute(sa.update(principal).where(principal.c.id == "tom").values(email="tom@"))
+    server = MailServer(host="127.0.0.1", port=port, security="none", sender="lab@example.org")
+    courier = Courier(people, Fixed(DeskPolicy(mail=server)))
+    try:
+        until_true(lambda: outbox.put_mails(people, "") == 0)
+        to_review(people)
+        until_true(lambda: len(mails) == 1)
+        until_true(lambda: people.rows(sa.select(notices.c.id).where(notices.c.error != "")))
+        to_review(people)
+        until_true(lambda: len(mails) == 2)
+    finally:
+        courier.close()
+    (wrong,) = people.rows(sa.select(notices).where(notices.c.error != ""))[:1]
+    assert (wrong["mail_to"], "cannot be sent" in wrong["error"]) == ("tom@", True)
+    assert any(one.exc_info for one in caplog.records)
+
+
+def test_reviewers_of_one_project_get_its_notices_and_programs_none(people: Door) -> None:
+    with people.writing() as connection:
+        for who, project in (("kim", "solar"), ("lee", "wind")):
+            add_person(connection, who, email=f"{who}@example.org")
+            join(connection, project, who, "operator")
+        add_person(connection, "bot", kind="agent", email="bot@example.org")
+        join(connection, "solar", "bot", "agent")
+    outbox.put_mails(people, "")
+    to_review(people)
+    outbox.put_mails(people, "")
+    found = {one["mail_to"] for one in people.rows(sa.select(notices))}
+    assert found == {"tom@example.org", "kim@example.org"}
+
+
+@contextlib.contextmanager
+def slow(first: bytes, every_s: float) -> Iterator[int]:
+    """A receiver that goes on with its answer byte by byte, and never ends it; its port."""
+    ended = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                self.request.recv(65536)
+                self.request.sendall(first)
+                while not ended.wait(every_s):
+                    self.request.sendall(b"x")
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        ended.set()
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_answer_in_drops_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "CALL_S", 0.5)
+    began_s = time.monotonic()
+    with slow(b"HTTP/1.1 200 OK\r\nX: ", 0.05) as port, pytest.raises(CommunicationError, match=r"within 0\.5 s"):
+        call(Place(False, "127.0.0.1", port, "/"), ["127.0.0.1"], SECRET, "m1", b"{}")
+    with slow(b"HTTP/1.1 204 OK\r\nConnection: close\r\n\r\n", 0.05) as port:
+        assert call(Place(False, "127.0.0.1", port, "/"), ["127.0.0.1"], SECRET, "m1", b"{}") == 204
+    with slow(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\nConnection: close\r\n\r\n", 0.05) as port:
+        assert call(Place(False, "127.0.0.1", port, "/"), ["127.0.0.1"], SECRET, "m1", b"{}") == 200
+    assert time.monotonic() - began_s < 5
+
+
+def test_a_receiver_that_is_slow_keeps_neither_the_others_nor_the_end(
+    people: Door, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier_module, "CLOSE_S", 0.2)
+    with slow(b"HTTP/1.1 200 OK\r\nX: ", 0.1) as port:
+        subscribe(people, Receiver(port), "ada")
+        subscribe(people, receiver, "tom")
+        courier = Courier(people, Fixed(DeskPolicy(webhook_hosts=("127.0.0.1",))))
+        for title in ("one", "two", "three"):
+            to_review(people, title)
+        until_true(lambda: len({body["data"]["event"] for _, body in receiver.got}) == 9)
+        began_s = time.monotonic()
+        courier.close()
+        assert time.monotonic() - began_s < 2
+        waiting = (notices.c.webhook == "h-ada", notices.c.sent_s.is_(None))
+        assert len(people.rows(sa.select(notices.c.id).where(*waiting))) == 9
+    until_true(lambda: not courier._sending)  # before its database is closed
+
+
+def test_two_services_put_an_event_once(people: Door, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscribe(people, receiver, "ada")
+    outbox.put_mails(people, "")
+    to_review(people)
+    wait: list[Callable[[], int]] = [lambda: outbox.put_for_webhooks(people), lambda: outbox.put_mails(people, "")]
+
+    def between(work: Any) -> Any:
+        """What another service does, after this one has looked and before it writes."""
+
+        def worked(*given: Any, **more: Any) -> Any:
+            found = work(*given, **more)
+            if wait:
+                wait.pop(0)()
+            return found
+
+        return worked
+
+    monkeypatch.setattr(outbox, "principal_of", between(principal_of))
+    outbox.put_for_webhooks(people)
+    monkeypatch.setattr(outbox, "newest_event", between(outbox.newest_event))
+    outbox.put_mails(people, "")
+    assert not wait
+    found = [(one["webhook"], one["mail_to"], one["event"]) for one in people.rows(sa.select(notices))]
+    assert len(found) == len(set(found)) == 4
+
+
+def test_a_webhook_with_very_much_to_send_keeps_no_other_out(people: Door) -> None:
+    row = {"event": 1, "body": "{}", "made_s": 1.0}
+    many = [{**row, "id": f"n{number}", "webhook": "h-1", "due_s": 1.0 + number} for number in range(outbox.CHUNK + 1)]
+    with people.writing() as connection:
+        connection.execute(sa.insert(notices), [*many, {**row, "id": "other", "webhook": "h-2", "due_s": 9999.0}])
+    assert [one["id"] for one in outbox.due(people)] == ["n0", "other"]
+
+
+def test_a_webhook_is_given_up_after_a_day_without_an_answer_and_not_after_a_number_of_calls(
+    people: Door, receiver: Receiver
+) -> None:
+    subscribe(people, receiver, "ada")
+    assert sum(outbox.AGAIN_S) >= 86_400.0
+
+    def put(name: str) -> None:
+        row = {"id": name, "event": 1, "body": "{}", "webhook": "h-ada", "made_s": time.time(), "due_s": 1.0}
+        with people.writing() as connection:
+            connection.execute(sa.insert(notices).values(**row))
+
+    def called() -> bool:
+        return people.rows(sa.select(webhook.c.disabled_s))[0]["disabled_s"] is None
+
+    def fail(name: str) -> None:
+        outbox.failed(people, people.rows(sa.select(notices).where(notices.c.id == name))[0], "it answered 500")
+
+    for number in range(50):
+        put(f"n{number}")
+        fail(f"n{number}")
+    assert called()
+    put("arrives")
+    outbox.sent(people, people.rows(sa.select(notices).where(notices.c.id == "arrives"))[0])
+    for _ in range(len(outbox.AGAIN_S)):
+        fail("n0")
+    assert called(), "something has arrived meanwhile"
+    with people.writing() as connection:
+        connection.execute(sa.delete(notices).where(notices.c.id == "arrives"))
+    for _ in range(len(outbox.AGAIN_S)):
+        assert called()
+        fail("n2")
+    (row,) = people.rows(sa.select(webhook))
+    assert row["disabled_s"] is not None
+    assert "for a day, in 11 tries; the last: it answered 500" in row["why"]

@@ -35,7 +35,7 @@ class NewPerson(Body):
     Attributes:
         id: a short name of plain letters, by which the person is known everywhere.
         name: to show.
-        email: where to write to.
+        email: where to write to; one plain address.
         agent: whether it is a program.
         roles: in the whole lab.
         groups: that data may be shared with.
@@ -43,7 +43,7 @@ class NewPerson(Body):
 
     id: Name
     name: Short = ""
-    email: Short = ""
+    email: Annotated[str, Field(max_length=people.ADDRESS_MOST)] = ""
     agent: bool = False
     roles: Annotated[list[Role], Field(max_length=10)] = []
     groups: Annotated[list[Name], Field(max_length=100)] = []

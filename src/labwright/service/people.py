@@ -11,9 +11,9 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 import sqlalchemy as sa
@@ -26,10 +26,19 @@ from labwright.service.schema import api_key, member, principal, project
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
 """Ids are plain: what looks alike and is not the same must not be mistaken for a person."""
 
+ADDRESS_MOST = 254
+"""Characters of a mail address (RFC 5321)."""
+
 USED_S = 60.0
 """Wall seconds: so exact is kept when a key was used last."""
 
 _KEY = re.compile(r"lw_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
+_ADDRESS = re.compile(
+    r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@{label}(\.{label})*".replace(
+        "{label}", "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    ),
+    re.ASCII,
+)
 _NO_DIGEST = hashlib.sha256(b"").hexdigest()
 
 
@@ -68,10 +77,15 @@ def add_person(
         groups: that data may be shared with.
 
     Raises:
-        ConfigError: the id is none, or a role does not count in the whole lab.
+        ConfigError: the id or the mail address is none, or a role does not count in the whole lab.
         RefusedError: there is such a one.
     """
     _check_name(name)
+    if email and not is_address(email):
+        raise ConfigError(
+            f"{email[:80]!r} is no mail address that can be written to: give one, as in ada@example.org, of at most "
+            f"{ADDRESS_MOST} ASCII characters, without a name and without quotes"
+        )
     for role in roles:
         if role not in LAB_ROLES:
             raise ConfigError(
@@ -84,6 +98,16 @@ def add_person(
     row = {"id": name, "kind": kind, "name": shown, "email": email, "created_s": time.time()}
     row |= {"roles": _listed(roles), "groups": _listed(groups)}
     connection.execute(sa.insert(principal).values(**row))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is exactly one mail address, plain enough for every mail server.
+
+    Args:
+        text: to be looked at.
+    """
+    local, _, _ = text.partition("@")
+    return len(text) <= ADDRESS_MOST and len(local) <= 64 and _ADDRESS.fullmatch(text) is not None
 
 
 def set_roles(connection: sa.Connection, name: str, roles: Collection[Role]) -> None:
@@ -254,13 +278,32 @@ def principal_of(door: Door, name: str, *, key: str = "", only: frozenset[Action
     rows = door.rows(sa.select(principal).where(principal.c.id == name, principal.c.disabled_s.is_(None)))
     if not rows:
         return None
-    (row,), now_s = rows, time.time()
+    return _principal(rows[0], door.rows(sa.select(member).where(member.c.principal == name)), key, only)
+
+
+def all_let_in(connection: sa.Connection) -> dict[str, Principal]:
+    """All people and programs that are let in, by id, with all roles that count now; in two queries.
+
+    Args:
+        connection: in a transaction.
+    """
+    members: dict[str, list[Mapping[str, Any]]] = {}
+    for one in connection.execute(sa.select(member)).mappings():
+        members.setdefault(one["principal"], []).append(dict(one))
+    rows = connection.execute(sa.select(principal).where(principal.c.disabled_s.is_(None))).mappings()
+    return {row["id"]: _principal(dict(row), members.get(row["id"], ())) for row in rows}
+
+
+def _principal(
+    row: Mapping[str, Any], members: Iterable[Mapping[str, Any]], key: str = "", only: frozenset[Action] | None = None
+) -> Principal:
+    now_s = time.time()
     projects: dict[str, frozenset[Role]] = {}
-    for one in door.rows(sa.select(member).where(member.c.principal == name)):
+    for one in members:
         if one["until_s"] is None or one["until_s"] > now_s:
             projects[one["project"]] = projects.get(one["project"], frozenset()) | {one["role"]}
     return Principal(
-        id=name,
+        id=str(row["id"]),
         name=str(row["name"]),
         agent=row["kind"] == "agent",
         roles=frozenset(orjson.loads(row["roles"])),

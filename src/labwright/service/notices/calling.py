@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -15,6 +16,7 @@ import ipaddress
 import secrets
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ from labwright.model.errors import CommunicationError, ConfigError, RefusedError
 
 TIMEOUT_S = 10.0
 """Wall seconds for each part of a call."""
+
+CALL_S = 20.0
+"""Wall seconds for a whole call, however its receiver spreads its answer."""
 
 URL_MOST = 2000
 ANSWER_MOST = 65_536
@@ -89,8 +94,9 @@ def addresses(place: Place, allowed: Collection[str]) -> list[str]:
     """
     try:
         found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise CommunicationError(f"{place.host} has no address: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:  # UnicodeError: a part of the name is empty, or has over 63 letters
+        why = (error.strerror if isinstance(error, OSError) else "") or error
+        raise CommunicationError(f"{place.host[:200]} has no address: {why}") from error
     numbers = list(dict.fromkeys(str(one[4][0]) for one in found))
     if place.host not in allowed:
         for number in numbers:
@@ -125,16 +131,27 @@ def call(place: Place, allowed: Collection[str], secret: str, name: str, body: b
         "webhook-signature": f"v1,{signature(secret, name, moment, body)}",
     }
     why: Exception = CommunicationError(f"{place.host} has no address")
+    ends_s = time.monotonic() + CALL_S
     for number in addresses(place, allowed):
-        connection = _Pinned(place, number)
+        left_s = ends_s - time.monotonic()
+        if left_s <= 0.0:
+            break
+        connection = _Pinned(place, number, min(TIMEOUT_S, left_s))
+        timer = threading.Timer(left_s, connection.end)
+        timer.daemon = True
+        timer.start()
         try:
             connection.request("POST", place.path, body, headers)
             answer = connection.getresponse()
-            answer.read(ANSWER_MOST)
+            if connection.ended:  # its head is what had come by then
+                raise TimeoutError
+            with contextlib.suppress(OSError, http.client.HTTPException):  # it has the notice, whatever else it says
+                answer.read(ANSWER_MOST)
             return answer.status
         except (OSError, http.client.HTTPException) as error:
-            why = error
+            why = TimeoutError(f"it did not answer within {CALL_S:g} s") if connection.ended else error
         finally:
+            timer.cancel()
             connection.close()
     raise CommunicationError(f"{place.host}, port {place.port}: {why or type(why).__name__}") from why
 
@@ -154,19 +171,34 @@ def signature(secret: str, name: str, moment: str, body: bytes) -> str:
 
 
 class _Pinned(http.client.HTTPConnection):
-    """Connects to an address that was looked at, whatever the name means now."""
+    """Connects to an address that was looked at, whatever the name means now; another thread can end the call."""
 
-    def __init__(self, place: Place, number: str) -> None:
-        super().__init__(place.host, place.port, timeout=TIMEOUT_S)
+    def __init__(self, place: Place, number: str, timeout_s: float) -> None:
+        super().__init__(place.host, place.port, timeout=timeout_s)
         self._place = place
         self._number = number
+        self._timeout_s = timeout_s
+        self._line: socket.socket | None = None
+        self.ended = False
 
     def connect(self) -> None:
         """As `http.client`, to the address."""
-        self.sock = socket.create_connection((self._number, self._place.port), TIMEOUT_S)
+        line = socket.create_connection((self._number, self._place.port), self._timeout_s)
         if self._place.secure:
             context = ssl.create_default_context()
-            self.sock = context.wrap_socket(self.sock, server_hostname=self._place.host)
+            line = context.wrap_socket(line, server_hostname=self._place.host, do_handshake_on_connect=False)
+        self.sock = self._line = line  # `sock` is taken away before an answer's body is read
+        if self.ended:
+            raise TimeoutError
+        if isinstance(line, ssl.SSLSocket):
+            line.do_handshake()
+
+    def end(self) -> None:
+        """Have every wait of the call end now."""
+        self.ended = True
+        if self._line is not None:
+            with contextlib.suppress(OSError):  # it is over already
+                socket.socket.shutdown(self._line, socket.SHUT_RDWR)  # not TLS's, which is for the thread that reads
 
 
 def _is_public(number: str) -> bool:

@@ -1,11 +1,18 @@
-"""Sends what is in the outbox: a thread that looks once a second, and never in the way of a request or of the lab."""
+"""Sends what is in the outbox: a thread that looks once a second, and never in the way of a request or of the lab.
+
+Each notice is sent by a thread of its own, a few at a time and one of each receiver: one that does not answer keeps no
+other waiting.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -26,6 +33,12 @@ LOOK_S = 1.0
 
 AWAY_S = 15.0
 """The same, after a database was away or the lab's rules had mistakes."""
+
+AT_A_TIME = 4
+"""Notices that are sent at a time."""
+
+CLOSE_S = 3.0
+"""Wall seconds that what is being sent has when the service ends; what has not arrived by then is sent again later."""
 
 GONE = 410
 """What a receiver answers that wants no more (RFC 9110)."""
@@ -71,25 +84,36 @@ class Courier:
         self._door = door
         self._rules = rules
         self._closing = threading.Event()
+        self._free = threading.Semaphore(AT_A_TIME)
+        self._sending: dict[str, threading.Thread] = {}
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop; what is being sent is sent."""
+        """Stop; what is being sent is sent, unless it takes long."""
         self._closing.set()
-        self._thread.join()
+        ends_s = time.monotonic() + CLOSE_S
+        for thread in (self._thread, *list(self._sending.values())):
+            thread.join(max(0.0, ends_s - time.monotonic()))
+
+    @contextlib.contextmanager
+    def _or_end(self) -> Iterator[None]:
+        """At a fault of ours the process ends, is seen, and is started again."""
+        try:
+            yield
+        except BaseException:
+            if not self._closing.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)
+            raise
 
     def _run(self) -> None:
-        try:
+        with self._or_end():
             while not self._closing.wait(LOOK_S):
                 try:
                     self._look()
                 except LabwrightError as error:
                     log.warning("notices wait: %s", error)
                     self._closing.wait(AWAY_S)
-        finally:
-            if not self._closing.is_set():  # a fault of ours: the process ends with it, is seen, and is started again
-                os.kill(os.getpid(), signal.SIGTERM)
 
     def _look(self) -> None:
         rules = self._rules.now
@@ -97,10 +121,37 @@ class Courier:
         if rules.mail is not None:
             outbox.put_mails(self._door, rules.mail.link)
         for row in outbox.due(self._door):
-            if self._closing.is_set():
-                return
-            if outbox.claim(self._door, row):
-                self._send(row, rules)
+            to = row["webhook"] or row["mail_to"]
+            if to in self._sending:
+                continue
+            while not self._free.acquire(timeout=LOOK_S):
+                if self._closing.is_set():
+                    return
+            if self._closing.is_set() or not outbox.claim(self._door, row):
+                self._free.release()
+                continue
+            self._sending[to] = threading.Thread(target=self._carry, args=(to, row, rules), name="notice", daemon=True)
+            self._sending[to].start()
+
+    def _carry(self, to: str, row: Row, rules: DeskPolicy) -> None:
+        """Send one notice, in its thread."""
+        with self._or_end():
+            try:
+                self._send_or_fail(row, rules)
+            except LabwrightError as error:  # it stays claimed for a while, and is tried again
+                log.warning("a notice waits: %s", error)
+            finally:
+                del self._sending[to]
+                self._free.release()
+
+    def _send_or_fail(self, row: Row, rules: DeskPolicy) -> None:
+        try:
+            self._send(row, rules)
+        except LabwrightError:
+            raise
+        except Exception as error:  # libraries raise what they like about odd addresses and answers: no other notice
+            log.exception("notice %s", row["id"])  # waits for that, and the service does not end of it
+            outbox.failed(self._door, row, f"it cannot be sent: {type(error).__name__}: {error}")
 
     def _send(self, row: Row, rules: DeskPolicy) -> None:
         try:

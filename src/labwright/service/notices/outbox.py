@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import orjson
@@ -13,15 +13,13 @@ import sqlalchemy as sa
 from labwright.model.rows import Row
 from labwright.service.database import Door
 from labwright.service.notices.words import TO_OWNER, TO_REVIEWERS, as_json, as_mail
-from labwright.service.people import principal_of
+from labwright.service.people import all_let_in, principal_of
 from labwright.service.rights import Action, Principal, Resource, can
 from labwright.service.schema import outbox, principal, request, request_event, told, webhook
 
-AGAIN_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0)
-"""Wall seconds until the next try, after each that has failed; after the last it is given up."""
-
-FAILURES_MOST = 30
-"""Calls in a row that may fail before a webhook is called no more."""
+AGAIN_S = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 30_000.0)
+"""Wall seconds until the next try, after each that has failed: a day in all. After the last it is given up, and so is
+its webhook, if nothing else has arrived there in that day."""
 
 CHUNK = 500
 """Events put into the outbox at a time."""
@@ -29,7 +27,7 @@ CHUNK = 500
 KEPT_S = 30 * 86_400.0
 """Wall seconds for which what was sent is kept to look at."""
 
-CLAIMED_S = 60.0
+CLAIMED_S = 120.0
 """Wall seconds for which a process has a notice to itself while it sends it."""
 
 
@@ -56,7 +54,11 @@ def put_for_webhooks(door: Door) -> int:
             return of_it and bool(can(who, "request.read", what))
 
         with door.writing() as connection:
-            events, last = _after(connection, hook["since"])
+            mine = (webhook.c.id == hook["id"], webhook.c.disabled_s.is_(None))
+            since = connection.execute(sa.select(webhook.c.since).where(*mine)).scalar()
+            if since is None:  # it was taken away meanwhile
+                continue
+            events, last = _after(connection, since)  # not those that another process has put there meanwhile
             for event, row in events:
                 if sees(row, event):
                     body = as_json(event, row).decode()
@@ -70,18 +72,20 @@ def put_mails(door: Door, link: str) -> int:
     """Put what people want to know into the outbox, by mail; how many."""
     with door.reading() as connection:
         newest = newest_event(connection)
-        since = connection.execute(sa.select(told.c.since).where(told.c.channel == "mail")).scalar()
-    if since == newest:
-        return 0
+        if connection.execute(_MAILED).scalar() == newest:
+            return 0
     count = 0
     with door.writing() as connection:
+        since = connection.execute(_MAILED).scalar()  # another process may have put mails there meanwhile
         if since is None:  # from now on
             connection.execute(sa.insert(told).values(channel="mail", since=newest))
             return 0
         events, last = _after(connection, since)
-        people = {one["id"]: one for one in _people(connection)}
+        addresses, people = _addresses(connection), all_let_in(connection)
         for event, row in events:
-            for to, says in _readers(event, row, people):
+            for who, says in _readers(event, row, people.values()):
+                if not (to := addresses.get(who, "")):
+                    continue
                 subject, body = as_mail(event, row, says, link)
                 _put(connection, event=event["id"], mail_to=to, subject=subject, body=body)
                 count += 1
@@ -91,11 +95,12 @@ def put_mails(door: Door, link: str) -> int:
 
 def due(door: Door) -> list[Row]:
     """What is to be sent now: the first notice of each receiver, so that none keeps the others waiting."""
-    rows = door.rows(sa.select(outbox).where(outbox.c.due_s <= time.time()).order_by(outbox.c.due_s).limit(CHUNK))
-    first: dict[str, Row] = {}
-    for row in rows:
-        first.setdefault(row["webhook"] or row["mail_to"], row)
-    return list(first.values())
+    place = sa.func.row_number().over(
+        partition_by=(outbox.c.webhook, outbox.c.mail_to), order_by=(outbox.c.due_s, outbox.c.made_s, outbox.c.id)
+    )
+    ready = sa.select(outbox, place.label("place")).where(outbox.c.due_s <= time.time()).subquery()
+    columns = [ready.c[column.name] for column in outbox.c]
+    return door.rows(sa.select(*columns).where(ready.c.place == 1).order_by(ready.c.due_s).limit(CHUNK))
 
 
 def claim(door: Door, row: Row) -> bool:
@@ -117,23 +122,24 @@ def sent(door: Door, row: Row) -> None:
 
 
 def failed(door: Door, row: Row, why: str, *, again: bool = True) -> None:
-    """It has not arrived: try again later, or give it up."""
+    """It has not arrived: try again later, or give it up; with its webhook, if that has taken nothing for a day."""
     tries = row["tries"] + 1
     later = again and tries <= len(AGAIN_S)
     with door.writing() as connection:
-        values = {"due_s": time.time() + AGAIN_S[tries - 1] if later else None, "tries": tries, "error": why[:1000]}
+        values = {"due_s": time.time() + AGAIN_S[tries - 1] if later else None, "tries": tries, "error": _kept(why)}
         connection.execute(sa.update(outbox).where(outbox.c.id == row["id"]).values(**values))
         mine = webhook.c.id == row["webhook"]
         connection.execute(sa.update(webhook).where(mine).values(failures=webhook.c.failures + 1))
-        failures = connection.execute(sa.select(webhook.c.failures).where(mine)).scalar()
-    if failures is not None and failures >= FAILURES_MOST:
-        disable(door, row["webhook"], f"{failures} calls in a row have failed; the last: {why}")
+        arrived = (outbox.c.webhook == row["webhook"], outbox.c.sent_s >= row["made_s"])
+        lives = connection.execute(sa.select(outbox.c.id).where(*arrived).limit(1)).first() is not None
+    if row["webhook"] and again and not later and not lives:
+        disable(door, row["webhook"], f"nothing has arrived there for a day, in {tries} tries; the last: {why}")
 
 
 def disable(door: Door, name: str, why: str) -> None:
     """Call a webhook no more; what waits for it is given up."""
     with door.writing() as connection:
-        values = {"disabled_s": time.time(), "why": why[:1000]}
+        values = {"disabled_s": time.time(), "why": _kept(why)}
         connection.execute(sa.update(webhook).where(webhook.c.id == name).values(**values))
         connection.execute(sa.update(outbox).where(outbox.c.webhook == name).values(due_s=None))
 
@@ -148,25 +154,32 @@ def _after(connection: sa.Connection, since: int) -> tuple[list[tuple[Row, Row]]
     return [(one, by_number[one["request"]]) for one in events], events[-1]["id"] if events else since
 
 
-def _people(connection: sa.Connection) -> list[Mapping[str, Any]]:
-    query = sa.select(principal).where(principal.c.disabled_s.is_(None), principal.c.email != "")
-    return [dict(one) for one in connection.execute(query).mappings()]
+_REVIEWS: tuple[Action, ...] = ("request.review_technical", "request.review_safety")
+
+_MAILED = sa.select(told.c.since).where(told.c.channel == "mail")
 
 
-def _readers(event: Row, row: Row, people: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, str]]:
-    """Addresses of those whom an event concerns, and what is said to them; not of what they did themselves."""
+def _addresses(connection: sa.Connection) -> dict[str, str]:
+    """Mail addresses of people, by id."""
+    query = sa.select(principal.c.id, principal.c.email).where(principal.c.email != "")
+    return {str(name): str(email) for name, email in connection.execute(query)}
+
+
+def _readers(event: Row, row: Row, people: Collection[Principal]) -> Iterable[tuple[str, str]]:
+    """Ids of those whom an event concerns, and what is said to them; not of what they did themselves."""
     if event["after"] == event["before"]:
         return
-    owner = people.get(row["owner"])
-    if owner is not None and event["after"] in TO_OWNER and event["actor"] != row["owner"]:
-        yield str(owner["email"]), TO_OWNER[event["after"]]
-    if event["after"] == TO_REVIEWERS:
-        reviews: tuple[Action, ...] = ("request.review_technical", "request.review_safety")
-        for one in people.values():
-            who = Principal(str(one["id"]), roles=frozenset(orjson.loads(one["roles"])))
-            what = Resource("request", project=row["project"], owner=row["owner"])
-            if any(can(who, action, what) for action in reviews):
-                yield str(one["email"]), "is to be reviewed"
+    for who in people:
+        if who.id == row["owner"] and event["after"] in TO_OWNER and event["actor"] != who.id:
+            yield who.id, TO_OWNER[event["after"]]
+        what = Resource("request", project=row["project"], owner=row["owner"])
+        if event["after"] == TO_REVIEWERS and any(can(who, action, what) for action in _REVIEWS):
+            yield who.id, "is to be reviewed"
+
+
+def _kept(why: str) -> str:
+    """What went wrong as a database keeps it: a receiver may have answered anything."""
+    return why.replace("\0", "").encode("utf-8", "replace").decode()[:1000]
 
 
 def _put(connection: sa.Connection, **values: Any) -> None:

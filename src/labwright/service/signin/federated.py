@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from labwright.service.audit import Entry, append
 from labwright.service.database import Door
-from labwright.service.people import NAME, add_person, principal_of
+from labwright.service.people import NAME, add_person, is_address, principal_of
 from labwright.service.problems import Problem
 from labwright.service.rights import Principal
 from labwright.service.schema import identity, principal
@@ -96,7 +96,8 @@ def _welcome(door: Door, provider: Provider, subject: str, claims: Mapping[str, 
             raise Problem("forbidden", f"{name} is known here already, and not as this person of the OpenID provider")
         if kind is None:
             email = str(claims.get("email", "")) if claims.get("email_verified") is True else ""
-            add_person(connection, name, shown=str(claims.get("name", ""))[:200], email=email[:200])
+            email = email if is_address(email) else ""  # a person without mail is better than one who is kept out
+            add_person(connection, name, shown=str(claims.get("name", ""))[:200], email=email)
         row = {"issuer": provider.issuer, "subject": subject, "principal": name, "made_s": time.time()}
         connection.execute(sa.insert(identity).values(**row))
         append(connection, [Entry(name, "person.linked", f"person/{name}", via="oidc", after=row)])
