@@ -153,7 +153,12 @@ TABLE = """
     POST /v1/requests/{name}/reviews
       409       409       409       409       409       409       409       404       404       401
     GET /v1/requests/{name}/delivery
+      409       409       409       409       409       409       403       404       404       401
     POST /v1/requests/{name}/deliveries
+      200       200       200       200       200       200       200       404       404       401
+    GET /v1/requests/{name}/deliveries
+      key       key       key       key       key       key       key       404       404       401
+    DELETE /v1/requests/{name}/deliveries
       200       200       200       200       200       200       200       200       403       401
     GET /v1/webhooks
       409       409       409       409       409       409       409       409       403       401

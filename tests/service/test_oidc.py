@@ -24,6 +24,7 @@ from labwright.model.errors import RefusedError
 from labwright.service.openid import local_path
 from labwright.service.signin import provider
 from tests.forks import labwright
+from tests.service.desk import asking
 from tests.service.served import once
 from tests.service.test_admin import Alone, alone_in
 
@@ -280,6 +281,19 @@ def test_a_browser_signs_in_and_goes_on_where_it_was(alone: Alone, issuer: Issue
         issuer.nonce = "another"
         assert other.get("/v1/session/oidc/callback", params=again).status_code == 401
         assert other.get("/v1/me").json()["id"] == "anonymous"
+
+
+@needs_it
+def test_a_link_takes_a_right_that_outlasts_the_session(alone: Alone, issuer: Issuer) -> None:
+    token = issuer.token(sub="s-12", preferred_username="zoe", groups=["solar-team"])
+    with alone.client() as admin, alone.client(token) as zoe:
+        draft = zoe.post("/v1/requests", json=asking.asked(), headers=once())
+        assert draft.status_code == 201, draft.text
+        place = f"{draft.headers['location']}/deliveries"
+        refused = zoe.post(place, json={}, headers=once())
+        assert (refused.status_code, "outlasts a session" in refused.json()["detail"]) == (403, True)
+        admin.put("/v1/projects/solar/members/zoe", json={"role": "requester"}, headers=once())
+        assert "nothing was delivered yet" in zoe.post(place, json={}, headers=once()).json()["detail"]
 
 
 @pytest.mark.parametrize(

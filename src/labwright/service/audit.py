@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ from labwright.service.schema import audit
 
 FIRST = "0" * 64
 """What the first row has as the digest before it."""
+
+EXPORTS_MOST = 200
+"""Exports that are listed where a class is tightened; the newest."""
 
 CHUNK = 5000
 """Rows verified at a time."""
@@ -114,6 +117,21 @@ def listed(door: Door, *, after: int = 0, most: int = 100, actor: str = "") -> l
     """
     query = sa.select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(most)
     return door.rows(query if not actor else query.where(audit.c.actor == actor))
+
+
+def exports_of(connection: sa.Connection, targets: Collection[str]) -> list[Row]:
+    """Who has taken data away, the newest first: copies that no class reaches any more.
+
+    Args:
+        connection: in a transaction.
+        targets: ``request/R17`` for its bundle, ``data/CAMPAIGN`` for its table.
+    """
+    done = (audit.c.action == "data.export", audit.c.target.in_(targets), audit.c.allowed, audit.c.after == "")
+    query = sa.select(audit).where(*done).order_by(audit.c.seq.desc()).limit(EXPORTS_MOST)
+    return [
+        {"at_s": row["at_s"], "by": row["actor"], "what": row["target"], "because": row["because"]}
+        for row in connection.execute(query).mappings()
+    ]
 
 
 def head_of(door: Door) -> Head:

@@ -13,10 +13,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from labwright.service import classes
-from labwright.service.audit import Entry
+from labwright.service.audit import Entry, exports_of
 from labwright.service.bodies import Body, StrictRoute
 from labwright.service.campaigns import row_of
 from labwright.service.classes import Control, DataPolicy, Owner
+from labwright.service.desk.links import withdraw_links
 from labwright.service.gate import Asker
 from labwright.service.lab import Reason
 from labwright.service.once import Answer
@@ -25,7 +26,8 @@ from labwright.service.people import NAME
 from labwright.service.problems import Problem
 from labwright.service.requesting.changing import seen
 from labwright.service.rights import DataClass, Resource
-from labwright.service.schema import delivery, principal
+from labwright.service.schema import principal
+from labwright.service.schema import request as asked
 from labwright.service.state import Asking, Here, Service
 from labwright.service.versions import check, etag, versioned
 
@@ -113,7 +115,10 @@ def data_class(service: Here, asker: Asking, request: Request, things: Things, n
 async def set_data_class(
     service: Here, asker: Asking, request: Request, things: Things, name: str, body: Classed
 ) -> Response:
-    """Say who may see data. To let more people see them takes a data steward; what was exported before is answered."""
+    """Say who may see data. To let more people see them takes a data steward.
+
+    Where fewer may, links to what was found are withdrawn, and what was exported before is answered.
+    """
     owner, key, what = await to_thread.run_sync(_seen, service, asker, things, name)
     now_s = time.time()
     policy = body.policy(now_s)
@@ -123,7 +128,7 @@ async def set_data_class(
             return classes.policy_of(connection, owner, key)
 
     was = await to_thread.run_sync(before)
-    looser = policy.loosens(was, now_s)
+    looser, tighter = policy.loosens(was, now_s), was.loosens(policy, now_s)
     await service.gate.needs(asker, "data.loosen" if looser else "data.tighten", what)
 
     def write(connection: sa.Connection) -> Answer:
@@ -133,8 +138,10 @@ async def set_data_class(
         check(request, _shown(connection, owner, key))
         classes.set_policy(connection, owner, key, policy, asker.who.id, body.because)
         shown = _shown(connection, owner, key)
-        exported = _exported(connection, key) if owner == "request" and not looser else []
-        return Answer(200, {**shown, "exported_before": exported}, {"ETag": etag(shown)})
+        withdrawn = withdraw_links(connection, int(key[1:])) if owner == "request" and tighter else 0
+        exported = exports_of(connection, _targets(connection, owner, key)) if tighter or not looser else []
+        more = {"exported_before": exported, "links_withdrawn": withdrawn}
+        return Answer(200, {**shown, **more}, {"ETag": etag(shown)})
 
     entry = Entry(
         asker.who.id, "data.loosen" if looser else "data.tighten", f"{owner}/{key}", via=asker.who.key,
@@ -216,8 +223,9 @@ def _shown(connection: sa.Connection, owner: Owner, key: str) -> dict[str, Any]:
     return {owner: key, **policy.shown(time.time()), "granted": sorted(reach.granted)}
 
 
-def _exported(connection: sa.Connection, name: str) -> list[dict[str, Any]]:
-    """Links to what was found that were followed: copies that no class reaches any more."""
-    mine = (delivery.c.request == int(name[1:]), delivery.c.fetched > 0)
-    rows = connection.execute(sa.select(delivery).where(*mine)).mappings()
-    return [{"made_by": row["made_by"], "made_s": row["made_s"], "times": row["fetched"]} for row in rows]
+def _targets(connection: sa.Connection, owner: Owner, key: str) -> list[str]:
+    """What the audit trail names where the data of a request or a campaign are exported."""
+    if owner == "campaign":
+        return [f"data/{key}"]
+    campaign = connection.execute(sa.select(asked.c.campaign).where(asked.c.n == int(key[1:]))).scalar()
+    return [f"request/{key}", *([f"data/{campaign}"] if campaign else [])]

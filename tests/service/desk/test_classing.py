@@ -60,7 +60,11 @@ def test_data_are_closed_until_a_steward_says_otherwise(served: Served, people: 
         link = post(ada, f"/v1/requests/{name}/deliveries").json()["path"]
         assert tom.get(link).status_code == 200
         shut = classed(tom, name, data_class="closed")  # an operator may tighten it, and learns what is out
-        assert (shut.status_code, shut.json()["exported_before"][0]["made_by"]) == (200, "ada")
+        assert (shut.status_code, shut.json()["links_withdrawn"]) == (200, 1)
+        out = [(one["by"], one["what"], one["because"]) for one in shut.json()["exported_before"]]
+        assert out[0] == ("anonymous", f"request/{name}", "link of ada")
+        assert ("ada", f"data/{campaign}", "") in out
+        assert tom.get(link).status_code == 404
         assert sees() == nobody
         grant = {"because": "a visitor", "until": "2099-01-01T00:00:00Z"}
         assert steward.put(f"/v1/requests/{name}/grants/gus", json=grant, headers=once()).status_code == 200

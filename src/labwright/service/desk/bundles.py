@@ -1,7 +1,8 @@
 """What is delivered: a ZIP file with what was asked, what came of it, and where each number comes from.
 
-It is written for one request, once it is over, and never changed: it carries the SHA-256 of each of its files, and the
-head of the audit trail. Its index is an RO-Crate (https://w3id.org/ro/crate/1.1).
+It is written for one request, once it is over, and never changed: it carries the SHA-256 of each of its files, the
+head of the audit trail, and the ids of raw runs that were not where it was written. A service that has it not, since
+another one wrote it, writes its own. Its index is an RO-Crate (https://w3id.org/ro/crate/1.1).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from labwright.report import html, read_record
 from labwright.service.audit import head_of
 from labwright.service.database import Door
 from labwright.service.desk import requests
-from labwright.service.schema import delivery, request_event
+from labwright.service.schema import request_event
 
 FOLDER = "deliveries"
 """In the data folder."""
@@ -53,16 +54,19 @@ def write_bundle(door: Door, data: Path, journal: Journal, row: Mapping[str, Any
     """
     path = bundle_file(data, row["n"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")  # another service may write the same one
     sums: dict[str, tuple[str, int, str]] = {}
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content, kind in _files(door, journal, data, row):
-            archive.writestr(name, content)
-            sums[name] = hashlib.sha256(content).hexdigest(), len(content), kind
-        archive.writestr("ro-crate-metadata.json", orjson.dumps(_crate(row, sums), option=orjson.OPT_INDENT_2))
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content, kind in _files(door, journal, data, row):
+                archive.writestr(name, content)
+                sums[name] = hashlib.sha256(content).hexdigest(), len(content), kind
+            archive.writestr("ro-crate-metadata.json", orjson.dumps(_crate(row, sums), option=orjson.OPT_INDENT_2))
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 
@@ -72,17 +76,21 @@ def _files(door: Door, journal: Journal, data: Path, row: Mapping[str, Any]) -> 
         shown = requests.shown(connection, row)
     mine = sa.select(request_event).where(request_event.c.request == row["n"]).order_by(request_event.c.id)
     history = [{**one, "detail": orjson.loads(one["detail"])} for one in door.rows(mine)]
-    yield "request.json", _pretty({**shown, "audit_head": str(head_of(door))}), "application/json"
+    record = read_record(journal, row["campaign"]) if row["campaign"] else None
+    there = run_files(data / "runs") if record is not None else {}
+    steps = record.steps.values() if record is not None else ()
+    uids = list(dict.fromkeys(uid for outcome in steps for uid in outcome.run_uids))
+    missing = [uid for uid in uids if uid not in there]
+    about = {**shown, "audit_head": str(head_of(door)), "missing_runs": missing}
+    yield "request.json", _pretty(about), "application/json"
     yield "history.json", _pretty(history), "application/json"
-    if not row["campaign"]:
+    if record is None:
         return
-    record = read_record(journal, row["campaign"])
     yield "experiments.csv", "".join(csv_lines(export_rows(journal, row["campaign"]))).encode(), "text/csv"
     yield "report.html", html(record).encode(), "text/html"
-    runs = run_files(data / "runs")
-    for uid in dict.fromkeys(uid for outcome in record.steps.values() for uid in outcome.run_uids):
-        if uid in runs:
-            yield f"runs/{uid}.jsonl", runs[uid].read_bytes(), "application/jsonl"
+    for uid in uids:
+        if uid in there:
+            yield f"runs/{uid}.jsonl", there[uid].read_bytes(), "application/jsonl"
 
 
 def _crate(row: Mapping[str, Any], sums: Mapping[str, tuple[str, int, str]]) -> dict[str, Any]:
@@ -113,33 +121,6 @@ def _crate(row: Mapping[str, Any], sums: Mapping[str, tuple[str, int, str]]) -> 
             *files,
         ],
     }
-
-
-def make_link(connection: sa.Connection, number: int, by: str, until_s: float) -> str:
-    """The secret of a new link to a request's bundle; no record has it.
-
-    Args:
-        connection: in a transaction.
-        number: of the request.
-        by: who makes it.
-        until_s: wall time until which it works.
-    """
-    secret = secrets.token_urlsafe(32)
-    values = {"digest": _digest(secret), "request": number, "made_by": by, "made_s": time.time(), "expires_s": until_s}
-    connection.execute(sa.insert(delivery).values(**values))
-    return secret
-
-
-def follow_link(connection: sa.Connection, secret: str) -> Mapping[str, Any] | None:
-    """What a link leads to, counted as fetched; None if it is none, or works no longer."""
-    mine = (delivery.c.digest == _digest(secret), delivery.c.revoked_s.is_(None), delivery.c.expires_s > time.time())
-    connection.execute(sa.update(delivery).where(*mine).values(fetched=delivery.c.fetched + 1))
-    found = connection.execute(sa.select(delivery).where(*mine)).mappings().first()
-    return None if found is None else dict(found)
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _pretty(value: Any) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
+import orjson
 import sqlalchemy as sa
 from anyio import to_thread
 from fastapi import APIRouter, Request, Response
@@ -14,11 +16,16 @@ from pydantic import Field
 from labwright.model.rows import Row
 from labwright.service.audit import Entry, append
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.classes import policy_of
 from labwright.service.desk import requests
-from labwright.service.desk.bundles import bundle_file, follow_link, make_link
+from labwright.service.desk.bundles import bundle_file, write_bundle
+from labwright.service.desk.links import count_fetched, link_of, links_of, make_link, withdraw_links
+from labwright.service.gate import Asker
 from labwright.service.once import Answer
+from labwright.service.people import principal_of
 from labwright.service.problems import Problem
 from labwright.service.requesting.changing import seen
+from labwright.service.rights import Principal, can
 from labwright.service.state import Asking, Here, Service
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["requests"])
@@ -39,9 +46,11 @@ class Link(Body):
 @router.get("/requests/{name}/delivery")
 def bundle(service: Here, asker: Asking, name: str) -> Response:
     """What was found, as a ZIP file."""
-    row = seen(service, asker, name)
-    service.gate.need(asker, "data.export", service.owned.request(row))
-    return _file(service, row["n"])
+    row = _exportable(service, asker, name)
+    path = _written(service, row)
+    entry = Entry(asker.who.id, "data.export", f"request/{name}", via=asker.who.key, trace=asker.trace)
+    service.gate.record([entry])
+    return _file(path)
 
 
 @router.post("/requests/{name}/deliveries", status_code=201)
@@ -49,10 +58,9 @@ async def link(service: Here, asker: Asking, request: Request, name: str, body: 
     """Make a link by which what was found can be fetched without a key, until it expires."""
 
     def look() -> Row:
-        row = seen(service, asker, name)
-        service.gate.need(asker, "data.export", service.owned.request(row))
-        if not bundle_file(service.settings.data, row["n"]).exists():
-            raise Problem("state", f"{name} is {row['state']}: nothing was delivered yet")
+        row = _exportable(service, asker, name)
+        _refuse_link(service, asker, row)
+        _written(service, row)
         return row
 
     row = await to_thread.run_sync(look)
@@ -71,21 +79,114 @@ async def link(service: Here, asker: Asking, request: Request, name: str, body: 
     return await service.once.change(request, asker, entry, write)
 
 
+@router.get("/requests/{name}/deliveries")
+def links(service: Here, asker: Asking, name: str) -> dict[str, Any]:
+    """Links to what was found, the newest first: who made them, until when they work, how often they were followed."""
+    row = _exportable(service, asker, name)
+    with service.door.reading() as connection:
+        return {"items": links_of(connection, row["n"])}
+
+
+@router.delete("/requests/{name}/deliveries")
+async def withdraw(service: Here, asker: Asking, request: Request, name: str) -> Response:
+    """Withdraw all links to what was found: they lead to nothing from now on."""
+    row = await to_thread.run_sync(_exportable, service, asker, name)
+    entry = Entry(
+        asker.who.id, "data.export", f"request/{name}", via=asker.who.key, after={"links": "withdrawn"},
+        trace=asker.trace,
+    )  # fmt: skip
+
+    def write(connection: sa.Connection) -> Answer:
+        return Answer(200, {"request": name, "links_withdrawn": withdraw_links(connection, row["n"])})
+
+    return await service.once.change(request, asker, entry, write)
+
+
 @router.get("/deliveries/{secret}")
 def fetch(service: Here, secret: str) -> Response:
-    """What was found, by its link."""
+    """What was found, by its link, as long as the person who made it may export it."""
+    nothing = Problem(
+        "not_found",
+        "this link leads to nothing: it has expired, was withdrawn, its maker may export this no more, or it is none",
+    )
+    with service.door.reading() as connection:
+        found = link_of(connection, secret)
+        if found is None:
+            raise nothing
+        row = requests.row_of(connection, found["request"])
+    maker = principal_of(service.door, found["made_by"])
+    if maker is None or not _lasting(service, maker, row):
+        raise nothing
+    path = _written(service, row)
     with service.door.writing() as connection:
-        found = follow_link(connection, secret)
-        if found is not None:
-            words = f"link of {found['made_by']}"
-            append(connection, [Entry("anonymous", "data.export", f"request/R{found['request']}", because=words)])
-    if found is None:
-        raise Problem("not_found", "this link leads to nothing: it has expired, was withdrawn, or is none")
-    return _file(service, found["request"])
+        if not count_fetched(connection, found):
+            raise nothing
+        words = f"link of {found['made_by']}"
+        append(connection, [Entry("anonymous", "data.export", f"request/R{row['n']}", because=words)])
+    return _file(path)
 
 
-def _file(service: Service, number: int) -> Response:
-    path = bundle_file(service.settings.data, number)
-    if not path.exists():
-        raise Problem("state", f"nothing was delivered for R{number} yet")
-    return FileResponse(path, media_type="application/zip", filename=f"labwright-R{number}.zip")
+def _exportable(service: Service, asker: Asker, name: str) -> Row:
+    """The row of a request of which this one may take away what was found.
+
+    Raises:
+        Problem: it may not be seen, or not be taken away.
+    """
+    row = seen(service, asker, name)
+    service.gate.need(asker, "data.export", service.owned.request(row))
+    return row
+
+
+def _refuse_link(service: Service, asker: Asker, row: Row) -> None:
+    """Refuse a link that would open what its maker may not hand on.
+
+    Raises:
+        Problem: a program makes it, what was found is controlled, or its maker may export for a session only.
+    """
+    name = f"R{row['n']}"
+    if asker.who.agent:
+        raise Problem("forbidden", "a link takes a person: a program fetches what was found itself, and hands on none")
+    if _controlled(service, row):
+        raise Problem(
+            "refused",
+            f"{name} is controlled under export control law: no link leads to it. Those who may export fetch it with "
+            f"their own keys: GET /v1/requests/{name}/delivery",
+        )
+    maker = principal_of(service.door, asker.who.id)
+    if maker is None or not _lasting(service, maker, row):
+        raise Problem(
+            "forbidden",
+            f"a link outlasts a session: it takes a right to export {name} that was given here, and {asker.who.id} has "
+            "one from the provider of this sign-in only. Have an admin add you to the project",
+        )
+
+
+def _lasting(service: Service, maker: Principal, row: Row) -> bool:
+    """Whether a link of this one may lead to what was found now."""
+    return not maker.agent and bool(can(maker, "data.export", service.owned.request(row)))
+
+
+def _controlled(service: Service, row: Row) -> bool:
+    """Whether it was declared, or found to be, under export control."""
+    with service.door.reading() as connection:
+        found = policy_of(connection, "request", f"R{row['n']}").export_control
+    return "controlled" in (found, orjson.loads(row["content"])["export_control"]["status"])
+
+
+def _written(service: Service, row: Row) -> Path:
+    """Where the bundle of a request is; written now where another service has delivered it.
+
+    Raises:
+        Problem: nothing was delivered.
+    """
+    path = bundle_file(service.settings.data, row["n"])
+    if path.exists():
+        return path
+    if row["state"] not in ("delivered", "closed"):
+        raise Problem("state", f"R{row['n']} is {row['state']}: nothing was delivered yet")
+    with service.records.reading() as journal:
+        return write_bundle(service.door, service.settings.data, journal, row)
+
+
+def _file(path: Path) -> Response:
+    return FileResponse(path, media_type="application/zip", filename=f"labwright-{path.name}")
