@@ -5,6 +5,7 @@ It is found in a process of its own (`main`), which reads the lab's folder and t
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from functools import cache
@@ -21,6 +22,7 @@ from labwright.engine.deck_state import deck_state
 from labwright.journal import Journal, schema
 from labwright.journal.asking import deck_of
 from labwright.lab import GivenData, LabFolder, MistakesError, read_lab
+from labwright.lab.classes import place_of
 from labwright.lab.desk import read_desk
 from labwright.lab.folder import CONFIG, DESK_FILE, folder_hash
 from labwright.model.desk import DeskPolicy, Offer
@@ -33,6 +35,8 @@ from labwright.service.desk.rules import broken_rules, dangerous
 from labwright.service.desk.translating import listed_spec, place_in_request, points_of, searched_spec, whole_spec
 from labwright.stations import LabProtocol
 from labwright.stations.catalogue import make_protocol, protocol_classes
+
+log = logging.getLogger(__name__)
 
 NICE = 5
 """How far the process stands back behind the controller, once it has started."""
@@ -259,13 +263,17 @@ def answered(question: Question) -> Reply:
         desk = _desk(str(root), _version(root))
         if question.content is None:
             return Reply(offered=desk.offered())
-        content = Content.model_validate_json(orjson.dumps(question.content))
+        try:
+            content = Content.model_validate_json(orjson.dumps(question.content))
+        except ValidationError as error:
+            return Reply(error=f"the request cannot be read: {error.error_count()} mistakes")
         with Journal.reading(question.journal) as journal:
             return Reply(appraisal=desk.appraise(journal, content))
-    except ValidationError as error:
-        return Reply(error=f"the request cannot be read: {error.error_count()} mistakes")
     except LabwrightError as error:
         return Reply(error=str(error))
+    except (Exception, SystemExit) as error:  # protocols are their author's code, and raise what they like
+        log.exception("a request was not looked at")
+        return Reply(error=f"{place_of(error)}{type(error).__name__}: {error}")
 
 
 def _version(root: Path) -> str:
@@ -278,15 +286,20 @@ def _version(root: Path) -> str:
 
 
 def main() -> None:
-    """Answer each line of the standard input; end when the lab's files have changed, for what is imported stays."""
+    """Answer each line of the standard input; end when the lab's files have changed, for what is imported stays.
+
+    Whatever the lab's own code prints goes to standard error: the answers have standard output to themselves.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     first = ""
     for line in sys.stdin:
         question = Question.model_validate_json(line)
         now = folder_hash(Path(question.root).resolve())
         if first and now != first:
             return
-        sys.stdout.write(answered(question).model_dump_json() + "\n")
-        sys.stdout.flush()
+        answers.write(answered(question).model_dump_json() + "\n")
+        answers.flush()
         if not first:  # a person waits for all these imports
             os.nice(NICE)
         first = now

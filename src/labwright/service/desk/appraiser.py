@@ -94,11 +94,9 @@ class Appraiser:
                 if reply is not None:
                     break
             else:
-                raise Problem(
-                    "unavailable",
-                    f"what the lab finds of it was not known within {DEADLINE_S:g} s; ask again",
-                    headers={"Retry-After": "5"},
-                )
+                words = "the process that looks at requests has ended twice without an answer; the lab's own code may "
+                words += "have ended it: the service's log says more, and labwright check shows whether the lab is read"
+                raise Problem("unavailable", words, headers={"Retry-After": "5"})
         finally:
             self._lock.release()
         if reply.error:
@@ -106,6 +104,11 @@ class Appraiser:
         return reply
 
     def _ask(self, question: str) -> Reply | None:
+        """Ask once; None if the process has ended instead of answering.
+
+        Raises:
+            Problem: it takes too long.
+        """
         if self._child is None:
             # -P and a session of its own: as for planners (`labwright.planners.worker`).
             self._child = subprocess.Popen(
@@ -113,11 +116,18 @@ class Appraiser:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                encoding="utf-8",
                 start_new_session=True,
             )
         child = self._child
         assert child.stdin and child.stdout  # noqa: S101, PT018 - both were asked for
-        timer = threading.Timer(DEADLINE_S, _kill, [child])
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            _kill(child)
+
+        timer = threading.Timer(DEADLINE_S, end)
         timer.daemon = True
         timer.start()
         try:
@@ -126,6 +136,9 @@ class Appraiser:
             return Reply.model_validate_json(child.stdout.readline())
         except (OSError, ValueError, ValidationError):  # a line that ends with the process is no JSON
             self._end()
+            if late.is_set():
+                words = f"what the lab finds of it was not known within {DEADLINE_S:g} s; ask again"
+                raise Problem("unavailable", words, headers={"Retry-After": "5"}) from None
             return None
         finally:
             timer.cancel()
