@@ -55,10 +55,9 @@ class Owned:
         if known is not None:
             return _reached(what, known.get(campaign, Reach()))
         with self._door.reading() as connection:
-            owner, key = owner_of(connection, campaign)
-            reach = reach_of(connection, owner, key)
-            asker = connection.execute(sa.select(request.c.owner).where(request.c.campaign == campaign)).scalar()
-        return dataclasses.replace(_reached(what, reach), owner=asker or "")
+            made_of = _request_of(connection, campaign)
+            reach = reach_of(connection, *_classed(campaign, made_of))
+        return dataclasses.replace(_reached(what, reach), owner="" if made_of is None else str(made_of["owner"]))
 
     def request(self, row: Mapping[str, object]) -> Resource:
         """A request as rights look at it.
@@ -95,8 +94,7 @@ Known = dict[str, Reach]
 
 def owner_of(connection: sa.Connection, campaign: str) -> tuple[Owner, str]:
     """What has the class of a campaign's data: the request it was made of, or itself."""
-    number = connection.execute(sa.select(request.c.n).where(request.c.campaign == campaign)).scalar()
-    return ("campaign", campaign) if number is None else ("request", f"R{number}")
+    return _classed(campaign, _request_of(connection, campaign))
 
 
 def granted_to(connection: sa.Connection, who: str, owner: Owner) -> list[str]:
@@ -104,6 +102,16 @@ def granted_to(connection: sa.Connection, who: str, owner: Owner) -> list[str]:
     until = sa.or_(grant.c.until_s.is_(None), grant.c.until_s > time.time())
     mine = (grant.c.kind == owner, grant.c.principal == who, until)
     return [str(one) for one in connection.execute(sa.select(grant.c.id).where(*mine)).scalars()]
+
+
+def _request_of(connection: sa.Connection, campaign: str) -> Mapping[Any, Any] | None:
+    """Number and owner of the request that became a campaign; None if none did."""
+    made_of = sa.select(request.c.n, request.c.owner).where(request.c.campaign == campaign)
+    return connection.execute(made_of).mappings().first()
+
+
+def _classed(campaign: str, made_of: Mapping[Any, Any] | None) -> tuple[Owner, str]:
+    return ("campaign", campaign) if made_of is None else ("request", f"R{made_of['n']}")
 
 
 def _by_campaign(table: sa.Table) -> sa.Select[Any]:

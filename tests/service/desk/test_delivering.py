@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import orjson
@@ -143,6 +144,10 @@ def test_a_service_that_has_not_delivered_writes_the_bundle_itself(
     first, runs = about()
     assert (first["missing_runs"], len(runs) > 0) == ([], True)
     path = served.data / "deliveries" / f"{delivered}.zip"
+    path.unlink()
+    with ThreadPoolExecutor(4) as at_once:  # none of them sees half of what another one writes
+        found = list(at_once.map(lambda _: about()[1], range(4)))
+    assert found == [runs] * 4
     path.unlink()
     (lost,) = [one for one in (served.data / "runs").rglob("*") if one.is_file() and runs[0] in one.name][:1]
     lost.rename(lost.with_suffix(".elsewhere"))

@@ -115,7 +115,7 @@ def fetch(service: Here, secret: str) -> Response:
             raise nothing
         row = requests.row_of(connection, found["request"])
     maker = principal_of(service.door, found["made_by"])
-    if maker is None or not _lasting(service, maker, row):
+    if maker is None or not _lasting(service, maker, row) or _controlled(service, row):
         raise nothing
     path = _written(service, row)
     with service.door.writing() as connection:
