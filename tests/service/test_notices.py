@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import signal
 import socket
 import socketserver
 import threading
@@ -298,6 +299,23 @@ def test_an_address_of_old_that_is_none_is_in_no_other_s_way(
     (wrong,) = people.rows(sa.select(notices).where(notices.c.error != ""))[:1]
     assert (wrong["mail_to"], "cannot be sent" in wrong["error"]) == ("tom@", True)
     assert any(one.exc_info for one in caplog.records)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_outside_of_a_notice_ends_the_process_to_be_started_again(file_door: Door) -> None:
+    class Broken(Rules):
+        @property
+        def now(self) -> DeskPolicy:
+            raise ZeroDivisionError
+
+    asked_to_end = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: asked_to_end.set())
+    try:
+        courier = Courier(file_door, Broken(None))
+        until_true(asked_to_end.is_set)
+        courier.close()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_reviewers_of_one_project_get_its_notices_and_programs_none(people: Door) -> None:
