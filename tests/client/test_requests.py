@@ -35,7 +35,7 @@ from labwright.client.bundles import CRATE, Bundle
 from labwright.model.errors import ConfigError
 from tests.client.test_client import free_port, service_pid
 from tests.forks import ROOT, python
-from tests.service.desk.asking import DESK, SOLVENT
+from tests.service.desk.asking import DESK, SOLVENT, until_true
 from tests.service.served import Served, serving
 
 PAGE = (ROOT / "docs" / "how-to" / "ask-for-experiments.md").read_text(encoding="utf-8")
@@ -182,7 +182,7 @@ def test_a_return_an_edit_after_the_approval_and_an_abort(people: dict[str, Clie
         tom.sample_arrived(name, "S-2", "B-9")
     assert tom.sample_arrived(name, "S-1", "B-1", place="fridge").state == "queued"
     ada.wait(name, "running", deadline_s=30)
-    assert "temperature / degC" in ada.experiments(name).columns  # as far as they are
+    until_true(lambda: "temperature / degC" in ada.experiments(name).columns)  # as far as they are
     with pytest.raises(ConflictError, match="cancel is not possible in the state running"):
         ada.cancel(name, "too late")
     asked_for = ada.abort(name, "I was wrong").abort or {}
