@@ -185,3 +185,33 @@ def test_an_approval_that_has_expired_is_one_no_more(file_door: Door, tmp_path: 
         assert requests.shown(connection, row)["charges"] == {}
         with pytest.raises(Problem, match="receive is not possible in the state expired"):
             requests.receive(connection, row, "S", "B-1", "", "", By("tom"))
+
+
+def test_a_rehearsal_that_takes_too_long_leaves_nothing_half_done(
+    lab: tuple[Path, Appraiser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = lab
+    own = Appraiser(str(folder), str(journal_file(folder / "data")))
+    searched = {**asked(), "campaign": {
+        "space": {"parameters": [{"type": "real", "name": "molality", "unit": "mol/kg", "low": 0.5, "high": 1.0}]},
+        "objective": {"name": "conductivity", "goal": "max", "unit": "mS/cm"},
+        "budget": 20,
+        "fixed": {name: value for name, value in POINT.items() if name != "molality"},
+    }}  # fmt: skip
+    del searched["parameters"]
+    desk = folder / "protocols" / "electrolyte_conductivity.py"
+    before = desk.read_text()
+    slow = "        super().check(parameters)\n        import time; time.sleep(0.2)\n"
+    try:
+        desk.write_text(before.replace("        super().check(parameters)\n", slow, 1))
+        found = own.appraise(searched)
+        assert found.quote is not None
+        assert found.quote.ends_in_s is None
+        assert any("was not found within" in words for words in found.quote.notes)
+        first = own._child
+        desk.write_text(before)
+        assert own.appraise(searched).quote.ends_in_s is not None  # type: ignore[union-attr]
+        assert own._child is not first
+    finally:
+        desk.write_text(before)
+        own.close()

@@ -30,7 +30,7 @@ from labwright.model.errors import ConfigError, LabwrightError, unknown
 from labwright.model.instruments import REAL
 from labwright.service.desk.content import Content
 from labwright.service.desk.findings import SETTLED, Appraisal, Found, Question, Reply
-from labwright.service.desk.quoting import quoted
+from labwright.service.desk.quoting import interrupted, quoted
 from labwright.service.desk.rules import broken_rules, dangerous
 from labwright.service.desk.translating import listed_spec, place_in_request, points_of, searched_spec, whole_spec
 from labwright.stations import LabProtocol
@@ -288,6 +288,8 @@ def _version(root: Path) -> str:
 def main() -> None:
     """Answer each line of the standard input; end when the lab's files have changed, for what is imported stays.
 
+    It ends also once a rehearsal was broken off: what was imported in it may be half there.
+
     Whatever the lab's own code prints goes to standard error: the answers have standard output to themselves.
     """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -300,6 +302,8 @@ def main() -> None:
             return
         answers.write(answered(question).model_dump_json() + "\n")
         answers.flush()
+        if interrupted:
+            return
         if not first:  # a person waits for all these imports
             os.nice(NICE)
         first = now

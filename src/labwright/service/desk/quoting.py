@@ -24,8 +24,12 @@ REHEARSED = 24
 """Experiments of a request that are rehearsed; the rest is taken to go on like these."""
 
 
-class _TooLongError(Exception):
-    """The rehearsal takes too long."""
+interrupted: list[str] = []
+"""Campaigns whose rehearsal was broken off. An import may have been, too, so the process answers and then ends."""
+
+
+class _TooLongError(BaseException):
+    """The rehearsal takes too long; no `Exception`, which what is said of a lab's own code would catch."""
 
 
 def quoted(
@@ -104,6 +108,11 @@ def quoted(
     )
 
 
+def _import_first() -> None:
+    """What a rehearsal imports takes longer than most rehearsals, and must not be broken off."""
+    from scipy.stats import qmc  # noqa: F401 - of the points that are drawn
+
+
 def _rehearsed(folder: LabFolder, campaign: Campaign, deck: DeckState, experiments: int) -> CampaignPlan | None:
     """The campaign, or its beginning, rehearsed; None if that took too long."""
     spec = campaign.spec.model_copy(update={"budget": experiments, "stop": type(campaign.spec.stop)()})
@@ -111,6 +120,7 @@ def _rehearsed(folder: LabFolder, campaign: Campaign, deck: DeckState, experimen
     def late(number: int, frame: FrameType | None) -> None:
         raise _TooLongError
 
+    _import_first()
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, REHEARSED_S)
     try:
@@ -118,6 +128,7 @@ def _rehearsed(folder: LabFolder, campaign: Campaign, deck: DeckState, experimen
             folder, [replace(campaign, spec=spec)], deck, layout=layout_of(folder.model, deck.moves_s)
         )
     except _TooLongError:
+        interrupted.append(spec.name)
         return None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
