@@ -291,3 +291,32 @@ def test_a_command_that_a_controller_does_not_take_is_taken_back(served: Served)
         assert admin.get(f"/v1/campaigns/{campaign}").json()["paused"] is False
         assert admin.post(f"/v1/campaigns/{campaign}/stop", json={"because": "done"}, headers=once()).status_code == 200
         assert admin.delete(place, headers=once()).json()["state"] == "withdrawn"
+
+
+def test_a_campaign_that_is_sent_names_no_file_outside_the_lab(served: Served, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("temperature\nhush\n")
+    (served.lab / "linked.csv").symlink_to(secret)
+    spec: dict[str, Any] = {
+        "name": "sent",
+        "title": "Sent",
+        "protocol": "warm_up",
+        "objective": {"name": "glow", "goal": "max", "unit": "1"},
+        "planner": {"name": "sobol"},
+        "budget": 1,
+    }
+    space = {"parameters": [{"type": "real", "name": "temperature", "unit": "degC", "low": 25, "high": 85}]}
+    with served.client() as admin:
+        admin.post("/v1/people", json={"id": "olga", "roles": ["operator"]}, headers=once())
+        key = admin.post("/v1/keys", json={"name": "k", "owner": "olga"}, headers=once()).json()["secret"]
+    with served.client(key) as operator:
+        for file in (str(secret), f"../../{secret}", "linked.csv", "/etc/passwd"):
+            body = {"spec": {**spec, "space": {**space, "pool": {"file": file}}}}
+            answer = operator.post("/v1/campaigns", json=body, headers=once())
+            assert answer.status_code == 422, answer.text
+            assert "/space/pool/file: " in answer.json()["detail"]
+            assert "lies outside the lab's folder" in answer.json()["detail"]
+            assert "hush" not in answer.text
+        many = {"spec": {**spec, "space": space, "fixed_[1-999999999]": 1}}  # in a file it would be a key for each
+        answer = operator.post("/v1/campaigns", json=many, headers=once())
+        assert (answer.status_code, "unknown key" in answer.json()["detail"]) == (422, True), answer.text

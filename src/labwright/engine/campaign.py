@@ -21,7 +21,7 @@ from labwright.engine.split_plot import batch_mistakes, with_batch_size
 from labwright.engine.sufficing import check_candidates, check_material
 from labwright.journal import Journal
 from labwright.journal.schema import KEY_LENGTH
-from labwright.lab import LabFolder, Mistake, MistakesError, YamlFile, examine
+from labwright.lab import GivenData, LabFolder, Mistake, MistakesError, YamlFile, examine
 from labwright.lab.classes import enter, resolve
 from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
@@ -305,6 +305,10 @@ def _with_pool(root: Path, file: YamlFile, spec: CampaignSpec, mistakes: list[Mi
     if pool.rows or pool.ids:
         words = f"space.pool: the candidates are read from {pool.file}; leave out rows and ids"
         mistakes.append(file.mistake(["space", "pool"], words))
+        return spec
+    if isinstance(file, GivenData) and not (root / pool.file).resolve().is_relative_to(root.resolve()):
+        words = f"space.pool.file: {pool.file} lies outside the lab's folder, and only what is in it is read for others"
+        mistakes.append(file.mistake(["space", "pool", "file"], words))
         return spec
     try:
         read = read_pool(root, spec.space)

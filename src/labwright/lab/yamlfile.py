@@ -36,6 +36,15 @@ class Mistake:
         return f"{head}\n    {self.source}\n    {' ' * (self.column - 1)}^" if self.source else head
 
 
+@dataclass(frozen=True)
+class GivenMistake(Mistake):
+    """One mistake in data that are no file: its place is a JSON pointer."""
+
+    def __str__(self) -> str:
+        place = "" if self.file == Path("/") else f"{self.file}: "
+        return f"{place}{self.message}"
+
+
 class MistakesError(ConfigError):
     """All mistakes found in a lab's files."""
 
@@ -170,7 +179,7 @@ class GivenData(YamlFile):
                 continue
             parts.append(str(step).replace("~", "~0").replace("/", "~1"))
             node = found
-        return Mistake(Path("/".join(["", *parts])), 1, 1, message)
+        return GivenMistake(Path("/".join(["", *parts])), 1, 1, message)
 
 
 class _StrictNumbers(RoundTripConstructor):

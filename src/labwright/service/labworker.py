@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,8 @@ from typing import Any
 import orjson
 
 from labwright.engine.campaign import campaign_files, load_campaign
-from labwright.lab import read_lab
+from labwright.lab import GivenData, read_lab
 from labwright.model.errors import ConfigError, LabwrightError, unknown
-
-BODY = "the campaign"
-"""What is sent is called in messages, for it is no file."""
 
 
 def main() -> int:
@@ -53,13 +49,7 @@ def _campaign(root: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(unknown("campaign", asked["name"], sorted(known)))
         campaign = load_campaign(folder, known[asked["name"]], **changes, simulated=simulated)
     else:
-        with tempfile.TemporaryDirectory() as place:
-            file = Path(place) / "campaign.yaml"
-            file.write_bytes(orjson.dumps(spec, option=orjson.OPT_INDENT_2))  # JSON is YAML, too
-            try:
-                campaign = load_campaign(folder, file, **changes, simulated=simulated)
-            except ConfigError as error:
-                raise ConfigError(str(error).replace(str(file.resolve()), BODY).replace(str(file), BODY)) from error
+        campaign = load_campaign(folder, GivenData(spec), **changes, simulated=simulated)
     return {"spec": campaign.spec.model_dump(mode="json"), "lab_sha256": folder.sha256}
 
 
