@@ -125,8 +125,8 @@ def test_what_is_done_and_whose_answer_is_lost_is_done_once(tmp_path: Path) -> N
 def test_problems_are_errors_that_carry_what_was_said(tmp_path: Path) -> None:
     with alone_in(tmp_path) as service:
         with Client(service.url, service.key) as admin:
-            with pytest.raises(NotFoundError, match="there is no 'nobody'") as missing:
-                admin.people.show("nobody")
+            with pytest.raises(NotFoundError, match="there is no 'stranger'") as missing:
+                admin.people.show("stranger")
             assert (missing.value.code, missing.value.status, missing.value.exit_code) == ("not_found", 404, 3)
             assert len(missing.value.trace) == 32
             with pytest.raises(InvalidError, match="/roles/0: ") as wrong:

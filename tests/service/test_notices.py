@@ -334,7 +334,7 @@ def test_reviewers_of_one_project_get_its_notices_and_programs_none(people: Door
 
 @contextlib.contextmanager
 def slow(first: bytes, every_s: float) -> Iterator[int]:
-    """A receiver that goes on with its answer byte by byte, and never ends it; its port."""
+    """A receiver that sends its answer byte by byte, and never ends it; its port."""
     ended = threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):

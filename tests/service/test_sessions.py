@@ -152,7 +152,7 @@ def test_who_is_known_is_not_said(alone: Alone) -> None:
         signed_in(tab, invitation=invited(alone, "kat"), password=GOOD)
         answers = [
             tab.post("/v1/session", json={"person": name, "password": "not this one at all"}).json()
-            for name in ("kat", "nobody.at.all", "admin", "robot", "x y")
+            for name in ("kat", "stranger.at.all", "admin", "robot", "x y")
         ]
         assert len({(one["status"], one["code"], one["detail"]) for one in answers}) == 1
         assert answers[0]["status"] == 401

@@ -36,7 +36,7 @@ def test_what_a_client_has_already_is_not_sent_again(admin: httpx.Client) -> Non
     wrong = admin.get("/v1/people/ann", headers={"If-None-Match": "other"})
     assert (wrong.status_code, wrong.json()["code"]) == (400, "malformed")
     assert version(admin, "/v1/people/bo") != tag
-    assert admin.get("/v1/people/nobody").status_code == 404
+    assert admin.get("/v1/people/stranger").status_code == 404
 
 
 def test_a_change_that_is_meant_for_an_earlier_version_is_refused(admin: httpx.Client) -> None:

@@ -41,8 +41,8 @@ def test_data_are_closed_until_a_steward_says_otherwise(served: Served, people: 
                 found[who] = answer == 200
         return found
 
-    nobody = {"ada": True, "eve": False, "con": False, "gus": False, "anyone": False}
-    assert sees() == nobody
+    closed = {"ada": True, "eve": False, "con": False, "gus": False, "anyone": False}
+    assert sees() == closed
     with served.client(dan) as steward, served.client(people["tom"]) as tom, served.client(people["ada"]) as ada:
         opened = {"data_class": "open", "export_control": "not_controlled", "licence": "CC-BY-4.0"}
         assert classed(ada, name, **opened).status_code == 403  # who asked for it does not loosen it
@@ -51,12 +51,12 @@ def test_data_are_closed_until_a_steward_says_otherwise(served: Served, people: 
         assert (wrong.status_code, "cannot be open" in wrong.json()["detail"]) == (409, True)
         kept = classed(steward, name, **opened, embargo={"years": 2}).json()
         assert (kept["data_class"], kept["effective"]) == ("open", "closed")
-        assert sees() == nobody
+        assert sees() == closed
         shared = {"data_class": "shared_closed", "groups": ["consortium"], "export_control": "not_controlled"}
         assert classed(steward, name, **shared).json()["effective"] == "shared_closed"
-        assert sees() == {**nobody, "con": True}
+        assert sees() == {**closed, "con": True}
         assert classed(steward, name, **opened).json()["effective"] == "open"
-        assert sees() == dict.fromkeys(nobody, True)
+        assert sees() == dict.fromkeys(closed, True)
         link = post(ada, f"/v1/requests/{name}/deliveries").json()["path"]
         assert tom.get(link).status_code == 200
         shut = classed(tom, name, data_class="closed")  # an operator may tighten it, and learns what is out
@@ -65,7 +65,7 @@ def test_data_are_closed_until_a_steward_says_otherwise(served: Served, people: 
         assert out[0] == ("anonymous", f"request/{name}", "link of ada")
         assert ("ada", f"data/{campaign}", "") in out
         assert tom.get(link).status_code == 404
-        assert sees() == nobody
+        assert sees() == closed
         grant = {"because": "a visitor", "until": "2099-01-01T00:00:00Z"}
         assert steward.put(f"/v1/requests/{name}/grants/gus", json=grant, headers=once()).status_code == 200
     with served.client(keys["gus"]) as guest:
@@ -75,4 +75,4 @@ def test_data_are_closed_until_a_steward_says_otherwise(served: Served, people: 
         assert post(guest, f"/v1/requests/{name}/cancel", because="no").status_code == 403
     with served.client(dan) as steward:
         steward.delete(f"/v1/requests/{name}/grants/gus", headers=once())
-    assert sees() == nobody
+    assert sees() == closed

@@ -133,6 +133,11 @@ def test_what_runs_is_aborted_and_charged_for_what_was_done(served: Served, peop
         assert post(ada, f"/v1/requests/{name}/abort", because="I was wrong").status_code == 200
         shown = until(ada, name, "delivered")
         assert "aborted by ada: I was wrong" in shown["outcome"]["reason"]
+        events = ada.get(f"/v1/requests/{name}/history").json()["items"]
+        (trace,) = [one["detail"]["trace"] for one in events if one["event"] == "ask_abort"]
+        with served.client() as admin:
+            stops = [one["kind"] for one in admin.get(f"/v1/traces/{trace}").json()["commands"]]
+        assert stops == ["stop"]  # one trace from the request to what it has stopped
         done = shown["outcome"]["experiments"]
         assert done < 30
         assert shown["outcome"]["charged"]["cost"] == (1000 + 200 * done if done else 0)

@@ -105,13 +105,16 @@ class Clerk:
     def _look(self) -> None:
         if not self._appraiser.knows_the_lab:  # a service that has the lab's folder does it
             return
-        query = sa.select(request).where(request.c.state.in_((*WORKED_ON, *TO_DELIVER))).order_by(request.c.n)
-        for row in self._door.rows(query):
+        states = request.c.state.in_((*WORKED_ON, *TO_DELIVER))
+        query = sa.select(request.c.n, request.c.state, request.c.valid_until_s, request.c.note).where(states)
+        for seen in self._door.rows(query.order_by(request.c.n)):
             if self._closing:
                 return
-            if self._again.get(row["n"], 0.0) > time.monotonic():
+            if self._again.get(seen["n"], 0.0) > time.monotonic() or not _is_due(seen):
                 continue
-            self._again.pop(row["n"], None)
+            self._again.pop(seen["n"], None)
+            with self._door.reading() as connection:  # its content may be long: only where something is due
+                row = requests.row_of(connection, seen["n"])
             try:
                 self._work_on(row)
             except JournalError:  # a database is away, for all of them
@@ -131,7 +134,9 @@ class Clerk:
         if state == "submitted":
             self._find(row)
         elif state == "under_review":
-            if row["note"]:  # it waits for its quota
+            with self._door.reading() as connection:
+                short = requests.quota_short_of(connection, row)
+            if not short:
                 self._change(row, requests.approve_if_due)
         elif state in ("approved", "awaiting_samples") and (row["valid_until_s"] or 0.0) < time.time():
             self._change(
@@ -301,7 +306,7 @@ class Clerk:
             by=asked["by"],
             because=asked["because"],
             key=f"desk:{row['n']}:abort:{len(before) + 1}",
-            trace="",
+            trace=asked.get("trace", ""),
         )
 
     def _appraised(self, row: Row) -> Appraisal | None:
@@ -326,6 +331,13 @@ class Clerk:
                 return False
             change(connection, now)
             return True
+
+
+def _is_due(seen: Row) -> bool:
+    """Whether something may be to do for a request, by what is read of all of them."""
+    if seen["state"] == "under_review":
+        return bool(seen["note"])  # it waits for its quota
+    return seen["state"] != "awaiting_samples" or (seen["valid_until_s"] or 0.0) < time.time()
 
 
 def _key(number: int, attempt: int) -> str:

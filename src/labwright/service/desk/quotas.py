@@ -37,6 +37,15 @@ def state_of(connection: sa.Connection, project: str) -> dict[str, dict[str, Any
 def reserve(connection: sa.Connection, number: int, project: str, wanted: Mapping[str, float]) -> str:
     """Reserve what a request takes, or nothing; why not, in words, empty if it was reserved."""
     release(connection, number)
+    if words := short_of(connection, project, wanted):
+        return words
+    for kind, amount in wanted.items():
+        connection.execute(sa.insert(charge).values(request=number, kind=kind, project=project, reserved=amount))
+    return ""
+
+
+def short_of(connection: sa.Connection, project: str, wanted: Mapping[str, float]) -> str:
+    """What the quota of a project lacks, in words; empty if there is room."""
     state = state_of(connection, project)
     short = []
     for kind, amount in wanted.items():
@@ -44,11 +53,7 @@ def reserve(connection: sa.Connection, number: int, project: str, wanted: Mappin
         left = None if limit is None else limit - state[kind]["reserved"] - state[kind]["charged"]
         if left is not None and amount > left + SLACK * max(abs(limit or 0.0), 1.0):
             short.append(f"{amount:g} {kind} are needed, {max(left, 0):g} of {limit:g} are left")
-    if short:
-        return f"waits for the quota of project {project}: {'; '.join(short)}"
-    for kind, amount in wanted.items():
-        connection.execute(sa.insert(charge).values(request=number, kind=kind, project=project, reserved=amount))
-    return ""
+    return f"waits for the quota of project {project}: {'; '.join(short)}" if short else ""
 
 
 def release(connection: sa.Connection, number: int) -> None:

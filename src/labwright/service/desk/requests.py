@@ -227,6 +227,13 @@ def judge(
     return approve_if_due(connection, row) if decision == "accept" else row
 
 
+def quota_short_of(connection: sa.Connection, row: Mapping[str, Any]) -> str:
+    """What the quota of a request's project lacks for it, in words; empty if there is room."""
+    quote = quote_of(row)
+    assert quote is not None  # noqa: S101 - or it would not be under review
+    return quotas.short_of(connection, row["project"], quote.charge(quote.experiments))
+
+
 def approve_if_due(connection: sa.Connection, row: Mapping[str, Any]) -> Row:
     """Approve a request that enough people have accepted, if the quota allows it; the row afterwards."""
     appraisal = appraisal_of(row)

@@ -222,7 +222,8 @@ async def abort(service: Here, asker: Asking, request: Request, name: str, body:
     """Stop what is done for a request, after the operations under way."""
 
     def write(connection: sa.Connection, row: Row) -> Row:
-        asked = orjson.dumps({"by": asker.who.id, "because": body.because, "at_s": time.time()}).decode()
+        said = {"by": asker.who.id, "because": body.because, "at_s": time.time(), "trace": asker.trace}
+        asked = orjson.dumps(said).decode()
         return requests.advance(connection, row, "ask_abort", by(asker), body.because, abort=asked)
 
     return await change(service, asker, request, name, ["request.cancel", "request.operate"], body.because, write)
