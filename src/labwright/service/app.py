@@ -37,6 +37,7 @@ from labwright.service.desk.bundles import write_bundle
 from labwright.service.desk.clerk import Clerk
 from labwright.service.front import Front
 from labwright.service.gate import Gate
+from labwright.service.lab_process import LabProcess
 from labwright.service.labfolder import LabFiles
 from labwright.service.notices.courier import Courier, Rules
 from labwright.service.once import Once
@@ -62,7 +63,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     """
     records = Records(settings.journal)
     door = Door(door_place(settings.journal))
-    appraiser = Appraiser(None if settings.root is None else str(settings.root), settings.journal)
+    lab_process = LabProcess(settings.root, settings.journal)
+    appraiser = Appraiser(lab_process)
     rules = Rules(settings.root)
     pace = Pace(settings.rates)
     provider = read_provider(settings.oidc, settings.data)
@@ -75,7 +77,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         Once(door),
         Tail(records),
         Anchoring(door, settings.data),
-        LabFiles(settings.root),
+        lab_process,
+        LabFiles(lab_process),
         Owned(door),
         appraiser,
         Clerk(door, records, appraiser, partial(write_bundle, door, settings.data)),

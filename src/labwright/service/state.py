@@ -12,6 +12,7 @@ from labwright.service.database import Door
 from labwright.service.desk.appraiser import Appraiser
 from labwright.service.desk.clerk import Clerk
 from labwright.service.gate import Asker, Gate
+from labwright.service.lab_process import LabProcess
 from labwright.service.labfolder import LabFiles
 from labwright.service.notices.courier import Courier, Rules
 from labwright.service.once import Once
@@ -36,6 +37,7 @@ class Service:
         once: remembers what was asked.
         tail: hands out what happens.
         anchoring: writes the head of the audit trail beside it.
+        lab_process: reads the lab's own files.
         files: of the lab.
         owned: knows whose things are.
         appraiser: finds what the lab makes of a request.
@@ -54,6 +56,7 @@ class Service:
     once: Once
     tail: Tail
     anchoring: Anchoring
+    lab_process: LabProcess
     files: LabFiles
     owned: Owned
     appraiser: Appraiser
@@ -69,7 +72,7 @@ class Service:
         self.tail.close()
         self.desk.close()
         self.courier.close()
-        self.appraiser.close()
+        self.lab_process.close()
         self.gate.close()
         self.anchoring.close()
         self.records.close()

@@ -10,8 +10,9 @@ import pytest
 from labwright.cli.init import make_lab
 from labwright.journal import journal_file
 from labwright.model.errors import ConfigError
-from labwright.service.desk import appraiser as module
+from labwright.service import lab_process as module
 from labwright.service.desk.appraiser import Appraiser
+from labwright.service.lab_process import LabProcess
 from labwright.service.problems import Problem
 from tests.service.desk.asking import asked
 
@@ -28,9 +29,9 @@ def lab(tmp_path: Path) -> Iterator[tuple[Path, Appraiser]]:
     """A lab's protocol, to which things are added, and what looks at its requests."""
     folder = tmp_path / "mine"
     make_lab(folder)
-    appraiser = Appraiser(str(folder), str(journal_file(folder / "var")))
-    yield folder / "protocols" / "warm_up.py", appraiser
-    appraiser.close()
+    process = LabProcess(folder, str(journal_file(folder / "var")))
+    yield folder / "protocols" / "warm_up.py", Appraiser(process)
+    process.close()
 
 
 def add(protocol: Path, does: str) -> None:
@@ -50,7 +51,7 @@ def test_a_protocol_that_fails_is_named_with_its_line(lab: tuple[Path, Appraiser
     protocol, appraiser = lab
     add(protocol, "raise SystemExit(3)")  # which no `except Exception` catches
     line = protocol.read_text().splitlines().index("        raise SystemExit(3)") + 1
-    with pytest.raises(ConfigError, match=rf"cannot look at requests: protocols/warm_up\.py:{line}: SystemExit: 3"):
+    with pytest.raises(ConfigError, match=rf"own code fails: protocols/warm_up\.py:{line}: SystemExit: 3"):
         appraiser.appraise(asked())
     protocol.write_text(protocol.read_text().replace("raise SystemExit(3)", "1 / 0"))
     with pytest.raises(ConfigError, match=rf"protocols/warm_up\.py:{line}: ZeroDivisionError: division by zero"):

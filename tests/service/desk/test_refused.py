@@ -20,6 +20,7 @@ from labwright.service.desk.appraiser import Appraiser
 from labwright.service.desk.clerk import Clerk
 from labwright.service.desk.findings import Appraisal
 from labwright.service.desk.requests import By
+from labwright.service.lab_process import LabProcess
 from labwright.service.problems import Problem
 from labwright.service.records import Records
 from labwright.service.schema import request
@@ -65,9 +66,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Apprai
     (folder / "lab_config" / "desk.yaml").write_text(DESK)
     with Journal(journal_file(folder / "data")) as journal:
         journal.control("a test", instruments=HERE)
-    appraiser = Appraiser(str(folder), str(journal_file(folder / "data")))
-    yield folder, appraiser
-    appraiser.close()
+    process = LabProcess(folder, str(journal_file(folder / "data")))
+    yield folder, Appraiser(process)
+    process.close()
 
 
 def codes(found: Appraisal) -> list[tuple[str, str]]:
@@ -173,13 +174,13 @@ def test_an_approval_that_has_expired_is_one_no_more(file_door: Door, tmp_path: 
         assert row["state"] == "awaiting_samples"
         connection.execute(sa.update(request).values(valid_until_s=time.time() - 1))
     Journal(journal_file(tmp_path)).close()
-    clerk = Clerk(
-        file_door, Records(str(journal_file(tmp_path))), Appraiser(str(tmp_path), ""), lambda journal, row: None
-    )
+    process = LabProcess(tmp_path, "")
+    clerk = Clerk(file_door, Records(str(journal_file(tmp_path))), Appraiser(process), lambda journal, row: None)
     try:
         until_true(lambda: file_door.rows(sa.select(request.c.state))[0]["state"] == "expired")
     finally:
         clerk.close()
+        process.close()
     with file_door.writing() as connection:
         row = requests.row_of(connection, row["n"])
         assert requests.shown(connection, row)["charges"] == {}
@@ -191,7 +192,8 @@ def test_a_rehearsal_that_takes_too_long_leaves_nothing_half_done(
     lab: tuple[Path, Appraiser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, _ = lab
-    own = Appraiser(str(folder), str(journal_file(folder / "data")))
+    process = LabProcess(folder, str(journal_file(folder / "data")))
+    own = Appraiser(process)
     searched = {**asked(), "campaign": {
         "space": {"parameters": [{"type": "real", "name": "molality", "unit": "mol/kg", "low": 0.5, "high": 1.0}]},
         "objective": {"name": "conductivity", "goal": "max", "unit": "mS/cm"},
@@ -208,10 +210,10 @@ def test_a_rehearsal_that_takes_too_long_leaves_nothing_half_done(
         assert found.quote is not None
         assert found.quote.ends_in_s is None
         assert any("was not found within" in words for words in found.quote.notes)
-        first = own._child
+        first = process._child
         desk.write_text(before)
         assert own.appraise(searched).quote.ends_in_s is not None  # type: ignore[union-attr]
-        assert own._child is not first
+        assert process._child is not first
     finally:
         desk.write_text(before)
-        own.close()
+        process.close()

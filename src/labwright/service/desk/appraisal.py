@@ -1,61 +1,48 @@
 """What the lab finds of a request: everything that is wrong with it, what it takes, and the campaign it would become.
 
-It is found in a process of its own (`main`), which reads the lab's folder and the journal and writes nothing.
+The lab's own code has a part in it, so it is found in a process of its own (`labwright.service.lab_work`).
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
-from pydantic import ValidationError
 
 from labwright.engine import Campaign, campaign_files, load_campaign
 from labwright.engine.campaign_plan import DeckState
 from labwright.engine.deck_state import deck_state
 from labwright.journal import Journal, schema
 from labwright.journal.asking import deck_of
-from labwright.lab import GivenData, LabFolder, MistakesError, read_lab
-from labwright.lab.classes import place_of
+from labwright.lab import GivenData, LabFolder, MistakesError
 from labwright.lab.desk import read_desk
-from labwright.lab.folder import CONFIG, DESK_FILE, folder_hash
 from labwright.model.desk import DeskPolicy, Offer
 from labwright.model.errors import ConfigError, LabwrightError, unknown
 from labwright.model.instruments import REAL
 from labwright.service.desk.content import Content
-from labwright.service.desk.findings import SETTLED, Appraisal, Found, Question, Reply
-from labwright.service.desk.quoting import interrupted, quoted
+from labwright.service.desk.findings import SETTLED, Appraisal, Found
+from labwright.service.desk.quoting import quoted
 from labwright.service.desk.rules import broken_rules, dangerous
 from labwright.service.desk.translating import listed_spec, place_in_request, points_of, searched_spec, whole_spec
 from labwright.stations import LabProtocol
 from labwright.stations.catalogue import make_protocol, protocol_classes
-
-log = logging.getLogger(__name__)
-
-NICE = 5
-"""How far the process stands back behind the controller, once it has started."""
 
 
 class Desk:
     """A lab as its request desk knows it.
 
     Args:
-        root: the lab's folder.
+        folder: the lab's, read.
 
     Raises:
-        ConfigError: its files have mistakes.
+        ConfigError: the desk's rules have mistakes.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.folder: LabFolder = read_lab(root)
-        names = sorted(protocol_classes(self.folder))
-        self.policy: DeskPolicy = read_desk(root, self.folder.model, names)
+    def __init__(self, folder: LabFolder) -> None:
+        self.folder = folder
+        names = sorted(protocol_classes(folder))
+        self.policy: DeskPolicy = read_desk(folder.root, folder.model, names)
         self.offers: dict[str, Offer] = self.policy.offers or _offers(self.folder, names)
         self._protocols: dict[str, LabProtocol] = {}
 
@@ -249,61 +236,3 @@ def _offers(folder: LabFolder, protocols: list[str]) -> dict[str, Offer]:
         if spec.protocol in protocols:
             found.setdefault(spec.protocol, Offer(prepare=spec.prepare))
     return found
-
-
-@cache
-def _desk(root: str, version: str) -> Desk:
-    return Desk(Path(root))
-
-
-def answered(question: Question) -> Reply:
-    """Appraise a request, or say what is offered."""
-    try:
-        root = Path(question.root).resolve()
-        desk = _desk(str(root), _version(root))
-        if question.content is None:
-            return Reply(offered=desk.offered())
-        try:
-            content = Content.model_validate_json(orjson.dumps(question.content))
-        except ValidationError as error:
-            return Reply(error=f"the request cannot be read: {error.error_count()} mistakes")
-        with Journal.reading(question.journal) as journal:
-            return Reply(appraisal=desk.appraise(journal, content))
-    except LabwrightError as error:
-        return Reply(error=str(error))
-    except (Exception, SystemExit) as error:  # protocols are their author's code, and raise what they like
-        log.exception("a request was not looked at")
-        return Reply(error=f"{place_of(error)}{type(error).__name__}: {error}")
-
-
-def _version(root: Path) -> str:
-    """What tells one state of the lab's files from another; its desk's rules included.
-
-    Python code that has changed is only read by a new process: the keeper of this one starts it.
-    """
-    desk = root / CONFIG / DESK_FILE
-    return folder_hash(root) + (f"{desk.stat().st_mtime_ns}" if desk.exists() else "")
-
-
-def main() -> None:
-    """Answer each line of the standard input; end when the lab's files have changed, for what is imported stays.
-
-    It ends also once a rehearsal was broken off: what was imported in it may be half there.
-
-    Whatever the lab's own code prints goes to standard error: the answers have standard output to themselves.
-    """
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    first = ""
-    for line in sys.stdin:
-        question = Question.model_validate_json(line)
-        now = folder_hash(Path(question.root).resolve())
-        if first and now != first:
-            return
-        answers.write(answered(question).model_dump_json() + "\n")
-        answers.flush()
-        if interrupted:
-            return
-        if not first:  # a person waits for all these imports
-            os.nice(NICE)
-        first = now

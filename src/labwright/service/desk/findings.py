@@ -112,31 +112,3 @@ class Appraisal(Frozen):
     hastened: int = 2
     open_requests: int = 100
     delivery_days: float = 14.0
-
-
-class Question(Frozen):
-    """What is asked of the process: to appraise a request, or for what the lab offers.
-
-    Attributes:
-        root: the lab's folder.
-        journal: its place.
-        content: of the request; None to ask for what is offered.
-    """
-
-    root: str
-    journal: str
-    content: dict[str, Any] | None = None
-
-
-class Reply(Frozen):
-    """What it answers.
-
-    Attributes:
-        appraisal: of the request.
-        offered: what the lab offers.
-        error: why there is none, in words.
-    """
-
-    appraisal: Appraisal | None = None
-    offered: dict[str, Any] | None = None
-    error: str = ""
