@@ -173,6 +173,8 @@ def test_an_approval_that_has_expired_is_one_no_more(file_door: Door, tmp_path: 
             row = requests.judge(connection, row, kind, "accept", row["digest"], By(who), "well")  # type: ignore[arg-type]
         assert row["state"] == "awaiting_samples"
         connection.execute(sa.update(request).values(valid_until_s=time.time() - 1))
+    with file_door.reading() as connection, pytest.raises(Problem, match="the approval of R1 ended at"):
+        requests.receive(connection, requests.row_of(connection, row["n"]), "S", "B-1", "", "", By("tom"))
     Journal(journal_file(tmp_path)).close()
     process = LabProcess(tmp_path, "")
     clerk = Clerk(file_door, Records(str(journal_file(tmp_path))), Appraiser(process), lambda journal, row: None)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import orjson
 import sqlalchemy as sa
 
+from labwright.model.figures import when
 from labwright.model.rows import Row
 from labwright.service.audit import Entry, append
 from labwright.service.desk import quotas
@@ -287,7 +288,8 @@ def receive(
     """A sample has come; the row afterwards, queued if it was the last.
 
     Raises:
-        Problem: there is no such sample, it has come already, or the barcode is on another one.
+        Problem: there is no such sample, it has come already, the barcode is on another one, or the approval has
+            expired.
     """
     labels = [one["label"] for one in orjson.loads(row["content"])["samples"]]
     if label not in labels:
@@ -302,6 +304,9 @@ def receive(
         raise Problem(
             "refused", f"barcode {barcode} is on sample {same['label']} of R{same['request']}; put a new one on"
         )
+    until_s = row["valid_until_s"]
+    if row["state"] == "awaiting_samples" and until_s < time.time():  # the clerk has not seen it yet
+        raise Problem("refused", f"the approval of R{row['n']} ended at {when(until_s)} UTC: submit a new request")
     values = {"request": row["n"], "label": label, "barcode": barcode, "place": place, "condition": condition}
     connection.execute(sa.insert(arrival).values(**values, by=by.id, at_s=time.time(), gone=""))
     missing = [one for one in labels if one not in here and one != label]
