@@ -84,8 +84,6 @@ def test_a_stream_on_which_nothing_happens_says_that_it_is_there(
 def test_an_event_is_one_frame_whatever_is_in_it() -> None:
     event = LoggedEvent(7, "c-1", "noted", 1.0, 2.0, {"text": "two\nlines\r\u2028 ü"}, [], 1)
     frame = Framed.of(event).frame
-    head, _, data = frame.partition(b"data: ")
-    assert head == b"event: noted\nid: 7\n"
-    assert data.count(b"\n") == 2
-    assert data.endswith(b"\n\n")
-    assert json.loads(data)["text"] == "two\nlines\r\u2028 ü"
+    kind, data, number, *end = frame.split(b"\n")
+    assert (kind, number, end) == (b"event: noted", b"id: 7", [b"", b""])
+    assert json.loads(data.removeprefix(b"data: "))["text"] == "two\nlines\r\u2028 ü"

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 import orjson
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from labwright.journal import LoggedEvent, schema
 from labwright.model.errors import JournalError
@@ -33,8 +34,6 @@ CHUNK = 500
 PING_S = 15.0
 """Wall seconds after which a stream without events says that it is there."""
 
-PING = b": ping\n\n"
-
 
 @dataclass(frozen=True)
 class Framed:
@@ -50,10 +49,10 @@ class Framed:
 
     @classmethod
     def of(cls, event: LoggedEvent) -> Framed:
-        """An event with its frame; JSON has no line breaks of its own."""
+        """An event with its frame."""
         fields = {**event.payload, "campaign": event.campaign, "at_s": event.lab_time_s, "wall_s": event.wall_time_s}
-        head = f"event: {event.kind}\nid: {event.id}\ndata: ".encode()
-        return cls(event, head + orjson.dumps(fields) + b"\n\n")
+        data = orjson.dumps(fields).decode()
+        return cls(event, format_sse_event(data_str=data, event=event.kind, id=str(event.id)))
 
 
 @dataclass(eq=False)
@@ -132,7 +131,7 @@ class Tail:
             while more:
                 new, more = await self._next(listener)
                 if new is None:
-                    yield PING
+                    yield KEEPALIVE_COMMENT
                     continue
                 piece = b"".join(one.frame for one in new if one.event.id > last and shows(one.event))
                 last = max(last, *(one.event.id for one in new)) if new else last
