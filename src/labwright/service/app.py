@@ -30,6 +30,7 @@ from labwright.service import (
 )
 from labwright.service.anchoring import Anchoring
 from labwright.service.bodies import StrictRoute
+from labwright.service.console import routes as console
 from labwright.service.database import Door, door_place
 from labwright.service.describing import describe
 from labwright.service.desk.appraiser import Appraiser
@@ -117,6 +118,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     )
     for one in routes:
         app.include_router(one.router)
+    for router in console.routers:
+        app.include_router(router)
     describe(app)
     app.add_middleware(Front, settings=settings, pace=pace)
     return app

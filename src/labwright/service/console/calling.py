@@ -1,0 +1,146 @@
+"""Forms of pages: each is sent on, as JSON, to the route that programs use, with the same rights, limits and audit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from typing import Any
+
+import httpx
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from labwright.service.console.labels import Words
+from labwright.service.console.look import look_of
+from labwright.service.console.page import PageRoute, Shown, environment, rendered
+from labwright.service.problems import Problem
+from labwright.service.state import Asking, Here
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+FIELDS_MOST = 1000
+
+ANSWER_S = 10.0
+"""Wall seconds that the answer to a command is waited for; then it is said that the controller has it."""
+
+LOOK_S = 0.1
+
+METHODS = ("POST", "PUT", "DELETE")
+
+PASSED_ON = ("cookie", "authorization", "host", "user-agent", "sec-fetch-site", "origin")
+"""Headers of the browser that the route gets as they came."""
+
+
+@router.post("/call/{method}/{path:path}")
+async def call(service: Here, asker: Asking, request: Request, method: str, path: str) -> Response:
+    """Do what a form says.
+
+    Its fields become the JSON body: ``a.b`` is ``b`` within ``a``; ``a:int``, ``a:float``, ``a:bool`` and ``a:json``
+    say what is no text. Fields of our own: ``_key`` (the Idempotency-Key), ``_version`` (If-Match), ``_next`` (where
+    the browser goes then) and ``_done`` (the key of what is said then).
+    """
+    words = Words(look_of(request).language)
+    if method not in METHODS or not path.startswith("v1/"):
+        raise Problem("not_found", f"nothing is at {request.url.path[:200]}")
+    async with request.form(max_files=0, max_fields=FIELDS_MOST) as form:
+        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+    own = {name: value for name, value in fields if name.startswith("_")}
+    body = body_of([(name, value) for name, value in fields if not name.startswith("_")])
+    headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
+    headers |= {"Idempotency-Key": own.get("_key", "")} if own.get("_key") else {}
+    headers |= {"If-Match": own["_version"]} if own.get("_version") else {}
+    transport = httpx.ASGITransport(app=request.app, client=(asker.address or "console", 0))
+    async with httpx.AsyncClient(transport=transport, base_url=str(request.base_url)) as client:
+        raw = request.scope["raw_path"].decode("ascii").removeprefix(f"/call/{method}")  # with what was escaped in it
+        answer = await client.request(method, raw, json=body, headers=headers)
+        if answer.status_code == 202:
+            answer = await _answered(client, answer, headers)
+    told = _told(words, answer, own.get("_done", ""))
+    ahead = own.get("_next", "")
+    ahead = ahead if ahead.startswith("/") and not ahead.startswith(("//", "/\\")) else "/"
+    if request.headers.get("hx-request") == "true":
+        text = environment().get_template("said.html").render({"t": words, "told": told})
+        said: Response = HTMLResponse(text)
+        if told["ok"] and "_next" in own:
+            said.headers["HX-Redirect"] = ahead
+    elif told["ok"]:
+        said = RedirectResponse(ahead, 303)
+    else:
+        shown = Shown(words("refused"), "told", {"told": told, "back": ahead})
+        said = await asyncio.to_thread(rendered, service, asker, request, shown, answer.status_code)
+    for cookie in answer.headers.get_list("set-cookie"):
+        said.headers.append("Set-Cookie", cookie)
+    return said
+
+
+def body_of(fields: list[tuple[str, str]]) -> dict[str, Any]:
+    """The JSON that a form's fields stand for; what was left empty is left out.
+
+    Raises:
+        Problem: a field is not what its name says.
+    """
+    body: dict[str, Any] = {}
+    for name, text in fields:
+        place, _, kind = name.partition(":")
+        if text == "":
+            continue
+        *above, last = place.split(".")
+        within = body
+        for part in above:
+            within = within.setdefault(part, {})
+            if not isinstance(within, dict):
+                raise _wrong(place, f"{part} is a value already, and holds no {last}")
+        within[last] = _read(place, kind, text)
+    return body
+
+
+def _read(place: str, kind: str, text: str) -> Any:
+    try:
+        if kind == "int":
+            return int(text)
+        if kind == "float" and math.isfinite(number := float(text)):
+            return number
+        if kind == "bool":
+            return text == "true"
+        if kind == "json":
+            return json.loads(text)
+        if not kind:
+            return text
+    except ValueError:
+        pass
+    words = {"int": "a whole number", "float": "a number", "json": "JSON"}.get(kind, "a kind of field")
+    raise _wrong(place, f"{text[:100]!r} is not {words}")
+
+
+def _wrong(place: str, detail: str) -> Problem:
+    mistake = {"pointer": "/" + place.replace(".", "/"), "code": "value", "detail": detail}
+    return Problem("invalid", f"{place}: {detail}", [mistake])
+
+
+async def _answered(client: httpx.AsyncClient, answer: httpx.Response, headers: dict[str, str]) -> httpx.Response:
+    """What the controller has answered to a command, or that it has it."""
+    ends_s = time.monotonic() + ANSWER_S
+    while time.monotonic() < ends_s:
+        await asyncio.sleep(LOOK_S)
+        found = await client.get(answer.headers["Location"], headers=headers)
+        if found.json().get("state") != "waiting":
+            return found
+    return answer
+
+
+def _told(words: Words, answer: httpx.Response, done: str) -> dict[str, Any]:
+    """What is said to the person."""
+    body = answer.json() if answer.content else {}
+    if answer.is_error:
+        mistakes = [f"{one.get('pointer', '')} {one.get('detail', '')}".strip() for one in body.get("errors", ())]
+        return {"ok": False, "words": words.of("problem", body.get("code", "")), "detail": body.get("detail", ""),
+                "mistakes": mistakes}  # fmt: skip
+    state = body.get("state", "")
+    if state in ("refused", "withdrawn"):
+        return {"ok": False, "words": words.of("problem", "refused"), "detail": body.get("result", ""), "mistakes": []}
+    if answer.status_code == 202:
+        return {"ok": True, "words": words("handed_over"), "detail": "", "mistakes": []}
+    return {"ok": True, "words": words(f"done.{done}") if done else words("done"), "detail": body.get("result", ""),
+            "mistakes": []}  # fmt: skip

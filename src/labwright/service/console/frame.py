@@ -1,0 +1,106 @@
+"""What stands around every page: the lab's name, whether it is simulated, who looks, and where one may go."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from labwright.model.instruments import REAL
+from labwright.service.rights import Action, Principal, Resource, can
+from labwright.service.state import Service
+
+LAB = Resource("lab")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page that the console leads to.
+
+    Attributes:
+        path: of it.
+        label: key of its name.
+        action: that its reader may do.
+        kind: to what.
+    """
+
+    path: str
+    label: str
+    action: Action
+    kind: Any
+
+
+PLACES = (
+    Place("/now", "now", "lab.read", "lab"),
+    Place("/campaigns", "campaigns", "campaign.read", "campaign"),
+    Place("/requests", "requests", "request.read", "request"),
+)
+"""In the order in which they are shown."""
+
+
+def places_for(who: Principal) -> list[Place]:
+    """Pages that one may see something on: in the whole lab, or in a project."""
+    projects = ["", *who.projects]
+    return [
+        place
+        for place in PLACES
+        if any(can(who, place.action, Resource(place.kind, project=project)) for project in projects)
+    ]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The lab, as each page names it.
+
+    Attributes:
+        title: of the lab.
+        zone: of its times; empty for the machine's own.
+        simulated: whether its instruments are; None if no controller has run yet.
+        runs: whether a controller runs.
+    """
+
+    title: str
+    zone: str
+    simulated: bool | None
+    runs: bool
+
+
+def frame_of(service: Service) -> Frame:
+    """The lab now.
+
+    Raises:
+        JournalError: the journal cannot be read.
+    """
+    title, zone = _named(service.settings.root)
+    with service.records.reading() as journal:
+        runs = journal.controlled()
+        newest = journal.controller()
+    simulated = None if newest is None else newest["instruments"] != REAL
+    return Frame(title, zone, simulated, runs)
+
+
+_known: dict[Path, tuple[int, tuple[str, str]]] = {}
+_one = threading.Lock()
+
+
+def _named(root: Path | None) -> tuple[str, str]:
+    """Title and zone by the lab's own file; its folder's name where that cannot be read, of which `check` tells."""
+    if root is None:
+        return "Labwright", ""
+    path = root / "lab_config" / "lab.yaml"
+    try:
+        changed = path.stat().st_mtime_ns
+        with _one:
+            if path not in _known or _known[path][0] != changed:
+                said = YAML(typ="safe").load(path.read_text("utf-8")) or {}
+                title = str(said.get("title") or said.get("name") or root.name)
+                zone = str(said.get("zone") or "")
+                _known[path] = changed, (title, zone if zone in available_timezones() else "")
+            return _known[path][1]
+    except (OSError, YAMLError, AttributeError, UnicodeDecodeError):
+        return root.name, ""

@@ -1,0 +1,120 @@
+"""Now: what runs, what waits for a person, what is wrong, and Stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from labwright.facts.lab import lab_now
+from labwright.facts.questions import question_facts
+from labwright.journal.status import LabStatus
+from labwright.service.console.frame import LAB
+from labwright.service.console.labels import Words
+from labwright.service.console.live import page
+from labwright.service.console.page import PageRoute, Shown
+from labwright.service.gate import Asker
+from labwright.service.state import Service
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+SILENT_S = 30.0
+"""Wall seconds without a sign of the controller after which that is an alarm; it gives one each second."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something abnormal that a person has to act on.
+
+    Attributes:
+        what: is so.
+        then: what comes of it.
+        act: what to do.
+        since_s: wall time since when; None if that is not known.
+        latch: number of the stop that holds, to be reset; 0 if it is none.
+    """
+
+    what: str
+    then: str
+    act: str
+    since_s: float | None = None
+    latch: int = 0
+
+
+def now(service: Service, asker: Asker, words: Words, request: Request) -> Shown:
+    """The lab as it stands."""
+    service.gate.need(asker, "lab.read", LAB)
+    with service.records.reading() as journal:
+        status = lab_now(journal)
+        questions = question_facts(journal)
+    cards = [one for one in questions if one.get("kind") == "task"]
+    return Shown(
+        words("now"),
+        "now",
+        {
+            "status": status,
+            "alarms": list(alarms(status, words)),
+            "cards": cards,
+            "questions": [one for one in questions if one.get("kind") != "task"],
+            "names": {one.id: one.title or one.name for one in status.campaigns},
+            "samples": _samples(status),
+            "stations": sorted(status.stations, key=lambda one: one.name),  # a slot stays where its station was
+            "label_of": label_of,
+        },
+        ("alarms", "waiting", "under_way", "stations", "samples"),
+    )
+
+
+def alarms(status: LabStatus, words: Words) -> Iterator[Alarm]:
+    """What is wrong in a lab, the worst first."""
+    process = status.controller
+    if process is None and status.campaigns:
+        yield Alarm(words("alarm.no_controller"), words("alarm.no_controller.then"), words("alarm.no_controller.act"))
+    elif process is not None and time.time() - process.heartbeat_s > SILENT_S:
+        yield Alarm(words("alarm.silent"), words("alarm.silent.then"), words("alarm.silent.act"), process.heartbeat_s)
+    for latch in status.latches:
+        yield Alarm(
+            words("alarm.stopped", what=str(latch.scope), by=latch.by, because=latch.because),
+            words("alarm.stopped.then"),
+            words("alarm.stopped.act"),
+            latch.set_s,
+            latch.id,
+        )
+    for station in status.stations:
+        if station.state == "left":
+            yield Alarm(
+                words("alarm.left", station=station.name, step=station.step),
+                words("alarm.left.then"),
+                words("alarm.left.act"),
+            )
+
+
+def _samples(status: LabStatus) -> list[dict[str, Any]]:
+    """Samples in flight, each with where it is, what is done to it, and what it waits for."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def of(campaign: str, sample: str) -> dict[str, Any]:
+        empty = {"campaign": campaign, "sample": sample, "places": [], "steps": [], "waits": []}
+        return found.setdefault((campaign, sample), empty)
+
+    for one in status.taken:
+        if one.what == "position":
+            of(one.campaign, one.sample)["places"].append(one.name)
+    for station in status.stations:
+        if station.step:
+            of(station.campaign, label_of(station.campaign, station.sample))["steps"].append(station)
+    for wait in status.waits:
+        if wait.sample:
+            of(wait.campaign, wait.sample)["waits"].append(wait)
+    return [found[key] for key in sorted(found)]
+
+
+def label_of(campaign: str, sample: str) -> str:
+    """The number of a sample in its campaign, as it is written on the vial."""
+    return sample.removeprefix(f"{campaign}-")
+
+
+page(router, "/now", now)

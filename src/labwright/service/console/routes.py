@@ -1,0 +1,7 @@
+"""All routes of the console."""
+
+from __future__ import annotations
+
+from labwright.service.console import assets, calling, campaigns, entering, now
+
+routers = tuple(module.router for module in (assets, entering, calling, now, campaigns))

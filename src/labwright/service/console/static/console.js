@@ -1,0 +1,54 @@
+// What the pages need beside htmx: that silence is seen, and that a form which is sent again is another request.
+"use strict";
+
+const SILENT_MS = 12000; // the service beats every 5 s
+
+function time() {
+  const now = new Date();
+  const minutes = -now.getTimezoneOffset();
+  const two = (n) => String(Math.floor(Math.abs(n))).padStart(2, "0");
+  const offset = `${minutes < 0 ? "-" : "+"}${two(minutes / 60)}:${two(minutes % 60)}`;
+  return `${two(now.getHours())}:${two(now.getMinutes())}:${two(now.getSeconds())} ${offset}`;
+}
+
+function watchNews() {
+  const news = document.getElementById("news");
+  const live = document.getElementById("live");
+  if (!news || !live) return;
+  const words = news.querySelector(".news-words");
+  let heard = Date.now();
+  let at = time();
+  let lost = false;
+  const show = () => {
+    const old = lost || Date.now() - heard > SILENT_MS;
+    const text = (lost ? news.dataset.lost : old ? news.dataset.old : news.dataset.fresh).replace("{at}", at);
+    if (words.textContent !== text) words.textContent = text;
+    news.classList.toggle("old", old);
+  };
+  const hear = () => {
+    heard = Date.now();
+    at = time();
+    lost = false;
+    show();
+  };
+  live.addEventListener("beat", hear);
+  live.addEventListener("htmx:sse:after:message", hear);
+  live.addEventListener("htmx:sse:error", () => {
+    lost = true;
+    show();
+  });
+  live.addEventListener("htmx:sse:close", () => {
+    lost = true;
+    show();
+  });
+  setInterval(show, 1000);
+}
+
+// After an answer has come the same form asks for something new; while none has, it is the same request again.
+document.addEventListener("htmx:after:request", (event) => {
+  const form = event.target.closest && event.target.closest("form");
+  const key = form && form.querySelector("input[data-key]");
+  if (key && event.detail && event.detail.ctx && event.detail.ctx.response) key.value = crypto.randomUUID();
+});
+
+document.addEventListener("DOMContentLoaded", watchNews);
