@@ -13,6 +13,18 @@
 What is to be asked of a request desk is written as a `Request`, and goes through ``lab.requests``.
 """
 
+from labwright.client.admin_answers import (
+    Amount,
+    DataClass,
+    Invitation,
+    KeptKey,
+    KeptLink,
+    NewKey,
+    NewWebhook,
+    Notice,
+    Quota,
+    Webhook,
+)
 from labwright.client.answers import (
     Campaign,
     Command,
@@ -43,6 +55,7 @@ from labwright.client.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
+    LostSecretError,
     NotFoundError,
     NotReachedError,
     ProblemError,
@@ -52,6 +65,7 @@ from labwright.client.errors import (
 )
 
 __all__ = [
+    "Amount",
     "BundleError",
     "Campaign",
     "Capabilities",
@@ -59,22 +73,31 @@ __all__ = [
     "Command",
     "ConflictError",
     "Cost",
+    "DataClass",
     "Event",
     "Experiment",
     "Finding",
     "ForbiddenError",
     "InvalidError",
+    "Invitation",
+    "KeptKey",
+    "KeptLink",
     "KeptRequest",
     "Link",
     "ListedRequest",
     "Look",
+    "LostSecretError",
     "Me",
+    "NewKey",
+    "NewWebhook",
     "NotFoundError",
     "NotReachedError",
+    "Notice",
     "Person",
     "ProblemError",
     "Project",
     "Question",
+    "Quota",
     "Quote",
     "Request",
     "RequestEvent",
@@ -83,4 +106,5 @@ __all__ = [
     "ServiceError",
     "StaleError",
     "UnreachableServiceError",
+    "Webhook",
 ]

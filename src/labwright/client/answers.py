@@ -174,17 +174,21 @@ class Person(Answered):
         id: of that one.
         kind: ``person``, ``agent`` or ``service``.
         name: to show.
+        email: where to write to.
         roles: in the whole lab.
         groups: that data may be shared with.
         disabled_s: wall time since when that one is let in no more.
+        version: of the answer; a change may name it, and is refused if the person has changed since.
     """
 
     id: str
     kind: str = "person"
     name: str = ""
+    email: str = ""
     roles: list[str] = []
     groups: list[str] = []
     disabled_s: float | None = None
+    version: str = ""
 
 
 class Project(Answered):
@@ -194,8 +198,10 @@ class Project(Answered):
         id: of it.
         title: to show.
         members: ``id``, ``role`` and ``until_s`` of each.
+        version: of the answer; a change may name it, and is refused if the project has changed since.
     """
 
     id: str
     title: str = ""
     members: list[dict[str, Any]] = []
+    version: str = ""

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from labwright.client.answers import Event, Me
 from labwright.client.campaigns import Campaigns
+from labwright.client.data_classes import DataClasses
 from labwright.client.events import listened
 from labwright.client.lab import Audit, Lab, Questions
 from labwright.client.material import Inventory, Runs, Samples
+from labwright.client.own_keys import Keys
 from labwright.client.people import People
 from labwright.client.requests import Requests
+from labwright.client.webhooks import Webhooks
 from labwright.client.wire import PATIENCE_S, Wire
 
 if TYPE_CHECKING:
@@ -42,7 +45,10 @@ class Client:
         inventory: stocks, wastes, positions.
         samples: what was made.
         runs: what stations have recorded.
-        people: and projects.
+        people: and projects, for admins.
+        keys: of one's own; and the first of a person or program, for admins.
+        webhooks: where what happens to requests is sent.
+        data_classes: who may see data.
         audit: the audit trail.
         wire: for what has no method here.
 
@@ -69,6 +75,9 @@ class Client:
         self.samples = Samples(self.wire)
         self.runs = Runs(self.wire)
         self.people = People(self.wire)
+        self.keys = Keys(self.wire)
+        self.webhooks = Webhooks(self.wire)
+        self.data_classes = DataClasses(self.wire)
         self.audit = Audit(self.wire)
 
     def __enter__(self) -> Self:

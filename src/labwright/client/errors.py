@@ -11,7 +11,8 @@ LabwrightError
 ├── StaleError                  5   it has changed since it was read (also a RefusedError)
 └── ServiceError                1   the service or its journal has failed, or is busy (also a JournalError)
 ├── UnreachableServiceError         4   no service answers at the URL
-└── NotReachedError                 1   what was waited for has not come
+├── NotReachedError                 1   what was waited for has not come
+└── LostSecretError                 1   something was made, and the answer with its secret was lost
 """
 
 from __future__ import annotations
@@ -32,6 +33,22 @@ class NotReachedError(LabwrightError):
     """What was waited for has not come in time, or cannot come any more."""
 
     exit_code = 1
+
+
+class LostSecretError(LabwrightError):
+    """Something was made, and the answer that had its secret was lost: it is answered once.
+
+    Args:
+        what: was made, as in ``"key 1a2b3c4d"``.
+        undo: what to do about it, as a sentence without its end.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, undo: str) -> None:
+        super().__init__(
+            f"{what} was made, but the answer that had its secret was lost on the way, and it is said only once. {undo}"
+        )
 
 
 class ProblemError(LabwrightError):

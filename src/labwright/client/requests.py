@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
+from labwright.client.admin_answers import KeptLink
 from labwright.client.asking import Request, content_of
 from labwright.client.bundles import Bundle, refuse_taken
 from labwright.client.desk_answers import Capabilities, KeptRequest, Link, ListedRequest, Look, RequestEvent
-from labwright.client.errors import ConflictError, NotReachedError, UnreachableServiceError
+from labwright.client.errors import ConflictError, LostSecretError, NotReachedError, UnreachableServiceError
 from labwright.client.events import resumed
-from labwright.client.wire import AGAIN_MOST_S, Wire
+from labwright.client.wire import AGAIN_MOST_S, Wire, versioned
 
 if TYPE_CHECKING:
     import httpx
@@ -294,9 +295,24 @@ class Requests:
         Args:
             request: its id.
             days: for which it works; as the desk's rules say if None, and never longer.
+
+        Raises:
+            ConflictError: nothing was delivered yet, or it is controlled under export control law.
+            ForbiddenError: the key is a program's, or its owner may not export it for good.
+            LostSecretError: it was made, and the answer that had its secret was lost.
         """
         answer = self._wire.send("POST", f"{_path(request)}/deliveries", {} if days is None else {"days": days})
+        if "path" not in answer:
+            raise LostSecretError(f"a link to {request}", "Make another one; this one expires as it was asked for")
         return Link.model_validate({**answer, "url": f"{self._wire.url}{answer['path']}"})
+
+    def links(self, request: str) -> Sequence[KeptLink]:
+        """Links to what was found, the newest first: who made them, until when they work, how often followed."""
+        return [KeptLink.model_validate(one) for one in self._wire.get(f"{_path(request)}/deliveries")["items"]]
+
+    def withdraw_links(self, request: str) -> int:
+        """Let no link to what was found work from now on; how many did until now."""
+        return int(self._wire.send("DELETE", f"{_path(request)}/deliveries")["links_withdrawn"])
 
     def _bundle(self, request: str) -> IO[bytes]:
         file = tempfile.TemporaryFile()
@@ -332,7 +348,7 @@ def _path(request: str) -> str:
 
 
 def _kept(answer: httpx.Response) -> KeptRequest:
-    return KeptRequest.model_validate({**answer.json(), "version": answer.headers.get("ETag", "")})
+    return KeptRequest.model_validate(versioned(answer))
 
 
 def _either(wanted: Collection[str]) -> str:

@@ -14,6 +14,7 @@ import httpx
 from labwright._version import __version__
 from labwright.client.errors import ProblemError, ServiceError, UnreachableServiceError, problem_of
 from labwright.client.keys import key_of, url_of
+from labwright.model.errors import ConfigError
 
 AGAIN_S, AGAIN_MOST_S = 0.2, 2.0
 """Wall seconds before a request is sent again; twice as long each time, as far as the second."""
@@ -44,7 +45,7 @@ class Wire:
         patience_s: wall seconds for which a request is sent again if the service does not answer.
 
     Raises:
-        ConfigError: there is no URL, or no key.
+        ConfigError: there is no URL or what is given is none, or there is no key.
         RefusedError: other users of the machine may read the key.
     """
 
@@ -66,7 +67,10 @@ class Wire:
         if isinstance(verify, (str, Path)):
             verify = ssl.create_default_context(cafile=verify)
         self.patience_s = patience_s
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=ANSWER_S, verify=verify)
+        try:
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=ANSWER_S, verify=verify)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"{self.url!r} is no URL of a service: {error}") from error
 
     def close(self) -> None:
         """Let go of connections."""
@@ -133,16 +137,7 @@ class Wire:
             ProblemError: the service or the controller refuses.
             UnreachableServiceError: it does not answer, or the controller does not in time.
         """
-        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-        if version is not None:
-            headers["If-Match"] = version
-        try:
-            answer = self.request(method, path, body=body, headers=headers)
-        except UnreachableServiceError as error:
-            raise UnreachableServiceError(
-                f"{error}. Whether it was done is not known: look before you ask for it once more, or send it with the "
-                f"same key ({headers['Idempotency-Key']}), with which it is done once"
-            ) from error
+        answer = self.change(method, path, body, key=key, version=version)
         found: dict[str, Any] = answer.json() if answer.content else {}
         if answer.status_code != 202:
             return found
@@ -159,6 +154,32 @@ class Wire:
             words = "was not taken, and will not be" if command["state"] == "withdrawn" else "was refused"
             raise problem_of({"code": "refused", "detail": f"{command['kind']} {words}: {command['result']}"}, 409)
         return {**found, "state": "done", "result": command["result"]}
+
+    def change(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        version: str | None = None,
+    ) -> httpx.Response:
+        """As `send`, without waiting for the controller: the whole answer.
+
+        Raises:
+            ProblemError: the service refuses.
+            UnreachableServiceError: it does not answer.
+        """
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        if version is not None:
+            headers["If-Match"] = version
+        try:
+            return self.request(method, path, body=body, headers=headers)
+        except UnreachableServiceError as error:
+            raise UnreachableServiceError(
+                f"{error}. Whether it was done is not known: look before you ask for it once more, or send it with the "
+                f"same key ({headers['Idempotency-Key']}), with which it is done once"
+            ) from error
 
     def request(
         self,
@@ -258,6 +279,11 @@ class Wire:
             f"no service answers at {self.url}: {error or type(error).__name__}. Start one with: labwright serve; or "
             "name another with --url"
         )
+
+
+def versioned(answer: httpx.Response) -> dict[str, Any]:
+    """An answer as JSON, with its version."""
+    return {**answer.json(), "version": answer.headers.get("ETag", "")}
 
 
 def _problem(answer: httpx.Response) -> ProblemError:
