@@ -8,7 +8,7 @@ TABLES ?= ../shared/data/tables
 # Else each of hundreds of processes that tests start compiles all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-long test-backends lint soak bench bench-planners drawing clean
+.PHONY: help setup demo serve test test-long test-backends test-browser lint soak bench bench-planners drawing clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -26,6 +26,9 @@ $(STAMP): pyproject.toml src/labwright/_version.py
 
 demo: $(STAMP)  ## run the reference lab's campaign on simulated instruments and write its report
 	$(BIN)/labwright demo
+
+serve: $(STAMP)  ## serve the reference lab's console on simulated instruments, with two campaigns under way
+	$(BIN)/labwright demo --console
 
 lint: $(STAMP)  ## ruff, mypy --strict and the layer rules
 	$(BIN)/ruff check .
@@ -45,6 +48,12 @@ test-long: $(STAMP)  ## the longer proofs, which CI runs after the tests
 test-backends: $(STAMP)  ## install the extras, and run the tests of what they bring
 	$(BIN)/python -m pip install --quiet --editable ".[botorch,optuna,baybe,ortools,mcp,oidc]"
 	OMP_NUM_THREADS=1 LABWRIGHT_REQUIRE_BACKENDS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m backends tests/planners tests/engine/test_improver.py tests/cli/test_mcp.py tests/service/test_oidc.py
+
+# Chromium is the machine's own (apt-get install chromium); axe-core finds what keeps people out of a page.
+test-browser: $(STAMP)  ## install Playwright and axe, and test the console in Chromium
+	$(BIN)/python -m pip install --quiet --group browser
+	npm install --silent --no-save --prefix $(VENV)/axe axe-core@4.14.1
+	LABWRIGHT_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m browser tests/browser
 
 soak: $(STAMP)  ## long proofs: kill matrix, contract tests at every boundary, a week of weather
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m soak --timeout 3600

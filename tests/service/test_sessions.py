@@ -52,6 +52,16 @@ def signed_in(client: httpx.Client, **how: str) -> Any:
     return answer.json()
 
 
+def test_an_invitation_without_a_password_opens_one_session_and_sets_none(alone: Alone) -> None:
+    person(alone, "lin", "viewer")
+    invitation = invited(alone, "lin")
+    with browser(alone) as tab, browser(alone) as elsewhere:
+        signed_in(tab, invitation=invitation)
+        assert tab.get("/v1/me").json()["id"] == "lin"
+        assert elsewhere.post("/v1/session", json={"invitation": invitation}).status_code == 401
+        assert elsewhere.post("/v1/session", json={"person": "lin", "password": GOOD}).status_code == 401
+
+
 def test_a_key_is_exchanged_for_a_session_that_ends_when_told(alone: Alone) -> None:
     key = person(alone, "ann", "viewer")
     with browser(alone) as tab, browser(alone) as other:

@@ -331,11 +331,27 @@ def demo(
     data: DataOption = None,
     json: JsonOption = False,
     store: StoreOption = True,
+    in_browser: Annotated[
+        bool,
+        typer.Option("--console", help="Serve its console instead, with two such campaigns under way, until Ctrl-C."),
+    ] = False,
+    port: Annotated[int, typer.Option("--port", help="Of the console.", parser=strict_int(1), metavar="<int>")] = 8765,
+    speed: Annotated[
+        float,
+        typer.Option(
+            "--speed", help="Lab seconds per second, with --console.", parser=strict_float(0.1, 100), metavar="<float>"
+        ),
+    ] = 30.0,
 ) -> None:
     """Run the reference lab's campaign on simulated instruments, and write its report."""
     from labwright.cli.running import run_demo
 
     root = reference_lab()
+    if in_browser:
+        from labwright.cli.demo_console import DemoOptions, demo_console
+
+        place = data_folder(root, data) / "console" if data is None else data
+        raise SystemExit(demo_console(root, DemoOptions(place, speed, budget, port)))
     run_demo(root, data_folder(root, data) / "demo" if data is None else data, budget, seed, json=json, store=store)
 
 

@@ -32,12 +32,12 @@ Who = Annotated[str, Field(max_length=63)]
 
 
 class SignIn(Body):
-    """Signs in: with a key; with a person's id and password; or with an invitation and the password that is to be.
+    """Signs in: with a key; with a person's id and password; or with an invitation, and the password that is to be.
 
     Attributes:
         key: an API key of a person.
         person: id.
-        password: of that person, or the new one.
+        password: of that person; with an invitation the new one, or none: then it opens this one session.
         invitation: its secret.
     """
 
@@ -75,8 +75,9 @@ async def sign_in(service: Here, request: Request, body: SignIn) -> Response:
     asker = Asker(ANONYMOUS, str(request.state.trace), address_of(request.scope))
     await to_thread.run_sync(service.pace.refuse, "wrong", asker.address)
     ways = (bool(body.key), bool(body.invitation), bool(body.person and not body.key and not body.invitation))
-    if sum(ways) != 1 or (not body.key and not body.password) or (body.key and (body.password or body.person)):
-        raise Problem("invalid", "sign in with key; with person and password; or with invitation and a new password")
+    alone = body.key or body.invitation
+    if sum(ways) != 1 or not (alone or body.password) or (body.key and (body.password or body.person)):
+        raise Problem("invalid", "sign in with key; with person and password; or with invitation, and a new password")
     if body.key:
         return await to_thread.run_sync(_with_key, service, request, asker, body.key)
     if body.invitation:
@@ -189,12 +190,14 @@ async def _with_invitation(service: Service, request: Request, asker: Asker, bod
     if who is None or who.agent or body.person not in ("", name):
         await to_thread.run_sync(service.gate.refuse_wrong, asker, "no such invitation")
         raise Problem("unauthenticated", "this invitation opens nothing: it is none, was taken, or has expired")
-    kept = await passwords.hashed(body.password, name)
+    kept = await passwords.hashed(body.password, name) if body.password else ""
 
     def write() -> bool:
         with service.door.writing() as connection:
             if not sessions.accept(connection, body.invitation):
                 return False
+            if not kept:
+                return True
             passwords.keep(connection, name, kept)
             sessions.end(connection, session.c.principal == name)
             append(connection, [Entry(name, "password.set", f"person/{name}", via="invitation", trace=asker.trace)])

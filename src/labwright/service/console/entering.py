@@ -32,11 +32,11 @@ def first(asker: Asking) -> Response:
 
 
 @router.get("/sign-in")
-def sign_in(service: Here, asker: Asking, request: Request, next: str = "/") -> Response:
-    """The page where a person signs in."""
+def sign_in(service: Here, asker: Asking, request: Request, next: str = "/", invitation: str = "") -> Response:
+    """The page where a person signs in; an invitation in its address is taken by the button, not by looking."""
     words = Words(look_of(request).language)
     ahead = next if next.startswith("/") and not next.startswith(("//", "/\\")) else "/"
-    data = {"ahead": ahead, "provider": service.issuer is not None}
+    data = {"ahead": ahead, "provider": service.issuer is not None, "invitation": invitation}
     return rendered(service, asker, request, Shown(words("sign_in"), "sign_in", data))
 
 

@@ -1,0 +1,94 @@
+"""The console in a browser, before a real service and a real simulated lab."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from labwright.cli.init import make_lab
+from tests.browser.tabs import WIDTHS, Tab
+from tests.client.test_client import free_port, service_pid
+from tests.service.served import Served, serving
+
+pytestmark = pytest.mark.browser
+
+Opened = Callable[..., Tab]
+
+PAGES = ("/now", "/campaigns", "/sign-in")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("browser")
+    make_lab(folder / "mine")
+    with serving(folder / "mine", folder / "var", "--speed", "20", "--port", str(free_port())) as one:
+        yield one
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_page_can_be_used_by_everyone(opened: Opened, served: Served, language: str, theme: str) -> None:
+    campaign = served.submitted(3)
+    wrong: list[str] = []
+    for width in WIDTHS:
+        tab = opened(served.url, served.admin, language=language, theme=theme, width=width)
+        for path in (*PAGES, f"/campaigns/{campaign}"):
+            page = tab.go(path)
+            wrong += tab.violations()
+            if tab.sideways():
+                wrong.append(f"{path} at {width}: wider than the window")
+            if page.locator(".simulated").count() != 1:
+                wrong.append(f"{path}: not said to be simulated")
+    assert wrong == []
+
+
+def test_a_live_page_follows_and_nothing_jumps(opened: Opened, served: Served) -> None:
+    tab = opened(served.url, served.admin)
+    page = tab.go("/now")
+    tab.settled()
+    campaign = served.submitted(2)
+    page.wait_for_selector(f"#under_way a[href='/campaigns/{campaign}']")
+    page.wait_for_selector("#stations .s-running")
+    page.click(f"#under_way a[href='/campaigns/{campaign}']")
+    page.wait_for_selector("#trials tbody tr")
+    tab.settled()
+    assert tab.shift() < 0.1
+
+
+def test_a_stop_is_one_click_and_a_reset_takes_a_reason(opened: Opened, served: Served) -> None:
+    tab = opened(served.url, served.admin)
+    page = tab.go("/now")
+    tab.settled()
+    page.click("text=Stop all stations")
+    page.wait_for_selector("#said >> text=All stations are stopped.")
+    page.wait_for_selector("#alarms .alarm")
+    assert page.locator("#stations .s-stopped").count() > 0
+    page.fill("#alarms input[name=because]", "looked, nothing there")
+    page.wait_for_timeout(6000)  # the page is written again meanwhile, and what was typed stays
+    assert page.input_value("#alarms input[name=because]") == "looked, nothing there"
+    page.click("#alarms button")
+    page.wait_for_selector("#said >> text=The stop was reset.")
+    page.wait_for_selector("#alarms .alarm", state="detached")
+
+
+def test_a_page_says_when_it_hears_nothing_and_recovers(opened: Opened, served: Served) -> None:
+    tab = opened(served.url, served.admin)
+    tab.tolerated = ("net::ERR", "htmx:sse:error")
+    page = tab.go("/now")
+    tab.settled()
+    os.kill(service_pid(served), signal.SIGKILL)
+    page.wait_for_selector("#news.old")
+    assert "No connection to the service since" in page.inner_text("#news")
+    page.wait_for_selector("#news:not(.old)", timeout=60_000)
+
+
+def test_it_is_read_without_scripts(opened: Opened, served: Served) -> None:
+    tab = opened(served.url, served.admin, scripts=False)
+    assert "Stations" in tab.go("/now").inner_text("main")
+    tab.page.click("nav >> text=Campaigns")
+    assert tab.page.inner_text("h1") == "Campaigns"
+    tab.page.click("footer >> text=日本語")
+    assert tab.page.inner_text("h1") == "キャンペーン"
