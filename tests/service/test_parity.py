@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.http_page import PAGE
 from labwright.cli.init import make_lab
 from tests.forks import ROOT, labwright
 from tests.service.served import Served, serving
@@ -274,3 +276,44 @@ FOLDER_ONLY = ("campaign replay", "planner explain", "journal migrate")
 def test_what_needs_the_journal_itself_says_so(steered: Far, verb: str) -> None:
     done = steered.by_url(*verb.split())
     assert (done.returncode, "not over HTTP" in done.stderr) == (5, True), done.stderr
+
+
+ADMINISTERS = {
+    "GET /v1/people": "person list",
+    "GET /v1/people/{who}": "person show",
+    "POST /v1/people": "person add",
+    "PUT /v1/people/{who}/roles": "person roles",
+    "DELETE /v1/people/{who}": "person disable",
+    "POST /v1/people/{who}/invitation": "person invite",
+    "GET /v1/projects": "project list",
+    "GET /v1/projects/{name}": "project show",
+    "POST /v1/projects": "project add",
+    "PUT /v1/projects/{name}/members/{who}": "project join",
+    "DELETE /v1/projects/{name}/members/{who}": "project leave",
+    "GET /v1/projects/{name}/quota": "project quota",
+    "PUT /v1/projects/{name}/quota": "project quota",
+    "GET /v1/keys": "key list",
+    "POST /v1/keys": "key make",
+    "DELETE /v1/keys/{key}": "key revoke",
+    "GET /v1/webhooks": "webhook list",
+    "POST /v1/webhooks": "webhook add",
+    "DELETE /v1/webhooks/{name}": "webhook remove",
+    "POST /v1/webhooks/{name}/enable": "webhook enable",
+    "GET /v1/webhooks/{name}/notices": "webhook notices",
+    "GET /v1/requests/{name}/deliveries": "request links",
+    "POST /v1/requests/{name}/deliveries": "request link",
+    "DELETE /v1/requests/{name}/deliveries": "request links",
+    "GET /v1/{things}/{name}/data-class": "data-class show",
+    "PUT /v1/{things}/{name}/data-class": "data-class set",
+    "PUT /v1/{things}/{name}/grants/{who}": "data-class grant",
+    "DELETE /v1/{things}/{name}/grants/{who}": "data-class take-back",
+}
+"""Routes by which a lab is administered, and the verb of each, which tests/cli/test_admin_verbs.py types."""
+
+
+def test_each_route_that_administers_a_lab_has_a_verb() -> None:
+    about = re.compile(r"/v1/(people|projects|keys|webhooks|\{things\}|requests/\{name\}/deliveries)(/|$)")
+    routes = re.findall(r"^\| `([A-Z]+ \S+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {one for one in routes if about.match(one.partition(" ")[2])} == set(ADMINISTERS)
+    reference = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    assert [verb for verb in ADMINISTERS.values() if f"| `labwright {verb}" not in reference] == []

@@ -14,11 +14,15 @@ import typer
 from labwright.cli import signals
 from labwright.cli.app_audit import audit_app
 from labwright.cli.app_campaign import campaign_app, question_app
+from labwright.cli.app_data_class import data_class_app
 from labwright.cli.app_inventory import inventory_app
+from labwright.cli.app_key import key_app
 from labwright.cli.app_lab import lab_app
+from labwright.cli.app_person import person_app, project_app
 from labwright.cli.app_planner import planner_app
 from labwright.cli.app_request import request_app
 from labwright.cli.app_sample import sample_app
+from labwright.cli.app_webhook import webhook_app
 from labwright.cli.options import (
     ByOption,
     DataOption,
@@ -64,6 +68,11 @@ app.add_typer(question_app, name="question")
 app.add_typer(inventory_app, name="inventory")
 app.add_typer(request_app, name="request")
 app.add_typer(sample_app, name="sample")
+app.add_typer(person_app, name="person")
+app.add_typer(project_app, name="project")
+app.add_typer(key_app, name="key")
+app.add_typer(webhook_app, name="webhook")
+app.add_typer(data_class_app, name="data-class")
 app.add_typer(audit_app, name="audit")
 app.add_typer(planner_app, name="planner")
 app.add_typer(station_app, name="station")

@@ -198,6 +198,42 @@ def request_fetch(
     fetch(site, request, folder or Path(f"labwright-{request}"), json=json)
 
 
+@request_app.command("link")
+@at_service
+def request_link(
+    site: Site,
+    json: bool,
+    request: RequestArgument,
+    days: Annotated[
+        float | None,
+        typer.Option(
+            "--days", help="For which it works; as the desk has it.", parser=strict_float(0.001), metavar="<float>"
+        ),
+    ] = None,
+) -> None:
+    """Make a link by which what was found can be fetched without a key, and print it, once."""
+    from labwright.cli.linking import make_link
+
+    make_link(site, request, days, json=json)
+
+
+@request_app.command("links")
+@at_service
+def request_links(
+    site: Site,
+    json: bool,
+    request: RequestArgument,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Let none of them work from now on.")] = False,
+) -> None:
+    """List links to what was found: who made them, until when they work, how often they were followed."""
+    from labwright.cli.linking import list_links, withdraw_links
+
+    if withdraw:
+        withdraw_links(site, request, json=json)
+    else:
+        list_links(site, request, json=json)
+
+
 @request_app.command("close")
 @at_service
 def request_close(

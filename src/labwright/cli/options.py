@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ def strict_int(low: int | None = None, high: int | None = None) -> Callable[[Any
         return int(text)
 
     return parse
+
+
+def strict_limit(text: Any) -> float:
+    """A parser for a limit: a number from 0, or ``none`` for none, which is infinite here."""
+    return math.inf if text == "none" or text == math.inf else strict_float(0)(text)
 
 
 def moment_s(text: Any) -> float:
@@ -148,6 +154,16 @@ KeyFileOption = Annotated[
     Path | None,
     typer.Option("--key-file", help="File with the key for --url, that you alone may read. [env var: LABWRIGHT_KEY]"),
 ]
+UntilOption = Annotated[
+    float | None,
+    typer.Option("--until", parser=moment_s, metavar="DATE", help="When it ends, as 2027-03-31T18:00+09:00."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="Write the secret to this new file, which you alone may read; not on the screen."
+    ),
+]
 MaybeBy = Annotated[str | None, typer.Option("--by", help="The person; recorded in the journal.")]
 Because = Annotated[str, typer.Option("--reason", help="Why; recorded as well.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
@@ -234,6 +250,13 @@ def on_data(verb: Callable[..., None]) -> Callable[..., None]:
     return _joined(verb, command, ("data",))
 
 
+_NOT_HERE = "No service: refused in words."
+_NoLabOption = Annotated[Path | None, typer.Option("--lab", hidden=True, help=_NOT_HERE)]
+_NoDataOption = Annotated[Path | None, typer.Option("--data", hidden=True, help=_NOT_HERE)]
+_NoJournalOption = Annotated[str, typer.Option("--journal", hidden=True, help=_NOT_HERE)]
+"""Of a command that works only at a service: taken so that this can be said."""
+
+
 def at_service(verb: Callable[..., None]) -> Callable[..., None]:
     """A command at a service, and nowhere else: with the options that name it besides what its verb has.
 
@@ -241,7 +264,16 @@ def at_service(verb: Callable[..., None]) -> Callable[..., None]:
         verb: called with the `site`, with `json`, and with its own.
     """
 
-    def command(url: UrlOption = "", key_file: KeyFileOption = None, json: JsonOption = False, **own: Any) -> None:
+    def command(
+        url: UrlOption = "",
+        key_file: KeyFileOption = None,
+        json: JsonOption = False,
+        lab: _NoLabOption = None,
+        data: _NoDataOption = None,
+        journal: _NoJournalOption = "",
+        **own: Any,
+    ) -> None:
+        _refuse_folder(url, key_file, lab, data, journal)
         verb(site=needed_site(url, key_file), json=json, **own)
 
     return _joined(verb, command, ("site", "json"))
@@ -256,10 +288,30 @@ def needed_site(url: str, key_file: Path | None) -> Site:
     site = site_of(url, key_file, False)
     if site is None:
         raise ConfigError(
-            "requests are asked of a service: name its URL with --url, or with LABWRIGHT_URL; labwright serve says it "
-            "when it starts"
+            "this verb works only at a service: name its URL with --url, or with LABWRIGHT_URL. Start one with: "
+            "labwright serve LAB; it says its URL"
         )
     return site
+
+
+def _refuse_folder(url: str, key_file: Path | None, lab: Path | None, data: Path | None, journal: str) -> None:
+    """Say that a verb works only at a service, and how to start one, where a folder or a journal is named.
+
+    Raises:
+        ConfigError: one is.
+    """
+    from labwright.cli.words import quoted
+
+    named = lab or data or journal
+    if not named:
+        return
+    site_of(url, key_file, True)  # refuses both at once
+    start = f"{f' {quoted(lab)}' if lab else ''}{f' --data {quoted(data)}' if data else ''}"
+    start += f" --journal {quoted(journal)}" if journal else ""
+    raise ConfigError(
+        f"{named} is a {'folder' if lab or data else 'journal'}, and this verb works only at a service. Start one with "
+        f"labwright serve{start}, and name the URL that it says with --url, or with LABWRIGHT_URL"
+    )
 
 
 @dataclass(frozen=True)
