@@ -147,7 +147,8 @@ def test_an_invitation_is_taken_once(office: Office) -> None:
     office.types("admin", "person", "add", "ina")
     done = office.types("admin", "person", "invite", "ina", "--hours", "1")
     (invitation,) = done.stdout.splitlines()
-    assert f"POST {office.served.url}/v1/session" in done.stderr
+    assert f"once, at {office.served.url}/sign-in" in done.stderr
+    assert httpx.get(f"{office.served.url}/sign-in", timeout=30).status_code == 200
     for status in (201, 401):
         body = {"invitation": invitation, "password": "a very long password"}
         assert httpx.post(f"{office.served.url}/v1/session", json=body, timeout=30).status_code == status
@@ -159,6 +160,10 @@ def test_an_invitation_is_taken_once(office: Office) -> None:
 def test_who_may_not_and_who_is_not_there_is_said_in_words(office: Office) -> None:
     office.types("admin", "person", "add", "lee", "--role", "viewer", "--group", "cells")
     assert "there is a 'lee' already" in office.types("admin", "person", "add", "lee", code=5).stderr
+    wrong = office.types("admin", "person", "add", "Lee", code=3).stderr
+    assert "'Lee' is no id; did you mean 'lee'? It begins with a letter a to z" in wrong
+    assert "'sölar' is no id. It begins" in office.types("admin", "project", "add", "sölar", code=3).stderr
+    assert "is no mail address" in office.types("admin", "person", "add", "max", "--email", "max@", code=3).stderr
     for verb in (("show", "lei"), ("roles", "lei", "viewer"), ("disable", "lei")):
         assert "did you mean 'lee'?" in office.types("admin", "person", *verb, code=3).stderr
     assert "did you mean 'lee'?" in office.types("admin", "key", "make", "x", "--for", "lei", code=3).stderr
@@ -262,6 +267,7 @@ def test_links_lead_to_what_was_found_until_they_are_withdrawn(office: Office, r
     assert "no request R99" in office.types("ada", "request", "link", "R99", code=3).stderr
     (made,) = office.json("ada", "request", "link", request_)
     assert made["url"].startswith(f"{office.served.url}/v1/deliveries/")
+    assert "let no link work longer" in office.types("ada", "request", "link", request_, "--days", "999").stderr
 
 
 def test_data_are_opened_and_granted_as_the_manual_has_it(office: Office, request_: str) -> None:
@@ -277,9 +283,12 @@ def test_data_are_opened_and_granted_as_the_manual_has_it(office: Office, reques
     assert (now["effective"], now["licence"], now["export_control"]) == ("open", "CC-BY-4.0", "not_controlled")
     (granted,) = office.json("dee", "data-class", "grant", request_, "gus", "--reason", "joint paper")
     assert granted["granted"] == ["gus"]
+    assert "did you mean 'gus'?" in office.types("dee", "data-class", "take-back", request_, "guss", code=3).stderr
+    shared = ("data-class", "set", request_, "shared_closed", "--reason", "error")
+    assert "give --group NAME" in office.types("tom", *shared, code=3).stderr
     office.types("ada", "request", "link", request_)
-    said = office.types("tom", "data-class", "set", request_, "shared_closed", "--group", "cells", "--reason", "error")
-    assert "1 link to them withdrawn" in said.stderr or "links to them withdrawn" in said.stderr
+    said = office.types("tom", *shared, "--group", "cells")
+    assert re.search(r"\d links? to them withdrawn", said.stderr)
     assert "shared with" in said.stdout
     (closed,) = office.json("tom", "data-class", "set", request_, "closed", "--reason", "error")
     assert (closed["data_class"], closed["groups"]) == ("closed", [])

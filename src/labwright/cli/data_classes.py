@@ -12,6 +12,7 @@ from labwright.cli.sites import Site, at
 from labwright.cli.words import when
 from labwright.client import Client, DataClass
 from labwright.client.data_classes import is_request
+from labwright.model.errors import ConfigError, unknown
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,22 @@ class Change:
     licence: str | None = None
 
     def of(self, before: DataClass) -> dict[str, Any]:
-        """What is to hold from now on, as the client takes it."""
+        """What is to hold from now on, as the client takes it.
+
+        Raises:
+            ConfigError: it is to be shared with no group.
+        """
         data_class = self.data_class or before.data_class
         kept = before.groups if data_class == "shared_closed" else ()
+        groups = kept if self.groups is None else self.groups
+        if data_class == "shared_closed" and not groups:
+            raise ConfigError("shared_closed takes the groups that the data are shared with: give --group NAME")
         until_s = self.embargo_until_s
         if until_s is None and self.fiscal_years is None and not self.no_embargo:
             until_s = before.embargo_until_s
         return {
             "data_class": data_class,
-            "groups": kept if self.groups is None else self.groups,
+            "groups": groups,
             "embargo_until": _moment(until_s),
             "fiscal_years": self.fiscal_years,
             "export_control": self.export_control or before.export_control,
@@ -95,23 +103,29 @@ def take_back(site: Site, name: str, who: str, *, json: bool) -> None:
     """Take a grant back.
 
     Raises:
-        ConfigError: there is no such request or campaign.
+        ConfigError: there is no such request or campaign, or that person has no grant of it.
         RefusedError: it takes a data steward.
     """
-    _say(at(site, lambda client: client.data_classes.take_back(_id(client, name), who)), json=json)
+
+    def there(client: Client) -> DataClass:
+        mine = _id(client, name)
+        granted = client.data_classes.show(mine).granted
+        if who not in granted:
+            raise ConfigError(unknown(f"grant of {mine} to", who, granted))
+        return client.data_classes.take_back(mine, who)
+
+    _say(at(site, there), json=json)
 
 
 def _say(shown: DataClass, *, json: bool) -> None:
     if json:
         emit(shown.model_dump(mode="json", exclude={"version"}))
         return
-    of = ("request", shown.request) if shown.request else ("campaign", shown.campaign)
     now = shown.data_class
     if shown.effective != shown.data_class:
         now += f", but {shown.effective} for now"
     kept = "" if shown.embargo_until_s is None else when(shown.embargo_until_s)
     rows = [
-        of,
         ("class", now),
         ("shared with", ", ".join(shown.groups)),
         ("kept back until (UTC)", kept),
@@ -119,7 +133,7 @@ def _say(shown: DataClass, *, json: bool) -> None:
         ("licence", shown.licence),
         ("granted to", ", ".join(shown.granted)),
     ]
-    table("Who may see the data, apart from their project", ("", ""), [row for row in rows if row[1]], json=False)
+    table(f"Data of {shown.request or shown.campaign}", ("", ""), [row for row in rows if row[1]], json=False)
     if shown.links_withdrawn:
         console.print(f"{counted(shown.links_withdrawn, 'link')} to them withdrawn", style="bold")
     if shown.exported_before:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from labwright.cli.handing_over import hand_over
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.sites import Site, at
 from labwright.cli.words import when
+
+DAY_S = 86_400.0
 
 
 def make_link(site: Site, request: str, days: float | None, *, json: bool) -> None:
@@ -15,6 +19,7 @@ def make_link(site: Site, request: str, days: float | None, *, json: bool) -> No
         RefusedError: nothing was delivered yet, it is controlled, or the key makes no link.
         ConfigError: there is no such request.
     """
+    asked_s = time.time()
     withdraw = f"labwright request links {request} --withdraw {site.option}"
     made = hand_over(
         lambda: at(site, lambda client: client.requests.link(request, days=days)),
@@ -27,6 +32,8 @@ def make_link(site: Site, request: str, days: float | None, *, json: bool) -> No
     if json:
         return
     console.print(f"The link to what was found for {request} works until {when(made.expires_s)} (UTC)", style="bold")
+    if days is not None and made.expires_s < asked_s + days * DAY_S - 60:
+        console.print("The desk's rules let no link work longer")
     console.print(f"All who have it may fetch the data; it is shown only now. Withdraw it: {withdraw}")
 
 
@@ -46,7 +53,7 @@ def list_links(site: Site, request: str, *, json: bool) -> None:
         state = f"{'works until' if not one.over else 'expired'} {when(one.expires_s)}"
         state = f"withdrawn {when(one.revoked_s)}" if one.revoked_s is not None else state
         rows.append((one.made_by, when(one.made_s), state, one.fetched))
-    table(f"Links to {request}", ("by", "made (UTC)", "(UTC)", "followed"), rows, json=False)
+    table(f"Links to {request}", ("by", "made (UTC)", "state (UTC)", "followed"), rows, json=False)
 
 
 def withdraw_links(site: Site, request: str, *, json: bool) -> None:

@@ -77,10 +77,12 @@ def add_person(
         ConfigError: it cannot be called that, or written to.
     """
     _refuse_unknown(roles)
-    at(
-        site,
-        lambda client: client.people.add(who, name=name, email=email, roles=roles, groups=groups, agent=agent),
-    )
+
+    def there(client: Client) -> None:
+        with naming(who):
+            client.people.add(who, name=name, email=email, roles=roles, groups=groups, agent=agent)
+
+    at(site, there)
     if json:
         emit({"id": who, "kind": "agent" if agent else "person", "roles": sorted(roles)})
         return
@@ -159,10 +161,7 @@ def invite_person(site: Site, who: str, hours: float | None, out: Path | None, *
         return
     console.print(f"{who} is invited until {when(made.expires_s)} (UTC)", style="bold")
     say_where(out)
-    console.print(
-        f"Give it to {who}, who sets a password with it, once: POST {site.url}/v1/session, with it as invitation and a "
-        "password"
-    )
+    console.print(f"Give it to {who}, who sets a password with it, once, at {site.url}/sign-in")
 
 
 def person_of(client: Client, who: str) -> Person:
@@ -191,6 +190,26 @@ def knowing(client: Client, who: str) -> Iterator[None]:
     except InvalidError:
         person_of(client, who)
         raise
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """What is refused because nothing can be called that is refused with what it can be called.
+
+    Raises:
+        ConfigError: it is.
+    """
+    try:
+        yield
+    except InvalidError as error:
+        if not any(one.get("pointer") == "/id" for one in error.errors):
+            raise
+        small = name.lower()
+        hint = f"; did you mean {small!r}?" if small != name and small.isascii() and small.isalnum() else "."
+        raise ConfigError(
+            f"{name!r} is no id{hint} It begins with a letter a to z, then come such letters, digits, '_', '.' and "
+            "'-'; it has at most 63 characters"
+        ) from error
 
 
 def until(until_s: float | None) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from labwright.cli.output import console, emit, table
-from labwright.cli.people import knowing, until
+from labwright.cli.people import knowing, naming, until
 from labwright.cli.sites import Site, at
 from labwright.cli.words import when
 from labwright.client import Client, Quota
@@ -55,7 +55,12 @@ def add_project(site: Site, project: str, title: str, *, json: bool) -> None:
         RefusedError: there is such a one; or the key is no admin's.
         ConfigError: it cannot be called that.
     """
-    at(site, lambda client: client.people.begin(project, title))
+
+    def there(client: Client) -> None:
+        with naming(project):
+            client.people.begin(project, title)
+
+    at(site, there)
     if json:
         emit({"id": project, "title": title})
         return
