@@ -332,7 +332,13 @@ def mcp(
 @app.command()
 def demo(
     budget: Annotated[
-        int, typer.Option("--budget", help="Number of experiments.", parser=strict_int(2), metavar="<int>")
+        int,
+        typer.Option(
+            "--budget",
+            help="Number of experiments; with --console of both campaigns together.",
+            parser=strict_int(2),
+            metavar="<int>",
+        ),
     ] = 25,
     seed: Annotated[
         int, typer.Option("--seed", help="Of planner and simulated world.", parser=strict_int(), metavar="<int>")
@@ -360,7 +366,7 @@ def demo(
         from labwright.cli.demo_console import DemoOptions, demo_console
 
         place = data_folder(root, data) / "console" if data is None else data
-        raise SystemExit(demo_console(root, DemoOptions(place, speed, budget, port)))
+        raise SystemExit(demo_console(root, DemoOptions(place, speed, budget // 2, port)))
     run_demo(root, data_folder(root, data) / "demo" if data is None else data, budget, seed, json=json, store=store)
 
 

@@ -1,6 +1,6 @@
 """Pictures and reports: the same drawings for the report, a console and a notebook."""
 
-from labwright.report.page import html
+from labwright.report.page import Card, cards_of, html
 from labwright.report.pictures import Bar, best_so_far, differences, nyquist, parity, surrogate_slice, timeline
 from labwright.report.record import CampaignRecord, newest, read_record
 from labwright.report.tables import experiment_rows
@@ -8,7 +8,9 @@ from labwright.report.tables import experiment_rows
 __all__ = [
     "Bar",
     "CampaignRecord",
+    "Card",
     "best_so_far",
+    "cards_of",
     "differences",
     "experiment_rows",
     "html",

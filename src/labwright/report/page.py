@@ -76,18 +76,7 @@ def html(record: CampaignRecord, world: Any = None) -> str:
     spec = record.core.spec
     planner = load_planner(spec.planner)
     best = planner.best(record.core.state()) if record.done else None
-    cards = []
-    if record.done:
-        cards.append(best_card(record, planner, best, world))
-        cards += _front_cards(record)
-        if best is not None:
-            for objective in spec.objectives:
-                cards += _slice_cards(record, planner, best.params, objective)
-        cards += _replicates_cards(record)
-        cards += _nyquist_cards(record)
-        cards += _parity_cards(record, world)
-    if record.steps:
-        cards.append(_timeline_card(record))
+    cards = cards_of(record, world)
     return environment.get_template("report.html").render(
         style=Markup(STYLE),  # noqa: S704 - our own constant
         title=spec.title,
@@ -129,6 +118,31 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         earlier=record.core.started.earlier,
         names=spec.space.names,
     )
+
+
+def cards_of(record: CampaignRecord, world: Any = None) -> list[Card]:
+    """The pictures of a campaign with their numbers, as far as it has come.
+
+    Args:
+        record: of the campaign.
+        world: the simulated world while it exists, for the true values; None for a real lab.
+    """
+    spec = record.core.spec
+    cards: list[Card] = []
+    if record.done:
+        planner = load_planner(spec.planner)
+        best = planner.best(record.core.state())
+        cards.append(best_card(record, planner, best, world))
+        cards += _front_cards(record)
+        if best is not None:
+            for objective in spec.objectives:
+                cards += _slice_cards(record, planner, best.params, objective)
+        cards += _replicates_cards(record)
+        cards += _nyquist_cards(record)
+        cards += _parity_cards(record, world)
+    if record.steps:
+        cards.append(_timeline_card(record))
+    return cards
 
 
 def _found(trials: Sequence[Trial], name: str) -> list[tuple[float, float | None] | None]:

@@ -35,7 +35,7 @@ _NEVER = re.compile(
 )  # the lab's safety does not wait for a window to pass
 _EXPENSIVE = re.compile(
     r"/v1/requests:validate|/v1/requests/[^/]+/(submit|delivery)|/v1/campaigns/[^/]+/(export|report)|"
-    r"/v1/capabilities|/v1/deliveries/[^/]+|/v1/inventory/forecast|/v1/audit/verification"
+    r"/campaigns/[^/]+/model|/v1/capabilities|/v1/deliveries/[^/]+|/v1/inventory/forecast|/v1/audit/verification"
 )
 _EXPENSIVE_POST = re.compile(r"/v1/campaigns")
 

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from labwright.service.console.labels import Words
 from labwright.service.console.look import look_of
-from labwright.service.console.page import PageRoute, Shown, environment, rendered
+from labwright.service.console.page import PageRoute, Shown, fragment, rendered
 from labwright.service.problems import Problem
 from labwright.service.state import Asking, Here
 
@@ -61,8 +61,7 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
     ahead = own.get("_next", "")
     ahead = ahead if ahead.startswith("/") and not ahead.startswith(("//", "/\\")) else "/"
     if request.headers.get("hx-request") == "true":
-        text = environment().get_template("said.html").render({"t": words, "told": told})
-        said: Response = HTMLResponse(text)
+        said: Response = HTMLResponse(fragment("said.html", words, told=told))
         if told["ok"] and "_next" in own:
             said.headers["HX-Redirect"] = ahead
     elif told["ok"]:

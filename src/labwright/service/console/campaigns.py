@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from labwright.journal import Journal, schema
@@ -20,13 +21,15 @@ from labwright.model.judging import counts, front
 from labwright.model.states import OVER
 from labwright.report.pictures import best_so_far, front_of
 from labwright.service.campaigns import row_of
+from labwright.service.console.drawing import cards_of_campaign
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
-from labwright.service.console.page import PageRoute, Shown
+from labwright.service.console.look import look_of
+from labwright.service.console.page import PageRoute, Shown, fragment, rendered
 from labwright.service.gate import ANONYMOUS, Asker
 from labwright.service.problems import Problem
 from labwright.service.rights import Action, can
-from labwright.service.state import Service
+from labwright.service.state import Asking, Here, Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -165,6 +168,23 @@ def _started_by(journal: Journal, campaign: str) -> str:
     event = schema.event
     query = sa.select(event.c.payload).where(event.c.campaign == campaign).order_by(event.c.id).limit(1)
     return str(orjson.loads(journal.read(query)[0]["payload"]).get("by", ""))
+
+
+@router.get("/campaigns/{campaign}/model")
+def model(service: Here, asker: Asking, request: Request, campaign: str) -> Response:
+    """The pictures of a campaign that take the planner's model: a page, or for htmx a part of one."""
+    table = schema.trial
+    with service.records.reading() as journal:
+        row = row_of(service, asker, journal, campaign)
+        ended = (table.c.campaign == campaign, table.c.status.in_(("done", "failed")))
+        (count,) = journal.read(sa.select(sa.func.count().label("n")).where(*ended))
+    cards = cards_of_campaign(service.settings.journal, campaign, int(count["n"]))
+    shown = [{**card, "picture": Markup(card["picture"])} for card in cards]  # noqa: S704 - drawn by us
+    words = Words(look_of(request).language)
+    data = {"cards": shown, "campaign": campaign}
+    if request.headers.get("hx-request") == "true":
+        return HTMLResponse(fragment("model/cards.html", words, **data))
+    return rendered(service, asker, request, Shown(row["title"] or row["name"], "model", data))
 
 
 page(router, "/campaigns", campaigns)

@@ -118,6 +118,17 @@ def refused(request: Request, problem: Problem) -> Response:
     return answer
 
 
+def fragment(name: str, words: Words, **data: Any) -> str:
+    """A template by itself, with what it needs.
+
+    Args:
+        name: of the template.
+        words: of the reader.
+        data: for it.
+    """
+    return environment().get_template(name).render({**data, "t": words})
+
+
 def _context(service: Service, asker: Asker, request: Request, shown: Shown) -> dict[str, Any]:
     frame = frame_of(service)
     look = look_of(request, frame.zone)
