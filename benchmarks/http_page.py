@@ -18,13 +18,16 @@ PAGE = ROOT / "docs" / "reference" / "http.md"
 HEAD = """# HTTP
 
 All routes of the service ([serve a lab](../how-to/serve-a-lab.md)), by what they are about; written by the service
-itself (`python -m benchmarks.http_page`). `/openapi.json` has their parameters and bodies.
+itself (`python -m benchmarks.http_page`). `/openapi.json` has their parameters, bodies and answers, each by a schema
+with a name: a client in another language can be generated from it.
 
 - A key is sent as `Authorization: Bearer lw_...`. What may not be seen is not there (`404`).
 - What changes something takes an `Idempotency-Key`; sent again with it, it is done once. `202` names the place to ask
   for the answer (`Location`).
 - Lists have `items` and `next`, which is the `cursor` of the next page; it is null on the last one.
-- A campaign, a person and a project have an `ETag`, for `If-None-Match` (`304`) and `If-Match` (`412`).
+- A campaign, a request, a person, a project, its quota, and the class of data have an `ETag`, for `If-None-Match`
+  (`304`) and `If-Match` (`412`).
+- An answer may have more fields in a newer Labwright; those that are described stay.
 """
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from labwright.answers.offers import Offer
 from labwright.cli.init import make_lab
 from labwright.cli.request_files import read, template
 from labwright.client import Capabilities
-from labwright.client.desk_answers import Offer
 from labwright.lab import YamlFile
 from tests.forks import labwright, start
 from tests.service.desk.asking import DESK

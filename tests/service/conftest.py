@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 from labwright.service.database import Door, door_place
+from tests.service.described import held
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _as_described() -> Iterator[None]:
+    """Every answer is as `/openapi.json` says."""
+    with held():
+        yield
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -21,6 +21,7 @@ from schemathesis.core.result import Ok
 
 from labwright.cli.init import make_lab
 from labwright.service.describing import WITHOUT_KEY
+from tests.service.described import description, strict
 from tests.service.served import once, serving
 from tests.service.test_admin import alone_in
 
@@ -80,7 +81,7 @@ class Wire:
 def failures(wire: Wire, roles: tuple[str, ...], examples: int) -> list[str]:
     """What is not as it is described."""
     found: list[str] = []
-    schema = schemathesis.openapi.from_dict(wire.described, config=schemathesis.Config.from_dict(CONFIG))
+    schema = schemathesis.openapi.from_dict(strict(wire.described), config=schemathesis.Config.from_dict(CONFIG))
     for result in schema.get_all_operations():
         assert isinstance(result, Ok)
         operation = result.ok()
@@ -122,6 +123,39 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         wire = Wire(one.url, one.key)
         yield wire
         wire.close()
+
+
+def test_each_answer_is_described_by_a_schema_with_a_name(alone: Wire) -> None:
+    described = alone.described
+    assert described == description()
+    schemas = described["components"]["schemas"]
+    ids = [one["operationId"] for methods in described["paths"].values() for one in methods.values()]
+    assert sorted(set(ids)) == sorted(ids)
+    assert all(re.fullmatch(r"[a-z]+_[a-z_]+", one) and len(one) < 40 for one in ids)
+    assert not [name for name in schemas if not re.fullmatch(r"[A-Z][A-Za-z]+", name)]
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            for status in {"200", "201", "202"} & set(operation["responses"]):
+                for media, content in operation["responses"][status]["content"].items():
+                    named = set(content["schema"]) == {"$ref"}
+                    assert named == (media == "application/json"), (method, path, status, content)
+    for name, schema in schemas.items():
+        missing = [field for field, one in schema.get("properties", {}).items() if not one.get("description")]
+        assert schema.get("description"), name
+        assert not missing, (name, missing)
+
+
+def test_what_is_answered_later_names_its_place(alone: Wire) -> None:
+    later = {
+        operation["operationId"]: operation["responses"]["202"]
+        for methods in alone.described["paths"].values()
+        for operation in methods.values()
+        if "202" in operation["responses"]
+    }
+    assert len(later) > 15
+    assert all("Location" in one["headers"] for one in later.values())
+    assert later["campaigns_pause"]["content"]["application/json"]["schema"]["$ref"].endswith("/Command")
+    assert alone.described["components"]["schemas"]["Command"]["required"] == ["command", "state"]
 
 
 @pytest.mark.long

@@ -20,6 +20,7 @@ from labwright.service.front import Front
 from labwright.service.pace import AT_A_TIME, OF_ONE_AT_A_TIME, Pace, is_expensive, is_free
 from labwright.service.settings import Rates, ServiceSettings
 from labwright.service.wire import wire_options
+from tests.service.described import APART
 from tests.service.served import once
 from tests.service.test_admin import Alone, alone_in
 from tests.service.test_sessions import GOOD, browser, invited, person, signed_in
@@ -86,7 +87,8 @@ def fronted(app: Any, place: Path) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            APART.add(here := f"127.0.0.1:{listening.getsockname()[1]}")
+            yield f"http://{here}"
         finally:
             server.should_exit = True
             thread.join(20)

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.http_page import PAGE
 from labwright.cli.init import make_lab
 from tests.forks import ROOT, labwright
-from tests.service.served import Served, serving
+from tests.service.served import Served, once, serving
 
 VOLATILE = {"at_s", "heartbeat_s", "for_s", "saves_s"}
 """What is another number a moment later."""
@@ -46,6 +46,7 @@ class Far:
 
     def __init__(self, served: Served, key: str, place: Path) -> None:
         self.served = served
+        self.key = key
         self.key_file = place / "key"
         self.key_file.touch(0o600)
         self.key_file.write_text(key)
@@ -187,6 +188,30 @@ def test_containers_are_received_and_moved_through_a_service(material: Far, tmp_
     assert ("rinse-9" in left, "rinse-10" in left) == (True, False)
 
 
+def test_material_is_looked_at_and_booked_over_http(material: Far) -> None:
+    because, to = {"because": "seen"}, "/v1/inventory"
+    with material.served.client(material.key) as oda:
+        sample = oda.get("/v1/samples").json()["items"][-1]["sample"]
+        assert oda.get(to).json()["wastes"]
+        labware = next(one["labware"] for one in oda.get(f"{to}/containers").json()["items"])
+        assert "<svg" in oda.get(f"{to}/labels").json()["svg"]
+        assert oda.get(f"{to}/forecast").json()["items"] == []
+        row = {"labware": labware, "material": "rinse", "quantity": "5 mL"}
+        for path, body in (
+            (f"{to}/count", {"what": ["rinse=41"]}),
+            (f"{to}/receive", {"containers": {"rinse-11": row}}),
+            (f"{to}/adjust", {"stock": "rinse-11", "change": "-1mL"}),
+            (f"{to}/quarantine", {"stock": "rinse-11"}),
+            (f"{to}/release", {"stock": "rinse-11"}),
+            (f"{to}/move", {"container": "rinse-11", "to": "outside"}),
+            (f"/v1/samples/{sample}/quarantine", {}),
+            (f"/v1/samples/{sample}/release", {}),
+            (f"/v1/samples/{sample}/dispose", {"disposition": "archived"}),
+        ):
+            done = oda.post(path, json={**because, **body}, headers=once())
+            assert (done.status_code, done.json().get("state")) == (200, "done"), done.text
+
+
 def test_a_run_is_shown_and_written_through_a_service(material: Far, tmp_path: Path) -> None:
     (first, *_) = [json.loads(line) for line in material.by_url("run", "list").stdout.splitlines()]
     documents = material.same("run", "show", first["run"])
@@ -251,6 +276,23 @@ def test_a_campaign_is_steered_through_a_service_as_on_its_folder(steered: Far) 
     assert late.returncode == 5
     more = steered.by_url("campaign", "extend", campaign, "--budget", "100", *because)
     assert (more.returncode, "drained" in more.stderr or "ended" in more.stderr) == (5, True), more.stderr
+
+
+def test_a_campaign_is_steered_over_http(steered: Far) -> None:
+    with steered.served.client(steered.key) as oda:
+        handed = oda.post("/v1/campaigns", json={"name": "first", "budget": 50, "planner": "random"}, headers=once())
+        place = handed.headers["location"]
+        for verb, body in (
+            ("suggest", {"params": {"temperature": 40}}),
+            ("veto", {"params": {"temperature": 50}, "reach": 0.01}),
+            ("extend", {"budget": 51}),
+            ("pause", {}),
+            ("resume", {}),
+            ("stop", {"now": True}),
+        ):
+            done = oda.post(f"{place}/{verb}", json={"because": "seen", **body}, headers=once())
+            assert (done.status_code, done.json().get("state")) == (200, "done"), done.text
+            assert oda.get("/v1/status").json()["controller"]
 
 
 def test_a_whole_campaign_is_sent_and_its_mistakes_are_named(steered: Far, tmp_path: Path) -> None:

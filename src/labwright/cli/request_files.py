@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
+from labwright.answers.offers import Offer
 from labwright.cli.output import console, emit
 from labwright.cli.requesting import asked_back, facts, print_quote, say
 from labwright.cli.sites import Site, at
 from labwright.cli.words import quoted
 from labwright.client import Capabilities, Client, Finding, InvalidError, KeptRequest, Look
-from labwright.client.desk_answers import Offer
 from labwright.lab import MistakesError, YamlFile
 from labwright.lab.yamlfile import Mistake
 from labwright.model.errors import ConfigError, RefusedError, unknown

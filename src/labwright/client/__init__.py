@@ -13,44 +13,29 @@
 What is to be asked of a request desk is written as a `Request`, and goes through ``lab.requests``.
 """
 
-from labwright.client.admin_answers import (
-    Amount,
-    DataClass,
-    Invitation,
-    KeptKey,
-    KeptLink,
-    NewKey,
-    NewWebhook,
-    Notice,
-    Quota,
-    Webhook,
-)
-from labwright.client.answers import (
-    Campaign,
-    Command,
-    Event,
-    Experiment,
-    Me,
-    Person,
-    Project,
-    Question,
-    Sample,
-)
-from labwright.client.asking import Request
-from labwright.client.bundles import BundleError
-from labwright.client.client import Client
-from labwright.client.desk_answers import (
-    Capabilities,
+from labwright.answers.campaigns import Campaign, CampaignDetail, Experiment
+from labwright.answers.desk import (
     Cost,
     Finding,
-    KeptRequest,
-    Link,
+    KeptLink,
     ListedRequest,
     Look,
+    Notice,
     Quote,
     RequestEvent,
     Review,
+    Webhook,
 )
+from labwright.answers.lab import Command, Me
+from labwright.answers.material import Sample
+from labwright.answers.offers import Amount, Capabilities
+from labwright.answers.people import KeptKey
+from labwright.answers.questions import Question
+from labwright.client.admin_answers import DataClass, Invitation, NewKey, NewWebhook, Quota
+from labwright.client.answers import Event, KeptRequest, Link, Person, Project
+from labwright.client.asking import Request
+from labwright.client.bundles import BundleError
+from labwright.client.client import Client
 from labwright.client.errors import (
     ConflictError,
     ForbiddenError,
@@ -68,6 +53,7 @@ __all__ = [
     "Amount",
     "BundleError",
     "Campaign",
+    "CampaignDetail",
     "Capabilities",
     "Client",
     "Command",

@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labwright.client.answers import Campaign, Command, Event, Experiment
+from labwright.answers.campaigns import Campaign, CampaignDetail, Experiment
+from labwright.answers.lab import Command
+from labwright.client.answers import Event
 from labwright.client.wire import Wire
 from labwright.model.errors import ConfigError
 from labwright.model.states import OVER
@@ -75,13 +77,13 @@ class Campaigns:
         answer = self._wire.send("POST", "/v1/campaigns", body, key=key)
         return str(answer.get("campaign") or answer["result"])
 
-    def show(self, campaign: str) -> Campaign:
+    def show(self, campaign: str) -> CampaignDetail:
         """A campaign as it stands.
 
         Args:
             campaign: its id.
         """
-        return Campaign.model_validate(self.facts(campaign))
+        return CampaignDetail.model_validate(self.facts(campaign))
 
     def facts(self, campaign: str) -> dict[str, Any]:
         """All that is shown of a campaign, as JSON."""

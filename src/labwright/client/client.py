@@ -8,7 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from labwright.client.answers import Event, Me
+from labwright.answers.lab import Me
+from labwright.client.answers import Event
 from labwright.client.campaigns import Campaigns
 from labwright.client.data_classes import DataClasses
 from labwright.client.events import listened

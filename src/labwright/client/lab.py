@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from labwright.client.answers import Command, Question
+from labwright.answers.lab import Command
+from labwright.answers.questions import Question
 from labwright.client.wire import Wire
 from labwright.model.figures import when
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from labwright.client.answers import Sample
+from labwright.answers.material import Sample
 from labwright.client.wire import Wire
 
 

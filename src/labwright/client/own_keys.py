@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from labwright.client.admin_answers import KeptKey, NewKey
+from labwright.answers.people import KeptKey
+from labwright.client.admin_answers import NewKey
 from labwright.client.errors import LostSecretError
 from labwright.client.wire import Wire
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from labwright.client.admin_answers import KeptLink
+from labwright.answers.desk import KeptLink, ListedRequest, Look, RequestEvent
+from labwright.answers.offers import Capabilities
+from labwright.client.answers import KeptRequest, Link
 from labwright.client.asking import Request, content_of
 from labwright.client.bundles import Bundle, refuse_taken
-from labwright.client.desk_answers import Capabilities, KeptRequest, Link, ListedRequest, Look, RequestEvent
 from labwright.client.errors import ConflictError, LostSecretError, NotReachedError, UnreachableServiceError
 from labwright.client.events import resumed
 from labwright.client.wire import AGAIN_MOST_S, Wire, versioned

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from labwright.client.answers import KeptRequest
 from labwright.client.client import Client
-from labwright.client.desk_answers import KeptRequest
 from labwright.model.errors import ConfigError, RefusedError, unknown
 
 TEXT_MOST = 1000

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
-from labwright.client.admin_answers import NewWebhook, Notice, Webhook
+from labwright.answers.desk import Notice, Webhook
+from labwright.client.admin_answers import NewWebhook
 from labwright.client.errors import LostSecretError
 from labwright.client.wire import Wire
 

@@ -65,6 +65,7 @@ class CampaignSeen:
 
     Attributes:
         id: its id.
+        name: of its file.
         title: for people.
         state: ``running``, ``paused``, ``draining``.
         reason: why it drains; empty while it runs.

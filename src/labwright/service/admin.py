@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
+from labwright.answers.people import AuditPage, AuditVerification, Joined, Left, Named, Person, Project, RolesSet, Trace
 from labwright.service import people
 from labwright.service.audit import Entry, anchor_file, head_of, listed, read_anchors, verify
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, in_versions, items_of
 from labwright.service.gate import Asker
 from labwright.service.once import Answer
 from labwright.service.problems import Problem
@@ -50,13 +52,22 @@ class NewPerson(Body):
 
 
 class Roles(Body):
-    """Roles in the whole lab, instead of those before."""
+    """Roles of a person or program.
+
+    Attributes:
+        roles: in the whole lab, instead of those before.
+    """
 
     roles: Annotated[list[Role], Field(max_length=10)]
 
 
 class NewProject(Body):
-    """A project to begin."""
+    """A project to begin.
+
+    Attributes:
+        id: a short name of plain letters, by which it is known everywhere.
+        title: to show.
+    """
 
     id: Name
     title: Short = ""
@@ -74,7 +85,7 @@ class Membership(Body):
     until: Annotated[AwareDatetime, Field(strict=False)] | None = None
 
 
-@router.get("/people")
+@router.get("/people", name="list", responses=answers(items_of(Person)))
 def everyone(service: Here, asker: Asking) -> dict[str, Any]:
     """All who are known, with their roles."""
     service.gate.need(asker, "person.manage", Resource("person"))
@@ -82,7 +93,7 @@ def everyone(service: Here, asker: Asking) -> dict[str, Any]:
     return {"items": [_person(row) for row in rows]}
 
 
-@router.get("/people/{who}")
+@router.get("/people/{who}", name="get", responses=in_versions(Person))
 def person(service: Here, asker: Asking, request: Request, who: str) -> Response:
     """A person or a program, with the roles in the whole lab."""
     service.gate.need(asker, "person.manage", Resource("person", who))
@@ -92,7 +103,7 @@ def person(service: Here, asker: Asking, request: Request, who: str) -> Response
     return versioned(request, _person(rows[0]))
 
 
-@router.post("/people", status_code=201)
+@router.post("/people", status_code=201, responses=answers(Named, 201))
 async def add(service: Here, asker: Asking, request: Request, body: NewPerson) -> Response:
     """Let a person or a program in."""
 
@@ -111,7 +122,7 @@ async def add(service: Here, asker: Asking, request: Request, body: NewPerson) -
     return await _change(service, asker, request, "person.manage", what, body, write, Answer(201, {"id": body.id}))
 
 
-@router.put("/people/{who}/roles")
+@router.put("/people/{who}/roles", name="set_roles", responses=answers(RolesSet))
 async def roles(service: Here, asker: Asking, request: Request, who: str, body: Roles) -> Response:
     """Give a person other roles in the whole lab."""
     what = Resource("person", who)
@@ -124,7 +135,7 @@ async def roles(service: Here, asker: Asking, request: Request, who: str, body: 
     return await _change(service, asker, request, "person.manage", what, body, write, answer)
 
 
-@router.delete("/people/{who}")
+@router.delete("/people/{who}", responses=answers(Named))
 async def disable(service: Here, asker: Asking, request: Request, who: str) -> Response:
     """Let a person or a program in no more; what was approved for them is carried out."""
     what = Resource("person", who)
@@ -136,7 +147,7 @@ async def disable(service: Here, asker: Asking, request: Request, who: str) -> R
     return await _change(service, asker, request, "person.manage", what, None, write, Answer(200, {"id": who}))
 
 
-@router.get("/projects")
+@router.get("/projects", name="projects", responses=answers(items_of(Project)))
 def projects(service: Here, asker: Asking) -> dict[str, Any]:
     """Projects that you may see, with their members."""
     rows = service.door.rows(sa.select(project).order_by(project.c.id))
@@ -145,7 +156,7 @@ def projects(service: Here, asker: Asking) -> dict[str, Any]:
     return {"items": [_project(row, members) for row in rows]}
 
 
-@router.get("/projects/{name}")
+@router.get("/projects/{name}", name="project", responses=in_versions(Project))
 def one_project(service: Here, asker: Asking, request: Request, name: str) -> Response:
     """A project, with its members."""
     service.gate.need(asker, "project.read", Resource("project", name, name))
@@ -155,7 +166,7 @@ def one_project(service: Here, asker: Asking, request: Request, name: str) -> Re
     return versioned(request, _project(rows[0], service.door.rows(_MEMBERS)))
 
 
-@router.post("/projects", status_code=201)
+@router.post("/projects", status_code=201, name="begin_project", responses=answers(Named, 201))
 async def begin(service: Here, asker: Asking, request: Request, body: NewProject) -> Response:
     """Begin a project."""
     what = Resource("project", body.id, body.id)
@@ -166,7 +177,7 @@ async def begin(service: Here, asker: Asking, request: Request, body: NewProject
     return await _change(service, asker, request, "project.manage", what, body, write, Answer(201, {"id": body.id}))
 
 
-@router.put("/projects/{name}/members/{who}")
+@router.put("/projects/{name}/members/{who}", responses=answers(Joined))
 async def join(service: Here, asker: Asking, request: Request, name: str, who: str, body: Membership) -> Response:
     """Give a person or a program a role in a project."""
     until_s = body.until.timestamp() if isinstance(body.until, datetime) else None
@@ -180,7 +191,7 @@ async def join(service: Here, asker: Asking, request: Request, name: str, who: s
     return await _change(service, asker, request, "project.manage", what, body, write, answer, target=who)
 
 
-@router.delete("/projects/{name}/members/{who}")
+@router.delete("/projects/{name}/members/{who}", responses=answers(Left))
 async def leave(service: Here, asker: Asking, request: Request, name: str, who: str) -> Response:
     """Take all roles in a project from a person or a program."""
     what, answer = Resource("project", name, name), Answer(200, {"project": name, "id": who})
@@ -192,7 +203,7 @@ async def leave(service: Here, asker: Asking, request: Request, name: str, who: 
     return await _change(service, asker, request, "project.manage", what, None, write, answer, target=who)
 
 
-@router.get("/audit")
+@router.get("/audit", responses=answers(AuditPage))
 def audit(
     service: Here,
     asker: Asking,
@@ -210,7 +221,7 @@ def audit(
     }
 
 
-@router.get("/audit/verification")
+@router.get("/audit/verification", name="audit_verification", responses=answers(AuditVerification))
 def verification(service: Here, asker: Asking) -> dict[str, Any]:
     """Whether the audit trail holds together, and is the one whose heads were written beside it."""
     service.gate.need(asker, "audit.read", Resource("audit"))
@@ -220,7 +231,7 @@ def verification(service: Here, asker: Asking) -> dict[str, Any]:
     return {"head": str(head_of(service.door)), "anchors": len(anchors), "wrong": wrong}
 
 
-@router.get("/traces/{trace}")
+@router.get("/traces/{trace}", responses=answers(Trace))
 def trace(service: Here, asker: Asking, trace: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]) -> dict[str, Any]:
     """What one request over HTTP has led to: rows of the audit trail, commands, campaigns, and their operations."""
     service.gate.need(asker, "audit.read", Resource("audit"))

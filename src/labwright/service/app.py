@@ -32,7 +32,7 @@ from labwright.service.anchoring import Anchoring
 from labwright.service.bodies import StrictRoute
 from labwright.service.console import routes as console
 from labwright.service.database import Door, door_place
-from labwright.service.describing import describe
+from labwright.service.describing import describe, operation_id
 from labwright.service.desk.appraiser import Appraiser
 from labwright.service.desk.bundles import write_bundle
 from labwright.service.desk.clerk import Clerk
@@ -105,6 +105,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        generate_unique_id_function=operation_id,
     )
     app.state.service = service
     app.router.route_class = StrictRoute

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
+from labwright.answers.base import word_schema
 from labwright.service.problems import Problem
 
 BODY_MOST = 1_048_576
@@ -31,7 +32,9 @@ DIGITS_MOST = 20
 class Body(BaseModel):
     """What is sent: no further keys, no text for a number, nothing infinite."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, allow_inf_nan=False, frozen=True, json_schema_extra=word_schema
+    )
 
 
 class StrictRequest(Request):

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
+from labwright.answers.campaigns import Experiment, SearchSpace
+from labwright.answers.lab import LabEvent
 from labwright.facts.campaigns import event_fields, experiment_list
 from labwright.facts.exporting import csv_lines, export_rows
 from labwright.journal import schema
@@ -16,6 +18,7 @@ from labwright.journal.reading import spec_of
 from labwright.service.audit import Entry
 from labwright.service.bodies import StrictRoute
 from labwright.service.campaigns import row_of
+from labwright.service.declaring import answers, pages_of
 from labwright.service.problems import Problem
 from labwright.service.state import Asking, Here
 
@@ -25,7 +28,7 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; f
 """A report is one page of text, SVG and its own styles; nothing in it is carried out or loaded."""
 
 
-@router.get("/{campaign}/experiments")
+@router.get("/{campaign}/experiments", responses=answers(pages_of(Experiment)))
 def experiments(
     service: Here,
     asker: Asking,
@@ -40,7 +43,7 @@ def experiments(
     return {"items": found[cursor : cursor + limit], "next": cursor + limit if cursor + limit < len(found) else None}
 
 
-@router.get("/{campaign}/events")
+@router.get("/{campaign}/events", responses=answers(pages_of(LabEvent)))
 def events(
     service: Here,
     asker: Asking,
@@ -59,7 +62,7 @@ def events(
     }
 
 
-@router.get("/{campaign}/space")
+@router.get("/{campaign}/space", responses=answers(SearchSpace))
 def space(service: Here, asker: Asking, campaign: str) -> dict[str, Any]:
     """The parameters that a campaign searches, with units and bounds, as its file has them."""
     with service.records.reading() as journal:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from labwright.answers.campaigns import Campaign, CampaignDetail
 from labwright.facts.campaigns import campaign_facts
 from labwright.journal import Journal
 from labwright.journal.asking import refuse_no_controller, refuse_other_deck, refuse_untakable
@@ -17,6 +18,7 @@ from labwright.model.states import OVER
 from labwright.service import commanding
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, commanded, in_versions, pages_of
 from labwright.service.lab import Reason
 from labwright.service.once import Answer
 from labwright.service.problems import Problem
@@ -34,7 +36,11 @@ Params = Annotated[dict[Annotated[str, Field(max_length=200)], Number | Annotate
 
 
 class Because(Body):
-    """Why; of `pause`, `resume` and `drain`."""
+    """Pauses a campaign, resumes it, or starts no further experiment in it.
+
+    Attributes:
+        because: why.
+    """
 
     because: Reason
 
@@ -87,7 +93,7 @@ class Veto(Because):
     reach: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-@router.get("")
+@router.get("", name="list", responses=answers(pages_of(Campaign)))
 def campaigns(
     service: Here,
     asker: Asking,
@@ -117,39 +123,39 @@ def campaigns(
     return {"items": items, "next": page[-1]["last_event"] if more else None}
 
 
-@router.get("/{campaign}")
+@router.get("/{campaign}", name="get", responses=in_versions(CampaignDetail))
 def one(service: Here, asker: Asking, request: Request, campaign: str) -> Response:
     """A campaign: how it stands, what it waits for, its experiments, and what happened last in it."""
     with service.records.reading() as journal:
         return versioned(request, _shown(journal, row_of(service, asker, journal, campaign)))
 
 
-@router.post("/{campaign}/pause")
+@router.post("/{campaign}/pause", responses=commanded())
 async def pause(service: Here, asker: Asking, request: Request, campaign: str, body: Because) -> Response:
     """Pause: no operation starts, those under way run to their end."""
     return await _steer(service, asker, request, campaign, "campaign.pause", "pause", body, {})
 
 
-@router.post("/{campaign}/resume")
+@router.post("/{campaign}/resume", responses=commanded())
 async def resume(service: Here, asker: Asking, request: Request, campaign: str, body: Because) -> Response:
     """Resume a campaign that is paused."""
     return await _steer(service, asker, request, campaign, "campaign.steer", "resume", body, {})
 
 
-@router.post("/{campaign}/drain")
+@router.post("/{campaign}/drain", responses=commanded())
 async def drain(service: Here, asker: Asking, request: Request, campaign: str, body: Because) -> Response:
     """Start no further experiment; those under way are carried out to their end."""
     return await _steer(service, asker, request, campaign, "campaign.steer", "drain", body, {})
 
 
-@router.post("/{campaign}/stop")
+@router.post("/{campaign}/stop", responses=commanded())
 async def stop(service: Here, asker: Asking, request: Request, campaign: str, body: Stop) -> Response:
     """Stop a campaign, or one sample of it."""
     payload = {"now": body.now, **({"sample": body.sample} if body.sample else {})}
     return await _steer(service, asker, request, campaign, "campaign.stop", "stop", body, payload)
 
 
-@router.post("/{campaign}/extend")
+@router.post("/{campaign}/extend", responses=commanded())
 async def extend(service: Here, asker: Asking, request: Request, campaign: str, body: Extend) -> Response:
     """Let it make more experiments, whether it is under way or has run out."""
     again = {"campaign": campaign, "lab_changed": body.lab_changed}
@@ -158,13 +164,13 @@ async def extend(service: Here, asker: Asking, request: Request, campaign: str, 
     )
 
 
-@router.post("/{campaign}/suggest")
+@router.post("/{campaign}/suggest", responses=commanded())
 async def suggest(service: Here, asker: Asking, request: Request, campaign: str, body: Suggest) -> Response:
     """Ask for an experiment of your own, before any of the planner's."""
     return await _steer(service, asker, request, campaign, "campaign.steer", "suggest", body, {"params": body.params})
 
 
-@router.post("/{campaign}/veto")
+@router.post("/{campaign}/veto", responses=commanded())
 async def veto(service: Here, asker: Asking, request: Request, campaign: str, body: Veto) -> Response:
     """Withdraw a proposal that has not started, or forbid a point and what is around it."""
     if bool(body.trial) == (body.params is not None):

@@ -12,11 +12,13 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, AwareDatetime, Field
 
+from labwright.answers.offers import ClassOfData, ClassSet
 from labwright.service import classes
 from labwright.service.audit import Entry, exports_of
 from labwright.service.bodies import Body, StrictRoute
 from labwright.service.campaigns import row_of
 from labwright.service.classes import Control, DataPolicy, Owner
+from labwright.service.declaring import answers, in_versions
 from labwright.service.desk.links import withdraw_links
 from labwright.service.gate import Asker
 from labwright.service.lab import Reason
@@ -103,7 +105,7 @@ class Granted(Body):
     because: Reason
 
 
-@router.get("/{things}/{name}/data-class")
+@router.get("/{things}/{name}/data-class", name="class", responses=in_versions(ClassOfData))
 def data_class(service: Here, asker: Asking, request: Request, things: Things, name: str) -> Response:
     """Who may see the data of a campaign or a request, apart from its project."""
     owner, key, _ = _seen(service, asker, things, name)
@@ -111,7 +113,7 @@ def data_class(service: Here, asker: Asking, request: Request, things: Things, n
         return versioned(request, _shown(connection, owner, key))
 
 
-@router.put("/{things}/{name}/data-class")
+@router.put("/{things}/{name}/data-class", name="set_class", responses=answers(ClassSet, etag=True))
 async def set_data_class(
     service: Here, asker: Asking, request: Request, things: Things, name: str, body: Classed
 ) -> Response:
@@ -150,7 +152,7 @@ async def set_data_class(
     return await service.once.change(request, asker, entry, write)
 
 
-@router.put("/{things}/{name}/grants/{who}")
+@router.put("/{things}/{name}/grants/{who}", responses=answers(ClassOfData))
 async def grant(
     service: Here, asker: Asking, request: Request, things: Things, name: str, who: str, body: Granted
 ) -> Response:
@@ -166,7 +168,7 @@ async def grant(
     return await _granting(service, asker, request, things, name, after, body.because, write)
 
 
-@router.delete("/{things}/{name}/grants/{who}")
+@router.delete("/{things}/{name}/grants/{who}", name="withdraw_grant", responses=answers(ClassOfData))
 async def withdraw(service: Here, asker: Asking, request: Request, things: Things, name: str, who: str) -> Response:
     """Take a grant back."""
 

@@ -7,23 +7,25 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from labwright.answers.lab import Health, Readiness
 from labwright.journal.reading import campaign_rows
 from labwright.model.errors import JournalError
 from labwright.model.states import OVER
 from labwright.service.bodies import StrictRoute
+from labwright.service.declaring import answers
 from labwright.service.rights import Resource
 from labwright.service.state import Asking, Here
 
 router = APIRouter(route_class=StrictRoute, tags=["health"])
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses=answers(Health))
 def healthz() -> dict[str, str]:
     """The service runs."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={**answers(Readiness), **answers(Readiness, 503)})
 def readyz(service: Here, response: Response) -> dict[str, Any]:
     """The service can read the lab's records, and a controller runs: 503 if not, with what is missing."""
     missing = []

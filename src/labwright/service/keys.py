@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from labwright.answers.people import KeptKey, MadeKey
 from labwright.service.audit import Entry, append
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, items_of
 from labwright.service.once import Answer
 from labwright.service.people import make_key
 from labwright.service.people import revoke as revoke_key
@@ -41,7 +43,7 @@ class NewKey(Body):
     days: Annotated[int, Field(ge=1, le=3660)] = 90
 
 
-@router.get("")
+@router.get("", name="list", responses=answers(items_of(KeptKey)))
 def keys(service: Here, asker: Asking) -> dict[str, Any]:
     """Your keys; what opens something is not among what is kept of them."""
     service.gate.need(asker, "key.own", Resource("key", owner=asker.who.id))
@@ -52,7 +54,7 @@ def keys(service: Here, asker: Asking) -> dict[str, Any]:
     return {"items": [{**row, "only": None if row["only"] is None else orjson.loads(row["only"])} for row in rows]}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=answers(MadeKey, 201))
 async def make(service: Here, asker: Asking, request: Request, body: NewKey) -> Response:
     """Make a key of yours, or a person's or program's first; its secret is answered once, and kept nowhere."""
     owner = body.owner or asker.who.id

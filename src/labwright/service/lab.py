@@ -11,14 +11,18 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
+from labwright.answers.lab import CommandState, Me, Stations
 from labwright.facts.lab import lab_now, station_rows
 from labwright.journal import Journal, LoggedEvent, open_latches, schema
 from labwright.journal.asking import refuse_no_controller
+from labwright.journal.latch import Latch
 from labwright.journal.resetting import Reset as Meant
 from labwright.journal.resetting import stops_meant
+from labwright.journal.status import LabStatus
 from labwright.service import commanding
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, commanded, items_of
 from labwright.service.once import Answer
 from labwright.service.rights import Resource, can
 from labwright.service.state import Asking, Here
@@ -33,7 +37,7 @@ Number = Annotated[int, Path(ge=0, le=2**53)]
 Reason = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
-class Stop(Body):
+class LabStop(Body):
     """Stops the lab, or a station of it.
 
     Attributes:
@@ -59,7 +63,7 @@ class Reset(Body):
     because: Reason
 
 
-@router.get("/me")
+@router.get("/me", responses=answers(Me))
 def me(asker: Asking) -> dict[str, Any]:
     """Who you are here, and what you may do."""
     who = asker.who
@@ -73,7 +77,7 @@ def me(asker: Asking) -> dict[str, Any]:
     }
 
 
-@router.get("/status")
+@router.get("/status", responses=answers(LabStatus))
 def status(service: Here, asker: Asking) -> dict[str, Any]:
     """How the lab stands now: stations, campaigns, questions, what waits."""
     service.gate.need(asker, "lab.read", LAB)
@@ -81,7 +85,7 @@ def status(service: Here, asker: Asking) -> dict[str, Any]:
         return dataclasses.asdict(lab_now(journal))
 
 
-@router.get("/stations")
+@router.get("/stations", responses=answers(Stations))
 def stations(service: Here, asker: Asking) -> dict[str, Any]:
     """Stations, the devices of each, and where those are, by the lab's files."""
     service.gate.need(asker, "lab.read", LAB)
@@ -89,7 +93,7 @@ def stations(service: Here, asker: Asking) -> dict[str, Any]:
     return {"title": model.title, "items": station_rows(model)}
 
 
-@router.get("/latches")
+@router.get("/latches", responses=answers(items_of(Latch)))
 def latches(
     service: Here,
     asker: Asking,
@@ -161,22 +165,22 @@ async def events(
     return EventStream(pieces(), headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
 
 
-@router.post("/lab/stop")
-async def stop(service: Here, asker: Asking, request: Request, body: Stop) -> Response:
+@router.post("/lab/stop", responses=commanded())
+async def stop(service: Here, asker: Asking, request: Request, body: LabStop) -> Response:
     """Stop all stations, or one."""
     await service.gate.needs(asker, "lab.stop", LAB)
     payload = {"now": body.now, "station": body.station}
     return await _lab_command(service, asker, request, "lab.stop", "stop", payload, body.because)
 
 
-@router.post("/lab/reset")
+@router.post("/lab/reset", responses=commanded())
 async def reset(service: Here, asker: Asking, request: Request, body: Reset) -> Response:
     """Reset a stop, once what it was for is seen to."""
     await service.gate.needs(asker, "lab.reset", LAB)
     return await _lab_command(service, asker, request, "lab.reset", "reset", {"latch": body.latch}, body.because)
 
 
-@router.get("/commands/{number}")
+@router.get("/commands/{number}", responses=answers(CommandState))
 def command(service: Here, asker: Asking, number: Number) -> dict[str, Any]:
     """What has become of a command."""
     found = commanding.read(service, number)
@@ -185,7 +189,7 @@ def command(service: Here, asker: Asking, number: Number) -> dict[str, Any]:
     return found
 
 
-@router.delete("/commands/{number}")
+@router.delete("/commands/{number}", name="withdraw_command", responses=answers(CommandState))
 async def withdraw(service: Here, asker: Asking, request: Request, number: Number) -> Response:
     """Take back a command of yours that the controller has not taken yet; answered is how it stands then."""
 

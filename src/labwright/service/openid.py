@@ -38,7 +38,7 @@ def local_path(wanted: str) -> str:
     return wanted if not parts.scheme and not parts.netloc else "/"
 
 
-@router.get("", status_code=303)
+@router.get("", name="oidc", status_code=303)
 def go(service: Here, next: Annotated[str, Query(max_length=1000)] = "/") -> Response:
     """Go to the lab's OpenID provider to sign in; `next` is the path here at which to go on."""
     leaving = _issuer(service).leave()
@@ -51,7 +51,7 @@ def go(service: Here, next: Annotated[str, Query(max_length=1000)] = "/") -> Res
     return response
 
 
-@router.get("/callback", status_code=303)
+@router.get("/callback", name="oidc_callback", status_code=303)
 def come(
     service: Here,
     request: Request,

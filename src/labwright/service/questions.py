@@ -10,6 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
+from labwright.answers.questions import Question, QuestionAnswered
 from labwright.engine.answering import answer_payload, open_questions, refuse_unknown_answer, waiting_answers
 from labwright.engine.deck import deck_questions
 from labwright.facts.questions import question_facts
@@ -21,6 +22,7 @@ from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.service import commanding
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, commanded, items_of
 from labwright.service.lab import LAB, Reason
 from labwright.service.once import Answer
 from labwright.service.state import Asking, Here
@@ -37,7 +39,7 @@ Read = (
 """What was read: JSON has no NaN, and none is taken."""
 
 
-class Answered(Body):
+class GivenAnswer(Body):
     """An answer.
 
     Attributes:
@@ -51,7 +53,7 @@ class Answered(Body):
     readings: Annotated[dict[Name, Read], Field(max_length=200)] = {}
 
 
-@router.get("")
+@router.get("", name="list", responses=answers(items_of(Question)))
 def questions(
     service: Here,
     asker: Asking,
@@ -66,8 +68,8 @@ def questions(
         return {"items": question_facts(journal, everything=everything)}
 
 
-@router.post("/{question}/answer")
-async def answer(service: Here, asker: Asking, request: Request, question: str, body: Answered) -> Response:
+@router.post("/{question}/answer", responses=commanded(QuestionAnswered))
+async def answer(service: Here, asker: Asking, request: Request, question: str, body: GivenAnswer) -> Response:
     """Answer a question, or sign a task card; the lab does what the choice says."""
     await service.gate.needs(asker, "question.answer", LAB)
     said = {"question": question, "answer": body.answer, **({"readings": body.readings} if body.readings else {})}
@@ -99,7 +101,7 @@ def _meaning(journal: Journal, question: str, answer: str) -> tuple[str, str]:
 
 
 def _command_for(
-    journal: Journal, question: str, body: Answered, key: str
+    journal: Journal, question: str, body: GivenAnswer, key: str
 ) -> tuple[str, str, dict[str, Any], list[int]]:
     """Campaign, kind and payload of the command that answers a question; and answers before it that were not taken.
 

@@ -8,17 +8,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
+from labwright.answers.material import Run
 from labwright.facts.runs import campaign_of, document_lines, run_rows
 from labwright.journal import find_run, read_run
 from labwright.model.errors import ConfigError
 from labwright.service.bodies import StrictRoute
+from labwright.service.declaring import answers, pages_of
 from labwright.service.rights import Resource, can
 from labwright.service.state import Asking, Here
 
 router = APIRouter(prefix="/v1/runs", route_class=StrictRoute, tags=["runs"])
 
 
-@router.get("")
+@router.get("", name="list", responses=answers(pages_of(Run)))
 def runs(
     service: Here,
     asker: Asking,

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from labwright.answers.material import Ancestor, Booked, Sample, SampleDetail
 from labwright.engine import by_hand
 from labwright.engine.by_hand import Wanted
 from labwright.facts.samples import lineage_facts, sample_facts, sample_list, sample_named
 from labwright.journal import Journal
 from labwright.service.bodies import StrictRoute
+from labwright.service.declaring import answers, commanded, items_of, pages_of
 from labwright.service.rights import Action, Resource, can
 from labwright.service.state import Asking, Here
 from labwright.service.stocks import STOCK, Booking, book
@@ -29,7 +31,7 @@ class Dispose(Booking):
     disposition: Literal["disposed", "archived", "handed over"] = "disposed"
 
 
-@router.get("/samples")
+@router.get("/samples", name="list", responses=answers(pages_of(Sample, str)))
 def samples(
     service: Here,
     asker: Asking,
@@ -53,7 +55,7 @@ def samples(
     return {"items": page[:limit], "next": page[limit - 1]["sample"] if len(page) > limit else None}
 
 
-@router.get("/samples/{sample:path}")
+@router.get("/samples/{sample:path}", name="get", responses=answers(SampleDetail))
 def one(service: Here, asker: Asking, sample: str) -> dict[str, Any]:
     """What a sample was made of, where it went, and what was found; by CAMPAIGN/LABEL, its id, or its label."""
     with service.records.reading() as journal:
@@ -61,7 +63,7 @@ def one(service: Here, asker: Asking, sample: str) -> dict[str, Any]:
         return sample_facts(journal, sample)
 
 
-@router.get("/lineage")
+@router.get("/lineage", responses=answers(items_of(Ancestor)))
 def lineage(
     service: Here,
     asker: Asking,
@@ -74,19 +76,19 @@ def lineage(
         return {"items": lineage_facts(journal, of, direction)}
 
 
-@router.post("/samples/{sample:path}/dispose")
+@router.post("/samples/{sample:path}/dispose", responses=commanded(Booked))
 async def dispose(service: Here, asker: Asking, request: Request, sample: str, body: Dispose) -> Response:
     """Record what has become of a sample that is over; its position is free again."""
     return await _book(service, asker, request, sample, body, lambda name: by_hand.disposed(name, body.disposition))
 
 
-@router.post("/samples/{sample:path}/release")
+@router.post("/samples/{sample:path}/release", responses=commanded(Booked))
 async def release(service: Here, asker: Asking, request: Request, sample: str, body: Booking) -> Response:
     """Record that a person has looked at a quarantined sample, and that it may be used."""
     return await _book(service, asker, request, sample, body, lambda name: by_hand.classified_sample(name, "released"))
 
 
-@router.post("/samples/{sample:path}/quarantine")
+@router.post("/samples/{sample:path}/quarantine", responses=commanded(Booked))
 async def quarantine(service: Here, asker: Asking, request: Request, sample: str, body: Booking) -> Response:
     """Record that a sample may not be used, and why."""
     return await _book(

@@ -11,8 +11,10 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from labwright.answers.people import BrowserSession, Invited, StartedSession
 from labwright.service.audit import Entry, append
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, items_of
 from labwright.service.gate import ANONYMOUS, Asker, address_of
 from labwright.service.once import Answer
 from labwright.service.people import principal_of, who_has
@@ -69,7 +71,7 @@ class Invitation(Body):
     hours: Annotated[float, Field(gt=0, le=720, allow_inf_nan=False)] = sessions.INVITED_S / HOUR_S
 
 
-@router.post("/session", status_code=201)
+@router.post("/session", status_code=201, responses=answers(StartedSession, 201))
 async def sign_in(service: Here, request: Request, body: SignIn) -> Response:
     """Sign in with a browser: the answer sets its cookie. A session that was open in it ends."""
     asker = Asker(ANONYMOUS, str(request.state.trace), address_of(request.scope))
@@ -94,7 +96,7 @@ def sign_out(service: Here, asker: Asking) -> Response:
     return take_cookie(Response(status_code=204), service.settings)
 
 
-@router.get("/sessions")
+@router.get("/sessions", name="list", responses=answers(items_of(BrowserSession)))
 def open_sessions(
     service: Here, asker: Asking, who: Annotated[str, Query(max_length=63, description="yours if left out")] = ""
 ) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def sign_out_everywhere(service: Here, asker: Asking, who: Annotated[str, Query(
     return take_cookie(response, service.settings) if owner == asker.who.id else response
 
 
-@router.delete("/sessions/{name}", status_code=204)
+@router.delete("/sessions/{name}", name="end", status_code=204)
 def end_session(service: Here, asker: Asking, name: str) -> Response:
     """End a session of yours; of others, for admins."""
     owner = sessions.owner_of(service.door, name)
@@ -148,7 +150,7 @@ async def set_password(service: Here, asker: Asking, body: NewPassword) -> Respo
     return Response(status_code=204)
 
 
-@router.post("/people/{who}/invitation", status_code=201)
+@router.post("/people/{who}/invitation", status_code=201, responses=answers(Invited, 201))
 async def invite(service: Here, asker: Asking, request: Request, who: str, body: Invitation) -> Response:
     """Let a person set a password: with the secret, which is answered once. One that was made before ends."""
     await service.gate.needs(asker, "person.manage", Resource("person", who))

@@ -10,6 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from labwright.answers.material import Booked, ContainerRow, Counted, DeckLeft, Forecast, Labels
 from labwright.engine import by_hand
 from labwright.engine.by_hand import Wanted, deck_booked, entry
 from labwright.engine.inventory import DeckCount, deck_count
@@ -22,6 +23,7 @@ from labwright.model.lab import LabModel
 from labwright.service import commanding
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, commanded, items_of
 from labwright.service.gate import Asker
 from labwright.service.lab import Reason
 from labwright.service.once import Answer
@@ -112,7 +114,7 @@ class Classify(Booking):
     stock: Word
 
 
-@router.get("")
+@router.get("", name="list", responses=answers(DeckLeft))
 def inventory(service: Here, asker: Asking, instruments: Deck = "") -> dict[str, Any]:
     """What is left of each stock, what is in each waste, and what each position holds; amounts in the smallest unit."""
     service.gate.need(asker, "stock.read", STOCK)
@@ -120,7 +122,7 @@ def inventory(service: Here, asker: Asking, instruments: Deck = "") -> dict[str,
         return stock_facts(journal, instruments)
 
 
-@router.get("/containers")
+@router.get("/containers", responses=answers(items_of(ContainerRow)))
 def containers(service: Here, asker: Asking, instruments: Deck = "") -> dict[str, Any]:
     """What each container holds, in the columns that `labwright inventory import` reads."""
     service.gate.need(asker, "stock.read", STOCK)
@@ -128,7 +130,7 @@ def containers(service: Here, asker: Asking, instruments: Deck = "") -> dict[str
         return {"items": container_rows(journal, instruments)}
 
 
-@router.get("/forecast")
+@router.get("/forecast", responses=answers(Forecast))
 def forecast(service: Here, asker: Asking, instruments: Deck = "") -> dict[str, Any]:
     """How long each stock, waste and kind of container lasts for the campaigns under way."""
     service.gate.need(asker, "stock.read", STOCK)
@@ -136,7 +138,7 @@ def forecast(service: Here, asker: Asking, instruments: Deck = "") -> dict[str, 
         return forecast_facts(journal, instruments)
 
 
-@router.get("/labels")
+@router.get("/labels", responses=answers(Labels))
 def labels(
     service: Here,
     asker: Asking,
@@ -149,7 +151,7 @@ def labels(
         return label_facts(journal, instruments, name)
 
 
-@router.post("/count")
+@router.post("/count", responses=commanded(Counted))
 async def count(service: Here, asker: Asking, request: Request, body: Count) -> Response:
     """Record what a person has counted or refilled."""
     await service.gate.needs(asker, "stock.book", STOCK)
@@ -172,7 +174,7 @@ async def count(service: Here, asker: Asking, request: Request, body: Count) -> 
     return await service.once.do(request, asker, _entry(asker, "stock.book", "stock/", body), work)
 
 
-@router.post("/receive")
+@router.post("/receive", responses=commanded(Booked))
 async def receive(service: Here, asker: Asking, request: Request, body: Receive) -> Response:
     """Book containers that have come; what stood at the source of one goes on the shelf."""
     rows: dict[str, dict[str, str]] = {
@@ -181,25 +183,25 @@ async def receive(service: Here, asker: Asking, request: Request, body: Receive)
     return await _book(service, asker, request, body, lambda: by_hand.received(rows))
 
 
-@router.post("/adjust")
+@router.post("/adjust", responses=commanded(Booked))
 async def adjust(service: Here, asker: Asking, request: Request, body: Adjust) -> Response:
     """Correct what is known of a stock by an entry of its own."""
     return await _book(service, asker, request, body, lambda: by_hand.adjusted(body.stock, body.change))
 
 
-@router.post("/move")
+@router.post("/move", responses=commanded(Booked))
 async def move(service: Here, asker: Asking, request: Request, body: Move) -> Response:
     """Book that a person has put a container elsewhere."""
     return await _book(service, asker, request, body, lambda: by_hand.moved(body.container, body.to))
 
 
-@router.post("/release")
+@router.post("/release", responses=commanded(Booked))
 async def release(service: Here, asker: Asking, request: Request, body: Classify) -> Response:
     """Book that a quarantined stock may be used: a person has looked."""
     return await _book(service, asker, request, body, lambda: by_hand.classified(body.stock, "released"))
 
 
-@router.post("/quarantine")
+@router.post("/quarantine", responses=commanded(Booked))
 async def quarantine(service: Here, asker: Asking, request: Request, body: Classify) -> Response:
     """Book that nothing of a stock may be used, and why."""
     return await _book(service, asker, request, body, lambda: by_hand.classified(body.stock, "quarantined"))

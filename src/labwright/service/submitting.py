@@ -9,11 +9,13 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from pydantic import Field, model_validator
 
+from labwright.answers.campaigns import Started
 from labwright.journal import Journal
 from labwright.journal.asking import deck_of, refuse_no_controller
 from labwright.service import commanding
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import commanded
 from labwright.service.once import Answer
 from labwright.service.rights import Resource
 from labwright.service.state import Asking, Here
@@ -49,7 +51,7 @@ class Submit(Body):
         return self
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=commanded(Started, 201, location="the campaign"))
 async def submit(service: Here, asker: Asking, request: Request, body: Submit) -> Response:
     """Hand a campaign to the controller, once the lab's files say that it can be carried out; its id."""
     project = str((body.spec or {}).get("project") or "")

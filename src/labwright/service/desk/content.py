@@ -53,7 +53,12 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Measured(Body):
-    """A number with its unit; ``"1"`` for a ratio."""
+    """A number with its unit.
+
+    Attributes:
+        value: the number.
+        unit: of it; ``"1"`` for a ratio.
+    """
 
     value: Finite
     unit: Unit
@@ -79,14 +84,24 @@ Values = Annotated[dict[Name, Given], Field(max_length=200)]
 
 
 class ProtocolRef(Body):
-    """A protocol of the lab's, in the version that was looked at."""
+    """A protocol of the lab's.
+
+    Attributes:
+        name: of it.
+        version: that was looked at.
+    """
 
     name: Name
     version: Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_line)]
 
 
 class PlannerRef(Body):
-    """One of the lab's planners, with its options."""
+    """One of the lab's planners.
+
+    Attributes:
+        name: of it.
+        options: that it takes.
+    """
 
     name: Name
     options: Annotated[dict[Name, bool | Finite | Line], Field(max_length=20)] = {}

@@ -15,9 +15,11 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator, Field
 
+from labwright.answers.desk import ListedRequest, Look, RequestEvent, WholeRequest
 from labwright.model.rows import Row
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, in_versions, items_of, pages_of
 from labwright.service.desk import requests
 from labwright.service.desk.content import Content, Notes
 from labwright.service.desk.findings import Appraisal
@@ -88,19 +90,27 @@ def _said(text: str) -> str:
 Reason = Annotated[Notes, Field(min_length=1), AfterValidator(_said)]
 
 
-class Because(Body):
-    """Why."""
+class Ending(Body):
+    """Takes a request back, or stops what is done for it.
+
+    Attributes:
+        because: why.
+    """
 
     because: Reason
 
 
 class Submission(Body):
-    """Hands a request in; `note` answers what reviewers have asked."""
+    """Hands a request in, or closes it.
+
+    Attributes:
+        note: answers what reviewers have asked.
+    """
 
     note: Notes = ""
 
 
-@router.post("/requests:validate")
+@router.post("/requests:validate", responses=answers(Look))
 async def validate(service: Here, asker: Asking, body: Content) -> dict[str, Any]:
     """What the lab finds of a request: everything that is wrong with it, what it takes, when it could be done.
 
@@ -116,7 +126,7 @@ async def validate(service: Here, asker: Asking, body: Content) -> dict[str, Any
     }
 
 
-@router.post("/requests", status_code=201)
+@router.post("/requests", status_code=201, responses=answers(WholeRequest, 201, etag=True, location="the request"))
 async def create(service: Here, asker: Asking, request: Request, body: Content) -> Response:
     """Write a draft; it is looked at when it is submitted."""
     await service.gate.needs(asker, "request.write", Resource("request", project=body.project))
@@ -130,7 +140,7 @@ async def create(service: Here, asker: Asking, request: Request, body: Content) 
     return await service.once.change(request, asker, entry, write, recorded=True)
 
 
-@router.get("/requests")
+@router.get("/requests", name="list", responses=answers(pages_of(ListedRequest)))
 def listing(
     service: Here,
     asker: Asking,
@@ -167,7 +177,7 @@ def page_query(visible: Visible, filters: Mapping[str, str], cursor: int | None,
     return whole.order_by(sa.desc("n")).limit(limit + 1)
 
 
-@router.get("/requests/{name}")
+@router.get("/requests/{name}", name="get", responses=in_versions(WholeRequest))
 def one(service: Here, asker: Asking, request: Request, name: str) -> Response:
     """A request: what is asked for, what it takes, who has decided what, and how far it is."""
     row = seen(service, asker, name)
@@ -175,7 +185,7 @@ def one(service: Here, asker: Asking, request: Request, name: str) -> Response:
         return versioned(request, requests.shown(connection, row))
 
 
-@router.put("/requests/{name}")
+@router.put("/requests/{name}", responses=answers(WholeRequest, etag=True))
 async def edit(service: Here, asker: Asking, request: Request, name: str, body: Content) -> Response:
     """Ask for something else; whatever was reviewed is reviewed again. If-Match names the version that was read."""
     content = body.dumped()
@@ -188,7 +198,7 @@ async def edit(service: Here, asker: Asking, request: Request, name: str, body: 
     )
 
 
-@router.post("/requests/{name}/submit")
+@router.post("/requests/{name}/submit", responses=answers(WholeRequest, etag=True))
 async def submit(service: Here, asker: Asking, request: Request, name: str, body: Submission) -> Response:
     """Hand a request in; refused with everything that is wrong with it, if anything is."""
     if (before := await service.once.before(request, asker)) is not None:
@@ -207,8 +217,8 @@ async def submit(service: Here, asker: Asking, request: Request, name: str, body
     return await change(service, asker, request, name, ["request.submit"], body.note, write)
 
 
-@router.post("/requests/{name}/cancel")
-async def cancel(service: Here, asker: Asking, request: Request, name: str, body: Because) -> Response:
+@router.post("/requests/{name}/cancel", responses=answers(WholeRequest, etag=True))
+async def cancel(service: Here, asker: Asking, request: Request, name: str, body: Ending) -> Response:
     """Take a request back, before anything was done for it."""
 
     def write(connection: sa.Connection, row: Row) -> Row:
@@ -217,8 +227,8 @@ async def cancel(service: Here, asker: Asking, request: Request, name: str, body
     return await change(service, asker, request, name, ["request.cancel", "request.operate"], body.because, write)
 
 
-@router.post("/requests/{name}/abort")
-async def abort(service: Here, asker: Asking, request: Request, name: str, body: Because) -> Response:
+@router.post("/requests/{name}/abort", responses=answers(WholeRequest, etag=True))
+async def abort(service: Here, asker: Asking, request: Request, name: str, body: Ending) -> Response:
     """Stop what is done for a request, after the operations under way."""
 
     def write(connection: sa.Connection, row: Row) -> Row:
@@ -229,7 +239,7 @@ async def abort(service: Here, asker: Asking, request: Request, name: str, body:
     return await change(service, asker, request, name, ["request.cancel", "request.operate"], body.because, write)
 
 
-@router.post("/requests/{name}/close")
+@router.post("/requests/{name}/close", responses=answers(WholeRequest, etag=True))
 async def close(service: Here, asker: Asking, request: Request, name: str, body: Submission) -> Response:
     """All is well: nothing more is expected of the lab."""
 
@@ -239,7 +249,7 @@ async def close(service: Here, asker: Asking, request: Request, name: str, body:
     return await change(service, asker, request, name, ["request.write", "request.operate"], body.note, write)
 
 
-@router.get("/requests/{name}/history")
+@router.get("/requests/{name}/history", responses=answers(items_of(RequestEvent)))
 def history(service: Here, asker: Asking, name: str) -> dict[str, Any]:
     """What has happened to a request, oldest first."""
     row = seen(service, asker, name)

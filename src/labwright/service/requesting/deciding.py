@@ -10,8 +10,10 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from labwright.answers.desk import WholeRequest
 from labwright.model.rows import Row
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers
 from labwright.service.desk import requests
 from labwright.service.desk.content import Label, Line, Notes
 from labwright.service.desk.findings import Appraisal
@@ -71,7 +73,7 @@ class Departure(Body):
     because: Notes = ""
 
 
-@router.post("/{name}/reviews")
+@router.post("/{name}/reviews", responses=answers(WholeRequest, etag=True))
 async def review(service: Here, asker: Asking, request: Request, name: str, body: Decision) -> Response:
     """Accept, return or reject a request; with the last review that is needed it is approved."""
     if (before := await service.once.before(request, asker)) is not None:
@@ -100,7 +102,7 @@ async def review(service: Here, asker: Asking, request: Request, name: str, body
     return await change(service, asker, request, name, [ACTIONS[body.kind]], body.because, write)
 
 
-@router.post("/{name}/samples/{label}/arrival")
+@router.post("/{name}/samples/{label}/arrival", responses=answers(WholeRequest, etag=True))
 async def arrival(service: Here, asker: Asking, request: Request, name: str, label: str, body: Arrival) -> Response:
     """Book a sample that has come, by the barcode on it; with the last one the request is queued."""
 
@@ -110,7 +112,7 @@ async def arrival(service: Here, asker: Asking, request: Request, name: str, lab
     return await change(service, asker, request, name, ["request.operate"], body.condition, write)
 
 
-@router.post("/{name}/samples/{label}/departure")
+@router.post("/{name}/samples/{label}/departure", responses=answers(WholeRequest, etag=True))
 async def departure(service: Here, asker: Asking, request: Request, name: str, label: str, body: Departure) -> Response:
     """Book what has become of a sample once its request is over."""
 

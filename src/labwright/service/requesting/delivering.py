@@ -13,10 +13,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import Field
 
+from labwright.answers.desk import KeptLink, LinksWithdrawn, MadeLink
 from labwright.model.rows import Row
 from labwright.service.audit import Entry, append
 from labwright.service.bodies import Body, StrictRoute
 from labwright.service.classes import policy_of
+from labwright.service.declaring import answers, items_of
 from labwright.service.desk import requests
 from labwright.service.desk.bundles import bundle_file, write_bundle
 from labwright.service.desk.links import count_fetched, link_of, links_of, make_link, withdraw_links
@@ -33,7 +35,7 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["requests"])
 DAY_S = 86_400.0
 
 
-class Link(Body):
+class NewLink(Body):
     """A link to what was found, for those to whom it is given.
 
     Attributes:
@@ -43,7 +45,7 @@ class Link(Body):
     days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
-@router.get("/requests/{name}/delivery")
+@router.get("/requests/{name}/delivery", name="delivery")
 def bundle(service: Here, asker: Asking, name: str) -> Response:
     """What was found, as a ZIP file."""
     row = _exportable(service, asker, name)
@@ -53,8 +55,8 @@ def bundle(service: Here, asker: Asking, name: str) -> Response:
     return _file(path)
 
 
-@router.post("/requests/{name}/deliveries", status_code=201)
-async def link(service: Here, asker: Asking, request: Request, name: str, body: Link) -> Response:
+@router.post("/requests/{name}/deliveries", name="make_link", status_code=201, responses=answers(MadeLink, 201))
+async def link(service: Here, asker: Asking, request: Request, name: str, body: NewLink) -> Response:
     """Make a link by which what was found can be fetched without a key, until it expires."""
 
     def look() -> Row:
@@ -79,7 +81,7 @@ async def link(service: Here, asker: Asking, request: Request, name: str, body: 
     return await service.once.change(request, asker, entry, write)
 
 
-@router.get("/requests/{name}/deliveries")
+@router.get("/requests/{name}/deliveries", responses=answers(items_of(KeptLink)))
 def links(service: Here, asker: Asking, name: str) -> dict[str, Any]:
     """Links to what was found, the newest first: who made them, until when they work, how often they were followed."""
     row = _exportable(service, asker, name)
@@ -87,7 +89,7 @@ def links(service: Here, asker: Asking, name: str) -> dict[str, Any]:
         return {"items": links_of(connection, row["n"])}
 
 
-@router.delete("/requests/{name}/deliveries")
+@router.delete("/requests/{name}/deliveries", name="withdraw_links", responses=answers(LinksWithdrawn))
 async def withdraw(service: Here, asker: Asking, request: Request, name: str) -> Response:
     """Withdraw all links to what was found: they lead to nothing from now on."""
     row = await to_thread.run_sync(_exportable, service, asker, name)
@@ -102,7 +104,7 @@ async def withdraw(service: Here, asker: Asking, request: Request, name: str) ->
     return await service.once.change(request, asker, entry, write)
 
 
-@router.get("/deliveries/{secret}")
+@router.get("/deliveries/{secret}", name="follow_link")
 def fetch(service: Here, secret: str) -> Response:
     """What was found, by its link, as long as the person who made it may export it."""
     nothing = Problem(

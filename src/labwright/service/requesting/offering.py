@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
+from labwright.answers.offers import Capabilities, ProjectQuota
 from labwright.journal import Journal, schema
 from labwright.journal.asking import deck_of
 from labwright.journal.reading import controller
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, in_versions
 from labwright.service.desk import quotas
 from labwright.service.once import Answer
 from labwright.service.problems import Problem
@@ -70,7 +72,7 @@ class Offered:
 _offered = Offered()
 
 
-@router.get("/capabilities")
+@router.get("/capabilities", responses=answers(Capabilities))
 def capabilities(service: Here) -> dict[str, Any]:
     """What the lab can do: protocols with their parameters, stations with their limits, prices, and the queue."""
     waiting = sa.select(sa.func.count()).where(table.c.state.in_(("approved", "awaiting_samples", "queued")))
@@ -84,7 +86,7 @@ def capabilities(service: Here) -> dict[str, Any]:
     return {**offered, **now}
 
 
-@router.get("/projects/{name}/quota")
+@router.get("/projects/{name}/quota", responses=in_versions(ProjectQuota))
 def quota(service: Here, asker: Asking, request: Request, name: str) -> Response:
     """What a project may take, has reserved, and was charged."""
     service.gate.need(asker, "project.read", Resource("project", name, name))
@@ -93,7 +95,7 @@ def quota(service: Here, asker: Asking, request: Request, name: str) -> Response
         return versioned(request, quotas.state_of(connection, name))
 
 
-@router.put("/projects/{name}/quota")
+@router.put("/projects/{name}/quota", responses=answers(ProjectQuota, etag=True))
 async def set_quota(service: Here, asker: Asking, request: Request, name: str, body: Quota) -> Response:
     """Set what a project may take in all; what was reserved and charged stays."""
     await service.gate.needs(asker, "quota.set", Resource("project", name, name))

@@ -12,8 +12,11 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from labwright.answers.desk import MadeWebhook, Notice, Webhook
+from labwright.answers.people import Named
 from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
+from labwright.service.declaring import answers, items_of
 from labwright.service.desk.states import Event
 from labwright.service.gate import Asker
 from labwright.service.notices import outbox
@@ -46,7 +49,7 @@ class NewWebhook(Body):
     events: Annotated[list[Event], Field(max_length=50)] = []
 
 
-@router.get("")
+@router.get("", name="list", responses=answers(items_of(Webhook)))
 def webhooks(service: Here, asker: Asking) -> dict[str, Any]:
     """Your webhooks, and whether they are called."""
     _need(service, asker, "")
@@ -56,7 +59,7 @@ def webhooks(service: Here, asker: Asking) -> dict[str, Any]:
     return {"items": [_shown(row) for row in rows]}
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=answers(MadeWebhook, 201, location="the webhook"))
 async def make(service: Here, asker: Asking, request: Request, body: NewWebhook) -> Response:
     """Have what happens from now on sent somewhere; the secret that signs it is answered once."""
 
@@ -90,7 +93,7 @@ async def make(service: Here, asker: Asking, request: Request, body: NewWebhook)
     return await service.once.change(request, asker, _entry(asker, "webhook/", after), write)
 
 
-@router.post("/{name}/enable")
+@router.post("/{name}/enable", responses=answers(Named))
 async def enable(service: Here, asker: Asking, request: Request, name: str) -> Response:
     """Call a webhook again that was given up, with what happens from now on."""
     await to_thread.run_sync(_mine, service, asker, name)
@@ -118,7 +121,7 @@ async def remove(service: Here, asker: Asking, name: str) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{name}/notices")
+@router.get("/{name}/notices", responses=answers(items_of(Notice)))
 def sent(
     service: Here,
     asker: Asking,
