@@ -18,7 +18,6 @@ prices:
   experiment: 100
   station_hour: {heating: 1200}
 hazards: {heating: [H225]}
-webhook_hosts: [127.0.0.1]
 """
 
 

@@ -15,7 +15,7 @@ from tests.service.served import Served, serving
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("labs") / "mine"
     make_lab(folder)
-    (folder / "lab_config" / "desk.yaml").write_text(DESK)
+    (folder / "lab_config" / "desk.yaml").write_text(f"{DESK}webhook_hosts: [127.0.0.1]\n")
     with serving(folder, folder / "var", "--speed", "100") as one:
         yield one
 
