@@ -1,6 +1,6 @@
 """Pictures and reports: the same drawings for the report, a console and a notebook."""
 
-from labwright.report.page import Card, cards_of, html
+from labwright.report.page import Card, cards_of, html, sweep_cards
 from labwright.report.pictures import Bar, best_so_far, differences, nyquist, parity, surrogate_slice, timeline
 from labwright.report.record import CampaignRecord, newest, read_record
 from labwright.report.tables import experiment_rows
@@ -19,5 +19,6 @@ __all__ = [
     "parity",
     "read_record",
     "surrogate_slice",
+    "sweep_cards",
     "timeline",
 ]

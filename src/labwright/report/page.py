@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -370,7 +370,19 @@ def _nyquist_cards(record: CampaignRecord) -> list[Card]:
     if not kept:
         return []
     best = max(kept, key=lambda results: objective.merit(results[name]))
-    one = best["replicates"][-1]
+    return sweep_cards("Impedance of the best sample", best)
+
+
+def sweep_cards(title: str, results: Mapping[str, Any]) -> list[Card]:
+    """The last impedance sweep of an experiment with its fit; none if what was found has no sweep.
+
+    Args:
+        title: of the card.
+        results: that a step has found.
+    """
+    if not _is_sweep(results.get("replicates")):
+        return []
+    one = results["replicates"][-1]
     frequencies = one["frequencies_hz"]
     swept = [complex(r, x) for r, x in zip(one["z_real_ohm"], one["z_imag_ohm"], strict=True)]
     fitted = [
@@ -379,7 +391,7 @@ def _nyquist_cards(record: CampaignRecord) -> list[Card]:
     ]
     return [
         Card(
-            "Impedance of the best sample",
+            title,
             f"Last replicate: R = {measured(one['resistance'], one['resistance_sem'])} Ω "
             f"at {figure(one['celsius'])} °C.",
             _markup(nyquist(swept, fitted, one["resistance"])),

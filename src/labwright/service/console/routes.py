@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from labwright.service.console import assets, calling, campaigns, entering, now
+from labwright.service.console import assets, calling, campaigns, entering, experiment, now
 
-routers = tuple(module.router for module in (assets, entering, calling, now, campaigns))
+routers = tuple(module.router for module in (assets, entering, calling, now, campaigns, experiment))
