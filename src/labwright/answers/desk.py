@@ -36,10 +36,10 @@ class Cost(Answered):
         whole: if all are.
     """
 
-    currency: str = ""
-    fixed: float = 0.0
-    experiment: float = 0.0
-    whole: float = 0.0
+    currency: str
+    fixed: float
+    experiment: float
+    whole: float
 
 
 class Quote(Answered):
@@ -57,12 +57,12 @@ class Quote(Answered):
         notes: what a person should know of this, in words.
     """
 
-    experiments: int = 0
+    experiments: int
     fixed_minutes: dict[str, float] = {}
     minutes: dict[str, float] = {}
     materials: dict[str, str] = {}
     containers: dict[str, int] = {}
-    cost: Cost = Cost()
+    cost: Cost
     starts_in_s: float | None = None
     ends_in_s: float | None = None
     notes: list[str] = []

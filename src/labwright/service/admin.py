@@ -1,4 +1,4 @@
-"""People, programs, projects and the audit trail: for admins and data stewards."""
+"""People, programs and projects: for admins."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import orjson
 import sqlalchemy as sa
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, Field
 
-from labwright.answers.people import AuditPage, AuditVerification, Joined, Left, Named, Person, Project, RolesSet, Trace
+from labwright.answers.people import Joined, Left, Named, Person, Project, RolesSet
 from labwright.service import people
-from labwright.service.audit import Entry, anchor_file, head_of, listed, read_anchors, verify
+from labwright.service.audit import Entry
 from labwright.service.bodies import Body, StrictRoute
 from labwright.service.declaring import answers, in_versions, items_of
 from labwright.service.gate import Asker
@@ -22,7 +22,6 @@ from labwright.service.problems import Problem
 from labwright.service.rights import Action, Resource, Role, can
 from labwright.service.schema import member, principal, project
 from labwright.service.state import Asking, Here
-from labwright.service.traces import traced
 from labwright.service.versions import check, versioned
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["people"])
@@ -201,42 +200,6 @@ async def leave(service: Here, asker: Asking, request: Request, name: str, who: 
         people.leave(connection, name, who)
 
     return await _change(service, asker, request, "project.manage", what, None, write, answer, target=who)
-
-
-@router.get("/audit", responses=answers(AuditPage))
-def audit(
-    service: Here,
-    asker: Asking,
-    cursor: Annotated[int, Query(ge=0, le=2**53, description="`next` of the page before")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    actor: Annotated[str, Query(max_length=64)] = "",
-) -> dict[str, Any]:
-    """The audit trail, oldest first."""
-    service.gate.need(asker, "audit.read", Resource("audit"))
-    rows = listed(service.door, after=cursor, most=limit, actor=actor)
-    return {
-        "items": [{**row, "allowed": bool(row["allowed"])} for row in rows],
-        "next": rows[-1]["seq"] if len(rows) == limit else None,
-        "head": str(head_of(service.door)),
-    }
-
-
-@router.get("/audit/verification", name="audit_verification", responses=answers(AuditVerification))
-def verification(service: Here, asker: Asking) -> dict[str, Any]:
-    """Whether the audit trail holds together, and is the one whose heads were written beside it."""
-    service.gate.need(asker, "audit.read", Resource("audit"))
-    path = anchor_file(service.settings.data)
-    anchors = read_anchors(path) if path.exists() else []
-    wrong = verify(service.door, anchors)
-    return {"head": str(head_of(service.door)), "anchors": len(anchors), "wrong": wrong}
-
-
-@router.get("/traces/{trace}", responses=answers(Trace))
-def trace(service: Here, asker: Asking, trace: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]) -> dict[str, Any]:
-    """What one request over HTTP has led to: rows of the audit trail, commands, campaigns, and their operations."""
-    service.gate.need(asker, "audit.read", Resource("audit"))
-    with service.records.reading() as journal:
-        return traced(service.door, journal, trace)
 
 
 _MEMBERS = sa.select(member).order_by(member.c.principal, member.c.role)

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from labwright._version import __version__
 from labwright.service import (
     admin,
+    auditing,
     campaign_data,
     campaigns,
     classing,
@@ -112,7 +113,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     handle_problems(app)
 
     routes: tuple[Any, ...] = (
-        *(health, lab, submitting, campaign_data, campaigns, questions, stocks, samples, runs, keys, admin),
+        *(health, lab, submitting, campaign_data, campaigns, questions, stocks, samples, runs, keys, admin, auditing),
         signing_in,
         openid,
         *(asking, deciding, delivering, offering, subscribing, classing),
@@ -121,6 +122,6 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         app.include_router(one.router)
     for router in console.routers:
         app.include_router(router)
-    describe(app)
+    describe(app, settings.cookie)
     app.add_middleware(Front, settings=settings, pace=pace)
     return app

@@ -182,25 +182,26 @@ def operation_id(route: APIRoute) -> str:
     return "_".join([*map(str, route.tags[:1]), route.name])
 
 
-def describe(app: FastAPI) -> None:
+def describe(app: FastAPI, cookie: str) -> None:
     """Have an app describe its problems, keys and media, too.
 
     Args:
         app: with all its routes.
+        cookie: name of the one that holds a session.
     """
     plainly = app.openapi
 
     def whole() -> dict[str, Any]:
         if app.openapi_schema is None:
             found = plainly()
-            _add(found)
+            _add(found, cookie)
             app.openapi_schema = found
         return app.openapi_schema
 
     app.openapi = whole  # type: ignore[method-assign]
 
 
-def _add(described: dict[str, Any]) -> None:
+def _add(described: dict[str, Any], cookie: str) -> None:
     parts = described["components"]
     schemas = parts["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
@@ -220,7 +221,7 @@ def _add(described: dict[str, Any]) -> None:
     parts["responses"] = {"Problem": {"description": "What is wrong, and what to do", "content": content}}
     parts["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "bearerFormat": "lw_ID_SECRET"},
-        "session": {"type": "apiKey", "in": "cookie", "name": "labwright"},
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie},
     }
     described["security"] = WAYS
 

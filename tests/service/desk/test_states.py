@@ -15,10 +15,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from labwright.answers.desk import Cost
 from labwright.service.audit import verify
 from labwright.service.database import Door, door_place
 from labwright.service.desk import quotas, requests
-from labwright.service.desk.findings import Appraisal, Cost, Quote
+from labwright.service.desk.findings import Appraisal, Quote
 from labwright.service.desk.requests import By
 from labwright.service.desk.states import ENDED, EVENTS, STATES, TABLE, step
 from labwright.service.problems import Problem
@@ -87,6 +88,13 @@ def appraisal(experiments: int) -> Appraisal:
     cost = Cost(currency="", fixed=0, experiment=0, whole=0)
     quote = Quote(experiments=experiments, fixed_minutes={}, minutes={}, materials={}, containers={}, cost=cost)
     return Appraisal(quote=quote, lab_sha256="0")
+
+
+def moved_on(connection: sa.Connection, row: Any, event: Any, by: By) -> Any:
+    """What the desk does by itself: as its clerk, which gives back what was reserved for what cannot be done."""
+    if event == "find_wanting":
+        quotas.release(connection, row["n"])
+    return requests.advance(connection, row, event, by)
 
 
 class Life(RuleBasedStateMachine):
@@ -204,7 +212,7 @@ class Life(RuleBasedStateMachine):
         ),
     )
     def by_the_desk(self, data: st.DataObject, event: Any) -> None:
-        self._try(data, event, lambda connection, row: requests.advance(connection, row, event, By()))
+        self._try(data, event, lambda connection, row: moved_on(connection, row, event, By()))
 
     @precondition(lambda self: self.rows)
     @rule(data=st.data(), ends=st.sampled_from([False, False, False, False, True]))
@@ -238,7 +246,7 @@ class Life(RuleBasedStateMachine):
             elif event in ("cancel", "expire"):
                 requests.end(connection, row, event, By("ada"), "enough")
             else:
-                requests.advance(connection, row, event, By("tom"))
+                moved_on(connection, row, event, By("tom"))
 
     @staticmethod
     def _who(connection: sa.Connection, row: Any) -> set[str]:

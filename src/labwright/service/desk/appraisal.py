@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from labwright.answers.desk import Finding
 from labwright.engine import Campaign, campaign_files, load_campaign
 from labwright.engine.campaign_plan import DeckState
 from labwright.engine.deck_state import deck_state
@@ -21,7 +22,7 @@ from labwright.model.desk import DeskPolicy, Offer
 from labwright.model.errors import ConfigError, LabwrightError, unknown
 from labwright.model.instruments import REAL
 from labwright.service.desk.content import Content
-from labwright.service.desk.findings import SETTLED, Appraisal, Found
+from labwright.service.desk.findings import SETTLED, Appraisal
 from labwright.service.desk.quoting import quoted
 from labwright.service.desk.rules import broken_rules, dangerous
 from labwright.service.desk.translating import listed_spec, place_in_request, points_of, searched_spec, whole_spec
@@ -78,12 +79,12 @@ class Desk:
             open_requests=policy.open_requests,
             delivery_days=policy.delivery_days,
         )
-        found: list[Found] = []
+        found: list[Finding] = []
         if not instruments:
             words = (
                 "no controller has run here yet, so it is not known on which instruments it would be done: start one"
             )
-            found.append(Found(pointer="", code="no_controller", detail=words))
+            found.append(Finding(pointer="", code="no_controller", detail=words))
         offer = self._offer(content, found)
         if offer is None:
             found += broken_rules(content, policy, (), ())
@@ -102,7 +103,7 @@ class Desk:
         if parts and int(parts["budget"]) > policy.experiments:
             where = "/campaign/budget" if content.campaign is not None else "/runs"
             words = f"{parts['budget']} experiments; a request may ask for {policy.experiments}: ask for the rest later"
-            found.append(Found(pointer=where, code="too_many", detail=words))
+            found.append(Finding(pointer=where, code="too_many", detail=words))
         if not parts:
             return rules.model_copy(update={"problems": tuple(found)})
         campaign, deck = self._campaign(journal, instruments, content, whole_spec(content, parts, offer, policy), found)
@@ -111,28 +112,28 @@ class Desk:
         quote = quoted(self.folder, campaign, deck, policy, points, found)
         if content.cost_most is not None and quote.cost.whole > content.cost_most:
             words = f"it costs {quote.cost.whole:g} {quote.cost.currency}, and may cost {content.cost_most:g} at most"
-            found.append(Found(pointer="/cost_most", code="cost", detail=words))
+            found.append(Finding(pointer="/cost_most", code="cost", detail=words))
         wrong = any(one.code not in SETTLED for one in found)
         spec = {} if wrong else campaign.spec.model_dump(mode="json")
         return rules.model_copy(update={"problems": tuple(found), "quote": quote, "spec": spec})
 
-    def _offer(self, content: Content, found: list[Found]) -> Offer | None:
+    def _offer(self, content: Content, found: list[Finding]) -> Offer | None:
         name, version = content.protocol.name, content.protocol.version
         offer = self.offers.get(name)
         if offer is None:
             words = unknown("protocol that is offered", name, list(self.offers))
-            found.append(Found(pointer="/protocol/name", code="protocol", detail=words))
+            found.append(Finding(pointer="/protocol/name", code="protocol", detail=words))
             return None
         current = self.protocol(name).version
         if version in offer.withdrawn or version != current:
             why = "was withdrawn" if version in offer.withdrawn else "is not what the lab carries out"
             words = f"version {version} of {name} {why}; it is at version {current} now: look whether that does"
-            found.append(Found(pointer="/protocol/version", code="protocol_version", detail=words))
+            found.append(Finding(pointer="/protocol/version", code="protocol_version", detail=words))
             return None
         return offer
 
     def _campaign(
-        self, journal: Journal, instruments: str, content: Content, spec: dict[str, Any], found: list[Found]
+        self, journal: Journal, instruments: str, content: Content, spec: dict[str, Any], found: list[Finding]
     ) -> tuple[Campaign | None, DeckState]:
         """The campaign, and what the lab has for it; None with mistakes."""
         names = [str(spec["protocol"]), *spec["prepare"]]
@@ -149,10 +150,10 @@ class Desk:
             for one in error.mistakes:
                 pointer = "" if one.file == Path("/") else str(one.file)
                 place = place_in_request(pointer, content)
-                found.append(Found(pointer=place, code="campaign", detail=one.message))
+                found.append(Finding(pointer=place, code="campaign", detail=one.message))
             return None, deck
         except LabwrightError as error:
-            found.append(Found(pointer="", code="material", detail=str(error)))
+            found.append(Finding(pointer="", code="material", detail=str(error)))
             return None, deck
         return campaign, deck
 

@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ConfigDict
+
+from labwright.answers import desk
 from labwright.model.base import Frozen
-
-
-class Found(Frozen):
-    """Something that is wrong with a request.
-
-    Attributes:
-        pointer: JSON pointer to its place in the request.
-        code: for programs; it stays the same.
-        detail: what, which value, which limit and what to do, in words.
-    """
-
-    pointer: str
-    code: str
-    detail: str
-
 
 SETTLED = ("terms", "cost")
 """Codes of what was agreed when a request was approved: later it stops nothing."""
@@ -28,46 +16,10 @@ PASSING = ("material", "not_whole", "no_controller")
 """Codes of what the lab may have again tomorrow."""
 
 
-class Cost(Frozen):
-    """What a request costs.
+class Quote(desk.Quote):
+    """What a request takes, as it is answered; and what is charged of it."""
 
-    Attributes:
-        currency: of the numbers.
-        fixed: whatever comes of it.
-        experiment: for each experiment that is carried out.
-        whole: if all are.
-    """
-
-    currency: str
-    fixed: float
-    experiment: float
-    whole: float
-
-
-class Quote(Frozen):
-    """What a request takes.
-
-    Attributes:
-        experiments: how many.
-        fixed_minutes: minutes of stations before the first experiment, by station.
-        minutes: of stations for each experiment, by station.
-        materials: amounts for all of it, by material, as in ``1.2 mL``.
-        containers: by kind.
-        cost: in the desk's currency.
-        starts_in_s: lab seconds from now until it could begin; None if that is not known.
-        ends_in_s: the same until it could be over.
-        notes: what a person should know of this, in words.
-    """
-
-    experiments: int
-    fixed_minutes: dict[str, float]
-    minutes: dict[str, float]
-    materials: dict[str, str]
-    containers: dict[str, int]
-    cost: Cost
-    starts_in_s: float | None = None
-    ends_in_s: float | None = None
-    notes: tuple[str, ...] = ()
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     def charge(self, experiments: int) -> dict[str, float]:
         """What is charged for so many experiments: all that is fixed, and the share of each that was carried out.
@@ -101,7 +53,7 @@ class Appraisal(Frozen):
         delivery_days: for which a link to what was found works.
     """
 
-    problems: tuple[Found, ...] = ()
+    problems: tuple[desk.Finding, ...] = ()
     quote: Quote | None = None
     spec: dict[str, Any] = {}
     lab_sha256: str = ""

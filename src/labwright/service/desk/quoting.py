@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+from labwright.answers.desk import Cost, Finding
 from labwright.engine import Campaign
 from labwright.engine.campaign_plan import CampaignPlan, DeckState, plan_campaigns
 from labwright.engine.layout import layout_of
@@ -15,7 +16,7 @@ from labwright.lab import LabFolder
 from labwright.model.desk import DeskPolicy, Prices
 from labwright.model.protocol import ProtocolSpec
 from labwright.model.quantities import Amount, Counted
-from labwright.service.desk.findings import Cost, Found, Quote
+from labwright.service.desk.findings import Quote
 
 REHEARSED_S = 1.2
 """Wall seconds that a rehearsal may take; then when the request would be done is not said."""
@@ -38,7 +39,7 @@ def quoted(
     deck: DeckState,
     policy: DeskPolicy,
     points: Sequence[Mapping[str, Any]],
-    found: list[Found],
+    found: list[Finding],
 ) -> Quote:
     """What a campaign takes, costs, and when it could be done.
 
@@ -82,7 +83,7 @@ def quoted(
         notes.append(f"when it could be done was not found within {REHEARSED_S:g} s")
     else:
         if plan.problems:
-            found += [Found(pointer="", code="not_whole", detail=words) for words in plan.problems]
+            found += [Finding(pointer="", code="not_whole", detail=words) for words in plan.problems]
         began = [bar.began_s for bar in plan.bars if bar.order.campaign == spec.name]
         if began and not plan.problems:
             starts_s = min(began)
@@ -104,7 +105,7 @@ def quoted(
         ),
         starts_in_s=starts_s,
         ends_in_s=ends_s,
-        notes=tuple(notes),
+        notes=notes,
     )
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 
+from labwright.answers.desk import Finding
 from labwright.model.desk import DeskPolicy
 from labwright.model.reactivity import conflicts
 from labwright.service.desk.content import Content, SampleDeclared
-from labwright.service.desk.findings import Found
 
 NEEDS_SAFETY = ("H200", "H201", "H202", "H203", "H204", "H205", "H240", "H241", "H250", "H340", "H350", "H360")
 """Explosive, pyrophoric, or harmful by CMR effects: never without a safety review (GHS Rev. 10, annex 3)."""
@@ -23,7 +23,7 @@ COUNTED = {"pieces"}
 
 def broken_rules(
     content: Content, policy: DeskPolicy, stations: Collection[str], materials: Collection[str]
-) -> Iterator[Found]:
+) -> Iterator[Finding]:
     """Rules of the desk that a request breaks.
 
     Args:
@@ -33,7 +33,7 @@ def broken_rules(
         materials: of the lab that it takes.
     """
     if content.terms != policy.terms:
-        yield Found(
+        yield Finding(
             pointer="/terms",
             code="terms",
             detail=f"version {content.terms!r} of the terms was accepted; they are at {policy.terms!r} now: read and "
@@ -45,7 +45,7 @@ def broken_rules(
     labels = [one.label for one in content.samples]
     for index, label in enumerate(labels):
         if label in labels[:index]:
-            yield Found(
+            yield Finding(
                 pointer=f"/samples/{index}/label",
                 code="label_twice",
                 detail=f"two samples are called {label!r}; give each a label of its own",
@@ -58,27 +58,27 @@ def dangerous(content: Content) -> bool:
     return any(code.startswith(NEEDS_SAFETY) for sample in content.samples for code in sample.hazards)
 
 
-def _classes(content: Content) -> Iterator[Found]:
+def _classes(content: Content) -> Iterator[Finding]:
     control = content.export_control
     if content.data_class == "open" and control.status != "not_controlled":
-        yield Found(
+        yield Finding(
             pointer="/data_class",
             code="export_control",
             detail=f"data that are {control.status} under export control law cannot be open; ask for another class, or "
             "have them declared not_controlled by the person who may",
         )
     if control.status == "controlled" and not (control.regime and control.item):
-        yield Found(
+        yield Finding(
             pointer="/export_control",
             code="export_control",
             detail="what is controlled needs its regime and its item number",
         )
 
 
-def _sample(sample: SampleDeclared, where: str, policy: DeskPolicy, stations: Collection[str]) -> Iterator[Found]:
+def _sample(sample: SampleDeclared, where: str, policy: DeskPolicy, stations: Collection[str]) -> Iterator[Finding]:
     for index, number in enumerate(sample.cas):
         if not _is_cas(number):
-            yield Found(
+            yield Finding(
                 pointer=f"{where}/cas/{index}",
                 code="cas",
                 detail=f"{number} is no CAS number: its last digit does not check the others; look it up again",
@@ -86,20 +86,20 @@ def _sample(sample: SampleDeclared, where: str, policy: DeskPolicy, stations: Co
     unit, value = sample.amount.unit, sample.amount.value
     if unit not in CUBED | WEIGHED | COUNTED:
         known = ", ".join(sorted(CUBED | WEIGHED | COUNTED))
-        yield Found(pointer=f"{where}/amount/unit", code="unit", detail=f"no unit {unit!r} for an amount: {known}")
+        yield Finding(pointer=f"{where}/amount/unit", code="unit", detail=f"no unit {unit!r} for an amount: {known}")
     elif sample.form in ("solid", "powder") and unit in CUBED:
         words = f"a {sample.form} is weighed or counted, and {unit} is a volume; give mg, g or pieces"
-        yield Found(pointer=f"{where}/amount/unit", code="unit", detail=words)
+        yield Finding(pointer=f"{where}/amount/unit", code="unit", detail=words)
     elif sample.form in ("film", "device") and unit not in COUNTED:
         words = f"a {sample.form} is counted, and {unit} is none of its units; give pieces"
-        yield Found(pointer=f"{where}/amount/unit", code="unit", detail=words)
+        yield Finding(pointer=f"{where}/amount/unit", code="unit", detail=words)
     if value <= 0:
         words = f"{value:g} {unit} is nothing; give what there is"
-        yield Found(pointer=f"{where}/amount/value", code="value", detail=words)
+        yield Finding(pointer=f"{where}/amount/value", code="value", detail=words)
     if not sample.hazards:
         return
     if sample.sheet is None:
-        yield Found(
+        yield Finding(
             pointer=where,
             code="sheet",
             detail=f"{sample.label} has the hazards {', '.join(sample.hazards)} and no safety data sheet; give its "
@@ -107,11 +107,11 @@ def _sample(sample: SampleDeclared, where: str, policy: DeskPolicy, stations: Co
         )
     if not sample.cas:
         words = f"{sample.label} has hazards and no CAS number; give those of what is in it"
-        yield Found(pointer=where, code="cas", detail=words)
+        yield Finding(pointer=where, code="cas", detail=words)
     for station in sorted(stations):
         allowed = policy.hazards.get(station, ())
         if short := [code for code in sample.hazards if code not in allowed]:
-            yield Found(
+            yield Finding(
                 pointer=f"{where}/hazards",
                 code="hazard",
                 detail=f"station {station} does not take {', '.join(short)} (it takes "
@@ -121,11 +121,11 @@ def _sample(sample: SampleDeclared, where: str, policy: DeskPolicy, stations: Co
 
 def _meetings(
     samples: Collection[SampleDeclared], known: Mapping[str, Collection[str]], materials: Collection[str]
-) -> Iterator[Found]:
+) -> Iterator[Finding]:
     """What must not meet: samples with each other, in a waste at the latest, and with what the lab adds to them."""
     for (_, one), (second, other) in combinations(enumerate(samples), 2):
         for mine, its, words in conflicts(one.groups, other.groups):
-            yield Found(
+            yield Finding(
                 pointer=f"/samples/{second}/groups",
                 code="incompatible",
                 detail=f"{other.label} ({its}) must not meet {one.label} ({mine}): {words}; ask for them separately",
@@ -133,7 +133,7 @@ def _meetings(
     for index, sample in enumerate(samples):
         where = f"/samples/{index}"
         if sample.hazards and not sample.groups:
-            yield Found(
+            yield Finding(
                 pointer=where,
                 code="reactivity_unknown",
                 detail=f"{sample.label} has hazards and no reactivity groups; without them it cannot be known what it "
@@ -142,7 +142,7 @@ def _meetings(
         for material in sorted(materials):
             if material not in known:
                 if sample.hazards:
-                    yield Found(
+                    yield Finding(
                         pointer=where,
                         code="reactivity_unknown",
                         detail=f"{sample.label} has hazards, and the lab does not say to which reactivity groups its "
@@ -150,7 +150,7 @@ def _meetings(
                     )
                 continue
             for mine, its, words in conflicts(sample.groups, known[material]):  # type: ignore[arg-type]
-                yield Found(
+                yield Finding(
                     pointer=f"{where}/groups",
                     code="incompatible",
                     detail=f"{sample.label} ({mine}) must not meet the lab's {material} ({its}): {words}",

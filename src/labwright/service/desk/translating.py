@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from labwright.answers.desk import Finding
 from labwright.lab.classes import in_words
 from labwright.model.desk import DeskPolicy, Offer
 from labwright.model.errors import ConfigError, InfeasibleError, LabwrightError, unknown
@@ -15,7 +16,6 @@ from labwright.model.protocol_parameters import ProtocolParameter, TextParameter
 from labwright.model.results import NumberResult
 from labwright.planners.registry import LISTED, PLANNERS
 from labwright.service.desk.content import CampaignAsked, Content, Given, Measured
-from labwright.service.desk.findings import Found
 from labwright.stations import LabProtocol
 
 SPACE_KEYS = ("parameters", "constraints")
@@ -24,7 +24,7 @@ SPACE_KEYS = ("parameters", "constraints")
 ASKED_PLANNERS = tuple(name for name in PLANNERS if name != LISTED)
 
 
-def points_of(content: Content, protocol: LabProtocol, found: list[Found]) -> list[dict[str, Any]]:
+def points_of(content: Content, protocol: LabProtocol, found: list[Finding]) -> list[dict[str, Any]]:
     """The experiments that a request lists, as the protocol gets them; those with mistakes are left out.
 
     Args:
@@ -44,7 +44,7 @@ def points_of(content: Content, protocol: LabProtocol, found: list[Found]) -> li
 
 
 def listed_spec(
-    content: Content, protocol: LabProtocol, points: Sequence[Mapping[str, Any]], found: list[Found]
+    content: Content, protocol: LabProtocol, points: Sequence[Mapping[str, Any]], found: list[Finding]
 ) -> dict[str, Any]:
     """The parts of a campaign that makes listed experiments; empty with mistakes.
 
@@ -63,12 +63,12 @@ def listed_spec(
         texts = list(dict.fromkeys(point[one.name] for point in points))
         if len(texts) > 1:
             words = f"{one.name} is a text, which is the same for all experiments of a request; ask for them separately"
-            found.append(Found(pointer="/runs", code="text_varies", detail=words))
+            found.append(Finding(pointer="/runs", code="text_varies", detail=words))
         fixed[one.name] = texts[0]
     objective = next((one for one in spec.results if isinstance(one, NumberResult)), None)
     if objective is None or not searched:
         words = f"protocol {spec.name} declares no number that it finds, or nothing to choose; it cannot be requested"
-        found.append(Found(pointer="/protocol", code="protocol", detail=words))
+        found.append(Finding(pointer="/protocol", code="protocol", detail=words))
         return {}
     return {
         "space": {"parameters": [one.span.model_dump(mode="json", exclude_none=True) for one in searched]},
@@ -84,7 +84,7 @@ def listed_spec(
     }
 
 
-def searched_spec(asked: CampaignAsked, spec: ProtocolSpec, found: list[Found]) -> dict[str, Any]:
+def searched_spec(asked: CampaignAsked, spec: ProtocolSpec, found: list[Finding]) -> dict[str, Any]:
     """The parts of a campaign in which a planner chooses.
 
     Args:
@@ -96,10 +96,10 @@ def searched_spec(asked: CampaignAsked, spec: ProtocolSpec, found: list[Found]) 
     for key in asked.space:
         if key not in SPACE_KEYS:
             words = f"{unknown('key of a space', key, SPACE_KEYS)}; candidates from a file cannot be asked for"
-            found.append(Found(pointer=f"/campaign/space/{key}", code="not_allowed", detail=words))
+            found.append(Finding(pointer=f"/campaign/space/{key}", code="not_allowed", detail=words))
     if not known:
         words = unknown("planner", asked.planner.name, ASKED_PLANNERS)
-        found.append(Found(pointer="/campaign/planner/name", code="planner", detail=words))
+        found.append(Finding(pointer="/campaign/planner/name", code="planner", detail=words))
     planner = {"name": asked.planner.name, "options": dict(asked.planner.options)} if known else {"name": "gp"}
     fixed = _values(asked.fixed, "/campaign/fixed", spec, found, whole=False)
     return {
@@ -140,7 +140,7 @@ def place_in_request(pointer: str, content: Content) -> str:
 
 
 def _values(
-    given: Mapping[str, Given], where: str, spec: ProtocolSpec, found: list[Found], *, whole: bool
+    given: Mapping[str, Given], where: str, spec: ProtocolSpec, found: list[Finding], *, whole: bool
 ) -> dict[str, Any]:
     known = {one.name: one for one in spec.parameters}
     values: dict[str, Any] = {}
@@ -148,18 +148,18 @@ def _values(
         here = f"{where}/{name}"
         if name not in known:
             words = unknown("parameter", name, list(known))
-            found.append(Found(pointer=here, code="unknown_parameter", detail=words))
+            found.append(Finding(pointer=here, code="unknown_parameter", detail=words))
             continue
         wrong, value = _value(known[name], one)
         if wrong:
-            found.append(Found(pointer=here, code="unit", detail=wrong))
+            found.append(Finding(pointer=here, code="unit", detail=wrong))
             continue
         violations = known[name].violations(value)
-        found += [Found(pointer=here, code="value", detail=words) for words in violations]
+        found += [Finding(pointer=here, code="value", detail=words) for words in violations]
         values[name] = value
     if whole:
         found += [
-            Found(pointer=where, code="missing_parameter", detail=f"{name} is missing ({one.allowed})")
+            Finding(pointer=where, code="missing_parameter", detail=f"{name} is missing ({one.allowed})")
             for name, one in known.items()
             if name not in given
         ]
@@ -187,13 +187,13 @@ def _whole(parameter: ProtocolParameter, value: Any) -> Any:
     return int(value) if wanted else value
 
 
-def _unmakeable(protocol: LabProtocol, values: Mapping[str, Any], where: str) -> Iterator[Found]:
+def _unmakeable(protocol: LabProtocol, values: Mapping[str, Any], where: str) -> Iterator[Finding]:
     """Why the protocol cannot make an experiment."""
     try:
         with in_words(ConfigError, "the protocol's check fails"):
             protocol.check(protocol.spec.given(values))
     except InfeasibleError as error:
         near = ", ".join(f"{name} {spelled(value, 6)}" for name, value in error.nearest.items())
-        yield Found(pointer=where, code="infeasible", detail=f"{error} Nearest that can be made: {near}")
+        yield Finding(pointer=where, code="infeasible", detail=f"{error} Nearest that can be made: {near}")
     except LabwrightError as error:
-        yield Found(pointer=where, code="refused", detail=str(error))
+        yield Finding(pointer=where, code="refused", detail=str(error))
