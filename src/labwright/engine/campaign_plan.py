@@ -167,6 +167,26 @@ class CampaignPlan:
         return (self.makespan_s - self.preparing_s) / self.experiments if self.experiments else 0.0
 
 
+def continued_bars(folder: LabFolder, deck: DeckState, for_s: float) -> tuple[float, tuple[Bar, ...]]:
+    """What the campaigns under way should do next, if nothing else comes.
+
+    Args:
+        folder: the lab.
+        deck: what the lab has, and does now.
+        for_s: lab seconds that are looked ahead.
+
+    Returns:
+        the lab time of the state that was looked ahead from; and steps and moves in lab time, those under way included.
+    """
+    layout = layout_of(folder.model, deck.moves_s)
+    if deck.under_way is None:
+        return time.time(), ()
+    now_s, rehearsal = _begun(folder, deck, layout, {}, None)
+    while rehearsal.next(until_s=now_s + for_s):
+        pass
+    return now_s, tuple(rehearsal.bars)
+
+
 class _Points:
     """Suggests points spread evenly over a campaign's space, of those that its protocol can make."""
 

@@ -36,16 +36,18 @@ def deck_state(journal: Journal, model: LabModel, instruments: str, protocols: l
     learnt = learnt_s(journal, protocols, simulated=simulated)
     moves_s = learnt_moves_s(journal, model, simulated=simulated)
     full = instruments == HERE and not (journal.controlled() and deck_of(journal) == HERE)
-    if full or (count := left_at(journal, model, instruments)) is None:
+    if full:
         return DeckState(learnt_s=learnt, moves_s=moves_s)
-    notes = [words] if (words := inventory_words(count, model)) else []
+    count = left_at(journal, model, instruments)  # None in a lab that handles no material
+    words = inventory_words(count, model) if count is not None else ""
+    notes = [words] if words else []
     table = schema.campaign
     query = sa.select(table.c.id).where(table.c.state.not_in(OVER), table.c.instruments == instruments)
     live = {str(row["id"]) for row in journal.read(query)}
     continued = None
     try:
         continued = under_way(journal, instruments)
-        if continued is not None:
+        if continued is not None and count is not None:
             count = replace(count, preparing=continued.preparing)
     except JournalError as error:
         names = ", ".join(sorted(live))

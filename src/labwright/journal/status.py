@@ -238,7 +238,7 @@ def lab_status(journal: Journal) -> LabStatus:
     latches = open_latches(journal)
     campaigns, stations, taken, waits, dispatch = [], [], [], [], []
     for deck in decks:
-        now_s = _now_s(journal, deck)
+        now_s = lab_time_s(journal, deck)
         mine = [row for row in rows if row["instruments"] == deck]
         stepping = step_waits(journal, deck)
         seen = _foreseen(journal, deck) if process is not None else None
@@ -425,8 +425,13 @@ def _began_s(journal: Journal, run: Mapping[str, Any]) -> float | None:
     return float(rows[0]["lab_time_s"]) if rows else None
 
 
-def _now_s(journal: Journal, deck: str) -> float | None:
-    """Lab time on a deck now, estimated from the two times that each event has; None if nothing has happened there."""
+def lab_time_s(journal: Journal, deck: str) -> float | None:
+    """Lab time on a deck now, estimated from the two times that each event has; None if nothing has happened there.
+
+    Args:
+        journal: of the lab.
+        deck: which instruments.
+    """
     if deck == "real":
         return time.time()
     event = schema.event

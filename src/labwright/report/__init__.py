@@ -1,7 +1,16 @@
 """Pictures and reports: the same drawings for the report, a console and a notebook."""
 
 from labwright.report.page import Card, cards_of, html, sweep_cards
-from labwright.report.pictures import Bar, best_so_far, differences, nyquist, parity, surrogate_slice, timeline
+from labwright.report.pictures import (
+    Bar,
+    best_so_far,
+    differences,
+    lab_timeline,
+    nyquist,
+    parity,
+    surrogate_slice,
+    timeline,
+)
 from labwright.report.record import CampaignRecord, newest, read_record
 from labwright.report.tables import experiment_rows
 
@@ -14,6 +23,7 @@ __all__ = [
     "differences",
     "experiment_rows",
     "html",
+    "lab_timeline",
     "newest",
     "nyquist",
     "parity",

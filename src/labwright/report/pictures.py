@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from labwright.model.figures import figure, lasting, with_unit
-from labwright.report.svg import BOTTOM, LEFT, LETTER, RIGHT, TOP, WIDTH, Axis, Levels, Picture, same_scale
+from labwright.report.svg import BOTTOM, LEFT, LETTER, LINE, RIGHT, TOP, WIDTH, Axis, Levels, Picture, same_scale
 
 Series = tuple[str, Sequence[float], Sequence[float]]
 """Label, numbers of the experiments, best value after each."""
@@ -220,6 +220,68 @@ def timeline(bars: Sequence[Bar]) -> str:
         f'xmlns="http://www.w3.org/2000/svg"><title id="timeline-t">Timeline of the stations</title>'
         f'<desc id="timeline-d">{len(bars)} steps on {len(stations)} stations in {figure(hours, 3)} hours.</desc>'
         f"{''.join(drawn)}{title}</svg>"
+    )
+
+
+PLANNED, RUNNING = "planned", "running"
+"""States of bars that have not ended."""
+
+
+def lab_timeline(bars: Sequence[Bar], stations: Sequence[str], from_s: float, until_s: float) -> str:
+    """Steps of all campaigns on their stations, as done, as under way, and as planned, around now.
+
+    Args:
+        bars: in lab seconds from now; those before it are negative.
+        stations: a row each, in this order.
+        from_s: begin of the axis, lab seconds from now.
+        until_s: its end.
+    """
+    row = 44
+    top = TOP + LINE
+    height = top + row * max(1, len(stations)) + BOTTOM
+    axis = Axis("hours of laboratory time from now", from_s / 3600, until_s / 3600)
+    left = max(LEFT + 48, 16 + LETTER * max((len(station) for station in stations), default=0))
+    scale = (WIDTH - left - RIGHT) / (axis.high - axis.low)
+
+    def place(at_s: float) -> float:
+        return round(left + (min(max(at_s, from_s), until_s) / 3600 - axis.low) * scale, 2)
+
+    drawn = []
+    for value, label in axis.labelled(WIDTH - left - RIGHT):
+        x = place(value * 3600)
+        drawn.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{top}" y2="{height - BOTTOM}"/>')
+        drawn.append(f'<text x="{x}" y="{height - BOTTOM + 20}" text-anchor="middle">{label}</text>')
+    for index, station in enumerate(stations):
+        y = top + row * index
+        drawn.append(f'<text x="{left - 8}" y="{y + 27}" text-anchor="end">{escape(station)}</text>')
+        for bar in bars:
+            if bar.station == station and bar.end_s > from_s and bar.start_s < until_s:
+                drawn.append(_lab_bar(bar, place(bar.start_s), place(bar.end_s), y))
+    x = place(0.0)
+    drawn.append(
+        f'<line class="axis" x1="{x}" x2="{x}" y1="{top - 8}" y2="{height - BOTTOM}" stroke-width="3"/>'
+        f'<text x="{x}" y="{top - 12}" text-anchor="middle">now</text>'
+    )
+    title = f'<text x="{(left + WIDTH - RIGHT) / 2}" y="{height - 14}" text-anchor="middle">{axis.label}</text>'
+    done, planned = sum(bar.state not in (PLANNED, RUNNING) for bar in bars), sum(bar.state == PLANNED for bar in bars)
+    return (
+        f'<svg class="lw" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="lab-timeline-t lab-timeline-d" '
+        f'xmlns="http://www.w3.org/2000/svg"><title id="lab-timeline-t">Timeline of the lab</title>'
+        f'<desc id="lab-timeline-d">{done} steps that have ended, filled, and {planned} planned, in outline, on '
+        f"{len(stations)} stations.</desc>{''.join(drawn)}{title}</svg>"
+    )
+
+
+def _lab_bar(bar: Bar, x0: float, x1: float, y: float) -> str:
+    """A step: filled if it has ended, half filled while it is under way, in outline if it is planned."""
+    width = max(1.0, round(x1 - x0 - 0.4, 2))
+    colour = {PLANNED: "c1", RUNNING: "c1", "done": "c1"}.get(bar.state, "c2")
+    fill = {PLANNED: "var(--paper)", RUNNING: "var(--c4)"}.get(bar.state, f"var(--{colour})")
+    dash = ' stroke-dasharray="3 2"' if bar.state == PLANNED else ""
+    words = escape(f"{bar.label}: {bar.state}, {lasting(bar.end_s - bar.start_s)}")
+    return (
+        f'<rect x="{x0}" y="{y + 8}" width="{width}" height="28" fill="{fill}" stroke="var(--{colour})"{dash}>'
+        f"<title>{words}</title></rect>"
     )
 
 

@@ -16,15 +16,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from labwright.engine import campaign_files, load_campaign
+from labwright.engine.campaign_plan import continued_bars
+from labwright.engine.deck_state import deck_state
 from labwright.journal import Journal
 from labwright.lab import GivenData, LabFolder, read_lab
 from labwright.lab.classes import place_of
 from labwright.lab.folder import CONFIG, DESK_FILE, folder_hash
 from labwright.model.errors import ConfigError, LabwrightError, unknown
-from labwright.service.desk.appraisal import Desk
+from labwright.service.desk.appraisal import Desk, instruments_of
 from labwright.service.desk.content import Content
 from labwright.service.desk.quoting import interrupted
 from labwright.service.lab_process import Question, Reply
+from labwright.stations.catalogue import protocol_classes
 
 NICE = 5
 """How far the process stands back behind the controller, once it has started."""
@@ -77,6 +80,8 @@ def _found(question: Question) -> dict[str, Any]:
         return _folder(root, version).model.model_dump(mode="json")
     if question.work == "campaign":
         return _campaign(_folder(root, version), question.given)
+    if question.work == "outlook":
+        return _outlook(_folder(root, version), question)
     desk = _desk(root, version, _changed(root))
     if question.work == "offer":
         return desk.offered()
@@ -99,6 +104,23 @@ def _changed(root: Path) -> int:
     """What tells one state of the desk's rules from another; they are no part of the lab's hash."""
     desk = root / CONFIG / DESK_FILE
     return desk.stat().st_mtime_ns if desk.exists() else 0
+
+
+def _outlook(folder: LabFolder, question: Question) -> dict[str, Any]:
+    """What the campaigns under way should do in the next ``for_s`` lab seconds: ``now_s`` and ``bars``."""
+    with Journal.reading(question.journal) as journal:
+        deck = deck_state(journal, folder.model, instruments_of(journal), sorted(protocol_classes(folder)))
+        now_s, bars = continued_bars(folder, deck, float(question.given["for_s"]))
+    return {
+        "now_s": now_s,
+        "bars": [
+            {
+                "station": bar.station, "campaign": bar.order.campaign, "label": bar.order.label,
+                "step": bar.order.step, "began_s": bar.began_s, "ended_s": bar.ended_s,
+            }
+            for bar in bars
+        ],
+    }  # fmt: skip
 
 
 def _campaign(folder: LabFolder, asked: Mapping[str, Any]) -> dict[str, Any]:

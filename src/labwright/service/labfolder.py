@@ -51,3 +51,16 @@ class LabFiles:
             Problem: it cannot be found out now.
         """
         return self._process.ask("campaign", asked)
+
+    def outlook(self, for_s: float) -> dict[str, Any]:
+        """What the campaigns under way should do next: ``now_s``, and ``bars`` in lab time.
+
+        Args:
+            for_s: lab seconds that are looked ahead.
+
+        Raises:
+            RefusedError: there is no folder here.
+            ConfigError: the files have mistakes.
+            Problem: it cannot be found out now.
+        """
+        return self._process.ask("outlook", {"for_s": for_s})

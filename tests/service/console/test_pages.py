@@ -11,6 +11,7 @@ import pytest
 
 from labwright.cli.init import make_lab
 from labwright.service.console.assets import assets
+from tests.service.desk.asking import until_true
 from tests.service.served import Served, serving
 
 
@@ -177,3 +178,35 @@ def test_a_page_hears_what_happens(served: Served) -> None:
         assert page.status_code == 200, page.text
         assert campaign in tab.get("/campaigns").text
         assert tab.get("/campaigns/no-such-1").status_code == 404
+
+
+def test_the_timeline_has_what_was_done_and_what_is_planned(served: Served) -> None:
+    campaign = served.submitted(200)
+    with browser(served, served.admin) as tab:
+        assert tab.get("/timeline?hours=1").status_code == 200
+        assert tab.get("/timeline?hours=0").status_code == 404
+        until_true(lambda: ": planned," in tab.get("/timeline/picture?hours=12").text)
+        until_true(lambda: ": done," in tab.get("/timeline/picture?hours=12").text)
+        page = tab.get(f"/campaigns/{campaign}").text
+        stop = f"POST/v1/campaigns/{campaign}/stop"
+        key = key_in(page, f"POST/v1/campaigns/{campaign}/pause")  # one form, with a button for each
+        assert f'formaction="/call/{stop}"' in page
+        assert tab.post(f"/call/{stop}", data={"_key": key, "because": "seen enough"}).status_code == 303
+    with browser(served, served.person("rio", "requester", project="moon")) as tab:
+        assert tab.get("/timeline").status_code == 403
+        assert tab.get("/timeline/picture").status_code == 403
+
+
+def test_an_experiment_leads_to_its_runs(served: Served) -> None:
+    campaign = served.submitted(1)
+    with browser(served, served.admin) as tab:
+        until_true(lambda: "/v1/runs/" in tab.get(f"/campaigns/{campaign}/experiments/0001").text)
+        page = tab.get(f"/campaigns/{campaign}/experiments/0001").text
+        run = re.search(r'href="(/v1/runs/[^"]+)"', page)
+        assert run
+        assert tab.get(run[1]).text.startswith('["start"')
+        assert tab.get(f"/campaigns/{campaign}/experiments/9999").status_code == 404
+        until_true(lambda: tab.get(f"/v1/campaigns/{campaign}").json()["state"] == "completed")
+        drawn = tab.get(f"/campaigns/{campaign}/model")
+        assert drawn.status_code == 200, drawn.text
+        assert "<svg" in drawn.text

@@ -38,6 +38,7 @@ class Place:
 PLACES = (
     Place("/now", "now", "lab.read", "lab"),
     Place("/campaigns", "campaigns", "campaign.read", "campaign"),
+    Place("/timeline", "timeline", "lab.read", "lab"),
     Place("/requests", "requests", "request.read", "request"),
 )
 """In the order in which they are shown."""

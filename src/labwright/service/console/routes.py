@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from labwright.service.console import assets, calling, campaigns, entering, experiment, now
+from labwright.service.console import assets, calling, campaigns, entering, experiment, now, timeline
 
-routers = tuple(module.router for module in (assets, entering, calling, now, campaigns, experiment))
+routers = tuple(module.router for module in (assets, entering, calling, now, campaigns, experiment, timeline))
