@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 Opened = Callable[..., Tab]
 
-PAGES = ("/now", "/campaigns", "/sign-in")
+PAGES = ("/now", "/campaigns", "/timeline", "/samples", "/inventory", "/audit", "/sign-in")
 
 
 @pytest.fixture(scope="module")

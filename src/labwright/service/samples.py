@@ -59,7 +59,7 @@ def samples(
 def one(service: Here, asker: Asking, sample: str) -> dict[str, Any]:
     """What a sample was made of, where it went, and what was found; by CAMPAIGN/LABEL, its id, or its label."""
     with service.records.reading() as journal:
-        _allowed(service, asker, journal, "sample.read", sample)
+        allowed(service, asker, journal, "sample.read", sample)
         return sample_facts(journal, sample)
 
 
@@ -100,13 +100,13 @@ async def _book(
     service: Here, asker: Asking, request: Request, sample: str, body: Booking, wanted: Callable[[str], Wanted]
 ) -> Response:
     def look(journal: Journal) -> str:
-        return _allowed(service, asker, journal, "sample.book", sample)
+        return allowed(service, asker, journal, "sample.book", sample)
 
     name = await service.records.in_thread(look)
     return await book(service, asker, request, body, lambda: wanted(name), "sample.book", f"sample/{name}")
 
 
-def _allowed(service: Here, asker: Asking, journal: Journal, action: Action, sample: str) -> str:
+def allowed(service: Here, asker: Asking, journal: Journal, action: Action, sample: str) -> str:
     """The sample as CAMPAIGN/LABEL, if this one may do that to it.
 
     Raises:

@@ -37,9 +37,9 @@ PASSED_ON = ("cookie", "authorization", "host", "user-agent", "sec-fetch-site", 
 async def call(service: Here, asker: Asking, request: Request, method: str, path: str) -> Response:
     """Do what a form says.
 
-    Its fields become the JSON body: ``a.b`` is ``b`` within ``a``; ``a:int``, ``a:float``, ``a:bool`` and ``a:json``
-    say what is no text. Fields of our own: ``_key`` (the Idempotency-Key), ``_version`` (If-Match), ``_next`` (where
-    the browser goes then) and ``_done`` (the key of what is said then).
+    Its fields become the JSON body: ``a.b`` is ``b`` within ``a``; ``a:int``, ``a:float``, ``a:bool``, ``a:json`` and
+    ``a:list`` (words with blanks between) say what is no text. Fields of our own: ``_key`` (the Idempotency-Key),
+    ``_version`` (If-Match), ``_next`` (where the browser goes then) and ``_done`` (the key of what is said then).
     """
     words = Words(look_of(request).language)
     if method not in METHODS or not path.startswith("v1/"):
@@ -105,6 +105,8 @@ def _read(place: str, kind: str, text: str) -> Any:
             return text == "true"
         if kind == "json":
             return json.loads(text)
+        if kind == "list":
+            return text.split()
         if not kind:
             return text
     except ValueError:

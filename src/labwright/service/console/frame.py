@@ -40,6 +40,9 @@ PLACES = (
     Place("/campaigns", "campaigns", "campaign.read", "campaign"),
     Place("/timeline", "timeline", "lab.read", "lab"),
     Place("/requests", "requests", "request.read", "request"),
+    Place("/samples", "samples", "sample.read", "sample"),
+    Place("/inventory", "inventory", "stock.read", "stock"),
+    Place("/audit", "audit", "audit.read", "audit"),
 )
 """In the order in which they are shown."""
 

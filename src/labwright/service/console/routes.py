@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from labwright.service.console import assets, calling, campaigns, entering, experiment, now, timeline
+from labwright.service.console import (
+    assets,
+    audit,
+    calling,
+    campaigns,
+    deck,
+    entering,
+    experiment,
+    inventory,
+    now,
+    timeline,
+)
 
-routers = tuple(module.router for module in (assets, entering, calling, now, campaigns, experiment, timeline))
+routers = tuple(
+    module.router
+    for module in (assets, entering, calling, now, campaigns, experiment, timeline, inventory, deck, audit)
+)

@@ -1,0 +1,50 @@
+"""Inventory: what is left of each material, how long it lasts, what is in the wastes, and booking by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from labwright.facts.stocks import forecast_facts, stock_facts
+from labwright.model.errors import ConfigError, RefusedError
+from labwright.model.quantities import Amount
+from labwright.service.console.labels import Words
+from labwright.service.console.live import page
+from labwright.service.console.page import PageRoute, Shown
+from labwright.service.gate import Asker
+from labwright.service.rights import can
+from labwright.service.state import Service
+from labwright.service.stocks import STOCK
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+def inventory(service: Service, asker: Asker, words: Words, request: Request) -> Shown:
+    """What a deck has left."""
+    service.gate.need(asker, "stock.read", STOCK)
+    with service.records.reading() as journal:
+        try:
+            deck = stock_facts(journal)
+            lasting = {one["what"]: one for one in forecast_facts(journal)["items"]}
+            why_not = ""
+        except (ConfigError, RefusedError) as error:  # nothing was counted here yet, or there are several decks
+            deck, lasting, why_not = {"stocks": [], "wastes": [], "positions": []}, {}, str(error)
+    data: dict[str, Any] = {
+        "deck": deck,
+        "lasting": lasting,
+        "kinds": [one for one in lasting.values() if one["kind"] not in ("material", "waste")],
+        "amount": _amount,
+        "why_not": why_not,
+        "books": bool(can(asker.who, "stock.book", STOCK)),
+    }
+    return Shown(words("inventory"), "inventory", data, ("stocks", "wastes"))
+
+
+def _amount(count: float, unit: str) -> str:
+    """An amount as people read it; less than nothing with its sign."""
+    text = str(Amount(count=abs(round(count)), unit=unit))
+    return f"−{text}" if count < 0 else text
+
+
+page(router, "/inventory", inventory)
