@@ -21,7 +21,7 @@ from schemathesis.core.result import Ok
 
 from labwright.cli.init import make_lab
 from labwright.service.describing import WITHOUT_KEY
-from tests.service.described import description, strict
+from tests.service.described import description, differences, strict
 from tests.service.served import once, serving
 from tests.service.test_admin import alone_in
 
@@ -143,6 +143,31 @@ def test_each_answer_is_described_by_a_schema_with_a_name(alone: Wire) -> None:
         missing = [field for field, one in schema.get("properties", {}).items() if not one.get("description")]
         assert schema.get("description"), name
         assert not missing, (name, missing)
+
+
+ME: dict[str, Any] = {"id": "ada", "name": "Ada", "roles": [], "projects": {}, "groups": [], "only": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "words"),
+    [
+        ("/v1/me", httpx.Response(200, json=ME), None),
+        ("/v1/me", httpx.Response(200, json={**ME, "age": 36}), "'age' was unexpected"),
+        ("/v1/me", httpx.Response(200, json={**ME, "only": "all"}), "/only: "),
+        ("/v1/me", httpx.Response(200, json={"id": "ada"}), '"name" is a required property'),
+        ("/v1/me", httpx.Response(200, text="ada"), "media type 'text/plain'"),
+        ("/v1/me", httpx.Response(202, json=ME), "status 202 is not described"),
+        ("/v1/me", httpx.Response(200, json=ME, headers={"ETag": '"1"'}), "headers ['ETag']"),
+        ("/v1/people/ada", httpx.Response(304), "headers []"),
+        ("/v1/people", httpx.Response(200, json={"items": []}), "without a key"),
+        ("/v1/people", httpx.Response(401, json={"code": "unauthenticated"}), "media type 'application/json'"),
+        ("/nowhere", httpx.Response(200), None),
+    ],
+)
+def test_what_is_not_as_described_is_found(path: str, answer: httpx.Response, words: str | None) -> None:
+    answer.request = httpx.Request("GET", f"http://lab{path}")
+    wrong = differences("GET", path, answer)
+    assert wrong == [] if words is None else any(words in one for one in wrong), wrong
 
 
 def test_what_is_answered_later_names_its_place(alone: Wire) -> None:

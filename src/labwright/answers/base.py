@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Annotated, Any, TypeVar
 
@@ -54,8 +55,6 @@ def word_schema(schema: dict[str, Any], cls: type) -> None:
 
 def _cleaned(cls: type) -> str:
     """The docstring of a class itself."""
-    import inspect
-
     return inspect.cleandoc(cls.__dict__.get("__doc__") or "")
 
 
