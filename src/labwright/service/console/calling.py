@@ -12,6 +12,7 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from labwright.service.console.inside import Inside, inside
 from labwright.service.console.labels import Words
 from labwright.service.console.look import look_of
 from labwright.service.console.page import PageRoute, Shown, fragment, rendered
@@ -29,9 +30,6 @@ LOOK_S = 0.1
 
 METHODS = ("POST", "PUT", "DELETE")
 
-PASSED_ON = ("cookie", "authorization", "host", "user-agent", "sec-fetch-site", "origin")
-"""Headers of the browser that the route gets as they came."""
-
 
 @router.post("/call/{method}/{path:path}")
 async def call(service: Here, asker: Asking, request: Request, method: str, path: str) -> Response:
@@ -39,7 +37,9 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
 
     Its fields become the JSON body: ``a.b`` is ``b`` within ``a``; ``a:int``, ``a:float``, ``a:bool``, ``a:json`` and
     ``a:list`` (words with blanks between) say what is no text. Fields of our own: ``_key`` (the Idempotency-Key),
-    ``_version`` (If-Match), ``_next`` (where the browser goes then) and ``_done`` (the key of what is said then).
+    ``_version`` (If-Match), ``_next`` (where the browser goes then), ``_back`` (where it goes then if it runs no
+    scripts), ``_done`` (the key of what is said then) and ``_once`` (what of the answer is shown, once and never
+    again).
     """
     words = Words(look_of(request).language)
     if method not in METHODS or not path.startswith("v1/"):
@@ -48,26 +48,25 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
         fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     own = {name: value for name, value in fields if name.startswith("_")}
     body = body_of([(name, value) for name, value in fields if not name.startswith("_")])
-    headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
-    headers |= {"Idempotency-Key": own.get("_key", "")} if own.get("_key") else {}
-    headers |= {"If-Match": own["_version"]} if own.get("_version") else {}
-    transport = httpx.ASGITransport(app=request.app, client=(asker.address or "console", 0))
-    async with httpx.AsyncClient(transport=transport, base_url=str(request.base_url)) as client:
+    async with inside(request, asker) as routes:
         raw = request.scope["raw_path"].decode("ascii").removeprefix(f"/call/{method}")  # with what was escaped in it
-        answer = await client.request(method, raw, json=body, headers=headers)
+        answer = await routes.ask(method, raw, body, key=own.get("_key", ""), version=own.get("_version", ""))
         if answer.status_code == 202:
-            answer = await _answered(client, answer, headers)
+            answer = await _answered(routes, answer)
     told = _told(words, answer, own.get("_done", ""))
-    ahead = own.get("_next", "")
+    if told["ok"] and own.get("_once"):
+        told["once"] = _once(request, answer, own["_once"])
+    ahead = own.get("_next") or own.get("_back", "")
     ahead = ahead if ahead.startswith("/") and not ahead.startswith(("//", "/\\")) else "/"
     if request.headers.get("hx-request") == "true":
         said: Response = HTMLResponse(fragment("said.html", words, told=told))
         if told["ok"] and "_next" in own:
             said.headers["HX-Redirect"] = ahead
-    elif told["ok"]:
+    elif told["ok"] and not told["once"]:
         said = RedirectResponse(ahead, 303)
     else:
-        shown = Shown(words("refused"), "told", {"told": told, "back": ahead})
+        title = words("done") if told["ok"] else words("refused")
+        shown = Shown(title, "told", {"told": told, "back": ahead})
         said = await asyncio.to_thread(rendered, service, asker, request, shown, answer.status_code)
     for cookie in answer.headers.get_list("set-cookie"):
         said.headers.append("Set-Cookie", cookie)
@@ -120,15 +119,21 @@ def _wrong(place: str, detail: str) -> Problem:
     return Problem("invalid", f"{place}: {detail}", [mistake])
 
 
-async def _answered(client: httpx.AsyncClient, answer: httpx.Response, headers: dict[str, str]) -> httpx.Response:
+async def _answered(routes: Inside, answer: httpx.Response) -> httpx.Response:
     """What the controller has answered to a command, or that it has it."""
     ends_s = time.monotonic() + ANSWER_S
     while time.monotonic() < ends_s:
         await asyncio.sleep(LOOK_S)
-        found = await client.get(answer.headers["Location"], headers=headers)
+        found = await routes.ask("GET", answer.headers["Location"])
         if found.json().get("state") != "waiting":
             return found
     return answer
+
+
+def _once(request: Request, answer: httpx.Response, name: str) -> str:
+    """What is shown once: a secret, or the whole address of a path at this service."""
+    found = str(answer.json().get(name, ""))
+    return f"{str(request.base_url).rstrip('/')}{found}" if found.startswith("/") else found
 
 
 def _told(words: Words, answer: httpx.Response, done: str) -> dict[str, Any]:
@@ -137,11 +142,12 @@ def _told(words: Words, answer: httpx.Response, done: str) -> dict[str, Any]:
     if answer.is_error:
         mistakes = [f"{one.get('pointer', '')} {one.get('detail', '')}".strip() for one in body.get("errors", ())]
         return {"ok": False, "words": words.of("problem", body.get("code", "")), "detail": body.get("detail", ""),
-                "mistakes": mistakes}  # fmt: skip
+                "mistakes": mistakes, "once": ""}  # fmt: skip
     state = body.get("state", "")
     if state in ("refused", "withdrawn"):
-        return {"ok": False, "words": words.of("problem", "refused"), "detail": body.get("result", ""), "mistakes": []}
+        return {"ok": False, "words": words.of("problem", "refused"), "detail": body.get("result", ""), "mistakes": [],
+                "once": ""}  # fmt: skip
     if answer.status_code == 202:
-        return {"ok": True, "words": words("handed_over"), "detail": "", "mistakes": []}
+        return {"ok": True, "words": words("handed_over"), "detail": "", "mistakes": [], "once": ""}
     return {"ok": True, "words": words(f"done.{done}") if done else words("done"), "detail": body.get("result", ""),
-            "mistakes": []}  # fmt: skip
+            "mistakes": [], "once": ""}  # fmt: skip

@@ -12,10 +12,25 @@ from labwright.service.console import (
     experiment,
     inventory,
     now,
+    request,
+    requests,
     timeline,
 )
 
 routers = tuple(
     module.router
-    for module in (assets, entering, calling, now, campaigns, experiment, timeline, inventory, deck, audit)
+    for module in (
+        assets,
+        entering,
+        calling,
+        now,
+        campaigns,
+        experiment,
+        timeline,
+        inventory,
+        deck,
+        audit,
+        requests,
+        request,
+    )
 )

@@ -217,8 +217,7 @@ def judge(
     elif decision == "reject":
         row = advance(connection, row, "reject", by, because, detail)
     else:
-        mine = _accepted(connection, row)
-        if by.id in mine["technical"] | mine["safety"]:
+        if by.id in reviewers_of(connection, row):
             raise Problem(
                 "refused", f"{by.id} has accepted it already; a technical and a safety review take two people"
             )
@@ -237,10 +236,9 @@ def quota_short_of(connection: sa.Connection, row: Mapping[str, Any]) -> str:
 
 def approve_if_due(connection: sa.Connection, row: Mapping[str, Any]) -> Row:
     """Approve a request that enough people have accepted, if the quota allows it; the row afterwards."""
-    appraisal = appraisal_of(row)
-    accepted = _accepted(connection, row)
-    if len(accepted["technical"]) < appraisal.technical or len(accepted["safety"]) < appraisal.safety:
+    if any(wanting(connection, row).values()):
         return dict(row)
+    appraisal = appraisal_of(row)
     quote = appraisal.quote
     assert quote is not None  # noqa: S101 - or it would not be under review
     if words := quotas.reserve(connection, row["n"], row["project"], quote.charge(quote.experiments)):
@@ -254,6 +252,32 @@ def approve_if_due(connection: sa.Connection, row: Mapping[str, Any]) -> Row:
         words = f"waits for {len(missing)} samples"
         return advance(connection, row, "await_samples", By(), note=words)
     return row
+
+
+def wanting(connection: sa.Connection, row: Mapping[str, Any]) -> dict[Kind, int]:
+    """How many more people have to accept a request that was submitted, by kind of review.
+
+    Args:
+        connection: to read.
+        row: of the request, whole.
+    """
+    appraisal, accepted = appraisal_of(row), _accepted(connection, row)
+    return {
+        "technical": max(appraisal.technical - len(accepted["technical"]), 0),
+        "safety": max(appraisal.safety - len(accepted["safety"]), 0),
+    }
+
+
+def reviewers_of(connection: sa.Connection, row: Mapping[str, Any]) -> set[str]:
+    """Who has accepted the content that is there now; they decide no second time."""
+    accepted = _accepted(connection, row)
+    return accepted["technical"] | accepted["safety"]
+
+
+def lets_samples_go(row: Mapping[str, Any]) -> bool:
+    """Whether samples of a request may leave the lab: while it can still be carried out, they stay."""
+    over = ("completed", "completed_with_deviations", "failed", "aborted")
+    return row["state"] not in OPEN or row["state"] in over
 
 
 def _stricter(row: Mapping[str, Any], fresh: Appraisal | None) -> str:
@@ -325,7 +349,7 @@ def depart(connection: sa.Connection, row: Mapping[str, Any], label: str, gone: 
         raise Problem("not_found", f"no sample {label[:64]!r} of R{row['n']} has come")
     if here[label]["gone"]:
         raise Problem("refused", f"sample {label} was {here[label]['gone']} already")
-    if row["state"] in OPEN and row["state"] not in ("completed", "completed_with_deviations", "failed", "aborted"):
+    if not lets_samples_go(row):
         raise Problem("state", f"R{row['n']} is {row['state']}: its samples stay until it is over, or is aborted")
     mine = (arrival.c.request == row["n"], arrival.c.label == label)
     values = {"gone": gone, "gone_s": time.time(), "gone_by": by.id}

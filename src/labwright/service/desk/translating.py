@@ -159,7 +159,7 @@ def _values(
         values[name] = value
     if whole:
         found += [
-            Finding(pointer=where, code="missing_parameter", detail=f"{name} is missing ({one.allowed})")
+            Finding(pointer=f"{where}/{name}", code="missing_parameter", detail=f"{name} is missing ({one.allowed})")
             for name, one in known.items()
             if name not in given
         ]

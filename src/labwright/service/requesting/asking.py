@@ -152,7 +152,7 @@ def listing(
 ) -> dict[str, Any]:
     """Requests that you may see, the newest first."""
     filters = {"state": state or "", "project": project, "owner": owner}
-    rows = service.door.rows(page_query(_visible(service, asker), filters, cursor, limit))
+    rows = service.door.rows(page_query(visible_to(service, asker), filters, cursor, limit))
     page = rows[:limit]
     return {"items": [requests.listed(row) for row in page], "next": page[-1]["n"] if len(rows) > limit else None}
 
@@ -253,7 +253,7 @@ async def close(service: Here, asker: Asking, request: Request, name: str, body:
 def history(service: Here, asker: Asking, name: str) -> dict[str, Any]:
     """What has happened to a request, oldest first."""
     row = seen(service, asker, name)
-    return {"items": _events(service, row["n"], 0)}
+    return {"items": events_of(service, row["n"], 0)}
 
 
 def _seen_first(service: Here, asker: Asking, name: str) -> Row:
@@ -275,7 +275,7 @@ async def events(
     ends_s = time.monotonic() + ENDS_AFTER_S
     holds = service.gate.watch(request, asker, lambda: bool(can(asker.who, "request.read", service.owned.request(row))))
     while time.monotonic() < ends_s and not service.tail.closing and await holds():
-        for one in await to_thread.run_sync(_events, service, row["n"], last):
+        for one in await to_thread.run_sync(events_of, service, row["n"], last):
             last = one["id"]
             yield ServerSentEvent(data=one, event=one["event"], id=str(one["id"]))
         await asyncio.sleep(LOOK_S)
@@ -285,14 +285,21 @@ async def _appraised(service: Service, content: dict[str, Any]) -> Appraisal:
     return await to_thread.run_sync(service.appraiser.appraise, content)
 
 
-def _events(service: Service, number: int, after: int) -> list[dict[str, Any]]:
+def events_of(service: Service, number: int, after: int) -> list[dict[str, Any]]:
+    """What has happened to a request, oldest first.
+
+    Args:
+        service: of the lab.
+        number: of the request.
+        after: the last event that is known; 0 if none is.
+    """
     mine = (request_event.c.request == number, request_event.c.id > after)
     rows = service.door.rows(sa.select(request_event).where(*mine).order_by(request_event.c.id))
     return [{**row, "request": f"R{number}", "detail": orjson.loads(row["detail"])} for row in rows]
 
 
-def _visible(service: Service, asker: Asker) -> Visible:
-    """The requests that one may see."""
+def visible_to(service: Service, asker: Asker) -> Visible:
+    """The requests that one may see, by roles and by what was granted."""
     who = asker.who
     if can(who, "request.read", Resource("request")):
         return Visible()

@@ -24,7 +24,7 @@ from labwright.service.problems import Problem
 from labwright.service.rights import Resource
 from labwright.service.schema import project
 from labwright.service.schema import request as table
-from labwright.service.state import Asking, Here
+from labwright.service.state import Asking, Here, Service
 from labwright.service.versions import check, etag, versioned
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["requests"])
@@ -56,7 +56,7 @@ class Offered:
         self._lock = threading.Lock()
         self._known: tuple[float, dict[str, Any]] | None = None
 
-    def of(self, service: Here) -> dict[str, Any]:
+    def of(self, service: Service) -> dict[str, Any]:
         """What the lab offers.
 
         Raises:
@@ -70,6 +70,16 @@ class Offered:
 
 
 _offered = Offered()
+
+
+def offered_by(service: Service) -> dict[str, Any]:
+    """What the lab offers, by its files.
+
+    Raises:
+        ConfigError: the lab's own files have mistakes.
+        Problem: it cannot be found out now.
+    """
+    return _offered.of(service)
 
 
 @router.get("/capabilities", responses=answers(Capabilities))
