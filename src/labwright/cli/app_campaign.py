@@ -357,9 +357,9 @@ def campaign_export(
     place: Place,
     json: bool,
     campaign: CampaignArgument,
-    to: Annotated[Path, typer.Argument(help="The file to write, in .csv.")],
+    to: Annotated[Path, typer.Argument(help="The file to write, in .csv, .parquet or .xlsx.")],
 ) -> None:
-    """Write the experiments of a campaign as CSV: parameters, all results with their standard errors, times, state."""
+    """Write a table of a campaign's experiments: parameters, results with their standard errors, times, state, runs."""
     from labwright.cli.exporting import export_campaign
 
     export_campaign(place, campaign, to, json=json)

@@ -9,7 +9,7 @@ import typer
 
 from labwright.cli.output import console, counted, emit
 from labwright.cli.sites import Place, seen
-from labwright.facts.exporting import csv_lines, export_rows
+from labwright.facts.exporting import FORMATS, export_rows, table_file
 from labwright.journal import Journal
 from labwright.journal.reading import choose
 
@@ -18,36 +18,31 @@ if TYPE_CHECKING:
 
 
 def export_campaign(place: Place, name: str, to: Path, *, json: bool) -> None:
-    """Write a row for each experiment and proposal, as CSV in UTF-8 with units in the heads.
+    """Write a row for each experiment and proposal, with units in the heads, as the file's name says.
 
     Raises:
-        typer.BadParameter: the file's name does not end in .csv.
+        typer.BadParameter: the file's name does not end in .csv, .parquet or .xlsx.
         ConfigError: there is no such campaign.
     """
-    if to.suffix != ".csv":
-        raise typer.BadParameter(f"{to}: cannot write {to.suffix or 'a file without an ending'}; give a name in .csv")
+    kind = next((one for one in FORMATS if to.suffix == f".{one}"), None)
+    if kind is None:
+        endings = ", ".join(f".{one}" for one in FORMATS)
+        raise typer.BadParameter(
+            f"{to}: cannot write {to.suffix or 'a file without an ending'}; give a name that ends in one of {endings}"
+        )
 
-    def here(journal: Journal) -> tuple[str, int, str]:
+    def here(journal: Journal) -> tuple[str, int, bytes]:
         campaign = str(choose(journal, name)["id"])
         rows = export_rows(journal, campaign)
-        return campaign, len(rows), "".join(csv_lines(rows))
+        return campaign, len(rows), table_file(rows, kind)
 
-    def there(client: Client) -> tuple[str, int, str]:
+    def there(client: Client) -> tuple[str, int, bytes]:
         campaign = client.campaigns.id_of(name)
-        text = client.campaigns.export(campaign)
-        return campaign, _rows(text), text
+        return campaign, sum(1 for _ in client.campaigns.experiments(campaign)), client.campaigns.table(campaign, kind)
 
-    campaign, rows, text = seen(place, here, there).facts
-    to.write_text(text, encoding="utf-8", newline="")
+    campaign, rows, content = seen(place, here, there).facts
+    to.write_bytes(content)
     if json:
         emit({"campaign": campaign, "file": str(to), "rows": rows})
         return
     console.print(f"{counted(rows, 'row')} of {campaign} written to {to}", markup=False)
-
-
-def _rows(text: str) -> int:
-    """How many rows a CSV text has below its head."""
-    import csv
-    import io
-
-    return max(0, sum(1 for _ in csv.reader(io.StringIO(text, newline=""))) - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from labwright.answers.campaigns import Campaign, CampaignDetail, Experiment
 from labwright.answers.lab import Command
@@ -128,6 +128,15 @@ class Campaigns:
     def export(self, campaign: str) -> str:
         """The experiments of a campaign as CSV, with units in the heads."""
         return self._wire.text(f"/v1/campaigns/{campaign}/export", format="csv")
+
+    def table(self, campaign: str, format: Literal["csv", "parquet", "xlsx"]) -> bytes:
+        """The experiments of a campaign as a file.
+
+        Args:
+            campaign: its id.
+            format: of the file.
+        """
+        return self._wire.request("GET", f"/v1/campaigns/{campaign}/export", query={"format": format}).content
 
     def report(self, campaign: str) -> str:
         """The report of a campaign, as a page of HTML."""

@@ -14,8 +14,12 @@ from labwright.report.record import CampaignRecord
 STARTED, ENDED = "started (UTC)", "ended (UTC)"
 
 
-def experiment_rows(record: CampaignRecord) -> list[dict[str, Any]]:
+def experiment_rows(record: CampaignRecord, *, traced: bool = False) -> list[dict[str, Any]]:
     """What was prepared, what was found, when, and how each experiment and proposal ended.
+
+    Args:
+        record: of the campaign.
+        traced: whether there are ``runs`` (their uids with blanks between) and ``why`` it was tried, too.
 
     Returns:
         by head: ``experiment``, a parameter each (as measured where it is), an outcome each with its standard error,
@@ -23,6 +27,7 @@ def experiment_rows(record: CampaignRecord) -> list[dict[str, Any]]:
         step (UTC), ``status``. What there is not is None.
     """
     spec, found, times_s = record.core.spec, record.results(), _times_s(record.steps)
+    runs = _runs(record.steps) if traced else {}
     known = {one.name: one for one in spec.space.parameters}
     rows = []
     for trial in record.core.trials:
@@ -37,7 +42,8 @@ def experiment_rows(record: CampaignRecord) -> list[dict[str, Any]]:
         moments = times_s.get(trial.id, (None, None))
         for head, moment in zip((STARTED, ENDED), moments, strict=True):
             row[head] = None if moment is None else datetime.fromtimestamp(moment, UTC)
-        rows.append({**row, "status": trial.status})
+        row["status"] = trial.status
+        rows.append({**row, "runs": runs.get(trial.id), "why": trial.rationale or None} if traced else row)
     return rows
 
 
@@ -52,6 +58,14 @@ def _further(record: CampaignRecord, found: Mapping[str, Any]) -> dict[str, Any]
         if isinstance(result, NumberResult) and result.uncertainty:
             row[column(sem_of(result.name), unit)] = found.get(result.uncertainty)
     return row
+
+
+def _runs(steps: Mapping[tuple[str, str], StepOutcome]) -> dict[str, str]:
+    """Uids of the runs of all steps, by experiment."""
+    uids: dict[str, list[str]] = {}
+    for (label, _), outcome in steps.items():
+        uids.setdefault(label, []).extend(outcome.run_uids)
+    return {label: " ".join(some) for label, some in uids.items() if some}
 
 
 def _times_s(steps: Mapping[tuple[str, str], StepOutcome]) -> dict[str, tuple[float, float]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import StreamingResponse
 
 from labwright.answers.campaigns import Experiment, SearchSpace
 from labwright.answers.lab import LabEvent
 from labwright.facts.campaigns import event_fields, experiment_list
-from labwright.facts.exporting import csv_lines, export_rows
+from labwright.facts.exporting import MEDIA, Format, export_rows, table_file
 from labwright.journal import schema
 from labwright.journal.reading import spec_of
 from labwright.service.audit import Entry
@@ -72,7 +70,7 @@ def space(service: Here, asker: Asking, campaign: str) -> dict[str, Any]:
 
 
 @router.get("/{campaign}/export")
-def export(service: Here, asker: Asking, campaign: str, format: Literal["csv"] = "csv") -> Response:
+def export(service: Here, asker: Asking, campaign: str, format: Format = "csv") -> Response:
     """The experiments of a campaign as a table, with units in the heads, as `labwright campaign export` writes it."""
     with service.records.reading() as journal:
         row_of(service, asker, journal, campaign)
@@ -80,12 +78,8 @@ def export(service: Here, asker: Asking, campaign: str, format: Literal["csv"] =
         rows = export_rows(journal, campaign)
     entry = Entry(asker.who.id, "data.export", f"data/{campaign}", via=asker.who.key, trace=asker.trace)
     service.gate.record([entry])
-
-    def lines() -> Iterator[bytes]:
-        return (line.encode() for line in csv_lines(rows))
-
-    headers = {"Content-Disposition": f'attachment; filename="{campaign}.csv"'}
-    return StreamingResponse(lines(), headers=headers, media_type="text/csv; charset=utf-8")
+    headers = {"Content-Disposition": f'attachment; filename="{campaign}.{format}"'}
+    return Response(table_file(rows, format), headers=headers, media_type=MEDIA[format])
 
 
 @router.get("/{campaign}/report")
