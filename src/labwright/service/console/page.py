@@ -101,7 +101,8 @@ def rendered(service: Service, asker: Asker, request: Request, shown: Shown, sta
 
 def regions_of(service: Service, asker: Asker, request: Request, shown: Shown) -> dict[str, str]:
     """The regions of a page by themselves, as HTML by name; as `rendered`."""
-    context = _context(service, asker, request, shown)
+    # The browser gives a key to a form that comes without: so a region is the same as long as nothing changes.
+    context = {**_context(service, asker, request, shown), "new_key": lambda: ""}
     return {name: environment().get_template(f"{shown.folder}/{name}.html").render(context) for name in shown.regions}
 
 

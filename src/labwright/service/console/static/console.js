@@ -44,11 +44,36 @@ function watchNews() {
   setInterval(show, 1000);
 }
 
-// After an answer has come the same form asks for something new; while none has, it is the same request again.
+// A form is one request, however often it is sent, until an answer has come; then it asks for something new.
+document.addEventListener(
+  "submit",
+  (event) => {
+    const key = event.target.querySelector("input[data-key]");
+    if (key && !key.value) key.value = crypto.randomUUID();
+  },
+  true,
+);
 document.addEventListener("htmx:after:request", (event) => {
   const form = event.target.closest && event.target.closest("form");
   const key = form && form.querySelector("input[data-key]");
-  if (key && event.detail && event.detail.ctx && event.detail.ctx.response) key.value = crypto.randomUUID();
+  if (key && event.detail && event.detail.ctx && event.detail.ctx.response) key.value = "";
+});
+
+// What a person has opened stays open when the page is written again.
+const opened = new Set();
+document.addEventListener(
+  "toggle",
+  (event) => {
+    const one = event.target;
+    if (one.id && one.tagName === "DETAILS") one.open ? opened.add(one.id) : opened.delete(one.id);
+  },
+  true,
+);
+document.addEventListener("htmx:sse:after:message", () => {
+  for (const id of opened) {
+    const one = document.getElementById(id);
+    if (one && !one.open) one.open = true;
+  }
 });
 
 document.addEventListener("DOMContentLoaded", watchNews);
