@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labwright.service.console import (
+    asking,
     assets,
     audit,
     calling,
@@ -33,6 +34,7 @@ routers = tuple(
         deck,
         audit,
         requests,
+        asking,
         request,
     )
 )
