@@ -208,7 +208,7 @@ def test_it_is_checked_without_scripts_and_nothing_is_kept(served: Served, peopl
 
 def test_it_is_looked_at_while_it_is_typed(served: Served, people: dict[str, str]) -> None:
     with browser(served, people["ada"]) as tab:
-        body = filled(form(tab), **{"title": "", "contact": "", "export.status": "not_controlled", "terms": ""})
+        body = filled(form(tab), **{"title": "", "contact": "", "export.status": "", "terms": ""})
         said = tab.post("/requests/new/check", data=body).text
         assert "<html" not in said
         assert "1200 JPY" in said, "there is a quote before everything is filled in"
@@ -217,6 +217,10 @@ def test_it_is_looked_at_while_it_is_typed(served: Served, people: dict[str, str
         said = tab.post("/requests/new/check", data={**body, "p.temperature": "5"}).text
         there = said.split('hx-target="#w-p-temperature"', 1)[1].split("</hx-partial>", 1)[0]
         assert "20" in there
+        begun = {**body, "samples": "1", "s.0.label": "S-1", "title": "Warm", "contact": "ada"}
+        said = tab.post("/requests/new/check", data=begun).text
+        assert "The lab looks at it once this is filled in" in said
+        assert 'href="#w-s-0-composition"' in said
     with browser(served, people["eve"]) as tab:
         body = filled(form(tab))
         assert "requester" in tab.post("/requests/new/check", data=body).text, "of a project that is not hers"

@@ -107,11 +107,11 @@ async def check(service: Here, asker: Asking, request: Request) -> Response:
     typed = await _typed(request)
     offered = await to_thread.run_sync(capabilities, service)
     found = written(typed, _offer(offered, typed.one("protocol")))
-    empty = [name for name in ("title", "contact") if not found.content[name]]
-    content = found.content | dict.fromkeys(empty, "–")  # so that the rest is looked at meanwhile
+    empty, content = _filled_up(found)
     async with inside(request, asker) as routes:
         look = _looked(found, await routes.ask("POST", "/v1/requests:validate", content))
-    quiet = {name: look["mistakes"].pop(name) for name in list(look["mistakes"]) if not _filled(typed, name)}
+    quiet = [name for name in look["mistakes"] if not _filled(typed, name)]
+    look["mistakes"] = {name: words for name, words in look["mistakes"].items() if name not in quiet}
     look |= {"empty": [*empty, *quiet], "fields": sorted(set(found.places.values()) | {"more", "csv"})}
     return HTMLResponse(fragment("form/checked.html", words, **look, fid=_fid))
 
@@ -211,6 +211,16 @@ def _begin(typed: Typed, offer: Offer, projects: Any) -> None:
         typed.put(f"{name}.values", *(f"{value:g}" for value in one.get("values", ())))
         typed.put(f"{name}.levels", *one.get("levels", ()))
         typed.put(f"{name}.log", "true" if one.get("log") else "")
+
+
+def _filled_up(found: Written) -> tuple[list[str], dict[str, Any]]:
+    """Fields that are empty as yet, and the request with something in them, so that the lab looks at the rest."""
+    empty = [name for name in ("title", "contact") if not found.content[name]]
+    content = found.content | dict.fromkeys(empty, "–")
+    if "export_control" not in content:
+        empty.append("export.status")
+        content["export_control"] = {"status": "not_controlled"}
+    return empty, content
 
 
 def _offer(offered: Mapping[str, Any], name: str) -> Offer:
