@@ -17,18 +17,7 @@ pytestmark = pytest.mark.browser
 
 Opened = Callable[..., Tab]
 
-PAGES = (
-    "/now",
-    "/campaigns",
-    "/requests",
-    "/requests/new",
-    "/campaigns/new",
-    "/timeline",
-    "/samples",
-    "/inventory",
-    "/audit",
-    "/sign-in",
-)
+PAGES = ("/now", "/campaigns", "/campaigns/new", "/timeline", "/samples", "/inventory", "/audit", "/sign-in")
 
 
 @pytest.fixture(scope="module")
