@@ -17,7 +17,18 @@ pytestmark = pytest.mark.browser
 
 Opened = Callable[..., Tab]
 
-PAGES = ("/now", "/campaigns", "/campaigns/new", "/timeline", "/samples", "/inventory", "/audit", "/sign-in")
+PAGES = (
+    "/now",
+    "/campaigns",
+    "/requests",
+    "/requests/new",
+    "/campaigns/new",
+    "/timeline",
+    "/samples",
+    "/inventory",
+    "/audit",
+    "/sign-in",
+)
 
 
 @pytest.fixture(scope="module")
