@@ -11,6 +11,7 @@ import pytest
 from labwright.cli.init import make_lab
 from tests.browser.tabs import WIDTHS, Tab
 from tests.client.test_client import free_port, service_pid
+from tests.service.console.test_data import record
 from tests.service.served import Served, serving
 
 pytestmark = pytest.mark.browser
@@ -26,6 +27,7 @@ PAGES = (
     "/timeline",
     "/samples",
     "/inventory",
+    "/data",
     "/audit",
     "/sign-in",
 )
@@ -39,6 +41,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield one
 
 
+def drawn(served: Served) -> str:
+    """The page of a run with something to be drawn."""
+    mass = [1.0, 3.0, 2.0, 5.0, 4.0]
+    return f"/data/{record(served.data / 'runs', 1, {'mass': mass}, station='scale')}"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_every_page_can_be_used_by_everyone(opened: Opened, served: Served, language: str, theme: str) -> None:
@@ -47,7 +55,7 @@ def test_every_page_can_be_used_by_everyone(opened: Opened, served: Served, lang
     wrong: list[str] = []
     for width in WIDTHS:
         tab = opened(served.url, key, language=language, theme=theme, width=width)
-        for path in (*PAGES, f"/campaigns/{campaign}"):
+        for path in (*PAGES, f"/campaigns/{campaign}", drawn(served)):
             page = tab.go(path)
             wrong += tab.violations()
             if tab.sideways():
@@ -97,6 +105,21 @@ def test_a_page_says_when_it_hears_nothing_and_recovers(opened: Opened, served: 
     page.wait_for_selector("#news:not(.old)", timeout=60_000)
 
 
+def test_a_reading_is_drawn(opened: Opened, served: Served) -> None:
+    tab = opened(served.url, served.admin, width=420)
+    page = tab.go(drawn(served))
+    page.wait_for_selector(".plot canvas")
+    inked = """() => {
+        const all = document.querySelector(".plot canvas");
+        const found = all.getContext("2d").getImageData(0, 0, all.width, all.height).data;
+        return found.filter((value, n) => n % 4 === 3 && value > 0).length;
+    }"""
+    assert page.evaluate(inked) > 1000
+    assert tab.shift() < 0.1
+    page.set_viewport_size({"width": 1200, "height": 900})
+    page.wait_for_function("document.querySelector('.plot .u-wrap').clientWidth > 900")
+
+
 def test_it_is_read_without_scripts(opened: Opened, served: Served) -> None:
     tab = opened(served.url, served.admin, scripts=False)
     assert "Stations" in tab.go("/now").inner_text("main")
@@ -104,3 +127,4 @@ def test_it_is_read_without_scripts(opened: Opened, served: Served) -> None:
     assert tab.page.inner_text("h1") == "Campaigns"
     tab.page.click("footer >> text=日本語")
     assert tab.page.inner_text("h1") == "キャンペーン"
+    assert "5" in tab.go(drawn(served)).inner_text("main details table")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.metadata
 import platform
 import shutil
@@ -112,6 +111,8 @@ def _documents(data: Path | Site, uid: str) -> list[tuple[str, dict[str, Any]]]:
 
 def show_run(data: Path | Site, uid: str, *, json: bool) -> None:
     """One run: its start, and every event."""
+    from labwright.facts.run_readings import values_of
+
     documents = _documents(data, uid)
     if json:
         for name, document in documents:
@@ -122,7 +123,7 @@ def show_run(data: Path | Site, uid: str, *, json: bool) -> None:
     console.print(f"run {start['uid']}: {stop.get('exit_status')} {stop.get('reason', '')}".rstrip(), markup=False)
     for key, value in {**labwright, **start.get("labwright", {}).get("parameters", {})}.items():
         console.print(f"  {key}: {_short(value)}")
-    rows = [(stream, number, key, _short(value), unit) for stream, number, key, value, unit in _values(documents)]
+    rows = [(stream, number, key, _short(value), unit) for stream, number, key, value, unit, _ in values_of(documents)]
     table("", ("stream", "event", "reading", "value", "unit"), rows, json=False)
 
 
@@ -133,18 +134,15 @@ def export_run(data: Path | Site, uid: str, to: Path) -> None:
         typer.BadParameter: an ending this cannot write.
         ConfigError: no such run.
     """
+    from labwright.facts.run_readings import csv_of
+
     if to.suffix not in (".csv", ".jsonl"):
         what = to.suffix or "a file without an ending"
         raise typer.BadParameter(f"{to}: cannot write {what}; give a name in .csv or .jsonl")
     documents = _documents(data, uid)
     if to.suffix == ".csv":
         with to.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(("stream", "event", "reading", "value", "unit"))
-            for stream, number, key, value, unit in _values(documents):
-                writer.writerow(
-                    (stream, number, key, orjson.dumps(value).decode() if isinstance(value, list) else value, unit)
-                )
+            file.writelines(csv_of(documents))
     else:
         to.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in documents))
     console.print(f"{len(documents)} documents written to {to}")
@@ -293,16 +291,6 @@ def _audited(place: str | Path | None, model: LabModel | None) -> Iterator[tuple
                 yield instruments_words(deck), audit(journal, deck, model)
     except JournalError as error:
         yield str(place), [str(error)]
-
-
-def _values(documents: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, int, str, Any, str]]:
-    descriptors = {document["uid"]: document for name, document in documents if name == "descriptor"}
-    for name, document in documents:
-        if name == "event":
-            descriptor = descriptors[document["descriptor"]]
-            for key, value in document["data"].items():
-                unit = descriptor["data_keys"][key].get("units", "")
-                yield descriptor["name"], document["seq_num"], key, value, unit
 
 
 def _short(value: Any) -> str:

@@ -200,11 +200,12 @@ def test_the_timeline_has_what_was_done_and_what_is_planned(served: Served) -> N
 def test_an_experiment_leads_to_its_runs(served: Served) -> None:
     campaign = served.submitted(1)
     with browser(served, served.admin) as tab:
-        until_true(lambda: "/v1/runs/" in tab.get(f"/campaigns/{campaign}/experiments/0001").text)
+        until_true(lambda: "/data/" in tab.get(f"/campaigns/{campaign}/experiments/0001").text)
         page = tab.get(f"/campaigns/{campaign}/experiments/0001").text
-        run = re.search(r'href="(/v1/runs/[^"]+)"', page)
+        run = re.search(r'href="/data/([^"]+)"', page)
         assert run
-        assert tab.get(run[1]).text.startswith('["start"')
+        assert tab.get(f"/data/{run[1]}").status_code == 200
+        assert tab.get(f"/v1/runs/{run[1]}").text.startswith('["start"')
         assert tab.get(f"/campaigns/{campaign}/experiments/9999").status_code == 404
         until_true(lambda: tab.get(f"/v1/campaigns/{campaign}").json()["state"] == "completed")
         drawn = tab.get(f"/campaigns/{campaign}/model")

@@ -42,6 +42,7 @@ PLACES = (
     Place("/requests", "requests", "request.read", "request"),
     Place("/samples", "samples", "sample.read", "sample"),
     Place("/inventory", "inventory", "stock.read", "stock"),
+    Place("/data", "data", "data.read", "data"),
     Place("/audit", "audit", "audit.read", "audit"),
 )
 """In the order in which they are shown."""

@@ -1,0 +1,119 @@
+"""Closed runs of a folder at a glance: of each only its first and last line are read, once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+from labwright.journal.runs import decode, run_files
+
+TAIL_BYTES = 4096
+"""Of the end of a file, where its last line is looked for first."""
+
+SETTLED_S = 2.0
+"""Wall seconds after which a folder that looks unchanged is: some file systems count their times that coarsely."""
+
+DAMAGED = "damaged"
+"""How a run ended whose first or last line cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """A closed run.
+
+    Attributes:
+        uid: of it.
+        path: of its file.
+        time_s: wall time of its beginning; 0 if its start cannot be read.
+        number: its scan id.
+        campaign: that it is of; empty if of none.
+        label: of the experiment.
+        step: name of the step.
+        station: where it was.
+        events: how many it has.
+        ended: ``success``, ``fail``, ``abort``, or `DAMAGED`.
+    """
+
+    uid: str
+    path: Path
+    time_s: float
+    number: int
+    campaign: str
+    label: str
+    step: str
+    station: str
+    events: int
+    ended: str
+
+
+class RunIndex:
+    """Remembers the runs of a folder: a closed run does not change.
+
+    Args:
+        folder: of the runs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._by_uid: dict[str, RunSeen] = {}
+        self._runs: tuple[RunSeen, ...] = ()
+        self._looked: tuple[int, float] = (-1, 0.0)
+
+    def runs(self) -> tuple[RunSeen, ...]:
+        """All closed runs, the oldest first, by the time and the scan id in their start documents."""
+        with self._lock:
+            self._look()
+            return self._runs
+
+    def get(self, uid: str) -> RunSeen | None:
+        """A run by its whole uid; None if there is none."""
+        with self._lock:
+            self._look()
+            return self._by_uid.get(uid)
+
+    def _look(self) -> None:
+        try:
+            changed = self._folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            changed = 0
+        before, looked_s = self._looked
+        if changed == before and looked_s - changed / 1e9 > SETTLED_S:
+            return
+        self._looked = changed, time.time()
+        files = run_files(self._folder)
+        if files.keys() == self._by_uid.keys():
+            return
+        known = self._by_uid
+        self._by_uid = {uid: known.get(uid) or _seen(uid, path) for uid, path in files.items()}
+        self._runs = tuple(sorted(self._by_uid.values(), key=lambda one: (one.time_s, one.number, one.uid)))
+
+
+def _seen(uid: str, path: Path) -> RunSeen:
+    try:
+        with path.open("rb") as file:
+            _, start = decode(file.readline())
+            _, stop = decode(_last_line(file))
+        own = start.get("labwright", {})
+        campaign, label, step, station = (str(own.get(name, "")) for name in ("campaign", "label", "step", "station"))
+        events = sum(stop.get("num_events", {}).values())
+        time_s, number = float(start["time"]), int(start.get("scan_id", 0))
+        ended = str(stop.get("exit_status", ""))
+        return RunSeen(uid, path, time_s, number, campaign, label, step, station, events, ended)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return RunSeen(uid, path, 0.0, 0, "", "", "", "", 0, DAMAGED)
+
+
+def _last_line(file: BufferedReader) -> bytes:
+    size = file.seek(0, 2)
+    tail = TAIL_BYTES
+    while True:
+        file.seek(max(0, size - tail))
+        lines: list[Any] = file.read().splitlines(keepends=True)
+        if len(lines) > 1 or tail >= size:
+            return bytes(lines[-1])
+        tail *= 4
