@@ -75,7 +75,7 @@ def streams_of(documents: Documents) -> dict[str, Stream]:
 
 
 def values_of(documents: Documents) -> Iterator[tuple[str, int, str, Any, str, float]]:
-    """All readings of a run, one after another: stream, number of the event, name, value, unit, and wall time.
+    """All readings of a run: stream, number of the event, name, value, unit, wall time of the event.
 
     Args:
         documents: of the run.
@@ -88,8 +88,7 @@ def values_of(documents: Documents) -> Iterator[tuple[str, int, str, Any, str, f
             of = about[document["descriptor"]]
             for key, value in document["data"].items():
                 unit = of["data_keys"][key].get("units") or ""
-                at_s = document["timestamps"].get(key, document["time"])
-                yield of["name"], document["seq_num"], key, value, unit, at_s
+                yield of["name"], document["seq_num"], key, value, unit, document["time"]
 
 
 HEADS = ("stream", "event", "reading", "value", "unit", "wall time (s)")

@@ -13,7 +13,7 @@ from labwright.facts.run_index import RunSeen
 from labwright.facts.run_readings import Reading, Stream, csv_of, plain, streams_of
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
-from labwright.service.console.look import Look, look_of
+from labwright.service.console.look import look_of
 from labwright.service.console.page import PageRoute, Shown
 from labwright.service.console.plotting import Plot, choices_of, plot_of
 from labwright.service.console.recorded import index_of, recorded, sight
@@ -87,7 +87,7 @@ def run(service: Service, asker: Asker, words: Words, request: Request) -> Shown
         "against": chosen[2] if chosen else "",
         "choices": choices_of(chosen[0], chosen[1]) if chosen else [],
         "plot": drawn,
-        "axes": _axes(drawn, words, look_of(request)) if drawn else {},
+        "axes": _axes(drawn, words) if drawn else {},
         "ended": ENDED,
     }
     return Shown(words("run.of", uid=seen.uid[:8]), "run", data)
@@ -114,12 +114,12 @@ def _usual(choices: list[str]) -> str:
     return next((one for one in choices if one.endswith(SWEPT)), choices[0])
 
 
-def _axes(plot: Plot, words: Words, look: Look) -> dict[str, str]:
+def _axes(plot: Plot, words: Words) -> dict[str, str]:
     """How the axes are called."""
     if plot.over is not None:
         x = named(plot.over)
     elif plot.against == "time":
-        x = words("plot.since", at=look.written(plot.since_s)[11:])
+        x = words("plot.since")
     else:
         x = words("plot.point")
     return {"x": x, "y": named(plot.reading)}

@@ -25,9 +25,8 @@ class Plot:
 
     Attributes:
         reading: that is drawn.
-        against: what it is drawn over: seconds since the first point, the number of the point, or another reading.
+        against: what it is drawn over: lab seconds since the first point, the number of the point, or another reading.
         over: that other reading; None if it is none.
-        since_s: wall time of the first point.
         x: where the points are.
         lines: by the number of their event; of plain numbers there is one, for all events.
     """
@@ -35,7 +34,6 @@ class Plot:
     reading: Reading
     against: Against
     over: Reading | None
-    since_s: float
     x: list[float]
     lines: dict[int, list[float]]
 
@@ -76,7 +74,7 @@ def plot_of(stream: Stream, reading: Reading, against: str) -> Plot | None:
         return None
     first_s = events[0]["timestamps"].get(reading.name, events[0]["time"])
     if reading.kind == "array":
-        return _lists(stream, reading, against, events, first_s)
+        return _lists(stream, reading, against, events)
     points = [(one, one["data"][reading.name]) for one in events if _number(one["data"][reading.name])]
     if not points:
         return None
@@ -84,12 +82,10 @@ def plot_of(stream: Stream, reading: Reading, against: str) -> Plot | None:
         x = [one["timestamps"].get(reading.name, one["time"]) - first_s for one, _ in points]
     else:
         x = [float(one["seq_num"]) for one, _ in points]
-    return Plot(
-        reading, "time" if against == "time" else "point", None, first_s, x, {0: [value for _, value in points]}
-    )
+    return Plot(reading, "time" if against == "time" else "point", None, x, {0: [value for _, value in points]})
 
 
-def _lists(stream: Stream, reading: Reading, against: str, events: list[dict[str, Any]], first_s: float) -> Plot | None:
+def _lists(stream: Stream, reading: Reading, against: str, events: list[dict[str, Any]]) -> Plot | None:
     """The newest lists, over the number of each point, or over the list that another reading has in the same event."""
     over = stream.readings.get(against)
 
@@ -106,7 +102,7 @@ def _lists(stream: Stream, reading: Reading, against: str, events: list[dict[str
     alike = [one for one in good if where(one) == x and len(values(one)) == len(x)][-LINES_MOST:]
     order = sorted(range(len(x)), key=x.__getitem__)
     lines = {int(one["seq_num"]): [values(one)[n] for n in order] for one in alike}
-    return Plot(reading, "reading" if over else "point", over, first_s, [x[n] for n in order], lines)
+    return Plot(reading, "reading" if over else "point", over, [x[n] for n in order], lines)
 
 
 def _number(value: Any) -> bool:

@@ -17,6 +17,7 @@ from labwright.service.console import (
     now,
     request,
     requests,
+    station,
     timeline,
 )
 
@@ -34,6 +35,7 @@ routers = tuple(
         inventory,
         deck,
         data,
+        station,
         audit,
         requests,
         asking,

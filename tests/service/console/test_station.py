@@ -1,0 +1,82 @@
+"""A station's page: how it stands, what its runs have read, what the lab's files say, and stopping it alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.forks import ROOT
+from tests.service.console.test_data import record
+from tests.service.console.test_pages import browser, key_in
+from tests.service.desk.asking import until_true
+from tests.service.served import Served, serving
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(ROOT, tmp_path_factory.mktemp("station") / "var", "--speed", "100") as one:
+        yield one
+
+
+def test_a_station_shows_what_it_does_and_has_read(served: Served) -> None:
+    with browser(served, served.person("otto", "operator")) as tab:
+        assert 'href="/stations/dosing"' in tab.get("/now").text
+        page = tab.get("/stations/dosing").text
+        assert "No reading recorded" in page
+        assert "No step was carried out here" in page
+        assert 'hx-get="/stations/dosing/about"' in page
+        about = tab.get("/stations/dosing/about").text
+        for words in ("Dosing and weighing", "pump_1", "serial:/dev/serial/by-id/labwright-pumps", "volume 5–3000"):
+            assert words in about, words
+        assert "H301" in about, "what is dispensed here is dangerous"
+        assert about.count("no reading recorded") >= 10
+        assert "pump_1" in tab.get("/stations/dosing?files=1").text, "without scripts"
+
+        record(served.data / "runs", 1, {"balance_mass": [3.0, 4.25]}, station="dosing")
+        until_true(lambda: "4.25" in tab.get("/stations/dosing").text)
+        record(served.data / "runs", 2, {"balance_mass": [5.5]}, station="dosing")
+        until_true(lambda: "5.5" in tab.get("/stations/dosing").text)
+        page = tab.get("/stations/dosing").text
+        assert "4.25" not in page, "the newest counts"
+        assert "2026-09-21 14:13:22" in page, "and it is said when it was read"
+        assert "4.25" not in tab.get("/stations/impedance").text
+
+        asked = {"name": "conductivity", "budget": 1, "planner": "random"}
+        made = tab.post("/v1/campaigns", json=asked, headers={"Idempotency-Key": "c1"})
+        campaign = made.json()["campaign"]
+        link = f'href="/campaigns/{campaign}/experiments/cell_calibration"'
+        until_true(lambda: link in tab.get("/stations/transport/steps").text)
+        steps = tab.get("/stations/transport/steps").text
+        assert re.search(r"\d+ %</td>", steps), "how long it took against what was planned"
+        assert tab.get("/stations/nowhere").status_code == 404
+        assert tab.get("/stations/nowhere/live").status_code == 404
+
+
+def test_one_station_is_stopped_and_reset(served: Served) -> None:
+    with browser(served, served.person("olga", "operator")) as tab:
+        page = tab.get("/stations/stirring").text
+        body = {"_key": key_in(page, "POST/v1/lab/stop"), "station": "stirring", "now:bool": "true"}
+        assert tab.post("/call/POST/v1/lab/stop", data=body).status_code == 422, "a reason is needed"
+        body |= {"_key": "s1", "because": "smells", "_back": "/stations/stirring"}
+        answer = tab.post("/call/POST/v1/lab/stop", data=body)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/stations/stirring")
+        until_true(lambda: "smells" in tab.get("/stations/stirring").text)
+        page = tab.get("/stations/stirring").text
+        assert "b-stopped" in page
+        assert "smells" not in tab.get("/stations/dosing").text
+        (latch,) = re.findall(r'name="latch:int" value="(\d+)"', page)
+        body = {"_key": "s2", "latch:int": latch, "because": "aired"}
+        assert tab.post("/call/POST/v1/lab/reset", data=body).status_code == 303
+        until_true(lambda: "latch:int" not in tab.get("/stations/stirring").text)
+
+
+def test_who_may_look_at_a_station_and_who_may_stop_it(served: Served) -> None:
+    with browser(served, served.person("vera", "viewer")) as tab:
+        page = tab.get("/stations/dosing")
+        assert page.status_code == 200
+        assert "Stop this station" not in page.text
+    with browser(served, served.person("rita", "requester", project="solar")) as tab:
+        for path in ("", "/about", "/steps", "/live"):
+            assert tab.get(f"/stations/dosing{path}").status_code == 403, path
