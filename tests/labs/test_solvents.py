@@ -211,7 +211,7 @@ def test_the_experiments_are_exported_with_all_results(made: Made, tmp_path: Pat
         assert json.loads(row["spectrum"]) == found["spectrum"]
         assert row["status"] == "done"
     assert set(rows.loc[[one for one in rows.index if one.startswith("p")], "status"]) == {"failed", "abandoned"}
-    assert made.ask("campaign", "export", made.campaign, str(tmp_path / "esters.xlsx")).returncode == 2
+    assert made.ask("campaign", "export", made.campaign, str(tmp_path / "esters.ods")).returncode == 2
 
 
 NOTEBOOK = """

@@ -37,6 +37,8 @@ CONFIG = {
     "checks": {
         "positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", *MISTAKES]},
         "negative_data_rejection": {"expected-statuses": [*MISTAKES, "405", "406", "415", "431"]},
+        # It spoils one credential (the cookie) and leaves the other (the key) as it was: that is let in, and should be.
+        "ignored_auth": {"enabled": False},
         "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503"]},
     }
 }
@@ -212,5 +214,6 @@ def test_many_requests_of_one_role_to_a_lab_that_runs(tmp_path: Any, role: str) 
     make_lab(tmp_path / "mine")
     with serving(tmp_path / "mine", tmp_path / "var", "--speed", "100") as served:
         wire = Wire(served.url, served.admin)
-        assert failures(wire, (role,), 40) == []
+        found = failures(wire, (role,), 40)
+        assert found == [], "\n".join(found[:20])
         wire.close()

@@ -68,7 +68,7 @@ def _uses(campaign: Campaign, suggestion: Suggestion) -> dict[str, int]:
 
 def _check(campaign: Campaign, suggestion: Suggestion) -> None:
     with in_words(PlannerError, "the protocol's check fails"):
-        campaign.protocols[campaign.spec.protocol].check(campaign.given(suggestion.params))
+        campaign.protocols[campaign.spec.protocol].check_made(campaign.given(suggestion.params))
 
 
 def _nearest(campaign: Campaign, suggestion: Suggestion, error: InfeasibleError) -> Suggestion | None:

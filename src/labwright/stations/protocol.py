@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from bluesky.utils import Msg
 
 from labwright.clock import LabClock
-from labwright.model.errors import ConfigError, JournalError, unknown
+from labwright.model.errors import ConfigError, JournalError, OutOfRangeError, unknown
 from labwright.model.lab import LabModel
 from labwright.model.material import nanolitres
 from labwright.model.protocol import ProtocolParameter, ProtocolResult, ProtocolSpec, StepOrder, StepSpec
@@ -177,6 +177,32 @@ class LabProtocol:
             InfeasibleError: inside, but it cannot be made; carries the nearest parameters that can.
         """
         self.spec.check(parameters)
+
+    def check_made(self, parameters: Mapping[str, Any]) -> None:
+        """As `check`, and refuse what would overfill the sample's container.
+
+        All liquids that a source does not send into a waste count, whatever is drawn out between them; a protocol that
+        empties its container on the way overrides this.
+
+        Raises:
+            OutOfRangeError: outside the envelope, or more than the container holds.
+            InfeasibleError: inside, but it cannot be made; carries the nearest parameters that can.
+            ConfigError: an amount is none.
+        """
+        self.check(parameters)
+        labware = self.lab.labware.get(self.spec.labware)
+        if labware is None or labware.capacity_ul is None:
+            return
+        elsewhere = {*self.lab.wastes, *(one.facts.material for one in self.lab.stocks.values() if one.facts.into)}
+        solid = {one.facts.material for one in self.lab.stocks.values() if one.facts.unit != "nL"}
+        poured = {name: count for name, count in self.uses(parameters).items() if name not in elsewhere | solid}
+        whole, room = sum(poured.values()), round(labware.capacity_ul * 1000)
+        if whole > room:
+            words = ", ".join(f"{Amount(count=count, unit='nL')} of {name}" for name, count in poured.items() if count)
+            raise OutOfRangeError(
+                f"protocol {self.name}: {Amount(count=whole, unit='nL')} would go into a {self.spec.labware}, which "
+                f"holds {Amount(count=room, unit='nL')}: {words}"
+            )
 
     def consumption_ml(self, parameters: Mapping[str, Any]) -> dict[str, float]:
         """Millilitres that an experiment with `parameters` takes of each material, and puts into each waste."""

@@ -86,7 +86,8 @@ def test_what_the_lab_cannot_make_or_has_too_little_of(lab: tuple[Path, Appraise
     del many["parameters"]
     assert codes(appraiser.appraise(many)) == [("", "material")]  # 30 vials
     inventory = folder / "lab_config" / "inventory.yaml"
-    before = inventory.read_text()
+    constants = folder / "lab_config" / "lab.yaml"
+    before, amounts = inventory.read_text(), constants.read_text()
     try:
         for changed, why in (("expires: 2020-01-01", "expired"), ("status: quarantined", "quarantined")):
             lines = before.splitlines()
@@ -96,8 +97,14 @@ def test_what_the_lab_cannot_make_or_has_too_little_of(lab: tuple[Path, Appraise
             found = appraiser.appraise(asked())
             assert codes(found) == [("", "material")], (changed, found.problems)
             assert why in found.problems[0].detail
+        inventory.write_text(before)
+        constants.write_text(amounts.replace("sample_volume_ul: 2000", "sample_volume_ul: 9000"))
+        found = appraiser.appraise(asked())
+        assert codes(found)[0] == ("/parameters", "refused")
+        assert "would go into a vial, which holds 8 mL" in found.problems[0].detail
     finally:
         inventory.write_text(before)
+        constants.write_text(amounts)
 
 
 def _with(line: str, more: str) -> str:

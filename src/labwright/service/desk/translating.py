@@ -191,7 +191,7 @@ def _unmakeable(protocol: LabProtocol, values: Mapping[str, Any], where: str) ->
     """Why the protocol cannot make an experiment."""
     try:
         with in_words(ConfigError, "the protocol's check fails"):
-            protocol.check(protocol.spec.given(values))
+            protocol.check_made(protocol.spec.given(values))
     except InfeasibleError as error:
         near = ", ".join(f"{name} {spelled(value, 6)}" for name, value in error.nearest.items())
         yield Finding(pointer=where, code="infeasible", detail=f"{error} Nearest that can be made: {near}")
