@@ -116,6 +116,15 @@ def test_a_page_shows_what_its_reader_may_see(served: Served) -> None:
         assert "operator" in answer.text
     with browser(served, guest) as tab:
         assert tab.get("/").status_code == 403
+        campaign = served.submitted(1)
+        grant = {"because": "a joint paper"}
+        with served.client(served.person("dora", "data_steward")) as steward:
+            answer = steward.put(f"/v1/campaigns/{campaign}/grants/gus", json=grant, headers={"Idempotency-Key": "g2"})
+        assert answer.status_code == 200, answer.text
+        assert tab.get("/").headers["location"] == "/campaigns"
+        page = tab.get("/campaigns").text
+        assert campaign in page
+        assert 'href="/now"' not in page
 
 
 def test_forms_work_without_scripts_once_however_often_they_are_sent(served: Served) -> None:

@@ -21,11 +21,11 @@ YEAR_S = 31_536_000
 
 
 @router.get("/")
-def first(asker: Asking) -> Response:
+def first(service: Here, asker: Asking) -> Response:
     """The first page that one may see."""
     if asker.who is ANONYMOUS:
         return RedirectResponse("/sign-in", 303)
-    places = places_for(asker.who)
+    places = places_for(service, asker.who)
     if not places:
         raise Problem("forbidden", f"{asker.who.id} has no role here yet: ask an admin of the lab for one")
     return RedirectResponse(places[0].path, 303)

@@ -12,6 +12,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from labwright.model.instruments import REAL
+from labwright.service.classes import Owner
+from labwright.service.gate import ANONYMOUS
+from labwright.service.owned import granted_to
 from labwright.service.rights import Action, Principal, Resource, can
 from labwright.service.state import Service
 
@@ -48,14 +51,25 @@ PLACES = (
 """In the order in which they are shown."""
 
 
-def places_for(who: Principal) -> list[Place]:
-    """Pages that one may see something on: in the whole lab, or in a project."""
+def places_for(service: Service, who: Principal) -> list[Place]:
+    """Pages that one may see something on: in the whole lab, in a project, or by what was granted."""
     projects = ["", *who.projects]
+    granted = _granted(service, who)
     return [
         place
         for place in PLACES
-        if any(can(who, place.action, Resource(place.kind, project=project)) for project in projects)
+        if place.kind in granted
+        or any(can(who, place.action, Resource(place.kind, project=project)) for project in projects)
     ]
+
+
+def _granted(service: Service, who: Principal) -> set[str]:
+    """Kinds of which something was granted to a guest; one with a role finds those pages by it."""
+    if who is ANONYMOUS or who.roles or who.projects:
+        return set()
+    kinds: tuple[Owner, ...] = ("campaign", "request")
+    with service.door.reading() as connection:
+        return {kind for kind in kinds if granted_to(connection, who.id, kind)}
 
 
 @dataclass(frozen=True)

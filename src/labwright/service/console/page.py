@@ -145,7 +145,7 @@ def _context(service: Service, asker: Asker, request: Request, shown: Shown) -> 
         "languages": LANGUAGES,
         "themes": THEMES,
         "frame": frame,
-        "places": places_for(asker.who),
+        "places": places_for(service, asker.who),
         "who": asker.who,
         "signed_in": asker.who is not ANONYMOUS,
         "may": may,
