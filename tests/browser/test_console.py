@@ -12,6 +12,7 @@ from labwright.cli.init import make_lab
 from tests.browser.tabs import WIDTHS, Tab
 from tests.client.test_client import free_port, service_pid
 from tests.service.console.test_data import record
+from tests.service.desk.asking import until_true
 from tests.service.served import Served, serving
 
 pytestmark = pytest.mark.browser
@@ -28,6 +29,10 @@ PAGES = (
     "/samples",
     "/inventory",
     "/data",
+    "/settings",
+    "/settings/people",
+    "/settings/projects",
+    "/settings/calendar",
     "/audit",
     "/sign-in",
 )
@@ -55,8 +60,9 @@ def test_every_page_can_be_used_by_everyone(opened: Opened, served: Served, lang
     wrong: list[str] = []
     for width in WIDTHS:
         tab = opened(served.url, key, language=language, theme=theme, width=width)
-        for path in (*PAGES, f"/campaigns/{campaign}", drawn(served)):
+        for path in (*PAGES, f"/campaigns/{campaign}", "/stations/heating", drawn(served)):
             page = tab.go(path)
+            page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
             wrong += tab.violations()
             if tab.sideways():
                 wrong.append(f"{path} at {width}: wider than the window")
@@ -117,7 +123,7 @@ def test_a_reading_is_drawn(opened: Opened, served: Served) -> None:
     assert page.evaluate(inked) > 1000
     assert tab.shift() < 0.1
     page.set_viewport_size({"width": 1200, "height": 900})
-    page.wait_for_function("document.querySelector('.plot .u-wrap').clientWidth > 900")
+    until_true(lambda: page.evaluate("document.querySelector('.plot .u-wrap').clientWidth") > 900)
 
 
 def test_it_is_read_without_scripts(opened: Opened, served: Served) -> None:

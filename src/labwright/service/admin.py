@@ -89,7 +89,7 @@ def everyone(service: Here, asker: Asking) -> dict[str, Any]:
     """All who are known, with their roles."""
     service.gate.need(asker, "person.manage", Resource("person"))
     rows = service.door.rows(sa.select(principal).order_by(principal.c.id))
-    return {"items": [_person(row) for row in rows]}
+    return {"items": [person_of(row) for row in rows]}
 
 
 @router.get("/people/{who}", name="get", responses=in_versions(Person))
@@ -99,7 +99,7 @@ def person(service: Here, asker: Asking, request: Request, who: str) -> Response
     rows = service.door.rows(sa.select(principal).where(principal.c.id == who))
     if not rows:
         raise Problem("not_found", f"there is no {who[:80]!r}")
-    return versioned(request, _person(rows[0]))
+    return versioned(request, person_of(rows[0]))
 
 
 @router.post("/people", status_code=201, responses=answers(Named, 201))
@@ -151,8 +151,8 @@ def projects(service: Here, asker: Asking) -> dict[str, Any]:
     """Projects that you may see, with their members."""
     rows = service.door.rows(sa.select(project).order_by(project.c.id))
     rows = [row for row in rows if can(asker.who, "project.read", Resource("project", row["id"], row["id"]))]
-    members = service.door.rows(_MEMBERS)
-    return {"items": [_project(row, members) for row in rows]}
+    members = service.door.rows(MEMBERS)
+    return {"items": [project_of(row, members) for row in rows]}
 
 
 @router.get("/projects/{name}", name="project", responses=in_versions(Project))
@@ -162,7 +162,7 @@ def one_project(service: Here, asker: Asking, request: Request, name: str) -> Re
     rows = service.door.rows(sa.select(project).where(project.c.id == name))
     if not rows:
         raise Problem("not_found", f"there is no project {name[:80]}, or you may not see it")
-    return versioned(request, _project(rows[0], service.door.rows(_MEMBERS)))
+    return versioned(request, project_of(rows[0], service.door.rows(MEMBERS)))
 
 
 @router.post("/projects", status_code=201, name="begin_project", responses=answers(Named, 201))
@@ -202,16 +202,26 @@ async def leave(service: Here, asker: Asking, request: Request, name: str, who: 
     return await _change(service, asker, request, "project.manage", what, None, write, answer, target=who)
 
 
-_MEMBERS = sa.select(member).order_by(member.c.principal, member.c.role)
+MEMBERS = sa.select(member).order_by(member.c.principal, member.c.role)
+"""Who has which role in which project."""
 
 
-def _person(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A person as shown."""
+def person_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A person as shown.
+
+    Args:
+        row: of that one.
+    """
     return {**row, "roles": orjson.loads(row["roles"]), "groups": orjson.loads(row["groups"])}
 
 
-def _project(row: Mapping[str, Any], members: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """A project as shown."""
+def project_of(row: Mapping[str, Any], members: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A project as shown, with its members.
+
+    Args:
+        row: of it.
+        members: of all projects.
+    """
     mine = [one for one in members if one["project"] == row["id"]]
     return {
         **row,
@@ -223,14 +233,14 @@ def _check_person(request: Request, connection: sa.Connection, who: str) -> None
     """Refuse a change that is meant for another version of a person; one who is not there is the change's to refuse."""
     row = connection.execute(sa.select(principal).where(principal.c.id == who)).mappings().first()
     if row is not None:
-        check(request, _person(dict(row)))
+        check(request, person_of(dict(row)))
 
 
 def _check_project(request: Request, connection: sa.Connection, name: str) -> None:
     """The same for a project."""
     row = connection.execute(sa.select(project).where(project.c.id == name)).mappings().first()
     if row is not None:
-        check(request, _project(dict(row), [dict(one) for one in connection.execute(_MEMBERS).mappings()]))
+        check(request, project_of(dict(row), [dict(one) for one in connection.execute(MEMBERS).mappings()]))
 
 
 async def _change(

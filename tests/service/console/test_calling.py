@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from labwright.service.console.calling import body_of
@@ -52,3 +54,13 @@ def test_what_is_no_number_is_left_to_the_route_to_refuse() -> None:
 def test_a_field_within_what_is_no_object_is_refused() -> None:
     with pytest.raises(Problem):
         body_of([("a", "text"), ("a.b", "text")])
+
+
+def test_a_list_is_gathered_and_a_day_ends_in_the_labs_zone() -> None:
+    assert body_of([("roles:list", " "), ("roles:list", "viewer"), ("roles:list", "admin operator")]) == {
+        "roles": ["viewer", "admin", "operator"]
+    }
+    assert body_of([("roles:list", " ")]) == {"roles": []}
+    assert body_of([("until:day", "2027-03-31")], ZoneInfo("Asia/Tokyo")) == {"until": "2027-03-31T23:59:59+09:00"}
+    with pytest.raises(Problem, match="'soon' is not a day"):
+        body_of([("until:day", "soon")])

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import time
+from collections.abc import Mapping
+from datetime import date, datetime, tzinfo
+from datetime import time as clock
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from labwright.service.console.frame import frame_of
 from labwright.service.console.inside import Inside, inside
 from labwright.service.console.labels import Words
 from labwright.service.console.look import look_of
@@ -28,6 +34,9 @@ ANSWER_S = 10.0
 
 LOOK_S = 0.1
 
+FIELD = re.compile(r"\{(\w+)\}")
+"""Of an answer, in a path that is shown once."""
+
 METHODS = ("POST", "PUT", "DELETE")
 
 
@@ -35,11 +44,12 @@ METHODS = ("POST", "PUT", "DELETE")
 async def call(service: Here, asker: Asking, request: Request, method: str, path: str) -> Response:
     """Do what a form says.
 
-    Its fields become the JSON body: ``a.b`` is ``b`` within ``a``; ``a:int``, ``a:float``, ``a:bool``, ``a:json`` and
-    ``a:list`` (words with blanks between) say what is no text. Fields of our own: ``_key`` (the Idempotency-Key),
-    ``_version`` (If-Match), ``_next`` (where the browser goes then), ``_back`` (where it goes then if it runs no
-    scripts), ``_done`` (the key of what is said then) and ``_once`` (what of the answer is shown, once and never
-    again).
+    Its fields become the JSON body: ``a.b`` is ``b`` within ``a``; ``a:int``, ``a:float``, ``a:bool``, ``a:json``,
+    ``a:day`` (its end in the lab's zone) and ``a:list`` (words with blanks between; several of a name are one list)
+    say what is no text. Fields of our own: ``_key`` (the Idempotency-Key), ``_version`` (If-Match), ``_next`` (where
+    the browser goes then), ``_back`` (where it goes then if it runs no scripts), ``_done`` (the key of what is said
+    then), ``_once`` (what of the answer is shown, once and never again: the name of a field, or a path with ``{name}``
+    in it) and ``_at_x`` (what stands in the path for ``:x``).
     """
     words = Words(look_of(request).language)
     if method not in METHODS or not path.startswith("v1/"):
@@ -47,9 +57,11 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
     async with request.form(max_files=0, max_fields=FIELDS_MOST) as form:
         fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     own = {name: value for name, value in fields if name.startswith("_")}
-    body = body_of([(name, value) for name, value in fields if not name.startswith("_")])
+    zone = look_of(request, frame_of(service).zone).zone
+    body = body_of([(name, value) for name, value in fields if not name.startswith("_")], zone)
     async with inside(request, asker) as routes:
         raw = request.scope["raw_path"].decode("ascii").removeprefix(f"/call/{method}")  # with what was escaped in it
+        raw = _with_places(raw, own)
         answer = await routes.ask(method, raw, body, key=own.get("_key", ""), version=own.get("_version", ""))
         if answer.status_code == 202:
             answer = await _answered(routes, answer)
@@ -73,8 +85,12 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
     return said
 
 
-def body_of(fields: list[tuple[str, str]]) -> dict[str, Any]:
+def body_of(fields: list[tuple[str, str]], zone: tzinfo | None = None) -> dict[str, Any]:
     """The JSON that a form's fields stand for; what was left empty is left out.
+
+    Args:
+        fields: names and texts.
+        zone: of the lab, in which days end; the machine's own if None.
 
     Raises:
         Problem: a field is not what its name says.
@@ -90,11 +106,12 @@ def body_of(fields: list[tuple[str, str]]) -> dict[str, Any]:
             within = within.setdefault(part, {})
             if not isinstance(within, dict):
                 raise _wrong(place, f"{part} is a value already, and holds no {last}")
-        within[last] = _read(place, kind, text)
+        value = _read(place, kind, text, zone)
+        within[last] = [*within[last], *value] if kind == "list" and isinstance(within.get(last), list) else value
     return body
 
 
-def _read(place: str, kind: str, text: str) -> Any:
+def _read(place: str, kind: str, text: str, zone: tzinfo | None) -> Any:
     try:
         if kind == "int":
             return int(text)
@@ -106,12 +123,15 @@ def _read(place: str, kind: str, text: str) -> Any:
             return json.loads(text)
         if kind == "list":
             return text.split()
+        if kind == "day":
+            ends = datetime.combine(date.fromisoformat(text), clock.max.replace(microsecond=0), zone)
+            return (ends if zone else ends.astimezone()).isoformat()
         if not kind:
             return text
     except ValueError:
         pass
-    words = {"int": "a whole number", "float": "a number", "json": "JSON"}.get(kind, "a kind of field")
-    raise _wrong(place, f"{text[:100]!r} is not {words}")
+    words = {"int": "a whole number", "float": "a number", "json": "JSON", "day": "a day, as 2027-03-31"}
+    raise _wrong(place, f"{text[:100]!r} is not {words.get(kind, 'a kind of field')}")
 
 
 def _wrong(place: str, detail: str) -> Problem:
@@ -130,10 +150,33 @@ async def _answered(routes: Inside, answer: httpx.Response) -> httpx.Response:
     return answer
 
 
-def _once(request: Request, answer: httpx.Response, name: str) -> str:
-    """What is shown once: a secret, or the whole address of a path at this service."""
-    found = str(answer.json().get(name, ""))
-    return f"{str(request.base_url).rstrip('/')}{found}" if found.startswith("/") else found
+def _with_places(path: str, own: Mapping[str, str]) -> str:
+    """A path with what a form says in the place of each ``:x``.
+
+    Raises:
+        Problem: the form does not say it.
+    """
+    parts = path.split("/")
+    for n, part in enumerate(parts):
+        if part.startswith(":"):
+            said = own.get(f"_at_{part[1:]}", "").strip()
+            if not said or said in (".", ".."):
+                raise _wrong(part[1:], "name it")
+            parts[n] = quote(said, safe="")
+    return "/".join(parts)
+
+
+def _once(request: Request, answer: httpx.Response, wanted: str) -> str:
+    """What is shown once: a secret, or the whole address of a path at this service; nothing if it was shown before."""
+    found = answer.json()
+    names = FIELD.findall(wanted)
+    if not names:
+        text = str(found.get(wanted, ""))
+    elif all(found.get(name) for name in names):
+        text = FIELD.sub(lambda name: quote(str(found[name[1]]), safe=""), wanted)
+    else:
+        text = ""
+    return f"{str(request.base_url).rstrip('/')}{text}" if text.startswith("/") else text
 
 
 def _told(words: Words, answer: httpx.Response, done: str) -> dict[str, Any]:

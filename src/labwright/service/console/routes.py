@@ -17,6 +17,7 @@ from labwright.service.console import (
     now,
     request,
     requests,
+    settings,
     station,
     timeline,
 )
@@ -37,6 +38,7 @@ routers = tuple(
         data,
         station,
         audit,
+        settings,
         requests,
         asking,
         request,
