@@ -173,7 +173,7 @@ def environment() -> Environment:
     """Where the templates are."""
     found = Environment(
         loader=PackageLoader("labwright.service.console", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
     found.filters.update(figure=figure, spelled=spelled, part=partial(quote, safe=""))
     return found
