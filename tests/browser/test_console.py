@@ -126,6 +126,22 @@ def test_a_reading_is_drawn(opened: Opened, served: Served) -> None:
     until_true(lambda: page.evaluate("document.querySelector('.plot .u-wrap').clientWidth") > 900)
 
 
+def test_a_new_key_is_shown_once_however_often_one_clicks(opened: Opened, served: Served) -> None:
+    tab = opened(served.url, served.admin)
+    page = tab.go("/settings")
+    tab.settled()
+    before = page.locator("#keys tbody tr").count()
+    page.click("summary >> text=Make a key")
+    page.fill("form[action='/call/POST/v1/keys'] input[name=name]", "notebook")
+    page.dblclick("form[action='/call/POST/v1/keys'] > button")
+    page.wait_for_selector("#said input.once")
+    page.wait_for_selector("#keys >> text=notebook")
+    assert page.locator("#keys tbody tr").count() == before + 1
+    secret = page.input_value("#said input.once")
+    assert secret.startswith("lw_")
+    assert secret not in tab.go("/settings").content()
+
+
 def test_it_is_read_without_scripts(opened: Opened, served: Served) -> None:
     tab = opened(served.url, served.admin, scripts=False)
     assert "Stations" in tab.go("/now").inner_text("main")
