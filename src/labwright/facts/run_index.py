@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from labwright.journal.runs import decode, run_files
+from labwright.journal.runs import CLOSED, OPEN, decode
 
 TAIL_BYTES = 4096
 """Of the end of a file, where its last line is looked for first."""
@@ -85,12 +86,32 @@ class RunIndex:
         if changed == before and looked_s - changed / 1e9 > SETTLED_S:
             return
         self._looked = changed, time.time()
-        files = run_files(self._folder)
-        if files.keys() == self._by_uid.keys():
+        there = self._there()
+        new = [_seen(uid, self._folder / f"{uid}{CLOSED}") for uid in there - self._by_uid.keys()]
+        gone = self._by_uid.keys() - there
+        if not new and not gone:
             return
-        known = self._by_uid
-        self._by_uid = {uid: known.get(uid) or _seen(uid, path) for uid, path in files.items()}
-        self._runs = tuple(sorted(self._by_uid.values(), key=lambda one: (one.time_s, one.number, one.uid)))
+        for uid in gone:
+            del self._by_uid[uid]
+        self._by_uid |= {one.uid: one for one in new}
+        kept = self._runs if not gone else tuple(one for one in self._runs if one.uid not in gone)
+        new.sort(key=_order)
+        if kept and new and _order(new[0]) < _order(kept[-1]):  # one was put there later, or closed later
+            self._runs = tuple(sorted((*kept, *new), key=_order))
+        else:
+            self._runs = (*kept, *new)
+
+    def _there(self) -> set[str]:
+        """Uids of the closed runs; no more than their names is looked at."""
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:
+            return set()
+        return {name.removesuffix(CLOSED) for name in names if name.endswith(CLOSED) and not name.endswith(OPEN)}
+
+
+def _order(run: RunSeen) -> tuple[float, int, str]:
+    return run.time_s, run.number, run.uid
 
 
 def _seen(uid: str, path: Path) -> RunSeen:

@@ -155,11 +155,13 @@ def test_the_index_follows_its_folder(tmp_path: Path) -> None:
     assert (run.uid, run.campaign, run.events, run.ended) == (uid, "c", 1, "success")
     other = record(tmp_path / "runs", 2)
     assert [one.uid for one in index.runs()] == [uid, other]
+    oldest = record(tmp_path / "runs", 0)
+    assert [one.uid for one in index.runs()] == [oldest, uid, other], "what closes later may have begun earlier"
     run.path.write_bytes(b"not a document\n")
     assert index.runs()[0] is run, "a closed run is read once"
-    assert RunIndex(tmp_path / "runs").runs()[0].ended == "damaged"
+    assert next(one for one in RunIndex(tmp_path / "runs").runs() if one.uid == uid).ended == "damaged"
     run.path.unlink()
-    assert [one.uid for one in index.runs()] == [other]
+    assert [one.uid for one in index.runs()] == [oldest, other]
     assert index.get(uid) is None
 
 
