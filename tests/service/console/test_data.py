@@ -158,7 +158,7 @@ def test_the_index_follows_its_folder(tmp_path: Path) -> None:
     oldest = record(tmp_path / "runs", 0)
     assert [one.uid for one in index.runs()] == [oldest, uid, other], "what closes later may have begun earlier"
     run.path.write_bytes(b"not a document\n")
-    assert index.runs()[0] is run, "a closed run is read once"
+    assert any(one is run for one in index.runs()), "a closed run is read once"
     assert next(one for one in RunIndex(tmp_path / "runs").runs() if one.uid == uid).ended == "damaged"
     run.path.unlink()
     assert [one.uid for one in index.runs()] == [oldest, other]
