@@ -23,6 +23,8 @@ from tests.forks import ROOT, labwright
 from tests.service.desk.asking import DESK, until_true
 from tests.service.served import Served, serving
 
+pytestmark = pytest.mark.long
+
 HOW_TO = ROOT / "docs" / "how-to"
 
 GLOW = Request(

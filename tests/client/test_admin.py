@@ -21,6 +21,8 @@ from labwright.model.errors import ConfigError
 from tests.client.test_client import Lossy
 from tests.service.test_admin import alone_in
 
+pytestmark = pytest.mark.long
+
 
 def test_an_admin_lets_people_in_and_a_change_for_another_version_is_refused(tmp_path: Path) -> None:
     with alone_in(tmp_path) as service, Client(service.url, service.key) as admin:

@@ -110,7 +110,7 @@ def test_a_request_from_the_look_to_its_table_as_the_manual_has_it(
         ada.wait(mine.id, deadline_s=0.3)
     assert accepted(people, mine.id) == "approved"
     done = python(follow, cwd=tmp_path)
-    assert "temperature / degC" in done.stdout, done.stderr
+    assert "[2 rows x" in done.stdout, done.stderr
     assert "delivered" in done.stdout
     assert ada.experiments(mine.id)["temperature / degC"].tolist() == [25, 26]
     folder = tmp_path / "found"

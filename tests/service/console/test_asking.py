@@ -16,6 +16,8 @@ from tests.service.console.test_pages import browser
 from tests.service.desk.asking import DESK, SOLVENT, asked, post
 from tests.service.served import Served, serving
 
+pytestmark = pytest.mark.long
+
 OFFER: dict[str, Any] = {
     "name": "mix",
     "version": "2",

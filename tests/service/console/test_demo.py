@@ -8,10 +8,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import pytest
 
 from tests.client.test_client import free_port
 from tests.forks import start
 from tests.service.desk.asking import until_true
+
+pytestmark = pytest.mark.long
 
 
 def test_the_reference_lab_is_shown_with_two_campaigns_under_way(tmp_path: Path) -> None:

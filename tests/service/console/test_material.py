@@ -14,6 +14,8 @@ from tests.service.console.test_pages import browser, key_in
 from tests.service.desk.asking import until_true
 from tests.service.served import Served, serving
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:

@@ -13,6 +13,8 @@ from tests.service.console.test_pages import browser, frames, key_in
 from tests.service.desk.asking import DESK, SOLVENT, accepted, asked, made, post, until
 from tests.service.served import Served, once, serving
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
