@@ -37,9 +37,9 @@ lint: $(STAMP)  ## ruff, mypy --strict and the layer rules
 	$(BIN)/lint-imports
 
 # In the order of tests/conftest.py: the long files first, so that none of them is left to one core at the end.
-# Five on two cores: a third of the time tests wait, for instruments, processes and disks.
+# Six on two cores: a third of the time tests wait, for instruments, processes and disks.
 test: lint  ## lint, then every test
-	$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 test-long: $(STAMP)  ## the longer proofs, which CI runs after the tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile --timeout 600 -m "long and not soak"

@@ -38,6 +38,8 @@ from tests.forks import ROOT, python
 from tests.service.desk.asking import DESK, SOLVENT, until_true
 from tests.service.served import Served, serving
 
+pytestmark = pytest.mark.long
+
 PAGE = (ROOT / "docs" / "how-to" / "ask-for-experiments.md").read_text(encoding="utf-8")
 
 

@@ -21,6 +21,8 @@ from tests.forks import Started, labwright, start
 from tests.postgres import PostgresServer
 from tests.service.served import Served
 
+pytestmark = pytest.mark.long
+
 SIMULATED = ("--simulated", "--speed", "100", "--no-store", "--no-http")
 
 

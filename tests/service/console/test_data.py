@@ -21,6 +21,8 @@ from tests.service.desk.asking import until_true
 from tests.service.served import Served, serving
 from tests.service.test_admin import alone_in
 
+pytestmark = pytest.mark.long
+
 START_S = 1_790_000_000.0
 
 
@@ -135,7 +137,6 @@ def test_runs_are_seen_by_those_who_may_see_their_data(served: Served) -> None:
         assert tab.get("/data").headers["location"].startswith("/sign-in")
 
 
-@pytest.mark.long
 def test_ten_thousand_runs_are_listed_quickly(tmp_path: Path) -> None:
     with alone_in(tmp_path) as one, one.client() as client:
         newest = [record(tmp_path / "runs", number, station=f"s{number % 7}") for number in range(10_000)][::-1]

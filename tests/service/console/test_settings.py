@@ -12,6 +12,8 @@ from labwright.cli.init import make_lab
 from tests.service.console.test_pages import browser, key_in
 from tests.service.served import Served, serving
 
+pytestmark = pytest.mark.long
+
 CALENDAR = """
 calendars:
   day_shift: {zone: Asia/Tokyo, opens: {mon-fri: "09:00-17:30"}, closed: [2099-12-31]}

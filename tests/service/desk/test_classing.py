@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.service.desk.asking import accepted, asked, made, post, until
 from tests.service.served import Served, once
+
+pytestmark = pytest.mark.long
 
 
 def classed(client: httpx.Client, name: str, **body: Any) -> httpx.Response:

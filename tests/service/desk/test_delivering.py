@@ -17,6 +17,8 @@ from labwright.service.people import join
 from tests.service.desk.asking import accepted, asked, made, post, until
 from tests.service.served import Served, once
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def delivered(served: Served, people: dict[str, str]) -> str:
