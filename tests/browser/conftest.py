@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import shutil
@@ -63,6 +62,5 @@ def opened(chromium: Browser) -> Iterator[Callable[..., Any]]:
 
     yield one
     for tab in tabs:
-        with contextlib.suppress(Exception):
-            tab.context.close()
+        tab.context.close()
     assert [words for tab in tabs for words in tab.errors] == []

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labwright.cli.init import make_lab
 from tests.browser.tabs import WIDTHS, Tab
-from tests.service.desk.asking import DESK, SOLVENT, asked, made
-from tests.service.served import Served, once, serving
+from tests.service.desk.asking import SOLVENT, asked, desk_served, keys_of, made
+from tests.service.served import Served, once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -24,22 +23,13 @@ Opened = Callable[..., Tab]
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("browser-requests")
-    make_lab(folder / "mine")
-    (folder / "mine" / "lab_config" / "desk.yaml").write_text(DESK)
-    with serving(folder / "mine", folder / "var", "--speed", "100") as one:
+    with desk_served(tmp_path_factory.mktemp("desk")) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
 def people(served: Served) -> dict[str, str]:
-    return {
-        "ada": served.person("ada", "requester", project="solar"),
-        "tom": served.person("tom", "operator"),
-        "sam": served.person("sam", "safety_reviewer"),
-        "dot": served.person("dot", "data_steward"),
-        "gus": served.person("gus"),
-    }
+    return keys_of(served, "ada", "tom", "sam", "dot", "gus")
 
 
 def type_request(page: Page) -> None:

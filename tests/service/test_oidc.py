@@ -21,7 +21,7 @@ import pytest
 
 from labwright.cli.init import make_lab
 from labwright.model.errors import RefusedError
-from labwright.service.openid import local_path
+from labwright.service.origin import local_path
 from labwright.service.signin import provider
 from tests.forks import labwright
 from tests.service.desk import asking

@@ -15,7 +15,7 @@ from labwright.cli.output import console
 from labwright.cli.running import RunOptions, submit_campaign
 from labwright.cli.serving import HttpOptions, serve_lab
 from labwright.journal import Journal, journal_file, schema
-from labwright.model.errors import JournalError, RefusedError
+from labwright.model.errors import JournalError, LabwrightError, RefusedError
 from labwright.model.states import OVER
 from labwright.service.rights import Role
 
@@ -95,7 +95,10 @@ def _begin(root: Path, options: DemoOptions, link: str) -> None:
             run = RunOptions(
                 data=options.data, simulated=True, budget=options.budget, seed=seed, planner=planner, by=VISITOR
             )
-            submit_campaign(root, "conductivity", run)
+            try:
+                submit_campaign(root, "conductivity", run)
+            except LabwrightError as error:
+                console.print(f"no campaign was started: {error}", style="bold yellow", markup=False)
     if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform in ("darwin", "win32"):
         webbrowser.open(link)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
 
 from labwright.service.bodies import StrictRoute
 from labwright.service.gate import ANONYMOUS, Asker, address_of
+from labwright.service.origin import local_path
 from labwright.service.problems import Problem
 from labwright.service.signin.cookies import put_cookie
 from labwright.service.signin.departures import AWAY_S
@@ -20,22 +20,6 @@ from labwright.service.state import Here, Service
 router = APIRouter(prefix="/v1/session/oidc", route_class=StrictRoute, tags=["sessions"])
 
 PLACE = "/v1/session/oidc"
-
-
-def local_path(wanted: str) -> str:
-    """A path of this service to go on at; ``/`` where it is anything else.
-
-    Args:
-        wanted: by a link that any person may have made.
-    """
-    plain = wanted.isprintable() and wanted.isascii() and "\\" not in wanted
-    if not plain or not wanted.startswith("/") or wanted.startswith("//"):
-        return "/"
-    try:
-        parts = urlsplit(wanted)
-    except ValueError:
-        return "/"
-    return wanted if not parts.scheme and not parts.netloc else "/"
 
 
 @router.get("", name="oidc", status_code=303)

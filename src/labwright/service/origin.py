@@ -101,6 +101,22 @@ def refuse_cross_site(method: str, headers: Mapping[str, str]) -> None:
     )
 
 
+def local_path(wanted: str) -> str:
+    """A path of this service to go on at; ``/`` where it is anything else.
+
+    Args:
+        wanted: by a link that any person may have made.
+    """
+    plain = wanted.isprintable() and wanted.isascii() and "\\" not in wanted
+    if not plain or not wanted.startswith("/") or wanted.startswith("//"):
+        return "/"
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return "/"
+    return wanted if not parts.scheme and not parts.netloc else "/"
+
+
 def _name(host: str) -> str | None:
     """The name in a Host header, without its port; None if it is none."""
     try:

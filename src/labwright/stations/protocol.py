@@ -197,7 +197,7 @@ class LabProtocol:
         solid = {one.facts.material for one in self.lab.stocks.values() if one.facts.unit != "nL"}
         poured = {name: count for name, count in self.uses(parameters).items() if name not in elsewhere | solid}
         whole, room = sum(poured.values()), round(labware.capacity_ul * 1000)
-        if whole > room:
+        if whole - len(poured) > room:  # each is rounded up to a nanolitre
             words = ", ".join(f"{Amount(count=count, unit='nL')} of {name}" for name, count in poured.items() if count)
             raise OutOfRangeError(
                 f"protocol {self.name}: {Amount(count=whole, unit='nL')} would go into a {self.spec.labware}, which "

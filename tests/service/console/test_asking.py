@@ -10,11 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from labwright.cli.init import make_lab
 from labwright.service.console.typed import Typed, paste, typed_of, written
 from tests.service.console.test_pages import browser
-from tests.service.desk.asking import DESK, SOLVENT, asked, post
-from tests.service.served import Served, serving
+from tests.service.desk.asking import SOLVENT, asked, desk_served, keys_of, post
+from tests.service.served import Served
 
 pytestmark = pytest.mark.long
 
@@ -135,20 +134,13 @@ def test_a_mistake_is_beside_the_field_that_it_comes_from() -> None:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("asking")
-    make_lab(folder / "mine")
-    (folder / "mine" / "lab_config" / "desk.yaml").write_text(DESK)
-    with serving(folder / "mine", folder / "var", "--speed", "100") as one:
+    with desk_served(tmp_path_factory.mktemp("desk")) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
 def people(served: Served) -> dict[str, str]:
-    return {
-        "ada": served.person("ada", "requester", project="solar"),
-        "eve": served.person("eve", "requester", project="wind"),
-        "tom": served.person("tom", "operator"),
-    }
+    return keys_of(served, "ada", "eve", "tom")
 
 
 def hidden(page: str) -> dict[str, str]:

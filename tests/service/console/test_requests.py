@@ -8,33 +8,22 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from labwright.cli.init import make_lab
 from tests.service.console.test_pages import browser, frames, key_in
-from tests.service.desk.asking import DESK, SOLVENT, accepted, asked, made, post, until
-from tests.service.served import Served, once, serving
+from tests.service.desk.asking import SOLVENT, accepted, asked, desk_served, keys_of, made, post, until
+from tests.service.served import Served, once
 
 pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("requests")
-    make_lab(folder / "mine")
-    (folder / "mine" / "lab_config" / "desk.yaml").write_text(DESK)
-    with serving(folder / "mine", folder / "var", "--speed", "100") as one:
+    with desk_served(tmp_path_factory.mktemp("desk")) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
 def people(served: Served) -> dict[str, str]:
-    return {
-        "ada": served.person("ada", "requester", project="solar"),
-        "eve": served.person("eve", "requester", project="wind"),
-        "tom": served.person("tom", "operator"),
-        "sam": served.person("sam", "safety_reviewer"),
-        "dot": served.person("dot", "data_steward"),
-        "gus": served.person("gus"),
-    }
+    return keys_of(served, "ada", "eve", "tom", "sam", "dot", "gus")
 
 
 def region(page: str, name: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.service.served import Served, once
+from labwright.cli.init import make_lab
+from labwright.service.rights import Role
+from tests.service.served import Served, once, serving
 
 DESK = """
 terms: "2026-04"
@@ -83,6 +87,41 @@ SOLVENT = {
     "sheet": {"reference": "SDS 4711", "sha256": "0" * 64},
     "disposition": "return",
 }
+
+
+@contextlib.contextmanager
+def desk_served(folder: Path, more: str = "") -> Iterator[Served]:
+    """A new lab with a request desk, served.
+
+    Args:
+        folder: in which it is made.
+        more: lines of its desk.yaml.
+    """
+    lab = folder / "mine"
+    make_lab(lab)
+    (lab / "lab_config" / "desk.yaml").write_text(DESK + more)
+    with serving(lab, folder / "var", "--speed", "100") as one:
+        yield one
+
+
+ROLES: dict[str, tuple[Role, str]] = {
+    "ada": ("requester", "solar"),
+    "eve": ("requester", "wind"),
+    "tom": ("operator", ""),
+    "sam": ("safety_reviewer", ""),
+    "dot": ("data_steward", ""),
+    "vic": ("viewer", ""),
+}
+"""Role and project of those around the desk."""
+
+
+def keys_of(served: Served, *names: str) -> dict[str, str]:
+    """Keys of people around the desk, by name; one without a role of `ROLES` is a guest."""
+    found = {}
+    for name in names:
+        role, project = ROLES.get(name, (None, ""))
+        found[name] = served.person(name, *([role] if role else []), project=project)
+    return found
 
 
 def until_true(holds: Callable[[], object]) -> None:

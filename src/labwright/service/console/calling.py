@@ -17,11 +17,12 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from labwright.service.console.frame import frame_of
+from labwright.service.console.frame import zone_of
 from labwright.service.console.inside import Inside, inside
 from labwright.service.console.labels import Words
 from labwright.service.console.look import look_of
 from labwright.service.console.page import PageRoute, Shown, fragment, rendered
+from labwright.service.origin import local_path
 from labwright.service.problems import Problem
 from labwright.service.state import Asking, Here
 
@@ -57,7 +58,7 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
     async with request.form(max_files=0, max_fields=FIELDS_MOST) as form:
         fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     own = {name: value for name, value in fields if name.startswith("_")}
-    zone = look_of(request, frame_of(service).zone).zone
+    zone = look_of(request, zone_of(service)).zone
     body = body_of([(name, value) for name, value in fields if not name.startswith("_")], zone)
     async with inside(request, asker) as routes:
         raw = request.scope["raw_path"].decode("ascii").removeprefix(f"/call/{method}")  # with what was escaped in it
@@ -68,8 +69,7 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
     told = _told(words, answer, own.get("_done", ""))
     if told["ok"] and own.get("_once"):
         told["once"] = _once(request, answer, own["_once"])
-    ahead = own.get("_next") or own.get("_back", "")
-    ahead = ahead if ahead.startswith("/") and not ahead.startswith(("//", "/\\")) else "/"
+    ahead = local_path(own.get("_next") or own.get("_back", ""))
     if request.headers.get("hx-request") == "true":
         said: Response = HTMLResponse(fragment("said.html", words, told=told))
         if told["ok"] and "_next" in own:
@@ -192,5 +192,5 @@ def _told(words: Words, answer: httpx.Response, done: str) -> dict[str, Any]:
                 "once": ""}  # fmt: skip
     if answer.status_code == 202:
         return {"ok": True, "words": words("handed_over"), "detail": "", "mistakes": [], "once": ""}
-    return {"ok": True, "words": words(f"done.{done}") if done else words("done"), "detail": body.get("result", ""),
+    return {"ok": True, "words": words.of("done", done, words("done")), "detail": body.get("result", ""),
             "mistakes": [], "once": ""}  # fmt: skip

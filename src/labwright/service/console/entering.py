@@ -12,6 +12,7 @@ from labwright.service.console.labels import LANGUAGES, Words
 from labwright.service.console.look import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, look_of
 from labwright.service.console.page import PageRoute, Shown, rendered
 from labwright.service.gate import ANONYMOUS
+from labwright.service.origin import local_path
 from labwright.service.problems import Problem
 from labwright.service.state import Asking, Here
 
@@ -35,8 +36,7 @@ def first(service: Here, asker: Asking) -> Response:
 def sign_in(service: Here, asker: Asking, request: Request, next: str = "/", invitation: str = "") -> Response:
     """The page where a person signs in; an invitation in its address is taken by the button, not by looking."""
     words = Words(look_of(request).language)
-    ahead = next if next.startswith("/") and not next.startswith(("//", "/\\")) else "/"
-    data = {"ahead": ahead, "provider": service.issuer is not None, "invitation": invitation}
+    data = {"ahead": local_path(next), "provider": service.issuer is not None, "invitation": invitation}
     return rendered(service, asker, request, Shown(words("sign_in"), "sign_in", data))
 
 
@@ -49,8 +49,7 @@ def choose(
     next: Annotated[str, Form()] = "/",
 ) -> Response:
     """Have the console look otherwise, in this browser."""
-    ahead = next if next.startswith("/") and not next.startswith(("//", "/\\")) else "/"
-    answer = RedirectResponse(ahead, 303)
+    answer = RedirectResponse(local_path(next), 303)
     chosen = {LANGUAGE_COOKIE: (language, LANGUAGES), THEME_COOKIE: (theme, THEMES)}
     for name, (value, known) in chosen.items():
         if value in known:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zoneinfo import available_timezones
 
 from ruamel.yaml import YAML
@@ -15,7 +14,7 @@ from labwright.model.instruments import REAL
 from labwright.service.classes import Owner
 from labwright.service.gate import ANONYMOUS
 from labwright.service.owned import granted_to
-from labwright.service.rights import Action, Principal, Resource, can
+from labwright.service.rights import Action, Kind, Principal, Resource, can
 from labwright.service.state import Service
 
 LAB = Resource("lab")
@@ -35,7 +34,7 @@ class Place:
     path: str
     label: str
     action: Action
-    kind: Any
+    kind: Kind
 
 
 PLACES = (
@@ -101,6 +100,11 @@ def frame_of(service: Service) -> Frame:
         newest = journal.controller()
     simulated = None if newest is None else newest["instruments"] != REAL
     return Frame(title, zone, simulated, runs)
+
+
+def zone_of(service: Service) -> str:
+    """The lab's zone by its name; empty for the machine's own."""
+    return _named(service.settings.root)[1]
 
 
 _known: dict[Path, tuple[int, tuple[str, str]]] = {}

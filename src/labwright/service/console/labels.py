@@ -43,7 +43,15 @@ class Words:
         """A label with its fields as they are, for the browser to fill in."""
         return labels()[key][self.language]
 
-    def of(self, group: str, word: str) -> str:
-        """The label of a word that the lab's records use, as ``state.running``; the word itself if it has none."""
+    def of(self, group: str, word: str, otherwise: str | None = None) -> str:
+        """The label of a word of the lab's records or of a form, as ``state.running``.
+
+        Args:
+            group: of labels.
+            word: in it.
+            otherwise: if the word has none; the word itself if this is None.
+        """
         found = labels().get(f"{group}.{word}")
-        return found[self.language] if found else word
+        if found:
+            return found[self.language]
+        return word if otherwise is None else otherwise

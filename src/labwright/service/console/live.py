@@ -86,8 +86,8 @@ async def _updates(service: Service, asker: Asker, request: Request, view: View)
     seen: dict[str, str] = {}
 
     def may() -> bool:
-        with contextlib.suppress(Problem):
-            view(service, asker, words, request)
+        with contextlib.suppress(Problem):  # what is found here is what is sent next
+            _regions(service, asker, request, view, words, _version(service))
             return True
         return False
 
@@ -100,7 +100,11 @@ async def _updates(service: Service, asker: Asker, request: Request, view: View)
         while await holds():
             now = await anyio.to_thread.run_sync(_version, service)
             if now != version:
-                found = await anyio.to_thread.run_sync(partial(_regions, service, asker, request, view, words, now))
+                find = partial(_regions, service, asker, request, view, words, now)
+                try:
+                    found = await anyio.to_thread.run_sync(find)
+                except (Problem, JournalError):  # gone, or the journal is away: the page asks again, and says so
+                    return
                 changed = {name: html for name, html in found.items() if seen.get(name) != html}
                 seen.update(changed)
                 version = now

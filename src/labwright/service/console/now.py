@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 
 from labwright.facts.lab import lab_now
 from labwright.facts.questions import question_facts
+from labwright.journal.alive import STALE_S
 from labwright.journal.status import LabStatus
 from labwright.service.console.frame import LAB
 from labwright.service.console.labels import Words
@@ -20,9 +21,6 @@ from labwright.service.gate import Asker
 from labwright.service.state import Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-
-SILENT_S = 30.0
-"""Wall seconds without a sign of the controller after which that is an alarm; it gives one each second."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def alarms(status: LabStatus, words: Words) -> Iterator[Alarm]:
     process = status.controller
     if process is None and status.campaigns:
         yield Alarm(words("alarm.no_controller"), words("alarm.no_controller.then"), words("alarm.no_controller.act"))
-    elif process is not None and time.time() - process.heartbeat_s > SILENT_S:
+    elif process is not None and time.time() - process.heartbeat_s > STALE_S:
         yield Alarm(words("alarm.silent"), words("alarm.silent.then"), words("alarm.silent.act"), process.heartbeat_s)
     for latch in status.latches:
         yield Alarm(

@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
+import anyio.to_thread
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -70,16 +71,17 @@ class PageRoute(APIRoute):
         async def shown(request: Request) -> Response:
             try:
                 return await handle(request)
-            except Problem as problem:
-                return refused(request, problem)
+            except Problem as error:
+                problem = error
             except LabwrightError as error:
-                return refused(request, problem_of(error))
+                problem = problem_of(error)
             except RequestValidationError:
-                return refused(request, Problem("not_found", f"nothing is at {request.url.path[:200]}"))
+                problem = Problem("not_found", f"nothing is at {request.url.path[:200]}")
             except HTTPException as error:
-                if isinstance(error.__cause__, Problem):
-                    return refused(request, error.__cause__)
-                raise
+                if not isinstance(error.__cause__, Problem):
+                    raise
+                problem = error.__cause__
+            return await anyio.to_thread.run_sync(refused, request, problem)
 
         return shown
 
@@ -112,8 +114,12 @@ def refused(request: Request, problem: Problem) -> Response:
         return RedirectResponse(f"/sign-in?next={quote(_here(request), safe='')}", 303)
     service: Service = request.app.state.service
     words = Words(look_of(request).language)
-    asker = Asker(ANONYMOUS, str(getattr(request.state, "trace", "")))
-    shown = Shown(words("refused"), "refused", {"problem": problem, "trace": asker.trace})
+    trace = str(getattr(request.state, "trace", ""))
+    try:
+        asker = service.gate.asker(request)  # who may not do this finds the way to what may be done
+    except Problem:
+        asker = Asker(ANONYMOUS, trace)
+    shown = Shown(words("refused"), "refused", {"problem": problem, "trace": trace})
     answer = rendered(service, asker, request, shown, problem.status)
     answer.headers.update(problem.headers)
     return answer
