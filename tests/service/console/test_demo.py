@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 def test_the_reference_lab_is_shown_with_two_campaigns_under_way(tmp_path: Path) -> None:
     port = free_port()
-    process = start("demo", "--console", "--port", str(port), "--data", tmp_path, "--budget", "3", "--speed", "10")
+    process = start("demo", "--console", "--port", str(port), "--data", tmp_path, "--budget", "20", "--speed", "100")
     assert process.stderr is not None
     try:
         link, listens = "", False
