@@ -10,7 +10,7 @@ from labwright.lab import read_lab
 from labwright.lab.classes import resolve
 from labwright.planners import load_planner
 from labwright.report import newest
-from labwright.report.page import best_card
+from labwright.report.best import best_card
 from labwright.report.svg import STYLE
 from labwright.simulation import SimulatedLab
 

@@ -1,8 +1,10 @@
 """`labwright.open`: the face for notebooks, on the simulated reference lab."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,21 @@ def test_a_campaign_gives_a_table_with_units(result: CampaignResult) -> None:
     assert result.best is not None
     assert result.report.is_file()
     assert "SIMULATED" in result._repr_html_()
+
+
+def test_a_campaign_gives_the_pictures_of_its_report(result: CampaignResult) -> None:
+    report = result.report.read_text(encoding="utf-8")
+    titles = [unescape(one) for one in re.findall(r"<h2>(.*?)</h2>", report)]
+    assert [one.title for one in result.pictures] == titles[: len(result.pictures)]
+    best = result.pictures["Best so far"]
+    assert str(best.picture) in report
+    assert "<svg" in best._repr_html_()
+    assert result.pictures._repr_html_().count("<h3>") == len(result.pictures)
+    with pytest.raises(ConfigError, match="did you mean 'Best so far'"):
+        result.pictures["Best so fra"]
+    assert [one.title for one in labwright.connect(ROOT, data=result.data).pictures(result.end.campaign)] == [
+        one.title for one in result.pictures
+    ]
 
 
 def test_the_runs_are_there_as_tables(lab: OpenLab, result: CampaignResult) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from labwright.hardware import LabDevice
     from labwright.journal import Journal, LoggedEvent
     from labwright.journal.status import LabStatus
+    from labwright.report import Cards
     from labwright.store import UploadSummary
 
 
@@ -271,6 +272,21 @@ class ServedLab:
 
         with self._reading() as journal:
             return campaign_rows(journal)
+
+    def pictures(self, campaign: str) -> Cards:
+        """What the report would draw of a campaign as far as it has come; a notebook shows it.
+
+        Args:
+            campaign: its id.
+
+        Raises:
+            ConfigError: there is none.
+            JournalError: the journal cannot be read.
+        """
+        from labwright.report import cards_of, read_record
+
+        with self._reading() as journal:
+            return cards_of(read_record(journal, campaign))
 
     def submit(
         self,
@@ -587,7 +603,7 @@ class LabCampaign:
                 end = run.run()
             rows = experiment_rows(read_record(journal, end.campaign))
         report = write_report(data, end.campaign, world=self._world)
-        return CampaignResult(campaign, end, report, lab.simulated, rows)
+        return CampaignResult(campaign, end, report, lab.simulated, rows, data, self._world)
 
 
 class _Shown:
@@ -617,6 +633,8 @@ class CampaignResult:
         report: the HTML report.
         simulated: whether its instruments were.
         rows: the experiments and what was found, a row each by head, as `labwright campaign export` writes them.
+        data: folder of journal, runs and reports.
+        world: the simulated world, for the true values; None for a real lab.
     """
 
     campaign: Campaign
@@ -624,6 +642,21 @@ class CampaignResult:
     report: Path
     simulated: bool
     rows: Sequence[Mapping[str, Any]] = ()
+    data: Path = Path()
+    world: Any = None
+
+    @property
+    def pictures(self) -> Cards:
+        """What the report draws, with its numbers: ``pictures["Best so far"]``; a notebook shows them.
+
+        Raises:
+            JournalError: the journal cannot be read any more.
+        """
+        from labwright.journal import Journal, journal_file
+        from labwright.report import cards_of, read_record
+
+        with Journal.reading(journal_file(self.data)) as journal:
+            return cards_of(read_record(journal, self.end.campaign), self.world)
 
     @property
     def best(self) -> Recommendation | None:

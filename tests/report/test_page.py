@@ -7,11 +7,12 @@ import pytest
 
 from labwright.engine.events import Ask, Event, RunStep
 from labwright.model.campaign import PlannerSpec
-from labwright.report import html
+from labwright.report import cards_of, html
 from labwright.report.record import CampaignRecord
 from tests.engine.alone import Alone
 from tests.engine.test_core import ended, started, suggested
 
+BY_THE_MODEL = "best so far, by the planner's model / mm"
 MOST = {"name": "y", "goal": "max", "unit": "1"}
 
 
@@ -66,6 +67,22 @@ def test_several_objectives_have_a_front_and_limits_are_kept() -> None:
     assert "For each of these 2 of 4 experiments" in page
     assert "of those that keep the limits" in page
     assert "z / g" in page
+
+
+def test_each_objective_has_its_best_and_each_two_of_them_a_front() -> None:
+    one = gp(
+        [{"y": 9.0, "z": 1.0, "w": 2.0}, {"y": 4.0, "z": 3.0, "w": 1.0}, {"y": 2.0, "z": 9.0, "w": 3.5}],
+        more_objectives=[{"name": "z", "goal": "max", "unit": "g"}, {"name": "w", "goal": "min", "unit": "mm"}],
+    )
+    pictures = cards_of(one)
+    assert str(pictures["Pareto front"].picture).count("<svg") == 3
+    assert {"Best y so far", "Best z so far", "Best w so far"} <= {card.title for card in pictures}
+    assert pictures["Best w so far"].columns == ("experiment", "measured / mm", "by the model / mm", BY_THE_MODEL)
+    page = html(one)
+    assert "<dt>Best single z</dt><dd>9 g<small>experiment 0003, as measured</small>" in page
+    assert "<dt>Best single w</dt><dd>1 mm<small>experiment 0002, as measured</small>" in page
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids)), "pictures of one title are told apart"
 
 
 def test_where_nothing_counts_there_is_still_a_report() -> None:

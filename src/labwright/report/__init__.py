@@ -1,6 +1,8 @@
 """Pictures and reports: the same drawings for the report, a console and a notebook."""
 
-from labwright.report.page import Card, cards_of, html, sweep_cards
+from labwright.report.card import Card, Cards
+from labwright.report.cards import cards_of, sweep_cards
+from labwright.report.page import html
 from labwright.report.pictures import (
     Bar,
     best_so_far,
@@ -18,6 +20,7 @@ __all__ = [
     "Bar",
     "CampaignRecord",
     "Card",
+    "Cards",
     "best_so_far",
     "cards_of",
     "differences",

@@ -32,6 +32,7 @@ def best_so_far(
     unit: str,
     optimum: float | None = None,
     lucky: Sequence[tuple[float, float]] = (),
+    name: str = "best so far",
 ) -> str:
     """Best value against number of experiments, one step line per series.
 
@@ -40,6 +41,7 @@ def best_so_far(
         unit: of the values.
         optimum: true optimum, where a simulated world knows it.
         lucky: number and measured mean of experiments whose mean was better than all before: marked, not joined.
+        name: of the values, at their axis.
     """
     xs = [x for _, numbers, _ in series for x in numbers]
     ys = [y for _, _, values in series for y in values] + ([optimum] if optimum is not None else [])
@@ -50,7 +52,7 @@ def best_so_far(
             f"{label}: {with_unit(figure(values[-1]), unit)} after {numbers[-1]:g}" for label, numbers, values in series
         ),
         Axis("experiments", 0, max(xs) + 1),
-        Axis.around(_quantity("best so far", "" if unit == "1" else unit), ys),
+        Axis.around(_quantity(name, "" if unit == "1" else unit), ys),
     )
     if optimum is not None:
         picture.level(optimum, f"true optimum {figure(optimum)}")
@@ -79,7 +81,8 @@ def surrogate_slice(
     highs = [mean + 2 * sd for mean, sd in zip(means, sds, strict=True)]
     picture = Picture(
         f"Model along {name}",
-        f"Mean and 2 sigma band of the planner's model along {name}, the other parameters at the best point.",
+        f"Mean and 2 sigma band of the planner's model of {objective} along {name}, the other parameters at the best "
+        "point.",
         Axis.around(_quantity(name, unit), [*xs, *(x for x, _ in measured)], 0.03),
         Axis.around(objective, [*lows, *highs, *(y for _, y in measured)]),
         height=320,
@@ -103,7 +106,8 @@ def surrogate_levels(
     highs = [mean + 2 * sd for mean, sd in zip(means, sds, strict=True)]
     picture = Picture(
         f"Model along {name}",
-        f"Mean and 2 sigma interval of the planner's model for each {name}, the other parameters at the best point.",
+        f"Mean and 2 sigma interval of the planner's model of {objective} for each {name}, the other parameters at the "
+        "best point.",
         Levels.of(name, levels),
         Axis.around(objective, [*lows, *highs, *(y for _, y in measured)]),
         height=320,

@@ -51,9 +51,10 @@ class CampaignRecord:
         """Trials with an outcome, in their order."""
         return [trial for trial in self.core.trials if trial.status == "done"]
 
-    def values(self) -> list[float]:
-        """The objective of each, in its unit."""
-        return [trial.outcomes[self.core.spec.objective.name].mean for trial in self.done]
+    def values(self, objective: str = "") -> list[float]:
+        """An objective of each, in its unit; the first without a name."""
+        name = objective or self.core.spec.objective.name
+        return [trial.outcomes[name].mean for trial in self.done]
 
     def best_so_far(self) -> list[float | None]:
         """The best mean after each experiment, of those that count; None before the first of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -24,12 +25,15 @@ SAME = 1e-13
 LETTER = 12.6
 """Width of a letter in the largest type, which small screens get, in units of the board."""
 
+SMALL_LETTER = 9.5
+"""Width of a letter in the type of larger screens."""
+
 STYLE = """
 .lw{--ink:#1c2733;--grid:#d7dde3;--paper:#fff;--c1:#0b6e99;--c2:#c4511a;--c3:#6a4c93;--c4:#2e7d4f;--c5:#8a6d00}
 .lw text{fill:var(--ink);font:15px system-ui,sans-serif}
 .lw .grid{stroke:var(--grid);stroke-width:1}
 .lw .axis{stroke:var(--ink);stroke-width:1.2}
-@media(max-width:640px){.lw text{font-size:20px}}
+@media(max-width:640px){.lw text:not(.long){font-size:20px}}
 @media(prefers-color-scheme:dark){.lw{--ink:#e3e9ee;--grid:#3a4652;--paper:#141b22;--c1:#5bb8e0;--c2:#f0935f;
 --c3:#b79be0;--c4:#6cc490;--c5:#d9bb45}}
 """
@@ -191,7 +195,8 @@ class Picture:
 
     def svg(self) -> str:
         """The picture as an SVG element."""
-        name = "".join(one if one.isalnum() else "-" for one in self.title.lower())
+        said = f"{self.title} {self.description} {self.x.label} {self.y.label}"
+        name = f"lw-{zlib.crc32(said.encode()):x}"  # a page may have several of one title
         legend, rows = self._legend()
         return (
             f'<svg class="lw" viewBox="0 0 {WIDTH} {self.height + LINE * rows}" role="img" '
@@ -259,8 +264,11 @@ def same_scale(x: Axis, y: Axis, height: int = HEIGHT) -> tuple[Axis, Axis, floa
 
 
 def _fitted(text: str, room: float) -> str:
-    """Pressed together if it is too long for `room`."""
-    return f' textLength="{room:.0f}" lengthAdjust="spacingAndGlyphs"' if len(text) * LETTER > room else ""
+    """What keeps a title within `room`: the smaller type everywhere, and if that is too long too, pressed together."""
+    if len(text) * LETTER <= room:
+        return ""
+    pressed = f' textLength="{room:.0f}" lengthAdjust="spacingAndGlyphs"' if len(text) * SMALL_LETTER > room else ""
+    return f' class="long"{pressed}'
 
 
 def _mark(x: float, y: float, colour: str, shape: str) -> str:

@@ -19,7 +19,8 @@ from labwright.model.figures import measured
 from labwright.model.happened import told
 from labwright.model.judging import counts, front
 from labwright.model.states import OVER
-from labwright.report.pictures import best_so_far, front_of
+from labwright.report.best import fronts
+from labwright.report.pictures import best_so_far
 from labwright.service.campaigns import row_of
 from labwright.service.console.drawing import cards_of_campaign
 from labwright.service.console.labels import Words
@@ -125,7 +126,8 @@ def _pictures(journal: Journal, campaign: str, spec: dict[str, Any]) -> list[Mar
     fidelity = Fidelity.model_validate(spec["fidelity"]) if spec.get("fidelity") else None
     counted = [one for one in trials if counts(one, limits, fidelity)]
     if len(objectives) > 1 and counted:
-        return [_front(objectives, trials, front(objectives, counted))]
+        drawn = fronts(objectives, trials, front(objectives, counted))
+        return [Markup(one) for one in drawn]  # noqa: S704 - as below
     return _best(objectives[0], trials, counted)
 
 
@@ -145,15 +147,6 @@ def _best(objective: Objective, trials: Sequence[Trial], counted: Sequence[Trial
         return []
     svg = best_so_far([("best single mean, as measured", numbers, values)], objective.unit)
     return [Markup(svg)]  # noqa: S704 - drawn here, every text in it is escaped
-
-
-def _front(objectives: Sequence[Objective], trials: Sequence[Trial], best: Sequence[Trial]) -> Markup:
-    first, second = objectives[:2]
-    heads = [one.name if one.unit == "1" else f"{one.name} / {one.unit}" for one in (first, second)]
-    pairs, chosen = (
-        [[one.outcomes[first.name].mean, one.outcomes[second.name].mean] for one in among] for among in (trials, best)
-    )
-    return Markup(front_of(heads[0], heads[1], pairs, chosen))  # noqa: S704 - as above
 
 
 def _happened(journal: Journal, campaign: str) -> list[dict[str, Any]]:
