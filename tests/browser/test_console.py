@@ -100,6 +100,56 @@ def test_a_stop_is_one_click_and_a_reset_takes_a_reason(opened: Opened, served: 
     page.wait_for_selector("#alarms .alarm", state="detached")
 
 
+def test_an_alarm_rings_on_every_page_until_it_is_silenced_and_a_prompt_does_not(
+    opened: Opened, served: Served
+) -> None:
+    counted = """
+        window.tones = 0;
+        const start = OscillatorNode.prototype.start;
+        OscillatorNode.prototype.start = function (at) { window.tones++; return start.call(this, at); };
+    """
+    tab = opened(served.url, served.admin)
+    tab.context.add_init_script(counted)
+    page = tab.go("/inventory")
+    tab.settled()
+    page.click("h1")  # a browser plays nothing before a person has touched the page
+    page.wait_for_timeout(1500)
+    assert page.evaluate("tones") == 0
+    assert page.locator(".alarm-bar").count() == 0
+    page.click("text=Stop all stations")
+    page.wait_for_selector(".alarm-bar >> text=Alarms (1)")
+    until_true(lambda: page.evaluate("tones") > 0)
+    assert page.title().startswith("(1!) ")
+    until_true(lambda: page.evaluate("tones") > 3)
+    page.click(".alarm-bar .silence")
+    at = page.evaluate("tones")
+    page.wait_for_timeout(6000)
+    assert page.evaluate("tones") == at, "it is silent"
+    assert page.locator(".alarm-bar").count() == 1, "and still there"
+    page.click(".alarm-bar a")
+    page.fill("#alarms input[name=because]", "looked, nothing there")
+    page.click("#alarms .alarm form button")
+    page.wait_for_selector(".alarm-bar", state="detached")
+    assert not page.title().startswith("(")
+
+
+def test_what_was_done_by_mistake_is_undone_with_a_click(opened: Opened, served: Served) -> None:
+    campaign = served.submitted(50)
+    tab = opened(served.url, served.person("olga", "operator"))
+    page = tab.go(f"/campaigns/{campaign}")
+    tab.settled()
+    page.wait_for_timeout(6000)  # the page is written again meanwhile, and its forms still work
+    page.fill("#steering input[name=because]", "lunch")
+    page.click("#steering >> text=Pause")
+    page.wait_for_selector("#facts .s-paused")
+    page.click("#said >> text=Undo")
+    page.wait_for_selector("#said >> text=Undone.")
+    page.wait_for_selector("#facts .s-running")
+    page.fill("#steering input[name=because]", "enough")
+    page.click("#steering button.danger")
+    page.wait_for_selector("#facts .s-paused, #facts .s-stopped, #facts .s-failed, #facts .s-done")
+
+
 def test_a_page_says_when_it_hears_nothing_and_recovers(opened: Opened, served: Served) -> None:
     tab = opened(served.url, served.admin)
     tab.tolerated = ("net::ERR", "htmx:sse:error")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from labwright.service.console.deck import drawn
@@ -23,6 +24,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield one
 
 
+def undone(tab: httpx.Client, verb: str, body: dict[str, str], seen: str) -> None:
+    """Book something as a page with scripts does, see it, and press the Undo that the answer has."""
+    htmx, key = {"HX-Request": "true"}, f"{verb}-1"
+    said = tab.post(f"/call/POST/v1/inventory/{verb}", data={**body, "_key": key}, headers=htmx).text
+    assert seen in tab.get("/inventory").text
+    (action,) = re.findall(r'<form method="post" action="([^"]+)"', said)
+    fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', said))
+    assert fields["because"] == f"undone: {body['because']}"
+    answer = tab.post(action, data={**fields, "_key": f"{key}-undone"}, headers=htmx)
+    assert "Undone." in answer.text
+    assert "<form" not in answer.text, "what was undone is not undone again by the same button"
+    assert seen not in tab.get("/inventory").text
+
+
 def test_stocks_are_shown_and_booked(served: Served) -> None:
     with browser(served, served.person("olga", "operator")) as tab:
         until_true(lambda: "rinse-1" in tab.get("/inventory").text)
@@ -38,6 +53,8 @@ def test_stocks_are_shown_and_booked(served: Served) -> None:
         body |= {"_key": "q3", "because": "filtered"}
         assert tab.post("/call/POST/v1/inventory/release", data=body).status_code == 303
         assert "may not be used" not in tab.get("/inventory").text
+        undone(tab, "quarantine", {"stock": "rinse-1", "because": "cloudy"}, "may not be used")
+        undone(tab, "adjust", {"stock": "rinse-1", "change": "-1.5mL", "because": "spilt"}, "/ 38.5 mL")
         wrong = tab.post("/call/POST/v1/inventory/adjust", data={"_key": "q2", "stock": "rince", "change": "1mL"})
         assert wrong.status_code == 422
         assert "because" in wrong.text

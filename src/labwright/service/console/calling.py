@@ -22,6 +22,7 @@ from labwright.service.console.inside import Inside, inside
 from labwright.service.console.labels import Words
 from labwright.service.console.look import look_of
 from labwright.service.console.page import PageRoute, Shown, fragment, rendered
+from labwright.service.console.undoing import place_before, undo_of
 from labwright.service.origin import local_path
 from labwright.service.problems import Problem
 from labwright.service.state import Asking, Here
@@ -63,22 +64,25 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
     async with inside(request, asker) as routes:
         raw = request.scope["raw_path"].decode("ascii").removeprefix(f"/call/{method}")  # with what was escaped in it
         raw = _with_places(raw, own)
+        before = await place_before(routes, method, raw, body)
         answer = await routes.ask(method, raw, body, key=own.get("_key", ""), version=own.get("_version", ""))
         if answer.status_code == 202:
             answer = await _answered(routes, answer)
     told = _told(words, answer, own.get("_done", ""))
+    if told["ok"] and own.get("_done") != "undone" and answer.content:
+        told["undo"] = undo_of(method, raw, body, answer.json(), before)
     if told["ok"] and own.get("_once"):
         told["once"] = _once(request, answer, own["_once"])
     ahead = local_path(own.get("_next") or own.get("_back", ""))
     if request.headers.get("hx-request") == "true":
-        said: Response = HTMLResponse(fragment("said.html", words, told=told))
+        said: Response = HTMLResponse(fragment("said.html", words, told=told, empty=str))
         if told["ok"] and "_next" in own:
             said.headers["HX-Redirect"] = ahead
     elif told["ok"] and not told["once"]:
         said = RedirectResponse(ahead, 303)
     else:
         title = words("done") if told["ok"] else words("refused")
-        shown = Shown(title, "told", {"told": told, "back": ahead})
+        shown = Shown(title, "told", {"told": told, "back": ahead, "empty": str})
         said = await asyncio.to_thread(rendered, service, asker, request, shown, answer.status_code)
     for cookie in answer.headers.get_list("set-cookie"):
         said.headers.append("Set-Cookie", cookie)
@@ -185,12 +189,12 @@ def _told(words: Words, answer: httpx.Response, done: str) -> dict[str, Any]:
     if answer.is_error:
         mistakes = [f"{one.get('pointer', '')} {one.get('detail', '')}".strip() for one in body.get("errors", ())]
         return {"ok": False, "words": words.of("problem", body.get("code", "")), "detail": body.get("detail", ""),
-                "mistakes": mistakes, "once": ""}  # fmt: skip
+                "mistakes": mistakes, "once": "", "undo": None}  # fmt: skip
     state = body.get("state", "")
     if state in ("refused", "withdrawn"):
         return {"ok": False, "words": words.of("problem", "refused"), "detail": body.get("result", ""), "mistakes": [],
-                "once": ""}  # fmt: skip
+                "once": "", "undo": None}  # fmt: skip
     if answer.status_code == 202:
-        return {"ok": True, "words": words("handed_over"), "detail": "", "mistakes": [], "once": ""}
+        return {"ok": True, "words": words("handed_over"), "detail": "", "mistakes": [], "once": "", "undo": None}
     return {"ok": True, "words": words.of("done", done, words("done")), "detail": body.get("result", ""),
-            "mistakes": [], "once": ""}  # fmt: skip
+            "mistakes": [], "once": "", "undo": None}  # fmt: skip

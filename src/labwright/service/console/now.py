@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from labwright.facts.lab import lab_now
 from labwright.facts.questions import question_facts
-from labwright.journal.alive import STALE_S
 from labwright.journal.status import LabStatus
+from labwright.service.console.alarms import alarms
 from labwright.service.console.frame import LAB
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
@@ -21,25 +18,6 @@ from labwright.service.gate import Asker
 from labwright.service.state import Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """Something abnormal that a person has to act on.
-
-    Attributes:
-        what: is so.
-        then: what comes of it.
-        act: what to do.
-        since_s: wall time since when; None if that is not known.
-        latch: number of the stop that holds, to be reset; 0 if it is none.
-    """
-
-    what: str
-    then: str
-    act: str
-    since_s: float | None = None
-    latch: int = 0
 
 
 def now(service: Service, asker: Asker, words: Words, request: Request) -> Shown:
@@ -64,30 +42,6 @@ def now(service: Service, asker: Asker, words: Words, request: Request) -> Shown
         },
         ("alarms", "waiting", "under_way", "stations", "samples"),
     )
-
-
-def alarms(status: LabStatus, words: Words) -> Iterator[Alarm]:
-    """What is wrong in a lab, the worst first."""
-    process = status.controller
-    if process is None and status.campaigns:
-        yield Alarm(words("alarm.no_controller"), words("alarm.no_controller.then"), words("alarm.no_controller.act"))
-    elif process is not None and time.time() - process.heartbeat_s > STALE_S:
-        yield Alarm(words("alarm.silent"), words("alarm.silent.then"), words("alarm.silent.act"), process.heartbeat_s)
-    for latch in status.latches:
-        yield Alarm(
-            words("alarm.stopped", what=str(latch.scope), by=latch.by, because=latch.because),
-            words("alarm.stopped.then"),
-            words("alarm.stopped.act"),
-            latch.set_s,
-            latch.id,
-        )
-    for station in status.stations:
-        if station.state == "left":
-            yield Alarm(
-                words("alarm.left", station=station.name, step=station.step),
-                words("alarm.left.then"),
-                words("alarm.left.act"),
-            )
 
 
 def _samples(status: LabStatus) -> list[dict[str, Any]]:

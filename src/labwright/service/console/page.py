@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from labwright._version import __version__
 from labwright.model.errors import LabwrightError
 from labwright.model.figures import figure, measured, spelled
+from labwright.service.console.alarms import alarms_now
 from labwright.service.console.assets import assets
 from labwright.service.console.frame import frame_of, places_for
 from labwright.service.console.labels import LANGUAGES, Words
@@ -105,7 +106,8 @@ def regions_of(service: Service, asker: Asker, request: Request, shown: Shown) -
     """The regions of a page by themselves, as HTML by name; as `rendered`."""
     # The browser gives a key to a form that comes without: so a region is the same as long as nothing changes.
     context = {**_context(service, asker, request, shown), "new_key": lambda: ""}
-    return {name: environment().get_template(f"{shown.folder}/{name}.html").render(context) for name in shown.regions}
+    found = {name: environment().get_template(f"{shown.folder}/{name}.html").render(context) for name in shown.regions}
+    return found | {"alarm-bar": environment().get_template("alarm_bar.html").render(context)}
 
 
 def refused(request: Request, problem: Problem) -> Response:
@@ -139,6 +141,7 @@ def fragment(name: str, words: Words, **data: Any) -> str:
 def _context(service: Service, asker: Asker, request: Request, shown: Shown) -> dict[str, Any]:
     frame = frame_of(service)
     look = look_of(request, frame.zone)
+    words = Words(look.language)
 
     def may(action: Action, kind: Any = "lab", **of: Any) -> bool:
         return bool(can(asker.who, action, Resource(kind, **of)))
@@ -146,7 +149,7 @@ def _context(service: Service, asker: Asker, request: Request, shown: Shown) -> 
     here = _here(request)
     path, _, query = here.partition("?")
     return {
-        "t": Words(look.language),
+        "t": words,
         "look": look,
         "languages": LANGUAGES,
         "themes": THEMES,
@@ -157,6 +160,7 @@ def _context(service: Service, asker: Asker, request: Request, shown: Shown) -> 
         "may": may,
         "path": path,
         "here": here,
+        "alarm_list": alarms_now(service, words) if may("lab.read") else [],
         "live": f"{path}{LIVE}{f'?{query}' if query else ''}" if shown.regions else "",
         "asset": lambda name: assets()[name].path,
         "new_key": lambda: uuid.uuid4().hex,

@@ -22,11 +22,12 @@ from labwright.journal.runs import read_run
 from labwright.journal.status import LabStatus, lab_time_s
 from labwright.model.errors import ConfigError, JournalError, RefusedError
 from labwright.model.lab import LabModel
+from labwright.service.console.alarms import alarms
 from labwright.service.console.frame import LAB, frame_of
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.look import look_of
-from labwright.service.console.now import alarms, label_of
+from labwright.service.console.now import label_of
 from labwright.service.console.page import LIVE, PageRoute, Shown, fragment
 from labwright.service.console.recorded import index_of, sight
 from labwright.service.gate import Asker

@@ -45,14 +45,13 @@ function watchNews() {
 }
 
 // A form is one request, however often it is sent, until an answer has come; then it asks for something new.
-document.addEventListener(
-  "submit",
-  (event) => {
-    const key = event.target.querySelector("input[data-key]");
-    if (key && !key.value) key.value = crypto.randomUUID();
-  },
-  true,
-);
+function named(form) {
+  const key = form && form.querySelector("input[data-key]");
+  if (key && !key.value) key.value = crypto.randomUUID();
+}
+document.addEventListener("submit", (event) => named(event.target), true);
+// A button with an address of its own sends before its form is submitted.
+document.addEventListener("click", (event) => named((event.target.closest("button") || {}).form), true);
 document.addEventListener("htmx:after:request", (event) => {
   const form = event.target.closest && event.target.closest("form");
   const key = form && form.querySelector("input[data-key]");
