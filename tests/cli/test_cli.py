@@ -56,6 +56,8 @@ def test_there_are_the_verbs_the_manual_lists() -> None:
         "key list", "key make", "key revoke",
         "webhook add", "webhook enable", "webhook list", "webhook notices", "webhook remove",
         "data-class grant", "data-class set", "data-class show", "data-class take-back",
+        "deviation close", "deviation list", "deviation open", "deviation show",
+        "note list", "note replace", "note write",
         "planner compare", "planner explain", "planner list", "question answer", "question list", "report", "reset",
         "run export", "run list", "run show", "schema", "serve", "simulate", "station list", "station test", "status",
         "stop", "store sync", "store verify",

@@ -32,7 +32,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
 
 def write(journal: Journal, name: str, values: list[float]) -> None:
     core = Alone()
-    begin = started(campaign=name, fixed={"t": 27.0, "gas": "Ar", "stir": True})
+    begin = started(campaign=name, budget=max(2, len(values)), fixed={"t": 27.0, "gas": "Ar", "stir": True})
     begin = begin.model_copy(update={"spec": begin.spec.model_copy(update={"name": name.partition("-")[0]})})
     left = list(values)
 

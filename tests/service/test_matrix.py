@@ -40,6 +40,8 @@ TABLE = """
     GET /v1/runs
     GET /v1/projects
     GET /v1/requests
+    GET /v1/notes
+    GET /v1/deviations
     GET /v1/capabilities
       200       200       200       200       200       403       403       403       403       401
     GET /metrics
@@ -53,6 +55,12 @@ TABLE = """
     POST /v1/lab/reset
       200       200       200       200       200       404       404       404       404       401
     GET /v1/commands/{number}
+    GET /v1/deviations/{deviation}
+      403       key       key       key       key       404       404       404       404       401
+    POST /v1/notes
+    POST /v1/notes/{note}/replace
+    POST /v1/deviations
+    POST /v1/deviations/{deviation}/close
       403       key       403       403       403       403       403       403       403       401
     DELETE /v1/commands/{number}
       403       key       403       403       403       403       403       403       403       401
@@ -182,6 +190,8 @@ KEY_FIRST = frozenset({"POST /v1/requests/{name}/submit", "POST /v1/requests/{na
 
 GIVEN = {"project": "solar", "because": "x", "id": "newname", "role": "requester", "name": "first"}
 
+WRONG = {"expected": "x", "happened": "x", "category": "data", "severity": "minor"}
+
 BODIES: dict[str, Any] = {
     "/v1/requests": asked(),
     "/v1/requests/{name}": asked(),
@@ -193,6 +203,8 @@ BODIES: dict[str, Any] = {
     "/v1/requests/{name}/reviews": {"kind": "safety", "decision": "accept", "digest": "0" * 64, "because": "x"},
     "/v1/webhooks": {"url": "https://127.0.0.1/x"},
     "/v1/me/password": {"password": "short"},
+    "/v1/notes": {"station": "heating", "text": "x"},
+    "/v1/deviations": {"station": "heating", **WRONG},
 }
 """Where the smallest body is not one that is taken."""
 
@@ -246,11 +258,13 @@ class World:
         written = self.clients["requester"].post("/v1/requests", json=asked(), headers=once())
         assert written.status_code == 201, written.text
         looking = self.clients["operator"]
+        said = {path: looking.post(path, json=BODIES[path], headers=once()) for path in ("/v1/notes", "/v1/deviations")}
         self.names = {
             "campaign": campaign, "things": "campaigns", "who": "a.viewer", "label": "x", "question": "none",
             "sample": looking.get("/v1/samples").json()["items"][0]["sample"],
             "uid": looking.get("/v1/runs").json()["items"][0]["run"],
             "number": "1", "trace": "0" * 32, "key": spare.json()["id"], "secret": "x" * 43,
+            "note": said["/v1/notes"].json()["result"], "deviation": said["/v1/deviations"].json()["result"],
         }  # fmt: skip
 
     def body(self, route: str) -> Any:

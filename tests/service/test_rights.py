@@ -21,6 +21,8 @@ campaign.steer            .     .      .         x        .               .     
 campaign.pause            .     .      x         x        x               .            x     x     .
 campaign.stop             .     .      x         x        x               .            x     x     .
 question.answer           .     .      .         x        .               .            .     .     .
+note.write                .     .      x         x        x               x            x     .     .
+deviation.write           .     .      .         x        x               x            x     .     .
 sample.read               .     x      x         x        x               x            x     x     x
 sample.book               .     .      .         x        .               .            .     .     .
 stock.read                .     x      .         x        x               x            x     .     x
@@ -47,7 +49,10 @@ limits.change             .     .      .         .        .               .     
 bypass.set                .     .      .         x        .               .            .     .     .
 """
 
-KINDS: dict[str, Kind] = {"question": "lab", "quota": "project", "limits": "settings", "bypass": "settings"}
+KINDS: dict[str, Kind] = {
+    "question": "lab", "note": "campaign", "deviation": "campaign", "quota": "project", "limits": "settings",
+    "bypass": "settings",
+}  # fmt: skip
 
 
 def table() -> dict[tuple[Role, Action], bool]:

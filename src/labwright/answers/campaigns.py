@@ -267,6 +267,8 @@ class Experiment(Answered):
         measured_params: what was really made, where that was measured.
         cost: what it really cost, in the unit of the campaign's cost.
         predicted: what the planner expected of it: ``mean``, ``sem``; null without a model.
+        use: whether its result may be used, by what people have said of deviations: ``as measured``, ``not for the
+            planner`` or ``not at all``.
     """
 
     id: str
@@ -280,6 +282,7 @@ class Experiment(Answered):
     measured_params: Sometimes[dict[str, float] | None] = None
     cost: Sometimes[float | None] = None
     predicted: Sometimes[Outcome | None] = None
+    use: Sometimes[str] = "as measured"
 
 
 class SearchSpace(Open):

@@ -20,6 +20,7 @@ from labwright.cli.app_key import key_app
 from labwright.cli.app_lab import lab_app
 from labwright.cli.app_person import person_app, project_app
 from labwright.cli.app_planner import planner_app
+from labwright.cli.app_remark import deviation_app, note_app
 from labwright.cli.app_request import request_app
 from labwright.cli.app_sample import sample_app
 from labwright.cli.app_webhook import webhook_app
@@ -65,6 +66,8 @@ journal_app = typer.Typer(help="Look after the journal.", no_args_is_help=True, 
 run_app = typer.Typer(help="Look at runs in the journal.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(question_app, name="question")
+app.add_typer(note_app, name="note")
+app.add_typer(deviation_app, name="deviation")
 app.add_typer(inventory_app, name="inventory")
 app.add_typer(request_app, name="request")
 app.add_typer(sample_app, name="sample")

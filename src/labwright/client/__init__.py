@@ -31,6 +31,7 @@ from labwright.answers.material import Sample
 from labwright.answers.offers import Amount, Capabilities
 from labwright.answers.people import KeptKey
 from labwright.answers.questions import Question
+from labwright.answers.remarks import Deviation, Note
 from labwright.client.admin_answers import DataClass, Invitation, NewKey, NewWebhook, Quota
 from labwright.client.answers import Event, KeptRequest, Link, Person, Project
 from labwright.client.asking import Request
@@ -60,6 +61,7 @@ __all__ = [
     "ConflictError",
     "Cost",
     "DataClass",
+    "Deviation",
     "Event",
     "Experiment",
     "Finding",
@@ -78,6 +80,7 @@ __all__ = [
     "NewWebhook",
     "NotFoundError",
     "NotReachedError",
+    "Note",
     "Notice",
     "Person",
     "ProblemError",

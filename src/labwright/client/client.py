@@ -17,6 +17,7 @@ from labwright.client.lab import Audit, Lab, Questions
 from labwright.client.material import Inventory, Runs, Samples
 from labwright.client.own_keys import Keys
 from labwright.client.people import People
+from labwright.client.remarks import Deviations, Notes
 from labwright.client.requests import Requests
 from labwright.client.webhooks import Webhooks
 from labwright.client.wire import PATIENCE_S, Wire
@@ -42,6 +43,8 @@ class Client:
         requests: ask for experiments, decide, follow, fetch what was found.
         campaigns: hand over, look at, steer.
         questions: that only a person can answer.
+        notes: what people have written.
+        deviations: what was not as it should be.
         lab: status, stop, reset.
         inventory: stocks, wastes, positions.
         samples: what was made.
@@ -71,6 +74,8 @@ class Client:
         self.requests = Requests(self.wire)
         self.campaigns = Campaigns(self.wire)
         self.questions = Questions(self.wire)
+        self.notes = Notes(self.wire)
+        self.deviations = Deviations(self.wire)
         self.lab = Lab(self.wire)
         self.inventory = Inventory(self.wire)
         self.samples = Samples(self.wire)

@@ -8,10 +8,11 @@ from dataclasses import replace
 import orjson
 import sqlalchemy as sa
 
-from labwright.engine.events import Event, Instruction, Proposed, RunStep, Settle, decisions
+from labwright.engine.events import Event, Instruction, Proposed, Remark, RunStep, Settle, decisions
 from labwright.engine.lab import LabCore
+from labwright.engine.remarks import judged_rows, refuse_elsewhere
 from labwright.engine.tables import take_changes
-from labwright.journal import NewEvent, settle, supersede
+from labwright.journal import Journal, NewEvent, settle, supersede
 from labwright.lab import Lab
 
 
@@ -44,6 +45,23 @@ class Batch:
         if isinstance(event, Proposed):
             answer = f"done: {self._core.campaign(name).trials[-1].id}"
         self._keep(name, event, decided, now_s, command, answer)
+
+    def say(self, said: Remark, command: int, journal: Journal) -> None:
+        """Take what a person says, and answer with its id.
+
+        Args:
+            said: that.
+            command: that asked for it.
+            journal: with the tables of a campaign that nothing works on.
+
+        Raises:
+            RefusedError: a campaign on other instruments would have to know of it.
+        """
+        campaign = said.about.campaign
+        refuse_elsewhere(journal, said, self._lab.instruments, self._core.campaigns)
+        self.take(campaign, said, command, f"done: {said.id}")
+        if campaign not in self._core.campaigns and (more := judged_rows(journal, said, self.kept)):
+            self.kept[-1] = replace(self.kept[-1], changes={**self.kept[-1].changes, **more})
 
     def grant(self) -> None:
         """Let the campaigns do what the lab can let them do now."""

@@ -24,10 +24,12 @@ from labwright.engine.events import (
     StopAsked,
     Vetoed,
 )
+from labwright.engine.remarks import ConclusionAsked, DeviationAsked, NoteAsked, RemarkAsked
 from labwright.journal import Command
 from labwright.model.base import Frozen
 from labwright.model.campaign import Veto
 from labwright.model.errors import ConfigError, unknown
+from labwright.model.remarks import AS_MEASURED, About, Category, Said, Severity, Use
 from labwright.model.spec import CampaignSpec
 
 LONGEST = 10_000
@@ -83,6 +85,35 @@ class _Book(_Payload):
     event: Annotated[dict[Text, Any], Field(max_length=100)]
 
 
+class _Note(_Payload):
+    text: Said
+    about: About | None = None
+    replaces: Annotated[Text, Field(max_length=64)] = ""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.about is None) == (not self.replaces):
+            raise ValueError("it says what it is about, or which note it replaces: give one of both")
+        return self
+
+
+class _Deviate(_Payload):
+    about: About
+    expected: Said
+    happened: Said
+    category: Category
+    severity: Severity
+    action: Text = ""
+    use: Use = AS_MEASURED
+    experiments: Annotated[tuple[Text, ...], Field(max_length=LONGEST)] = ()
+
+
+class _Conclude(_Payload):
+    deviation: Text
+    conclusion: Said
+    use: Use | None = None
+
+
 class _CheckDeck(_Payload):
     question: Text
     answer: Text
@@ -132,6 +163,9 @@ LAB_PAYLOADS: dict[str, type[_Payload]] = {
     "recount": _Recount,
     "book": _Book,
     "check_deck": _CheckDeck,
+    "note": _Note,
+    "deviate": _Deviate,
+    "conclude": _Conclude,
 }
 """Of commands that are not for one campaign."""
 
@@ -226,6 +260,21 @@ class DeckAnswered:
     event: DeckChecked
 
 
+@dataclass(frozen=True)
+class Saying:
+    """A person says something.
+
+    Attributes:
+        asked: that.
+        by: the person.
+        said_s: wall time.
+    """
+
+    asked: RemarkAsked
+    by: str
+    said_s: float
+
+
 class _Asked(Frozen):
     """What every command has."""
 
@@ -276,7 +325,7 @@ def event_of(command: Command, campaign: Campaign) -> Event:
         raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
 
 
-LabCommand = LabStop | LatchReset | Submitted | ExtendAsked | Counted | Booked | DeckAnswered
+LabCommand = LabStop | LatchReset | Submitted | ExtendAsked | Counted | Booked | DeckAnswered | Saying
 """What a command asks of the lab."""
 
 
@@ -303,11 +352,23 @@ def lab_command_of(command: Command) -> LabCommand:
             case _CheckDeck(question=question, answer=answer):
                 event = DeckChecked(question=question, answer=answer, by=asked.by, because=asked.because)
                 return DeckAnswered(event)
+            case _Note() | _Deviate() | _Conclude() as said:
+                return Saying(_remark(said), asked.by, command.asked_s)
             case _Submit(spec=spec, lab_sha256=sha256):
                 return Submitted(CampaignSpec.model_validate(spec), sha256, asked.by)
     except ValidationError as error:
         raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
     raise AssertionError("unreachable")
+
+
+def _remark(said: _Note | _Deviate | _Conclude) -> RemarkAsked:
+    fields = {name: getattr(said, name) for name in type(said).model_fields}
+    match said:
+        case _Note():
+            return NoteAsked(**fields)
+        case _Deviate():
+            return DeviationAsked(**fields)
+    return ConclusionAsked(**fields)
 
 
 def _stop_words(by: str, because: str) -> str:

@@ -28,6 +28,7 @@ from labwright.engine.commands import (
     ExtendAsked,
     LabStop,
     LatchReset,
+    Saying,
     Submitted,
     event_of,
     lab_command_of,
@@ -55,6 +56,7 @@ from labwright.engine.events import (
     Overdue,
     PauseStations,
     Received,
+    Remark,
     Resumed,
     RunStep,
     SampleStopAsked,
@@ -79,6 +81,7 @@ from labwright.engine.learnt import learnt_moves_s, learnt_s
 from labwright.engine.questions import Task
 from labwright.engine.recounting import recount_of, under_way_used
 from labwright.engine.recovery import rebuilt_lab, used_so_far
+from labwright.engine.remarks import Remarks
 from labwright.engine.restoring import Restoring
 from labwright.engine.snapshots import dumped
 from labwright.engine.waking import Waking
@@ -580,7 +583,7 @@ class LabController:
             for name in dict.fromkeys(name for name, _ in batch.seen if name):
                 for follower in self._followers.get(name, ()):
                     follower.news()
-        if self._forecaster is not None and any(not isinstance(event, Foreseen) for _, event in batch.seen):
+        if self._forecaster is not None and any(not isinstance(event, Foreseen | Remark) for _, event in batch.seen):
             self._forecaster.look(self._foreseeable, self.lab.clock.now())
         for name, event in batch.seen:
             if name in self.hosted:
@@ -735,6 +738,9 @@ class LabController:
                     lambda: admitted(self.lab, self.journal, submitted, running, preparing),
                     lambda campaign, batch: self._begin(command.id, submitted.by, campaign, batch),
                 )
+            case Saying(asked=asked_to_say, by=by, said_s=said_s):
+                said = Remarks(self.journal, batch.kept).event(asked_to_say, by, said_s)
+                batch.say(said, command.id, self.journal)
             case DeckAnswered(event=checked) if command.id not in self._commands_seen:
                 running = self._live
                 self._check(

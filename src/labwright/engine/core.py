@@ -7,6 +7,7 @@ It wants experiments, and the lab's work carries them out (`labwright.engine.wor
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,6 +59,7 @@ from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial, 
 from labwright.model.errors import unknown
 from labwright.model.judging import counts, covers
 from labwright.model.protocol import FailKind, Prepared, ProtocolSpec
+from labwright.model.remarks import AS_MEASURED, Use
 from labwright.model.space import Params
 from labwright.model.spec import CampaignSpec
 from labwright.model.states import CampaignPhase, check_transition
@@ -147,6 +149,8 @@ class CampaignCore:
         """Why its next experiment, or preparation, does not begin: stations that it needs do not work; in words."""
         self.short_since_s: float | None = None
         """Lab time since when it waits for that."""
+        self.uses: dict[str, Use] = {}
+        """Of experiments whose results may not be used as they were measured, by label."""
         self._trials_of: dict[str, int] = {}
         """Index of each experiment's trial, by label."""
 
@@ -264,7 +268,7 @@ class CampaignCore:
             outcome_limits=spec.outcome_limits,
             cost=spec.cost,
             fidelity=spec.fidelity,
-            trials=tuple(self.trials),
+            trials=tuple(one.learnt_from for one in self.trials) if self.uses else tuple(self.trials),
             earlier=self.started.earlier,
             vetoes=tuple(self.vetoes),
             held=self.held if self.batch_left else {},
@@ -303,6 +307,26 @@ class CampaignCore:
         vars(self).update(state)
         self._started = started
         self._trials_of = {one.id: index for index, one in enumerate(self.trials) if is_label(one.id)}
+        for label, index in self._trials_of.items():  # the table may know more than the snapshot
+            trial, use = self.trials[index], self.uses.get(label, AS_MEASURED)
+            if trial.use != use:
+                self.trials[index] = trial.model_copy(update={"use": use})
+
+    def judge(self, uses: Mapping[str, Use]) -> None:
+        """People have said whether results may be used; planner and stop rules go by it from now on.
+
+        Args:
+            uses: those that have changed, by the experiment's label.
+        """
+        for label, use in uses.items():
+            self.uses[label] = use
+            if use == AS_MEASURED:
+                del self.uses[label]
+            if label in self._trials_of:
+                self.proposals.change(self._trials_of[label], use=use)
+        self.stopping.judge_again(self.spec, self.counted)
+        self.proposals.forget_ask()  # what the planner is thinking about has changed
+        self._changed()
 
     def trial_of(self, experiment: Experiment) -> int | None:
         """Index of an experiment's trial; None for a preparation."""

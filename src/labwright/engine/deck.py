@@ -234,7 +234,7 @@ def newer_on_deck(journal: Journal, campaign: str) -> str:
 def _epoch(journal: Journal, campaign: str) -> int:
     """Of the newest controller that carried a campaign out; 0 if that is not known."""
     event = schema.event
-    newest = sa.select(event.c.epoch).where(event.c.campaign == campaign, event.c.epoch > 0)
+    newest = sa.select(event.c.epoch).where(event.c.campaign == campaign, event.c.epoch > 0, schema.at_work)
     rows = journal.read(newest.order_by(event.c.id.desc()).limit(1))
     return int(rows[0]["epoch"]) if rows else 0
 
@@ -354,9 +354,8 @@ def _used_up_alone(journal: Journal, first: Started, instruments: str) -> DeckQu
     if not used_up or journal.rows(asked, asked.c.id == f"{first.campaign}:deck", asked.c.state == "answered"):
         return None
     (row,) = journal.rows(schema.campaign, schema.campaign.c.id == first.campaign)
-    (last,) = journal.read(
-        sa.select(event.c.wall_time_s).where(event.c.campaign == first.campaign).order_by(event.c.id.desc()).limit(1)
-    )
+    mine = sa.select(event.c.wall_time_s).where(event.c.campaign == first.campaign, schema.at_work)
+    (last,) = journal.read(mine.order_by(event.c.id.desc()).limit(1))
     return DeckQuestion(
         campaign=first.campaign,
         name=first.spec.name,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.model.material import StockFacts
-from labwright.model.rows import Row
+from labwright.model.rows import Key, Row
 from labwright.model.waiting import Waiting
 
 
@@ -110,6 +110,7 @@ class DirtyRows:
         trials: campaign and index of those that have changed.
         vetoes: campaign and index of new ones.
         preparations: by protocol, those whose results other campaigns may use now, or may no longer.
+        remarks: what people have said: columns that change, by table and id.
         waits: what steps wait for, by id; None for those that do not wait any more.
     """
 
@@ -127,6 +128,7 @@ class DirtyRows:
     trials: dict[tuple[str, int], None] = field(default_factory=dict)
     vetoes: dict[tuple[str, int], None] = field(default_factory=dict)
     preparations: set[str] = field(default_factory=set)
+    remarks: dict[Key, Row] = field(default_factory=dict)
     waits: dict[str, Waiting | None] = field(default_factory=dict)
 
     def clear(self) -> None:

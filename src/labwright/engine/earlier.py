@@ -7,6 +7,7 @@ from labwright.journal import Journal, schema
 from labwright.model.campaign import Earlier, Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.parameters import flag_level
+from labwright.model.remarks import AS_MEASURED
 from labwright.model.space import Categorical, Params
 from labwright.model.spec import CampaignSpec, WarmStart, warm_start_name
 
@@ -139,6 +140,8 @@ def _misfits(spec: CampaignSpec, old: CampaignSpec) -> list[str]:
 
 def _teaches(spec: CampaignSpec, old: CampaignSpec, trial: Trial) -> bool:
     """Whether an earlier experiment says something, and was made as this campaign makes its own."""
+    if trial.use != AS_MEASURED:
+        return False
     given = _given(old, trial)
     for one in spec.space.parameters:  # a level that is not searched now has no place in the space
         value = given[one.name]

@@ -14,6 +14,7 @@ from labwright.model.material import Part, StockAt, StockFacts, Used, WasteAt, n
 from labwright.model.protocol import Move, Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.protocol_parameters import Given
 from labwright.model.records import Follow
+from labwright.model.remarks import AS_MEASURED, About, Category, Said, Severity, Use
 from labwright.model.spec import CampaignSpec
 
 ENGINE = 4
@@ -337,6 +338,83 @@ class Noted(Frozen):
     words: str
 
 
+class NoteWritten(Frozen):
+    """A person has written something down.
+
+    Attributes:
+        id: of the note, ``N12``; its number is the lab's.
+        about: what it is about.
+        text: that.
+        by: the person.
+        said_s: wall time.
+        replaces: id of the note that it takes the place of; empty if it is a new one.
+    """
+
+    kind: Literal["note_written"] = "note_written"
+    id: str
+    about: About
+    text: Said
+    by: str
+    said_s: float
+    replaces: str = ""
+
+
+class DeviationOpened(Frozen):
+    """Something was not as it should be.
+
+    Attributes:
+        id: of the deviation, ``D7``; its number is the lab's.
+        about: an experiment, a campaign or a station.
+        experiments: labels of those whose results it concerns.
+        expected: what should have been.
+        happened: what was instead.
+        category: where it comes from.
+        severity: how bad it is.
+        action: what was done about it at once; empty if nothing was.
+        use: whether results of those experiments may be used.
+        by: the person.
+        said_s: wall time.
+        uses: by label, whether results may be used from now on, by all deviations together; those that change.
+    """
+
+    kind: Literal["deviation_opened"] = "deviation_opened"
+    id: str
+    about: About
+    experiments: tuple[str, ...] = ()
+    expected: Said
+    happened: Said
+    category: Category
+    severity: Severity
+    action: str = ""
+    use: Use = AS_MEASURED
+    by: str
+    said_s: float
+    uses: dict[str, Use] = {}
+
+
+class DeviationClosed(Frozen):
+    """A person has come to a conclusion about a deviation.
+
+    Attributes:
+        id: of the deviation.
+        about: what it is about.
+        conclusion: that.
+        use: whether results may be used from now on.
+        by: the person.
+        said_s: wall time.
+        uses: as in `DeviationOpened`.
+    """
+
+    kind: Literal["deviation_closed"] = "deviation_closed"
+    id: str
+    about: About
+    conclusion: Said
+    use: Use = AS_MEASURED
+    by: str
+    said_s: float
+    uses: dict[str, Use] = {}
+
+
 class PauseAsked(Frozen):
     """No further operation may start; those that run finish."""
 
@@ -647,6 +725,9 @@ BOOKED: TypeAdapter[Booked] = TypeAdapter(Annotated[Booked, Field(discriminator=
 LabEvent = Stocked | Recounted | Relabelled | Foreseen | Booked
 """What happens to the lab, and to none of its campaigns."""
 
+Remark = NoteWritten | DeviationOpened | DeviationClosed
+"""What people say; the lab does nothing for it."""
+
 Event = Annotated[
     Started
     | Resumed
@@ -676,7 +757,10 @@ Event = Annotated[
     | Adjusted
     | MovedByHand
     | Classified
-    | Disposed,
+    | Disposed
+    | NoteWritten
+    | DeviationOpened
+    | DeviationClosed,
     Field(discriminator="kind"),
 ]
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)

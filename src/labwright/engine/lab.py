@@ -21,6 +21,8 @@ from labwright.engine.events import (
     Booked,
     Carried,
     DeckChecked,
+    DeviationClosed,
+    DeviationOpened,
     Event,
     Foreseen,
     Granted,
@@ -29,6 +31,7 @@ from labwright.engine.events import (
     Prepares,
     Recounted,
     Relabelled,
+    Remark,
     Removal,
     Start,
     Started,
@@ -40,6 +43,7 @@ from labwright.engine.layout import NO_LAYOUT, Layout
 from labwright.engine.losing import lost_for
 from labwright.engine.material import REFILL, REPLACE, Material, no_container, used_up_words
 from labwright.engine.questions import Questions
+from labwright.engine.remark_rows import remark_rows
 from labwright.engine.reservations import POSITION, Reservations
 from labwright.engine.rules import rule_of
 from labwright.engine.work import IllegalEventError, Work
@@ -126,6 +130,9 @@ class LabCore:
         Raises:
             IllegalEventError: the event does not fit the state, which is as before.
         """
+        if isinstance(event, Remark):
+            self._take_remark(campaign, event)
+            return []
         self.material.now_s = at_s
         if isinstance(event, LabEvent):
             self._take_of_lab(event)
@@ -175,6 +182,13 @@ class LabCore:
         if isinstance(event, DeckChecked):
             self._free(campaign, event)
         return decided + self._finish(core)
+
+    def _take_remark(self, campaign: str, event: Remark) -> None:
+        """A person has said something: it is written down, and whether results may be used is known from now on."""
+        self.dirty.remarks |= remark_rows(event)
+        core = self.campaigns.get(campaign)  # of one that is over, who has recorded it sees to the tables
+        if core is not None and isinstance(event, DeviationOpened | DeviationClosed) and event.uses:
+            core.judge(event.uses)
 
     def grant(self, at_s: float) -> list[Grant]:
         """What the lab lets its campaigns do now, after all that has happened; done already, as if it were handled.

@@ -34,6 +34,7 @@ from labwright.engine.work import Work
 from labwright.model.campaign import Suggestion, Trial
 from labwright.model.errors import LabwrightError
 from labwright.model.protocol import Move, StepSpec
+from labwright.model.remarks import Use
 from labwright.model.space import Params
 from labwright.model.states import CampaignPhase
 
@@ -110,6 +111,7 @@ CORE = _Shape(
         "closed": str,
         "held": Params,
         "batch_left": int,
+        "uses": dict[str, Use],
     }
 )
 ELSEWHERE = ("campaign", "proposals", "durations", "_started", "_dispatcher", "_trials_of")

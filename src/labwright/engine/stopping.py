@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labwright.model.campaign import StopAdvice, Trial
-from labwright.model.judging import counts, merits
+from labwright.model.judging import best_of, counts, merits
+from labwright.model.remarks import NOT_AT_ALL
 from labwright.model.spec import CampaignSpec
 
 
@@ -32,6 +34,8 @@ class Stopping:
     def take(self, spec: CampaignSpec, trial: Trial) -> None:
         """Take account of an experiment that was measured."""
         self.unheard = False
+        if trial.use == NOT_AT_ALL:
+            return  # it says nothing, not even that nothing better was found
         if not counts(trial, spec.outcome_limits, spec.fidelity):
             self.since_best += self.best is not None
             return
@@ -43,6 +47,23 @@ class Stopping:
         if best:
             self.best = value
         self.since_best = 0 if better else self.since_best + 1
+
+    def judge_again(self, spec: CampaignSpec, counted: Sequence[Trial]) -> None:
+        """People have said which results may be used. If others are the best by that, counting begins.
+
+        Args:
+            spec: of the campaign.
+            counted: trials that may be called the best.
+        """
+        before = self.best, sorted(self.front)
+        best = best_of(spec.objective, counted)
+        self.best = None if best is None else best.outcomes[spec.objective.name].mean
+        self.front = []
+        if spec.more_objectives:
+            for trial in counted:
+                self._extends_front(merits(spec.objectives, trial))
+        if before != (self.best, sorted(self.front)):
+            self.since_best = 0
 
     def _extends_front(self, mine: tuple[float, ...]) -> bool:
         """Whether no experiment before is as good in every objective; the front is what it is with this one."""

@@ -39,6 +39,7 @@ def take_changes(lab: LabCore) -> Changes:
         changes["step", step_id] = _step(experiment, run)
     for key, asked in dirty.questions.items():
         changes["question", key] = asked
+    changes |= dirty.remarks
     for step_id, waiting in dirty.waits.items():
         changes["waiting", step_id] = None if waiting is None else {"instruments": deck, **vars(waiting)}
     _of_the_deck(lab, dirty, deck, changes)

@@ -12,6 +12,7 @@ from labwright.journal.listing import listed
 from labwright.journal.reading import Controller, questions_of
 from labwright.model.campaign import Trial
 from labwright.model.happened import told
+from labwright.model.judging import counts
 from labwright.model.records import Intent
 
 LAST = 12
@@ -109,7 +110,7 @@ def campaign_facts(journal: Journal, row: dict[str, Any], here: Controller) -> d
 def _best_experiment(listed: dict[str, Any], trials: dict[str, Trial]) -> str:
     """Label of the experiment whose outcome is the best; empty if none counts."""
     name = listed["objective"]["name"]
-    done = {label: one.outcomes[name].mean for label, one in trials.items() if one.status == "done"}
+    done = {label: one.outcomes[name].mean for label, one in trials.items() if counts(one)}
     return next((label for label, mean in done.items() if mean == listed["best"]), "")
 
 

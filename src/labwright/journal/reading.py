@@ -61,7 +61,12 @@ def controller(journal: Journal) -> Controller:
     if newest is None:  # it has the lock, and will write its name next
         return Controller(who="a process that has just started")
     event, campaign = schema.event, schema.campaign
-    last = sa.select(event.c.epoch).where(event.c.campaign == campaign.c.id).order_by(event.c.id.desc()).limit(1)
+    last = (
+        sa.select(event.c.epoch)
+        .where(event.c.campaign == campaign.c.id, schema.at_work)
+        .order_by(event.c.id.desc())
+        .limit(1)
+    )
     rows = journal.read(sa.select(campaign.c.id, campaign.c.state).where(last.scalar_subquery() == newest["id"]))
     began = when(newest["began_s"])
     who = f"process {newest['pid']} on {newest['host']}, by {newest['by']}, since {began} UTC"
@@ -75,7 +80,7 @@ def campaign_rows(journal: Journal) -> list[dict[str, Any]]:
     mine = event.c.campaign == campaign.c.id
     # By the index: of a year's events only the first and the last of each campaign are read.
     began = sa.select(event.c.wall_time_s).where(mine).order_by(event.c.id).limit(1).scalar_subquery()
-    last = sa.select(event.c.id).where(mine).order_by(event.c.id.desc()).limit(1).scalar_subquery()
+    last = sa.select(event.c.id).where(mine, schema.at_work).order_by(event.c.id.desc()).limit(1).scalar_subquery()
     query = sa.select(campaign, began.label("wall_began_s"), last.label("last_event"))
     rows = [dict(row) for row in journal.read(query) if row["last_event"] is not None]
     return sorted(rows, key=lambda row: int(row["last_event"]))

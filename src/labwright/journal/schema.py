@@ -7,9 +7,13 @@ stations. Who and what a row belongs to stands in columns of its own; ids are co
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
-HEAD = "0017"
+from labwright.model.remarks import REMARKS
+
+HEAD = "0018"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -55,6 +59,9 @@ event = sa.Table(
     sa.Index("event_instruments", "instruments", "id"),
 )
 """``campaign`` is the scope: a campaign's id, or empty for what belongs to the lab alone."""
+
+at_work = event.c.kind.not_in(REMARKS)
+"""Which events say that a campaign was at work: not those by which people have only said something about it."""
 
 snapshot = sa.Table(
     "snapshot",
@@ -361,6 +368,55 @@ preparation = sa.Table(
     sa.Column("results", sa.Text, nullable=False),
 )
 """What the newest preparation with a protocol has found on a deck, where campaigns share it (`Prepared`)."""
+
+
+def _about() -> list[sa.Column[Any]]:
+    """What something is said about, and its number in the lab."""
+    return [
+        _key("id"),
+        sa.Column("n", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("about", sa.String(16), nullable=False, server_default=""),
+        _text("name"),
+        sa.Column("campaign", sa.String(KEY_LENGTH), nullable=False, server_default="", index=True),
+        _text("label"),
+    ]
+
+
+note = sa.Table(
+    "note",
+    metadata,
+    *_about(),
+    _text("text"),
+    _text("by"),
+    sa.Column("said_s", sa.Float),
+    _text("replaces"),
+    _text("replaced_by"),
+)
+"""What a person has written (`NoteWritten`). ``about``: a ``campaign``, ``experiment``, ``sample``, ``station`` or
+``stock``; ``replaced_by``: id of the note that has taken its place, empty while it stands. ``said_s``: wall time."""
+
+deviation = sa.Table(
+    "deviation",
+    metadata,
+    *_about(),
+    sa.Column("state", sa.String(16), nullable=False, server_default=""),
+    _text("experiments"),
+    _text("expected"),
+    _text("happened"),
+    sa.Column("category", sa.String(16), nullable=False, server_default=""),
+    sa.Column("severity", sa.String(16), nullable=False, server_default=""),
+    _text("action"),
+    sa.Column("first_use", sa.String(32), nullable=False, server_default=""),
+    sa.Column("use", sa.String(32), nullable=False, server_default=""),
+    _text("by"),
+    sa.Column("said_s", sa.Float),
+    _text("conclusion"),
+    _text("closed_by"),
+    sa.Column("closed_s", sa.Float),
+)
+"""What was not as it should be (`DeviationOpened`). ``state``: ``open`` or ``closed``; ``experiments``: labels, as
+JSON; ``use``: whether their results may be used now, ``first_use``: when it was opened. ``said_s``, ``closed_s``: wall
+time."""
 
 waiting = sa.Table(
     "waiting",

@@ -287,8 +287,8 @@ def _process(journal: Journal, rows: list[Mapping[str, Any]]) -> Process | None:
     event = schema.event
     mine = []
     for row in rows:
-        last = sa.select(event.c.epoch).where(event.c.campaign == row["id"]).order_by(event.c.id.desc()).limit(1)
-        found = journal.read(last)
+        last = sa.select(event.c.epoch).where(event.c.campaign == row["id"], schema.at_work)
+        found = journal.read(last.order_by(event.c.id.desc()).limit(1))
         if found and found[0]["epoch"] == newest["id"]:
             mine.append(str(row["id"]))
     heard_s = newest["heartbeat_s"] or newest["began_s"]

@@ -13,6 +13,7 @@ from labwright.model.base import FrozenModel
 from labwright.model.errors import unknown
 from labwright.model.parameters import flag_level
 from labwright.model.protocol import FailKind
+from labwright.model.remarks import AS_MEASURED, Use
 from labwright.model.space import Categorical, Params, ParamValue, Space
 
 __all__ = [
@@ -176,6 +177,7 @@ class Trial(FrozenModel):
         measured_params: what was really made, as from weighing; planners learn from these where given.
         cost: what it really cost, in the unit of the campaign's `Cost`.
         predicted: what the planner expected of it when it chose it, where it had a model.
+        use: whether its result may be used, by what people have said of deviations.
     """
 
     id: str = Field(min_length=1)
@@ -188,6 +190,7 @@ class Trial(FrozenModel):
     measured_params: dict[str, FiniteFloat] | None = None
     cost: FiniteFloat | None = Field(default=None, ge=0)
     predicted: Outcome | None = None
+    use: Use = AS_MEASURED
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -202,6 +205,14 @@ class Trial(FrozenModel):
     def made(self) -> Params:
         """What was really made where it was measured, what was asked for elsewhere."""
         return {**self.params, **(self.measured_params or {})}
+
+    @property
+    def learnt_from(self) -> Trial:
+        """The same as a planner may know it: one whose result it may not use was made, and nothing was found."""
+        if self.use == AS_MEASURED or self.status != "done":
+            return self
+        found: dict[str, Any] = {"outcomes": {}, "measured_params": None}
+        return self.model_copy(update={"status": "failed", "fail_kind": "equipment", **found})
 
     @property
     def pending(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from labwright.model.figures import lasting, spelled, when
+from labwright.model.remarks import AS_MEASURED
 
 Payload = Mapping[str, Any]
 
@@ -51,6 +52,17 @@ def told(event: Payload) -> str:
             )
         case "deck_checked":
             return f"{event['question']} answered by {event['by']}: {event['answer']}{_because(event)}"
+        case "note_written":
+            instead = f" in place of {event['replaces']}" if event["replaces"] else ""
+            return f"note {event['id']}{instead} by {event['by']}: {event['text']}"
+        case "deviation_opened":
+            use = "" if event["use"] == AS_MEASURED else f"; to be used: {event['use']}"
+            return (
+                f"deviation {event['id']} opened by {event['by']} ({event['severity']}, {event['category']}): expected "
+                f"{event['expected']}; happened {event['happened']}{use}"
+            )
+        case "deviation_closed":
+            return f"deviation {event['id']} closed by {event['by']}: {event['conclusion']}; to be used: {event['use']}"
         case "answered":
             read = ", ".join(f"{name} = {spelled(value)}" for name, value in event.get("readings", {}).items())
             with_ = f" with {read}" if read else ""

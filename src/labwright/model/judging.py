@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial, Veto
+from labwright.model.remarks import NOT_AT_ALL
 from labwright.model.space import Categorical, Integer, Ordinal, Parameter, Params, Space
 
 __all__ = ["Replicated", "best_of", "counts", "covers", "front", "hypervolume", "merits", "replicated", "within"]
@@ -16,8 +17,11 @@ _ROUNDING = 1e-9  # of a parameter's range: what went through JSON or a person's
 
 
 def counts(trial: Trial, limits: Iterable[OutcomeLimit] = (), fidelity: Fidelity | None = None) -> bool:
-    """Whether a trial may be called the best: it is done, keeps the outcome limits, and was made at full fidelity."""
-    if trial.status != "done":
+    """Whether a trial may be called the best.
+
+    It is done, keeps the outcome limits, was made at full fidelity, and no person has said that it may not be used.
+    """
+    if trial.status != "done" or trial.use == NOT_AT_ALL:
         return False
     if fidelity is not None:
         made = trial.params.get(fidelity.parameter)

@@ -10,6 +10,7 @@ from labwright.model.campaign import CampaignState, Objective, Recommendation, T
 from labwright.model.errors import PlannerError
 from labwright.model.figures import column, measured, with_unit
 from labwright.model.judging import counts, front
+from labwright.model.remarks import NOT_AT_ALL
 from labwright.model.space import Params
 from labwright.planners import Planner
 from labwright.report.card import Card, drawn, headed, unit_of, wanted
@@ -215,7 +216,7 @@ def fronts(objectives: Sequence[Objective], done: Sequence[Trial], best: Sequenc
     """
 
     def pairs(two: Sequence[Objective], among: Sequence[Trial]) -> list[list[float]]:
-        return [[one.outcomes[o.name].mean for o in two] for one in among]
+        return [[one.outcomes[o.name].mean for o in two] for one in among if one.use != NOT_AT_ALL]
 
     heads = {one.name: headed(one.name, unit_of(one)) for one in objectives}
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import Any, SupportsIndex, overload
 
@@ -94,6 +95,15 @@ def unit_of(parameter: Any) -> str:
     """The parameter's unit; a pure number has none to show."""
     unit = str(getattr(parameter, "unit", ""))
     return "" if unit == "1" else unit
+
+
+def moment(seconds: float) -> str:
+    """A time, as people read it.
+
+    Args:
+        seconds: since the epoch.
+    """
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def drawn(svg: str) -> Markup:

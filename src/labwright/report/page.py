@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,14 +11,16 @@ from markupsafe import Markup
 from labwright.model.campaign import Trial
 from labwright.model.figures import figure, means, measured, resolving, spelled
 from labwright.model.names import column as head
+from labwright.model.remarks import AS_MEASURED
 from labwright.model.space import Real
 from labwright.planners import load_planner
 from labwright.report.best import bests, truth_of
-from labwright.report.card import cells, unit_of
+from labwright.report.card import cells, moment, unit_of
 from labwright.report.cards import cards_of
 from labwright.report.expected import COLUMNS, end_words, expected_rows, step_times
 from labwright.report.limited_waits import missed_waits
 from labwright.report.record import CampaignRecord
+from labwright.report.said import deviations_of, notes_of
 from labwright.report.svg import STYLE
 
 
@@ -44,8 +45,8 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         simulated=record.core.started.simulated,
         state=record.core.phase,
         reason=record.core.reason,
-        started=_moment(record.started_s),
-        wall_started=_moment(record.wall_started_s),
+        started=moment(record.started_s),
+        wall_started=moment(record.wall_started_s),
         hours=(record.ended_s - record.started_s) / 3600,
         objective=spec.objective,
         objectives=spec.objectives,
@@ -77,6 +78,9 @@ def html(record: CampaignRecord, world: Any = None) -> str:
         results=record.results(),
         fixed=", ".join(f"{name} {spelled(value)}" for name, value in spec.fixed.items()),
         head=head,
+        notes=notes_of(record),
+        deviations=deviations_of(record),
+        as_measured=AS_MEASURED,
         earlier=record.core.started.earlier,
         names=spec.space.names,
     )
@@ -86,7 +90,3 @@ def _found(trials: Sequence[Trial], name: str) -> list[tuple[float, float | None
     """Mean and standard error of an outcome in each trial; None in those without."""
     found = [one.outcomes.get(name) if one.status == "done" else None for one in trials]
     return [None if one is None else (one.mean, one.sem) for one in found]
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -6,14 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from labwright.engine import CampaignCore, replayed
-from labwright.engine.events import DeckChecked, Extended, Foreseen, Resumed, RunStep, Signed, StepEnded
+from labwright.engine.events import DeckChecked, Extended, Foreseen, Remark, Resumed, RunStep, Signed, StepEnded
 from labwright.engine.proposals import is_label
+from labwright.engine.remark_rows import remark_rows
 from labwright.journal import Journal, journal_file, schema
 from labwright.model.campaign import Trial
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.judging import counts
 from labwright.model.protocol import ProtocolSpec, StepOutcome
+
+BLANK: dict[str, dict[str, Any]] = {
+    "note": {"label": "", "replaced_by": ""},
+    "deviation": {"label": "", "closed_by": "", "closed_s": None, "conclusion": ""},
+}
+"""Of what people have said, what is not said yet."""
 
 
 @dataclass
@@ -31,6 +40,8 @@ class CampaignRecord:
         over_s: lab time at which it ended; None if it has not.
         ends: newest order and outcome of each step and move, by its id.
         halts: from when to when in lab time it was paused, or no controller ran.
+        notes: what people have written about it, its experiments and samples, by id, as rows of the journal's table.
+        deviations: what was not as it should be, in the same way.
         foreseen: the first roll-out that foresaw its end, of those since it was extended last; None without one.
     """
 
@@ -45,6 +56,8 @@ class CampaignRecord:
     ends: dict[str, tuple[RunStep, StepOutcome]] = field(default_factory=dict)
     halts: list[tuple[float, float]] = field(default_factory=list)
     foreseen: Foreseen | None = None
+    notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    deviations: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def done(self) -> list[Trial]:
@@ -73,6 +86,20 @@ class CampaignRecord:
         """That each experiment carries out."""
         started = self.core.started
         return next(one for one in started.protocols if one.name == started.spec.protocol)
+
+    def take_remark(self, event: Remark) -> None:
+        """Take account of what a person has said."""
+        for (table, key), row in remark_rows(event).items():
+            kept = self.notes if table == "note" else self.deviations
+            kept[str(key)] = {**BLANK[str(table)], **kept.get(str(key), {}), **row}
+
+    def notes_of(self, label: str) -> list[dict[str, Any]]:
+        """Notes on an experiment or its sample that stand: those that were replaced are left out."""
+        return [one for one in self.notes.values() if one["label"] == label and not one["replaced_by"]]
+
+    def deviations_of(self, label: str) -> list[dict[str, Any]]:
+        """Deviations that concern the results of an experiment."""
+        return [one for one in self.deviations.values() if label in orjson.loads(one["experiments"])]
 
     def results(self) -> dict[str, dict[str, Any]]:
         """The declared results of each experiment as far as they were found, by its number."""
@@ -108,14 +135,17 @@ def read_record(journal: Journal, campaign: str) -> CampaignRecord:
             since = logged.id
         if isinstance(event, Extended):
             since = logged.id
-        if paused or isinstance(event, Resumed):
+        if (paused or isinstance(event, Resumed)) and not isinstance(event, Remark):
             record.halts.append((seen_s, logged.lab_time_s))
-        paused, seen_s = core.paused, logged.lab_time_s
+        if not isinstance(event, Remark):
+            paused, seen_s = core.paused, logged.lab_time_s
         if not core.over:
             record.over_s = None
         elif record.over_s is None:
             record.over_s = logged.lab_time_s
-        if not isinstance(event, DeckChecked):  # that comes after its end
+        if isinstance(event, Remark):
+            record.take_remark(event)
+        elif not isinstance(event, DeckChecked):  # these may come after its end
             record.ended_s = logged.lab_time_s
         ended = [event.outcome] if isinstance(event, StepEnded) else []
         ended += [one.outcome for one in instructions if isinstance(one, Signed)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from labwright.model.names import column, sem_of
 from labwright.model.parameters import truth_of
 from labwright.model.protocol import NumberResult, StepOutcome
+from labwright.model.remarks import deviation_words, note_words
 from labwright.report.record import CampaignRecord
 
 STARTED, ENDED = "started (UTC)", "ended (UTC)"
@@ -24,7 +25,8 @@ def experiment_rows(record: CampaignRecord, *, traced: bool = False) -> list[dic
     Returns:
         by head: ``experiment``, a parameter each (as measured where it is), an outcome each with its standard error,
         the protocol's other results (an array as nested lists, a file by its address), lab time of the first and last
-        step (UTC), ``status``. What there is not is None.
+        step (UTC), ``status``, whether its result may be used (``use``), ``deviations`` and ``notes`` in words.
+        What there is not is None.
     """
     spec, found, times_s = record.core.spec, record.results(), _times_s(record.steps)
     runs = _runs(record.steps) if traced else {}
@@ -43,8 +45,15 @@ def experiment_rows(record: CampaignRecord, *, traced: bool = False) -> list[dic
         for head, moment in zip((STARTED, ENDED), moments, strict=True):
             row[head] = None if moment is None else datetime.fromtimestamp(moment, UTC)
         row["status"] = trial.status
+        row["use"] = trial.use
+        row["deviations"] = _joined(deviation_words(one) for one in record.deviations_of(trial.id))
+        row["notes"] = _joined(note_words(one) for one in record.notes_of(trial.id))
         rows.append({**row, "runs": runs.get(trial.id), "why": trial.rationale or None} if traced else row)
     return rows
+
+
+def _joined(words: Iterable[str]) -> str | None:
+    return " | ".join(words) or None
 
 
 def _further(record: CampaignRecord, found: Mapping[str, Any]) -> dict[str, Any]:

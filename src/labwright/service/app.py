@@ -23,6 +23,7 @@ from labwright.service import (
     lab,
     openid,
     questions,
+    remarks,
     runs,
     samples,
     signing_in,
@@ -113,7 +114,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     handle_problems(app)
 
     routes: tuple[Any, ...] = (
-        *(health, lab, submitting, campaign_data, campaigns, questions, stocks, samples, runs, keys, admin, auditing),
+        *(health, lab, submitting, campaign_data, campaigns, questions, remarks, stocks, samples, runs),
+        *(keys, admin, auditing),
         signing_in,
         openid,
         *(asking, deciding, delivering, offering, subscribing, classing),

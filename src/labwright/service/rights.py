@@ -42,6 +42,8 @@ Action = Literal[
     "campaign.pause",
     "campaign.stop",
     "question.answer",
+    "note.write",
+    "deviation.write",
     "sample.read",
     "sample.book",
     "stock.read",
@@ -83,19 +85,24 @@ _ASKS: frozenset[Action] = frozenset(
     {"request.write", "request.submit", "request.cancel", "campaign.pause", "campaign.stop"}
 )
 
+_SAYS: frozenset[Action] = frozenset({"note.write", "deviation.write"})
+"""What people of the lab say about anything in it; researchers write notes on what is their project's."""
+
 _MAY: Mapping[Role, frozenset[Action]] = {
     "guest": frozenset(),
     "viewer": _LOOKS,
-    "requester": _SEES | _ASKS | {"key.own"},
+    "requester": _SEES | _ASKS | {"key.own", "note.write"},
     "operator": _LOOKS
+    | _SAYS
     | {
         "lab.stop", "lab.reset", "lab.steer", "campaign.submit", "campaign.steer", "campaign.pause", "campaign.stop",
         "question.answer", "sample.book", "stock.book", "request.review_technical", "request.operate", "bypass.set",
         "data.tighten",
     },
-    "safety_reviewer": _LOOKS | {"request.review_safety", "lab.stop", "campaign.pause", "campaign.stop"},
-    "data_steward": _LOOKS | {"data.loosen", "data.tighten", "audit.read"},
+    "safety_reviewer": _LOOKS | _SAYS | {"request.review_safety", "lab.stop", "campaign.pause", "campaign.stop"},
+    "data_steward": _LOOKS | _SAYS | {"data.loosen", "data.tighten", "audit.read"},
     "admin": _LOOKS
+    | _SAYS
     | {
         "lab.stop", "lab.reset", "campaign.pause", "campaign.stop", "project.manage", "quota.set", "key.manage",
         "person.manage", "audit.read", "limits.change", "data.tighten",

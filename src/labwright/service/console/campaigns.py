@@ -170,8 +170,11 @@ def model(service: Here, asker: Asking, request: Request, campaign: str) -> Resp
     with service.records.reading() as journal:
         row = row_of(service, asker, journal, campaign)
         ended = (table.c.campaign == campaign, table.c.status.in_(("done", "failed")))
-        (count,) = journal.read(sa.select(sa.func.count().label("n")).where(*ended))
-    cards = cards_of_campaign(service.settings.journal, campaign, int(count["n"]))
+        event = schema.event
+        judged = (event.c.campaign == campaign, event.c.kind.in_(("deviation_opened", "deviation_closed")))
+        counts_of = (sa.select(sa.func.count().label("n")).where(*some) for some in (ended, judged))
+        known = sum(int(journal.read(one)[0]["n"]) for one in counts_of)  # grows with all that changes a picture
+    cards = cards_of_campaign(service.settings.journal, campaign, known)
     shown = [{**card, "picture": Markup(card["picture"])} for card in cards]  # noqa: S704 - drawn by us
     words = Words(look_of(request).language)
     data = {"cards": shown, "campaign": campaign}
