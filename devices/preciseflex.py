@@ -87,14 +87,15 @@ class Arm(LabDevice):
 
     framing = Lines(send="\n", receive="\r\n")
 
-    # Both may be said again where the arm stands: it moves to where it is, and grips what it holds.
+    # Both may be said again where the arm stands: it moves to where it is, and grips what it holds. The gripper is not
+    # closed by hand: a carry drives to its vial with the gripper open, as the one before has left it.
     location = Component(
         Axis, set="move", get="near", unit="", precision=0, limits=(0, 99), timeout_s=MOVE_TIMEOUT_S,
         reconcile="by_state",
     )  # fmt: skip
     gripper = Component(
         Axis, set="grip", get="gripped", unit="", precision=0, limits=(0, 1), timeout_s=GRIP_TIMEOUT_S,
-        reconcile="by_state",
+        reconcile="by_state", not_by_hand="the next move takes it for granted that the gripper is open and empty",
     )  # fmt: skip
 
     def __init__(

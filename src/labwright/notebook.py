@@ -268,10 +268,10 @@ class ServedLab:
         Raises:
             JournalError: the journal cannot be read.
         """
-        from labwright.journal.reading import campaign_rows
+        from labwright.journal.reading import listed_rows
 
         with self._reading() as journal:
-            return campaign_rows(journal)
+            return listed_rows(journal)
 
     def pictures(self, campaign: str) -> Cards:
         """What the report would draw of a campaign as far as it has come; a notebook shows it.

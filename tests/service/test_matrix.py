@@ -47,8 +47,12 @@ TABLE = """
     GET /metrics
     GET /v1/status
     GET /v1/stations
+    GET /v1/stations/{station}/devices
+    GET /v1/stations/{station}/by-hand
     GET /v1/latches
     GET /v1/questions
+      404       404       404       404       404       403       403       403       403       401
+    GET /v1/stations/{station}/by-hand/{campaign}
       403       key       key       403       key       403       403       403       403       401
     POST /v1/lab/stop
       403       key       403       403       key       403       403       403       403       401
@@ -66,6 +70,8 @@ TABLE = """
       403       key       403       403       403       403       403       403       403       401
     POST /v1/campaigns
     POST /v1/questions/{question}/answer
+    POST /v1/stations/{station}/set
+    POST /v1/stations/{station}/read
     POST /v1/inventory/count
     POST /v1/inventory/receive
     POST /v1/inventory/adjust
@@ -260,7 +266,8 @@ class World:
         looking = self.clients["operator"]
         said = {path: looking.post(path, json=BODIES[path], headers=once()) for path in ("/v1/notes", "/v1/deviations")}
         self.names = {
-            "campaign": campaign, "things": "campaigns", "who": "a.viewer", "label": "x", "question": "none",
+            "station": "heating", "campaign": campaign, "things": "campaigns", "who": "a.viewer", "label": "x",
+            "question": "none",
             "sample": looking.get("/v1/samples").json()["items"][0]["sample"],
             "uid": looking.get("/v1/runs").json()["items"][0]["run"],
             "number": "1", "trace": "0" * 32, "key": spare.json()["id"], "secret": "x" * 43,

@@ -132,3 +132,109 @@ class LabEvent(Open):
     epoch: int = 0
     lab_time_s: float = 0.0
     wall_time_s: float = 0.0
+
+
+class SettableAxis(Answered):
+    """What can be set of a device by hand.
+
+    Attributes:
+        name: of the axis.
+        unit: in which it is set; empty for a pure number.
+        precision: decimals that mean something.
+        low: lowest value, by the driver and the lab's files.
+        high: highest value.
+        reads: whether the instrument says what it is now.
+        closed: why people do not set it by hand; empty if they may.
+    """
+
+    name: str
+    unit: str = ""
+    precision: int = 0
+    low: float
+    high: float
+    reads: bool = False
+    closed: str = ""
+
+
+class DeviceReading(Answered):
+    """What a device reports.
+
+    Attributes:
+        name: of the reading.
+        unit: of it; empty for a pure number.
+    """
+
+    name: str
+    unit: str = ""
+
+
+class HandDevice(Answered):
+    """What can be done with a device of a station by hand.
+
+    Attributes:
+        device: its name.
+        settable: whether it is set here; a monitor is only read.
+        axes: what can be set.
+        readings: what it reports.
+        why_not: why nothing of it is known; empty if it is.
+    """
+
+    device: str
+    settable: bool
+    axes: list[SettableAxis] = []
+    readings: list[DeviceReading] = []
+    why_not: str = ""
+
+
+class HandOperation(Answered):
+    """Something that a person has done at a station by hand, or that waits to be done.
+
+    Attributes:
+        campaign: its id; it is a campaign of one experiment.
+        station: where.
+        device: of it.
+        axis: that is set; null for a reading.
+        value: to which; null for a reading.
+        unit: of the value.
+        by: the person.
+        because: why.
+        asked_s: wall time at which the controller took it.
+        until_s: lab time at which it is given up if it has not started.
+        sample_present_ok: whether a sample might stand in the station.
+        state: ``waiting``, ``running``, ``question``, ``done``, ``failed`` or ``given up``.
+        reason: why it has failed or was given up; empty otherwise.
+        waits_for: what has to happen before it goes on.
+        questions: ids of those that a person answers about it.
+        set_to: what was set; null if nothing was.
+        read_back: what the axis read then; null where that is not known.
+        runs: uids of the runs that belong to it.
+    """
+
+    campaign: str
+    station: str
+    device: str
+    axis: str | None = None
+    value: float | None = None
+    unit: str = ""
+    by: str = ""
+    because: str = ""
+    asked_s: float = 0.0
+    until_s: float = 0.0
+    sample_present_ok: bool = False
+    state: str
+    reason: str = ""
+    waits_for: list[str] = []
+    questions: list[str] = []
+    set_to: float | None = None
+    read_back: float | None = None
+    runs: list[str] = []
+
+
+class Operated(Command):
+    """Something was handed to the controller that a person does by hand.
+
+    Attributes:
+        campaign: its id, once the controller has taken it.
+    """
+
+    campaign: Sometimes[str] = ""

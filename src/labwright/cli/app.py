@@ -23,6 +23,7 @@ from labwright.cli.app_planner import planner_app
 from labwright.cli.app_remark import deviation_app, note_app
 from labwright.cli.app_request import request_app
 from labwright.cli.app_sample import sample_app
+from labwright.cli.app_station import station_app
 from labwright.cli.app_webhook import webhook_app
 from labwright.cli.options import (
     ByOption,
@@ -58,9 +59,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-)
-station_app = typer.Typer(
-    help="Look at stations and try their instruments.", no_args_is_help=True, rich_markup_mode=None
 )
 journal_app = typer.Typer(help="Look after the journal.", no_args_is_help=True, rich_markup_mode=None)
 run_app = typer.Typer(help="Look at runs in the journal.", no_args_is_help=True, rich_markup_mode=None)
@@ -371,30 +369,6 @@ def demo(
         place = data_folder(root, data) / "console" if data is None else data
         raise SystemExit(demo_console(root, DemoOptions(place, speed, budget // 2, port)))
     run_demo(root, data_folder(root, data) / "demo" if data is None else data, budget, seed, json=json, store=store)
-
-
-@station_app.command("list")
-def station_list(
-    lab: LabOption = None, url: UrlOption = "", key_file: KeyFileOption = None, json: JsonOption = False
-) -> None:
-    """List the lab's stations and their devices."""
-    from labwright.cli.looking import list_stations
-
-    list_stations(site_of(url, key_file, lab is not None) or lab_root(lab), json=json)
-
-
-@station_app.command("test")
-def station_test(
-    name: Annotated[str | None, typer.Argument(help="A station; all of them, if not given.")] = None,
-    lab: LabOption = None,
-    simulated: SimulatedOption = False,
-    endpoints: EndpointsOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Connect to a station's instruments and read each once; nothing is moved."""
-    from labwright.cli.looking import read_stations
-
-    read_stations(lab_root(lab), name, simulated=simulated, endpoints=endpoints, json=json)
 
 
 @run_app.command("list")

@@ -12,7 +12,7 @@ from labwright.facts.campaigns import campaign_facts
 from labwright.journal import Journal, Latch, open_latches
 from labwright.journal.latch import waiting_in_words
 from labwright.journal.listing import listed
-from labwright.journal.reading import campaign_rows, choose, controller
+from labwright.journal.reading import choose, controller, listed_rows
 from labwright.model.figures import spelled, with_unit
 from labwright.model.instruments import HERE, REAL
 from labwright.model.material import said
@@ -33,7 +33,7 @@ def list_campaigns(place: Place, *, json: bool) -> None:
 
     def here(journal: Journal) -> tuple[list[dict[str, Any]], str, list[Latch]]:
         now = controller(journal)
-        return [listed(journal, row, now) for row in campaign_rows(journal)], now.who, open_latches(journal)
+        return [listed(journal, row, now) for row in listed_rows(journal)], now.who, open_latches(journal)
 
     def there(client: Client) -> tuple[list[dict[str, Any]], str, list[Latch]]:
         rows = [one.model_dump(mode="json", exclude_unset=True) for one in client.campaigns.list()]

@@ -19,6 +19,7 @@ from labwright.client.own_keys import Keys
 from labwright.client.people import People
 from labwright.client.remarks import Deviations, Notes
 from labwright.client.requests import Requests
+from labwright.client.stations import Stations
 from labwright.client.webhooks import Webhooks
 from labwright.client.wire import PATIENCE_S, Wire
 
@@ -46,6 +47,7 @@ class Client:
         notes: what people have written.
         deviations: what was not as it should be.
         lab: status, stop, reset.
+        stations: what can be set and read there by hand.
         inventory: stocks, wastes, positions.
         samples: what was made.
         runs: what stations have recorded.
@@ -77,6 +79,7 @@ class Client:
         self.notes = Notes(self.wire)
         self.deviations = Deviations(self.wire)
         self.lab = Lab(self.wire)
+        self.stations = Stations(self.wire)
         self.inventory = Inventory(self.wire)
         self.samples = Samples(self.wire)
         self.runs = Runs(self.wire)

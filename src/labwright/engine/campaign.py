@@ -25,6 +25,7 @@ from labwright.lab import GivenData, LabFolder, Mistake, MistakesError, YamlFile
 from labwright.lab.classes import enter, resolve
 from labwright.lab.folder import CONFIG
 from labwright.lab.pool import read_pool
+from labwright.model.by_hand import BY_HAND
 from labwright.model.campaign import CampaignState, Earlier
 from labwright.model.errors import ConfigError, PlannerError, RefusedError, unknown
 from labwright.model.protocol import ProtocolSpec
@@ -36,6 +37,7 @@ from labwright.planners import Planner, load_planner
 from labwright.planners.protocol import needs
 from labwright.planners.registry import lacking
 from labwright.stations import LabProtocol
+from labwright.stations.by_hand import ByHandProtocol
 from labwright.stations.catalogue import check_declared, classes_in, make_protocol
 
 CAMPAIGN_TAIL = "-20260101-120000-abcd"
@@ -153,6 +155,9 @@ def load_campaign(
         if path.resolve() == campaign_files(folder.root).get(path.stem):
             words = f"name: a campaign in the lab is called like its file, {path.stem!r}, not {spec.name!r}"
             mistakes.append(file.mistake(["name"], words))
+    if "name" not in reading.broken and spec.name == BY_HAND:
+        words = f"name: {BY_HAND!r} is what operations by hand are called (labwright station set); take another name"
+        mistakes.append(file.mistake(["name"], words))
     if now_s is not None and "deadline" not in reading.broken and (words := deadline_passed(spec, now_s)):
         mistakes.append(file.mistake(["deadline"], f"deadline: {words}"))
     protocols = _protocols(folder, file, spec, mistakes, reading.broken)
@@ -263,7 +268,8 @@ def resume_campaign(folder: LabFolder, started: Started, *, changed: bool = Fals
         )
     protocols = {}
     for spec in started.protocols:
-        made = protocols[spec.name] = make_protocol(folder, spec.name)
+        made = ByHandProtocol(folder.model, spec.by_hand) if spec.by_hand else make_protocol(folder, spec.name)
+        protocols[spec.name] = made
         if not made.spec.same_work(spec):
             raise ConfigError(
                 f"protocol {spec.name} has other parameters, results or steps than when {started.campaign} was "

@@ -27,6 +27,7 @@ from labwright.engine.events import (
 from labwright.engine.remarks import ConclusionAsked, DeviationAsked, NoteAsked, RemarkAsked
 from labwright.journal import Command
 from labwright.model.base import Frozen
+from labwright.model.by_hand import HandWork
 from labwright.model.campaign import Veto
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.remarks import AS_MEASURED, About, Category, Said, Severity, Use
@@ -119,6 +120,10 @@ class _CheckDeck(_Payload):
     answer: Text
 
 
+class _Operate(_Payload):
+    work: HandWork
+
+
 class _Answer(_Payload):
     question: Text
     answer: Text
@@ -166,6 +171,7 @@ LAB_PAYLOADS: dict[str, type[_Payload]] = {
     "note": _Note,
     "deviate": _Deviate,
     "conclude": _Conclude,
+    "operate": _Operate,
 }
 """Of commands that are not for one campaign."""
 
@@ -275,6 +281,21 @@ class Saying:
     said_s: float
 
 
+@dataclass(frozen=True)
+class HandAsked:
+    """A person wants something done at a station by hand.
+
+    Attributes:
+        work: what.
+        by: the person.
+        because: why.
+    """
+
+    work: HandWork
+    by: str
+    because: str
+
+
 class _Asked(Frozen):
     """What every command has."""
 
@@ -325,7 +346,7 @@ def event_of(command: Command, campaign: Campaign) -> Event:
         raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
 
 
-LabCommand = LabStop | LatchReset | Submitted | ExtendAsked | Counted | Booked | DeckAnswered | Saying
+LabCommand = LabStop | LatchReset | Submitted | ExtendAsked | Counted | Booked | DeckAnswered | Saying | HandAsked
 """What a command asks of the lab."""
 
 
@@ -354,6 +375,8 @@ def lab_command_of(command: Command) -> LabCommand:
                 return DeckAnswered(event)
             case _Note() | _Deviate() | _Conclude() as said:
                 return Saying(_remark(said), asked.by, command.asked_s)
+            case _Operate(work=work):
+                return HandAsked(work, asked.by, asked.because)
             case _Submit(spec=spec, lab_sha256=sha256):
                 return Submitted(CampaignSpec.model_validate(spec), sha256, asked.by)
     except ValidationError as error:

@@ -26,6 +26,7 @@ from labwright.engine.commands import (
     Counted,
     DeckAnswered,
     ExtendAsked,
+    HandAsked,
     LabStop,
     LatchReset,
     Saying,
@@ -78,6 +79,16 @@ from labwright.engine.hand_entries import checked as checked_entry
 from labwright.engine.latch import refuse_while_latched
 from labwright.engine.layout import layout_of, slots_of
 from labwright.engine.learnt import learnt_moves_s, learnt_s
+from labwright.engine.operating import (
+    by_hand_campaign,
+    doubtful,
+    given_up,
+    hand_of,
+    not_started,
+    refuse_now,
+    suggested,
+    work_of,
+)
 from labwright.engine.questions import Task
 from labwright.engine.recounting import recount_of, under_way_used
 from labwright.engine.recovery import rebuilt_lab, used_so_far
@@ -98,6 +109,7 @@ from labwright.journal import (
     recover,
 )
 from labwright.lab import Lab
+from labwright.model.by_hand import BY_HAND
 from labwright.model.campaign import CampaignState
 from labwright.model.errors import ConfigError, JournalError, LabwrightError
 from labwright.model.figures import lasting
@@ -422,6 +434,8 @@ class LabController:
         core = self.core.campaign(name)
         if not self.hosted[name].going or core.paused:
             return False  # set-points are restored, each within its own time
+        if not_started(core):
+            return False  # it is given up in its time
         if self._runs(name) or core.asking:
             return True
         if core.questions or core.short or core.lost or self._waits_for_reset(name):
@@ -470,6 +484,7 @@ class LabController:
 
     def _started_event(self, name: str, campaign: Campaign, by: str) -> Started:
         lab = self.lab
+        learns = [one for one in campaign.protocols if one != BY_HAND]  # no two of these do the same
         return Started(
             campaign=name,
             spec=campaign.spec,
@@ -482,7 +497,7 @@ class LabController:
             container=campaign.container,
             counted=Uses(lab.model).counted(lab.devices),
             prepares={name: campaign.protocols[name].worst_uses() for name in campaign.spec.prepare},
-            learnt_s=learnt_s(self.journal, list(campaign.protocols), simulated=lab.simulated),
+            learnt_s=learnt_s(self.journal, learns, simulated=lab.simulated),
             earlier=campaign.earlier or (),
             shared=lab.model.shared,
             slots=slots_of(campaign.protocols[campaign.spec.protocol].spec, self.core.dispatcher.layout),
@@ -564,6 +579,7 @@ class LabController:
                     batch.take(name, self._as_it_goes(name, one.event))
         self._take_deferred(batch)
         self._take_overdue(batch)
+        self._take_too_late(batch)
         # A stop and a pause before all else, the commit too: a slow disk must not delay them, nor anything begin.
         for name, event in batch.seen:
             if isinstance(event, (StopAsked, SampleStopAsked)) and event.now:
@@ -573,7 +589,7 @@ class LabController:
                 self._carry_out(instruction)
         if all(self.hosted[name].going for name in self._live):
             batch.grant()
-            wakes_s = [self.core.dispatcher.wake_s, self.core.work.questions.due_s]
+            wakes_s = [self.core.dispatcher.wake_s, self.core.work.questions.due_s, *self._given_up_s()]
             self._waking.set(min((at_s for at_s in wakes_s if at_s is not None), default=None))
         for instruction in batch.instructions:
             if isinstance(instruction, Signed):  # as of any step, its run is on the disk before the journal says so
@@ -620,6 +636,19 @@ class LabController:
         for question in self.core.work.questions.due(self.lab.clock.now()):
             if self._under(question.owner) and self.hosted[question.owner].going:
                 batch.take(question.owner, Overdue(question=question.id))
+
+    def _given_up_s(self) -> list[float]:
+        """Lab times at which operations by hand are given up that have not started."""
+        return [work.until_s for core in self.core.campaigns.values() if (work := hand_of(core)) and not_started(core)]
+
+    def _take_too_late(self, batch: Batch) -> None:
+        """Give up what a person wanted done by hand by now: nothing of it has started."""
+        for core in list(self.core.campaigns.values()):
+            name, work = core.campaign, hand_of(core)
+            if work is None or not not_started(core) or self.lab.clock.now() < work.until_s:
+                continue
+            if self._under(name) and self.hosted[name].going:
+                batch.take(name, StopAsked(why=given_up(core, work)))
 
     def _unanswered(self, question: str, text: str) -> StopAsked:
         """The end of a campaign that a question would hold up; a second one, while it closes out, ends that too."""
@@ -748,6 +777,13 @@ class LabController:
                     lambda: asked_of_deck(self.lab, self.journal, checked, running),
                     lambda question, batch: self._deck_checked(command.id, checked, question, batch),
                 )
+            case HandAsked() as wanted if command.id not in self._commands_seen:
+                running = self._live
+                self._check(
+                    command.id,
+                    lambda: by_hand_campaign(self.lab, self.journal, wanted, running),
+                    lambda campaign, batch: self._begin_by_hand(command.id, campaign, batch),
+                )
             case ExtendAsked() as asked if command.id not in self._commands_seen:
                 self._extend(command.id, asked, batch)
 
@@ -793,6 +829,17 @@ class LabController:
         self.on_start(name)
         self._arrange()
         batch.take(name, self._started_event(name, campaign, by), command, f"done: {name}")
+
+    def _begin_by_hand(self, command: int, campaign: Campaign, batch: Batch) -> None:
+        """Start what a person wants done by hand, unless the lab is not in a state for it."""
+        work = work_of(campaign)
+        assert work is not None  # noqa: S101 - it was made of that
+        try:
+            refuse_now(self.core, self.lab.model, work)
+        except LabwrightError as error:
+            self.journal.dismiss(command, str(error)[:ANSWER_MOST])
+            return
+        self._begin(command, work.by, campaign, batch)
 
     def _check(self, command: int, check: Callable[[], Found], then: Callable[[Found, Batch], None]) -> None:
         """Check a command beside the loop, and then carry it out or answer why not."""
@@ -856,6 +903,7 @@ class LabController:
             case RunStep(station=station, order=order):
                 self.under_way.start(instruction)
                 self._say_if_late(instruction)
+                self._say_what_is_doubtful(instruction)
                 if instruction.batch in ("", order.step_id):
                     others = self.core.work.batch_orders(order.step_id) if instruction.batch else ()
                     order = order.model_copy(update={"batch": others}) if others else order
@@ -894,8 +942,24 @@ class LabController:
                 "whether what it finds counts",
             )
 
+    def _say_what_is_doubtful(self, step: RunStep) -> None:
+        """Campaigns that go by what was prepared where something is set by hand now: a person should know."""
+        work = hand_of(self.core.campaign(step.order.campaign))
+        if work is None or step.order.resumed:
+            return
+        for name in self._live:
+            for made in doubtful(self.core.campaign(name), work):
+                self.note_on(
+                    name,
+                    f"{work.by} {work.what} by hand: what preparation {made} has found may hold no more; judge whether "
+                    "what follows counts",
+                )
+
     def _ask(self, name: str, state: CampaignState) -> None:
         """Ask the planner in its own process; lab time stands still on a stepped clock meanwhile."""
+        if (work := work_of(self.hosted[name].campaign)) is not None:
+            self._put(name, reply(self.hosted[name].campaign, Answer((suggested(work),))))
+            return
         thinking = self.lab.clock.actor("planner", busy=True)
         campaign = self.hosted[name].campaign
 

@@ -711,7 +711,7 @@ class CampaignCore:
             protocol, results = experiment.protocol, experiment.results()
             self.calibrations[protocol.name] = results
             self._to_prepare.pop(0)
-            if protocol.valid_s:
+            if protocol.valid_s and not experiment.disturbed:
                 self.work.keep_prepared(
                     Prepared(
                         protocol=protocol.name,
@@ -720,6 +720,7 @@ class CampaignCore:
                         at_s=self.material.now_s,
                         lab_sha256=self.started.lab_sha256,
                         results=results,
+                        stations=tuple(sorted(protocol.stations)),
                     )
                 )
 

@@ -169,7 +169,7 @@ def moves_containers(protocols: Iterable[ProtocolSpec], takes: bool = False) -> 
         protocols: of the campaign, its preparations included.
         takes: whether it takes containers from their positions.
     """
-    steps = [step for protocol in protocols for step in protocol.steps]
+    steps = [step for protocol in protocols if protocol.by_hand is None for step in protocol.steps]
     return takes or any(step.moves_to or step.leaves or step.keeps for step in steps)
 
 

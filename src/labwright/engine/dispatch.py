@@ -244,7 +244,10 @@ class Dispatcher:
             for owner, live in self.work.live.items()
             if owner not in held
             for one in live.values()
-            if (one.id in look or one.to_leave) and one.state != "held" and not one.running
+            if (one.id in look or one.to_leave)
+            and one.state != "held"
+            and not one.running
+            and one.protocol.by_hand is None  # which is given up in its time, and is no reason to empty the lab
         ]
         if all(self.safety.of(holder) is not None for holder in self._reservations.taken.values()):
             if not self.moving.stands_in_the_way():
@@ -494,6 +497,9 @@ class Dispatcher:
         for resource in self._reservations.not_free(experiment, resources):
             holder = self._reservations.first(resource)
             return Waiting.for_resource(*step, resource, holder.owner, holder.label, holder.step_id)
+        if (apart := self._apart_by_hand(experiment, station, unit)) is not None:
+            holder = self._reservations.taken[apart]
+            return Waiting.for_resource(*step, apart, holder.owner, holder.label, holder.step_id)
         for resource in resources:
             if (stands := self.safety.stands_in_place(experiment, resource)) is not None:
                 return Waiting.for_resource(*step, resource, stands.owner, stands.label)
@@ -507,6 +513,16 @@ class Dispatcher:
                 if older is not None and experiment not in self.safety.all_ahead(older):
                     return Waiting.for_resource(*step, resource, older.owner, older.label, because="older")
         return None
+
+    def _apart_by_hand(self, experiment: Experiment, station: str, unit: str) -> str | None:
+        """What keeps an operation by hand and a slot of its station apart: the one that is at work; None if none is."""
+        taken, whole = self._reservations.taken, f"station:{station}"
+        if experiment.protocol.by_hand is not None:
+            return next((one for one in taken if one.startswith(f"{whole}/")), None)
+        if unit == whole or whole not in taken:
+            return None
+        holder = self.safety.of(taken[whole])
+        return whole if holder is not None and holder.protocol.by_hand is not None else None
 
     def _shut(self, experiment: Experiment, run: StepRun, begins: Start | Carried, station: str) -> Waiting | None:
         """A station that people have, or want before a step, or a move and the step after it, would be over."""

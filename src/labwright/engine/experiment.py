@@ -157,6 +157,7 @@ class Experiment:
         spent_s: what its steps have taken so far, in all rounds and attempts, lab seconds; without moves.
         set_aside: whether it was given up and is kept in the lab, for a person to look at.
         quarantine: why it may not be used before a person has released it; empty if it may.
+        disturbed: whether something was set by hand meanwhile where it is made: it prepares nothing for others.
     """
 
     owner: str
@@ -194,6 +195,7 @@ class Experiment:
     spent_s: float = 0.0
     set_aside: bool = False
     quarantine: str = ""
+    disturbed: bool = False
     sample_row: Row = field(default_factory=dict)
     """Of its sample, as it was written last. Not part of the state."""
     recipes: dict[str, str] = field(default_factory=dict)

@@ -76,7 +76,7 @@ def deck_count(journal: Journal, instruments: str) -> DeckCount | None:
         wastes_of(journal, instruments),
         _holds(journal, instruments),
         payload["inventory"],
-        prepared=_prepared(journal, instruments),
+        prepared=prepared_on(journal, instruments),
     )
 
 
@@ -100,7 +100,7 @@ def restore_material(journal: Journal, lab: LabCore) -> None:
         material.holds = dict(holds)
     prepared = count.prepared if count is not None else ()
     if count is None and lab.instruments != HERE:  # which are new, and no fill of them says so
-        prepared = _prepared(journal, lab.instruments)
+        prepared = prepared_on(journal, lab.instruments)
     lab.work.preparations = {one.protocol: one for one in prepared}
     table = schema.reservation
     for row in journal.rows(table, table.c.instruments == lab.instruments):
@@ -183,14 +183,32 @@ def wastes_of(journal: Journal, instruments: str) -> dict[str, Waste]:
     return {row["name"]: Waste(**{name: row[name] for name in names}, promised=row["reserved"]) for row in rows}
 
 
-def _prepared(journal: Journal, instruments: str) -> tuple[Prepared, ...]:
+def prepared_on(journal: Journal, instruments: str) -> tuple[Prepared, ...]:
+    """Preparations on a deck whose results campaigns share."""
     table = schema.preparation
     rows = journal.rows(table, table.c.instruments == instruments, order=table.c.protocol)
-    names = Prepared.model_fields
+    names = [name for name in Prepared.model_fields if name in table.c]
     return tuple(
-        Prepared.model_validate({**{name: row[name] for name in names}, "results": orjson.loads(row["results"])})
+        Prepared.model_validate(
+            {
+                **{name: row[name] for name in names},
+                "results": orjson.loads(row["results"]),
+                "stations": _stations(journal, row["campaign"], row["protocol"]),
+            }
+        )
         for row in rows
     )
+
+
+def _stations(journal: Journal, campaign: str, protocol: str) -> tuple[str, ...]:
+    """Stations of a protocol, as a campaign has started with it; none if that is not known."""
+    event = schema.event
+    first = sa.select(event.c.payload).where(event.c.campaign == campaign, event.c.kind == "started")
+    for row in journal.read(first.order_by(event.c.id).limit(1)):
+        for one in orjson.loads(row["payload"]).get("protocols", ()):
+            if one["name"] == protocol:
+                return tuple(sorted({str(step["station"]) for step in one["steps"]}))
+    return ()
 
 
 def _holds(journal: Journal, instruments: str) -> dict[str, Held]:

@@ -65,7 +65,7 @@ def _of_the_deck(lab: LabCore, dirty: DirtyRows, deck: str, changes: dict[Key, R
         changes["ledger", deck, one.campaign, one.number] = {**one.row(), "instruments": deck}
     for name in dirty.preparations:
         made = lab.work.preparations.get(name)
-        known = None if made is None else {"instruments": deck, **made.model_dump(exclude={"results"})}
+        known = None if made is None else {"instruments": deck, **made.model_dump(exclude={"results", "stations"})}
         if made is not None and known is not None:
             known["results"] = orjson.dumps(made.results).decode()
         changes["preparation", deck, name] = known

@@ -14,6 +14,7 @@ from labwright.engine.fair import FairShare
 from labwright.engine.material import Material
 from labwright.engine.questions import Question, Questions, run_of
 from labwright.engine.reservations import Reservations
+from labwright.model.by_hand import ByHand
 from labwright.model.errors import LabwrightError, unknown
 from labwright.model.manual import DONE, SIGNED_BY, SIMULATED_PERSON
 from labwright.model.material import Used
@@ -149,6 +150,16 @@ class Work:
         self.preparations[prepared.protocol] = prepared
         self.dirty.preparations.add(prepared.protocol)
 
+    def _disturb(self, work: ByHand) -> None:
+        """Something is set by hand: what was prepared where that is holds no more, nor what is being prepared there."""
+        if work.axis is None:
+            return
+        for name in [one for one, made in self.preparations.items() if made.disturbed(work.disturbs)]:
+            del self.preparations[name]
+            self.dirty.preparations.add(name)
+        for one in (one for live in self.live.values() for one in live.values() if one.preparation):
+            one.disturbed = one.disturbed or not one.protocol.stations.isdisjoint(work.disturbs)
+
     def forget_prepared(self) -> None:
         """The instruments are others now: nothing that was found with the ones before holds."""
         self.dirty.preparations.update(self.preparations)
@@ -202,6 +213,8 @@ class Work:
         run.ordered_s = self.material.now_s
         if experiment.state == "accepted":
             experiment.become("active")
+        if experiment.protocol.by_hand is not None:
+            self._disturb(experiment.protocol.by_hand)
         self.last_turn = max(self.last_turn, experiment.turn)
         self._goes_on(experiment)
         self._at[run.step_id] = experiment, run

@@ -102,6 +102,8 @@ class Axis(Reading):
             for an axis that takes nothing. Without it a unit of volume is enough, and any other unit takes nothing.
         delivers: name of a method ``method(value)`` that returns what the instrument does when a value is sent, of
             which it takes only so many digits, in the axis' unit: that is what the ledger books.
+        not_by_hand: why people do not set it at the station's page or by `labwright station set`, in words: where what
+            the plans take for granted would be wrong afterwards.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class Axis(Reading):
         tolerance: float = 0.0,
         ml_per_unit: float | None = None,
         delivers: str = "",
+        not_by_hand: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -134,6 +137,24 @@ class Axis(Reading):
         self._tolerance = tolerance
         self.ml_per_unit = ml_per_unit
         self._delivers = delivers
+        self._not_by_hand = not_by_hand
+
+    @property
+    def not_by_hand(self) -> str:
+        """Why people do not set it by hand, in words; empty if they may."""
+        if self._counter:
+            return f"it doses: what its counter ({self._counter}) counts is taken from somewhere"
+        return self._not_by_hand
+
+    @property
+    def precision(self) -> int:
+        """Decimals that mean something."""
+        return self._precision
+
+    @property
+    def reads(self) -> bool:
+        """Whether the instrument can be asked what it is now."""
+        return bool(self._ask)
 
     def delivered(self, value: float) -> float:
         """What the instrument does when a value is sent, in the axis' unit."""
@@ -219,7 +240,9 @@ class Axis(Reading):
             else:
                 method(act, value)
 
-        status: Status = self.parent.act(work, value, timeout_s=self._seconds(value), join=self._holds, name=self._set)
+        status: Status = self.parent.act(
+            work, value, timeout_s=self.takes_at_most_s(value), join=self._holds, name=self._set
+        )
         return status
 
     def find_out(self, value: float, witness: float | None, command_id: str) -> EvidenceStatus:
@@ -246,11 +269,11 @@ class Axis(Reading):
 
         what = f"find_out_{self.attr_name or self.name}({value:g})"
         status: EvidenceStatus = self.parent.find_out(
-            find_out, what, timeout_s=self._seconds(value) + FIND_OUT_S, join=self._holds
+            find_out, what, timeout_s=self.takes_at_most_s(value) + FIND_OUT_S, join=self._holds
         )
         return status
 
-    def _seconds(self, value: float) -> float:
+    def takes_at_most_s(self, value: float) -> float:
         """Lab seconds that setting `value` may take."""
         limit = getattr(self.parent, self._timeout_s)(value) if isinstance(self._timeout_s, str) else self._timeout_s
         return float(limit)

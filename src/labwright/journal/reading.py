@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from labwright.journal import schema
 from labwright.journal.journal import Journal, LoggedEvent
+from labwright.model.by_hand import BY_HAND
 from labwright.model.errors import ConfigError, unknown
 from labwright.model.figures import when
 from labwright.model.states import OVER
@@ -86,6 +87,11 @@ def campaign_rows(journal: Journal) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: int(row["last_event"]))
 
 
+def listed_rows(journal: Journal) -> list[dict[str, Any]]:
+    """As `campaign_rows`, without what people have done by hand: each of that is a campaign too."""
+    return [row for row in campaign_rows(journal) if row["name"] != BY_HAND]
+
+
 def choose(journal: Journal, name: str) -> dict[str, Any]:
     """The campaign that is meant: by id, the newest of a name, or the newest of all.
 
@@ -93,7 +99,7 @@ def choose(journal: Journal, name: str) -> dict[str, Any]:
         ConfigError: there is none.
     """
     rows = campaign_rows(journal)
-    fitting = [row for row in rows if name in ("", row["id"], row["name"])]
+    fitting = [row for row in rows if name in (row["id"], row["name"]) or (not name and row["name"] != BY_HAND)]
     if fitting:
         return fitting[-1]
     if not rows:

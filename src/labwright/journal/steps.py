@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from labwright.journal import schema
 from labwright.journal.journal import Journal
+from labwright.model.by_hand import BY_HAND
 from labwright.model.material import Part, Used, total
 from labwright.model.records import Follow, Intent, Observation, StepRecord
 from labwright.model.states import TRANSITIONS, IllegalTransitionError, IntentState
@@ -90,11 +91,12 @@ class StepJournal:
     def held(self, campaign: str) -> dict[tuple[str, str], float]:
         """By device and axis: the value that was confirmed last in a campaign; none where a newer one is in doubt.
 
-        That one's own step sets it again: the value before it must not come back, not for a moment.
+        That one's own step sets it again: the value before it must not come back, not for a moment. Nor does it where a
+        person has set the axis by hand since: that was the last word, and the next step sets its own.
         """
         table = schema.intent
         query = (
-            sa.select(table.c.device, table.c.axis, table.c.value, table.c.state)
+            sa.select(*(table.c[name] for name in ("device", "axis", "value", "state", "epoch", "prepared_s")))
             .where(
                 table.c.campaign == campaign,
                 table.c.kind == "set",
@@ -104,7 +106,22 @@ class StepJournal:
             .order_by(table.c.prepared_s, table.c.epoch, table.c.n)
         )
         newest = {(row["device"], row["axis"]): row for row in self._journal.read(query)}
-        return {key: row["value"] for key, row in newest.items() if row["state"] == "confirmed"}
+        by_hand = self._set_by_hand(campaign) if newest else {}
+        return {
+            key: row["value"]
+            for key, row in newest.items()
+            if row["state"] == "confirmed" and (row["epoch"], row["prepared_s"]) >= by_hand.get(key, (0, 0.0))
+        }
+
+    def _set_by_hand(self, campaign: str) -> dict[tuple[str, str], tuple[int, float]]:
+        """When people set axes of a campaign's instruments by hand last: epoch and lab time, by their names."""
+        table, kept = schema.intent, schema.campaign
+        deck = sa.select(kept.c.instruments).where(kept.c.id == campaign).scalar_subquery()
+        others = sa.select(kept.c.id).where(kept.c.name == BY_HAND, kept.c.instruments == deck, kept.c.id != campaign)
+        names = ("device", "axis", "epoch", "prepared_s")
+        sets = (table.c.campaign.in_(others), table.c.kind == "set", table.c.state != "absent")
+        query = sa.select(*(table.c[name] for name in names)).where(*sets).order_by(table.c.epoch, table.c.prepared_s)
+        return {(row["device"], row["axis"]): (row["epoch"], row["prepared_s"]) for row in self._journal.read(query)}
 
     @staticmethod
     def _keep(connection: sa.Connection, observation: Observation) -> None:

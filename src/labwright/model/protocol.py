@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, StrictBool, StrictStr, field_validator, model_validator
 
 from labwright.model.base import Frozen, Name
+from labwright.model.by_hand import ByHand
 from labwright.model.errors import OutOfRangeError, unknown
 from labwright.model.figures import spelled
 from labwright.model.manual import Manual, mismatched_readings
@@ -286,6 +287,7 @@ class ProtocolSpec(Frozen):
         uses_up: positions whose containers serve it once, such as a standard solution: a person replaces them.
         valid_s: as a preparation: for so long after it was made, lab seconds, what it found holds for other campaigns
             on the same instruments too; 0 if each makes its own.
+        by_hand: what a person does at a station, where that is all of it; None for a protocol of the lab.
     """
 
     name: Name
@@ -298,6 +300,7 @@ class ProtocolSpec(Frozen):
     afterwards: Literal["leaves", "returns"] = "leaves"
     uses_up: tuple[Name, ...] = ()
     valid_s: Annotated[float, Field(ge=0)] = 0.0
+    by_hand: ByHand | None = None
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -463,6 +466,7 @@ class Prepared(Frozen):
         at_s: when it was made, lab time.
         lab_sha256: hash of the lab's files then.
         results: what it has found.
+        stations: that have made it, as its protocol names them; not known, if empty.
     """
 
     protocol: str
@@ -471,6 +475,11 @@ class Prepared(Frozen):
     at_s: float
     lab_sha256: str
     results: dict[str, Any]
+    stations: tuple[str, ...] = ()
+
+    def disturbed(self, stations: Collection[str]) -> bool:
+        """Whether it holds no more once something was set by hand at one of these stations, or kinds of them."""
+        return not self.stations or not set(self.stations).isdisjoint(stations)
 
     def holds(self, protocol: ProtocolSpec, lab_sha256: str, now_s: float) -> bool:
         """Whether it can be used instead of another: the lab's files are the same, and it is not too long ago.

@@ -22,6 +22,7 @@ from labwright.service import (
     keys,
     lab,
     openid,
+    operating,
     questions,
     remarks,
     runs,
@@ -114,7 +115,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     handle_problems(app)
 
     routes: tuple[Any, ...] = (
-        *(health, lab, submitting, campaign_data, campaigns, questions, remarks, stocks, samples, runs),
+        *(health, lab, operating, submitting, campaign_data, campaigns, questions, remarks, stocks, samples, runs),
         *(keys, admin, auditing),
         signing_in,
         openid,

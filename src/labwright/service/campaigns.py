@@ -14,6 +14,7 @@ from labwright.journal import Journal
 from labwright.journal.asking import refuse_no_controller, refuse_other_deck, refuse_untakable
 from labwright.journal.listing import listed
 from labwright.journal.reading import campaign_rows, controller
+from labwright.model.by_hand import BY_HAND
 from labwright.model.states import OVER
 from labwright.service import commanding
 from labwright.service.audit import Entry
@@ -108,7 +109,8 @@ def campaigns(
         rows = [
             row
             for row in reversed(campaign_rows(journal))
-            if (cursor is None or row["last_event"] < cursor) and name in ("", row["id"], row["name"])
+            if (cursor is None or row["last_event"] < cursor)
+            and (name in (row["id"], row["name"]) or (not name and row["name"] != BY_HAND))
         ]
         page: list[dict[str, Any]] = []
         more = False

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from labwright.answers.lab import Health, Readiness
-from labwright.journal.reading import campaign_rows
+from labwright.journal.reading import listed_rows
 from labwright.model.errors import JournalError
 from labwright.model.states import OVER
 from labwright.service.bodies import StrictRoute
@@ -49,7 +49,7 @@ def metrics(service: Here, asker: Asking) -> Response:
         Gauge(f"labwright_{name}", words, registry=registry).set(value)
 
     with service.records.reading() as journal:
-        rows = campaign_rows(journal)
+        rows = listed_rows(journal)
         newest = journal.controller()
         gauge("controller_up", "Whether a controller runs", journal.controlled())
     if newest is not None and newest["heartbeat_s"]:

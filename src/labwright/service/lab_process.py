@@ -28,7 +28,7 @@ DEADLINE_S = 60.0
 IDLE_S = 600.0
 """Wall seconds without a question after which the process is ended."""
 
-Work = Literal["model", "campaign", "appraise", "offer", "outlook"]
+Work = Literal["model", "campaign", "appraise", "offer", "outlook", "by_hand"]
 
 
 class Question(Frozen):

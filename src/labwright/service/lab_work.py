@@ -20,8 +20,10 @@ from labwright.engine.campaign_plan import continued_bars
 from labwright.engine.deck_state import deck_state
 from labwright.journal import Journal
 from labwright.lab import GivenData, LabFolder, read_lab
+from labwright.lab.by_hand import facts_by_files
 from labwright.lab.classes import place_of
 from labwright.lab.folder import CONFIG, DESK_FILE, folder_hash
+from labwright.model.by_hand import DeviceFacts
 from labwright.model.errors import ConfigError, LabwrightError, unknown
 from labwright.service.desk.appraisal import Desk, instruments_of
 from labwright.service.desk.content import Content
@@ -78,6 +80,8 @@ def _found(question: Question) -> dict[str, Any]:
     version = folder_hash(root)
     if question.work == "model":
         return _folder(root, version).model.model_dump(mode="json")
+    if question.work == "by_hand":
+        return {name: one.model_dump(mode="json") for name, one in _facts(root, version).items()}
     if question.work == "campaign":
         return _campaign(_folder(root, version), question.given)
     if question.work == "outlook":
@@ -93,6 +97,11 @@ def _found(question: Question) -> dict[str, Any]:
 @cache
 def _folder(root: Path, version: str) -> LabFolder:
     return read_lab(root)
+
+
+@cache
+def _facts(root: Path, version: str) -> dict[str, DeviceFacts]:
+    return facts_by_files(_folder(root, version))
 
 
 @cache

@@ -53,6 +53,7 @@ class StepContext:
         data: the data folder; None where nothing is kept.
         sources: devices that dispense at this station, by source.
         chosen: called with a source and its device's name when the plan takes that source.
+        here: all devices of the station by their names, its monitors too.
     """
 
     order: StepOrder
@@ -63,6 +64,7 @@ class StepContext:
     data: Path | None = None
     sources: Mapping[str, Any] = field(default_factory=dict)
     chosen: Callable[[str, str], None] = lambda source, device: None
+    here: Mapping[str, Any] = field(default_factory=dict)
 
     def keep_file(self, content: bytes, media_type: str) -> dict[str, str]:
         """Keep a file in the data folder; the reference that a `FileResult` wants.

@@ -121,6 +121,7 @@ class Station:
         of_sources = tuple(one.device for one in lab.sources_at(name).values())
         self._every = [devices[one] for one in dict.fromkeys((*_device_names(spec), *of_sources))]
         self._monitors = [devices[one] for one in spec.monitors]
+        self._here = {one.name: one for one in (*self._every, *self._monitors)}
         others = {
             one for key, other in lab.stations.items() if key != name for one in (*lab.devices_at(key), *other.monitors)
         }
@@ -428,8 +429,9 @@ class Station:
     def _plan(self, order: StepOrder, protocol: LabProtocol, found: dict[str, Any], uids: list[str]) -> Plan:
         """Open a run, read the monitors, do the step, put its results into the run, close it."""
         context = StepContext(
-            order, self._devices, self._lab, self._clock, self._gate.check, self._data, self._sources, self._uses.choose
-        )
+            order, self._devices, self._lab, self._clock, self._gate.check, self._data, self._sources,
+            self._uses.choose, self._here,
+        )  # fmt: skip
         # Everything under one key: some top-level names in a start document are swallowed or break the plan.
         # What has its default is left out: Bluesky checks every key of every start document against a schema.
         told = order.model_dump(mode="json", exclude=NOT_TOLD, exclude_defaults=True)

@@ -52,6 +52,19 @@ def observe(context: StepContext, *devices: Any, stream: str = "primary") -> Pla
     return {key: one["value"] for key, one in readings.items()}
 
 
+def look(context: StepContext, thing: Any, stream: str = "primary") -> Plan:
+    """Read `thing`, which nothing triggers, into one event of `stream`; returns its values by data key."""
+    context.checkpoint()
+    yield _message("create", None, name=stream)
+    try:
+        readings = (yield _message("read", thing)) or {}
+    except Exception:
+        yield _message("drop")
+        raise
+    yield _message("save")
+    return {key: one["value"] for key, one in readings.items()}
+
+
 def trigger_and_read(devices: Iterable[Any], stream: str) -> Generator[Msg, Any, Mapping[str, Mapping[str, Any]]]:
     """Bluesky's plan of that name, but for rewinding, which stations refuse: the readings by data key.
 

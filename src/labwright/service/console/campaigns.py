@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from labwright.journal import Journal, schema
 from labwright.journal.listing import listed
-from labwright.journal.reading import campaign_rows, controller, spec_of
+from labwright.journal.reading import controller, listed_rows, spec_of
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.figures import measured
 from labwright.model.happened import told
@@ -55,7 +55,7 @@ def campaigns(service: Service, asker: Asker, words: Words, request: Request) ->
     found: list[dict[str, Any]] = []
     with service.records.reading() as journal:
         here = controller(journal)
-        for row in reversed(campaign_rows(journal)):
+        for row in reversed(listed_rows(journal)):
             if len(found) == CAMPAIGNS_MOST:
                 break
             if can(asker.who, "campaign.read", service.owned.campaign(journal, row["id"], known=known)):

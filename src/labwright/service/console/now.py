@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Request
 from labwright.facts.lab import lab_now
 from labwright.facts.questions import question_facts
 from labwright.journal.status import LabStatus
+from labwright.model.by_hand import BY_HAND
 from labwright.service.console.alarms import alarms
 from labwright.service.console.frame import LAB
 from labwright.service.console.labels import Words
@@ -26,17 +28,18 @@ def now(service: Service, asker: Asker, words: Words, request: Request) -> Shown
     with service.records.reading() as journal:
         status = lab_now(journal)
         questions = question_facts(journal)
+    hands = {one.id for one in status.campaigns if one.name == BY_HAND}
     cards = [one for one in questions if one.get("kind") == "task"]
     return Shown(
         words("now"),
         "now",
         {
-            "status": status,
+            "status": dataclasses.replace(status, campaigns=[one for one in status.campaigns if one.id not in hands]),
             "alarms": list(alarms(status, words)),
             "cards": cards,
             "questions": [one for one in questions if one.get("kind") != "task"],
             "names": {one.id: one.title or one.name for one in status.campaigns},
-            "samples": _samples(status),
+            "samples": [one for one in _samples(status) if one["campaign"] not in hands],
             "stations": sorted(status.stations, key=lambda one: one.name),  # a slot stays where its station was
             "label_of": label_of,
         },

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import uuid
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from labwright.engine.inventory import prepared_on
+from labwright.facts.by_hand import hand_list
 from labwright.facts.lab import lab_now, station_rows
 from labwright.facts.questions import question_facts
 from labwright.facts.run_readings import streams_of
 from labwright.journal import Journal, schema
+from labwright.journal.asking import deck_of
 from labwright.journal.runs import read_run
 from labwright.journal.status import LabStatus, lab_time_s
 from labwright.model.errors import ConfigError, JournalError, RefusedError
@@ -33,6 +38,7 @@ from labwright.service.console.recorded import index_of, sight
 from labwright.service.gate import Asker
 from labwright.service.problems import Problem
 from labwright.service.requesting.offering import offered_by
+from labwright.service.rights import can
 from labwright.service.state import Asking, Here, Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -41,6 +47,9 @@ DAY_S = 86_400.0
 
 STEPS_MOST = 100
 """Of the last day that are shown."""
+
+HANDS_MOST = 10
+"""Newest operations by hand that are shown."""
 
 RUNS_MOST = 20
 """Newest runs of a station in which readings are looked for."""
@@ -91,11 +100,112 @@ def station(service: Service, asker: Asker, words: Words, request: Request) -> S
             "label_of": label_of,
             "with_it": [one for one in status.taken if (one.campaign, one.sample) in busy],
             "questions": _questions(journal, name),
+            "hands": hand_list(journal, name)[:HANDS_MOST],
             "values": _values(service, asker, journal, name),
             "steps": [] if live else _steps(journal, status, name),
             "about": about_of(service, asker, name) if request.query_params.get("files") and not live else None,
         }
-    return Shown(name, "station", data, ("alarms", "state", "readings"))
+        if request.query_params.get("files") and not live and can(asker.who, "lab.steer", LAB):
+            data["hand"] = hand_of(service, asker, name)
+        if request.query_params.get("files") and not live:
+            data["held"] = held_of(service, status, name)
+    return Shown(name, "station", {"hand": None, "held": None, **data}, ("alarms", "state", "by_hand", "readings"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Hand:
+    """What a person can set and read at a station.
+
+    Attributes:
+        why_not: why nothing, in words; empty if something.
+        devices: each with its axes and readings, and the newest value of each as a run has recorded it.
+        voids: preparations that hold now, and would hold no more once something is set here.
+    """
+
+    why_not: str = ""
+    devices: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    voids: list[str] = dataclasses.field(default_factory=list)
+
+
+def hand_of(service: Service, asker: Asker, name: str) -> Hand:
+    """What a person can set and read at a station; no device is asked for it.
+
+    Args:
+        service: of the lab.
+        asker: who looks.
+        name: of the station.
+    """
+    try:
+        model = service.files.model()
+        devices = service.files.by_hand(name)
+    except (ConfigError, RefusedError, Problem) as error:
+        return Hand(str(error))
+    with service.records.reading() as journal:
+        values = {one.name: one for one in _values(service, asker, journal, name)}
+        made = prepared_on(journal, deck_of(journal))
+    for device in devices:
+        for axis in device["axes"]:
+            axis["newest"] = values.get(f"{device['device']}_{axis['name']}")
+    names = [one["device"] for one in devices if one["settable"]]
+    near = model.kinds_of(one for one in model.stations if set(names).intersection(model.devices_at(one)))
+    return Hand("", devices, [one.protocol for one in made if one.disturbed(near)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """Something of a station that is not free.
+
+    Attributes:
+        what: ``station``, ``position``, ``device`` or ``booked``.
+        name: of it.
+        campaign: whose sample has it; empty if none has.
+        sample: label of that.
+        step: that has it, if a step has.
+        by: the person who does something by hand, or has booked it; or what is done to the station.
+        starts_s: wall time from which on it is booked; None if it is taken now.
+        ends_s: wall time until which.
+    """
+
+    what: str
+    name: str
+    campaign: str = ""
+    sample: str = ""
+    step: str = ""
+    by: str = ""
+    starts_s: float | None = None
+    ends_s: float | None = None
+
+
+def held_of(service: Service, status: LabStatus, name: str) -> list[Held]:
+    """What of a station is taken: by samples, by people at work by hand, by bookings and maintenance.
+
+    Args:
+        service: of the lab.
+        status: of it.
+        name: of the station.
+    """
+    found = []
+    for one in status.stations:
+        if one.name.partition("/")[0] == name and one.step:
+            found.append(Held("station", one.name, one.campaign, label_of(one.campaign, one.sample), one.step))
+    try:
+        model = service.files.model()
+    except (ConfigError, RefusedError, Problem):
+        return found
+    if name not in model.stations:
+        return found
+    mine = {("position", place) for place, one in model.positions.items() if one.station == name}
+    mine |= {("device", device) for device in model.devices_at(name)}
+    for taken in status.taken:
+        if (taken.what, taken.name) in mine:
+            found.append(Held(taken.what, taken.name, taken.campaign, taken.sample, taken.step.rpartition("/")[2]))
+    now_s = time.time()
+    for closed in sorted((*model.maintenance, *model.booked), key=lambda one: one.starts):
+        if closed.station == name and closed.ends.timestamp() > now_s:
+            by = f"{getattr(closed, 'by', '')}: {closed.why}".removeprefix(": ")
+            times = (closed.starts.timestamp(), closed.ends.timestamp())
+            found.append(Held("booked", name, "", "", "", by, *times))
+    return found
 
 
 def _refuse_unknown(service: Service, name: str) -> None:
@@ -248,6 +358,34 @@ def about(service: Here, asker: Asking, request: Request, station: str) -> Respo
     look = look_of(request, frame_of(service).zone)
     words = Words(look.language)
     return HTMLResponse(fragment("station/about.html", words, about=about_of(service, asker, station), look=look))
+
+
+@router.get("/stations/{station}/hand")
+def hand(service: Here, asker: Asking, request: Request, station: str) -> Response:
+    """Forms to set and read by hand, for the page to fetch: to read the lab's files may take a second."""
+    service.gate.need(asker, "lab.steer", LAB)
+    look = look_of(request, frame_of(service).zone)
+    found = hand_of(service, asker, station)
+    text = fragment(
+        "station/hand.html", Words(look.language), hand=found, station=station, look=look,
+        new_key=lambda: uuid.uuid4().hex, path=f"/stations/{quote(station, safe='')}",
+    )  # fmt: skip
+    return HTMLResponse(text)
+
+
+@router.get("/stations/{station}/held")
+def held(service: Here, asker: Asking, request: Request, station: str) -> Response:
+    """What of a station is taken now, for the page to fetch again and again."""
+    service.gate.need(asker, "lab.read", LAB)
+    look = look_of(request, frame_of(service).zone)
+    with service.records.reading() as journal:
+        status = lab_now(journal)
+    names = {one.id: one.title or one.name for one in status.campaigns}
+    return HTMLResponse(
+        fragment(
+            "station/held.html", Words(look.language), held=held_of(service, status, station), names=names, look=look
+        )
+    )
 
 
 @router.get("/stations/{station}/steps")
