@@ -15,6 +15,7 @@ from labwright.journal import Journal, NewEvent, Snapshot, StepJournal, schema
 from labwright.journal.database import database_url
 from labwright.model.errors import ConfigError
 from labwright.model.records import Intent
+from labwright.model.states import IntentState
 
 REAL, TWIN = "real", "/a|folder/with:signs"
 """Two decks; the path of the second has the signs that keys were once joined with."""
@@ -95,6 +96,44 @@ def test_what_a_deck_has_is_its_own_and_goes_by_its_key(journal: Journal) -> Non
     journal.record([event("step_ended", "d-1", changes={("reservation", TWIN, "position:plate_1"): None})])
     (kept,) = journal.rows(schema.reservation)
     assert (kept["instruments"], kept["campaign"], kept["label"]) == (REAL, "c-1", "0001")
+
+
+def test_what_was_set_by_hand_since_is_not_set_back_after_a_crash(journal: Journal) -> None:
+    keeper = StepJournal(journal)
+
+    def kept(campaign: str, name: str, deck: str = REAL) -> None:
+        row: dict[str, Any] = {"id": campaign, "name": name}
+        row |= {"title": "", "state": "running", "reason": "", "lab": "", "lab_sha256": ""}
+        row |= {"instruments": deck, "began_s": 0.0, "ended_s": None, "planner": "", "objectives": "", "best": None}
+        row |= {"short": "", "closed": "", "lost": "", "simulated": False, "budget": 1, "tried": 1, "priority": 0}
+        journal.record([event("started", campaign, deck, changes={("campaign", campaign): row})])
+
+    def sets(campaign: str, axis: str, value: float, at_s: float, state: IntentState = "confirmed") -> None:
+        mine: dict[str, Any] = {
+            "step_id": f"{campaign}/0001/{axis}",
+            "campaign": campaign,
+            "label": "0001",
+            "step": axis,
+        }
+        one = Intent(
+            **mine, n=int(at_s), kind="set", device="plate", axis=axis, value=value, reconcile="by_state", epoch=1,
+            prepared_s=at_s,
+        )  # fmt: skip
+        keeper.prepare(one)
+        keeper.decide(one.model_copy(update={"state": state, "decided_s": at_s}))
+
+    kept("c-1", "first")
+    kept("h-1", "by_hand")
+    kept("h-2", "by_hand", TWIN)
+    for axis in ("temperature", "speed", "light", "cover"):
+        sets("c-1", axis, 40.0, 1.0)
+    sets("h-1", "temperature", 20.0, 2.0)
+    sets("h-1", "light", 0.0, 3.0, "absent")
+    sets("h-2", "cover", 0.0, 4.0)
+    assert keeper.held("c-1") == dict.fromkeys([("plate", "speed"), ("plate", "light"), ("plate", "cover")], 40.0)
+    assert keeper.held("h-1") == {("plate", "temperature"): 20.0}
+    sets("c-1", "temperature", 50.0, 5.0)
+    assert keeper.held("c-1")["plate", "temperature"] == 50.0
 
 
 def test_intents_are_found_by_campaign_and_experiment(journal: Journal) -> None:

@@ -220,7 +220,7 @@ def test_it_waits_for_the_step_under_way_and_is_given_up_when_too_late(bench: Be
     late = otto.stations.set("heating", "heater", "temperature", 31.0, "degC", "now or never", wait_s=5)
     then = otto.stations.set("heating", "heater", "temperature", 32.0, "degC", "when it is free")
     found = otto.stations.state("heating", then)
-    assert found.state == "waiting"
+    assert (found.state, found.reason) == ("waiting", "")
     assert any("for station heating, which" in words for words in found.waits_for), found.waits_for
     gone = ended(otto, late)
     assert gone.state == "given up"
@@ -259,6 +259,7 @@ def test_a_killed_controller_repeats_nothing_that_only_a_person_can_tell(tmp_pat
             first.wait(30)
         with running(tmp_path / "second.log", *words):
             until_true(lambda: stands(data)["state"] == "question")
+            assert "heater.shutter = 1 may or may not have happened" in stands(data)["reason"]
             assert len(did(effects, "shutter")) == 1
             (question,) = stands(data)["questions"]
             said = ("question", "answer", question, "done", *on, "--by", "Ann", "--reason", "it is open")

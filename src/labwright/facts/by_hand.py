@@ -23,24 +23,29 @@ WORK = ("station", "device", "axis", "value", "unit", "by", "because", "until_s"
 """What is shown of an operation as it was asked for."""
 
 
-def hand_list(journal: Journal, station: str = "", *, everything: bool = False) -> list[dict[str, Any]]:
+def hand_list(
+    journal: Journal, station: str = "", *, everything: bool = False, only: str = "", most: int = LOOKED_AT
+) -> list[dict[str, Any]]:
     """Operations by hand, the newest first.
 
     Args:
         journal: opened to be read.
         station: of this one; of all if empty.
         everything: older ones than of the last day, too.
+        only: id of the one that is wanted; all if empty.
+        most: so many at most.
     """
     campaign, event = schema.campaign, schema.event
-    newest = sa.select(campaign).where(campaign.c.name == BY_HAND).order_by(campaign.c.began_s.desc()).limit(LOOKED_AT)
+    newest = sa.select(campaign).where(campaign.c.name == BY_HAND, *([campaign.c.id == only] if only else []))
+    newest = newest.order_by(campaign.c.began_s.desc()).limit(LOOKED_AT)
     rows = {str(row["id"]): row for row in journal.read(newest)}
     first = sa.select(event.c.campaign, event.c.payload, event.c.wall_time_s)
     begun = journal.read(first.where(event.c.campaign.in_(tuple(rows)), event.c.kind == "started")) if rows else []
     works = {row["campaign"]: (orjson.loads(row["payload"]), row["wall_time_s"]) for row in begun}
     now_s = {deck: lab_time_s(journal, deck) for deck in {row["instruments"] for row in rows.values()}}
-    found = []
+    found: list[dict[str, Any]] = []
     for key, row in rows.items():
-        if key not in works:
+        if key not in works or len(found) == most:
             continue
         payload, asked_s = works[key]
         work = payload["protocols"][0]["by_hand"]
@@ -60,7 +65,7 @@ def hand_list(journal: Journal, station: str = "", *, everything: bool = False) 
 
 def hand_facts(journal: Journal, campaign: str) -> dict[str, Any] | None:
     """One operation; None if there is no such."""
-    return next((one for one in hand_list(journal, everything=True) if one["campaign"] == campaign), None)
+    return next(iter(hand_list(journal, everything=True, only=campaign)), None)
 
 
 def _stands(journal: Journal, row: Any) -> dict[str, Any]:
@@ -70,13 +75,13 @@ def _stands(journal: Journal, row: Any) -> dict[str, Any]:
     asked = questions_of(journal, question.c.campaign == row["id"], question.c.state == "open")
     results: dict[str, Any] = {}
     runs: list[str] = []
-    why = str(row["reason"])
+    why = ""
     if row["state"] in OVER:
         state = {"completed": "done", "stopped": "given up"}.get(row["state"], "failed")
         state = "failed" if any(one["state"] == "failed" for one in steps) else state
         kept = journal.rows(experiment, experiment.c.campaign == row["id"])
         results = orjson.loads(kept[0]["results"]) if kept and kept[0]["results"] else {}
-        why = "" if state == "done" else why
+        why = "" if state == "done" else str(row["reason"])
     else:
         under_way = any(one["state"] in ("reserved", "running", "unknown") for one in steps)
         state = "question" if asked else "running" if under_way else "waiting"

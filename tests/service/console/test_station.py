@@ -83,3 +83,37 @@ def test_who_may_look_at_a_station_and_who_may_stop_it(served: Served) -> None:
     with browser(served, served.person("rita", "requester", project="solar")) as tab:
         for path in ("", "/about", "/steps", "/live"):
             assert tab.get(f"/stations/dosing{path}").status_code == 403, path
+
+
+def test_an_operator_sets_an_axis_and_takes_a_reading_from_the_page(served: Served) -> None:
+    with browser(served, served.person("hanna", "operator")) as tab:
+        assert 'hx-get="/stations/transport/hand"' in tab.get("/stations/transport").text
+        forms = tab.get("/stations/transport/hand").text
+        assert 'min="1.0" max="60.0" step="1"' in forms, "the limits of the lab's files and the driver"
+        assert "the gripper is open and empty" in forms, "why that is not set by hand"
+        assert 'name="axis" value="gripper"' not in forms
+        doses = tab.get("/stations/dosing/hand").text
+        assert "it doses" in doses
+        assert 'name="axis" value="volume"' not in doses
+        assert 'name="axis" value="selection"' in tab.get("/stations/dosing?files=1").text, "without scripts"
+
+        body = {"_key": key_in(forms, "POST/v1/stations/transport/set"), "device": "arm", "axis": "location"}
+        wrong = tab.post("/call/POST/v1/stations/transport/set", data={**body, "value:float": "61", "because": "x"})
+        assert wrong.status_code == 422
+        assert "61 is outside its limits: give a value of 1 to 60" in wrong.text
+        given = {**body, "_key": "h1", "value:float": "44", "because": "out of the way", "_back": "/stations/transport"}
+        answer = tab.post("/call/POST/v1/stations/transport/set", data={**given, "sample_present_ok:bool": "true"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/stations/transport")
+        until_true(lambda: "reads 44" in tab.get("/stations/transport").text)
+        page = tab.get("/stations/transport").text
+        for words in ("arm.location → 44", "hanna", "out of the way"):
+            assert words in page, words
+        read = {"_key": "h2", "device": "arm", "because": "x", "_back": "/stations/transport"}
+        assert tab.post("/call/POST/v1/stations/transport/read", data=read).status_code == 303
+        until_true(lambda: "arm_gripper" in tab.get("/stations/transport").text)
+        assert "By hand" not in tab.get("/campaigns").text
+        assert tab.get("/stations/transport/held").status_code == 200
+    with browser(served, served.person("violet", "viewer")) as tab:
+        assert "/hand" not in tab.get("/stations/transport").text
+        assert "arm.location → 44" in tab.get("/stations/transport").text
+        assert tab.get("/stations/transport/hand").status_code == 403

@@ -100,7 +100,7 @@ def station(service: Service, asker: Asker, words: Words, request: Request) -> S
             "label_of": label_of,
             "with_it": [one for one in status.taken if (one.campaign, one.sample) in busy],
             "questions": _questions(journal, name),
-            "hands": hand_list(journal, name)[:HANDS_MOST],
+            "hands": hand_list(journal, name, most=HANDS_MOST),
             "values": _values(service, asker, journal, name),
             "steps": [] if live else _steps(journal, status, name),
             "about": about_of(service, asker, name) if request.query_params.get("files") and not live else None,
