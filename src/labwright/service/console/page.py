@@ -50,12 +50,14 @@ class Shown:
         folder: of its templates: ``page.html``, and one for each region.
         data: for the templates.
         regions: parts that change while one looks; each has a template of this name.
+        live: whether it follows the lab, although no region of it does.
     """
 
     title: str
     folder: str
     data: Mapping[str, Any] = field(default_factory=dict)
     regions: tuple[str, ...] = ()
+    live: bool = False
 
 
 View = Callable[[Service, Asker, Words, Request], Shown]
@@ -161,7 +163,7 @@ def _context(service: Service, asker: Asker, request: Request, shown: Shown) -> 
         "path": path,
         "here": here,
         "alarm_list": alarms_now(service, words) if may("lab.read") else [],
-        "live": f"{path}{LIVE}{f'?{query}' if query else ''}" if shown.regions else "",
+        "live": f"{path}{LIVE}{f'?{query}' if query else ''}" if shown.regions or shown.live else "",
         "asset": lambda name: assets()[name].path,
         "new_key": lambda: uuid.uuid4().hex,
         "now_s": time.time(),

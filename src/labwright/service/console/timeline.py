@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -17,8 +18,10 @@ from labwright.model.errors import LabwrightError
 from labwright.report import Bar, lab_timeline
 from labwright.service.console.frame import LAB
 from labwright.service.console.labels import Words
+from labwright.service.console.live import page
 from labwright.service.console.look import look_of
-from labwright.service.console.page import PageRoute, Shown, fragment, rendered
+from labwright.service.console.page import PageRoute, Shown, fragment
+from labwright.service.gate import Asker
 from labwright.service.problems import Problem
 from labwright.service.state import Asking, Here, Service
 
@@ -28,6 +31,8 @@ HOUR_S = 3600.0
 
 SPANS_H = (1, 4, 12, 48)
 """Hours before and after now between which one chooses."""
+
+MOST_H = 336
 
 BARS_MOST = 5000
 """Steps that are drawn."""
@@ -48,20 +53,21 @@ class Drawn:
     why_not: str
 
 
-@router.get("/timeline")
-def timeline(
-    service: Here, asker: Asking, request: Request, hours: Annotated[int, Query(ge=1, le=336)] = SPANS_H[1]
-) -> Response:
+def timeline(service: Service, asker: Asker, words: Words, request: Request) -> Shown:
     """The page; its picture has what was done, and what is planned comes with `picture`."""
     service.gate.need(asker, "lab.read", LAB)
-    words = Words(look_of(request).language)
-    data = {"drawn": _drawn(service, hours, planned=False), "hours": hours, "spans": SPANS_H}
-    return rendered(service, asker, request, Shown(words("timeline"), "timeline", data))
+    said = request.query_params.get("hours", str(SPANS_H[1]))
+    if not (said.isdecimal() and len(said) < 4 and 1 <= int(said) <= MOST_H):
+        raise Problem("not_found", f"hours: {said[:100]!r} is not a number from 1 to {MOST_H}")
+    hours = int(said)
+    # Its stream is for the word when there is no news: the picture takes a process of its own, and is fetched.
+    data = {"draw": partial(_drawn, service, hours, planned=False), "hours": hours, "spans": SPANS_H}
+    return Shown(words("timeline"), "timeline", data, live=True)
 
 
 @router.get("/timeline/picture")
 def picture(
-    service: Here, asker: Asking, request: Request, hours: Annotated[int, Query(ge=1, le=336)] = SPANS_H[1]
+    service: Here, asker: Asking, request: Request, hours: Annotated[int, Query(ge=1, le=MOST_H)] = SPANS_H[1]
 ) -> Response:
     """The picture with what is planned, for the page to fetch again and again."""
     service.gate.need(asker, "lab.read", LAB)
@@ -130,3 +136,6 @@ def _planned(bars: Iterable[dict[str, Any]], now_s: float) -> list[Bar]:
 
 def _label(campaign: str, label: str, step: str) -> str:
     return f"{campaign.rsplit('-', 3)[0]} {label} {step}"
+
+
+page(router, "/timeline", timeline)
