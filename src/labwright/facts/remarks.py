@@ -15,17 +15,18 @@ from labwright.model.remarks import About
 Rows = list[dict[str, Any]]
 
 
-def note_list(journal: Journal, about: About | None = None, *, after: int = 0) -> Rows:
+def note_list(journal: Journal, about: About | None = None, *, after: int = 0, most: int | None = None) -> Rows:
     """Notes, the oldest first; those that were replaced are among them.
 
     Args:
         journal: opened to be read.
         about: only about this, and of a campaign also about all of it; all if None.
         after: number of the last one that is known.
+        most: so many of the newest; all if None.
     """
     table = schema.note
-    rows = journal.rows(table, table.c.n > after, *_about(table, about), order=table.c.n)
-    return [dict(row) for row in rows]
+    newest = sa.select(table).where(table.c.n > after, *_about(table, about)).order_by(table.c.n.desc())
+    return [dict(row) for row in reversed(journal.read(newest if most is None else newest.limit(most)))]
 
 
 def deviation_list(journal: Journal, about: About | None = None, *, open_only: bool = False, after: int = 0) -> Rows:

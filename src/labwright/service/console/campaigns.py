@@ -18,6 +18,7 @@ from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.figures import measured
 from labwright.model.happened import told
 from labwright.model.judging import counts, front
+from labwright.model.remarks import About
 from labwright.model.states import OVER
 from labwright.report.best import fronts
 from labwright.report.pictures import best_so_far
@@ -27,6 +28,7 @@ from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.look import look_of
 from labwright.service.console.page import PageRoute, Shown, fragment, rendered
+from labwright.service.console.saying import said_about
 from labwright.service.gate import ANONYMOUS, Asker
 from labwright.service.problems import Problem
 from labwright.service.rights import Action, can
@@ -78,9 +80,11 @@ def campaign(service: Service, asker: Asker, words: Words, request: Request) -> 
         pictures = _pictures(journal, name, spec)
         happened = _happened(journal, name)
         by = _started_by(journal, name)
+        said = said_about(service, asker, journal, About(kind="campaign", campaign=name))
     data = {
         "campaign": facts,
         "by": by,
+        "said": said,
         "trials": trials,
         "earlier": more,
         "spec": spec,
@@ -92,7 +96,7 @@ def campaign(service: Service, asker: Asker, words: Words, request: Request) -> 
         "pictures": pictures,
         "happened": happened,
     }
-    regions = ("facts", "steering", "pictures", "trials", "happened")
+    regions = ("facts", "steering", "pictures", "trials", "deviations", "notes", "happened")
     return Shown(facts["title"] or facts["name"], "campaign", data, regions)
 
 

@@ -10,12 +10,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from markupsafe import Markup
 
+from labwright.engine.remarks import about_named
 from labwright.facts.samples import lineage_facts, sample_facts, sample_list
 from labwright.facts.stocks import stock_facts
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
+from labwright.service.console.saying import said_about
 from labwright.service.gate import Asker
 from labwright.service.rights import can
 from labwright.service.samples import allowed
@@ -65,9 +67,10 @@ def sample(service: Service, asker: Asker, words: Words, request: Request) -> Sh
         full = allowed(service, asker, journal, "sample.read", name)
         facts = sample_facts(journal, full)
         above = lineage_facts(journal, full, "up") if can(asker.who, "stock.read", STOCK) else []
+        said = said_about(service, asker, journal, about_named(sample=full))
         books = bool(can(asker.who, "sample.book", service.owned.campaign(journal, facts["campaign"], "sample", full)))
-    data = {"sample": facts, "above": above, "books": books}
-    return Shown(words("sample.of", label=facts["label"]), "sample", data, ("facts", "flows"))
+    data = {"sample": facts, "above": above, "books": books, "said": said}
+    return Shown(words("sample.of", label=facts["label"]), "sample", data, ("facts", "flows", "notes"))
 
 
 def drawn(positions: list[dict[str, Any]], words: Words) -> Markup:

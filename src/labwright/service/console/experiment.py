@@ -12,11 +12,13 @@ from labwright.journal.reading import spec_of
 from labwright.model.campaign import Trial
 from labwright.model.figures import measured
 from labwright.model.protocol import ProtocolSpec
+from labwright.model.remarks import About
 from labwright.report import sweep_cards
 from labwright.service.campaigns import row_of
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
+from labwright.service.console.saying import said_about
 from labwright.service.gate import Asker
 from labwright.service.problems import Problem
 from labwright.service.rights import can
@@ -37,6 +39,7 @@ def experiment(service: Service, asker: Asker, words: Words, request: Request) -
         steps = journal.rows(schema.step, schema.step.c.campaign == campaign, schema.step.c.label == label)
         sample = journal.rows(schema.sample, schema.sample.c.campaign == campaign, schema.sample.c.label == label)
         protocol = _protocol(journal, campaign, spec["protocol"])
+        said = said_about(service, asker, journal, About(kind="experiment", campaign=campaign, label=label))
         may_read = bool(can(asker.who, "data.read", service.owned.campaign(journal, campaign, "data")))
     found = {name: value for one in outcomes.values() for name, value in one["results"].items()}
     parameters = {one["name"]: one for one in spec["space"]["parameters"]}
@@ -44,6 +47,7 @@ def experiment(service: Service, asker: Asker, words: Words, request: Request) -
         "campaign": campaign,
         "campaign_title": row["title"] or row["name"],
         "label": label,
+        "said": said,
         "experiment": made,
         "trial": trial,
         "asked": trial.params if trial is not None else {},
@@ -62,7 +66,9 @@ def experiment(service: Service, asker: Asker, words: Words, request: Request) -
         ] if may_read else [],
         "sample": sample[0] if sample else None,
     }  # fmt: skip
-    return Shown(words("experiment.of", label=label), "experiment", data, ("found", "vial", "steps"))
+    return Shown(
+        words("experiment.of", label=label), "experiment", data, ("found", "deviations", "vial", "steps", "notes")
+    )
 
 
 def _row(journal: Journal, campaign: str, label: str) -> dict[str, Any]:

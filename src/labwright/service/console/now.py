@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from labwright.facts.lab import lab_now
 from labwright.facts.questions import question_facts
+from labwright.facts.remarks import deviation_list
 from labwright.journal.status import LabStatus
 from labwright.model.by_hand import BY_HAND
 from labwright.service.console.alarms import alarms
@@ -17,6 +18,7 @@ from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
 from labwright.service.gate import Asker
+from labwright.service.remarks import visible
 from labwright.service.state import Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -28,6 +30,7 @@ def now(service: Service, asker: Asker, words: Words, request: Request) -> Shown
     with service.records.reading() as journal:
         status = lab_now(journal)
         questions = question_facts(journal)
+        deviations = list(visible(service, asker, journal, deviation_list(journal, open_only=True)))
     hands = {one.id for one in status.campaigns if one.name == BY_HAND}
     cards = [one for one in questions if one.get("kind") == "task"]
     return Shown(
@@ -37,6 +40,7 @@ def now(service: Service, asker: Asker, words: Words, request: Request) -> Shown
             "status": dataclasses.replace(status, campaigns=[one for one in status.campaigns if one.id not in hands]),
             "alarms": list(alarms(status, words)),
             "cards": cards,
+            "deviations": deviations,
             "questions": [one for one in questions if one.get("kind") != "task"],
             "names": {one.id: one.title or one.name for one in status.campaigns},
             "samples": [one for one in _samples(status) if one["campaign"] not in hands],

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from labwright.engine.inventory import prepared_on
+from labwright.engine.remarks import about_named
 from labwright.facts.by_hand import hand_list
 from labwright.facts.lab import lab_now, station_rows
 from labwright.facts.questions import question_facts
@@ -35,6 +36,7 @@ from labwright.service.console.look import look_of
 from labwright.service.console.now import label_of
 from labwright.service.console.page import LIVE, PageRoute, Shown, fragment
 from labwright.service.console.recorded import index_of, sight
+from labwright.service.console.saying import said_about
 from labwright.service.gate import Asker
 from labwright.service.problems import Problem
 from labwright.service.requesting.offering import offered_by
@@ -102,6 +104,7 @@ def station(service: Service, asker: Asker, words: Words, request: Request) -> S
             "questions": _questions(journal, name),
             "hands": hand_list(journal, name, most=HANDS_MOST),
             "values": _values(service, asker, journal, name),
+            "said": said_about(service, asker, journal, about_named(station=name)),
             "steps": [] if live else _steps(journal, status, name),
             "about": about_of(service, asker, name) if request.query_params.get("files") and not live else None,
         }
@@ -109,7 +112,12 @@ def station(service: Service, asker: Asker, words: Words, request: Request) -> S
             data["hand"] = hand_of(service, asker, name)
         if request.query_params.get("files") and not live:
             data["held"] = held_of(service, status, name)
-    return Shown(name, "station", {"hand": None, "held": None, **data}, ("alarms", "state", "by_hand", "readings"))
+    return Shown(
+        name,
+        "station",
+        {"hand": None, "held": None, **data},
+        ("alarms", "state", "by_hand", "readings", "deviations", "notes"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
