@@ -116,6 +116,7 @@ class CampaignExperiment(Answered):
         reason: why it is so.
         parameters: value of each.
         results: value of each.
+        use: whether these may be used, by what people have said of deviations; ``as measured`` for a preparation.
         location: where the sample stands; empty if that is not known.
         stands_at: the same; its name before.
         steps: in their order.
@@ -128,6 +129,7 @@ class CampaignExperiment(Answered):
     reason: str = ""
     parameters: dict[str, Any] = {}
     results: dict[str, Any] = {}
+    use: str = "as measured"
     location: str = ""
     stands_at: str = ""
     steps: list[StepRun] = []

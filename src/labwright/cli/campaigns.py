@@ -18,6 +18,7 @@ from labwright.model.instruments import HERE, REAL
 from labwright.model.material import said
 from labwright.model.names import column
 from labwright.model.protocol import ProtocolSpec
+from labwright.model.remarks import AS_MEASURED
 
 if TYPE_CHECKING:
     from labwright.client import Client
@@ -149,7 +150,9 @@ def _print_facts(facts: dict[str, Any], protocols: list[ProtocolSpec], who: str,
         (
             one["experiment"],
             one["sample"],
-            one["state"] + (f": {one['reason']}" if one["reason"] else ""),
+            one["state"]
+            + (f": {one['reason']}" if one["reason"] else "")
+            + (f"; to be used: {one['use']}" if one.get("use", AS_MEASURED) != AS_MEASURED else ""),
             _steps_words(one["steps"]),
             one["location"],
         )

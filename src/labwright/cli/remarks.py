@@ -260,8 +260,9 @@ def _deviation(name: str) -> str:
 
 
 def _about(row: Mapping[str, Any]) -> str:
-    where = row["name"] or row["campaign"] + (f"/{row['label']}" if row["label"] else "")
-    return f"{row['about']} {where}"
+    """What it is about; a campaign's id below, since it is long."""
+    what = f"{row['about']} {row['name'] or row['label']}".strip()
+    return f"{what}\n{row['campaign']}" if row["campaign"] else what
 
 
 def _place(note: Mapping[str, Any]) -> str:

@@ -129,7 +129,7 @@ class Client:
         rows: list[dict[str, Any]] = []
         for one in self.campaigns.experiments(self.campaigns.id_of(campaign)):
             row: dict[str, Any] = {"id": one.id, "label": one.label, "status": one.status, "source": one.source}
-            row |= one.params
+            row |= {"use": one.use, **one.params}
             for name, found in one.outcomes.items():
                 row |= {name: found.get("mean"), f"{name}_sem": found.get("sem")}
             rows.append(row)

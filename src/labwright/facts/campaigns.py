@@ -14,6 +14,7 @@ from labwright.model.campaign import Trial
 from labwright.model.happened import told
 from labwright.model.judging import counts
 from labwright.model.records import Intent
+from labwright.model.remarks import AS_MEASURED
 
 LAST = 12
 """Events that are shown of a campaign."""
@@ -66,6 +67,7 @@ def campaign_facts(journal: Journal, row: dict[str, Any], here: Controller) -> d
                 "reason": one["reason"],
                 "parameters": dict(trials[one["label"]].params) if one["label"] in trials else {},
                 "results": orjson.loads(one["results"] or "{}"),
+                "use": trials[one["label"]].use if one["label"] in trials else AS_MEASURED,
                 "location": one["stands_at"],
                 "stands_at": one["stands_at"],  # its name before, for scripts that read it
                 "steps": [
