@@ -189,7 +189,9 @@ def test_an_experiment_has_one_number_everywhere(made: Made) -> None:
     told = {read_run(run)[0][1]["sample"] for run in closed_runs(made.data / "runs")}
     assert told == set(samples.values())
     page = next((made.data / "reports").glob("*.html")).read_text()
-    rows = re.findall(r"<tr><td>([^<]+)</td><td>([^<]+)</td><td>([^<]+)</td>", page[page.index("Every experiment") :])
+    rows = re.findall(
+        r'<th scope="row">([^<]+)</th><td>([^<]+)</td><td>([^<]+)</td>', page[page.index("Every experiment") :]
+    )
     assert rows == [(one.id, one.params["solvent"], one.params["catalyst"]) for one in core.trials]
     state = CampaignState.model_validate_json(core.state().model_dump_json())
     best = load_planner(state.planner).best(state)
