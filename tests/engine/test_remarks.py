@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from labwright.report import read_record
 from tests.engine.alone import Alone
 from tests.engine.test_core import ended, started, suggested
 from tests.engine.test_earlier import ID, spec, write
+from tests.postgres import PostgresServer
 
 CAMPAIGN = About(kind="campaign", campaign=ID)
 
@@ -34,12 +36,18 @@ def experiment(label: str) -> About:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
+    with holding(tmp_path / "journal.sqlite") as one:
+        yield one
+
+
+@contextlib.contextmanager
+def holding(place: str | Path) -> Iterator[Journal]:
     """A journal with a campaign that has measured 2, 5 and 3, and that no controller carries out."""
-    with Journal(tmp_path / "journal.sqlite") as one:
+    with Journal(place) as one:
         one.control("somebody", stations=["mixer", "oven"])
         write(one, ID, [2.0, 5.0, 3.0])
         write(one, "other-20260103-000000-0001", [1.0])
-    with Journal(tmp_path / "journal.sqlite") as one:
+    with Journal(place) as one:
         yield one
 
 
@@ -171,6 +179,15 @@ def test_what_is_said_is_no_work_of_the_campaign(journal: Journal) -> None:
     assert choose(journal, "")["name"] == "other"
     assert read_record(journal, ID).ended_s == ended_s
     assert controller(journal).campaigns == frozenset()
+
+
+def test_a_journal_in_postgresql_has_the_same(postgres: PostgresServer) -> None:
+    with holding(postgres.fresh_database()) as journal:
+        assert note(journal, "again", None, note(journal, "first", experiment("0001"))) == "N2"
+        number = deviate(journal, experiment("0002"), use="not at all")
+        assert (best(journal), uses(journal)) == (3.0, ["as measured", "not at all", "as measured"])
+        close(journal, number, use="as measured")
+        assert best(journal) == 5.0
 
 
 def test_none_says_anything_beside_a_controller(journal: Journal) -> None:

@@ -240,15 +240,9 @@ def test_a_service_killed_before_it_answers_has_it_said_once(world: World) -> No
     pid = world.served.controller.pid
     service = service_pid(world.served)
 
-    def send() -> None:
-        try:
-            world.post("operator", "/v1/notes", body, key)
-        except httpx.HTTPError:
-            pass  # it is killed
-
     os.kill(pid, signal.SIGSTOP)
     try:
-        sending = threading.Thread(target=send)
+        sending = threading.Thread(target=_post, args=(world.clients["operator"], "/v1/notes", body, key))
         sending.start()
         until_true(lambda: [row for row in commands(world) if "in the dark" in row["payload"]])
         os.kill(service, signal.SIGKILL)
@@ -261,6 +255,37 @@ def test_a_service_killed_before_it_answers_has_it_said_once(world: World) -> No
         assert (answer.status_code, answer.json()["state"]) == (200, "done"), answer.text
         found = again.get("/v1/notes", params={"campaign": world.campaign}).json()["items"]
     assert [one["id"] for one in found if one["text"] == "in the dark"] == [answer.json()["result"]]
+
+
+def test_a_controller_killed_before_it_answers_has_recorded_both_or_neither(tmp_path: Path) -> None:
+    """The event and the answer are one transaction: sent again, it is answered as it stands, and said once or never."""
+    make_lab(tmp_path / "mine")
+    key, body = once(), {"station": "heating", "text": "was it said?"}
+    with serving(tmp_path / "mine", tmp_path / "var", "--speed", "100") as served:
+        with served.client(served.person("olaf", "operator")) as olaf:
+            sending = threading.Thread(target=lambda: _post(olaf, "/v1/notes", body, key))
+            sending.start()
+            with Journal.reading(journal_file(served.data)) as journal:
+                until_true(lambda: journal.rows(schema.command))
+            os.kill(served.controller.pid, signal.SIGKILL)
+            sending.join(30)
+    with serving(tmp_path / "mine", tmp_path / "var", "--speed", "100") as served:
+        with (
+            served.client(served.person("olga", "operator")) as olga,
+            Journal.reading(journal_file(served.data)) as journal,
+        ):
+            (command,) = journal.rows(schema.command)
+            found = olga.get("/v1/notes").json()["items"]
+    assert command["taken_s"] is not None
+    assert [one["id"] for one in found] == (["N1"] if command["answer"] == "done: N1" else [])
+    assert command["answer"] == "done: N1" or command["answer"].startswith("withdrawn")
+
+
+def _post(client: httpx.Client, path: str, body: dict[str, Any], key: dict[str, str]) -> None:
+    try:
+        client.post(path, json=body, headers=key)
+    except httpx.HTTPError:
+        pass  # it is killed
 
 
 def commands(world: World) -> list[Any]:

@@ -55,7 +55,9 @@ document.addEventListener("click", (event) => named((event.target.closest("butto
 document.addEventListener("htmx:after:request", (event) => {
   const form = event.target.closest && event.target.closest("form");
   const key = form && form.querySelector("input[data-key]");
-  if (key && event.detail && event.detail.ctx && event.detail.ctx.response) key.value = "";
+  const ctx = event.detail && event.detail.ctx;
+  if (key && ctx && ctx.response) key.value = "";
+  if (form && "fresh" in form.dataset && ctx && /class="said ok"/.test(ctx.text || "")) form.reset(); // or it is sent twice
 });
 
 // What a person has opened stays open when the page is written again.
