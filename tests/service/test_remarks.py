@@ -217,6 +217,7 @@ def test_the_command_line_and_the_client_say_the_same(world: World, tmp_path: Pa
             lab.deviations.close(deviation, "twice")
 
 
+@pytest.mark.long
 def test_a_campaign_under_way_is_asked_without_it_and_its_decisions_are_repeated(world: World) -> None:
     campaign = world.start(8)
     path = f"/v1/campaigns/{campaign}"
@@ -257,6 +258,7 @@ def test_a_service_killed_before_it_answers_has_it_said_once(world: World) -> No
     assert [one["id"] for one in found if one["text"] == "in the dark"] == [answer.json()["result"]]
 
 
+@pytest.mark.long
 def test_a_controller_killed_before_it_answers_has_recorded_both_or_neither(tmp_path: Path) -> None:
     """The event and the answer are one transaction: sent again, it is answered as it stands, and said once or never."""
     make_lab(tmp_path / "mine")
