@@ -260,7 +260,7 @@ def test_a_service_killed_before_it_answers_has_it_said_once(world: World) -> No
 
 @pytest.mark.long
 def test_a_controller_killed_before_it_answers_has_recorded_both_or_neither(tmp_path: Path) -> None:
-    """The event and the answer are one transaction: sent again, it is answered as it stands, and said once or never."""
+    """The event and the answer to its command are one transaction."""
     make_lab(tmp_path / "mine")
     key, body = once(), {"station": "heating", "text": "was it said?"}
     with serving(tmp_path / "mine", tmp_path / "var", "--speed", "100") as served:
