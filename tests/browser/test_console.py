@@ -56,11 +56,20 @@ def drawn(served: Served) -> str:
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_every_page_can_be_used_by_everyone(opened: Opened, served: Served, language: str, theme: str) -> None:
     campaign = served.submitted(3)
+    with served.client() as client:
+        path = f"/v1/campaigns/{campaign}/experiments"
+        until_true(lambda: any(one["label"] == "0001" for one in client.get(path).json()["items"]))
     key = served.person(f"boss.{language}.{theme}", "operator", "admin", "data_steward")
     wrong: list[str] = []
     for width in WIDTHS:
         tab = opened(served.url, key, language=language, theme=theme, width=width)
-        for path in (*PAGES, f"/campaigns/{campaign}", "/stations/heating", drawn(served)):
+        for path in (
+            *PAGES,
+            f"/campaigns/{campaign}",
+            f"/campaigns/{campaign}/experiments/0001",
+            "/stations/heating",
+            drawn(served),
+        ):
             page = tab.go(path)
             page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
             wrong += tab.violations()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from labwright.report import Bar, lab_timeline, surrogate_slice
 from labwright.service.console.labels import LANGUAGES, Words, labels
 from labwright.service.problems import TITLES
 
@@ -48,6 +49,21 @@ def test_each_problem_has_a_label() -> None:
 
 def test_a_stop_in_a_browser_is_never_called_an_emergency_stop() -> None:
     assert not [key for key, texts in labels().items() if "非常停止" in texts["ja"] or "E-stop" in texts["en"]]
+
+
+def test_what_a_drawing_says_is_in_the_language_of_the_page() -> None:
+    svg = lab_timeline([Bar("dosing", "dose <1>", -60.0, 0.0, "done")], ["dosing"], -3600, 3600)
+    seen = Words("ja").picture(svg)
+    assert ">現在</text>" in seen
+    assert ">現在からのラボ時間（時間）</text>" in seen
+    assert ">dosing</text>" in seen
+    assert "dose &lt;1&gt;: done" in seen
+    assert Words("en").picture(svg) == svg
+    assert Words("ja").drawn("The planner's model of yield along time") == "プランナのモデル：time に対する yield"
+    slices = surrogate_slice("x", "mm", "y", [0.0, 1.0], [1.0, 2.0], [0.1, 0.1], [(0.5, 1.5)])
+    for words in (*re.findall(r">([^<>]+)</text>", slices), "best so far", "Pareto front"):
+        plain = re.fullmatch(r"[-.\d]+|[xy]( / mm)?", words)
+        assert plain or Words("ja").drawn(words) != words, f"{words} has no label"
 
 
 def test_a_word_without_a_label_is_shown_as_it_is() -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
+from html import escape, unescape
 from importlib.resources import files
 from typing import Literal, get_args
 
+from markupsafe import Markup
+
 Language = Literal["en", "ja"]
+
+DRAWN = "drawn."
+
+SAID = re.compile(r">([^<>]+)</(text|title)>")
+"""What a drawing says: its texts, and its name."""
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
@@ -18,6 +27,18 @@ def labels() -> Mapping[str, Mapping[str, str]]:
     """All labels by their key, each by language."""
     text = files("labwright.service.console").joinpath("labels.toml").read_text("utf-8")
     found: Mapping[str, Mapping[str, str]] = tomllib.loads(text)
+    return found
+
+
+@cache
+def _drawn() -> list[tuple[re.Pattern[str], Mapping[str, str]]]:
+    """What drawings say, as patterns of the English words with their fields as groups, and the labels."""
+    found = []
+    for key, texts in labels().items():
+        if key.startswith(DRAWN):
+            parts = re.split(r"\{(\w+)\}", texts["en"])
+            words = [f"(?P<{part}>.+)" if n % 2 else re.escape(part) for n, part in enumerate(parts)]
+            found.append((re.compile("".join(words)), texts))
     return found
 
 
@@ -42,6 +63,19 @@ class Words:
     def raw(self, key: str) -> str:
         """A label with its fields as they are, for the browser to fill in."""
         return labels()[key][self.language]
+
+    def drawn(self, text: str) -> str:
+        """What a drawing says, in the language of the page; as it is, if it is a name or a number."""
+        if self.language == "en":
+            return text
+        for pattern, texts in _drawn():
+            if found := pattern.fullmatch(text):
+                return texts[self.language].format(**found.groupdict())
+        return text
+
+    def picture(self, svg: str) -> Markup:
+        """A drawing of ours with its words in the language of the page."""
+        return Markup(SAID.sub(lambda one: f">{escape(self.drawn(unescape(one[1])))}</{one[2]}>", svg))  # noqa: S704
 
     def of(self, group: str, word: str, otherwise: str | None = None) -> str:
         """The label of a word of the lab's records or of a form, as ``state.running``.
