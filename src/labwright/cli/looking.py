@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
-from labwright.cli.output import console, counted, emit, table
+from labwright.cli.output import console, counted, emit, table, working
 from labwright.cli.sites import Site, done
 from labwright.cli.words import quoted
 from labwright.journal import find_run, read_run
@@ -158,7 +158,8 @@ def sync_store(data: Path, timeout_s: float, *, json: bool) -> None:
 
     uploader = Uploader(data / "runs", data / "tiled")
     uploader.start()
-    summary = uploader.drain(timeout_s)
+    with working(f"uploading what {data / 'tiled'} lacks"):
+        summary = uploader.drain(timeout_s)
     if json:
         emit(
             {
@@ -185,7 +186,8 @@ def verify_store(data: Path, *, json: bool) -> None:
     from labwright.store import verify
 
     store = data / "tiled"
-    found = verify(data / "runs", store, lambda words: console.print(words, markup=False))
+    with working("comparing the journal with the data store"):
+        found = verify(data / "runs", store, lambda words: console.print(words, markup=False))
     if json:
         emit(
             {

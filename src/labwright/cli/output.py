@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -25,6 +26,29 @@ class _Console(Console):
 
 # What is printed is text: "[bold]" in a path is no markup, ":100:" in a name is no emoji.
 console = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+@contextlib.contextmanager
+def working(words: str) -> Iterator[Callable[[str], None]]:
+    """Say in a terminal what is done while it takes long, with the seconds; in a pipe nothing.
+
+    Args:
+        words: what is done.
+
+    Yields:
+        takes how far it is, in words.
+    """
+    if not console.is_terminal:
+        yield lambda more: None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    far = TextColumn("{task.fields[far]}")
+    shown = Progress(SpinnerColumn(), TextColumn(words, markup=False), far, TimeElapsedColumn(),
+                     console=console, transient=True)  # fmt: skip
+    with shown as progress:
+        task = progress.add_task(words, far="")
+        yield lambda more: progress.update(task, far=more)
 
 
 def emit(*values: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labwright.cli.output import console, emit, table
+from labwright.cli.output import console, emit, table, working
 from labwright.cli.sites import Place, on_folder
 from labwright.cli.words import valued
 from labwright.engine import CampaignCore, rebuilt
@@ -48,22 +48,29 @@ def explain_campaign(place: Place, name: str, *, json: bool) -> None:
         ConfigError: there is no such campaign, or its planner is not there.
         PlannerError: too little was measured yet, or the planner has no model.
     """
-    with Journal.reading(on_folder(place, "asking a planner what it has learnt (planner explain)")) as journal:
+    with (
+        Journal.reading(on_folder(place, "asking a planner what it has learnt (planner explain)")) as journal,
+        working("asking the planner:") as say,
+    ):
+        say("reading the campaign")
         campaign = choose(journal, name)["id"]
         core = rebuilt(journal, campaign)
-    planner = load_planner(core.spec.planner)
-    state = core.state()
-    learnt = planner.explain(state)
-    advice = planner.advise_stop(state)
-    facts: dict[str, Any] = {
-        "campaign": campaign,
-        "planner": planner.name,
-        "objective": core.spec.objective.model_dump(mode="json", exclude_none=True),
-        **learnt.model_dump(mode="json"),
-        "stop": None if advice is None else advice.model_dump(mode="json"),
-        "last": _last(core),
-        "next": _next(core, planner),
-    }
+        planner = load_planner(core.spec.planner)
+        state = core.state()
+        say("what the planner has learnt")
+        learnt = planner.explain(state)
+        say("whether to continue")
+        advice = planner.advise_stop(state)
+        say("what comes next")
+        facts: dict[str, Any] = {
+            "campaign": campaign,
+            "planner": planner.name,
+            "objective": core.spec.objective.model_dump(mode="json", exclude_none=True),
+            **learnt.model_dump(mode="json"),
+            "stop": None if advice is None else advice.model_dump(mode="json"),
+            "last": _last(core),
+            "next": _next(core, planner),
+        }
     if json:
         emit(facts)
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from labwright.cli.output import emit, table
+from labwright.cli.output import emit, table, working
 from labwright.cli.places import find_campaign
 from labwright.engine import Campaign, load_campaign
 from labwright.engine.campaign_plan import CampaignPlan, DeckState, plan_campaigns
@@ -65,11 +65,13 @@ def plan_campaign(root: Path, spec: str, options: PlanOptions, svg: Path | None)
     campaign = _campaign(folder, root, spec, options)
     deck = _deck(folder, [campaign], options)
     layout = layout_of(folder.model, deck.moves_s)
-    plan = plan_campaigns(folder, [campaign], deck, layout=layout, from_s=options.from_s)
+    with working("rehearsing") as say:
+        plan = plan_campaigns(folder, [campaign], deck, layout=layout, from_s=options.from_s)
+        say("with fewer samples at once")
+        enough = _enough(folder, campaign, deck, layout, plan, options.from_s)
     bars = _bars(plan, layout)
     if svg is not None:
         _write(svg, bars)
-    enough = _enough(folder, campaign, deck, layout, plan, options.from_s)
     if options.json:
         emit({**_facts(plan, deck), "parallel": campaign.spec.parallel, "enough_parallel": enough})
     else:
@@ -107,9 +109,13 @@ def rehearse_lab(root: Path, specs: Sequence[str], options: PlanOptions, what_if
     layout = layout_of(folder.model, deck.moves_s)
     asked = [WhatIf(AS_IT_IS, layout), *(what_if(words, layout) for words in what_ifs)]
     plans = []
-    for one in asked:
-        changed = campaigns if one.parallel is None else [_parallel(each, one.parallel) for each in campaigns]
-        plans.append(plan_campaigns(folder, changed, deck, layout=one.layout, downs=one.downs, from_s=options.from_s))
+    with working("rehearsing") as say:
+        for one in asked:
+            say(one.words)
+            changed = campaigns if one.parallel is None else [_parallel(each, one.parallel) for each in campaigns]
+            plans.append(
+                plan_campaigns(folder, changed, deck, layout=one.layout, downs=one.downs, from_s=options.from_s)
+            )
     if options.json:
         for one, plan in zip(asked, plans, strict=True):
             emit({"what_if": one.words, **_facts(plan, deck, bars=False)})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from labwright.cli.output import console, counted, emit
+from labwright.cli.output import console, counted, emit, working
 from labwright.cli.sites import Place, on_folder
 from labwright.engine import CampaignCore, replayed
 from labwright.engine.events import Ask, Infeasible, NotSuggested, Suggested, decisions
@@ -66,7 +66,8 @@ def replay_campaign(place: Place, name: str, *, json: bool) -> int:
     with Journal.reading(on_folder(place, "deciding everything again (campaign replay)")) as journal:
         row = choose(journal, name)
         campaign = row["id"]
-        compared = _replay(journal, campaign)
+        with working("replaying") as say:
+            compared = _replay(journal, campaign, say)
     different = compared.differences
     if json:
         for one in different:
@@ -98,7 +99,7 @@ def replay_campaign(place: Place, name: str, *, json: bool) -> int:
     return 1 if different else 0
 
 
-def _replay(journal: Journal, campaign: str) -> Compared:
+def _replay(journal: Journal, campaign: str, say: Callable[[str], None]) -> Compared:
     """Replay and compare; what the core cannot handle any more ends it, and is a difference."""
     compared = Compared()
     asked: CampaignState | None = None
@@ -120,6 +121,7 @@ def _replay(journal: Journal, campaign: str) -> Compared:
         logged, event, instructions, core = step
         last = logged.id
         compared.events += 1
+        say(f"{counted(compared.events, 'event')}, {counted(compared.suggestions, 'answer')} of the planner")
         compared.differences += _decisions(compared, logged, decisions(instructions))
         if planner is None:
             planner = _planner(core)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labwright.cli.output import console
+from labwright.cli.output import console, working
 from labwright.cli.sites import Site, done
 from labwright.report import CampaignRecord, html, newest
 
@@ -17,7 +17,8 @@ def write_newest(name: str, data: Path, out: Path | None, journal: str = "") -> 
     """Write the report of the newest run of a campaign in `data`, or in the journal at a URL."""
     if journal:
         data.mkdir(parents=True, exist_ok=True)  # with a journal elsewhere the folder may not exist yet
-    path, record = _written(data, name, None, out, journal)
+    with working("writing the report"):
+        path, record = _written(data, name, None, out, journal)
     simulated = ", SIMULATED" if record.core.started.simulated else ""
     console.print(f"Report           {path} ({record.campaign}{simulated})", markup=False)
 
