@@ -159,6 +159,51 @@ def test_what_was_done_by_mistake_is_undone_with_a_click(opened: Opened, served:
     page.wait_for_selector("#facts .s-paused, #facts .s-stopped, #facts .s-failed, #facts .s-done")
 
 
+def test_all_is_done_with_the_keyboard_alone(opened: Opened, served: Served) -> None:
+    campaign = served.submitted(50)
+    tab = opened(served.url, served.person("otto", "operator"))
+    page = tab.go("/now")
+    tab.settled()
+
+    def tabbed(*, to: str) -> None:
+        """Press Tab until the focus is on something, which must be seen."""
+        for _ in range(80):
+            page.keyboard.press("Tab")
+            if page.locator(f"{to}:focus").count():
+                ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert ring != "none", f"{to} has the focus, and it is not seen"
+                return
+        raise AssertionError(f"{to} is not reached by Tab")
+
+    tabbed(to="a.skip")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    tabbed(to=f"#under_way a[href='/campaigns/{campaign}']")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/campaigns/{campaign}")
+    tab.settled()
+    tabbed(to="#steering input[name=because]")
+    page.keyboard.type("by keyboard")
+    tabbed(to="#steering button[formaction$=stop]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#said >> text=Done.")
+    page.wait_for_selector("#facts .s-failed, #facts .s-stopped, #facts .s-done")
+
+
+def test_a_page_is_printed_whole(opened: Opened, served: Served) -> None:
+    tab = opened(served.url, served.admin)
+    page = tab.go(f"/campaigns/{served.submitted(3)}")
+    tab.settled()
+    page.emulate_media(media="print")
+    cut = page.evaluate(
+        "[...document.querySelectorAll('.scroll')].filter(one => one.scrollHeight > one.clientHeight + 2).length"
+    )
+    assert cut == 0
+    assert not page.locator("nav").first.is_visible()
+    assert not page.locator("form.stop").first.is_visible()
+    assert page.locator(".simulated").is_visible()
+
+
 def test_a_page_says_when_it_hears_nothing_and_recovers(opened: Opened, served: Served) -> None:
     tab = opened(served.url, served.admin)
     tab.tolerated = ("net::ERR", "htmx:sse:error")
