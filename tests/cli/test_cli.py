@@ -132,6 +132,7 @@ def new_lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_a_new_lab_passes_its_own_tests(new_lab: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q"], cwd=new_lab, capture_output=True, text=True, timeout=100

@@ -18,6 +18,8 @@ from labwright.cli.relay import Outlet, Relay
 from tests.cli.test_campaign_verbs import query
 from tests.forks import Started, labwright, start
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:

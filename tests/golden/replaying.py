@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
 from labwright.engine.events import EVENTS, Started, decisions
 from labwright.engine.lab import LabCore
 from labwright.engine.tables import take_changes
 from labwright.journal import Journal, LoggedEvent, schema
+from labwright.model.campaign import Trial
 from labwright.model.spec import CampaignSpec
 
 Rows = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
@@ -34,7 +36,7 @@ PROJECTED = (
 )
 """Tables that follow from the events alone."""
 
-IN_JSON = ("spec", "trial", "choices", "params")
+IN_JSON = ("choices", "params")
 """Columns that are compared as what they say: another version may write the same otherwise."""
 
 
@@ -133,12 +135,14 @@ def _left(row: dict[str, Any]) -> dict[str, Any]:
 
 def _same(column: str, then: Any, now: Any) -> bool:
     if column == "spec" and then and now:
-        return _spec(then) == _spec(now)
+        return _read(CampaignSpec, then) == _read(CampaignSpec, now)
+    if column == "trial" and then and now:
+        return _read(Trial, then) == _read(Trial, now)
     if column in IN_JSON and then and now:
         return bool(orjson.loads(then) == orjson.loads(now))
     return bool(then == now)
 
 
-def _spec(raw: str) -> CampaignSpec:
+def _read(what: type[BaseModel], raw: str) -> BaseModel:
     """Read as this version does: a field that has come since has its default."""
-    return CampaignSpec.model_validate(orjson.loads(raw))
+    return what.model_validate(orjson.loads(raw))

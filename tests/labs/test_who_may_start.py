@@ -318,7 +318,9 @@ with labwright.open(sys.argv[1]) as lab:
     assert done.returncode == 0, done.stderr
     state, table = done.stdout.splitlines()
     assert state == "completed"
-    assert table.startswith("['0001'] ['x', 'y', 'y_sem', 'started (UTC)', 'ended (UTC)', 'status'] True")
+    assert table.startswith(
+        "['0001'] ['x', 'y', 'y_sem', 'started (UTC)', 'ended (UTC)', 'status', 'use', 'deviations', 'notes'] True"
+    )
     assert "1/1" in done.stderr, "a line per experiment"
     assert states(lab)[interrupted] == "stopped"
     refused = run(lab, "a")

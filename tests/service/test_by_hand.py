@@ -19,6 +19,8 @@ from tests.forks import Started, labwright, start
 from tests.service.desk.asking import until_true
 from tests.service.served import Served, once, serving
 
+pytestmark = pytest.mark.long
+
 SHUTTER = """
     shutter = Component(
         Axis, set="slide", unit="", precision=0, limits=(0, 1), timeout_s=2000, reconcile="ask",

@@ -16,7 +16,7 @@ from labwright.lab.classes import resolve
 from labwright.simulation import SimulatedLab
 from labwright.store import Uploader, verify
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 

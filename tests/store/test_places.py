@@ -20,7 +20,7 @@ from labwright.store import Uploader, UploadSummary, open_store, verify
 from labwright.store.config import plain_root, server_config, storage_uris
 from tests.store.test_store import make_runs
 
-pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
 
 ODD = [
     "lab #1",

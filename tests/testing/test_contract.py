@@ -110,7 +110,7 @@ def test_a_lab_with_all_four_ways_passes(tmp_path: Path) -> None:
     assert "6 pauses (of 31 messages)" in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_reference_lab_passes_here_and_there() -> None:
     report = check_protocol(ROOT, "conductivity", every=120)
     assert sorted(report.protocols) == ["arm", "cell_calibration", "electrolyte_conductivity"], "moves, too"

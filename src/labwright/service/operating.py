@@ -76,7 +76,10 @@ def by_hand(
     """What people have done at a station by hand, and what of it waits, the newest first."""
     service.gate.need(asker, "lab.read", LAB)
     with service.records.reading() as journal:
-        return {"items": hand_list(journal, station, everything=everything)}
+        found = hand_list(journal, station, everything=everything)
+    if not found:
+        service.files.by_hand(station)  # that there is no such station is another answer
+    return {"items": found}
 
 
 @router.get("/{station}/by-hand/{campaign}", name="one_by_hand", responses=answers(HandOperation))

@@ -13,6 +13,8 @@ from tests.service.console.test_pages import browser, key_in
 from tests.service.served import Served, once, serving
 from tests.service.test_rights_of_routes import SPEC
 
+pytestmark = pytest.mark.long
+
 SAID = {"expected": "60 °C", "happened": "<b>71 °C</b>", "category": "equipment", "severity": "critical"}
 
 
