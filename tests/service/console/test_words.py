@@ -59,7 +59,7 @@ def test_what_a_drawing_says_is_in_the_language_of_the_page() -> None:
     assert ">dosing</text>" in seen
     assert "dose &lt;1&gt;: done" in seen
     assert Words("en").picture(svg) == svg
-    assert Words("ja").drawn("The planner's model of yield along time") == "プランナのモデル：time に対する yield"
+    assert Words("ja").drawn("The planner's model of yield along time") == "プランナーのモデル：time に対する yield"
     slices = surrogate_slice("x", "mm", "y", [0.0, 1.0], [1.0, 2.0], [0.1, 0.1], [(0.5, 1.5)])
     for words in (*re.findall(r">([^<>]+)</text>", slices), "best so far", "Pareto front"):
         plain = re.fullmatch(r"[-.\d]+|[xy]( / mm)?", words)
