@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -59,6 +60,12 @@ def test_stocks_are_shown_and_booked(served: Served) -> None:
         assert wrong.status_code == 422
         assert "because" in wrong.text
         assert tab.get("/audit").status_code == 403
+        sheet = tab.get("/inventory/labels.svg?name=rinse-1")
+        assert sheet.headers["content-type"] == "image/svg+xml"
+        assert 'href="/inventory/labels.svg"' in tab.get("/inventory").text
+        root = ElementTree.fromstring(sheet.text)  # noqa: S314 - our own
+        assert root.attrib["width"].endswith("mm"), "it is printed at its true size"
+        assert "rinse-1" in "".join(root.itertext())
     with browser(served, served.person("vic", "viewer")) as tab:
         page = tab.get("/inventory").text
         assert "rinse-1" in page

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request, Response
 
+from labwright.facts.labels import label_facts
 from labwright.facts.stocks import forecast_facts, stock_facts
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.model.quantities import Amount
@@ -14,7 +15,7 @@ from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
 from labwright.service.gate import Asker
 from labwright.service.rights import can
-from labwright.service.state import Service
+from labwright.service.state import Asking, Here, Service
 from labwright.service.stocks import STOCK
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -39,6 +40,16 @@ def inventory(service: Service, asker: Asker, words: Words, request: Request) ->
         "books": bool(can(asker.who, "stock.book", STOCK)),
     }
     return Shown(words("inventory"), "inventory", data, ("stocks", "wastes"))
+
+
+@router.get("/inventory/labels.svg")
+def labels(service: Here, asker: Asking, name: Annotated[list[str], Query(max_length=1000)] = []) -> Response:  # noqa: B006 - FastAPI's way
+    """Labels for containers, to be printed at their true size."""
+    service.gate.need(asker, "stock.read", STOCK)
+    with service.records.reading() as journal:
+        sheet = str(label_facts(journal, "", name)["svg"])
+    policy = "default-src 'none'; frame-ancestors 'none'"
+    return Response(sheet, media_type="image/svg+xml", headers={"Content-Security-Policy": policy})
 
 
 def _amount(count: float, unit: str) -> str:
