@@ -169,7 +169,16 @@ class OpenLab:
         with Journal.reading(journal_file(self.data)) as journal:
             return [_question(one) for one in open_questions(journal)]
 
-    def answer(self, question: str, answer: str, *, by: str, reason: str, readings: Mapping[str, Any] = {}) -> None:
+    def answer(
+        self,
+        question: str,
+        answer: str,
+        *,
+        by: str,
+        reason: str,
+        readings: Mapping[str, Any] = {},
+        parameters: Mapping[str, Any] = {},
+    ) -> None:
         """Answer a question, as ``labwright question answer`` does; the journal records who and why.
 
         Args:
@@ -178,16 +187,18 @@ class OpenLab:
             by: the person who answers.
             reason: what that person has seen or done.
             readings: of a task card that is done, by name.
+            parameters: other values to repeat a step with (answer ``again``), by name: those that change.
 
         Raises:
-            ConfigError: there is no such question, answer or reading, or by or reason is empty.
+            ConfigError: there is no such question, answer or value, or by or reason is empty.
             RefusedError: it is no longer open.
         """
         from labwright.engine.answering import answer_open
         from labwright.journal import Journal, journal_file
 
         with Journal(journal_file(self.data)) as journal:
-            answer_open(journal, question, answer, by=by, because=reason, readings=readings)
+            given = {"readings": readings, "parameters": parameters}
+            answer_open(journal, question, answer, by=by, because=reason, **given)
 
     def refuse_if_closed(self) -> None:
         """Start nothing on instruments that have been given back.
@@ -495,10 +506,19 @@ class ServedLab:
         with self._reading() as journal:
             return [_question(one) for one in open_questions(journal)]
 
-    def answer(self, question: str, answer: str, *, by: str, reason: str, readings: Mapping[str, Any] = {}) -> bool:
+    def answer(
+        self,
+        question: str,
+        answer: str,
+        *,
+        by: str,
+        reason: str,
+        readings: Mapping[str, Any] = {},
+        parameters: Mapping[str, Any] = {},
+    ) -> bool:
         """Answer a question, or sign a task card with what was read; whether that has taken effect.
 
-        If not, it does when the campaign is resumed.
+        If not, it does when the campaign is resumed. `parameters` are other values to repeat a step with.
 
         Raises:
             ConfigError: there is no such question or answer, or by or reason is empty.
@@ -507,7 +527,8 @@ class ServedLab:
         from labwright.engine.answering import answer_open
 
         with self._writing() as journal:
-            return answer_open(journal, question, answer, by=by, because=reason, readings=readings).taken
+            given = {"readings": readings, "parameters": parameters}
+            return answer_open(journal, question, answer, by=by, because=reason, **given).taken
 
     def _steer(self, campaign: str, kind: str, payload: Mapping[str, Any], by: str, reason: str) -> str:
         from labwright.journal.asking import steer

@@ -10,7 +10,6 @@ from labwright.engine import LabCore, validate_state
 from labwright.engine.events import (
     ENGINE,
     EVENTS,
-    Answered,
     Event,
     Foreseen,
     Instruction,
@@ -30,7 +29,7 @@ from labwright.engine.work import IllegalEventError
 from labwright.model.campaign import Suggestion
 from labwright.model.latch import LatchScope
 from labwright.model.protocol import StepOrder, StepOutcome
-from tests.engine.test_lab_machine import not_closed_out, own_view
+from tests.engine.test_lab_machine import answer_to, not_closed_out, own_view
 
 
 def outcome(order: StepOrder, state: Any, rsd: float, began_s: float, now_s: float, fault: Any = None) -> StepOutcome:
@@ -42,6 +41,7 @@ def outcome(order: StepOrder, state: Any, rsd: float, began_s: float, now_s: flo
         fault=fault if state == "failed" else None,
         error=state,
         doubt=3 if state == "unknown" else None,
+        kept=0 if state == "failed" else None,
         started_s=began_s,
         ended_s=now_s,
     )
@@ -152,10 +152,9 @@ class ManyMoves:
     def suggest(self, campaign: str, x: float) -> None:
         self.take((campaign, Suggested(suggestion=Suggestion(params={"x": x}, rationale="r"))))
 
-    def answer(self, question_id: str, answer: str) -> None:
+    def answer(self, question_id: str, answer: str, x: float | None = None) -> None:
         question = self.lab.work.questions.open[question_id]
-        answered = Answered(question=question_id, answer=answer, by="Kim", because="looked", closeouts=True)
-        self.take((question.owner, answered))
+        self.take((question.owner, answer_to(question, answer, x)))
 
     def overdue(self) -> None:
         """The next deadline of a question passes."""

@@ -15,7 +15,7 @@ from labwright.model.campaign import Objective, PlannerSpec, Suggestion
 from labwright.model.protocol import NumberResult, ProtocolSpec, StepOrder, StepSpec
 from labwright.model.space import Real, Space
 from labwright.model.spec import CampaignSpec
-from tests.engine.test_lab_machine import ended
+from tests.engine.test_lab_machine import PARAMETERS, ended, optional, reading
 
 VIAL = frozenset({"vial"})
 RACKS = tuple(f"rack_{number}" for number in range(1, 9))
@@ -57,8 +57,8 @@ def way(*steps: StepSpec, **more: Any) -> ProtocolSpec:
     for before, after in itertools.pairwise(steps):
         chained.append(after if after.needs else after.model_copy(update={"needs": (before.name,)}))
     results = (NumberResult(name="y", unit="1"),)
-    parts = {"name": "p", "version": "1", "title": "P", "parameters": (), "results": results, "labware": "vial"}
-    return ProtocolSpec(**{**parts, "steps": tuple(chained), **more})
+    parts = {"name": "p", "version": "1", "title": "P", "parameters": PARAMETERS, "results": results}
+    return ProtocolSpec(**{**parts, "labware": "vial", "steps": tuple(chained), **more})
 
 
 def started(
@@ -84,6 +84,8 @@ def started(
         protocols=(protocol,) if preparing is None else (protocol, preparing),
         shared=dict(shared or {}),
         container=protocol.labware or "vial",
+        optional={one.name: optional(one) for one in (protocol, preparing) if one is not None},
+        reads={protocol.name: reading(protocol)},
         naming=2,
         engine=ENGINE,
     )

@@ -34,10 +34,12 @@ from labwright.engine.events import (
     Suggested,
 )
 from labwright.engine.experiment import Experiment
+from labwright.engine.questions import Question
 from labwright.engine.snapshots import dumped, loaded
 from labwright.model.campaign import Objective, PlannerSpec, Suggestion, Trial
 from labwright.model.protocol import (
     AskWithin,
+    NumberParameter,
     NumberResult,
     ProtocolSpec,
     Repeat,
@@ -121,7 +123,7 @@ def protocols(draw: st.DrawFn) -> ProtocolSpec:
         steps.append(rinse)
     steps.append(StepSpec(name="out", station="arm", needs=every, expected_s=1, leaves=True, always=always))
     results = (NumberResult(name="y", unit="1"),)
-    return ProtocolSpec(name="p", version="1", title="P", parameters=(), results=results, steps=tuple(steps))
+    return ProtocolSpec(name="p", version="1", title="P", parameters=PARAMETERS, results=results, steps=tuple(steps))
 
 
 def preparation(valid_s: float) -> ProtocolSpec:
@@ -131,6 +133,31 @@ def preparation(valid_s: float) -> ProtocolSpec:
     empty = StepSpec(name="empty", station="meter", needs=("measure",), expected_s=1, sample=False, always=True)
     steps, results = (carry, measure, empty), (NumberResult(name="y", unit="1"),)
     return ProtocolSpec(name="q", version="1", title="Q", parameters=(), results=results, steps=steps, valid_s=valid_s)
+
+
+def optional(protocol: ProtocolSpec) -> tuple[str, ...]:
+    """Steps that a person may leave out, as far as a protocol's data say it."""
+    asked = {one.when.step for one in protocol.steps if one.when}
+    asked |= {one.repeat.until.step for one in protocol.steps if one.repeat}
+    return tuple(
+        one.name
+        for one in protocol.steps
+        if not (one.moves_to or one.leaves or one.holds or one.always or one.repeat or one.name in asked)
+    )
+
+
+def reading(protocol: ProtocolSpec) -> dict[str, tuple[str, ...]]:
+    """Which steps read the only parameter: every second."""
+    return {one.name: ("x",) if index % 2 == 0 else () for index, one in enumerate(protocol.steps)}
+
+
+PARAMETERS = (NumberParameter(name="x", unit="1", low=0, high=1),)
+
+
+def answer_to(question: Question, answer: str, x: float | None = None) -> Answered:
+    """What a person says; a step that can be is repeated with another value, if one is given."""
+    edits = {"x": x} if x is not None and answer == "again" and question.parameters else {}
+    return Answered(question=question.id, answer=answer, by="Kim", because="looked", parameters=edits, closeouts=True)
 
 
 def started(
@@ -153,7 +180,8 @@ def started(
         **{"budget": 3, **changes},
     )
     shared = SHARED if engine > 1 else {}
-    return Started(campaign=campaign, spec=spec, protocols=protocols, shared=shared, naming=2, engine=engine)
+    may = {"optional": {one.name: optional(one) for one in protocols}, "reads": {"p": reading(protocol)}}
+    return Started(campaign=campaign, spec=spec, protocols=protocols, shared=shared, naming=2, engine=engine, **may)
 
 
 def ended(order: StepOrder, state: Any = "done", rsd: float = 0.1, fault: Any = None) -> StepEnded:
@@ -165,6 +193,7 @@ def ended(order: StepOrder, state: Any = "done", rsd: float = 0.1, fault: Any = 
         fault=fault if state == "failed" else None,
         error=state,
         doubt=3 if state == "unknown" else None,
+        kept=0 if state == "failed" else None,
         started_s=0,
         ended_s=1,
     )
@@ -391,12 +420,11 @@ class LabMachine(RuleBasedStateMachine):
         self.many.overdue(self.pick(data, self.due))
 
     @precondition(lambda self: self.many.lab.work.questions.open)
-    @rule(data=st.data())
-    def person_answers(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), x=st.one_of(st.none(), st.floats(0, 1)))
+    def person_answers(self, data: st.DataObject, x: float | None) -> None:
         question = self.many.lab.work.questions.open[self.pick(data, list(self.many.lab.work.questions.open))]
         answer = data.draw(st.sampled_from(sorted(question.choices)))
-        answered = Answered(question=question.id, answer=answer, by="Kim", because="looked", closeouts=True)
-        self.many.feed(question.owner, answered)
+        self.many.feed(question.owner, answer_to(question, answer, x))
 
     @precondition(lambda self: self.of(lambda core: not core.paused and not core.stop_asked))
     @rule(data=st.data())

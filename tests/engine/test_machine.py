@@ -159,6 +159,8 @@ def started(
         protocols=(protocol, PREPARE),
         places=places,
         lots_ml={"water": 7.5},
+        optional={"p": ("mix", "warm", "rinse"), "calibrate": ("cal",)},
+        reads={"p": {one.name: ("x",) if one.name == "mix" else () for one in PROTOCOL.steps}},
         engine=engine,
     )
 
@@ -331,14 +333,23 @@ class Machine(RuleBasedStateMachine):
         elif state == "infeasible":
             self.feed(outcome(order, "failed", kind="infeasible"))
         else:
-            self.feed(outcome(order, state, doubt=3 if state == "unknown" or doubt else None))
+            in_doubt = state == "unknown" or doubt
+            self.feed(outcome(order, state, doubt=3 if in_doubt else None, kept=None if in_doubt else 0))
 
     @precondition(lambda self: self.core.questions)
-    @rule(data=st.data())
-    def person_answers(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), x=st.one_of(st.none(), st.floats(0, 1)))
+    def person_answers(self, data: st.DataObject, x: float | None) -> None:
         question = self.core.questions[data.draw(st.sampled_from(sorted(self.core.questions)))]
         answer = data.draw(st.sampled_from(sorted(question.choices)))
-        self.feed(Answered(question=question.id, answer=answer, by="Kim", because="looked"))
+        edits = {"x": x} if answer == "again" and question.parameters and x is not None else {}
+        uses = {"water": 1_000_000} if edits else {}
+        event = Answered(question=question.id, answer=answer, by="Kim", because="looked", parameters=edits, uses=uses)
+        before = self.core.snapshot()
+        try:
+            self.feed(event)
+        except IllegalEventError:  # a veto is on what it would be now
+            assert edits
+            assert self.core.snapshot() == before
 
     @precondition(lambda self: self.core.cards)
     @rule(

@@ -123,10 +123,10 @@ class MovesMachine(RuleBasedStateMachine):
         self.many.overdue()
 
     @precondition(lambda self: self.many.lab.work.questions.open)
-    @rule(data=st.data())
-    def person_answers(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), x=st.one_of(st.none(), st.floats(0, 1)))
+    def person_answers(self, data: st.DataObject, x: float | None) -> None:
         question = self.many.lab.work.questions.open[self.pick(data, list(self.many.lab.work.questions.open))]
-        self.many.answer(question.id, data.draw(st.sampled_from(sorted(question.choices))))
+        self.many.answer(question.id, data.draw(st.sampled_from(sorted(question.choices))), x)
 
     @precondition(lambda self: self.of(lambda core: not core.paused and not core.stop_asked))
     @rule(data=st.data(), sure=st.integers(0, 3))

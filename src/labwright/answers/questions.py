@@ -50,6 +50,21 @@ class Task(TypedDict, total=False):
     readings: list[Reading]
 
 
+@plain_open
+class Editable(TypedDict, total=False):
+    """A value that a step can be repeated with; its further fields are those of a protocol's parameter.
+
+    Attributes:
+        name: by which it is sent.
+        allowed: values, in words.
+        value: the present one.
+    """
+
+    name: str
+    allowed: str
+    value: Any
+
+
 class AskedQuestion(Answered):
     """A question that only a person can answer, or the card of a step that a person does.
 
@@ -70,6 +85,8 @@ class AskedQuestion(Answered):
         kind: ``question``, or ``task`` for the card of a step that a person does.
         task: what such a card says; null for a question.
         readings: what was read when it was signed.
+        parameters: values with which the step can be repeated that has failed; empty if it can only be as it was.
+        edited: values with which it was repeated.
     """
 
     id: str
@@ -88,6 +105,8 @@ class AskedQuestion(Answered):
     kind: Sometimes[str] = "question"
     task: Sometimes[Task | None] = None
     readings: Sometimes[dict[str, Any]] = {}
+    parameters: Sometimes[list[Editable]] = []
+    edited: Sometimes[dict[str, Any]] = {}
 
 
 class Question(AskedQuestion):
@@ -109,8 +128,10 @@ class QuestionAnswered(Command):
         campaign: that has waited for it; may be empty.
         means: what the answer means.
         readings: what was read, as it is recorded.
+        parameters: other values that the step is repeated with.
     """
 
     campaign: str = ""
     means: str = ""
     readings: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}

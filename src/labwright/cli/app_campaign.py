@@ -391,8 +391,13 @@ def question_answer(
         list[str] | None,
         typer.Option("--reading", metavar="NAME=VALUE", help="What a task card asks to be read; once for each."),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Another value to repeat the step with; once for each."),
+    ] = None,
 ) -> None:
     """Answer a question or sign a task card: at once while its campaign runs, otherwise when it is resumed."""
     from labwright.cli.questions import answer_question
 
-    answer_question(place, question, answer, readings=reading or (), by=by, because=because, json=json)
+    given = {"readings": reading or (), "parameters": set_ or ()}
+    answer_question(place, question, answer, **given, by=by, because=because, json=json)

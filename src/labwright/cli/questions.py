@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from labwright.cli.output import console, counted, emit, table
 from labwright.cli.sites import Place, done, seen
-from labwright.cli.words import answer_command, readings_of, when
+from labwright.cli.words import answer_command, edits_words, readings_of, when
 from labwright.engine.answering import Given, answer_open, became
 from labwright.facts.questions import question_facts
 from labwright.journal import instruments_words
@@ -42,7 +42,7 @@ def list_questions(place: Place, *, everything: bool, json: bool) -> None:
             one["kind"],
             when(one["asked_s"]) if one["asked_s"] else "",
             one["text"],
-            "\n".join(f"{answer}: {means}" for answer, means in one["choices"].items()),
+            "\n".join([*(f"{answer}: {means}" for answer, means in one["choices"].items()), *edits_words(one)]),
             one["state"] if one["state"] == "open" else became(one),
             one["kept"],
         )
@@ -60,7 +60,15 @@ def list_questions(place: Place, *, everything: bool, json: bool) -> None:
 
 
 def answer_question(
-    place: Place, question: str, answer: str, *, readings: Sequence[str], by: str, because: str, json: bool
+    place: Place,
+    question: str,
+    answer: str,
+    *,
+    readings: Sequence[str],
+    parameters: Sequence[str] = (),
+    by: str,
+    because: str,
+    json: bool,
 ) -> None:
     """Answer a question or sign a task card, and say what comes of it.
 
@@ -69,31 +77,36 @@ def answer_question(
         question: its id.
         answer: one of its choices.
         readings: of a task card that is done, each as ``NAME=VALUE``.
+        parameters: other values to repeat a step with, each as ``NAME=VALUE``.
         by: the person.
         because: what that person has seen or done.
         json: whether a program reads what comes of it.
 
     Raises:
-        ConfigError: there is no such question, answer or reading, or the person or the reason is not named.
+        ConfigError: there is no such question, answer or value, or the person or the reason is not named.
         RefusedError: it was answered before, or the controller refuses.
     """
-    typed = _readings(readings)
+    typed = _typed("--reading", readings, "torque=1.2")
+    changed = _typed("--set", parameters, "hold_s=120")
 
     def there(client: Client) -> Given:
         refuse_unnamed(by, because)
-        facts = client.questions.answer(question, answer, because, readings=typed)
-        return Given(facts["campaign"], "", facts["means"], taken=True, readings=facts["readings"])
+        facts = client.questions.answer(question, answer, because, readings=typed, parameters=changed)
+        read, edited = facts["readings"], facts.get("parameters", {})
+        return Given(facts["campaign"], "", facts["means"], taken=True, readings=read, parameters=edited)
 
     given = done(
         place,
-        lambda journal: answer_open(journal, question, answer, by=by, because=because, readings=typed),
+        lambda journal: answer_open(
+            journal, question, answer, by=by, because=because, readings=typed, parameters=changed
+        ),
         there,
     )
     for words in given.withdrawn:
         console.print(f"the answer {words} was not taken yet and is withdrawn", markup=False)
     if json:
         said = {"question": question, "answer": answer, "campaign": given.campaign, "taken": given.taken}
-        emit({**said, "readings": given.readings})
+        emit({**said, "readings": given.readings, "parameters": given.parameters})
         return
     if given.deck is not None:
         given_up = f"{given.campaign} is given up. " if given.deck.interrupted else ""
@@ -102,7 +115,8 @@ def answer_question(
             f"{instruments_words(given.deck.instruments)} may start: labwright campaign run NAME"
         )
     elif given.taken:
-        read = "".join(f"; {name} = {spelled(value)}" for name, value in given.readings.items())
+        values = {**given.readings, **given.parameters}
+        read = "".join(f"; {name} = {spelled(value)}" for name, value in values.items())
         words = f"{question} is answered: {given.means}{read}"
     else:
         words = (
@@ -112,8 +126,13 @@ def answer_question(
     console.print(words, style="bold", markup=False)
 
 
-def _readings(given: Sequence[str]) -> dict[str, str]:
-    """Readings as they were typed.
+def _typed(option: str, given: Sequence[str], example: str) -> dict[str, str]:
+    """Values as they were typed.
+
+    Args:
+        option: that they were given with.
+        given: each as ``NAME=VALUE``.
+        example: of one.
 
     Raises:
         ConfigError: one is not NAME=VALUE, or is given twice.
@@ -122,8 +141,8 @@ def _readings(given: Sequence[str]) -> dict[str, str]:
     for words in given:
         name, equals, value = words.partition("=")
         if not (equals and name.strip()):
-            raise ConfigError(f"--reading {words}: write NAME=VALUE, as in --reading torque=1.2; nothing was recorded")
+            raise ConfigError(f"{option} {words}: write NAME=VALUE, as in {option} {example}; nothing was recorded")
         if name.strip() in found:
-            raise ConfigError(f"--reading {name.strip()} is given twice; nothing was recorded")
+            raise ConfigError(f"{option} {name.strip()} is given twice; nothing was recorded")
         found[name.strip()] = value.strip()
     return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from labwright.model.figures import figure, lasting, when, with_unit
+from labwright.model.figures import figure, lasting, spelled, when, with_unit
 from labwright.model.happened import learns_words, note, told
 
 __all__ = ["lasting", "learns_words", "note", "told", "when"]
@@ -45,6 +45,12 @@ def answer_command(question: str, place: str = "", readings: Readings = None) ->
 def readings_of(asked: Mapping[str, Any]) -> Readings:
     """Names of what is read for a task card, as a row has it; None if it is a question."""
     return [one["name"] for one in asked["task"]["readings"]] if asked.get("task") else None
+
+
+def edits_words(asked: Mapping[str, Any]) -> list[str]:
+    """With which values a step that has failed can be repeated, as they are typed; empty if only as it was."""
+    offered = asked.get("parameters") or ()
+    return [f"again --set {one['name']}=VALUE (now {spelled(one['value'])}): {one['allowed']}" for one in offered]
 
 
 def quoted(path: Path | str) -> str:

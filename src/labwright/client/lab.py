@@ -104,6 +104,7 @@ class Questions:
         because: str,
         *,
         readings: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
         key: str | None = None,
     ) -> dict[str, Any]:
         """Answer a question, or sign a task card; the lab does what the choice says.
@@ -113,13 +114,16 @@ class Questions:
             answer: one of its choices.
             because: what was seen and done.
             readings: of a task card that is done: values, or a number with its unit in one text.
+            parameters: other values to repeat a step with (answer ``again``): those that change.
             key: the Idempotency-Key; a new one if None.
 
         Returns:
-            its ``campaign``, what the answer ``means``, and its ``readings``.
+            its ``campaign``, what the answer ``means``, its ``readings`` and its ``parameters``.
         """
         path = f"/v1/questions/{quote(question, safe='')}/answer"
-        body = {"answer": answer, "because": because, **({"readings": dict(readings)} if readings else {})}
+        body: dict[str, Any] = {"answer": answer, "because": because}
+        body |= {"readings": dict(readings)} if readings else {}
+        body |= {"parameters": dict(parameters)} if parameters else {}
         return self._wire.send("POST", path, body, key=key)
 
 

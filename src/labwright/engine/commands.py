@@ -128,6 +128,7 @@ class _Answer(_Payload):
     question: Text
     answer: Text
     readings: Annotated[dict[Text, StrictBool | Number | Text], Field(max_length=LONGEST)] = {}
+    parameters: Annotated[dict[Text, StrictBool | Number | Text], Field(max_length=LONGEST)] = {}
 
 
 class _Suggest(_Payload):
@@ -322,10 +323,11 @@ def event_of(command: Command, campaign: Campaign) -> Event:
                 return StopAsked(why=why, now=now, by=by, closeouts=not now)
             case _Extend(budget=budget):
                 return Extended(budget=budget, by=by, because=because)
-            case _Answer(question=question, answer=answer, readings=readings):
+            case _Answer(question=question, answer=answer, readings=readings, parameters=parameters):
                 return Answered(
-                    question=question, answer=answer, by=by, because=because, readings=readings, closeouts=True
-                )
+                    question=question, answer=answer, by=by, because=because, readings=readings, parameters=parameters,
+                    closeouts=True,
+                )  # fmt: skip
             case _Suggest(params=params):
                 return proposed(campaign, params, by, because)
             case _Veto(params=None, trial=trial):

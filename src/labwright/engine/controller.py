@@ -38,9 +38,11 @@ from labwright.engine.commands import (
 from labwright.engine.core import CampaignCore
 from labwright.engine.deck import DeckQuestion
 from labwright.engine.desk import PlannerDesk
+from labwright.engine.editing import edited
 from labwright.engine.events import (
     ENGINE,
     Adjusted,
+    Answered,
     Ask,
     AskPerson,
     Classified,
@@ -123,6 +125,8 @@ from labwright.stations.card_runs import CardRuns
 from labwright.stations.catalogue import make_carriers
 from labwright.stations.link import Finished
 from labwright.stations.people import PeopleStation, signs
+from labwright.stations.plan_reads import parameters_read
+from labwright.stations.skips import optional_steps
 from labwright.stations.slots import Slot, SlottedStation
 from labwright.stations.uses import Uses
 
@@ -484,7 +488,8 @@ class LabController:
 
     def _started_event(self, name: str, campaign: Campaign, by: str) -> Started:
         lab = self.lab
-        learns = [one for one in campaign.protocols if one != BY_HAND]  # no two of these do the same
+        of_the_lab = {name: one for name, one in campaign.protocols.items() if name != BY_HAND}
+        learns = [*of_the_lab]  # no two done by hand do the same
         return Started(
             campaign=name,
             spec=campaign.spec,
@@ -500,6 +505,8 @@ class LabController:
             learnt_s=learnt_s(self.journal, learns, simulated=lab.simulated),
             earlier=campaign.earlier or (),
             shared=lab.model.shared,
+            optional={name: optional_steps(one, lab.folder.root) for name, one in of_the_lab.items()},
+            reads={name: parameters_read(one) for name, one in of_the_lab.items()},
             slots=slots_of(campaign.protocols[campaign.spec.protocol].spec, self.core.dispatcher.layout),
             naming=2,
             engine=ENGINE,
@@ -721,6 +728,9 @@ class LabController:
                 self._obey_for_lab(command, batch)
                 return
             event = event_of(command, self.hosted[command.campaign].campaign)
+            if isinstance(event, Answered) and event.parameters:
+                core = self.core.campaign(command.campaign)
+                event = edited(event, self.hosted[command.campaign].campaign, core)
             if isinstance(event, Extended) and not self._under(command.campaign):
                 return  # it ends just now; who has asked sees that, and asks again
             batch.take(command.campaign, self._as_it_goes(command.campaign, event), command.id)

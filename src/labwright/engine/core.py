@@ -49,16 +49,17 @@ from labwright.engine.events import (
 from labwright.engine.experiment import Experiment, StepRun, devices_of
 from labwright.engine.fair import HOUR_S
 from labwright.engine.material import CONTAINER, REFILL, Material
+from labwright.engine.offering import offered
 from labwright.engine.pacing import BLIND, pace_s, would_only_wait
 from labwright.engine.proposals import Proposals, is_label, veto_words, wrong_veto
-from labwright.engine.questions import Question
+from labwright.engine.questions import Offered, Question
 from labwright.engine.rules import left_s
 from labwright.engine.stopping import Stopping
 from labwright.engine.work import IllegalEventError, Work
-from labwright.model.campaign import CampaignState, Outcome, Suggestion, Trial, Veto
+from labwright.model.campaign import CampaignState, Edit, Outcome, Suggestion, Trial, Veto
 from labwright.model.errors import unknown
 from labwright.model.judging import counts, covers
-from labwright.model.protocol import FailKind, Prepared, ProtocolSpec
+from labwright.model.protocol import FailKind, Prepared, ProtocolSpec, StepOutcome
 from labwright.model.remarks import AS_MEASURED, Use
 from labwright.model.space import Params
 from labwright.model.spec import CampaignSpec
@@ -645,6 +646,54 @@ class CampaignCore:
     def calibrations_of(self, experiment: Experiment) -> dict[str, dict[str, Any]]:
         """What its preparations found, by protocol."""
         return self.calibrations
+
+    def offered(self, experiment: Experiment, run: StepRun, outcome: StepOutcome) -> Offered:
+        """What a person may decide about a step that has failed, besides repeating it and giving its sample up."""
+        return offered(self.started, experiment, run, outcome)
+
+    def edited_params(self, index: int, changed: Mapping[str, Any]) -> Params:
+        """The searched parameters of a trial, some of them changed; what else is changed is left out."""
+        params = {**self.trials[index].params}
+        params |= {name: value for name, value in changed.items() if name in self.spec.space.names}
+        return Suggestion(params=params, rationale="").params
+
+    def no_edit(self, experiment: Experiment, event: Answered) -> str:
+        """Why a step cannot be repeated with other values, in words; empty if it can."""
+        index = self.trial_of(experiment)
+        if index is None:
+            return "only an experiment has parameters"
+        params, space = self.edited_params(index, event.parameters), self.spec.space
+        if params != self.trials[index].params:
+            if wrong := "; ".join(space.violations(params)):
+                return f"{wrong}; the campaign's space does not allow it"
+            if (veto := self.proposals.vetoing(params, space)) is not None:
+                return veto_words(veto)
+        lacking = self.material.allot_again(experiment, event.uses, self.stations).lacking
+        return f"{lacking}{self.refill}" if lacking else ""
+
+    def edit(self, experiment: Experiment, run: StepRun, event: Answered) -> None:
+        """A step, and those after it, are done with other values; its trial says so."""
+        index, protocol = self._trials_of[experiment.label], experiment.protocol
+        trial, before = self.trials[index], experiment.parameters
+        self.material.promise_again(
+            experiment, self.material.allot_again(experiment, event.uses, self.stations)
+        )  # fmt: skip
+        experiment.edit(protocol.given({**before, **event.parameters}))
+        edit = Edit(
+            step=run.spec.name,
+            params=dict(event.parameters),
+            before={name: before.get(name) for name in event.parameters},
+            by=event.by,
+            because=event.because,
+        )
+        changes: dict[str, Any] = {"edits": (*trial.edits, edit)}
+        if (params := self.edited_params(index, event.parameters)) != trial.params:
+            changes |= {"params": params, "predicted": None}  # it was expected of another point
+            if self.spec.cost is not None and trial.cost is not None:
+                changes["cost"] = self.spec.cost.of(params)
+                self.spent += changes["cost"] - trial.cost
+        self.proposals.change(index, **changes)
+        self._changed()
 
     def step_done(self, experiment: Experiment, run: StepRun) -> None:
         """A step has ended well: it is known how long it took."""

@@ -44,6 +44,9 @@ class Started(Frozen):
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
         earlier: experiments of earlier campaigns that the planner learns from, as the journal had them then.
         shared: devices that several stations have, by station; a sample has them for itself.
+        optional: steps that a sample may go on without, by protocol: no other step needs what they find or do; none in
+            campaigns of earlier releases.
+        reads: names of the parameters that each step reads, by protocol and step; of others it is not known.
         slots: how many samples each station of its protocol works on at once; empty where no sample begins later than
             there is room for it, as in campaigns of earlier releases.
         naming: how things are called in its events: 1 where a question is ``CAMPAIGN?1`` and a veto counts all
@@ -68,6 +71,8 @@ class Started(Frozen):
     learnt_s: dict[str, float] = {}
     earlier: tuple[Earlier, ...] = ()
     shared: dict[str, tuple[str, ...]] = {}
+    optional: dict[str, tuple[str, ...]] = {}
+    reads: dict[str, dict[str, tuple[str, ...]]] = {}
     slots: dict[str, int] = {}
     naming: Literal[1, 2] = 1
     engine: int = 1
@@ -487,6 +492,8 @@ class Answered(Frozen):
 
     Attributes:
         readings: what that person has read, where it is a card that is done.
+        parameters: with which values the step is repeated, where they are others than before: those that change.
+        uses: what the experiment takes of each material with them, and adds to each waste, in the smallest unit.
         closeouts: whether steps that close out without the sample are done for one that is given up with it; they were
             not in earlier releases.
     """
@@ -497,6 +504,8 @@ class Answered(Frozen):
     by: str
     because: str
     readings: dict[str, Given] = {}
+    parameters: dict[str, Given] = {}
+    uses: dict[str, int] = {}
     closeouts: bool = False
 
 

@@ -467,6 +467,12 @@ class Experiment:
         """All that was found, by name."""
         return {key: value for found in self.found.values() for key, value in found.items()}
 
+    def edit(self, parameters: dict[str, Any]) -> None:
+        """What is left of it is done with other values."""
+        self.parameters = parameters
+        self.recipes.clear()
+        vars(self).pop("terms", None)
+
     @property
     def has_results(self) -> bool:
         """Whether it has found what its protocol promises."""

@@ -279,6 +279,44 @@ class Material:
         for name, amount in amounts.items():
             self._promise(self.find(name), amount)
 
+    def allot_again(self, experiment: Experiment, uses: Mapping[str, int], stations: Collection[str]) -> Allotment:
+        """What an experiment under way would be promised if it took other amounts: of the stocks that it has, for one.
+
+        Args:
+            experiment: under way.
+            uses: what it takes of each material in all, and adds to each waste, in the smallest unit.
+            stations: that carry it out.
+        """
+        takes, amounts, lacking = dict(experiment.takes), dict[str, int](), []
+        for name, amount in uses.items():
+            key = name
+            if name not in self.wastes and (key := takes.get(name, "")) not in self.stocks:
+                key, words = self._first_with(name, amount, stations)
+                lacking += [words] if words else []
+                takes[name] = key
+            amounts[key] = amounts.get(key, 0) + amount
+            if into := self._into(key):
+                amounts[into] = amounts.get(into, 0) + amount
+        for key, amount in amounts.items():
+            more = amount - sum(one for name, one in experiment.promised.items() if self.find(name) == key)
+            if more <= 0:
+                continue
+            if (waste := self.wastes.get(key)) is not None:
+                lacking += [no_room(key, more, waste)] if waste.room is not None and more > waste.room else []
+            elif (stock := self.stocks.get(key)) is not None and stock.since_s is not None:
+                if barred := stock.barred(self.now_s):
+                    lacking.append(f"stock {key} {barred}")
+                elif stock.free < more:
+                    lacking.append(self._lacks(key, {stock.facts.material or key: more}))
+        return Allotment(takes, amounts, "; ".join(dict.fromkeys(lacking)))
+
+    def promise_again(self, experiment: Experiment, allotted: Allotment) -> None:
+        """An experiment under way takes other amounts than it was promised."""
+        self.release(experiment)
+        experiment.takes, experiment.promised = allotted.takes, dict(allotted.amounts)
+        for name in experiment.promised:
+            self._promise(self.find(name), self._still_promised(experiment, name))
+
     def close(self, experiment: Experiment) -> None:
         """An experiment is over: what it was promised and has not taken is free again."""
         for name, amount in experiment.promised.items():

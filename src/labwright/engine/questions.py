@@ -14,7 +14,7 @@ import orjson
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.events import Answered
 from labwright.engine.experiment import Experiment, StepRun
-from labwright.model.figures import lasting, when
+from labwright.model.figures import lasting, spelled, when
 from labwright.model.manual import DONE, FAILED, Manual
 from labwright.model.material import Part
 from labwright.model.protocol import FaultClass, Policy, ProtocolParameter, StepOutcome
@@ -69,6 +69,19 @@ class Task:
         return {**vars(self), "readings": readings}
 
 
+@dataclass(frozen=True)
+class Offered:
+    """What else a person can decide about a step that has failed.
+
+    Attributes:
+        skip: what it means to leave the step out; empty if it cannot be.
+        parameters: those with whose values it can be repeated, with the present ones under ``value``.
+    """
+
+    skip: str = ""
+    parameters: tuple[Row, ...] = ()
+
+
 @dataclass
 class Question:
     """Something only a person can answer; it parks one sample, unless it is a task card.
@@ -88,6 +101,7 @@ class Question:
         then: what is done if no person has: ``park``, and ``parked`` once that is done; empty if it may wait.
         movable: whether nothing about its station or in it was at fault, so that its sample may be taken away.
         task: what a person does, if it is the card of a step.
+        parameters: those with whose values the step can be repeated, with the present ones under ``value``.
     """
 
     id: str
@@ -103,6 +117,7 @@ class Question:
     then: str = ""
     movable: bool = False
     task: Task | None = None
+    parameters: tuple[Row, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -137,6 +152,8 @@ class Question:
             "kind": self.kind,
             "task": orjson.dumps(self.task.row()).decode() if self.task is not None else "",
             "readings": orjson.dumps(answered.readings).decode() if answered and self.task is not None else "",
+            "parameters": orjson.dumps(self.parameters).decode() if self.parameters else "",
+            "edited": orjson.dumps(answered.parameters).decode() if answered and answered.parameters else "",
         }
 
 
@@ -159,7 +176,13 @@ class Questions:
     marks: dict[str, str] = field(default_factory=dict)
 
     def of_step(
-        self, experiment: Experiment, run: StepRun, outcome: StepOutcome, left: str = "", now_s: float = 0.0
+        self,
+        experiment: Experiment,
+        run: StepRun,
+        outcome: StepOutcome,
+        left: str = "",
+        now_s: float = 0.0,
+        offered: Offered = Offered(),
     ) -> Question:
         """Ask what is to be done about a step that has failed.
 
@@ -169,6 +192,7 @@ class Questions:
             outcome: how it ended.
             left: what the ledger has left of the stock that the operation in doubt takes from, in words.
             now_s: lab time.
+            offered: what else can be done about it.
         """
         part = outcome.part if outcome.doubt is not None else None
         again = "Repeat the operation (it did not happen)" if outcome.doubt is not None else "Repeat the step"
@@ -176,6 +200,8 @@ class Questions:
         if outcome.doubt is not None and not outcome.value_lost:
             whole = f", all {_amount(part.asked, part.unit)} of it" if part is not None else ""
             choices["done"] = f"It did happen{whole}; continue after it"
+        if offered.skip:
+            choices["skip"] = offered.skip
         if experiment.preparation:
             choices["abandon"] = "Give this preparation up and end the campaign; you have put everything back by hand"
         else:
@@ -188,6 +214,9 @@ class Questions:
             text += f"; {left} of {part.stock} are left by the ledger" if left else ""
         if run.spec.before_again and outcome.doubt is None:
             text += f"\nBefore you answer 'again': {run.spec.before_again}"
+        if offered.parameters:
+            names = ", ".join(f"{one['name']} = {spelled(one['value'])}" for one in offered.parameters)
+            text += f"\nIt can be repeated with other values (now {names})"
         ask = run.spec.ask
         due_s = now_s + ask.within_s if ask is not None else None
         if ask is not None and due_s is not None:
@@ -195,6 +224,7 @@ class Questions:
         question = self._ask(experiment, run.step_id, outcome.doubt, text, choices, part)
         question.movable = outcome.doubt is None and outcome.fault in NOT_THE_STATIONS
         question.due_s, question.then = due_s, ask.then if ask is not None else ""
+        question.parameters = offered.parameters
         self.dirty.questions[question.id] = question.row()
         return question
 

@@ -12,7 +12,7 @@ from labwright.engine.events import Answered, AskPerson, Instruction, Removal, R
 from labwright.engine.experiment import VIA, WHOLE_WAY, Experiment, StepRun
 from labwright.engine.fair import FairShare
 from labwright.engine.material import Material
-from labwright.engine.questions import Question, Questions, run_of
+from labwright.engine.questions import Offered, Question, Questions, run_of
 from labwright.engine.reservations import Reservations
 from labwright.model.by_hand import ByHand
 from labwright.model.errors import LabwrightError, unknown
@@ -20,6 +20,9 @@ from labwright.model.manual import DONE, SIGNED_BY, SIMULATED_PERSON
 from labwright.model.material import Used
 from labwright.model.protocol import TRIED_AGAIN, FailKind, Prepared, ProtocolSpec, StepOrder, StepOutcome
 from labwright.model.records import Follow
+
+AGAIN, SKIP = "again", "skip"
+"""Answers to the question about a step that has failed: it is repeated, or left out."""
 
 
 class IllegalEventError(LabwrightError):
@@ -46,6 +49,15 @@ class Owner(Protocol):
 
     def calibrations_of(self, experiment: Experiment) -> dict[str, dict[str, Any]]:
         """What its preparations found, by protocol."""
+
+    def offered(self, experiment: Experiment, run: StepRun, outcome: StepOutcome) -> Offered:
+        """What a person may decide about a step that has failed, besides repeating it and giving its sample up."""
+
+    def no_edit(self, experiment: Experiment, event: Answered) -> str:
+        """Why a step cannot be repeated with other values, in words; empty if it can."""
+
+    def edit(self, experiment: Experiment, run: StepRun, event: Answered) -> None:
+        """A step, and those after it, are done with other values."""
 
     def step_done(self, experiment: Experiment, run: StepRun) -> None:
         """A step has ended well."""
@@ -277,12 +289,14 @@ class Work:
             self.material.doubt(experiment, run)
         if outcome.state == "stopped" and not owner.stop_asked and not experiment.given_up:
             # A stopped station holds the sample that was there; in engine 1 it ended the campaign.
-            return owner.stopped(outcome.error) if experiment.engine == 1 else self._ask(experiment, run, outcome)
+            if experiment.engine == 1:
+                return owner.stopped(outcome.error)
+            return self._ask(experiment, run, outcome, owner)
         if owner.stop_asked or outcome.state == "stopped":
             self._lost(experiment, run)
             self.give_up(experiment, owner, owner.reason)
         elif outcome.state == "unknown" or (outcome.doubt is not None and outcome.fault is not None):
-            return self._ask(experiment, run, outcome)
+            return self._ask(experiment, run, outcome, owner)
         elif outcome.fail_kind == "infeasible":
             self._lost(experiment, run)
             reason = f"step {run.spec.name}: {outcome.error}"
@@ -341,7 +355,7 @@ class Work:
         """A step has failed, and is not tried again by itself: what its protocol says is done."""
         policy = run.spec.policy(outcome.fault)
         if policy == "ask":
-            return self._ask(experiment, run, outcome)
+            return self._ask(experiment, run, outcome, owner)
         if policy == "skip":
             self._leave_out_step(experiment, run, owner)
             return []
@@ -359,7 +373,12 @@ class Work:
         """A sample goes on without a step that has failed; its error stays, so that it is known why."""
         self._ready(experiment, run)
         run.become("skipped")
+        self._without(experiment, run, owner)
+
+    def _without(self, experiment: Experiment, run: StepRun, owner: Owner) -> None:
+        """A step is left out: nothing is known by it."""
         experiment.found.pop(run.spec.name, None)  # of an earlier round of a loop
+        self._touch(experiment, run)
         self._measured(experiment, owner)
 
     def overdue(self, key: str, owner: Owner) -> None:
@@ -397,11 +416,15 @@ class Work:
         if event.answer not in question.choices:
             raise IllegalEventError(unknown(f"answer to {event.question}", event.answer, list(question.choices)))
         if question.task is not None:
+            if event.parameters:
+                raise IllegalEventError(f"{event.question} is a task card, and has no parameters; nothing was recorded")
             return self._signed(question, event, owner)
         if event.readings:
             raise IllegalEventError(f"{event.question} is no task card, and has no readings; nothing was recorded")
-        self.questions.answered(event)
         experiment = self.live[question.owner][question.label]
+        if event.parameters:
+            self._refuse_edit(experiment, question, event, owner)
+        self.questions.answered(event)
         settled: list[Instruction] = []
         if question.step_id:
             settled = self._step_answered(experiment, question, event, owner)
@@ -415,6 +438,20 @@ class Work:
             self._taken_out(experiment, event, owner)
         self._let_go(experiment)
         return settled
+
+    @staticmethod
+    def _refuse_edit(experiment: Experiment, question: Question, event: Answered, owner: Owner) -> None:
+        """Refuse other values than those that a step can be repeated with.
+
+        Raises:
+            IllegalEventError: with the reason; nothing was changed.
+        """
+        if event.answer != AGAIN:
+            raise IllegalEventError(f"{event.question}: other values go with the answer {AGAIN}; nothing was recorded")
+        known = [str(one["name"]) for one in question.parameters]
+        wrong = [unknown("parameter to repeat it with", name, known) for name in event.parameters if name not in known]
+        if why := "; ".join(wrong) or owner.no_edit(experiment, event):
+            raise IllegalEventError(f"{event.question}: {why}; nothing was recorded")
 
     def has(self, owner: str, label: str) -> bool:
         """Whether an experiment is under way."""
@@ -706,10 +743,13 @@ class Work:
         del self.live[experiment.owner][experiment.label]
         owner.ended(experiment)
 
-    def _ask(self, experiment: Experiment, run: StepRun, outcome: StepOutcome) -> list[Instruction]:
+    def _ask(self, experiment: Experiment, run: StepRun, outcome: StepOutcome, owner: Owner) -> list[Instruction]:
         """The sample waits, and its station with it; everything else continues."""
         stock = outcome.part.stock if outcome.part is not None else ""
-        question = self.questions.of_step(experiment, run, outcome, self.material.left(stock), self.material.now_s)
+        offered = owner.offered(experiment, run, outcome)
+        question = self.questions.of_step(
+            experiment, run, outcome, self.material.left(stock), self.material.now_s, offered
+        )
         asked = self._hold(experiment, question)
         self._touch(experiment, run)
         return asked
@@ -750,6 +790,8 @@ class Work:
         run = next(run for run in experiment.steps.values() if run.step_id == question.step_id)
         self.material.looked_into(experiment, run.step_id)
         settled: list[Instruction] = []
+        if event.parameters:
+            owner.edit(experiment, run, event)
         if question.doubt is not None:
             settled = self._settle(experiment, run, question, question.doubt, event)
         if run.parked:
@@ -765,11 +807,19 @@ class Work:
                 owner.fail(f"preparation {experiment.protocol.name}, step {run.spec.name}: {reason}")
             if taken_out:
                 self._nothing_left(experiment, reason, but_closeouts=event.closeouts)
-        elif question.doubt is None:
+        elif event.answer == SKIP:
+            self._said_to_leave_out(run, event)
+            self._leave_out_step(experiment, run, owner)
+        elif question.doubt is None or event.parameters:
             self._again(experiment, run)
         else:
             self._ready(experiment, run)
         return settled
+
+    @staticmethod
+    def _said_to_leave_out(run: StepRun, event: Answered) -> None:
+        """A person has decided that a step is left out, and why stays with it."""
+        run.error = f"{run.error}; left out by {event.by}: {event.because}"
 
     def _aside_answered(
         self, experiment: Experiment, run: StepRun, question: Question, event: Answered, owner: Owner
@@ -779,6 +829,11 @@ class Work:
             self.give_up(experiment, owner, f"given up by {event.by}: {event.because or question.text}", "equipment")
             return
         run.parked = False
+        if event.answer == SKIP:
+            self._said_to_leave_out(run, event)
+            run.become("skipped")
+            self._without(experiment, run, owner)
+            return
         run.attempt += 1
         run.again = True
         self._touch(experiment, run)
@@ -798,6 +853,8 @@ class Work:
             settled = Used(amount=part.counted_amount, unknown=-part.amount)
             now = {part.stock: run.used.get(part.stock, Used()) + settled}
             self.material.use(experiment, run, now)
+        if event.parameters:  # nothing of it is counted, and it is done with other values: it has not happened
+            return [Settle(run.step_id, doubt, "absent", event.by, event.because)]
         return [Settle(run.step_id, doubt, "confirmed", event.by, event.because, part, follow)]
 
     def _taken_out(self, experiment: Experiment, event: Answered, owner: Owner) -> None:

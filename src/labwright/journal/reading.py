@@ -121,7 +121,10 @@ def is_paused(row: Mapping[str, Any]) -> bool:
 
 
 def questions_of(journal: Journal, *where: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
-    """Questions and task cards, with their choices; of a card with what it says, and what was read for it."""
+    """Questions and task cards, with their choices; of a card with what it says, and what was read for it.
+
+    Of a step that has failed with the values that can be changed, and those that were.
+    """
     rows = journal.rows(schema.question, *where, order=schema.question.c.id)
     return [
         {
@@ -129,6 +132,8 @@ def questions_of(journal: Journal, *where: sa.ColumnElement[bool]) -> list[dict[
             "choices": orjson.loads(row["choices"]),
             "task": orjson.loads(row["task"]) if row["task"] else None,
             "readings": orjson.loads(row["readings"]) if row["readings"] else {},
+            "parameters": orjson.loads(row["parameters"]) if row["parameters"] else [],
+            "edited": orjson.loads(row["edited"]) if row["edited"] else {},
         }
         for row in rows
     ]

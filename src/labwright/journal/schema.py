@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from labwright.model.remarks import REMARKS
 
-HEAD = "0018"
+HEAD = "0019"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -269,10 +269,14 @@ question = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False, server_default="question"),
     _text("task"),
     _text("readings"),
+    _text("parameters"),
+    _text("edited"),
 )
 """``due_s``: lab time until which it is to be answered. ``unanswered``: what is done if no person has: ``park``, and
 ``parked`` once that is done; empty if it may wait. ``kind``: ``question``, or ``task`` for the card of a step that a
-person does; ``task``: what that card says, as JSON; ``readings``: what was read when it was signed, as JSON."""
+person does; ``task``: what that card says, as JSON; ``readings``: what was read when it was signed, as JSON.
+``parameters``: those with whose values a step that has failed can be repeated, as JSON; ``edited``: values that it is
+repeated with."""
 
 
 def _amount(column: str) -> sa.Column[int]:

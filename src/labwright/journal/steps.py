@@ -41,9 +41,16 @@ class StepJournal:
         rows = self._journal.rows(table, table.c.step_id == step_id, order=table.c.attempt)
         intents = {row["n"]: _intent(row) for row in rows if not row["superseded"]}
         attempts = {row["n"]: row["attempt"] for row in rows}
+        once = [one for one in rows if one["reconcile"] != "by_state" and one["state"] != "absent"]
         rows = self._journal.rows(seen, seen.c.step_id == step_id, seen.c.superseded.is_(False))
         observations = {row["n"]: _observation(row) for row in rows}
-        return StepRecord(intents=intents, attempts=attempts, observations=observations, taking=self._taking(step_id))
+        return StepRecord(
+            intents=intents,
+            attempts=attempts,
+            observations=observations,
+            taking=self._taking(step_id),
+            once=tuple((one["n"], one["attempt"]) for one in once),
+        )
 
     def used(self, step_id: str) -> dict[str, Used]:
         """What a step has taken of the stocks so far, by stock."""

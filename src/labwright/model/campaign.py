@@ -163,12 +163,30 @@ class Outcome(FrozenModel):
     sem: FiniteFloat | None = Field(default=None, ge=0)
 
 
+class Edit(FrozenModel):
+    """Other values with which a step that had failed was repeated, and those after it were done.
+
+    Args:
+        step: its name.
+        params: the values that were changed, by the protocol's parameter.
+        before: what they were.
+        by: the person.
+        because: why.
+    """
+
+    step: str
+    params: dict[str, Any]
+    before: dict[str, Any]
+    by: str
+    because: str
+
+
 class Trial(FrozenModel):
     """One experiment, from proposal to end.
 
     Args:
         id: unique in the campaign.
-        params: what was asked for.
+        params: what was asked for; of a step that was repeated with other values, those.
         status: proposed and running are pending; abandoned is never evidence and never asked again.
         outcomes: measured values by objective name.
         fail_kind: given exactly when failed. Only "infeasible" says something about the parameters.
@@ -178,6 +196,7 @@ class Trial(FrozenModel):
         cost: what it really cost, in the unit of the campaign's `Cost`.
         predicted: what the planner expected of it when it chose it, where it had a model.
         use: whether its result may be used, by what people have said of deviations.
+        edits: values that a person has changed when a step was repeated, fixed ones included, the first change first.
     """
 
     id: str = Field(min_length=1)
@@ -191,6 +210,7 @@ class Trial(FrozenModel):
     cost: FiniteFloat | None = Field(default=None, ge=0)
     predicted: Outcome | None = None
     use: Use = AS_MEASURED
+    edits: tuple[Edit, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -64,7 +64,8 @@ def told(event: Payload) -> str:
         case "deviation_closed":
             return f"deviation {event['id']} closed by {event['by']}: {event['conclusion']}; to be used: {event['use']}"
         case "answered":
-            read = ", ".join(f"{name} = {spelled(value)}" for name, value in event.get("readings", {}).items())
+            values = {**event.get("readings", {}), **event.get("parameters", {})}
+            read = ", ".join(f"{name} = {spelled(value)}" for name, value in values.items())
             with_ = f" with {read}" if read else ""
             return f"{event['question']} answered by {event['by']}: {event['answer']}{with_}{_because(event)}"
     return str(event["kind"])

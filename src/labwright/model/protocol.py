@@ -586,6 +586,8 @@ class StepOutcome(Frozen):
         run_uids: Bluesky runs that belong to it.
         used: what the step has taken of the stocks so far, in all its attempts, by stock.
         part: of the operation in doubt, where its device could say how much of it was done.
+        kept: how many of its operations have happened, or may have, that are not done again when it is repeated; None
+            where its station does not say.
         started_s: lab time.
         ended_s: lab time.
     """
@@ -601,6 +603,7 @@ class StepOutcome(Frozen):
     run_uids: tuple[str, ...] = ()
     used: dict[str, Used] = {}
     part: Part | None = None
+    kept: int | None = None
     started_s: float
     ended_s: float
 

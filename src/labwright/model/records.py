@@ -140,12 +140,14 @@ class StepRecord(Frozen):
         attempts: how often each was tried, also before a retry of the step.
         observations: by number.
         taking: all attempts that take from a stock, also those that do not count any more.
+        once: numbers and attempts of operations that must not be repeated, and have happened or may have.
     """
 
     intents: dict[int, Intent] = {}
     attempts: dict[int, int] = {}
     observations: dict[int, Observation] = {}
     taking: tuple[Intent, ...] = ()
+    once: tuple[tuple[int, int], ...] = ()
 
     @property
     def last(self) -> int:

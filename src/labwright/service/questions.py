@@ -46,11 +46,14 @@ class GivenAnswer(Body):
         answer: one of the question's choices.
         because: what was seen and done.
         readings: of a task card that is done: a value, or a number with its unit in one text, as ``"1.2 N.m"``.
+        parameters: other values to repeat a step with (answer ``again``), by the names under the question's
+            ``parameters``; given as readings are.
     """
 
     answer: Annotated[str, Field(min_length=1, max_length=200)]
     because: Reason
     readings: Annotated[dict[Name, Read], Field(max_length=200)] = {}
+    parameters: Annotated[dict[Name, Read], Field(max_length=200)] = {}
 
 
 @router.get("", name="list", responses=answers(items_of(Question)))
@@ -61,7 +64,8 @@ def questions(
 ) -> dict[str, Any]:
     """Open questions and task cards (``kind``), with what may be answered and what that means.
 
-    ``task`` says of a card what is to be done, for which sample and where, and what is to be read.
+    ``task`` says of a card what is to be done, for which sample and where, and what is to be read. ``parameters`` says
+    of a step that has failed with which other values it can be repeated.
     """
     service.gate.need(asker, "lab.read", LAB)
     with service.records.reading() as journal:
@@ -72,7 +76,8 @@ def questions(
 async def answer(service: Here, asker: Asking, request: Request, question: str, body: GivenAnswer) -> Response:
     """Answer a question, or sign a task card; the lab does what the choice says."""
     await service.gate.needs(asker, "question.answer", LAB)
-    said = {"question": question, "answer": body.answer, **({"readings": body.readings} if body.readings else {})}
+    values = {"readings": body.readings, "parameters": body.parameters}
+    said = {"question": question, "answer": body.answer, **{name: one for name, one in values.items() if one}}
 
     async def work(key: str) -> Answer:
         of, means = await service.records.in_thread(_meaning, question, body.answer)
@@ -82,9 +87,8 @@ async def answer(service: Here, asker: Asking, request: Request, question: str, 
         answer = await commanding.command(
             service, campaign, kind, payload, by=asker.who.id, because=body.because, key=key, trace=asker.trace
         )
-        return dataclasses.replace(
-            answer, body={**answer.body, "campaign": of, "means": means, "readings": payload.get("readings", {})}
-        )
+        given = {name: payload.get(name, {}) for name in values}
+        return dataclasses.replace(answer, body={**answer.body, "campaign": of, "means": means, **given})
 
     entry = Entry(
         asker.who.id, "question.answer", f"question/{question}", via=asker.who.key, after=said,
@@ -106,7 +110,7 @@ def _command_for(
     """Campaign, kind and payload of the command that answers a question; and answers before it that were not taken.
 
     Raises:
-        ConfigError: there is no such open question, or it has no such answer, or a reading is not allowed.
+        ConfigError: there is no such open question, or it has no such answer, or a value is not allowed.
         RefusedError: no controller runs that could take the answer.
     """
     answer = body.answer
@@ -118,7 +122,7 @@ def _command_for(
     if question not in known:
         raise ConfigError(unknown("open question", question, list(known)))
     refuse_unknown_answer(known[question], answer)
-    payload = answer_payload(known[question], answer, body.readings)
+    payload = answer_payload(known[question], answer, body.readings, body.parameters)
     if question in decks:
         if deck_of(journal) != decks[question].instruments:
             raise RefusedError(f"{question} is about other instruments than those the controller runs on")

@@ -132,6 +132,7 @@ class StepOperations:
         self._record = keeper.recall(order.step_id) if order.resumed else StepRecord()
         self._uses = uses
         self._taking = {(one.n, one.attempt): one for one in self._record.taking}
+        self._once = set(self._record.once)
         self._next = 0
         self._told: dict[Any, Retold] = {}
         self._measured: dict[Any, Intent] = {}
@@ -148,6 +149,11 @@ class StepOperations:
     def used(self) -> dict[str, Used]:
         """What this step has taken of the stocks, in all its attempts."""
         return total((one.stock, one.used) for one in self._taking.values())
+
+    @property
+    def kept(self) -> int:
+        """How many of its operations have happened, or may have, that are not done again when it is repeated."""
+        return len({n for n, _ in self._once})
 
     async def set(self, message: Any, command: Command) -> Any:
         """Bluesky's `set`: an operation of an axis."""
@@ -465,9 +471,14 @@ class StepOperations:
         return decided
 
     def _note(self, intent: Intent) -> None:
-        """Remember an operation that takes from a stock."""
+        """Remember an operation that takes from a stock, or that must not be repeated."""
+        key = intent.n, intent.attempt
         if intent.stock:
-            self._taking[intent.n, intent.attempt] = intent
+            self._taking[key] = intent
+        if intent.reconcile != "by_state" and intent.state != "absent":
+            self._once.add(key)
+        else:
+            self._once.discard(key)
 
     def _doubted(self, intent: Intent, one: _Operation) -> Intent:
         if self.doubt is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from labwright.model.protocol import StepSpec
+from labwright.stations.plan_reads import PlanCode
 from labwright.stations.protocol import LabProtocol
 
 
@@ -30,6 +31,39 @@ def needed_skips(protocol: LabProtocol, root: Path) -> list[str]:
             for place, why in _reasons(protocol, step, root):
                 found.append(f"{place or declared}: step {step.name}: on_failure: skip{which}: {why}")
     return found
+
+
+def optional_steps(protocol: LabProtocol, root: Path) -> tuple[str, ...]:
+    """Steps that a sample may go on without if a person says so: for all that can be known no other needs them.
+
+    Unlike what an author declares, nothing is taken on trust here: a step stays needed where a plan may read what it
+    has found, or a promised result may be its.
+
+    Args:
+        protocol: of the lab.
+        root: the lab's folder.
+    """
+    steps = {step.name: step for step in protocol.spec.steps}
+    code = {name: PlanCode(protocol, name) for name, step in steps.items() if step.manual is None}
+    found = {name: _found(step, code) for name, step in steps.items()}
+    read = {name: code[name].results if name in code else set() for name in steps}
+    promised = {one.name for one in protocol.spec.results}
+
+    def needed(step: StepSpec) -> bool:
+        others = [name for name in steps if name != step.name]
+        elsewhere = {key for name in others for key in found[name] or ()}
+        if (promised - elsewhere) & (promised if found[step.name] is None else found[step.name] or set()):
+            return True
+        if any(read[name] is None or step.name in (read[name] or ()) for name in others):
+            return True
+        return any(_reasons(protocol, step, root))
+
+    return tuple(step.name for step in protocol.spec.steps if not needed(step))
+
+
+def _found(step: StepSpec, code: Mapping[str, PlanCode]) -> set[str] | None:
+    """Names of what a step finds; None if they are not all written in its plan."""
+    return {one.name for one in step.manual.readings} if step.manual is not None else code[step.name].finds
 
 
 def _reasons(protocol: LabProtocol, step: StepSpec, root: Path) -> Iterator[tuple[str, str]]:

@@ -411,6 +411,7 @@ class Station:
             run_uids=tuple(uids),
             used=operations.used if operations is not None else {},
             part=operations.part if operations is not None else None,
+            kept=operations.kept if operations is not None else 0 if not order.resumed else None,
             started_s=started_s,
             ended_s=self._clock.now(),
         )
