@@ -695,6 +695,12 @@ class CampaignCore:
         self.proposals.change(index, **changes)
         self._changed()
 
+    def goes_without(self, experiment: Experiment, run: StepRun) -> None:
+        """A sample goes on without a step that has failed; its trial says so."""
+        if (index := self.trial_of(experiment)) is not None:
+            left_out = (*self.trials[index].left_out, f"{run.spec.name}: {run.error}")
+            self.proposals.change(index, left_out=left_out)
+
     def step_done(self, experiment: Experiment, run: StepRun) -> None:
         """A step has ended well: it is known how long it took."""
         self.durations.take(experiment.protocol, run)

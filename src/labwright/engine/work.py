@@ -59,6 +59,9 @@ class Owner(Protocol):
     def edit(self, experiment: Experiment, run: StepRun, event: Answered) -> None:
         """A step, and those after it, are done with other values."""
 
+    def goes_without(self, experiment: Experiment, run: StepRun) -> None:
+        """A sample goes on without a step that has failed."""
+
     def step_done(self, experiment: Experiment, run: StepRun) -> None:
         """A step has ended well."""
 
@@ -379,6 +382,7 @@ class Work:
         """A step is left out: nothing is known by it."""
         experiment.found.pop(run.spec.name, None)  # of an earlier round of a loop
         self._touch(experiment, run)
+        owner.goes_without(experiment, run)
         self._measured(experiment, owner)
 
     def overdue(self, key: str, owner: Owner) -> None:

@@ -11,11 +11,20 @@ from labwright.engine.answering import open_questions, said, waiting_answers
 from labwright.journal import Journal, schema
 
 
-def question_facts(journal: Journal, *, everything: bool = False) -> list[dict[str, Any]]:
-    """Open questions, about samples and decks, and task cards; with `everything` those that are no longer open too."""
+def question_facts(
+    journal: Journal, *, everything: bool = False, label: tuple[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Open questions, about samples and decks, and task cards; with `everything` those that are no longer open too.
+
+    Args:
+        journal: that has them.
+        everything: those that were answered or withdrawn too.
+        label: campaign and label of the experiment that they are about; all if None.
+    """
     return [
         {**one, "asked_s": _asked_s(journal, one), "kept": _kept_words(journal, one)}
         for one in open_questions(journal, everything=everything)
+        if label is None or (one["campaign"], one["label"]) == label
     ]
 
 

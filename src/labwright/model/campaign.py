@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from labwright.model.base import FrozenModel
 from labwright.model.errors import unknown
+from labwright.model.figures import spelled
 from labwright.model.parameters import flag_level
 from labwright.model.protocol import FailKind
 from labwright.model.remarks import AS_MEASURED, Use
@@ -180,6 +181,10 @@ class Edit(FrozenModel):
     by: str
     because: str
 
+    def __str__(self) -> str:
+        changed = (f"{name} {spelled(self.before[name])} → {spelled(value)}" for name, value in self.params.items())
+        return f"{', '.join(changed)} from step {self.step} on, by {self.by}: {self.because}"
+
 
 class Trial(FrozenModel):
     """One experiment, from proposal to end.
@@ -197,6 +202,7 @@ class Trial(FrozenModel):
         predicted: what the planner expected of it when it chose it, where it had a model.
         use: whether its result may be used, by what people have said of deviations.
         edits: values that a person has changed when a step was repeated, fixed ones included, the first change first.
+        left_out: steps that have failed and that its sample has gone on without, each with why, in words.
     """
 
     id: str = Field(min_length=1)
@@ -211,6 +217,7 @@ class Trial(FrozenModel):
     predicted: Outcome | None = None
     use: Use = AS_MEASURED
     edits: tuple[Edit, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

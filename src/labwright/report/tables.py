@@ -25,12 +25,14 @@ def experiment_rows(record: CampaignRecord, *, traced: bool = False) -> list[dic
     Returns:
         by head: ``experiment``, a parameter each (as measured where it is), an outcome each with its standard error,
         the protocol's other results (an array as nested lists, a file by its address), lab time of the first and last
-        step (UTC), ``status``, whether its result may be used (``use``), ``deviations`` and ``notes`` in words.
-        What there is not is None.
+        step (UTC), ``status``, whether its result may be used (``use``), ``deviations`` and ``notes`` in words;
+        where there are any in the campaign, also ``edits`` (values that a person has changed) and ``left_out`` (steps
+        that have failed and were left out). What there is not is None.
     """
     spec, found, times_s = record.core.spec, record.results(), _times_s(record.steps)
     runs = _runs(record.steps) if traced else {}
     known = {one.name: one for one in spec.space.parameters}
+    changed = [name for name in ("edits", "left_out") if any(getattr(one, name) for one in record.core.trials)]
     rows = []
     for trial in record.core.trials:
         row: dict[str, Any] = {"experiment": trial.id}
@@ -48,6 +50,7 @@ def experiment_rows(record: CampaignRecord, *, traced: bool = False) -> list[dic
         row["use"] = trial.use
         row["deviations"] = _joined(deviation_words(one) for one in record.deviations_of(trial.id))
         row["notes"] = _joined(note_words(one) for one in record.notes_of(trial.id))
+        row |= {name: _joined(map(str, getattr(trial, name))) for name in changed}
         rows.append({**row, "runs": runs.get(trial.id), "why": trial.rationale or None} if traced else row)
     return rows
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request
 
+from labwright.facts.questions import question_facts
 from labwright.journal import Journal, schema
 from labwright.journal.reading import spec_of
 from labwright.model.campaign import Trial
@@ -15,6 +16,7 @@ from labwright.model.protocol import ProtocolSpec
 from labwright.model.remarks import About
 from labwright.report import sweep_cards
 from labwright.service.campaigns import row_of
+from labwright.service.console.frame import LAB
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
@@ -40,9 +42,11 @@ def experiment(service: Service, asker: Asker, words: Words, request: Request) -
         sample = journal.rows(schema.sample, schema.sample.c.campaign == campaign, schema.sample.c.label == label)
         protocol = _protocol(journal, campaign, spec["protocol"])
         said = said_about(service, asker, journal, About(kind="experiment", campaign=campaign, label=label))
+        asked = question_facts(journal, label=(campaign, label)) if can(asker.who, "lab.read", LAB) else []
         may_read = bool(can(asker.who, "data.read", service.owned.campaign(journal, campaign, "data")))
     found = {name: value for one in outcomes.values() for name, value in one["results"].items()}
     parameters = {one["name"]: one for one in spec["space"]["parameters"]}
+    edits = trial.edits if trial is not None else ()
     data = {
         "campaign": campaign,
         "campaign_title": row["title"] or row["name"],
@@ -51,6 +55,9 @@ def experiment(service: Service, asker: Asker, words: Words, request: Request) -
         "experiment": made,
         "trial": trial,
         "asked": trial.params if trial is not None else {},
+        "before": {name: value for one in reversed(edits) for name, value in one.before.items()},
+        "edited": {name: value for one in edits for name, value in one.params.items()},
+        "questions": asked,
         "made": trial.measured_params or {} if trial is not None else {},
         "fixed": spec.get("fixed", {}),
         "parameters": parameters,
@@ -67,7 +74,10 @@ def experiment(service: Service, asker: Asker, words: Words, request: Request) -
         "sample": sample[0] if sample else None,
     }  # fmt: skip
     return Shown(
-        words("experiment.of", label=label), "experiment", data, ("found", "deviations", "vial", "steps", "notes")
+        words("experiment.of", label=label),
+        "experiment",
+        data,
+        ("asked", "found", "deviations", "vial", "steps", "notes"),
     )
 
 
