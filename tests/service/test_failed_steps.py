@@ -117,7 +117,7 @@ def test_a_failed_step_is_repeated_with_another_value_over_a_kill_of_the_control
     with served(place) as one:
         submitted(one, place)
         key = one.person("ole", "operator")
-        with Client(one.url, key) as lab:
+        with Client(one.url, key) as lab, one.client(key) as ole:
             question = asked(lab)
             assert [*question["choices"]] == ["again", "skip", "abandon"]
             (offered,) = question["parameters"]
@@ -128,12 +128,12 @@ def test_a_failed_step_is_repeated_with_another_value_over_a_kill_of_the_control
             assert asked(lab) == question, "nothing was recorded"
             fault(place, "clear")
             campaign = question["campaign"]
-            page = one.client(key).get(f"/campaigns/{campaign}/experiments/0001").text
+            page = ole.get(f"/campaigns/{campaign}/experiments/0001").text
             assert 'name="parameters.hold_s:float" inputmode="decimal" value="60.0"' in page
             lab.campaigns.pause(campaign, "a look first")
             answered = lab.questions.answer(question["id"], "again", "it was unplugged", parameters={"hold_s": "30 s"})
             assert answered["parameters"] == {"hold_s": 30.0}
-            assert "As edited" in one.client(key).get(f"/campaigns/{campaign}/experiments/0001").text
+            assert "As edited" in ole.get(f"/campaigns/{campaign}/experiments/0001").text
         one.controller.kill()
     with served(place) as one, Client(one.url, key) as lab:
         lab.campaigns.resume(campaign, "it looks well")

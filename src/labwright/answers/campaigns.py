@@ -254,6 +254,25 @@ class Outcome(TypedDict, total=False):
     sem: float | None
 
 
+@plain
+class Edit(TypedDict):
+    """Other values with which a step that had failed was repeated, and those after it were done.
+
+    Attributes:
+        step: its name.
+        params: the values that were changed.
+        before: what they were.
+        by: the person.
+        because: why.
+    """
+
+    step: str
+    params: dict[str, Any]
+    before: dict[str, Any]
+    by: str
+    because: str
+
+
 class Experiment(Answered):
     """An experiment, or a proposal.
 
@@ -271,6 +290,8 @@ class Experiment(Answered):
         predicted: what the planner expected of it: ``mean``, ``sem``; null without a model.
         use: whether its result may be used, by what people have said of deviations: ``as measured``, ``not for the
             planner`` or ``not at all``.
+        edits: values that a person has changed when a step was repeated, the first change first.
+        left_out: steps that have failed and that its sample has gone on without, each with why, in words.
     """
 
     id: str
@@ -285,6 +306,8 @@ class Experiment(Answered):
     cost: Sometimes[float | None] = None
     predicted: Sometimes[Outcome | None] = None
     use: Sometimes[str] = "as measured"
+    edits: Sometimes[list[Edit]] = []
+    left_out: Sometimes[list[str]] = []
 
 
 class SearchSpace(Open):
