@@ -34,6 +34,12 @@ def parameters_read(protocol: LabProtocol) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def plan_of(protocol: LabProtocol, step: str) -> Callable[..., Any]:
+    """The function of a step's plan: of the protocol's class, or given to this protocol alone."""
+    plan = getattr(protocol, step)
+    return inspect.unwrap(getattr(plan, "__func__", plan))
+
+
 class PlanCode:
     """The code of a step's plan, with all functions of the lab that it names.
 
@@ -47,8 +53,8 @@ class PlanCode:
         self._trees: dict[Any, ast.FunctionDef] = {}
         self._known = True
         self._read: dict[tuple[Any, str], None] = {}
-        plan = inspect.unwrap(getattr(self._owner, step))
-        self._contexts = {"context", "order", *[*inspect.signature(plan).parameters][1:2]}
+        plan = plan_of(protocol, step)
+        self._contexts = {"context", "order", *[*inspect.signature(getattr(protocol, step)).parameters][:1]}
         todo = [plan]
         while todo:
             function = todo.pop()

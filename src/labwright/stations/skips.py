@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labwright.model.protocol import StepSpec
-from labwright.stations.plan_reads import PlanCode
+from labwright.stations.plan_reads import PlanCode, plan_of
 from labwright.stations.protocol import LabProtocol
 
 
@@ -119,7 +119,7 @@ def _nodes(protocol: LabProtocol, step: str, root: Path) -> Iterator[tuple[ast.A
     """All that the plan of a step says, each with its file and line; a person's step has none."""
     if next((one.manual for one in protocol.steps if one.name == step), None) is not None:
         return
-    plan = inspect.unwrap(getattr(type(protocol), step))
+    plan = plan_of(protocol, step)
     lines, first = inspect.getsourcelines(plan)
     file = _shown(inspect.getsourcefile(plan), root)
     for node in ast.walk(ast.parse(textwrap.dedent("".join(lines)))):
