@@ -109,3 +109,6 @@ def test_a_sample_leads_to_its_experiment(served: Served) -> None:
         assert f"/campaigns/{campaign}/experiments/0001" in page.text
         assert tab.get("/samples/no-such").status_code in (404, 422)
         assert tab.get("/samples?find=0001").text.count("<tr>") == 2, "head and row"
+        found = tab.get("/samples?find=1").text
+        assert found.count("<tr>") == 2, "a number is no part of a campaign's id"
+        assert f'href="/campaigns/{campaign}/experiments/0001"' in found

@@ -55,6 +55,7 @@ def test_the_list_has_what_its_reader_may_see(served: Served, people: dict[str, 
         assert all(f"/requests/{name}" in region(page, "waiting") for name in (mine, other))
         assert "Technical review" in region(page, "waiting")
         assert "My requests" not in page
+        assert f"/requests/{mine}" in region(tab.get("/now").text, "waiting"), "it waits for this person, among others"
         page = tab.get("/requests", params={"project": "wind", "state": "validated"}).text
         assert "Of eve" in page
         assert "Of ada" not in page

@@ -59,6 +59,7 @@ def test_a_station_shows_what_it_does_and_has_read(served: Served) -> None:
 def test_one_station_is_stopped_and_reset(served: Served) -> None:
     with browser(served, served.person("olga", "operator")) as tab:
         page = tab.get("/stations/stirring").text
+        assert 'name="because" value="Stop button in the console"' in page, "who is in a hurry types nothing"
         body = {"_key": key_in(page, "POST/v1/lab/stop"), "station": "stirring", "now:bool": "true"}
         assert tab.post("/call/POST/v1/lab/stop", data=body).status_code == 422, "a reason is needed"
         body |= {"_key": "s1", "because": "smells", "_back": "/stations/stirring"}
@@ -67,6 +68,8 @@ def test_one_station_is_stopped_and_reset(served: Served) -> None:
         until_true(lambda: "smells" in tab.get("/stations/stirring").text)
         page = tab.get("/stations/stirring").text
         assert "b-stopped" in page
+        assert "LatchScope" not in page
+        assert "Stopped: station stirring" in page
         _, _, dosing = tab.get("/stations/dosing").text.partition("<main")  # the bar of alarms is on every page
         assert "smells" not in dosing
         (latch,) = re.findall(r'name="latch:int" value="(\d+)"', page)

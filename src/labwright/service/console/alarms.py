@@ -51,7 +51,7 @@ def alarms(status: LabStatus, words: Words) -> Iterator[Alarm]:
     for latch in status.latches:
         yield Alarm(
             f"stop-{latch.id}",
-            words("alarm.stopped", what=str(latch.scope), by=latch.by, because=latch.because),
+            words("alarm.stopped", what=latch.scope.words, by=latch.by, because=latch.because),
             words("alarm.stopped.then"),
             words("alarm.stopped.act"),
             latch.set_s,

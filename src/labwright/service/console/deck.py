@@ -29,6 +29,9 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 SAMPLES_MOST = 200
 """In the list, the newest first."""
 
+NUMBER_MOST = 6
+"""Digits of a sample's number; the digits in a campaign's name are more."""
+
 COLUMNS = 10
 """Positions of a rack that are drawn beside each other."""
 
@@ -46,7 +49,7 @@ def samples(service: Service, asker: Asker, words: Words, request: Request) -> S
         for one in reversed(sample_list(journal)):
             if len(found) == SAMPLES_MOST:
                 break
-            if wanted and wanted not in (one["id"], one["label"]) and wanted not in one["sample"]:
+            if wanted and not _is_found(one, wanted):
                 continue
             what = service.owned.campaign(journal, one["campaign"], "sample", one["sample"], known)
             if can(asker.who, "sample.read", what):
@@ -58,6 +61,13 @@ def samples(service: Service, asker: Asker, words: Words, request: Request) -> S
                 positions = []
     data = {"samples": found, "most": SAMPLES_MOST, "find": wanted, "drawn": drawn(positions, words)}
     return Shown(words("samples"), "samples", data, ("deck", "list"))
+
+
+def _is_found(one: dict[str, Any], wanted: str) -> bool:
+    """Whether a sample is meant: by its number, with or without leading zeros, its id, or a part of its name."""
+    if wanted.isdecimal() and len(wanted) <= NUMBER_MOST:
+        return bool(one["label"].isdecimal() and int(one["label"]) == int(wanted))
+    return wanted in (one["id"], one["label"]) or wanted in one["sample"]
 
 
 def sample(service: Service, asker: Asker, words: Words, request: Request) -> Shown:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from labwright.facts.labels import label_facts
 from labwright.facts.stocks import forecast_facts, stock_facts
+from labwright.journal.status import lab_time_s
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.model.quantities import Amount
 from labwright.service.console.labels import Words
@@ -27,7 +28,9 @@ def inventory(service: Service, asker: Asker, words: Words, request: Request) ->
     with service.records.reading() as journal:
         try:
             deck = stock_facts(journal)
-            lasting = {one["what"]: one for one in forecast_facts(journal)["items"]}
+            ahead = forecast_facts(journal)
+            now_s = lab_time_s(journal, ahead["instruments"])
+            lasting = {one["what"]: {**one, "in_s": _in_s(one["until_s"], now_s)} for one in ahead["items"]}
             why_not = ""
         except (ConfigError, RefusedError) as error:  # nothing was counted here yet, or there are several decks
             deck, lasting, why_not = {"stocks": [], "wastes": [], "positions": []}, {}, str(error)
@@ -36,6 +39,7 @@ def inventory(service: Service, asker: Asker, words: Words, request: Request) ->
         "lasting": lasting,
         "kinds": [one for one in lasting.values() if one["kind"] not in ("material", "waste")],
         "amount": _amount,
+        "under_way": bool(lasting),
         "why_not": why_not,
         "books": bool(can(asker.who, "stock.book", STOCK)),
     }
@@ -50,6 +54,11 @@ def labels(service: Here, asker: Asking, name: Annotated[list[str], Query(max_le
         sheet = str(label_facts(journal, "", name)["svg"])
     policy = "default-src 'none'; frame-ancestors 'none'"
     return Response(sheet, media_type="image/svg+xml", headers={"Content-Security-Policy": policy})
+
+
+def _in_s(until_s: float | None, now_s: float | None) -> float | None:
+    """Lab seconds until something runs out; None if it lasts, or that is not known."""
+    return None if until_s is None or now_s is None else max(0.0, until_s - now_s)
 
 
 def _amount(count: float, unit: str) -> str:

@@ -45,6 +45,8 @@ def new(
     service.gate.need(asker, "campaign.submit", CAMPAIGN)
     known = _known(service)
     text = ""
+    if len(known) == 1 and not like:
+        (name,) = known  # nothing is to be chosen
     if name in known:
         text = known[name]
     elif like:

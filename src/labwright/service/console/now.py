@@ -17,11 +17,16 @@ from labwright.service.console.frame import LAB
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
+from labwright.service.console.requests import awaited
 from labwright.service.gate import Asker
 from labwright.service.remarks import visible
 from labwright.service.state import Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+REVIEWS_MOST = 5
+"""Requests of each state that are shown because they wait for the reader's review."""
 
 
 def now(service: Service, asker: Asker, words: Words, request: Request) -> Shown:
@@ -41,6 +46,7 @@ def now(service: Service, asker: Asker, words: Words, request: Request) -> Shown
             "alarms": list(alarms(status, words)),
             "cards": cards,
             "deviations": deviations,
+            "reviews": awaited(service, asker, REVIEWS_MOST),
             "questions": [one for one in questions if one.get("kind") != "task"],
             "names": {one.id: one.title or one.name for one in status.campaigns},
             "samples": [one for one in _samples(status) if one["campaign"] not in hands],

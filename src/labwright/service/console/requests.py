@@ -68,7 +68,7 @@ def listing(service: Service, asker: Asker, words: Words, request: Request) -> S
         "writes": writes,
         "mine": mine,
         "reviews": reviews(asker.who),
-        "waiting": _waiting(service, asker, visible) if whole and reviews(asker.who) else [],
+        "waiting": awaited(service, asker) if whole else [],
     }
     return Shown(words("requests"), "requests", data, ("waiting", "mine", "list"))
 
@@ -89,12 +89,21 @@ def _mine(service: Service, asker: Asker, visible: Visible) -> list[Listed]:
     return _listed(service, rows[:MINE_MOST])
 
 
-def _waiting(service: Service, asker: Asker, visible: Visible) -> list[Listed]:
-    """What waits for a review that this one may give and has not given, each with the kinds that are wanting."""
+def awaited(service: Service, asker: Asker, most: int = REVIEWED_MOST) -> list[Listed]:
+    """Requests that wait for a review that a person may give and has not given, each with the kinds that are wanting.
+
+    Args:
+        service: of the lab.
+        asker: who looks.
+        most: of each state that are looked at, the newest.
+    """
+    if not reviews(asker.who):
+        return []
+    visible = visible_to(service, asker)
     found = []
     for state in REVIEWABLE:
-        rows = service.door.rows(page_query(visible, {"state": state, "project": ""}, None, REVIEWED_MOST))
-        for row in rows[:REVIEWED_MOST]:
+        rows = service.door.rows(page_query(visible, {"state": state, "project": ""}, None, most))
+        for row in rows[:most]:
             what = service.owned.request(row)
             kinds = [kind for kind, action in ACTIONS.items() if can(asker.who, action, what)]
             if kinds and (wanted := _wanted(service, asker, row["n"], kinds)):
