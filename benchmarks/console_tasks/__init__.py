@@ -1,0 +1,1 @@
+"""What tasks cost in the console, in clicks and seconds, beside ivoryOS."""
