@@ -24,7 +24,7 @@ ID = "old-20260101-000000-0001"
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
     """A journal with a campaign of two experiments, and one that measured nothing."""
     with Journal(tmp_path_factory.mktemp("earlier") / "journal.sqlite") as one:
-        one.control("somebody")
+        one.control("Ann")
         write(one, ID, [2.0, 3.0])
         write(one, "empty-20260102-000000-0001", [])
         yield one

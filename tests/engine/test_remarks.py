@@ -44,7 +44,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 def holding(place: str | Path) -> Iterator[Journal]:
     """A journal with a campaign that has measured 2, 5 and 3, and that no controller carries out."""
     with Journal(place) as one:
-        one.control("somebody", stations=["mixer", "oven"])
+        one.control("Ann", stations=["mixer", "oven"])
         write(one, ID, [2.0, 5.0, 3.0])
         write(one, "other-20260103-000000-0001", [1.0])
     with Journal(place) as one:

@@ -495,6 +495,19 @@ def test_who_opens_a_journal_to_read_it_waits_for_no_writer(tmp_path: Path) -> N
         writer.execute("ROLLBACK")
 
 
+def test_what_is_read_as_of_one_moment_does_not_change_meanwhile(journal: Journal, place: str) -> None:
+    journal.record([event("started")])
+    seen: list[int] = []
+    with Journal.reading(place) as reader:
+        with reader.one_moment():
+            seen.append(len(list(reader.events("c-1"))))
+            journal.record([event("suggested")])
+            with reader.one_moment():  # within another it is the same moment
+                seen.append(len(list(reader.events("c-1"))))
+        seen.append(len(list(reader.events("c-1"))))
+    assert seen == [1, 1, 2], "and of the present again afterwards"
+
+
 def test_a_reader_never_waits_for_a_writer(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     with Journal(path) as journal, Journal(path) as reader:

@@ -32,6 +32,11 @@ def deck_state(journal: Journal, model: LabModel, instruments: str, protocols: l
             is a controller that runs.
         protocols: whose steps are looked up.
     """
+    with journal.one_moment():  # a sample that begins or moves meanwhile would be in two places, or in none
+        return _at_one_moment(journal, model, instruments, protocols)
+
+
+def _at_one_moment(journal: Journal, model: LabModel, instruments: str, protocols: list[str]) -> DeckState:
     simulated = instruments != REAL
     learnt = learnt_s(journal, protocols, simulated=simulated)
     moves_s = learnt_moves_s(journal, model, simulated=simulated)

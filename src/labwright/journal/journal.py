@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -157,6 +158,7 @@ class Journal:
         self._teller = Teller("a listener of the journal")
         self._lock = controller_lock(self._engine)
         self._writer: Writer | None = None
+        self._moment = _Moment()
         self._claimed = False
         self.statements = Statements(self._engine)
 
@@ -625,11 +627,38 @@ class Journal:
             return [dict(row) for row in connection.execute(query).mappings()]
 
         try:
+            if self._moment.connection is not None:
+                return rows(self._moment.connection)
             with self._engine.connect().execution_options(reading=True) as connection:
                 return rows(connection)
         except DBAPIError as error:
             if self._writer is not None and gone(self._engine, error):
                 return self._writer.transact(rows, "read")
+            raise refused(self._engine, error) from error
+
+    @contextlib.contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Whatever this thread reads of the journal meanwhile is as of one moment, whatever a controller writes.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        if self._moment.connection is not None:
+            yield
+            return
+        sqlite = self._engine.dialect.name == "sqlite"
+        options: dict[str, Any] = {} if sqlite else {"isolation_level": "REPEATABLE READ"}
+        try:
+            with self._engine.connect().execution_options(reading=True, **options) as connection, connection.begin():
+                driver = connection.connection.dbapi_connection
+                if sqlite and driver is not None and not driver.in_transaction:
+                    connection.exec_driver_sql("BEGIN")  # Python's driver begins no transaction for reading
+                self._moment.connection = connection
+                try:
+                    yield
+                finally:
+                    self._moment.connection = None
+        except DBAPIError as error:
             raise refused(self._engine, error) from error
 
     def read_together(self, *queries: sa.Select[Any]) -> list[list[Row]]:
@@ -638,16 +667,14 @@ class Journal:
         Raises:
             JournalError: the journal cannot be read.
         """
-        sqlite = self._engine.dialect.name == "sqlite"
-        options: dict[str, Any] = {} if sqlite else {"isolation_level": "REPEATABLE READ"}
-        try:
-            with self._engine.connect().execution_options(reading=True, **options) as connection, connection.begin():
-                driver = connection.connection.dbapi_connection
-                if sqlite and driver is not None and not driver.in_transaction:
-                    connection.exec_driver_sql("BEGIN")  # Python's driver begins no transaction for reading
-                return [[dict(row) for row in connection.execute(query).mappings()] for query in queries]
-        except DBAPIError as error:
-            raise refused(self._engine, error) from error
+        with self.one_moment():
+            return [self.read(query) for query in queries]
+
+
+class _Moment(threading.local):
+    """What a thread reads by while it reads as of one moment."""
+
+    connection: sa.Connection | None = None
 
 
 def _no_controller_runs(engine: sa.Engine) -> None:
