@@ -56,6 +56,7 @@ def test_stocks_are_shown_and_booked(served: Served) -> None:
         assert "may not be used" not in tab.get("/inventory").text
         undone(tab, "quarantine", {"stock": "rinse-1", "because": "cloudy"}, "may not be used")
         undone(tab, "adjust", {"stock": "rinse-1", "change": "-1.5mL", "because": "spilt"}, "/ 38.5 mL")
+        undone(tab, "move", {"container": "rinse-1", "to": "shelf", "because": "by mistake"}, "is at no source")
         wrong = tab.post("/call/POST/v1/inventory/adjust", data={"_key": "q2", "stock": "rince", "change": "1mL"})
         assert wrong.status_code == 422
         assert "because" in wrong.text
