@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "docs" / "pictures"
 LIST = ROOT / "docs" / "reference" / "console-pictures.md"
 LOOKS = list(itertools.product(("en", "ja"), ("light", "dark"), (1200, 420)))
-DONE = 3
+DONE = 2
 """Experiments of the first campaign that have ended before pictures are taken."""
 QUALITY = 25
 TALLEST = {1200: 1200, 420: 1400}
@@ -53,7 +53,7 @@ def main() -> int:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as data:
-        words = ["demo", "--console", "--port", str(port), "--data", data, "--speed", "30", "--budget", "80"]
+        words = ["demo", "--console", "--port", str(port), "--data", data, "--speed", "15", "--budget", "28"]
         process = subprocess.Popen([sys.executable, "-m", "labwright", *words], stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         try:
@@ -170,13 +170,13 @@ def _asked(page: Any, url: str) -> str:
 
 def _until_some_are_done(page: Any, url: str) -> str:
     """The older campaign under way, once enough of it is done."""
-    ends_s = time.monotonic() + 300
+    ends_s = time.monotonic() + 600
     while time.monotonic() < ends_s:
         items = page.request.get(f"{url}/v1/campaigns").json()["items"]
         if items and items[-1]["tried"] > DONE:
             return str(items[-1]["campaign"])
         page.wait_for_timeout(1000)
-    raise SystemExit("no experiments were done within 5 minutes")
+    raise SystemExit("no experiments were done within 10 minutes")
 
 
 def _listed(names: list[str]) -> str:
