@@ -1,6 +1,6 @@
-"""Takes the pictures of the console in docs/pictures: `python -m benchmarks.console_pictures [--to FOLDER]`.
+"""Takes the pictures of the console in docs/pictures.
 
-It serves the reference lab with `labwright demo --console`, lets a researcher ask for something, waits until some
+`python -m benchmarks.console_pictures [--to FOLDER] [--page NAME]` serves the reference lab with `labwright demo --console`, lets a researcher ask for something, waits until some
 experiments are done, and photographs each page in English and Japanese, light and dark, 1200 and 420 px wide. In
 docs/pictures it also writes docs/reference/console-pictures.md, which shows all of them.
 """
@@ -47,7 +47,9 @@ def main() -> int:
     """Take them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--to", type=Path, default=KEPT, help="folder, if not docs/pictures")
-    folder: Path = parser.parse_args().to
+    parser.add_argument("--page", action="append", default=[], help="only this page, by its name; again for more")
+    options = parser.parse_args()
+    folder: Path = options.to
     folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -62,7 +64,7 @@ def main() -> int:
                 link = (re.findall(r"http://\S+invitation=\S+", line) or [link])[0]
                 if "service listens on" in line:
                     break
-            names = _photographed(link, f"http://127.0.0.1:{port}", folder)
+            names = _photographed(link, f"http://127.0.0.1:{port}", folder, options.page)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
@@ -71,7 +73,7 @@ def main() -> int:
     return 0
 
 
-def _photographed(link: str, url: str, folder: Path) -> list[str]:
+def _photographed(link: str, url: str, folder: Path, only: list[str]) -> list[str]:
     """Take the pictures; the names of the pages."""
     from playwright.sync_api import sync_playwright
 
@@ -93,6 +95,8 @@ def _photographed(link: str, url: str, folder: Path) -> list[str]:
             ).new_page()  # fmt: skip
             wire = seen.context.new_cdp_session(seen)
             for name, path in pages.items():
+                if only and name not in only:
+                    continue
                 seen.goto(f"{url}{path}")
                 if name == "model":
                     seen.wait_for_selector("svg.lw", timeout=60_000)

@@ -67,10 +67,14 @@ class Tab:
         self.page.locator("#news", has_text=re.compile("live|更新中")).wait_for()
 
     def violations(self) -> list[str]:
-        """What axe finds wrong with the page."""
+        """What axe finds wrong with the page, and regions with words that are not to be seen."""
+        unseen: list[str] = self.page.evaluate(
+            """[...document.querySelectorAll('main .region')]
+                .filter(one => one.textContent.trim() && !one.checkVisibility()).map(one => one.id)"""
+        )
         self.page.evaluate(AXE.read_text("utf-8"))
         found: Any = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        return [
+        return [f"{self.page.url}: #{one} is hidden" for one in unseen] + [
             f"{self.page.url}: {one['id']}: {one['help']}: {node['target']} {node.get('failureSummary', '')}"
             for one in found["violations"]
             for node in one["nodes"]

@@ -77,7 +77,7 @@ def experiment(service: Service, asker: Asker, words: Words, request: Request) -
         words("experiment.of", label=label),
         "experiment",
         data,
-        ("asked", "found", "deviations", "vial", "steps", "notes"),
+        ("questions", "found", "deviations", "vial", "steps", "notes"),
     )
 
 
