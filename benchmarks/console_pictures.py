@@ -1,8 +1,9 @@
 """Takes the pictures of the console in docs/pictures.
 
-`python -m benchmarks.console_pictures [--to FOLDER] [--page NAME]` serves the reference lab with `labwright demo --console`, lets a researcher ask for something, waits until some
-experiments are done, and photographs each page in English and Japanese, light and dark, 1200 and 420 px wide. In
-docs/pictures it also writes docs/reference/console-pictures.md, which shows all of them.
+`python -m benchmarks.console_pictures [--to FOLDER] [--page NAME]` serves the reference lab with `labwright demo
+--console`, lets a researcher ask for something, waits until some experiments are done, and photographs each page in
+English and Japanese, light and dark, 1200 and 420 px wide. In docs/pictures it also writes
+docs/reference/console-pictures.md, which shows all of them.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _photographed(link: str, url: str, folder: Path, only: list[str]) -> list[st
                 taken = base64.b64decode(wire.send("Page.captureScreenshot", whole)["data"])
                 (folder / f"{name}-{language}-{theme}-{width}.webp").write_bytes(taken)
             seen.context.close()
-            print(f"{len(pages)} pages in {language}, {theme}, {width} px")
+            print(f"{len(only or pages)} pages in {language}, {theme}, {width} px")
         browser.close()
     return list(pages)
 
