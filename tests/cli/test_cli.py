@@ -59,8 +59,9 @@ def test_there_are_the_verbs_the_manual_lists() -> None:
         "deviation close", "deviation list", "deviation open", "deviation show",
         "note list", "note replace", "note write",
         "planner compare", "planner explain", "planner list", "question answer", "question list", "report", "reset",
-        "run export", "run list", "run show", "schema", "serve", "simulate", "station list", "station read",
-        "station set", "station show", "station test", "status", "stop", "store sync", "store verify",
+        "run export", "run list", "run show", "schema", "serve", "simulate", "station book", "station bookings",
+        "station list", "station read",
+        "station set", "station show", "station test", "station unbook", "status", "stop", "store sync", "store verify",
     }  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def test_a_transport_that_is_shut_is_not_waited_for_where_another_is_open() -> N
 def test_the_wait_is_told_and_recorded_and_over_when_the_station_opens() -> None:
     plan = closed(ROW, mixer=(0.0, 2.0))
     deck = Deck(plan, started("c", way(step("mixer")), budget=1))
-    words = "station mixer: maintenance from 1970-01-01 00:00 to 02:00: new pump"
+    words = "station mixer: maintenance from 1970-01-01 00:00 to 02:00 UTC: new pump"
     assert deck.waits() == [f"c/0001/mixer for {words}"]
     core = deck.lab.campaigns["c"]
     assert core.closed == words
@@ -200,7 +200,7 @@ def test_a_booking_says_who_has_the_station() -> None:
     )
     closure = Availability((booked,)).closed(booked.starts.timestamp(), booked.starts.timestamp() + 1)
     assert closure is not None
-    assert closure.words == "Kim has it from 2026-12-01 09:00 to 2026-12-02 09:00: a course"
+    assert closure.words == "Kim has it from 2026-12-01 09:00 to 2026-12-02 09:00 UTC: a course"
 
 
 WINDOWS = st.lists(st.tuples(st.floats(0, 6), st.floats(0.1, 3)), max_size=3)

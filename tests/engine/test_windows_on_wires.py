@@ -33,7 +33,7 @@ def test_a_campaign_waits_until_the_maintenance_of_its_station_is_over(tmp_path:
 
     outcome = run(closed, tmp_path, budget=1, react=react)
     assert outcome.end.state == "completed"
-    words = "station impedance: maintenance from 2026-01-01 00:00 to 02:00: new electrodes"
+    words = "station impedance: maintenance from 2026-01-01 00:00 to 02:00 UTC: new electrodes"
     assert told[0][0] == words
     with Journal.reading(journal_file(tmp_path)) as journal:
         (row,) = journal.rows(schema.campaign)

@@ -49,6 +49,7 @@ TABLE = """
     GET /v1/stations
     GET /v1/stations/{station}/devices
     GET /v1/stations/{station}/by-hand
+    GET /v1/bookings
     GET /v1/latches
     GET /v1/questions
       404       404       404       404       404       403       403       403       403       401
@@ -72,6 +73,8 @@ TABLE = """
     POST /v1/questions/{question}/answer
     POST /v1/stations/{station}/set
     POST /v1/stations/{station}/read
+    POST /v1/stations/{station}/bookings
+    POST /v1/bookings/{booking}/end
     POST /v1/inventory/count
     POST /v1/inventory/receive
     POST /v1/inventory/adjust
@@ -267,7 +270,7 @@ class World:
         said = {path: looking.post(path, json=BODIES[path], headers=once()) for path in ("/v1/notes", "/v1/deviations")}
         self.names = {
             "station": "heating", "campaign": campaign, "things": "campaigns", "who": "a.viewer", "label": "x",
-            "question": "none",
+            "question": "none", "booking": "B1",
             "sample": looking.get("/v1/samples").json()["items"][0]["sample"],
             "uid": looking.get("/v1/runs").json()["items"][0]["run"],
             "number": "1", "trace": "0" * 32, "key": spare.json()["id"], "secret": "x" * 43,

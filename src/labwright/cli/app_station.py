@@ -14,6 +14,7 @@ from labwright.cli.options import (
     ReasonOption,
     SimulatedOption,
     UrlOption,
+    moment_s,
     on_journal,
     strict_float,
 )
@@ -35,6 +36,18 @@ WaitOption = Annotated[
         help="Lab seconds for which it waits for the station, 1800 without; it is given up then.",
     ),
 ]  # fmt: skip
+HoursOption = Annotated[
+    float | None,
+    typer.Option("--hours", parser=strict_float(0, 2208), metavar="HOURS", help="For how long; or --until."),
+]
+UntilOption = Annotated[
+    float | None,
+    typer.Option("--until", parser=moment_s, metavar="DATE", help="Until when, as 2026-12-01T12:00+09:00; or --hours."),
+]
+StartOption = Annotated[
+    float | None,
+    typer.Option("--from", parser=moment_s, metavar="DATE", help="From when on, in lab time; now, if not given."),
+]
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Do not wait until it is done.")]
 
 
@@ -117,3 +130,57 @@ def station_show(place: Place, json: bool, station: StationArgument) -> None:
     from labwright.cli.by_hand import show_station
 
     show_station(place, station, json=json)
+
+
+@station_app.command("book")
+@on_journal
+def station_book(
+    place: Place,
+    json: bool,
+    lab: LabOption,
+    station: StationArgument,
+    by: Annotated[str, typer.Option("--by", help="Who wants it; recorded in the journal.")],
+    reason: ReasonOption,
+    hours: HoursOption = None,
+    until: UntilOption = None,
+    start: StartOption = None,
+    sample_present_ok: Annotated[
+        bool, typer.Option("--sample-present-ok", help="Though a sample stays there meanwhile, or cannot wait so long.")
+    ] = False,
+) -> None:
+    """Have a station for a time, to work there by hand: the lab begins nothing there, and carries nothing there."""
+    from labwright.cli.bookings import book
+    from labwright.engine.station_bookings import BookingAsked
+
+    for_s = None if hours is None else 3600 * hours
+    asked = BookingAsked(station, reason, start, until, for_s, sample_present_ok)
+    book(place, lab, asked, by=by, json=json)
+
+
+@station_app.command("unbook")
+@on_journal
+def station_unbook(
+    place: Place,
+    json: bool,
+    booking: Annotated[str, typer.Argument(help="Its id, as `bookings` shows it.")],
+    by: Annotated[str, typer.Option("--by", help="Who ends it; recorded in the journal.")],
+    reason: ReasonOption,
+) -> None:
+    """Let the lab have a station back before its booking is over, or call one off."""
+    from labwright.cli.bookings import unbook
+
+    unbook(place, booking, by=by, because=reason, json=json)
+
+
+@station_app.command("bookings")
+@on_journal
+def station_bookings(
+    place: Place,
+    json: bool,
+    station: Annotated[str, typer.Argument(help="The station; all of them, if not given.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+) -> None:
+    """List the stations that people have booked while the lab runs."""
+    from labwright.cli.bookings import list_bookings
+
+    list_bookings(place, station, everything=everything, json=json)

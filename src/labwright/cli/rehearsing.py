@@ -13,7 +13,7 @@ from labwright.engine import Campaign, load_campaign
 from labwright.engine.campaign_plan import CampaignPlan, DeckState, plan_campaigns
 from labwright.engine.continuing import OtherEnd
 from labwright.engine.deck_state import deck_state
-from labwright.engine.layout import Layout, layout_of
+from labwright.engine.layout import Layout
 from labwright.engine.what_if import WhatIf, what_if
 from labwright.journal import Journal, journal_file
 from labwright.lab import LabFolder, read_lab
@@ -64,7 +64,7 @@ def plan_campaign(root: Path, spec: str, options: PlanOptions, svg: Path | None)
     folder = read_lab(root)
     campaign = _campaign(folder, root, spec, options)
     deck = _deck(folder, [campaign], options)
-    layout = layout_of(folder.model, deck.moves_s)
+    layout = deck.layout(folder.model)
     with working("rehearsing") as say:
         plan = plan_campaigns(folder, [campaign], deck, layout=layout, from_s=options.from_s)
         say("with fewer samples at once")
@@ -106,7 +106,7 @@ def rehearse_lab(root: Path, specs: Sequence[str], options: PlanOptions, what_if
     folder = read_lab(root)
     campaigns = [_campaign(folder, root, spec, options) for spec in specs]
     deck = _deck(folder, campaigns, options)
-    layout = layout_of(folder.model, deck.moves_s)
+    layout = deck.layout(folder.model)
     asked = [WhatIf(AS_IT_IS, layout), *(what_if(words, layout) for words in what_ifs)]
     plans = []
     with working("rehearsing") as say:

@@ -24,6 +24,7 @@ LOOK_S = 1.0
 
 WORDS = {
     "idle": ("idle", "dim"),
+    "booked": ("a person has it", "yellow"),
     "running": ("runs", "green"),
     "paused": ("ends its operation, then paused", "yellow"),
     "question": ("waits for a person", "bold yellow"),
@@ -149,6 +150,8 @@ def _stations(status: LabStatus) -> RenderableType:
     for one in status.stations:
         words, style = WORDS[one.state]
         name = f"{one.name} ({instruments_words(one.instruments)})" if several else one.name
+        if one.booked_by:
+            words += f": {one.booked_by}, {_lasting(one.booked_for_s)} more"
         shown.add_row(name, words, one.step, one.sample, _for(one), _lasting(one.expected_s), style=style)
     return shown
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from labwright.answers.lab import Me
 from labwright.client.answers import Event
+from labwright.client.bookings import Bookings
 from labwright.client.campaigns import Campaigns
 from labwright.client.data_classes import DataClasses
 from labwright.client.events import listened
@@ -48,6 +49,7 @@ class Client:
         deviations: what was not as it should be.
         lab: status, stop, reset.
         stations: what can be set and read there by hand.
+        bookings: stations that people have for a time.
         inventory: stocks, wastes, positions.
         samples: what was made.
         runs: what stations have recorded.
@@ -80,6 +82,7 @@ class Client:
         self.deviations = Deviations(self.wire)
         self.lab = Lab(self.wire)
         self.stations = Stations(self.wire)
+        self.bookings = Bookings(self.wire)
         self.inventory = Inventory(self.wire)
         self.samples = Samples(self.wire)
         self.runs = Runs(self.wire)

@@ -23,8 +23,10 @@ from labwright.engine.layout import Layout, layout_of, slots_of
 from labwright.engine.rehearsal import Bar, Rehearsal
 from labwright.engine.reservations import Reservation
 from labwright.lab import LabFolder
+from labwright.model.calendars import BookedSpec
 from labwright.model.campaign import CampaignState, PlannerSpec
 from labwright.model.errors import ConfigError, PlannerError
+from labwright.model.lab import LabModel
 from labwright.model.latch import LatchScope
 from labwright.model.quantities import Counted
 from labwright.model.spec import StopRule
@@ -45,6 +47,7 @@ class DeckState:
         left: what samples of campaigns that are over have left in their way, by resource.
         learnt_s: what steps took in earlier campaigns, by ``protocol/step``.
         moves_s: what a move took in earlier campaigns, by transport.
+        booked: when people have stations, besides what the lab's files say.
         notes: what a person should know of it, in words.
         under_way: campaigns that have started there and are not over; None if there are none.
     """
@@ -53,8 +56,13 @@ class DeckState:
     left: Mapping[str, Reservation] = field(default_factory=dict)
     learnt_s: Mapping[str, float] = field(default_factory=dict)
     moves_s: Mapping[str, float] = field(default_factory=dict)
+    booked: tuple[BookedSpec, ...] = ()
     notes: tuple[str, ...] = ()
     under_way: UnderWay | None = None
+
+    def layout(self, model: LabModel) -> Layout:
+        """The lab as the dispatcher sees it."""
+        return layout_of(model, self.moves_s, self.booked)
 
 
 @dataclass(frozen=True)
@@ -178,7 +186,7 @@ def continued_bars(folder: LabFolder, deck: DeckState, for_s: float) -> tuple[fl
     Returns:
         the lab time of the state that was looked ahead from; and steps and moves in lab time, those under way included.
     """
-    layout = layout_of(folder.model, deck.moves_s)
+    layout = deck.layout(folder.model)
     if deck.under_way is None:
         return time.time(), ()
     now_s, rehearsal = _begun(folder, deck, layout, {}, None)
@@ -272,7 +280,7 @@ def plan_campaigns(
     names = [campaign.spec.name for campaign in campaigns]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise ConfigError(f"campaign {twice[0]} is given twice; rehearse a longer one with --budget")
-    layout = layout or layout_of(folder.model, deck.moves_s)
+    layout = layout or deck.layout(folder.model)
     points = {campaign.spec.name: _Points(campaign) for campaign in campaigns}
     began_s, rehearsal = _begun(folder, deck, layout, points, from_s)
     lab, others = rehearsal.lab, list(rehearsal.lab.campaigns)

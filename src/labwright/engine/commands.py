@@ -25,6 +25,7 @@ from labwright.engine.events import (
     Vetoed,
 )
 from labwright.engine.remarks import ConclusionAsked, DeviationAsked, NoteAsked, RemarkAsked
+from labwright.engine.station_bookings import BookingAsked, EndAsked
 from labwright.journal import Command
 from labwright.model.base import Frozen
 from labwright.model.by_hand import HandWork
@@ -115,6 +116,18 @@ class _Conclude(_Payload):
     use: Use | None = None
 
 
+class _BookStation(_Payload):
+    station: Text
+    starts_s: Number | None = None
+    ends_s: Number | None = None
+    for_s: Number | None = None
+    sample_present_ok: StrictBool = False
+
+
+class _EndBooking(_Payload):
+    booking: Annotated[Text, Field(max_length=64)]
+
+
 class _CheckDeck(_Payload):
     question: Text
     answer: Text
@@ -173,6 +186,8 @@ LAB_PAYLOADS: dict[str, type[_Payload]] = {
     "deviate": _Deviate,
     "conclude": _Conclude,
     "operate": _Operate,
+    "book_station": _BookStation,
+    "end_booking": _EndBooking,
 }
 """Of commands that are not for one campaign."""
 
@@ -297,6 +312,19 @@ class HandAsked:
     because: str
 
 
+@dataclass(frozen=True)
+class OfStation:
+    """A person wants a station for a time, or has no need of it any longer.
+
+    Attributes:
+        asked: that.
+        by: the person.
+    """
+
+    asked: BookingAsked | EndAsked
+    by: str
+
+
 class _Asked(Frozen):
     """What every command has."""
 
@@ -348,7 +376,9 @@ def event_of(command: Command, campaign: Campaign) -> Event:
         raise ConfigError(f"command {command.id} is not understood: {_mistakes(error)}") from error
 
 
-LabCommand = LabStop | LatchReset | Submitted | ExtendAsked | Counted | Booked | DeckAnswered | Saying | HandAsked
+LabCommand = (
+    LabStop | LatchReset | Submitted | ExtendAsked | Counted | Booked | DeckAnswered | Saying | HandAsked | OfStation
+)
 """What a command asks of the lab."""
 
 
@@ -379,6 +409,11 @@ def lab_command_of(command: Command) -> LabCommand:
                 return Saying(_remark(said), asked.by, command.asked_s)
             case _Operate(work=work):
                 return HandAsked(work, asked.by, asked.because)
+            case _BookStation() as wanted:
+                fields = {name: getattr(wanted, name) for name in type(wanted).model_fields}
+                return OfStation(BookingAsked(because=asked.because, **fields), asked.by)
+            case _EndBooking(booking=booking):
+                return OfStation(EndAsked(booking, asked.because), asked.by)
             case _Submit(spec=spec, lab_sha256=sha256):
                 return Submitted(CampaignSpec.model_validate(spec), sha256, asked.by)
     except ValidationError as error:

@@ -29,6 +29,7 @@ from labwright.engine.commands import (
     HandAsked,
     LabStop,
     LatchReset,
+    OfStation,
     Saying,
     Submitted,
     event_of,
@@ -65,6 +66,7 @@ from labwright.engine.events import (
     SampleStopAsked,
     Signed,
     Started,
+    StationBooked,
     StepEnded,
     StepLate,
     StopAsked,
@@ -97,11 +99,20 @@ from labwright.engine.recovery import rebuilt_lab, used_so_far
 from labwright.engine.remarks import Remarks
 from labwright.engine.restoring import Restoring
 from labwright.engine.snapshots import dumped
+from labwright.engine.station_bookings import (
+    BookingAsked,
+    EndAsked,
+    StationBookings,
+    booked_of,
+    refuse_at_work,
+    samples_there,
+)
 from labwright.engine.waking import Waking
 from labwright.engine.watchdog import SILENCE_S, Watchdog
 from labwright.journal import (
     Command,
     Journal,
+    NewEvent,
     RunJournal,
     Snapshot,
     StepJournal,
@@ -113,7 +124,7 @@ from labwright.journal import (
 from labwright.lab import Lab
 from labwright.model.by_hand import BY_HAND
 from labwright.model.campaign import CampaignState
-from labwright.model.errors import ConfigError, JournalError, LabwrightError
+from labwright.model.errors import ConfigError, JournalError, LabwrightError, RefusedError
 from labwright.model.figures import lasting
 from labwright.model.instruments import HERE
 from labwright.model.latch import WHOLE_LAB
@@ -481,10 +492,12 @@ class LabController:
         for station in self.stations.values():
             station.know(name, campaign.protocols)
 
-    def _arrange(self) -> None:
-        """Lay the lab out, with moves as long as they were."""
-        moves_s = learnt_moves_s(self.journal, self.lab.model, simulated=self.lab.simulated)
-        self.core.dispatcher.arrange(layout_of(self.lab.model, moves_s))
+    def _arrange(self, pending: Sequence[NewEvent] = ()) -> None:
+        """Lay the lab out, with moves as long as they were, and stations as people have booked them."""
+        lab = self.lab
+        moves_s = learnt_moves_s(self.journal, lab.model, simulated=lab.simulated)
+        booked = booked_of(self.journal, lab.instruments, lab.clock.now(), pending)
+        self.core.arrange(layout_of(lab.model, moves_s, booked))
 
     def _started_event(self, name: str, campaign: Campaign, by: str) -> Started:
         lab = self.lab
@@ -780,6 +793,8 @@ class LabController:
             case Saying(asked=asked_to_say, by=by, said_s=said_s):
                 said = Remarks(self.journal, batch.kept).event(asked_to_say, by, said_s)
                 batch.say(said, command.id, self.journal)
+            case OfStation(asked=wish, by=by):
+                self._book(wish, by, command.id, batch)
             case DeckAnswered(event=checked) if command.id not in self._commands_seen:
                 running = self._live
                 self._check(
@@ -796,6 +811,25 @@ class LabController:
                 )
             case ExtendAsked() as asked if command.id not in self._commands_seen:
                 self._extend(command.id, asked, batch)
+
+    def _book(self, asked: BookingAsked | EndAsked, by: str, command: int, batch: Batch) -> None:
+        """Let a person have a station, or the lab have it back.
+
+        Raises:
+            LabwrightError: there is no such time, or what is done there is in the way.
+        """
+        lab, now_s = self.lab, self.lab.clock.now()
+        bookings = StationBookings(self.journal, lab.model, lab.instruments, now_s, batch.kept)
+        event = bookings.event(asked, by)
+        if isinstance(event, StationBooked) and isinstance(asked, BookingAsked):
+            refuse_at_work(self.core, event, bookings.shown)
+            if not asked.sample_present_ok and (there := list(samples_there(self.core, event))):
+                raise RefusedError(
+                    f"{'; '.join(there)}. Book it later, or again with sample_present_ok (--sample-present-ok) if that "
+                    "is right"
+                )
+        batch.take("", event, command, f"done: {event.id}")
+        self._arrange(batch.kept)
 
     def _extend(self, command: int, asked: ExtendAsked, batch: Batch) -> None:
         """Extend a campaign that has run out, once it is known whether it can be."""
@@ -837,7 +871,7 @@ class LabController:
         name = new_id(campaign.spec.name, self.hosted.keys() | self.ends.keys())
         self._host(name, Hosted(campaign, resumed=False, going=True))
         self.on_start(name)
-        self._arrange()
+        self._arrange(batch.kept)
         batch.take(name, self._started_event(name, campaign, by), command, f"done: {name}")
 
     def _begin_by_hand(self, command: int, campaign: Campaign, batch: Batch) -> None:

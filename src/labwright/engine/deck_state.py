@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -12,8 +13,10 @@ from labwright.engine.filling import left_at
 from labwright.engine.inventory import inventory_words
 from labwright.engine.learnt import learnt_moves_s, learnt_s
 from labwright.engine.reservations import Reservation
+from labwright.engine.station_bookings import booked_of
 from labwright.journal import Journal, schema
 from labwright.journal.asking import deck_of
+from labwright.journal.status import lab_time_s
 from labwright.model.errors import JournalError
 from labwright.model.instruments import HERE, REAL
 from labwright.model.lab import LabModel
@@ -63,4 +66,5 @@ def _at_one_moment(journal: Journal, model: LabModel, instruments: str, protocol
         for row in rows
         if row["resource"].startswith("position:") and row["campaign"] not in live
     }
-    return DeckState(count, left, learnt, moves_s, tuple(notes), continued)
+    booked = booked_of(journal, instruments, lab_time_s(journal, instruments) or time.time())
+    return DeckState(count, left, learnt, moves_s, booked, tuple(notes), continued)

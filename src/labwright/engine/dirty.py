@@ -110,7 +110,7 @@ class DirtyRows:
         trials: campaign and index of those that have changed.
         vetoes: campaign and index of new ones.
         preparations: by protocol, those whose results other campaigns may use now, or may no longer.
-        remarks: what people have said: columns that change, by table and id.
+        remarks: what people have said, and booked: columns that change, by table and id.
         waits: what steps wait for, by id; None for those that do not wait any more.
     """
 

@@ -727,6 +727,53 @@ class Foreseen(Frozen):
     tried: int = 1
 
 
+class StationBooked(Frozen):
+    """A person has a station for a time, to work there by hand.
+
+    Attributes:
+        id: of the booking, ``B3``; its number is the lab's.
+        instruments: on which deck.
+        station: its name.
+        starts_s: lab time.
+        ends_s: the same.
+        by: the person.
+        because: what for.
+        said_s: wall time.
+    """
+
+    kind: Literal["station_booked"] = "station_booked"
+    id: str
+    instruments: str
+    station: str
+    starts_s: float
+    ends_s: float
+    by: str
+    because: str
+    said_s: float
+
+
+class BookingEnded(Frozen):
+    """A station is free before a booking was to end, or the booking is called off.
+
+    Attributes:
+        id: of the booking.
+        ends_s: lab time at which it is over; before it was to start, if it is called off.
+        by: the person.
+        because: why.
+        said_s: wall time.
+    """
+
+    kind: Literal["booking_ended"] = "booking_ended"
+    id: str
+    ends_s: float
+    by: str
+    because: str
+    said_s: float
+
+
+Booking = StationBooked | BookingEnded
+"""When people have stations for themselves; a lab is laid out by it, and its core has no state of it."""
+
 Booked = Received | Adjusted | MovedByHand | Classified | Disposed
 
 BOOKED: TypeAdapter[Booked] = TypeAdapter(Annotated[Booked, Field(discriminator="kind")])
@@ -769,7 +816,9 @@ Event = Annotated[
     | Disposed
     | NoteWritten
     | DeviationOpened
-    | DeviationClosed,
+    | DeviationClosed
+    | StationBooked
+    | BookingEnded,
     Field(discriminator="kind"),
 ]
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)

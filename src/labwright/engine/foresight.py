@@ -22,6 +22,7 @@ from labwright.engine.recovery import rebuilt_lab
 from labwright.engine.rehearsal import Rehearsal, Suggests, in_the_middle
 from labwright.engine.rules import FIRST, Rule, rule_of
 from labwright.engine.snapshots import dumped, loaded
+from labwright.engine.station_bookings import booked_of
 from labwright.engine.timetabling import OrdersOfMoves
 from labwright.journal import Journal
 from labwright.model.base import Frozen
@@ -190,9 +191,10 @@ def answered(question: Question) -> Reply:
             lab = rebuilt_lab(journal, *question.campaigns, instruments=question.instruments)
             model = LabModel.model_validate_json(question.lab)
             moves_s = learnt_moves_s(journal, model, simulated=question.instruments != REAL)
+            booked = booked_of(journal, question.instruments, question.now_s)
     except LabwrightError as error:
         return Reply(error=str(error))
-    layout = layout_of(model, moves_s)
+    layout = layout_of(model, moves_s, booked)
     rule = FIRST if question.shown is None else rule_of(question.shown)
     view = View.of(lab, layout, max(question.now_s, lab.now_s), rule)
     try:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from labwright.engine.booking import book
+from labwright.engine.booking_rows import booking_rows
 from labwright.engine.core import CampaignCore
 from labwright.engine.dirty import DirtyRows
 from labwright.engine.dispatch import Dispatcher
 from labwright.engine.events import (
     Begun,
     Booked,
+    Booking,
     Carried,
     DeckChecked,
     DeviationClosed,
@@ -117,6 +119,14 @@ class LabCore:
     def reset(self, scope: LatchScope) -> None:
         """Steps of this scope may begin again."""
         self.dispatcher.latches -= {scope}
+        self._look_at_all()
+
+    def arrange(self, layout: Layout) -> None:
+        """The lab is laid out like this, and stations open and close like this."""
+        self.dispatcher.arrange(layout)
+        self._look_at_all()
+
+    def _look_at_all(self) -> None:
         self.work.look.update(one.id for live in self.work.live.values() for one in live.values())
 
     def handle(self, campaign: str, event: Event, at_s: float) -> list[Instruction]:
@@ -134,6 +144,10 @@ class LabCore:
             self._take_remark(campaign, event)
             return []
         self.material.now_s = at_s
+        if isinstance(event, Booking):
+            self.dirty.remarks |= booking_rows(event)
+            self.now_s = at_s
+            return []
         if isinstance(event, LabEvent):
             self._take_of_lab(event)
             self.now_s = at_s

@@ -322,12 +322,15 @@ def never_fits(protocol: ProtocolSpec, layout: Layout, now_s: float) -> str:
     return ""
 
 
-def layout_of(lab: LabModel, moves_s: Mapping[str, float] = MappingProxyType({})) -> Layout:
+def layout_of(
+    lab: LabModel, moves_s: Mapping[str, float] = MappingProxyType({}), booked: Iterable[ClosedSpec] = ()
+) -> Layout:
     """A laboratory as the dispatcher sees it.
 
     Args:
         lab: as its files describe it.
         moves_s: what moves took, lab seconds, by transport; of others what the files say is expected.
+        booked: when people have stations, besides what the files say.
     """
     sites = {
         name: Site(name, position.station, frozenset(position.takes), position.leaves)
@@ -356,7 +359,7 @@ def layout_of(lab: LabModel, moves_s: Mapping[str, float] = MappingProxyType({})
         for name, transport in lab.transports.items()
         if transport.carries is not None
     }
-    return Layout(sites, benches, carriers, calendar_of(lab))
+    return Layout(sites, benches, carriers, calendar_of(lab, booked))
 
 
 def calendar_of(lab: LabModel, more: Iterable[ClosedSpec] = ()) -> dict[str, Availability]:

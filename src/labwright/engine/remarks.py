@@ -19,6 +19,7 @@ from labwright.journal.status import lab_time_s
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.judging import best_of
+from labwright.model.persons import same_person
 from labwright.model.remarks import AS_MEASURED, About, Category, Severity, Use, strictest
 from labwright.model.rows import Key, Row
 from labwright.model.states import OVER
@@ -202,7 +203,7 @@ class Remarks:
             raise RefusedError(
                 f"deviation {asked.deviation} was closed by {row['closed_by']} already; open another one"
             )
-        if row["severity"] == "critical" and _same_person(by, row["by"]):
+        if row["severity"] == "critical" and same_person(by, row["by"]):
             raise RefusedError(
                 f"deviation {asked.deviation} is critical, and {row['by']} has opened it: another person closes it"
             )
@@ -442,7 +443,3 @@ def _deck(journal: Journal, about: About) -> str:
     newest = sa.select(epoch.c.instruments).where(epoch.c.instruments != "").order_by(epoch.c.id.desc()).limit(1)
     rows = journal.read(newest)
     return str(rows[0]["instruments"]) if rows else ""
-
-
-def _same_person(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()

@@ -44,10 +44,11 @@ class Windows:
         self.wake_s = math.inf
         self.words = {}
 
-    def shut(self, station: str, takes_s: float, *, carried: bool = False) -> Closure | None:
-        """Why a station cannot be used for so long from now on; None if it can."""
+    def shut(self, station: str, takes_s: float, *, carried: bool = False, by: str = "") -> Closure | None:
+        """Why a station cannot be used for so long from now on, but for a person who has it; None if it can."""
         known = self.layout.calendar.get(station)
-        return None if known is None else known.closed(self.now_s, self.now_s + max(takes_s, 1e-3), carried=carried)
+        until_s = self.now_s + max(takes_s, 1e-3)
+        return None if known is None else known.closed(self.now_s, until_s, carried=carried, by=by)
 
     def opens_in_s(self, station: str, takes_s: float) -> float:
         """In how many lab seconds a station can be used for so long; 0 if it can now, infinite if never."""
@@ -163,12 +164,19 @@ class Windows:
     def _waits(
         self, experiment: Experiment, run: StepRun, station: str, takes_s: float, *, carried: bool = False
     ) -> Waiting | None:
-        if (closure := self.shut(station, takes_s, carried=carried)) is None:
+        by = _by_hand_of(experiment)
+        if (closure := self.shut(station, takes_s, carried=carried, by=by)) is None:
             return None
-        opens_s = self.layout.calendar[station].opens_s(self.now_s, takes_s, carried=carried)
+        opens_s = self.layout.calendar[station].opens_s(self.now_s, takes_s, carried=carried, by=by)
         return self._waiting(experiment, run, f"station {station}: {closure.words}", opens_s)
 
     def _waiting(self, experiment: Experiment, run: StepRun, words: str, opens_s: float) -> Waiting:
         self.wake_s = min(self.wake_s, opens_s)
         self.words.setdefault(experiment.owner, {})[words] = None
         return Waiting(run.step_id, experiment.owner, experiment.label, "closed", words, "", "")
+
+
+def _by_hand_of(experiment: Experiment) -> str:
+    """The person who does by hand what an experiment is; empty if it is none of that."""
+    work = experiment.protocol.by_hand
+    return "" if work is None else work.by

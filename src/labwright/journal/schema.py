@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from labwright.model.remarks import REMARKS
 
-HEAD = "0019"
+HEAD = "0020"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -421,6 +421,25 @@ deviation = sa.Table(
 """What was not as it should be (`DeviationOpened`). ``state``: ``open`` or ``closed``; ``experiments``: labels, as
 JSON; ``use``: whether their results may be used now, ``first_use``: when it was opened. ``said_s``, ``closed_s``: wall
 time."""
+
+booking = sa.Table(
+    "booking",
+    metadata,
+    _key("id"),
+    sa.Column("n", sa.Integer, nullable=False, server_default="0"),
+    _text("instruments"),
+    _text("station"),
+    sa.Column("starts_s", sa.Float),
+    sa.Column("ends_s", sa.Float),
+    _text("by"),
+    _text("because"),
+    sa.Column("said_s", sa.Float),
+    _text("ended_by"),
+    _text("ended_because"),
+    sa.Column("ended_s", sa.Float),
+)
+"""A time for which a person has a station (`StationBooked`). ``starts_s``, ``ends_s``: lab time, as it is now;
+``ended_by``: who has ended it early, empty before; ``said_s``, ``ended_s``: wall time."""
 
 waiting = sa.Table(
     "waiting",

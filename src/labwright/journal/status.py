@@ -105,14 +105,16 @@ class StationSeen:
     Attributes:
         name: of the station.
         instruments: of which deck.
-        state: ``idle``, ``running``, ``question`` (what is there waits for a person), ``task`` (a person does its
-            step, and its card is open), ``stopped``, ``paused`` (its campaign is), or ``left`` (a step is under way,
-            and no controller runs).
+        state: ``idle``, ``booked`` (a person has it), ``running``, ``question`` (what is there waits for a person),
+            ``task`` (a person does its step, and its card is open), ``stopped``, ``paused`` (its campaign is), or
+            ``left`` (a step is under way, and no controller runs).
         step: name of the step there; empty if there is none.
         sample: of that step.
         campaign: of that step.
         for_s: lab seconds since that step began; None if that is not known.
         expected_s: lab seconds that it should take.
+        booked_by: the person who has it; empty if none has.
+        booked_for_s: lab seconds until that is over; None if no person has it.
     """
 
     name: str
@@ -123,6 +125,8 @@ class StationSeen:
     campaign: str = ""
     for_s: float | None = None
     expected_s: float | None = None
+    booked_by: str = ""
+    booked_for_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -346,6 +350,7 @@ def _stations(
         [*_names(journal, deck, rows), *at, *(one.scope.station for one in latches if one.scope.kind == "station")]
     )
     found = []
+    booked = _booked(journal, deck, now_s)
     in_slots = {name.partition("/")[0] for name in at if "/" in name}
     for name in names:
         here = at.get(name)
@@ -354,7 +359,9 @@ def _stations(
         steps = journal.rows(step, step.c.step_id == here["step_id"]) if here else []
         stopped = any(one.scope.whole_station and one.scope.station in ("", name) for one in latches)
         if not steps or here is None:
-            found.append(StationSeen(name, deck, "stopped" if stopped else "idle"))
+            by, left_s = booked.get(name, ("", None))
+            state = "stopped" if stopped else "booked" if by else "idle"
+            found.append(StationSeen(name, deck, state, booked_by=by, booked_for_s=left_s))
             continue
         (run,) = steps
         samples = journal.rows(experiment, experiment.c.campaign == run["campaign"], experiment.c.label == run["label"])
@@ -378,9 +385,19 @@ def _stations(
                 run["campaign"],
                 _since(now_s, since_s),
                 run["expected_s"],
+                *booked.get(name.partition("/")[0], ()),
             )
         )
     return found
+
+
+def _booked(journal: Journal, deck: str, now_s: float | None) -> dict[str, tuple[str, float]]:
+    """Stations that people have now, by whom, and for how many lab seconds more."""
+    if now_s is None:
+        return {}
+    table = schema.booking
+    rows = journal.rows(table, table.c.instruments == deck, table.c.starts_s <= now_s, table.c.ends_s > now_s)
+    return {row["station"]: (row["by"], row["ends_s"] - now_s) for row in rows}
 
 
 def _open_card(step_id: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -10,6 +10,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from labwright.model.calendars import CalendarSpec, ClosedSpec, opening, week_days
+from labwright.model.persons import same_person
 
 __all__ = ["Availability", "Closure"]
 
@@ -30,12 +31,14 @@ class Closure:
         ends_s: the same; infinite if it never ends.
         words: for people, with its times.
         hands_off: whether nothing is carried there either, since people work there.
+        by: the person who has the station meanwhile; empty if no single person has it.
     """
 
     starts_s: float
     ends_s: float
     words: str
     hands_off: bool = True
+    by: str = ""
 
 
 class _Hours:
@@ -100,7 +103,10 @@ class Availability:
 
     def __init__(self, closed: tuple[ClosedSpec, ...] = (), calendar: tuple[str, CalendarSpec] | None = None) -> None:
         self._closed, self._calendar = closed, calendar
-        found = (Closure(one.starts.timestamp(), one.ends.timestamp(), _words(one)) for one in closed)
+        found = (
+            Closure(one.starts.timestamp(), one.ends.timestamp(), _words(one), by=getattr(one, "by", ""))
+            for one in closed
+        )
         self._closures = sorted(found, key=lambda one: one.starts_s)
         self._hours = None if calendar is None else _Hours(*calendar)
 
@@ -108,31 +114,34 @@ class Availability:
         """The same with another time in which it cannot be used."""
         return Availability((*self._closed, closed), self._calendar)
 
-    def closed(self, from_s: float, until_s: float, *, carried: bool = False) -> Closure | None:
+    def closed(self, from_s: float, until_s: float, *, carried: bool = False, by: str = "") -> Closure | None:
         """The first time between two lab times at which it cannot be used.
 
         Args:
             from_s: lab time.
             until_s: the same.
             carried: whether only something is carried there, or away.
+            by: a person, who can use it while that person has it.
         """
-        first = next((one for one in self._closures if one.starts_s < until_s and from_s < one.ends_s), None)
+        others = (one for one in self._closures if not (by and same_person(one.by, by)))
+        first = next((one for one in others if one.starts_s < until_s and from_s < one.ends_s), None)
         if self._hours is None or carried:
             return first
         hours = self._hours.closed(from_s, until_s)
         return min((one for one in (first, hours) if one is not None), key=lambda one: one.starts_s, default=None)
 
-    def opens_s(self, at_s: float, takes_s: float, *, carried: bool = False) -> float:
+    def opens_s(self, at_s: float, takes_s: float, *, carried: bool = False, by: str = "") -> float:
         """From when on it can be used for so long, lab time; infinite if never.
 
         Args:
             at_s: not before this lab time.
             takes_s: lab seconds.
             carried: as above.
+            by: the same.
         """
         now_s = at_s
         while now_s <= at_s + HORIZON_S:
-            closure = self.closed(now_s, now_s + max(takes_s, _JUST_AFTER_S), carried=carried)
+            closure = self.closed(now_s, now_s + max(takes_s, _JUST_AFTER_S), carried=carried, by=by)
             if closure is None:
                 return now_s
             now_s = closure.ends_s
@@ -142,4 +151,6 @@ class Availability:
 def _words(closed: ClosedSpec) -> str:
     starts, ends = closed.starts, closed.ends.astimezone(closed.starts.tzinfo)
     until = f"{ends:%H:%M}" if starts.date() == ends.date() else f"{ends:%Y-%m-%d %H:%M}"
-    return f"{closed.what} from {starts:%Y-%m-%d %H:%M} to {until}: {closed.why}"
+    zone = starts.strftime("%z")
+    offset = "UTC" if zone == "+0000" else f"{zone[:3]}:{zone[3:5]}"
+    return f"{closed.what} from {starts:%Y-%m-%d %H:%M} to {until} {offset}: {closed.why}"

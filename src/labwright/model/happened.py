@@ -63,6 +63,11 @@ def told(event: Payload) -> str:
             )
         case "deviation_closed":
             return f"deviation {event['id']} closed by {event['by']}: {event['conclusion']}; to be used: {event['use']}"
+        case "station_booked":
+            times = f"from {when(event['starts_s'])} to {when(event['ends_s'])} UTC"
+            return f"{event['id']}: {event['by']} has station {event['station']} {times}{_because(event)}"
+        case "booking_ended":
+            return f"booking {event['id']} ended by {event['by']}{_because(event)}"
         case "answered":
             values = {**event.get("readings", {}), **event.get("parameters", {})}
             read = ", ".join(f"{name} = {spelled(value)}" for name, value in values.items())

@@ -4,6 +4,7 @@ from labwright.report.card import Card, Cards
 from labwright.report.cards import cards_of, sweep_cards
 from labwright.report.page import html
 from labwright.report.pictures import (
+    BOOKED,
     Bar,
     best_so_far,
     differences,
@@ -17,6 +18,7 @@ from labwright.report.record import CampaignRecord, newest, read_record
 from labwright.report.tables import experiment_rows
 
 __all__ = [
+    "BOOKED",
     "Bar",
     "CampaignRecord",
     "Card",

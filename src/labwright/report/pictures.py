@@ -230,12 +230,15 @@ def timeline(bars: Sequence[Bar]) -> str:
 PLANNED, RUNNING = "planned", "running"
 """States of bars that have not ended."""
 
+BOOKED = "booked"
+"""State of a bar that is no step: the station is closed, or a person has it."""
+
 
 def lab_timeline(bars: Sequence[Bar], stations: Sequence[str], from_s: float, until_s: float) -> str:
     """Steps of all campaigns on their stations, as done, as under way, and as planned, around now.
 
     Args:
-        bars: in lab seconds from now; those before it are negative.
+        bars: in lab seconds from now; those before it are negative. Times in which a station is closed come first.
         stations: a row each, in this order.
         from_s: begin of the axis, lab seconds from now.
         until_s: its end.
@@ -267,7 +270,10 @@ def lab_timeline(bars: Sequence[Bar], stations: Sequence[str], from_s: float, un
         f'<text x="{x}" y="{top - 12}" text-anchor="middle">now</text>'
     )
     title = f'<text x="{(left + WIDTH - RIGHT) / 2}" y="{height - 14}" text-anchor="middle">{axis.label}</text>'
-    done, planned = sum(bar.state not in (PLANNED, RUNNING) for bar in bars), sum(bar.state == PLANNED for bar in bars)
+    done, planned = (
+        sum(bar.state not in (PLANNED, RUNNING, BOOKED) for bar in bars),
+        sum(bar.state == PLANNED for bar in bars),
+    )
     return (
         f'<svg class="lw" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="lab-timeline-t lab-timeline-d" '
         f'xmlns="http://www.w3.org/2000/svg"><title id="lab-timeline-t">Timeline of the lab</title>'
@@ -279,6 +285,12 @@ def lab_timeline(bars: Sequence[Bar], stations: Sequence[str], from_s: float, un
 def _lab_bar(bar: Bar, x0: float, x1: float, y: float) -> str:
     """A step: filled if it has ended, half filled while it is under way, in outline if it is planned."""
     width = max(1.0, round(x1 - x0 - 0.4, 2))
+    if bar.state == BOOKED:
+        words = escape(f"{bar.label}, {lasting(bar.end_s - bar.start_s)}")
+        return (
+            f'<rect x="{x0}" y="{y + 3}" width="{width}" height="38" fill="var(--c3)" fill-opacity="0.15" '
+            f'stroke="var(--c3)" stroke-dasharray="1 3"><title>{words}</title></rect>'
+        )
     colour = {PLANNED: "c1", RUNNING: "c1", "done": "c1"}.get(bar.state, "c2")
     fill = {PLANNED: "var(--paper)", RUNNING: "var(--c4)"}.get(bar.state, f"var(--{colour})")
     dash = ' stroke-dasharray="3 2"' if bar.state == PLANNED else ""

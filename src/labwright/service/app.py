@@ -14,6 +14,7 @@ from labwright._version import __version__
 from labwright.service import (
     admin,
     auditing,
+    bookings,
     campaign_data,
     campaigns,
     classing,
@@ -115,7 +116,8 @@ def make_app(settings: ServiceSettings) -> FastAPI:
     handle_problems(app)
 
     routes: tuple[Any, ...] = (
-        *(health, lab, operating, submitting, campaign_data, campaigns, questions, remarks, stocks, samples, runs),
+        *(health, lab, operating, bookings, submitting, campaign_data, campaigns),
+        *(questions, remarks, stocks, samples, runs),
         *(keys, admin, auditing),
         signing_in,
         openid,

@@ -15,6 +15,9 @@ from tests.service.served import Served, serving
 
 pytestmark = pytest.mark.long
 
+PAGE = "/stations/impedance"
+BOOKINGS = "/v1/stations/impedance/bookings"
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
@@ -120,3 +123,36 @@ def test_an_operator_sets_an_axis_and_takes_a_reading_from_the_page(served: Serv
         assert "/hand" not in tab.get("/stations/transport").text
         assert "arm.location → 44" in tab.get("/stations/transport").text
         assert tab.get("/stations/transport/hand").status_code == 403
+
+
+def test_a_station_is_booked_on_its_page_and_given_back(served: Served) -> None:
+    with (
+        browser(served, served.person("bo", "operator")) as tab,
+        browser(served, served.person("vi", "viewer")) as seen,
+    ):
+        page = tab.get(PAGE).text
+        form = {
+            "_key": key_in(page, f"POST{BOOKINGS}"),
+            "_back": PAGE,
+            "because": "a <new> probe",
+            "for_s:float": "7200",
+        }
+        assert tab.post(f"/call/POST{BOOKINGS}", data=form).status_code == 303
+        page = tab.get(PAGE).text
+        assert "a &lt;new&gt; probe" in page
+        assert "in use by a person" in page
+        assert "bo has it, for" in seen.get("/now").text
+        assert "/end" not in seen.get(PAGE).text, "who may not steer ends nothing"
+        twice = {**form, "_key": "another key", "starts:moment": "2031-01-01T09:00"}
+        assert "more than a year from now" in tab.post(f"/call/POST{BOOKINGS}", data=twice).text
+        assert (
+            "is not a time, as 2027-03-31T09:00"
+            in tab.post(f"/call/POST{BOOKINGS}", data={**twice, "_key": "a third", "starts:moment": "noon"}).text
+        )
+        assert "a &lt;new&gt; probe" in tab.get("/settings/calendar").text
+        assert "closed or booked" in tab.get("/timeline").text
+        booking = re.findall(r"/call/POST/v1/bookings/(B\d+)/end", page)[0]
+        path = f"POST/v1/bookings/{booking}/end"
+        ended = tab.post(f"/call/{path}", data={"_key": key_in(page, path), "_back": PAGE, "because": "done"})
+        assert ended.status_code == 303
+        assert "No person has booked it." in tab.get(PAGE).text

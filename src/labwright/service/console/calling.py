@@ -47,8 +47,9 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
     """Do what a form says.
 
     Its fields become the JSON body: ``a.b`` is ``b`` within ``a``; ``a:int``, ``a:float``, ``a:bool``, ``a:json``,
-    ``a:day`` (its end in the lab's zone) and ``a:list`` (words with blanks between; several of a name are one list)
-    say what is no text. Fields of our own: ``_key`` (the Idempotency-Key), ``_version`` (If-Match), ``_next`` (where
+    ``a:day`` (its end in the lab's zone), ``a:moment`` (a time there) and ``a:list`` (words with blanks between;
+    several of a name are one list) say what is no text. Fields of our own: ``_key`` (the Idempotency-Key),
+    ``_version`` (If-Match), ``_next`` (where
     the browser goes then), ``_back`` (where it goes then if it runs no scripts), ``_done`` (the key of what is said
     then), ``_once`` (what of the answer is shown, once and never again: the name of a field, or a path with ``{name}``
     in it) and ``_at_x`` (what stands in the path for ``:x``).
@@ -130,11 +131,15 @@ def _read(place: str, kind: str, text: str, zone: tzinfo | None) -> Any:
         if kind == "day":
             ends = datetime.combine(date.fromisoformat(text), clock.max.replace(microsecond=0), zone)
             return (ends if zone else ends.astimezone()).isoformat()
+        if kind == "moment":
+            at = datetime.fromisoformat(text).replace(tzinfo=zone)
+            return (at if zone else at.astimezone()).isoformat()
         if not kind:
             return text
     except ValueError:
         pass
-    words = {"int": "a whole number", "float": "a number", "json": "JSON", "day": "a day, as 2027-03-31"}
+    words = {"int": "a whole number", "float": "a number", "json": "JSON", "day": "a day, as 2027-03-31",
+             "moment": "a time, as 2027-03-31T09:00"}  # fmt: skip
     raise _wrong(place, f"{text[:100]!r} is not {words.get(kind, 'a kind of field')}")
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from labwright.facts.bookings import booking_list
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.service.admin import MEMBERS, person_of, project_of
 from labwright.service.console.frame import LAB, frame_of
@@ -158,7 +159,12 @@ def calendar(service: Service, asker: Asker, words: Words, request: Request) -> 
     """When the lab is open, and what is planned for its stations."""
     service.gate.need(asker, "lab.read", LAB)
     found = calendar_of(service) if request.query_params.get("files") else None
-    return _shown(service, asker, words, "calendar", {"calendar": found})
+    return _shown(service, asker, words, "calendar", {"calendar": found, "bookings": _bookings(service)})
+
+
+def _bookings(service: Service) -> list[dict[str, Any]]:
+    with service.records.reading() as journal:
+        return booking_list(journal)
 
 
 def calendar_of(service: Service) -> Calendar:

@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse
 
 from labwright.engine.inventory import prepared_on
 from labwright.engine.remarks import about_named
+from labwright.facts.bookings import booking_list
 from labwright.facts.by_hand import hand_list
 from labwright.facts.lab import lab_now, station_rows
 from labwright.facts.questions import question_facts
@@ -103,6 +104,8 @@ def station(service: Service, asker: Asker, words: Words, request: Request) -> S
             "with_it": [one for one in status.taken if (one.campaign, one.sample) in busy],
             "questions": _questions(journal, name),
             "hands": hand_list(journal, name, most=HANDS_MOST),
+            "booked": booking_list(journal, name),
+            "lab_s": lab_time_s(journal, here[0].instruments) if here else None,
             "values": _values(service, asker, journal, name),
             "said": said_about(service, asker, journal, about_named(station=name)),
             "steps": [] if live else _steps(journal, status, name),
@@ -116,7 +119,7 @@ def station(service: Service, asker: Asker, words: Words, request: Request) -> S
         name,
         "station",
         {"hand": None, "held": None, **data},
-        ("alarms", "state", "by_hand", "readings", "deviations", "notes"),
+        ("alarms", "state", "booked", "by_hand", "readings", "deviations", "notes"),
     )
 
 

@@ -12,10 +12,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
+from labwright.facts.bookings import booking_list
 from labwright.journal import Journal, schema
 from labwright.journal.status import LabStatus, lab_status, lab_time_s
 from labwright.model.errors import LabwrightError
-from labwright.report import Bar, lab_timeline
+from labwright.model.lab import LabModel
+from labwright.report import BOOKED, Bar, lab_timeline
 from labwright.service.console.frame import LAB
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
@@ -87,8 +89,12 @@ def _drawn(service: Service, hours: int, *, planned: bool) -> Drawn:
     with service.records.reading() as journal:
         status = lab_status(journal)
         now_s, bars = _actual(journal, status, span_s)
+        closed = _booked(journal, status, now_s)
+    if planned and not why_not:
+        closed += _closed(service.files.model(), now_s)
     under_way = {(bar.station, bar.label) for bar in bars if bar.state == "running"}
     bars += [bar for bar in _planned(ahead["bars"], now_s) if (bar.station, bar.label) not in under_way]
+    bars = [bar for bar in closed if bar.end_s > -span_s and bar.start_s < span_s] + bars
     names = sorted({*(one.name.partition("/")[0] for one in status.stations), *(bar.station for bar in bars)})
     svg = lab_timeline(bars, names, -span_s, span_s)
     rows = sorted(bars, key=lambda bar: (bar.start_s, bar.station))
@@ -118,6 +124,24 @@ def _actual(journal: Journal, status: LabStatus, span_s: float) -> tuple[float, 
         elif row["started_s"] is not None and row["ended_s"] is not None:
             found.append(Bar(station, label, row["started_s"] - now_s, row["ended_s"] - now_s, row["state"]))
     return now_s, found
+
+
+def _booked(journal: Journal, status: LabStatus, now_s: float) -> list[Bar]:
+    """When people have stations, or had, in lab seconds from now."""
+    deck = status.controller.instruments if status.controller else ""
+    return [
+        Bar(one["station"], f"{one['by']}: {one['because']}", one["starts_s"] - now_s, one["ends_s"] - now_s, BOOKED)
+        for one in booking_list(journal, everything=True)
+        if one["instruments"] == deck and one["ends_s"] > one["starts_s"]
+    ]
+
+
+def _closed(model: LabModel, now_s: float) -> list[Bar]:
+    """When stations are closed by the lab's files, in lab seconds from now."""
+    return [
+        Bar(one.station, f"{one.what}: {one.why}", one.starts.timestamp() - now_s, one.ends.timestamp() - now_s, BOOKED)
+        for one in (*model.maintenance, *model.booked)
+    ]
 
 
 def _planned(bars: Iterable[dict[str, Any]], now_s: float) -> list[Bar]:

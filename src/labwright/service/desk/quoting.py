@@ -11,7 +11,6 @@ from typing import Any
 from labwright.answers.desk import Cost, Finding
 from labwright.engine import Campaign
 from labwright.engine.campaign_plan import CampaignPlan, DeckState, plan_campaigns
-from labwright.engine.layout import layout_of
 from labwright.lab import LabFolder
 from labwright.model.desk import DeskPolicy, Prices
 from labwright.model.protocol import ProtocolSpec
@@ -125,9 +124,7 @@ def _rehearsed(folder: LabFolder, campaign: Campaign, deck: DeckState, experimen
     before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, REHEARSED_S)
     try:
-        return plan_campaigns(
-            folder, [replace(campaign, spec=spec)], deck, layout=layout_of(folder.model, deck.moves_s)
-        )
+        return plan_campaigns(folder, [replace(campaign, spec=spec)], deck, layout=deck.layout(folder.model))
     except _TooLongError:
         interrupted.append(spec.name)
         return None
