@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from labwright.model.campaign import Recommendation
+from labwright.model.figures import spelled
 from labwright.optimiser import column
 
 if TYPE_CHECKING:
@@ -222,6 +223,8 @@ class OpenQuestion:
         choices: answers, and what each means.
         kind: ``question``, or ``task`` for the card of a step that a person does.
         readings: what is to be read for a task card: name and what is allowed.
+        parameters: values with which the step can be repeated instead (answer ``again``): name, present value and what
+            is allowed.
     """
 
     id: str
@@ -229,16 +232,19 @@ class OpenQuestion:
     choices: Mapping[str, str]
     kind: str = "question"
     readings: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         answers = "".join(f"\n  {answer}: {means}" for answer, means in self.choices.items())
-        return f"{self.id}: {self.text}{answers}"
+        others = "".join(f"\n  again with another {name}, {allowed}" for name, allowed in self.parameters.items())
+        return f"{self.id}: {self.text}{answers}{others}"
 
 
 def _question(asked: Mapping[str, Any]) -> OpenQuestion:
     task = asked["task"] or {"readings": []}
     readings = {one["name"]: one["allowed"] for one in task["readings"]}
-    return OpenQuestion(asked["id"], asked["text"], asked["choices"], asked["kind"], readings)
+    others = {one["name"]: f"now {spelled(one['value'])}: {one['allowed']}" for one in asked.get("parameters") or ()}
+    return OpenQuestion(asked["id"], asked["text"], asked["choices"], asked["kind"], readings, others)
 
 
 class ServedLab:

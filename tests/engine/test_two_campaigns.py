@@ -20,15 +20,27 @@ from labwright.engine.admission import admitted
 from labwright.engine.answering import Given, answer_open
 from labwright.engine.campaign import Campaign
 from labwright.engine.controller import Parts, new_id
-from labwright.engine.events import Answered, Event, Granted, PauseAsked, ResumeAsked, StepEnded, StopAsked
+from labwright.engine.events import (
+    Answered,
+    DeviationOpened,
+    Event,
+    Granted,
+    PauseAsked,
+    ResumeAsked,
+    StepEnded,
+    StopAsked,
+)
+from labwright.engine.inventory import prepared_on
 from labwright.engine.lifecycle import hand_over
 from labwright.engine.recovery import rebuilt_lab
+from labwright.engine.remarks import DeviationAsked, say_alone
 from labwright.journal import Journal, journal_file, read_run, run_files, schema
 from labwright.journal.reading import choose
 from labwright.lab import Lab, LabFolder, read_lab
 from labwright.lab.classes import resolve
 from labwright.model.campaign import CampaignState
 from labwright.model.errors import LabwrightError
+from labwright.model.remarks import About
 from labwright.model.states import OVER
 from labwright.planners import Answer, PlannerWorker, Worker
 from labwright.simulation import SimulatedLab
@@ -591,3 +603,26 @@ def test_who_waits_for_a_sample_that_a_person_is_asked_about_is_not_silent(folde
         controller.run(over)
         assert patience == [None]
         assert [controller.ends[name].state for name in names] == ["completed", "completed"]
+
+
+def test_what_a_preparation_found_is_taken_over_no_more_once_it_may_not_be_used(together: Told, tmp_path: Path) -> None:
+    first = together.names[0]
+    copy = tmp_path / "journal.sqlite"
+    copy.write_bytes(Path(together.place).read_bytes())
+    about = About(kind="experiment", campaign=first, label="cell_calibration")
+    asked = DeviationAsked(about, "1.413 mS/cm", "0.9 mS/cm", "material", "major", use="not at all")
+    with Journal(copy) as journal:
+        (row,) = journal.rows(schema.preparation)
+        lab = rebuilt_lab(journal, instruments=row["instruments"])
+        lab.work.preparations = {one.protocol: one for one in prepared_on(journal, row["instruments"])}
+        (made,) = lab.work.preparations.values()
+        said = say_alone(journal, asked, by="Ann")
+        assert isinstance(said, DeviationOpened)
+        assert said.voids == ("cell_calibration",)
+        assert prepared_on(journal, row["instruments"]) == ()
+    lab.handle(first, said, lab.now_s)
+    assert lab.work.preparations == {}, "in a controller that runs, too"
+    assert lab.dirty.preparations == {"cell_calibration"}
+    lab.work.preparations = {"cell_calibration": made.model_copy(update={"campaign": together.names[1]})}
+    lab.handle(first, said, lab.now_s)
+    assert lab.work.preparations, "another campaign has made one meanwhile"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from labwright import connect
 from labwright.cli.init import make_lab
 from labwright.client import Client
 from labwright.facts.exporting import export_rows
@@ -122,6 +123,9 @@ def test_a_failed_step_is_repeated_with_another_value_over_a_kill_of_the_control
             assert [*question["choices"]] == ["again", "skip", "abandon"]
             (offered,) = question["parameters"]
             assert (offered["name"], offered["value"], offered["allowed"]) == ("hold_s", 60.0, "10 to 600 s")
+            (seen,) = connect(place / "lab", data=place / "var").questions
+            assert seen.parameters == {"hold_s": "now 60: 10 to 600 s"}
+            assert "again with another hold_s, now 60: 10 to 600 s" in str(seen)
             for given, how, why in REFUSED:
                 with pytest.raises(LabwrightError, match=why):
                     lab.questions.answer(question["id"], how, "looked", parameters=given)

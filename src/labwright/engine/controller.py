@@ -48,6 +48,8 @@ from labwright.engine.events import (
     AskPerson,
     Classified,
     DeckChecked,
+    DeviationClosed,
+    DeviationOpened,
     Disposed,
     Event,
     Extended,
@@ -57,6 +59,7 @@ from labwright.engine.events import (
     LabEvent,
     MovedByHand,
     Noted,
+    NoteWritten,
     Overdue,
     PauseStations,
     Received,
@@ -793,6 +796,8 @@ class LabController:
             case Saying(asked=asked_to_say, by=by, said_s=said_s):
                 said = Remarks(self.journal, batch.kept).event(asked_to_say, by, said_s)
                 batch.say(said, command.id, self.journal)
+                if not isinstance(said, NoteWritten) and said.voids:
+                    self._say_what_is_void(said)
             case OfStation(asked=wish, by=by):
                 self._book(wish, by, command.id, batch)
             case DeckAnswered(event=checked) if command.id not in self._commands_seen:
@@ -997,6 +1002,16 @@ class LabController:
                     name,
                     f"{work.by} {work.what} by hand: what preparation {made} has found may hold no more; judge whether "
                     "what follows counts",
+                )
+
+    def _say_what_is_void(self, event: DeviationOpened | DeviationClosed) -> None:
+        """Campaigns that may go by a preparation which is not to be used: a person should know."""
+        for name in self._live:
+            for made in set(event.voids).intersection(self.core.campaign(name).calibrations):
+                self.note_on(
+                    name,
+                    f"deviation {event.id}: what preparation {made} of {event.about.campaign} has found is for use "
+                    f"{event.use!r}; judge whether what goes by it counts",
                 )
 
     def _ask(self, name: str, state: CampaignState) -> None:

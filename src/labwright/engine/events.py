@@ -380,6 +380,7 @@ class DeviationOpened(Frozen):
         by: the person.
         said_s: wall time.
         uses: by label, whether results may be used from now on, by all deviations together; those that change.
+        voids: preparations whose results no campaign takes over any more.
     """
 
     kind: Literal["deviation_opened"] = "deviation_opened"
@@ -395,6 +396,7 @@ class DeviationOpened(Frozen):
     by: str
     said_s: float
     uses: dict[str, Use] = {}
+    voids: tuple[str, ...] = ()
 
 
 class DeviationClosed(Frozen):
@@ -408,6 +410,7 @@ class DeviationClosed(Frozen):
         by: the person.
         said_s: wall time.
         uses: as in `DeviationOpened`.
+        voids: as there.
     """
 
     kind: Literal["deviation_closed"] = "deviation_closed"
@@ -418,6 +421,7 @@ class DeviationClosed(Frozen):
     by: str
     said_s: float
     uses: dict[str, Use] = {}
+    voids: tuple[str, ...] = ()
 
 
 class PauseAsked(Frozen):

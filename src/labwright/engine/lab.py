@@ -201,8 +201,10 @@ class LabCore:
         """A person has said something: it is written down, and whether results may be used is known from now on."""
         self.dirty.remarks |= remark_rows(event)
         core = self.campaigns.get(campaign)  # of one that is over, who has recorded it sees to the tables
-        if core is not None and isinstance(event, DeviationOpened | DeviationClosed) and event.uses:
-            core.judge(event.uses)
+        if isinstance(event, DeviationOpened | DeviationClosed):
+            self.work.void(campaign, event.voids)
+            if core is not None and event.uses:
+                core.judge(event.uses)
 
     def grant(self, at_s: float) -> list[Grant]:
         """What the lab lets its campaigns do now, after all that has happened; done already, as if it were handled.

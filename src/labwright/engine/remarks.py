@@ -195,6 +195,7 @@ class Remarks:
             id=name, about=about, experiments=experiments, expected=asked.expected, happened=asked.happened,
             category=asked.category, severity=asked.severity, action=asked.action, use=asked.use, by=by, said_s=said_s,
             uses=self._uses(about.campaign, experiments, name, asked.use),
+            voids=self._voids(about.campaign, experiments, asked.use),
         )  # fmt: skip
 
     def _closed(self, asked: ConclusionAsked, by: str, said_s: float) -> DeviationClosed:
@@ -214,6 +215,7 @@ class Remarks:
         return DeviationClosed(
             id=asked.deviation, about=about_of(row), conclusion=asked.conclusion, use=use, by=by, said_s=said_s,
             uses=self._uses(row["campaign"], experiments, asked.deviation, use),
+            voids=self._voids(row["campaign"], experiments, use),
         )  # fmt: skip
 
     def _experiments(self, about: About, named: tuple[str, ...]) -> tuple[str, ...]:
@@ -249,6 +251,13 @@ class Remarks:
             if now != strictest(of.values()) and label in searched:
                 found[label] = now
         return found
+
+    def _voids(self, campaign: str, experiments: Collection[str], use: Use) -> tuple[str, ...]:
+        """Preparations of a campaign that others would take over, and must not where they may not be used."""
+        if use == AS_MEASURED:
+            return ()
+        rows = self._journal.rows(schema.preparation, schema.preparation.c.campaign == campaign)
+        return tuple(sorted({str(row["protocol"]) for row in rows if row["protocol"] in experiments}))
 
     def _searched(self, campaign: str) -> set[str]:
         """Labels of experiments that a planner learns from: a preparation is none."""
@@ -341,19 +350,23 @@ def stations(journal: Journal) -> list[str]:
     return list(dict.fromkeys([*known, *(str(row["station"]).partition("/")[0] for row in worked)]))
 
 
-def judged_rows(journal: Journal, event: Remark, pending: Sequence[NewEvent] = ()) -> dict[Key, Row]:
-    """Trials and their campaign as an event leaves them, for a campaign that no core has: by the tables.
+def judged_rows(journal: Journal, event: Remark, pending: Sequence[NewEvent] = ()) -> dict[Key, Row | None]:
+    """Trials, their campaign and its preparations as an event leaves them, where no core has it: by the tables.
 
     Args:
         journal: of the lab.
         event: what a person has said.
         pending: events that will be in the journal before it.
     """
-    uses = {} if isinstance(event, NoteWritten) else event.uses
-    if not uses:
+    if isinstance(event, NoteWritten):
         return {}
-    campaign, table = event.about.campaign, schema.trial
-    changed: dict[Key, Row] = {}
+    uses, campaign, table, made = event.uses, event.about.campaign, schema.trial, schema.preparation
+    changed: dict[Key, Row | None] = {
+        ("preparation", row["instruments"], row["protocol"]): None
+        for row in journal.rows(made, made.c.campaign == campaign, made.c.protocol.in_(event.voids))
+    }
+    if not uses:
+        return changed
     trials: list[Trial] = []
     later = {key: row for one in pending for key, row in one.changes.items() if row is not None}
     for kept in journal.rows(table, table.c.campaign == campaign, order=table.c.n):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -174,6 +174,13 @@ class Work:
             self.dirty.preparations.add(name)
         for one in (one for live in self.live.values() for one in live.values() if one.preparation):
             one.disturbed = one.disturbed or not one.protocol.stations.isdisjoint(work.disturbs)
+
+    def void(self, campaign: str, names: Iterable[str]) -> None:
+        """What a campaign has prepared may not be used: no other takes it over."""
+        for name in names:
+            if (made := self.preparations.get(name)) is not None and made.campaign == campaign:
+                del self.preparations[name]
+                self.dirty.preparations.add(name)
 
     def forget_prepared(self) -> None:
         """The instruments are others now: nothing that was found with the ones before holds."""
