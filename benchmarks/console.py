@@ -201,8 +201,11 @@ def stop_to_safe(browser: Any, url: str, key: str, wires: Wires) -> float:
     return 1000 * max(wires.halts.values()) - clicked_ms
 
 
-def large_campaign(browser: Any, url: str, key: str, data: Path) -> float:
-    """Ms in which the page of a campaign of 100,000 experiments is answered, the slowest of five."""
+SECOND = {"name": "cost", "goal": "min", "unit": "1"}
+
+
+def large_campaign(browser: Any, url: str, key: str, data: Path) -> dict[str, float]:
+    """Ms in which the page of a campaign of 100,000 experiments is answered, the slowest of five; by its objectives."""
     client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
     campaign = client.get("/v1/campaigns").json()["items"][0]["campaign"]
     table = schema.trial
@@ -213,13 +216,26 @@ def large_campaign(browser: Any, url: str, key: str, data: Path) -> float:
         connection.execute(sa.insert(table), many)
         counted = {"tried": EXPERIMENTS, "budget": EXPERIMENTS, "best": 11.0}  # as the engine writes them
         connection.execute(sa.update(schema.campaign).where(schema.campaign.c.id == campaign).values(**counted))
-    engine.dispose()
     page = signed_in(browser, url, key)
+    found = {"one objective": _answered_ms(page, f"{url}/campaigns/{campaign}")}
+    with engine.begin() as connection:
+        mine = schema.campaign_spec.c.campaign == campaign
+        spec = json.loads(connection.execute(sa.select(schema.campaign_spec.c.spec).where(mine)).scalar_one())
+        both = {"objectives": json.dumps([spec["objective"], SECOND]), "front": 1}
+        connection.execute(sa.update(schema.campaign).where(schema.campaign.c.id == campaign).values(**both))
+        more = json.dumps({**spec, "more_objectives": [SECOND]})
+        connection.execute(sa.update(schema.campaign_spec).where(mine).values(spec=more))
+    engine.dispose()
+    found["two objectives"] = _answered_ms(page, f"{url}/campaigns/{campaign}")
+    page.context.close()
+    return found
+
+
+def _answered_ms(page: Any, address: str) -> float:
     took = []
     for _ in range(5):
-        page.goto(f"{url}/campaigns/{campaign}", wait_until="domcontentloaded")
+        page.goto(address, wait_until="domcontentloaded")
         took.append(page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd"))
-    page.context.close()
     return max(took)
 
 
@@ -230,7 +246,7 @@ def _row(campaign: str, number: int, params: dict[str, float]) -> dict[str, Any]
         "id": name,
         "params": params,
         "status": "done",
-        "outcomes": {"conductivity": outcome},
+        "outcomes": {"conductivity": outcome, "cost": {"mean": 20 - number / EXPERIMENTS}},
         "rationale": "drawn",
     }
     return {
@@ -267,7 +283,7 @@ def main() -> int:
                 with streams(url, key, options.streams):
                     stops.append(stop_to_safe(browser, url, key, wires))
                 if number == 0:
-                    page_ms = large_campaign(browser, url, key, data)
+                    pages_ms = large_campaign(browser, url, key, data)
         browser.close()
     missed = _say("first load of Now", size / 1000, LOAD_BYTES / 1000, "kB")
     missed |= _say("first paint", paint_ms, PAINT_MS)
@@ -276,7 +292,8 @@ def main() -> int:
     words = f"Stop to the last device halted, {options.streams} streams"
     missed |= _say(f"{words}, median of {len(stops)}", statistics.median(stops), STOP_MS)
     missed |= _say(f"{words}, slowest", max(stops), STOP_MS)
-    missed |= _say(f"page of {EXPERIMENTS:,} experiments, slowest of 5", page_ms, PAGE_MS)
+    for what, page_ms in pages_ms.items():
+        missed |= _say(f"page of {EXPERIMENTS:,} experiments, {what}, slowest of 5", page_ms, PAGE_MS)
     return int(missed)
 
 

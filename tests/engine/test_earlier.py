@@ -1,7 +1,7 @@
 """Earlier campaigns a new one learns from: out of the journal, in the new one's words, or refused in words."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,12 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
         yield one
 
 
-def write(journal: Journal, name: str, values: list[float]) -> None:
+def write(journal: Journal, name: str, values: list[float], z: Sequence[float] = (), **more: Any) -> None:
     core = Alone()
-    begin = started(campaign=name, budget=max(2, len(values)), fixed={"t": 27.0, "gas": "Ar", "stir": True})
+    fixed = {"t": 27.0, "gas": "Ar", "stir": True}
+    begin = started(campaign=name, budget=max(2, len(values)), fixed=fixed, **more)
     begin = begin.model_copy(update={"spec": begin.spec.model_copy(update={"name": name.partition("-")[0]})})
-    left = list(values)
+    left, others = list(values), list(z)
 
     def take(event: Event) -> list[Any]:
         instructions = core.handle(event)
@@ -48,7 +49,8 @@ def write(journal: Journal, name: str, values: list[float]) -> None:
         pending = take(suggested(0.1 * len(left)))
         while pending and isinstance(pending[0], RunStep):
             step = pending.pop(0)
-            results = {"y": left.pop(0)} if step.order.step == "measure" else {}
+            measures = step.order.step == "measure"
+            results = {"y": left.pop(0), **({"z": others.pop(0)} if others else {})} if measures else {}
             pending += take(ended(step, "done", **results))
 
 

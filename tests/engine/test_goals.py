@@ -110,6 +110,8 @@ def test_with_several_objectives_whatever_no_other_beats_is_better() -> None:
         carry_out(core, core.handle(suggested()), y=y, z=z)
     assert core.best == 1.0
     assert core.stopping.since_best == 1
+    assert core.on_front == 2
+    assert begun().on_front is None
 
 
 def test_expectations_below_the_noise_for_some_rounds_end_it() -> None:

@@ -271,3 +271,26 @@ def test_replay_and_a_snapshot_give_the_same_state_though_the_table_knows_more()
     for event in alone.events:
         again.take(event)
     assert dumped(lab, whole=True) == dumped(again.lab, whole=True) == alone.snapshot()
+
+
+def test_the_front_is_counted_as_the_trials_have_it_and_again_when_people_judge(tmp_path: Path) -> None:
+    two = [{"name": "z", "goal": "min", "unit": "1"}]
+    with Journal(tmp_path / "journal.sqlite") as one:
+        one.control("Ann", stations=["mixer", "oven"])
+        write(one, ID, [2.0, 5.0, 3.0], more_objectives=two, z=[3.0, 4.0, 1.0])
+
+    def fronts() -> tuple[object, object]:
+        """By the column, and by the trials as for a journal of an earlier release."""
+        with Journal.reading(tmp_path / "journal.sqlite") as journal:
+            (row,) = campaign_rows(journal)
+            by_trials = listed(journal, {**row, "front": None}, controller(journal))
+            assert by_trials["best"] == row["best"]
+            return listed(journal, row, controller(journal))["front"], by_trials["front"]
+
+    assert fronts() == (2, 2)
+    with Journal(tmp_path / "journal.sqlite") as one:
+        deviate(one, experiment("0003"), use="not at all")
+    assert fronts() == (2, 2), "another one takes its place"
+    with Journal(tmp_path / "journal.sqlite") as one:
+        deviate(one, experiment("0001"), use="not at all")
+    assert fronts() == (1, 1)

@@ -48,6 +48,18 @@ def test_the_front_is_beaten_by_none_and_equal_ones_stay() -> None:
     assert [one.id for one in front((LARGE, NEAR), trials)] == ["1", "2", "4"]
 
 
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), max_size=30))
+def test_the_front_is_all_that_no_other_beats_in_their_order(points: list[tuple[int, int, int]]) -> None:
+    three = [Objective(name=name, goal="max", unit="1") for name in ("a", "b", "c")]
+    trials = [trial(n, **dict(zip("abc", map(float, point), strict=True))) for n, point in enumerate(points)]
+
+    def beats(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+        return one != other and all(a >= b for a, b in zip(one, other, strict=True))
+
+    wanted = [str(n) for n, point in enumerate(points) if not any(beats(other, point) for other in points)]
+    assert [one.id for one in front(three, trials)] == wanted
+
+
 def test_a_hypervolume_is_the_union_of_boxes() -> None:
     assert hypervolume([(2.0, 1.0), (1.0, 2.0), (0.5, 0.5)], (0.0, 0.0)) == pytest.approx(3.0)
     assert hypervolume([(1.0, 1.0, 1.0), (2.0, 0.5, 1.0)], (0.0, 0.0, 0.0)) == pytest.approx(1.5)

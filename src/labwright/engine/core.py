@@ -289,6 +289,11 @@ class CampaignCore:
         return self.stopping.best
 
     @property
+    def on_front(self) -> int | None:
+        """How many experiments are on the Pareto front; None with one objective, or before the first that counts."""
+        return len(self.stopping.front) or None
+
+    @property
     def counted(self) -> list[Trial]:
         """Trials that may be called the best."""
         return [one for one in self.trials if counts(one, self.spec.outcome_limits, self.spec.fidelity)]

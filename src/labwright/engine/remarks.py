@@ -18,7 +18,7 @@ from labwright.journal.reading import spec_of
 from labwright.journal.status import lab_time_s
 from labwright.model.campaign import Fidelity, Objective, OutcomeLimit, Trial
 from labwright.model.errors import ConfigError, RefusedError, unknown
-from labwright.model.judging import best_of
+from labwright.model.judging import best_of, counts, front
 from labwright.model.persons import same_person
 from labwright.model.remarks import AS_MEASURED, About, Category, Severity, Use, strictest
 from labwright.model.rows import Key, Row
@@ -379,10 +379,12 @@ def judged_rows(journal: Journal, event: Remark, pending: Sequence[NewEvent] = (
     spec = spec_of(journal, campaign)
     limits = [OutcomeLimit.model_validate(one) for one in spec.get("outcome_limits", ())]
     fidelity = Fidelity.model_validate(spec["fidelity"]) if spec.get("fidelity") else None
-    objective = Objective.model_validate(spec["objective"])
+    objective, *more = [Objective.model_validate(one) for one in (spec["objective"], *spec.get("more_objectives", ()))]
     best = best_of(objective, trials, limits, fidelity)
+    on_front = front([objective, *more], [one for one in trials if counts(one, limits, fidelity)]) if more else []
     (row,) = journal.rows(schema.campaign, schema.campaign.c.id == campaign)
-    changed["campaign", campaign] = {**row, "best": None if best is None else best.outcomes[objective.name].mean}
+    mean = None if best is None else best.outcomes[objective.name].mean
+    changed["campaign", campaign] = {**row, "best": mean, "front": len(on_front) or None}
     return changed
 
 

@@ -129,6 +129,7 @@ def _campaign(core: CampaignCore) -> dict[str, Any]:
         "planner": started.spec.planner.name,
         "objectives": core.objectives,
         "best": core.best,
+        "front": core.on_front,
         "short": core.short,
         "closed": core.closed,
         "lost": core.lost,

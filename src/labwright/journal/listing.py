@@ -51,10 +51,10 @@ def listed(journal: Journal, row: dict[str, Any], here: Controller) -> dict[str,
 def _judged(journal: Journal, row: dict[str, Any], *, alone: bool) -> dict[str, Any]:
     """The best mean of the objective, as measured, and how many experiments are on the Pareto front of several.
 
-    The trials are looked at only where there are several objectives, or an earlier Labwright has written the campaign.
+    The trials are looked at only where an earlier Labwright has written the campaign.
     """
-    if alone and row["best"] is not None:
-        return {"best": row["best"], "front": None}
+    if row["best"] is not None and (alone or row["front"] is not None):
+        return {"best": row["best"], "front": None if alone else row["front"]}
     table = schema.trial
     rows = journal.rows(table, table.c.campaign == row["id"], table.c.status == "done", order=table.c.n)
     if not rows:

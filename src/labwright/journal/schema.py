@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from labwright.model.remarks import REMARKS
 
-HEAD = "0020"
+HEAD = "0021"
 """Revision of these tables; the newest file in `migrations/versions`."""
 
 metadata = sa.MetaData()
@@ -96,6 +96,7 @@ campaign = sa.Table(
     _text("planner"),
     _text("objectives"),
     sa.Column("best", sa.Float),
+    sa.Column("front", sa.Integer),
     _text("short"),
     _text("closed"),
     _text("lost"),

@@ -48,8 +48,13 @@ def best_of(
 
 def front(objectives: Sequence[Objective], trials: Iterable[Trial]) -> list[Trial]:
     """Of trials that count, those that no other beats: as good in every objective and better in one."""
-    judged = [(one, merits(objectives, one)) for one in trials]
-    return [one for one, mine in judged if not any(_beats(other, mine) for _, other in judged)]
+    found: list[tuple[Trial, tuple[float, ...]]] = []  # few, so that each trial is compared with few
+    for one in trials:
+        mine = merits(objectives, one)
+        if not any(_beats(other, mine) for _, other in found):
+            found = [(kept, other) for kept, other in found if not _beats(mine, other)]
+            found.append((one, mine))
+    return [one for one, _ in found]
 
 
 @dataclass(frozen=True)
