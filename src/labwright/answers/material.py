@@ -344,7 +344,7 @@ class Run(Answered):
         experiment: its number in that campaign; empty if of none.
         step: its name in the protocol.
         events: that were recorded.
-        ended: ``success``, ``fail`` or ``abort``.
+        ended: ``success``, ``fail`` or ``abort``; ``damaged`` where that cannot be read.
     """
 
     run: str

@@ -89,14 +89,15 @@ def _measured(device: Any) -> list[tuple[str, str, str, str]]:
 
 def list_runs(data: Path | Site, *, json: bool) -> None:
     """Runs in the journal, oldest first."""
-    from labwright.facts.runs import run_rows
+    from labwright.facts.run_index import RunIndex
+    from labwright.facts.runs import run_row
 
     columns = ("run", "began (UTC)", "campaign", "experiment", "step", "events", "ended")
     if isinstance(data, Site):
         rows = done(data, lambda journal: [], lambda client: list(client.runs.list()))
         where = data.url
     else:
-        rows, where = list(run_rows(data)), str(data / "runs")
+        rows, where = [run_row(one) for one in RunIndex(data / "runs").runs()], str(data / "runs")
     table(
         f"{counted(len(rows), 'run')} in {where}", columns, [[row[one] for one in columns] for row in rows], json=json
     )

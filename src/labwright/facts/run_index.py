@@ -33,6 +33,7 @@ class RunSeen:
         number: its scan id.
         campaign: that it is of; empty if of none.
         label: of the experiment.
+        experiment: its number; its label if it has none, empty if it is of none.
         step: name of the step.
         station: where it was.
         events: how many it has.
@@ -45,6 +46,7 @@ class RunSeen:
     number: int
     campaign: str
     label: str
+    experiment: int | str
     step: str
     station: str
     events: int
@@ -124,9 +126,10 @@ def _seen(uid: str, path: Path) -> RunSeen:
         events = sum(stop.get("num_events", {}).values())
         time_s, number = float(start["time"]), int(start.get("scan_id", 0))
         ended = str(stop.get("exit_status", ""))
-        return RunSeen(uid, path, time_s, number, campaign, label, step, station, events, ended)
+        experiment = own.get("experiment", "")
+        return RunSeen(uid, path, time_s, number, campaign, label, experiment, step, station, events, ended)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return RunSeen(uid, path, 0.0, 0, "", "", "", "", 0, DAMAGED)
+        return RunSeen(uid, path, 0.0, 0, "", "", "", "", "", 0, DAMAGED)
 
 
 def _last_line(file: BufferedReader) -> bytes:

@@ -4,39 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from labwright.journal.runs import closed_runs, read_run
+from labwright.facts.run_index import RunSeen
 
 Documents = list[tuple[str, dict[str, Any]]]
 
 
-def run_rows(data: Path, after: int = 0) -> Iterator[dict[str, Any]]:
-    """Closed runs, oldest first.
+def run_row(run: RunSeen) -> dict[str, Any]:
+    """A closed run, by its first and last line.
 
     Args:
-        data: folder of the runs.
-        after: so many are left out, and not read.
-
-    Raises:
-        JournalError: one is damaged.
+        run: as the index has it.
     """
-    for path in closed_runs(data / "runs")[after:]:
-        documents = read_run(path)
-        start, stop = documents[0][1], documents[-1][1]
-        own = start.get("labwright", {})
-        yield {
-            "run": start["uid"][:8],
-            "began (UTC)": datetime.fromtimestamp(start["time"], UTC).strftime("%Y-%m-%d %H:%M:%S"),
-            "campaign": own.get("campaign", ""),
-            "experiment": own.get("experiment", ""),
-            "step": own.get("step", ""),
-            "events": sum(stop.get("num_events", {}).values()),
-            "ended": stop.get("exit_status", ""),
-        }
+    return {
+        "run": run.uid[:8],
+        "began (UTC)": datetime.fromtimestamp(run.time_s, UTC).strftime("%Y-%m-%d %H:%M:%S") if run.time_s else "",
+        "campaign": run.campaign,
+        "experiment": run.experiment,
+        "step": run.step,
+        "events": run.events,
+        "ended": run.ended,
+    }
 
 
 def campaign_of(documents: Documents) -> str:

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from labwright.answers.material import Run
-from labwright.facts.runs import campaign_of, document_lines, run_rows
+from labwright.facts.runs import campaign_of, document_lines, run_row
 from labwright.journal import find_run, read_run
 from labwright.model.errors import ConfigError
 from labwright.service.bodies import StrictRoute
 from labwright.service.declaring import answers, pages_of
 from labwright.service.rights import Resource, can
+from labwright.service.run_index import index_of
 from labwright.service.state import Asking, Here
 
 router = APIRouter(prefix="/v1/runs", route_class=StrictRoute, tags=["runs"])
@@ -32,13 +33,13 @@ def runs(
     seen = cursor
     with service.records.reading() as journal:
         known = service.owned.known()
-        for row in run_rows(service.settings.data, cursor):
+        for run in index_of(service).runs()[cursor:]:
             if len(items) == limit:
                 return {"items": items, "next": seen}
             seen += 1
-            what = service.owned.campaign(journal, row["campaign"], "data", known=known)
+            what = service.owned.campaign(journal, run.campaign, "data", known=known)
             if can(asker.who, "data.read", what):
-                items.append(row)
+                items.append(run_row(run))
     return {"items": items, "next": None}
 
 

@@ -16,9 +16,10 @@ from labwright.service.console.live import page
 from labwright.service.console.look import look_of
 from labwright.service.console.page import PageRoute, Shown
 from labwright.service.console.plotting import Plot, choices_of, plot_of
-from labwright.service.console.recorded import index_of, recorded, sight
+from labwright.service.console.recorded import recorded, sight
 from labwright.service.gate import ANONYMOUS, Asker
 from labwright.service.problems import Problem
+from labwright.service.run_index import index_of
 from labwright.service.state import Asking, Here, Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

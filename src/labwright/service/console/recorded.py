@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from pathlib import Path
 
-from labwright.facts.run_index import RunIndex, RunSeen
+from labwright.facts.run_index import RunSeen
 from labwright.facts.runs import Documents
 from labwright.journal import Journal
 from labwright.journal.runs import read_run
 from labwright.service.gate import Asker
 from labwright.service.problems import Problem
 from labwright.service.rights import Resource, can
+from labwright.service.run_index import index_of
 from labwright.service.state import Service
-
-_known: dict[Path, RunIndex] = {}
-_one = threading.Lock()
-
-
-def index_of(service: Service) -> RunIndex:
-    """What runs there are.
-
-    Args:
-        service: of the lab.
-    """
-    folder = service.settings.data / "runs"
-    with _one:
-        return _known.setdefault(folder, RunIndex(folder))
 
 
 def sight(service: Service, asker: Asker, journal: Journal) -> Callable[[RunSeen], bool]:

@@ -36,12 +36,13 @@ from labwright.service.console.live import page
 from labwright.service.console.look import look_of
 from labwright.service.console.now import label_of
 from labwright.service.console.page import LIVE, PageRoute, Shown, fragment
-from labwright.service.console.recorded import index_of, sight
+from labwright.service.console.recorded import sight
 from labwright.service.console.saying import said_about
 from labwright.service.gate import Asker
 from labwright.service.problems import Problem
 from labwright.service.requesting.offering import offered_by
 from labwright.service.rights import can
+from labwright.service.run_index import index_of
 from labwright.service.state import Asking, Here, Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
