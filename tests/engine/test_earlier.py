@@ -12,6 +12,7 @@ from labwright.engine import campaign, load_campaign
 from labwright.engine.earlier import earlier_campaigns
 from labwright.engine.events import Event, RunStep, Started, decisions
 from labwright.journal import Journal, NewEvent
+from labwright.journal.reading import choose, listed_rows
 from labwright.lab import MistakesError, read_lab
 from labwright.model.spec import CampaignSpec
 from tests.engine.alone import Alone
@@ -123,3 +124,16 @@ def test_a_wrong_name_in_a_file_is_told_with_its_line(tmp_path: Path, monkeypatc
     with Journal(tmp_path / "journal.sqlite") as empty, pytest.raises(MistakesError) as told:
         load_campaign(read_lab(root), path, planner="sobol", journal=empty)
     assert re.search(r"again\.yaml:3:14: warm_start\.0: no campaign 'conductivty'", str(told.value))
+
+
+def test_a_list_of_campaigns_keeps_its_order_whatever_happens(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.sqlite") as one:
+        one.control("Ann")
+        write(one, ID, [2.0])
+        write(one, "newer-20260102-000000-0001", [3.0])
+        before = [row["id"] for row in listed_rows(one)]
+        assert before == [ID, "newer-20260102-000000-0001"]
+        one.record([NewEvent(ID, "noted", b'{"kind": "noted", "words": "x"}', b"[]", 1.0, {})])
+        assert [row["id"] for row in listed_rows(one)] == before
+        assert choose(one, "")["id"] == ID, "without a name, the one in which something has happened last"
+        assert [row["id"] for row in listed_rows(one, "newer")] == before[1:]

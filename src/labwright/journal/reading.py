@@ -76,20 +76,35 @@ def controller(journal: Journal) -> Controller:
 
 
 def campaign_rows(journal: Journal) -> list[dict[str, Any]]:
-    """All campaigns with ``last_event`` and the wall time of their first (``wall_began_s``), the most recent last."""
+    """All campaigns, the one in which something has happened last at the end.
+
+    With ``first_event`` and its wall time (``wall_began_s``), and ``last_event``.
+    """
     event, campaign = schema.event, schema.campaign
     mine = event.c.campaign == campaign.c.id
     # By the index: of a year's events only the first and the last of each campaign are read.
     began = sa.select(event.c.wall_time_s).where(mine).order_by(event.c.id).limit(1).scalar_subquery()
+    first = sa.select(event.c.id).where(mine).order_by(event.c.id).limit(1).scalar_subquery()
     last = sa.select(event.c.id).where(mine, schema.at_work).order_by(event.c.id.desc()).limit(1).scalar_subquery()
-    query = sa.select(campaign, began.label("wall_began_s"), last.label("last_event"))
+    query = sa.select(campaign, began.label("wall_began_s"), first.label("first_event"), last.label("last_event"))
     rows = [dict(row) for row in journal.read(query) if row["last_event"] is not None]
     return sorted(rows, key=lambda row: int(row["last_event"]))
 
 
-def listed_rows(journal: Journal) -> list[dict[str, Any]]:
-    """As `campaign_rows`, without what people have done by hand: each of that is a campaign too."""
-    return [row for row in campaign_rows(journal) if row["name"] != BY_HAND]
+def listed_rows(journal: Journal, name: str = "") -> list[dict[str, Any]]:
+    """Campaigns in the order in which they began, which stays whatever happens to them.
+
+    Args:
+        journal: opened to be read.
+        name: of the campaigns, or the id of the one, that are wanted; all if empty, but for what people have done by
+            hand: each of that is a campaign too.
+    """
+    rows = (row for row in campaign_rows(journal) if name in (row["id"], row["name"]) or (not name and _listed(row)))
+    return sorted(rows, key=lambda row: int(row["first_event"]))
+
+
+def _listed(row: Mapping[str, Any]) -> bool:
+    return bool(row["name"] != BY_HAND)
 
 
 def choose(journal: Journal, name: str) -> dict[str, Any]:

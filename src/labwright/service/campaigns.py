@@ -13,8 +13,7 @@ from labwright.facts.campaigns import campaign_facts
 from labwright.journal import Journal
 from labwright.journal.asking import refuse_no_controller, refuse_other_deck, refuse_untakable
 from labwright.journal.listing import listed
-from labwright.journal.reading import campaign_rows, controller
-from labwright.model.by_hand import BY_HAND
+from labwright.journal.reading import campaign_rows, controller, listed_rows
 from labwright.model.states import OVER
 from labwright.service import commanding
 from labwright.service.audit import Entry
@@ -102,16 +101,11 @@ def campaigns(
     limit: Annotated[int, Query(ge=1, le=PAGE_MOST)] = 50,
     name: Annotated[str, Query(max_length=200, description="only those of this name, or the one of this id")] = "",
 ) -> dict[str, Any]:
-    """Campaigns that you may see, the most recent first."""
+    """Campaigns that you may see, the one that began last first."""
     known = service.owned.known()
     with service.records.reading() as journal:
         here = controller(journal)
-        rows = [
-            row
-            for row in reversed(campaign_rows(journal))
-            if (cursor is None or row["last_event"] < cursor)
-            and (name in (row["id"], row["name"]) or (not name and row["name"] != BY_HAND))
-        ]
+        rows = [one for one in reversed(listed_rows(journal, name)) if cursor is None or one["first_event"] < cursor]
         page: list[dict[str, Any]] = []
         more = False
         for row in rows:
@@ -122,7 +116,7 @@ def campaigns(
                 break
             page.append(row)
         items = [listed(journal, row, here) for row in page]
-    return {"items": items, "next": page[-1]["last_event"] if more else None}
+    return {"items": items, "next": page[-1]["first_event"] if more else None}
 
 
 @router.get("/{campaign}", name="get", responses=in_versions(CampaignDetail))
