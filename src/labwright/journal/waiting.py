@@ -60,7 +60,8 @@ def waits_of(journal: Journal, row: Row, *, running: bool, waits: Iterable[StepW
     words = [f"answer to {one['id']}" for one in asked if one["kind"] == "question"]
     words += [f"signature of {one['id']}" for one in asked if one["kind"] == "task"]
     words += [f"material: {row['short']}"] if row["short"] else []
-    words += row["closed"].split("; ") if row["closed"] else []
+    closed = row["closed"].split("; ") if row["closed"] else []
+    words += closed
     words += [row["lost"]] if row["lost"] else []
     if not running:
         return [*words, f"a controller: labwright campaign run {row['name']}"]
@@ -74,7 +75,9 @@ def waits_of(journal: Journal, row: Row, *, running: bool, waits: Iterable[StepW
         words.append(making)
     if waits is None:
         waits = step_waits(journal, str(row["instruments"]))
-    return words + [str(one.waiting) for one in waits if one.waiting.campaign == row["id"]]
+    mine = [str(one.waiting) for one in waits if one.waiting.campaign == row["id"]]
+    said = [one for one in closed if any(wait.endswith(one) for wait in mine)]  # with the step that waits for it
+    return [one for one in words if one not in said] + mine
 
 
 def _awaited(journal: Journal, row: Row) -> str:
