@@ -10,22 +10,31 @@ import sqlalchemy as sa
 
 from labwright.journal import Journal, schema
 from labwright.model.errors import ConfigError
-from labwright.model.remarks import About
+from labwright.model.remarks import About, AboutKind
 
 Rows = list[dict[str, Any]]
 
 
-def note_list(journal: Journal, about: About | None = None, *, after: int = 0, most: int | None = None) -> Rows:
+def note_list(
+    journal: Journal,
+    about: About | None = None,
+    *,
+    kind: AboutKind | None = None,
+    after: int = 0,
+    most: int | None = None,
+) -> Rows:
     """Notes, the oldest first; those that were replaced are among them.
 
     Args:
         journal: opened to be read.
         about: only about this, and of a campaign also about all of it; all if None.
+        kind: only about this kind of thing.
         after: number of the last one that is known.
         most: so many of the newest; all if None.
     """
     table = schema.note
-    newest = sa.select(table).where(table.c.n > after, *_about(table, about)).order_by(table.c.n.desc())
+    mine = [*_about(table, about), *([] if kind is None else [table.c.about == kind])]
+    newest = sa.select(table).where(table.c.n > after, *mine).order_by(table.c.n.desc())
     return [dict(row) for row in reversed(journal.read(newest if most is None else newest.limit(most)))]
 
 

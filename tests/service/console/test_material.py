@@ -57,6 +57,9 @@ def test_stocks_are_shown_and_booked(served: Served) -> None:
         undone(tab, "quarantine", {"stock": "rinse-1", "because": "cloudy"}, "may not be used")
         undone(tab, "adjust", {"stock": "rinse-1", "change": "-1.5mL", "because": "spilt"}, "/ 38.5 mL")
         undone(tab, "move", {"container": "rinse-1", "to": "shelf", "because": "by mistake"}, "is at no source")
+        body = {"_key": key_in(tab.get("/inventory").text, "POST/v1/notes"), "stock": "rinse-1", "text": "a <new> cap"}
+        assert tab.post("/call/POST/v1/notes", data={**body, "_back": "/inventory"}).status_code == 303
+        assert "a &lt;new&gt; cap" in tab.get("/inventory").text
         wrong = tab.post("/call/POST/v1/inventory/adjust", data={"_key": "q2", "stock": "rince", "change": "1mL"})
         assert wrong.status_code == 422
         assert "because" in wrong.text
@@ -71,6 +74,8 @@ def test_stocks_are_shown_and_booked(served: Served) -> None:
         page = tab.get("/inventory").text
         assert "rinse-1" in page
         assert "/call/POST/v1/inventory" not in page
+        assert "a &lt;new&gt; cap" in page
+        assert "/call/POST/v1/notes" not in page
     with browser(served, served.person("ria", "requester", project="solar")) as tab:
         assert tab.get("/inventory").status_code == 403
         assert "rack" not in tab.get("/samples").text

@@ -14,6 +14,7 @@ from labwright.model.quantities import Amount
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
+from labwright.service.console.saying import said_of_stocks
 from labwright.service.gate import Asker
 from labwright.service.rights import can
 from labwright.service.state import Asking, Here, Service
@@ -34,6 +35,7 @@ def inventory(service: Service, asker: Asker, words: Words, request: Request) ->
             why_not = ""
         except (ConfigError, RefusedError) as error:  # nothing was counted here yet, or there are several decks
             deck, lasting, why_not = {"stocks": [], "wastes": [], "positions": []}, {}, str(error)
+        said = said_of_stocks(service, asker, journal)
     data: dict[str, Any] = {
         "deck": deck,
         "lasting": lasting,
@@ -41,9 +43,10 @@ def inventory(service: Service, asker: Asker, words: Words, request: Request) ->
         "amount": _amount,
         "under_way": bool(lasting),
         "why_not": why_not,
+        "said": said,
         "books": bool(can(asker.who, "stock.book", STOCK)),
     }
-    return Shown(words("inventory"), "inventory", data, ("stocks", "wastes"))
+    return Shown(words("inventory"), "inventory", data, ("stocks", "wastes", "notes"))
 
 
 @router.get("/inventory/labels.svg")

@@ -65,6 +65,19 @@ def said_about(service: Service, asker: Asker, journal: Journal, about: About) -
     )
 
 
+def said_of_stocks(service: Service, asker: Asker, journal: Journal) -> Said:
+    """Notes on stocks that the reader may see.
+
+    Args:
+        service: of the lab.
+        asker: who looks.
+        journal: of the lab.
+    """
+    notes = list(visible(service, asker, journal, note_list(journal, kind="stock", most=NOTES_MOST)))
+    may = may_say(service, asker, journal, "note.write", About(kind="stock", name="any"))
+    return Said(about={}, notes=notes[::-1], deviations=[], may_note=may, may_deviate=False)
+
+
 def _fields(about: About) -> dict[str, str]:
     """What names it in a form."""
     if about.kind == "sample":
