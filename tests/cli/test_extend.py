@@ -119,7 +119,7 @@ def test_what_was_stopped_or_is_on_other_instruments_is_refused(lab: Path, tmp_p
     try:
         until((tmp_path / "endpoints.json").exists)
         with serving(lab, tmp_path, "--endpoints", tmp_path / "endpoints.json"):
-            assert "not on the simulated instruments of this journal" in extend(lab, tmp_path, campaign, 2)
+            assert "not on the simulated instruments of this lab" in extend(lab, tmp_path, campaign, 2)
             stopped = submitted(lab, tmp_path, 9, "--endpoints", tmp_path / "endpoints.json")
             until(lambda: rows(tmp_path, "SELECT 1 FROM intent"))
             labwright("campaign", "stop", stopped, "--data", tmp_path, *WHY)

@@ -195,3 +195,13 @@ def test_it_is_the_same_when_its_events_are_handled_again() -> None:
 
 def test_the_name_is_its_own() -> None:
     assert event("h", by_hand()).spec.name == BY_HAND
+
+
+def test_what_a_person_is_asked_about_it_names_no_sample() -> None:
+    deck = Deck(ROW)
+    ask(deck, by_hand())
+    Moving.end(deck, "h/0001/set", "unknown")
+    (question,) = deck.lab.work.questions.open.values()
+    assert set(question.choices) == {"again", "done", "abandon"}
+    assert "station plate can work" in question.choices["abandon"]
+    assert "sample" not in f"{question.text} {question.choices}"

@@ -204,6 +204,10 @@ class Questions:
             choices["skip"] = offered.skip
         if experiment.preparation:
             choices["abandon"] = "Give this preparation up and end the campaign; you have put everything back by hand"
+        elif experiment.protocol.by_hand is not None:
+            choices["abandon"] = (
+                f"Give it up: it is not tried again; you have looked, and station {run.station} can work"
+            )
         else:
             choices["abandon"] = (
                 f"Give sample {experiment.sample} up; you have taken its container out of the lab by hand"
@@ -298,12 +302,12 @@ class Questions:
         """
         at = experiment.stands_at
         if not experiment.given_up or why:
-            text = f"sample {experiment.sample} and others wait for what the other has, so none can go on"
-            text = f"sample {experiment.sample} cannot go on: {why}" if why else text
+            text = f"{_what(experiment)} and others wait for what the other has, so none can go on"
+            text = f"{_what(experiment)} cannot go on: {why}" if why else text
             where = f"; its container is at {at}" if at else ""
             out = "you have taken its container out of the lab by hand" if at else "the others go on"
             return self._ask(experiment, "", None, f"{text}{where}", {"removed": f"Give it up; {out}"})
-        text = f"sample {experiment.sample} was given up ({experiment.given_up})"
+        text = f"{_what(experiment)} was given up ({experiment.given_up})"
         if experiment.engine > 1 and experiment.in_gripper:
             text += f" while it was carried; it may be in the gripper, at {at}, or where it was to go: take it out"
             return self._ask(
@@ -317,13 +321,13 @@ class Questions:
         where = resource.replace(":", " ")
         if resource.startswith("station:"):
             text = (
-                f"sample {experiment.sample} waits for {where}, which was stopped in the middle of {left}; its "
+                f"{_what(experiment)} waits for {where}, which was stopped in the middle of {left}; its "
                 "container may be in a gripper, where it came from, or where it was to go: take it out"
             )
             choices = {"removed": f"its container was taken out, and nothing is in the way of {where}"}
             return self._ask(experiment, "", None, text, choices, frees=resource)
         what = f"the container of {left} was left" if left else "a container stands that is no sample's"
-        text = f"sample {experiment.sample} waits for {where}, where {what}; take it out"
+        text = f"{_what(experiment)} waits for {where}, where {what}; take it out"
         choices = {"removed": f"its container was taken out of {where}"}
         return self._ask(experiment, "", None, text, choices, frees=resource)
 
@@ -386,6 +390,12 @@ class Questions:
         owner = experiment.owner
         number = self.asked[owner] = self.asked.get(owner, 0) + 1
         return f"{owner}{self.marks.get(owner, ':q')}{number}"
+
+
+def _what(experiment: Experiment) -> str:
+    """What waits, in words: a sample, or what a person does by hand."""
+    work = experiment.protocol.by_hand
+    return f"sample {experiment.sample}" if work is None else f"what is done by hand ({work.what})"
 
 
 def run_of(signed: Answered) -> str:

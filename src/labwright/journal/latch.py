@@ -154,7 +154,7 @@ def waiting_in_words(latch: Latch, known: Sequence[Latch], option: str) -> str:
 
 def instruments_words(instruments: str) -> str:
     """Which instruments, for a person."""
-    named = {REAL: "the real instruments", HERE: "the simulated instruments of this journal"}
+    named = {REAL: "the real instruments", HERE: "the simulated instruments of this lab"}
     return named.get(instruments, f"the simulated instruments of {instruments}")
 
 
