@@ -22,7 +22,7 @@ from labwright.service.console.inside import Inside, inside
 from labwright.service.console.labels import Words
 from labwright.service.console.look import look_of
 from labwright.service.console.page import PageRoute, Shown, fragment, rendered
-from labwright.service.console.undoing import place_before, undo_of
+from labwright.service.console.undoing import may_undo, place_before, undo_of
 from labwright.service.origin import local_path
 from labwright.service.problems import Problem
 from labwright.service.state import Asking, Here
@@ -71,7 +71,9 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
             answer = await _answered(routes, answer)
     told = _told(words, answer, own.get("_done", ""))
     if told["ok"] and own.get("_done") != "undone" and answer.content:
-        told["undo"] = undo_of(method, raw, body, answer.json(), before)
+        undo = undo_of(method, raw, body, answer.json(), before)
+        if undo is not None and await asyncio.to_thread(may_undo, service, asker, undo):
+            told["undo"] = undo
     if told["ok"] and own.get("_once"):
         told["once"] = _once(request, answer, own["_once"])
     ahead = local_path(own.get("_next") or own.get("_back", ""))

@@ -7,14 +7,25 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
+from labwright.model.errors import JournalError
 from labwright.service.console.inside import Inside
+from labwright.service.gate import Asker
+from labwright.service.rights import Action, can
+from labwright.service.state import Service
+from labwright.service.stocks import STOCK as STOCKS
 
 STOCK = "/v1/inventory/"
 SAMPLE = re.compile(r"/v1/samples/(.+)/(quarantine|release)")
 SUGGESTED = re.compile(r"(/v1/campaigns/[^/]+)/suggest")
 WAITING = re.compile(r"p\d+")
 """A suggestion that has not started; what has is another experiment, and no longer taken back."""
+
+STEERED = re.compile(r"/v1/campaigns/([^/]+)/(pause|resume|veto)")
+
+NEEDED: Mapping[str, Action] = {"pause": "campaign.pause", "resume": "campaign.steer", "veto": "campaign.steer"}
+"""Right that takes a campaign's undoing: one who may pause it may not always resume it."""
 
 OTHER = {"quarantine": "release", "release": "quarantine", "pause": "resume", "resume": "pause"}
 
@@ -86,3 +97,31 @@ def undo_of(
     if re.fullmatch(r"/v1/campaigns/[^/]+/(pause|resume)", path):
         return Undo("POST", f"{path.removesuffix(last)}{OTHER[last]}", {"because": because})
     return None
+
+
+def may_undo(service: Service, asker: Asker, undo: Undo) -> bool:
+    """Whether one who has done something may take it back: else no Undo is offered.
+
+    Args:
+        service: of the lab.
+        asker: who has done it.
+        undo: what would take it back.
+    """
+    if undo.path.startswith(STOCK):
+        return bool(can(asker.who, "stock.book", STOCKS))
+    sample, steered = SAMPLE.fullmatch(undo.path), STEERED.fullmatch(undo.path)
+    try:
+        return _may(service, asker, sample, steered)
+    except JournalError:
+        return False  # it was done all the same, and is not to be said to have failed
+
+
+def _may(service: Service, asker: Asker, sample: re.Match[str] | None, steered: re.Match[str] | None) -> bool:
+    with service.records.reading() as journal:
+        if sample:
+            campaign, _, label = unquote(sample[1]).rpartition("/")
+            what = service.owned.campaign(journal, campaign, "sample", f"{campaign}/{label}")
+            return bool(can(asker.who, "sample.book", what))
+        if steered:
+            return bool(can(asker.who, NEEDED[steered[2]], service.owned.campaign(journal, unquote(steered[1]))))
+    return True  # a command that no controller has taken yet is the asker's own
