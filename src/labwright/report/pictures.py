@@ -277,13 +277,13 @@ def lab_timeline(bars: Sequence[Bar], stations: Sequence[str], from_s: float, un
     return (
         f'<svg class="lw" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="lab-timeline-t lab-timeline-d" '
         f'xmlns="http://www.w3.org/2000/svg"><title id="lab-timeline-t">Timeline of the lab</title>'
-        f'<desc id="lab-timeline-d">{done} steps that have ended, filled, and {planned} planned, in outline, on '
+        f'<desc id="lab-timeline-d">{done} steps that have ended, filled, and {planned} planned, pale, on '
         f"{len(stations)} stations.</desc>{''.join(drawn)}{title}</svg>"
     )
 
 
 def _lab_bar(bar: Bar, x0: float, x1: float, y: float) -> str:
-    """A step: filled if it has ended, half filled while it is under way, in outline if it is planned."""
+    """A step: filled if it has ended, in another colour while it is under way, pale if it is planned."""
     width = max(1.0, round(x1 - x0 - 0.4, 2))
     if bar.state == BOOKED:
         words = escape(f"{bar.label}, {lasting(bar.end_s - bar.start_s)}")
@@ -291,12 +291,12 @@ def _lab_bar(bar: Bar, x0: float, x1: float, y: float) -> str:
             f'<rect x="{x0}" y="{y + 3}" width="{width}" height="38" fill="var(--c3)" fill-opacity="0.15" '
             f'stroke="var(--c3)" stroke-dasharray="1 3"><title>{words}</title></rect>'
         )
-    colour = {PLANNED: "c1", RUNNING: "c1", "done": "c1"}.get(bar.state, "c2")
-    fill = {PLANNED: "var(--paper)", RUNNING: "var(--c4)"}.get(bar.state, f"var(--{colour})")
-    dash = ' stroke-dasharray="3 2"' if bar.state == PLANNED else ""
+    colour = {PLANNED: "c1", RUNNING: "c4", "done": "c1"}.get(bar.state, "c2")
+    pale = ' fill-opacity="0.18" stroke-width="0.7"' if bar.state == PLANNED else ""
     words = escape(f"{bar.label}: {bar.state}, {lasting(bar.end_s - bar.start_s)}")
     return (
-        f'<rect x="{x0}" y="{y + 8}" width="{width}" height="28" fill="{fill}" stroke="var(--{colour})"{dash}>'
+        f'<rect x="{x0}" y="{y + 8}" width="{width}" height="28" fill="var(--{colour})" '
+        f'stroke="var(--{colour})"{pale}>'
         f"<title>{words}</title></rect>"
     )
 

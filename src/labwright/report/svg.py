@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from labwright.model.figures import evenly
+from labwright.model.unit_signs import with_signs
 
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 88, 20, 20, 58
@@ -221,9 +222,9 @@ class Picture:
         middle_x, middle_y = left + wide / 2, TOP + high / 2
         drawn.append(
             f'<text x="{middle_x}" y="{self.height - 14}" text-anchor="middle"{_fitted(self.x.label, wide)}>'
-            f"{escape(self.x.label)}</text>"
+            f"{escape(with_signs(self.x.label))}</text>"
             f'<text x="20" y="{middle_y}" text-anchor="middle" transform="rotate(-90 20 {middle_y})"'
-            f"{_fitted(self.y.label, high + TOP)}>{escape(self.y.label)}</text>"
+            f"{_fitted(self.y.label, high + TOP)}>{escape(with_signs(self.y.label))}</text>"
             f'<line class="axis" x1="{left}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>'
             f'<line class="axis" x1="{left}" x2="{left}" y1="{TOP}" y2="{bottom}"/>'
         )

@@ -170,7 +170,7 @@ def beside(page: str, name: str) -> str:
 def test_the_lab_says_what_it_offers_and_who_may_ask(served: Served, people: dict[str, str]) -> None:
     with browser(served, people["ada"]) as tab:
         page = tab.get("/requests/new").text
-        assert "20 to 90 degC" in page
+        assert "20 to 90 °C" in page
         assert "1200 JPY" in page
         assert 'href="/requests/new?protocol=warm_up&amp;kind=list"' in page
         assert tab.get("/requests/new", params={"protocol": "none"}).status_code == 422
@@ -178,7 +178,7 @@ def test_the_lab_says_what_it_offers_and_who_may_ask(served: Served, people: dic
         assert "wind" not in form(tab)
     with browser(served, people["tom"]) as tab:
         page = tab.get("/requests/new").text
-        assert "20 to 90 degC" in page
+        assert "20 to 90 °C" in page
         assert "kind=list" not in page
         assert tab.get("/requests/new", params={"protocol": "warm_up"}).status_code == 403
     with browser(served) as tab:

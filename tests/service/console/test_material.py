@@ -99,6 +99,7 @@ def test_the_deck_is_drawn_by_what_stands_where() -> None:
     said = re.findall("<g><title>(.*?)</title>", svg)
     assert said == ["rack_1: empty", "rack_2: unused vial", "rack_3: in use vial 0007", "cell: used up vial 0006"]
     assert ">0007</text>" in svg
+    assert re.findall(r'<text class="at".*?>(.*?)</text>', svg) == ["1", "2", "3", "cell"], "positions have numbers"
     assert str(drawn([], Words("en"))) == ""
     assert "<b>" not in str(drawn([at("<b>", "<b>")], Words("en")))
 
@@ -113,6 +114,10 @@ def test_a_sample_leads_to_its_experiment(served: Served) -> None:
         page = tab.get(f"/samples/{campaign}/0001")
         assert page.status_code == 200, page.text
         assert f"/campaigns/{campaign}/experiments/0001" in page.text
+        assert "Transport: arm (carries the samples)" in tab.get("/now").text
+        assert "Dosing and weighing: selector, balance" in tab.get("/stations/dosing").text
+        until_true(lambda: "this sample" in tab.get(f"/samples/{campaign}/cell_calibration").text)
+        assert ">6 mL<" in tab.get(f"/samples/{campaign}/cell_calibration").text
         assert tab.get("/samples/no-such").status_code in (404, 422)
         assert tab.get("/samples?find=0001").text.count("<tr>") == 2, "head and row"
         found = tab.get("/samples?find=1").text

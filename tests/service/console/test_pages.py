@@ -195,7 +195,9 @@ def test_a_page_hears_what_happens(served: Served) -> None:
         page = tab.get(f"/campaigns/{campaign}")
         assert page.status_code == 200, page.text
         assert campaign in tab.get("/campaigns").text
-        assert tab.get("/campaigns/no-such-1").status_code == 404
+        missing = tab.get("/campaigns/no-such-1")
+        assert missing.status_code == 404
+        assert "<h1>This page cannot be shown</h1>" in missing.text
 
 
 def test_the_timeline_has_what_was_done_and_what_is_planned(served: Served) -> None:
@@ -229,3 +231,34 @@ def test_an_experiment_leads_to_its_runs(served: Served) -> None:
         drawn = tab.get(f"/campaigns/{campaign}/model")
         assert drawn.status_code == 200, drawn.text
         assert "<svg" in drawn.text
+
+
+def test_undo_is_offered_to_those_who_may_do_it(served: Served) -> None:
+    campaign = served.submitted(50)
+    scripted = {"HX-Request": "true"}
+    with browser(served, served.person("paula", "safety_reviewer")) as tab:
+        said = tab.post(
+            f"/call/POST/v1/campaigns/{campaign}/pause", data={"_key": "u1", "because": "a leak"}, headers=scripted
+        )
+        assert "Done." in said.text, said.text
+        assert "Undo" not in said.text, "she may not resume it"
+    with browser(served, served.person("oleg", "operator")) as tab:
+        said = tab.post(
+            f"/call/POST/v1/campaigns/{campaign}/resume", data={"_key": "u2", "because": "dry"}, headers=scripted
+        )
+        assert "Undo" in said.text, said.text
+        said = tab.post(
+            f"/call/POST/v1/campaigns/{campaign}/stop", data={"_key": "u3", "because": "over"}, headers=scripted
+        )
+        assert "Undo" not in said.text, "that is for good"
+
+
+def test_campaigns_under_way_keep_their_places(served: Served) -> None:
+    first, second = served.submitted(50), served.submitted(50)
+    with browser(served, served.admin) as tab:
+        until_true(
+            lambda: {first, second} <= set(re.findall(r'href="/campaigns/([^"?/]+)"', tab.get("/campaigns").text))
+        )
+        for _ in range(3):
+            page = tab.get("/campaigns").text
+            assert page.index(second) < page.index(first), "the newest first, whatever has happened last"

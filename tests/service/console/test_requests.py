@@ -102,7 +102,7 @@ def test_a_request_is_reviewed_received_and_delivered_by_forms(served: Served, p
         page = tab.get(f"/requests/{name}").text
         assert "H225" in region(page, "samples")
         assert "flammable_organic" in region(page, "samples")
-        assert "50.0 degC" in region(page, "asked")
+        assert "50 °C" in region(page, "asked")
         assert "JPY" in region(page, "quote")
         assert f"{at}/reviews" not in page, "the owner reviews nothing"
         assert f"{at}/samples" not in page
@@ -161,7 +161,7 @@ def test_a_decision_is_about_what_was_read_and_a_page_hears_of_changes(served: S
             body = asked(title="Changes", parameters={"temperature": {"value": 61, "unit": "degC"}})
             put = ada.put(f"/v1/requests/{name}", json=body, headers={"If-Match": version, **once()})
             assert put.status_code == 200, put.text
-            told = next(frame for frame in heard if "61.0 degC" in frame)
+            told = next(frame for frame in heard if "61 °C" in frame)
             assert 'hx-target="#asked"' in told
             digest = re.search(r'name="digest" value="(\w{64})"', page)
             assert digest

@@ -142,7 +142,7 @@ def test_a_project_is_begun_joined_and_given_quotas(served: Served) -> None:
         assert call(tab, at, join, _at_who="rai", role="requester").status_code == 422
         joined = call(tab, at, join, _at_who="ria", role="requester", until__day="2099-03-31")
         assert joined.status_code == 303, joined.text
-        assert "2099-03-31 23:59:59" in tab.get(at).text
+        assert 'datetime="2099-03-31T23:59:59' in tab.get(at).text
         assert call(tab, at, join, _at_who="ria", role="requester", until__day="soon").status_code == 422
         quota = {"experiments__float": "40", "cost__float": "2.5"}
         assert call(tab, at, "PUT/v1/projects/moon/quota", **quota).status_code == 303

@@ -45,7 +45,7 @@ def test_a_station_shows_what_it_does_and_has_read(served: Served) -> None:
         until_true(lambda: "5.5" in tab.get("/stations/dosing").text)
         page = tab.get("/stations/dosing").text
         assert "4.25" not in page, "the newest counts"
-        assert "2026-09-21 14:13:22" in page, "and it is said when it was read"
+        assert 'datetime="2026-09-21T14:13:22' in page, "and it is said when it was read"
         assert "4.25" not in tab.get("/stations/impedance").text
 
         asked = {"name": "conductivity", "budget": 1, "planner": "random"}

@@ -7,9 +7,13 @@ import re
 import string
 import tomllib
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from labwright.model.campaign import TrialStatus
+from labwright.model.states import CampaignPhase, ExperimentState, StepState
+from labwright.model.unit_signs import unit_of, with_signs
 from labwright.report import Bar, lab_timeline, surrogate_slice
 from labwright.service.console.labels import LANGUAGES, Words, labels
 from labwright.service.problems import TITLES
@@ -47,6 +51,20 @@ def test_each_problem_has_a_label() -> None:
     assert {f"problem.{code}" for code in TITLES} - set(labels()) == set()
 
 
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [("state", CampaignPhase), ("trial", TrialStatus), ("trial", ExperimentState), ("step", StepState)],
+)
+def test_each_state_has_a_label(group: str, words: Any) -> None:
+    assert {f"{group}.{word}" for word in get_args(words)} - set(labels()) == set()
+
+
+def test_units_are_written_as_people_write_them() -> None:
+    assert with_signs("25 to 60 degC, 300 uL, 2 ug, 5 um, 50 ohm") == "25 to 60 °C, 300 µL, 2 µg, 5 µm, 50 Ω"
+    assert with_signs("ubuntu, degCelsius, uLtra, mol/kg") == "ubuntu, degCelsius, uLtra, mol/kg"
+    assert (unit_of("degC"), unit_of("1"), unit_of(None), unit_of("")) == ("°C", "", "", "")
+
+
 def test_a_stop_in_a_browser_is_never_called_an_emergency_stop() -> None:
     assert not [key for key, texts in labels().items() if "非常停止" in texts["ja"] or "E-stop" in texts["en"]]
 
@@ -60,6 +78,11 @@ def test_what_a_drawing_says_is_in_the_language_of_the_page() -> None:
     assert "dose &lt;1&gt;: done" in seen
     assert Words("en").picture(svg) == svg
     assert Words("ja").drawn("The planner's model of yield along time") == "プランナーのモデル：time に対する yield"
+    best = "yield as large as possible: after each experiment the best so far, by the planner's model. Source: A. Bee."
+    assert (
+        Words("ja").drawn(best)
+        == "yield を最大化：各実験の後の「現時点の最良（プランナーのモデル）」。 Source: A. Bee."
+    )
     slices = surrogate_slice("x", "mm", "y", [0.0, 1.0], [1.0, 2.0], [0.1, 0.1], [(0.5, 1.5)])
     for words in (*re.findall(r">([^<>]+)</text>", slices), "best so far", "Pareto front"):
         plain = re.fullmatch(r"[-.\d]+|[xy]( / mm)?", words)

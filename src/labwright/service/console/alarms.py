@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from labwright.facts.lab import lab_now
 from labwright.journal.alive import STALE_S
 from labwright.journal.status import LabStatus
+from labwright.model.latch import LatchScope
 from labwright.service.console.labels import Words
 from labwright.service.state import Service
 
@@ -51,7 +52,7 @@ def alarms(status: LabStatus, words: Words) -> Iterator[Alarm]:
     for latch in status.latches:
         yield Alarm(
             f"stop-{latch.id}",
-            words("alarm.stopped", what=latch.scope.words, by=latch.by, because=latch.because),
+            words("alarm.stopped", what=_scope(latch.scope, words), by=latch.by, because=latch.because),
             words("alarm.stopped.then"),
             words("alarm.stopped.act"),
             latch.set_s,
@@ -65,6 +66,11 @@ def alarms(status: LabStatus, words: Words) -> Iterator[Alarm]:
                 words("alarm.left.then"),
                 words("alarm.left.act"),
             )
+
+
+def _scope(scope: LatchScope, words: Words) -> str:
+    """What a stop holds, in the language of the reader."""
+    return words(f"scope.{scope.kind}", station=scope.station, campaign=scope.campaign, label=scope.label)
 
 
 def alarms_now(service: Service, words: Words) -> list[Alarm]:

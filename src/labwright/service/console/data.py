@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from labwright.facts.run_index import RunSeen
 from labwright.facts.run_readings import Reading, Stream, csv_of, plain, streams_of
+from labwright.model.unit_signs import unit_of
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.look import look_of
@@ -128,7 +129,7 @@ def _axes(plot: Plot, words: Words) -> dict[str, str]:
 
 def named(reading: Reading) -> str:
     """A reading with its unit, as axes and tables head it."""
-    return f"{reading.name} / {reading.unit}" if reading.unit not in ("", "1") else reading.name
+    return f"{reading.name} / {unit}" if (unit := unit_of(reading.unit)) else reading.name
 
 
 def _flat(document: Mapping[str, Any], above: str = "") -> Any:

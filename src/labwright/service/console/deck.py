@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -14,6 +15,8 @@ from labwright.engine.remarks import about_named
 from labwright.facts.samples import lineage_facts, sample_facts, sample_list
 from labwright.facts.stocks import stock_facts
 from labwright.model.errors import ConfigError, RefusedError
+from labwright.report.svg import LETTER
+from labwright.service.console.inventory import amount_words
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
@@ -34,6 +37,9 @@ NUMBER_MOST = 6
 
 COLUMNS = 10
 """Positions of a rack that are drawn beside each other."""
+
+NAMED_COLUMNS = 3
+"""Positions that are by themselves, with their names below: as many beside each other."""
 
 CELL, GAP, LINE = 54, 6, 24
 """Sizes of the drawing, in its own units."""
@@ -79,8 +85,43 @@ def sample(service: Service, asker: Asker, words: Words, request: Request) -> Sh
         above = lineage_facts(journal, full, "up") if can(asker.who, "stock.read", STOCK) else []
         said = said_about(service, asker, journal, about_named(sample=full))
         books = bool(can(asker.who, "sample.book", service.owned.campaign(journal, facts["campaign"], "sample", full)))
-    data = {"sample": facts, "above": above, "books": books, "said": said}
+    data = {"sample": facts, "flows": flows_of(above or facts["made_of"]), "books": books, "said": said}
     return Shown(words("sample.of", label=facts["label"]), "sample", data, ("facts", "flows", "notes"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """From where, or to where, something has passed.
+
+    Attributes:
+        kind: ``container``, ``sample``, ``waste`` or ``outside``.
+        name: of it.
+    """
+
+    kind: str
+    name: str
+
+    @classmethod
+    def of(cls, place: str) -> Place:
+        """A place as the ledger names it."""
+        kind, _, name = place.partition(":")
+        return cls(kind, name)
+
+
+def flows_of(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What has passed, for people: from where, to where, of what, and how much.
+
+    Args:
+        rows: as `lineage_facts` or `sample_facts` have them.
+    """
+    return [
+        {
+            "source": Place.of(one["taken_from"]), "into": Place.of(one["put_into"]), "what": one["material"],
+            "lot": one["lot"], "amount": amount_words(one["amount"], one["unit"]),
+            "unknown": amount_words(one["unknown"], one["unit"]) if one["unknown"] else "",
+        }
+        for one in rows
+    ]  # fmt: skip
 
 
 def drawn(positions: list[dict[str, Any]], words: Words) -> Markup:
@@ -102,14 +143,15 @@ def drawn(positions: list[dict[str, Any]], words: Words) -> Markup:
         groups = {**groups, "": single}
     y, parts = 0, []
     for name, some in groups.items():
-        columns = COLUMNS if name else 4
-        wide = CELL if name else (COLUMNS * (CELL + GAP)) // 4 - GAP
+        columns = COLUMNS if name else NAMED_COLUMNS
+        wide = COLUMNS * (CELL + GAP) // columns - GAP
         parts.append(f'<text x="0" y="{y + 17}">{escape(name)}</text>' if name else "")
         y += LINE if name else 0
         for index, one in enumerate(some):
-            x, down = index % columns * (wide + GAP), y + index // columns * (CELL + GAP + (0 if name else LINE))
-            parts.append(_cell(one, x, down, wide, words, titled=not name))
-        y += -(-len(some) // columns) * (CELL + GAP + (0 if name else LINE)) + GAP
+            x, down = index % columns * (wide + GAP), y + index // columns * (CELL + LINE)
+            title = re.sub(r"^.*?(?=\d+$)", "", one["position"]) if name else one["position"]
+            parts.append(_cell(one, x, down, wide, words, title))
+        y += -(-len(some) // columns) * (CELL + LINE) + GAP
     title = escape(words("deck"))
     return Markup(  # noqa: S704 - drawn here, every text in it is escaped
         f'<svg class="lw deck" viewBox="-2 -2 {COLUMNS * (CELL + GAP)} {y}" role="img" aria-labelledby="deck-t deck-d" '
@@ -118,27 +160,28 @@ def drawn(positions: list[dict[str, Any]], words: Words) -> Markup:
     )
 
 
-def _cell(one: Mapping[str, Any], x: int, y: int, wide: int, words: Words, *, titled: bool) -> str:
-    """A position: dashed if empty, a ring for an unused container, filled in use, crossed if used up."""
+def _cell(one: Mapping[str, Any], x: int, y: int, wide: int, words: Words, title: str) -> str:
+    """A position with its name: dashed if empty, a ring for an unused container, filled in use, crossed if used up."""
     state = _state(one)
     middle_x, middle_y = x + wide / 2, y + CELL / 2
     dash = ' stroke-dasharray="4 3"' if state == "empty" else ""
     mark = {
         "empty": "",
         "fresh": f'<circle cx="{middle_x}" cy="{middle_y}" r="16" fill="none" stroke="var(--c1)" stroke-width="2.5"/>',
-        "in_use": f'<circle cx="{middle_x}" cy="{middle_y}" r="20" fill="var(--c1)"/>',
+        "in_use": f'<circle cx="{middle_x}" cy="{middle_y}" r="25" fill="var(--c1)"/>',
         "used_up": f'<path d="M{middle_x - 12} {middle_y - 12}l24 24m0-24l-24 24" class="cross"/>',
     }[state]
     label = str(one["experiment"] or "")
     number = escape(label) if state in ("in_use", "used_up") and label.isdecimal() else ""
-    text = f'<text class="on" x="{middle_x}" y="{middle_y + 5}" text-anchor="middle">{number}</text>' if number else ""
+    text = f'<text class="on" x="{middle_x}" y="{middle_y + 6}" text-anchor="middle">{number}</text>' if number else ""
     if state == "used_up" and number:
         text = f'<text x="{middle_x}" y="{y + CELL - 5}" text-anchor="middle">{number}</text>'
-    below = f'<text x="{middle_x}" y="{y + CELL + 17}" text-anchor="middle">{escape(one["position"])}</text>'
+    kind = "at long" if len(title) * LETTER > wide else "at"
+    below = f'<text class="{kind}" x="{middle_x}" y="{y + CELL + 18}" text-anchor="middle">{escape(title)}</text>'
     said = escape(f"{one['position']}: {words('deck.' + state)} {one['holds'] or ''} {one['experiment'] or ''}".strip())
     return (
         f'<g><title>{said}</title><rect x="{x}" y="{y}" width="{wide}" height="{CELL}" rx="6" fill="var(--paper)" '
-        f'stroke="var(--grid)" stroke-width="1.5"{dash}/>{mark}{text}{below if titled else ""}</g>'
+        f'stroke="var(--soft)" stroke-width="1.2"{dash}/>{mark}{text}{below}</g>'
     )
 
 

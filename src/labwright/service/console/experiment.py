@@ -45,7 +45,6 @@ def experiment(service: Service, asker: Asker, words: Words, request: Request) -
         asked = question_facts(journal, label=(campaign, label)) if can(asker.who, "lab.read", LAB) else []
         may_read = bool(can(asker.who, "data.read", service.owned.campaign(journal, campaign, "data")))
     found = {name: value for one in outcomes.values() for name, value in one["results"].items()}
-    parameters = {one["name"]: one for one in spec["space"]["parameters"]}
     edits = trial.edits if trial is not None else ()
     data = {
         "campaign": campaign,
@@ -60,7 +59,7 @@ def experiment(service: Service, asker: Asker, words: Words, request: Request) -
         "questions": asked,
         "made": trial.measured_params or {} if trial is not None else {},
         "fixed": spec.get("fixed", {}),
-        "parameters": parameters,
+        "units": {one.name: getattr(one, "unit", "1") for one in protocol.parameters},
         "results": [(one, one.shown(protocol.declared(found))) for one in protocol.results],
         "expected": None if trial is None or trial.predicted is None else measured(
             trial.predicted.mean, trial.predicted.sem

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zoneinfo import available_timezones
 
 from ruamel.yaml import YAML
@@ -94,36 +96,84 @@ def frame_of(service: Service) -> Frame:
     Raises:
         JournalError: the journal cannot be read.
     """
-    title, zone = _named(service.settings.root)
+    named = _named(service.settings.root)
     with service.records.reading() as journal:
         runs = journal.controlled()
         newest = journal.controller()
     simulated = None if newest is None else newest["instruments"] != REAL
-    return Frame(title, zone, simulated, runs)
+    return Frame(named.title, named.zone, simulated, runs)
 
 
 def zone_of(service: Service) -> str:
     """The lab's zone by its name; empty for the machine's own."""
-    return _named(service.settings.root)[1]
+    return _named(service.settings.root).zone
 
 
-_known: dict[Path, tuple[int, tuple[str, str]]] = {}
+@dataclass(frozen=True)
+class StationName:
+    """A station as people know it.
+
+    Attributes:
+        title: of it.
+        devices: that it has.
+        carries: whether it brings samples from station to station.
+    """
+
+    title: str = ""
+    devices: tuple[str, ...] = ()
+    carries: bool = False
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What a lab's own file names.
+
+    Attributes:
+        title: of the lab.
+        zone: of its times.
+        stations: by name.
+    """
+
+    title: str
+    zone: str = ""
+    stations: Mapping[str, StationName] = field(default_factory=dict)
+
+
+def stations_named(service: Service) -> Mapping[str, StationName]:
+    """The lab's stations as people know them, by name; what the lab's file does not say is left out."""
+    return _named(service.settings.root).stations
+
+
+_known: dict[Path, tuple[int, _Named]] = {}
 _one = threading.Lock()
 
 
-def _named(root: Path | None) -> tuple[str, str]:
-    """Title and zone by the lab's own file; its folder's name where that cannot be read, of which `check` tells."""
+def _named(root: Path | None) -> _Named:
+    """What the lab's own file names; its folder's name where that cannot be read, of which `check` tells."""
     if root is None:
-        return "Labwright", ""
+        return _Named("Labwright")
     path = root / "lab_config" / "lab.yaml"
     try:
         changed = path.stat().st_mtime_ns
         with _one:
             if path not in _known or _known[path][0] != changed:
                 said = YAML(typ="safe").load(path.read_text("utf-8")) or {}
-                title = str(said.get("title") or said.get("name") or root.name)
                 zone = str(said.get("zone") or "")
-                _known[path] = changed, (title, zone if zone in available_timezones() else "")
+                _known[path] = (
+                    changed,
+                    _Named(
+                        str(said.get("title") or said.get("name") or root.name),
+                        zone if zone in available_timezones() else "",
+                        dict(_stations(said)),
+                    ),
+                )
             return _known[path][1]
-    except (OSError, YAMLError, AttributeError, UnicodeDecodeError):
-        return root.name, ""
+    except (OSError, YAMLError, AttributeError, TypeError, UnicodeDecodeError):
+        return _Named(root.name)
+
+
+def _stations(said: Mapping[str, Any]) -> Iterator[tuple[str, StationName]]:
+    carriers = {one.get("station") for one in (said.get("transports") or {}).values()}
+    for name, one in (said.get("stations") or {}).items():
+        devices = tuple(str(device) for device in (one.get("devices") or {}).values())
+        yield str(name), StationName(str(one.get("title") or ""), devices, name in carriers)

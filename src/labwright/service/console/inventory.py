@@ -11,6 +11,7 @@ from labwright.facts.stocks import forecast_facts, stock_facts
 from labwright.journal.status import lab_time_s
 from labwright.model.errors import ConfigError, RefusedError
 from labwright.model.quantities import Amount
+from labwright.model.unit_signs import with_signs
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
@@ -40,7 +41,7 @@ def inventory(service: Service, asker: Asker, words: Words, request: Request) ->
         "deck": deck,
         "lasting": lasting,
         "kinds": [one for one in lasting.values() if one["kind"] not in ("material", "waste")],
-        "amount": _amount,
+        "amount": amount_words,
         "under_way": bool(lasting),
         "why_not": why_not,
         "said": said,
@@ -64,9 +65,11 @@ def _in_s(until_s: float | None, now_s: float | None) -> float | None:
     return None if until_s is None or now_s is None else max(0.0, until_s - now_s)
 
 
-def _amount(count: float, unit: str) -> str:
+def amount_words(count: float, unit: str) -> str:
     """An amount as people read it; less than nothing with its sign."""
-    text = str(Amount(count=abs(round(count)), unit=unit))
+    if not round(count):
+        return "0"  # nothing is nothing in any unit
+    text = with_signs(str(Amount(count=abs(round(count)), unit=unit)))
     return f"−{text}" if count < 0 else text
 
 

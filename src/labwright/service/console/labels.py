@@ -19,6 +19,15 @@ DRAWN = "drawn."
 SAID = re.compile(r">([^<>]+)</(text|title)>")
 """What a drawing says: its texts, and its name."""
 
+SENTENCES = re.compile(r"(?<=\.) (?=[A-Z])")
+"""Where one sentence of a drawing ends and the next begins."""
+
+WITHIN = "label"
+"""Field of a drawing's words that holds such words itself; others hold names."""
+
+PART = {WITHIN: "[^.]+"}
+"""What a field can be, where it is no name."""
+
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
@@ -37,7 +46,9 @@ def _drawn() -> list[tuple[re.Pattern[str], Mapping[str, str]]]:
     for key, texts in labels().items():
         if key.startswith(DRAWN):
             parts = re.split(r"\{(\w+)\}", texts["en"])
-            words = [f"(?P<{part}>.+)" if n % 2 else re.escape(part) for n, part in enumerate(parts)]
+            words = [
+                f"(?P<{part}>{PART.get(part, '.+')})" if n % 2 else re.escape(part) for n, part in enumerate(parts)
+            ]
             found.append((re.compile("".join(words)), texts))
     return found
 
@@ -70,8 +81,12 @@ class Words:
             return text
         for pattern, texts in _drawn():
             if found := pattern.fullmatch(text):
-                return texts[self.language].format(**found.groupdict())
-        return text
+                fields = found.groupdict()
+                if WITHIN in fields:
+                    fields[WITHIN] = self.drawn(fields[WITHIN])
+                return texts[self.language].format(**fields)
+        sentences = SENTENCES.split(text)
+        return " ".join(self.drawn(one) for one in sentences) if len(sentences) > 1 else text
 
     def picture(self, svg: str) -> Markup:
         """A drawing of ours with its words in the language of the page."""

@@ -13,7 +13,7 @@ from labwright.facts.remarks import deviation_list
 from labwright.journal.status import LabStatus
 from labwright.model.by_hand import BY_HAND
 from labwright.service.console.alarms import alarms
-from labwright.service.console.frame import LAB
+from labwright.service.console.frame import LAB, stations_named
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
@@ -52,6 +52,8 @@ def now(service: Service, asker: Asker, words: Words, request: Request) -> Shown
             "samples": [one for one in _samples(status) if one["campaign"] not in hands],
             "stations": sorted(status.stations, key=lambda one: one.name),  # a slot stays where its station was
             "label_of": label_of,
+            "by_people": hands,
+            "known": stations_named(service),
         },
         ("alarms", "waiting", "under_way", "stations", "samples"),
     )

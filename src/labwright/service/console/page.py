@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from labwright._version import __version__
 from labwright.model.errors import LabwrightError
 from labwright.model.figures import figure, measured, spelled
+from labwright.model.unit_signs import unit_of, with_signs
 from labwright.service.console.alarms import alarms_now
 from labwright.service.console.assets import assets
 from labwright.service.console.frame import frame_of, places_for
@@ -123,7 +124,8 @@ def refused(request: Request, problem: Problem) -> Response:
         asker = service.gate.asker(request)  # who may not do this finds the way to what may be done
     except Problem:
         asker = Asker(ANONYMOUS, trace)
-    shown = Shown(words("refused"), "refused", {"problem": problem, "trace": trace})
+    title = words("refused.page") if request.method == "GET" else words("refused")
+    shown = Shown(title, "refused", {"problem": problem, "trace": trace})
     answer = rendered(service, asker, request, shown, problem.status)
     answer.headers.update(problem.headers)
     return answer
@@ -187,5 +189,5 @@ def environment() -> Environment:
         loader=PackageLoader("labwright.service.console", "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
-    found.filters.update(figure=figure, spelled=spelled, part=partial(quote, safe=""))
+    found.filters.update(figure=figure, spelled=spelled, part=partial(quote, safe=""), unit=unit_of, signs=with_signs)
     return found

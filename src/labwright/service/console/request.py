@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
 
+from labwright.model.figures import MOST_DIGITS, spelled, with_unit
 from labwright.model.rows import Row
+from labwright.model.unit_signs import unit_of
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.page import PageRoute, Shown
@@ -67,12 +69,8 @@ def one(service: Service, asker: Asker, words: Words, request: Request) -> Shown
 def value_in_words(given: Any) -> str:
     """A value of a parameter as it was asked for, with its unit."""
     if isinstance(given, Mapping):
-        unit = given.get("unit", "1")
-        number = given.get("value")
-        return f"{number}" if unit == "1" else f"{number} {unit}"
-    if isinstance(given, bool):
-        return "true" if given else "false"
-    return str(given)
+        return with_unit(spelled(given.get("value"), MOST_DIGITS), unit_of(str(given.get("unit", "1"))))
+    return spelled(given, MOST_DIGITS)
 
 
 def runs_of(content: Mapping[str, Any]) -> tuple[list[str], list[Mapping[str, Any]]]:

@@ -27,10 +27,11 @@ from labwright.journal import Journal, schema
 from labwright.journal.asking import deck_of
 from labwright.journal.runs import read_run
 from labwright.journal.status import LabStatus, lab_time_s
+from labwright.model.by_hand import BY_HAND
 from labwright.model.errors import ConfigError, JournalError, RefusedError
 from labwright.model.lab import LabModel
 from labwright.service.console.alarms import alarms
-from labwright.service.console.frame import LAB, frame_of
+from labwright.service.console.frame import LAB, frame_of, stations_named
 from labwright.service.console.labels import Words
 from labwright.service.console.live import page
 from labwright.service.console.look import look_of
@@ -98,10 +99,12 @@ def station(service: Service, asker: Asker, words: Words, request: Request) -> S
         busy = {(one.campaign, label_of(one.campaign, one.sample)) for one in here if one.step}
         data: dict[str, Any] = {
             "station": name,
+            "known": stations_named(service),
             "slots": here,
             "alarms": list(alarms(mine, words)),
             "names": {one.id: one.title or one.name for one in status.campaigns},
             "label_of": label_of,
+            "by_people": {one.id for one in status.campaigns if one.name == BY_HAND},
             "with_it": [one for one in status.taken if (one.campaign, one.sample) in busy],
             "questions": _questions(journal, name),
             "hands": hand_list(journal, name, most=HANDS_MOST),
