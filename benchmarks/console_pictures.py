@@ -2,7 +2,8 @@
 
 `python -m benchmarks.console_pictures [--to FOLDER] [--page NAME]` serves the reference lab with `labwright demo
 --console`, lets a researcher ask for something, waits until some experiments are done, and photographs each page in
-English and Japanese, light and dark, 1200 and 420 px wide. In docs/pictures it also writes
+English and Japanese, light and dark, 1200 and 420 px wide. Then it does so in a lab in which a step has failed, a task
+card is open and an alarm rings (`benchmarks.waiting_lab`). In docs/pictures it also writes
 docs/reference/console-pictures.md, which shows all of them.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import itertools
 import re
 import shutil
@@ -20,11 +22,13 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from benchmarks.waiting_lab import waiting_lab
 from labwright.service.console.frame import PLACES
 
 ROOT = Path(__file__).parents[1]
@@ -37,10 +41,17 @@ QUALITY = 25
 TALLEST = {1200: 1200, 420: 1400}
 """Pixels from the top that are taken, by width; a table of experiments goes on."""
 
+SIGNED_OUT = ("sign-in",)
+"""Pages that are seen before one has signed in."""
+
+WAITING = ("waiting", "failed-step")
+"""Pages of the lab in which all waits for a person."""
+
 HEAD = """# Pictures of the console
 
-Each page in English and Japanese, light and dark, 1200 and 420 px wide, of the reference lab on simulated instruments.
-Written by `python -m benchmarks.console_pictures`.
+Each page in English and Japanese, light and dark, 1200 and 420 px wide, of the reference lab on simulated instruments;
+the last two are of a small lab in which a step has failed, a task card is open and an alarm rings. Written by
+`python -m benchmarks.console_pictures`.
 """
 
 
@@ -52,6 +63,43 @@ def main() -> int:
     options = parser.parse_args()
     folder: Path = options.to
     folder.mkdir(parents=True, exist_ok=True)
+    names: list[str] = []
+    if not options.page or set(options.page) - set(WAITING):
+        names += _of_reference_lab(folder, options.page)
+    if not options.page or set(options.page) & set(WAITING):
+        names += _of_waiting_lab(folder, options.page)
+    if folder == KEPT and not options.page:
+        LIST.write_text(_listed(names), encoding="utf-8")
+    return 0
+
+
+@contextlib.contextmanager
+def _browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def _of_reference_lab(folder: Path, only: list[str]) -> list[str]:
+    """Take the pictures of the reference lab; the names of the pages."""
+    with _demo() as (link, url), _browser() as browser:
+        page = browser.new_context().new_page()
+        page.goto(link)
+        page.click(".card form:has(input[name=invitation][type=hidden]) button")
+        page.wait_for_url("**/now")
+        campaign = _until_some_are_done(page, url)
+        pages = _pages(page, url, campaign, _asked(page, url))
+        _photographed(browser, page.context.storage_state(), url, pages, folder, only)
+    return list(pages)
+
+
+@contextlib.contextmanager
+def _demo() -> Iterator[tuple[str, str]]:
+    """The reference lab's console: the link by which one signs in, and the URL of the service."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -65,59 +113,75 @@ def main() -> int:
                 link = (re.findall(r"http://\S+invitation=\S+", line) or [link])[0]
                 if "service listens on" in line:
                     break
-            names = _photographed(link, f"http://127.0.0.1:{port}", folder, options.page)
+            yield link, f"http://127.0.0.1:{port}"
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
-    if folder == KEPT:
-        LIST.write_text(_listed(names), encoding="utf-8")
-    return 0
 
 
-def _photographed(link: str, url: str, folder: Path, only: list[str]) -> list[str]:
-    """Take the pictures; the names of the pages."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        context = browser.new_context()
-        page = context.new_page()
-        page.goto(link)
-        page.click(".card form:has(input[name=invitation][type=hidden]) button")
+def _of_waiting_lab(folder: Path, only: list[str]) -> list[str]:
+    """Take the pictures of the lab in which all waits for a person; the names of the pages."""
+    with tempfile.TemporaryDirectory() as place, waiting_lab(Path(place)) as lab, _browser() as browser:
+        pages = dict(zip(WAITING, ("/now", lab.failed), strict=True))
+        page = browser.new_context().new_page()
+        page.goto(f"{lab.url}/sign-in")
+        page.fill("input[name=key]", lab.key)
+        page.click("form:has(input[name=key]) button")
         page.wait_for_url("**/now")
-        campaign = _until_some_are_done(page, url)
-        state = context.storage_state()
-        pages = _pages(page, url, campaign, _asked(page, url))
-        for language, theme, width in LOOKS:
-            seen = browser.new_context(
-                viewport={"width": width, "height": 900}, locale="ja-JP" if language == "ja" else "en-GB",
-                color_scheme=theme, storage_state=state,
-            ).new_page()  # fmt: skip
-            wire = seen.context.new_cdp_session(seen)
-            for name, path in pages.items():
-                if only and name not in only:
-                    continue
-                seen.goto(f"{url}{path}")
-                if name == "model":
-                    seen.wait_for_selector("svg.lw", timeout=60_000)
-                seen.wait_for_timeout(1500)
-                tall = min(TALLEST[width], seen.evaluate("document.documentElement.scrollHeight"))
-                clip = {"x": 0, "y": 0, "width": width, "height": tall, "scale": 1}
-                whole = {"format": "webp", "quality": QUALITY, "captureBeyondViewport": True, "clip": clip}
-                taken = base64.b64decode(wire.send("Page.captureScreenshot", whole)["data"])
-                (folder / f"{name}-{language}-{theme}-{width}.webp").write_bytes(taken)
-            seen.context.close()
-            print(f"{len(only or pages)} pages in {language}, {theme}, {width} px")
-        browser.close()
+        _photographed(browser, page.context.storage_state(), lab.url, pages, folder, only)
     return list(pages)
+
+
+def _photographed(browser: Any, state: Any, url: str, pages: dict[str, str], folder: Path, only: list[str]) -> None:
+    """Take the pictures of some pages in all looks.
+
+    Args:
+        browser: that shows them.
+        state: of one who is signed in.
+        url: of the service.
+        pages: path of each, by its name.
+        folder: for the pictures.
+        only: names of those that are taken; all if empty.
+    """
+    wanted = {name: path for name, path in pages.items() if not only or name in only}
+    for language, theme, width in LOOKS if wanted else ():
+        look: dict[str, Any] = {
+            "viewport": {"width": width, "height": 900}, "locale": "ja-JP" if language == "ja" else "en-GB",
+            "color_scheme": theme,
+        }  # fmt: skip
+        with (
+            contextlib.closing(browser.new_context(**look, storage_state=state)) as inside,
+            contextlib.closing(browser.new_context(**look)) as outside,
+        ):
+            for name, path in wanted.items():
+                taken = _picture((outside if name in SIGNED_OUT else inside).new_page(), name, f"{url}{path}", width)
+                (folder / f"{name}-{language}-{theme}-{width}.webp").write_bytes(taken)
+        print(f"{len(wanted)} pages in {language}, {theme}, {width} px")
+
+
+def _picture(page: Any, name: str, address: str, width: int) -> bytes:
+    """A page from its top, as webp."""
+    page.goto(address)
+    for summary in page.query_selector_all(".prompt summary"):
+        summary.click()  # as a person does: so it stays open when the page is written again
+    if name == "model":
+        page.wait_for_selector("svg.lw", timeout=60_000)
+    page.wait_for_timeout(1500)
+    tall = min(TALLEST[width] * (2 if name in WAITING else 1), page.evaluate("document.documentElement.scrollHeight"))
+    if name in WAITING:  # the bar of the alarms is at the window's lower edge
+        page.set_viewport_size({"width": width, "height": tall})
+        page.wait_for_timeout(500)
+    clip = {"x": 0, "y": 0, "width": width, "height": tall, "scale": 1}
+    whole = {"format": "webp", "quality": QUALITY, "captureBeyondViewport": True, "clip": clip}
+    taken = base64.b64decode(page.context.new_cdp_session(page).send("Page.captureScreenshot", whole)["data"])
+    page.close()
+    return taken
 
 
 def _pages(page: Any, url: str, campaign: str, request: str) -> dict[str, str]:
     """Path of each page, by its name in the files."""
-    page.goto(f"{url}/data")
+    page.goto(f"{url}/data?step=measure")
     run = page.get_attribute("main a[href^='/data/']", "href")
-    sample = page.request.get(f"{url}/v1/samples?limit=1").json()["items"][0]["sample"]
     return {
         **{place.path.strip("/"): place.path for place in PLACES},
         "campaign": f"/campaigns/{campaign}",
@@ -125,8 +189,9 @@ def _pages(page: Any, url: str, campaign: str, request: str) -> dict[str, str]:
         "model": f"/campaigns/{campaign}/model",
         "launch": "/campaigns/new?name=conductivity",
         "station": "/stations/dosing",
-        "sample": f"/samples/{sample}",
+        "sample": f"/samples/{campaign}/0001",
         "request": f"/requests/{request}",
+        "offers": "/requests/new",
         "request-form": "/requests/new?protocol=electrolyte_conductivity&kind=one",
         "run": run,
         "settings": "/settings",

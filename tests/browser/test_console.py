@@ -6,8 +6,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
+from benchmarks.waiting_lab import WaitingLab, waiting_lab
 from labwright.cli.init import make_lab
 from tests.browser.tabs import WIDTHS, Tab
 from tests.client.test_client import free_port, service_pid
@@ -46,6 +48,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WaitingLab]:
+    with waiting_lab(tmp_path_factory.mktemp("waiting")) as one:
+        yield one
+
+
 def drawn(served: Served) -> str:
     """The page of a run with something to be drawn."""
     mass = [1.0, 3.0, 2.0, 5.0, 4.0]
@@ -78,6 +86,49 @@ def test_every_page_can_be_used_by_everyone(opened: Opened, served: Served, lang
             if page.locator(".simulated").count() != 1:
                 wrong.append(f"{path}: not said to be simulated")
     assert wrong == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_what_waits_for_a_person_can_be_used_by_everyone(
+    opened: Opened, waiting: WaitingLab, language: str, theme: str
+) -> None:
+    wrong: list[str] = []
+    for width in WIDTHS:
+        tab = opened(waiting.url, waiting.key, language=language, theme=theme, width=width)
+        for path, waits in (("/now", "#waiting"), (waiting.failed, "#questions")):
+            page = tab.go(path)
+            tab.settled()
+            page.click(f"{waits} summary")
+            assert page.locator(f"{waits} button[value=skip]").is_visible(), "the step may be left out"
+            assert page.locator(f"{waits} input[name='parameters.hold_s:float']").is_visible(), "or have other values"
+            wrong += tab.violations()
+            page.click("h1")  # then it rings, and is silenced by a button
+            page.wait_for_selector(".alarm-bar .silence")
+            wrong += tab.violations()
+            if tab.sideways():
+                wrong.append(f"{path} at {width}: wider than the window")
+        page = tab.go("/now")
+        for kind in ("input[name='readings.torque:float']", "select[name='readings.rim']", "#alarms .alarm form"):
+            assert page.locator(kind).is_visible(), kind
+    assert wrong == []
+
+
+def test_what_was_opened_and_typed_stays_when_the_page_is_written_again(opened: Opened, waiting: WaitingLab) -> None:
+    tab = opened(waiting.url, waiting.key)
+    page = tab.go("/now")
+    page.click("#waiting summary")
+    page.fill("#waiting input[name='parameters.hold_s:float']", "45")
+    tab.settled()
+    for n, happened in enumerate(("a puddle", "a bang")):
+        body = {"station": "bench", "expected": "dry and quiet", "happened": happened, "category": "environment"}
+        with httpx.Client(base_url=waiting.url, headers={"Authorization": f"Bearer {waiting.key}"}) as tom:
+            said = tom.post("/v1/deviations", json={**body, "severity": "minor"}, headers={"Idempotency-Key": f"d-{n}"})
+        assert said.status_code < 300, said.text
+        page.wait_for_selector(f"#waiting >> text={happened}")
+        page.wait_for_timeout(500)
+    assert page.locator("#waiting input[name='parameters.hold_s:float']").is_visible()
+    assert page.input_value("#waiting input[name='parameters.hold_s:float']") == "45"
 
 
 def test_a_live_page_follows_and_nothing_jumps(opened: Opened, served: Served) -> None:
