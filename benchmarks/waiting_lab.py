@@ -124,8 +124,8 @@ def waiting_lab(folder: Path) -> Iterator[WaitingLab]:
     make_lab(lab)
     (lab / "protocols" / "warm_up.py").write_text(PROTOCOL, "utf-8")
     described = lab / "lab_config" / "lab.yaml"
-    said = described.read_text("utf-8").replace("\nconstants:", f"{BENCH}\nconstants:")
-    described.write_text(said.replace('title: "lab"', "title: Cell laboratory"), "utf-8")
+    text = described.read_text("utf-8").replace("\nconstants:", f"{BENCH}\nconstants:")
+    described.write_text(text.replace('title: "lab"', "title: Cell laboratory"), "utf-8")
     campaign = lab / "lab_config" / "campaigns" / "first.yaml"
     campaign.write_text(f"{campaign.read_text('utf-8')}fixed: {{hold_s: 60}}\n", "utf-8")
     with socket.socket() as free:
