@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-_SPELLED = re.compile(r"\bdegC\b|\bohm\b|\bu(?=(?:L|g|m|mol|s|S|A|V|W|F|H|M)\b)")
+_SPELLED = re.compile(r"\bdegC\b|\b[oO]hm\b|\bu(?=(?:L|g|m|mol|s|S|A|V|W|F|H|M)\b)")
 
-_WRITTEN = {"degC": "°C", "ohm": "Ω", "u": "µ"}
+_WRITTEN = {"degC": "°C", "ohm": "Ω", "Ohm": "Ω", "u": "µ"}
 
 
 def with_signs(text: str) -> str:

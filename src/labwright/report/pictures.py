@@ -292,7 +292,7 @@ def _lab_bar(bar: Bar, x0: float, x1: float, y: float) -> str:
             f'stroke="var(--c3)" stroke-dasharray="1 3"><title>{words}</title></rect>'
         )
     colour = {PLANNED: "c1", RUNNING: "c4", "done": "c1"}.get(bar.state, "c2")
-    pale = ' fill-opacity="0.18" stroke-width="0.7"' if bar.state == PLANNED else ""
+    pale = ' fill-opacity="0.18" stroke-opacity="0.5" stroke-width="0.5"' if bar.state == PLANNED else ""
     words = escape(f"{bar.label}: {bar.state}, {lasting(bar.end_s - bar.start_s)}")
     return (
         f'<rect x="{x0}" y="{y + 8}" width="{width}" height="28" fill="var(--{colour})" '

@@ -60,7 +60,7 @@ def test_each_state_has_a_label(group: str, words: Any) -> None:
 
 
 def test_units_are_written_as_people_write_them() -> None:
-    assert with_signs("25 to 60 degC, 300 uL, 2 ug, 5 um, 50 ohm") == "25 to 60 °C, 300 µL, 2 µg, 5 µm, 50 Ω"
+    assert with_signs("25 to 60 degC, 300 uL, 2 ug, 5 um, 50 Ohm") == "25 to 60 °C, 300 µL, 2 µg, 5 µm, 50 Ω"
     assert with_signs("ubuntu, degCelsius, uLtra, mol/kg") == "ubuntu, degCelsius, uLtra, mol/kg"
     assert (unit_of("degC"), unit_of("1"), unit_of(None), unit_of("")) == ("°C", "", "", "")
 

@@ -28,12 +28,15 @@ async function draw(place) {
   const swept = found.x[0] > 0 && found.x[found.x.length - 1] > 100 * found.x[0] && place.hasAttribute("data-over");
   const y = axis(place.dataset.y);
   y.size = 70;
+  const x = axis(place.dataset.x);
+  if (swept) x.values = (plot, at) => at.map((one) => (one === null ? "" : one < 1e5 ? String(one) : one.toExponential().replace("+", "")));
   const drawn = new uPlot(
     {
       width: inside(),
       height: HEIGHT,
       scales: { x: { time: false, distr: swept ? 3 : 1 } },
-      axes: [axis(place.dataset.x), y],
+      padding: [null, 24, null, null], // the last number is wider than its place
+      axes: [x, y],
       series: [{ label: place.dataset.x }, ...lines],
     },
     [found.x, ...found.lines.map((one) => one.y)],
