@@ -168,6 +168,7 @@ def _picture(page: Any, name: str, address: str, width: int) -> bytes:
         page.wait_for_selector("svg.lw", timeout=60_000)
     page.wait_for_timeout(1500)
     tall = min(TALLEST[width] * (2 if name in WAITING else 1), page.evaluate("document.documentElement.scrollHeight"))
+    page.evaluate("scrollTo(0, 0)")  # a click may have scrolled it, and then the bars stand in the middle
     if name in WAITING:  # the bar of the alarms is at the window's lower edge
         page.set_viewport_size({"width": width, "height": tall})
         page.wait_for_timeout(500)
