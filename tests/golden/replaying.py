@@ -114,8 +114,9 @@ def _as_then(rows: Rows) -> Rows:
         for place, row in rows["position"].items()
     }
     stocks = {place: _left(row) for place, row in rows["stock"].items()}  # when it was counted is in no earlier one's
-    campaigns = {  # as is the best of a campaign
-        place: {name: value for name, value in row.items() if name != "best"} for place, row in rows["campaign"].items()
+    campaigns = {  # as is the best of a campaign, and how many are on the front of several objectives
+        place: {name: value for name, value in row.items() if name not in ("best", "front")}
+        for place, row in rows["campaign"].items()
     }
     experiments = {  # as is when an experiment began, and what it has found
         place: {name: value for name, value in row.items() if name not in ("began_s", "results")}

@@ -526,3 +526,29 @@ def test_a_reader_never_waits_for_a_writer(tmp_path: Path) -> None:
         assert time.monotonic() - began < 2.0
         go_on.set()
         thread.join()
+
+
+def test_a_command_that_is_taken_while_another_cannot_be_read_is_none_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "journal.sqlite"
+    with Journal(place) as journal:
+        journal.control("Ann")
+        taken = journal.command("c-1", "pause", {}, by="Ann", because="")
+        with sqlite3.connect(place) as connection:  # as any program may
+            connection.execute(
+                "INSERT INTO command (campaign, kind, payload, by, because, asked_s, answer)"
+                " VALUES ('c-1', 'pause', CAST(? AS TEXT), 'x', '', 0, '')",
+                (b"\xff\xfe",),
+            )
+        read = journal.read
+
+        def while_it_is_read(query: Any) -> Any:
+            rows = read(query)
+            if set(rows[0] if rows else ()) == {"id", "campaign"}:
+                journal.dismiss(taken, "another thread was quicker")
+            return rows
+
+        monkeypatch.setattr(journal, "read", while_it_is_read)
+        waiting = journal.waiting_commands("c-1")
+        assert [one.kind for one in waiting] == [""], "only the one that cannot be read is left, to be refused"

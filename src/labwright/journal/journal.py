@@ -426,17 +426,20 @@ class Journal:
             rows = self.read(query)
         except JournalError:  # SQLite takes bytes that are no text, and then cannot give them back as text
             ids = self.read(sa.select(table.c.id, table.c.campaign).where(waiting).order_by(table.c.id))
-            rows = [self._readable(query.where(table.c.id == row["id"]), row["id"], row["campaign"]) for row in ids]
+            rows = [
+                row
+                for one in ids
+                for row in self._readable(query.where(table.c.id == one["id"]), one["id"], one["campaign"])
+            ]
         return [Command(**{**row, "payload": _from_json(row["payload"])}) for row in rows]
 
-    def _readable(self, query: sa.Select[Any], key: int, campaign: str) -> Row:
-        """A command; one that cannot be read is refused like one that is not known."""
+    def _readable(self, query: sa.Select[Any], key: int, campaign: str) -> list[Row]:
+        """A command, unless it was taken meanwhile; one that cannot be read is refused like one that is not known."""
         try:
-            return self.read(query)[0]
+            return self.read(query)
         except JournalError as error:
-            return {"id": key, "campaign": campaign, "kind": "", "by": "", "because": "", "asked_s": 0.0} | {
-                "payload": str(error)
-            }
+            unread = {"id": key, "campaign": campaign, "kind": "", "by": "", "because": "", "asked_s": 0.0}
+            return [{**unread, "payload": str(error)}]
 
     def wake_controller(self, ahead: bytes = LOOK) -> None:
         """Tell a controller on this machine to look at its commands; nothing happens where none runs.
