@@ -155,4 +155,4 @@ def test_a_station_is_booked_on_its_page_and_given_back(served: Served) -> None:
         path = f"POST/v1/bookings/{booking}/end"
         ended = tab.post(f"/call/{path}", data={"_key": key_in(page, path), "_back": PAGE, "because": "done"})
         assert ended.status_code == 303
-        assert "No person has booked it." in tab.get(PAGE).text
+        assert "Nothing is booked." in tab.get(PAGE).text
