@@ -26,7 +26,6 @@ LONG = (
     "killing/test_matrix.py",
     "engine/test_two_campaigns.py",
     "testing/test_check_planner.py",
-    "testing/test_contract.py",
     "store/test_places.py",
     "journal/test_journal.py",
     "cli/test_unread.py",

@@ -142,6 +142,7 @@ def test_a_new_lab_passes_its_own_tests(new_lab: Path) -> None:
     assert "5 passed" in done.stdout
 
 
+@pytest.mark.long
 def test_a_new_lab_has_no_mistakes_for_mypy(new_lab: Path) -> None:
     config = new_lab / "mypy.ini"
     ours = "[mypy]\nstrict = True\ndisallow_subclassing_any = False\nwarn_return_any = False\n"

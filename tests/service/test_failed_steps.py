@@ -20,6 +20,8 @@ from labwright.model.errors import LabwrightError
 from tests.forks import labwright, start
 from tests.service.served import Served, serving
 
+pytestmark = pytest.mark.long
+
 PROTOCOL = '''"""Two steps: the first can be left out, and goes by a value that no other goes by."""
 
 from labwright.model.protocol import NumberParameter, NumberResult, StepSpec

@@ -14,6 +14,8 @@ from tests.forks import python
 ROOT = Path(__file__).parents[2]
 FOURWAYS = ROOT / "tests" / "labs" / "fourways"
 
+pytestmark = pytest.mark.long
+
 
 def in_a_process(lab: Path, campaign: str, **how: object) -> subprocess.CompletedProcess[str]:
     """One process runs one lab, so every other lab than the reference lab has its own."""
