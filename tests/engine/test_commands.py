@@ -106,6 +106,17 @@ ROWS: list[tuple[Any, Any, Any, Any]] = [
     ("x" * 9_000, "{}", "kim", ""),
 ]
 
+LAB_ROWS: list[tuple[Any, ...]] = [
+    ("book_station", '{"station": "impedance", "for_s": 60}', "kim", ""),
+    ("book_station", '{"station": "impedance", "for_s": 60}', " ", "a course"),
+    ("book_station", '{"station": "impedance", "starts_s": 1e300, "for_s": 60}', "kim", "a course"),
+    ("book_station", '{"station": "impedance", "starts_s": -1e300, "ends_s": 1e300}', "kim", "a course"),
+    ("book_station", '{"station": "impedance", "ends_s": 1e999}', "kim", "a course"),
+    ("book_station", '{"station": "impedance", "for_s": -60}', "kim", "a course"),
+    ("end_booking", '{"booking": "B1"}', "kim", ""),
+]
+"""For the lab, and for none of its campaigns."""
+
 
 INSERT = "INSERT INTO command (campaign, kind, payload, by, because, asked_s) VALUES (?, ?, ?, ?, ?, 'noon')"
 INSERT_TEXT = INSERT.replace("?, ?, ?, ?, ?", "?, ?, CAST(? AS TEXT), ?, ?")
@@ -144,6 +155,7 @@ def test_a_running_controller_refuses_what_any_program_writes_into_its_table(fol
                 for kind, payload, by, because in ROWS:
                     row = (run.core.campaign, kind, payload, by, because)
                     connection.execute(INSERT_TEXT if isinstance(payload, bytes) else INSERT, row)
+                connection.executemany(INSERT, [("", *row) for row in LAB_ROWS])
             # Without a wake-up, which no program but our own sends.
 
         answered: list[str] = []
@@ -151,7 +163,7 @@ def test_a_running_controller_refuses_what_any_program_writes_into_its_table(fol
         def wait() -> None:
             deadline = time.monotonic() + 60
             with sqlite3.connect(tmp_path / "journal.sqlite", timeout=30) as connection:
-                while len(answered) < len(ROWS) and time.monotonic() < deadline:
+                while len(answered) < len(ROWS) + len(LAB_ROWS) and time.monotonic() < deadline:
                     time.sleep(0.02)
                     query = "SELECT answer FROM command WHERE taken_s IS NOT NULL"
                     answered[:] = [row[0] for row in connection.execute(query)]
@@ -165,6 +177,6 @@ def test_a_running_controller_refuses_what_any_program_writes_into_its_table(fol
         run.controller.on_event = when("cell_calibration/weak_to_cell", begin)
         end = run.run()
     assert (end.state, end.reason) in (("stopped", "seen enough"), ("completed", end.reason))
-    assert len(answered) == len(ROWS)
+    assert len(answered) == len(ROWS) + len(LAB_ROWS)
     assert all(one.startswith("refused: ") for one in answered), answered
     assert all(len(one) < 2_100 for one in answered)

@@ -63,6 +63,16 @@ def test_a_station_that_works_is_refused_until_it_is_done() -> None:
     refuse_at_work(deck.lab, booked("oven", deck.now_s, 2 * HOUR_S), lambda at_s: f"{at_s:g}")
 
 
+def test_a_station_that_an_arm_reaches_into_is_refused() -> None:
+    deck = Deck(ROW, started("c", way(*STEPS), budget=1))
+    (sample,) = deck.lab.work.of("c").values()
+    while not any(run.carrier for run in sample.running):
+        assert deck.next()
+    with pytest.raises(RefusedError, match=r"arm_1 reaches into station mixer for c/0001/to-mixer_here until about"):
+        refuse_at_work(deck.lab, booked("mixer", deck.now_s, 2 * HOUR_S), str)
+    refuse_at_work(deck.lab, booked("oven", deck.now_s, 2 * HOUR_S), str)
+
+
 def test_a_sample_that_cannot_wait_until_a_booking_is_over_is_said() -> None:
     deck = mixing()
     now_s = deck.now_s

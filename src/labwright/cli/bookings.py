@@ -90,7 +90,7 @@ def list_bookings(place: Place, station: str, *, everything: bool, json: bool) -
         emit(*found)
         return
     if not found:
-        console.print("No bookings; those of the lab's files: labwright lab check", markup=False)
+        console.print("No bookings; those of the lab's files (booked in lab.yaml) are not listed here", markup=False)
         return
     rows = [
         (one["id"], one["station"], when(one["starts_s"]), when(one["ends_s"]), one["state"], one["by"],

@@ -107,8 +107,7 @@ from labwright.engine.station_bookings import (
     EndAsked,
     StationBookings,
     booked_of,
-    refuse_at_work,
-    samples_there,
+    refuse_in_the_way,
 )
 from labwright.engine.waking import Waking
 from labwright.engine.watchdog import SILENCE_S, Watchdog
@@ -127,7 +126,7 @@ from labwright.journal import (
 from labwright.lab import Lab
 from labwright.model.by_hand import BY_HAND
 from labwright.model.campaign import CampaignState
-from labwright.model.errors import ConfigError, JournalError, LabwrightError, RefusedError
+from labwright.model.errors import ConfigError, JournalError, LabwrightError
 from labwright.model.figures import lasting
 from labwright.model.instruments import HERE
 from labwright.model.latch import WHOLE_LAB
@@ -827,12 +826,7 @@ class LabController:
         bookings = StationBookings(self.journal, lab.model, lab.instruments, now_s, batch.kept)
         event = bookings.event(asked, by)
         if isinstance(event, StationBooked) and isinstance(asked, BookingAsked):
-            refuse_at_work(self.core, event, bookings.shown)
-            if not asked.sample_present_ok and (there := list(samples_there(self.core, event))):
-                raise RefusedError(
-                    f"{'; '.join(there)}. Book it later, or again with sample_present_ok (--sample-present-ok) if that "
-                    "is right"
-                )
+            refuse_in_the_way(self.core, event, bookings.shown, looked=asked.sample_present_ok)
         batch.take("", event, command, f"done: {event.id}")
         self._arrange(batch.kept)
 

@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import orjson
 import sqlalchemy as sa
 
 from labwright.engine.events import ENGINE, Booked, Recounted
 from labwright.engine.inventory import DeckCount, deck_count, inventory_sha256
 from labwright.engine.lab import LabCore
+from labwright.engine.recording import recorded
 from labwright.engine.recovery import rebuilt_lab, used_so_far
 from labwright.engine.stocks import Stock, Waste, named
 from labwright.engine.tables import take_changes
 from labwright.engine.work import IllegalEventError
-from labwright.journal import Journal, NewEvent, StepJournal, instruments_words, schema
+from labwright.journal import Journal, StepJournal, instruments_words, schema
 from labwright.model.errors import ConfigError, RefusedError, unknown
 from labwright.model.instruments import HERE
 from labwright.model.lab import LabModel
@@ -193,19 +193,7 @@ def record_alone(
         interrupted = f". {names} was interrupted: resume it first" if open_ else ""
         raise RefusedError(f"{error}{interrupted}; nothing was recorded") from error
     journal.control(by, instruments=instruments, engine=ENGINE)
-    journal.record([_record(lab, event, now_s)])
-
-
-def _record(lab: LabCore, event: Recounted | Booked, now_s: float) -> NewEvent:
-    return NewEvent(
-        campaign="",
-        kind=event.kind,
-        payload=event.model_dump_json().encode(),
-        decisions=orjson.dumps([]),
-        lab_time_s=now_s,
-        changes=take_changes(lab),
-        instruments=lab.instruments,
-    )
+    journal.record([recorded(event, now_s, take_changes(lab), lab.instruments)])
 
 
 def decks(journal: Journal) -> list[str]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from labwright.engine.events import ENGINE, DeviationClosed, DeviationOpened, NoteWritten, Remark
 from labwright.engine.proposals import experiment_label
+from labwright.engine.recording import newest_deck, recorded
 from labwright.engine.remark_rows import remark_rows
 from labwright.journal import Journal, NewEvent, schema
 from labwright.journal.reading import spec_of
@@ -430,21 +431,8 @@ def say_alone(journal: Journal, asked: RemarkAsked, *, by: str) -> Remark:
     journal.control(by, instruments=deck, engine=ENGINE)
     changes: dict[Key, Row | None] = dict(judged_rows(journal, event))
     changes.update(remark_rows(event))
-    journal.record([_recorded(event, now_s, changes, deck)])
+    journal.record([recorded(event, now_s, changes, deck, event.about.campaign)])
     return event
-
-
-def _recorded(event: Remark, now_s: float, changes: Mapping[Key, Row | None], deck: str) -> NewEvent:
-    """What a person says, as it is to be recorded."""
-    return NewEvent(
-        campaign=event.about.campaign,
-        kind=event.kind,
-        payload=event.model_dump_json().encode(),
-        decisions=orjson.dumps([]),
-        lab_time_s=now_s,
-        changes=changes,
-        instruments=deck,
-    )
 
 
 def _deck(journal: Journal, about: About) -> str:
@@ -454,7 +442,4 @@ def _deck(journal: Journal, about: About) -> str:
         return str(journal.rows(table, table.c.id == about.campaign)[0]["instruments"])
     if about.kind == "stock":
         return str(journal.rows(schema.stock, schema.stock.c.name == about.name)[0]["instruments"])
-    epoch = schema.epoch
-    newest = sa.select(epoch.c.instruments).where(epoch.c.instruments != "").order_by(epoch.c.id.desc()).limit(1)
-    rows = journal.read(newest)
-    return str(rows[0]["instruments"]) if rows else ""
+    return newest_deck(journal)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import orjson
 import sqlalchemy as sa
 
 from labwright.engine.booking_rows import booking_rows
@@ -17,6 +16,7 @@ from labwright.engine.events import ENGINE, Booking, BookingEnded, StationBooked
 from labwright.engine.experiment import Experiment, StepRun
 from labwright.engine.lab import LabCore
 from labwright.engine.layout import Layout
+from labwright.engine.recording import newest_deck, recorded
 from labwright.journal import Journal, NewEvent, schema
 from labwright.journal.status import lab_time_s
 from labwright.model.calendars import BookedSpec, ClosedSpec
@@ -33,6 +33,7 @@ __all__ = [
     "book_alone",
     "booked_of",
     "refuse_at_work",
+    "refuse_in_the_way",
     "samples_there",
 ]
 
@@ -40,6 +41,9 @@ DAY_S = 86400.0
 
 LONGEST_S = 92 * DAY_S
 """A longer booking is a mistake in its year, or belongs into the lab's files."""
+
+LAST_S = 2.5e11
+"""Lab time before the year 9999, the last that a date can have."""
 
 LATE_S = 60.0
 """Lab seconds by which a booking may start in the past: it was typed before it was sent."""
@@ -108,6 +112,8 @@ class StationBookings:
             ConfigError: there is no such station or booking, or no such time.
             RefusedError: another has the station then, or the booking is over.
         """
+        if not (by.strip() and asked.because.strip()):  # as any program may send it
+            raise ConfigError("a booking says who has the station, and what for; nothing was recorded")
         if isinstance(asked, EndAsked):
             return self._ended(asked, by)
         starts_s = self._now_s if asked.starts_s is None else asked.starts_s
@@ -134,6 +140,8 @@ class StationBookings:
         Raises:
             ConfigError: so it is.
         """
+        if not (0 <= starts_s < LAST_S and 0 <= ends_s < LAST_S):
+            raise ConfigError(f"from {starts_s:g} to {ends_s:g} s since 1970 is no time that a calendar has")
         here = f"it is {self.shown(self._now_s)} in the lab"
         if ends_s <= starts_s:
             raise ConfigError(f"it ends at {self.shown(ends_s)}, not after it starts at {self.shown(starts_s)}")
@@ -213,8 +221,27 @@ def _spec(row: Row) -> BookedSpec:
     return BookedSpec(station=row["station"], starts=starts, ends=ends, why=row["because"], by=row["by"])
 
 
+def refuse_in_the_way(core: LabCore, booked: StationBooked, shown: Callable[[float], str], *, looked: bool) -> None:
+    """Refuse a station that is at work when it is wanted, or that samples need then.
+
+    Args:
+        core: of the lab.
+        booked: what a person wants.
+        shown: lab time in words.
+        looked: a person has looked at the samples, and it is right.
+
+    Raises:
+        RefusedError: so it is; with when it is free by what is expected, or which samples they are.
+    """
+    refuse_at_work(core, booked, shown)
+    if not looked and (there := list(samples_there(core, booked))):
+        raise RefusedError(
+            f"{'; '.join(there)}. Book it later, or again with sample_present_ok (--sample-present-ok) if that is right"
+        )
+
+
 def refuse_at_work(core: LabCore, booked: StationBooked, shown: Callable[[float], str]) -> None:
-    """Refuse a station that works when it is wanted.
+    """Refuse a station that works when it is wanted, or to which something is carried then, or away from it.
 
     Args:
         core: of the lab.
@@ -224,13 +251,22 @@ def refuse_at_work(core: LabCore, booked: StationBooked, shown: Callable[[float]
     Raises:
         RefusedError: so it does; with when it is free by what is expected.
     """
-    for one in _under_way(core):
+    layout = core.dispatcher.layout
+    for one in (one for live in core.work.live.values() for one in live.values()):  # those that are given up move, too
         for run in one.running:
             ends_s = max(core.now_s, (run.started_s or core.now_s) + run.expected_s)
-            if run.station == booked.station and run.state == "running" and ends_s > booked.starts_s:
+            if run.state != "running" or ends_s <= booked.starts_s:
+                continue
+            if run.station == booked.station:
                 raise RefusedError(
                     f"station {booked.station} works on step {run.step_id} until about {shown(ends_s)}: book it from "
                     "then on, or stop it after its operation first"
+                )
+            ends = (layout.bench_at(place) for place in (run.start, run.move_end) if run.carrier)
+            if any(bench is not None and bench.name == booked.station for bench in ends):
+                raise RefusedError(
+                    f"{run.carrier} reaches into station {booked.station} for {run.step_id} until about "
+                    f"{shown(ends_s)}: book it from then on"
                 )
 
 
@@ -291,15 +327,11 @@ def book_alone(journal: Journal, model: LabModel | None, asked: BookingAsked | E
         RefusedError: a controller runs, none ever did, or campaigns were interrupted; or as from that.
     """
     journal.claim()
-    epoch = schema.epoch
-    newest = sa.select(epoch.c.instruments).where(epoch.c.instruments != "").order_by(epoch.c.id.desc()).limit(1)
-    rows = journal.read(newest)
-    if not rows:
+    if not (deck := _deck(journal, asked)):
         raise RefusedError(
             f"{journal.name}: no controller has run yet, so there are no instruments to book; write it into the lab's "
             "files (booked), or start one with: labwright serve"
         )
-    deck = str(rows[0]["instruments"])
     campaign = schema.campaign
     going = journal.read(sa.select(campaign.c.id).where(campaign.c.instruments == deck, campaign.c.state.not_in(OVER)))
     if going and isinstance(asked, BookingAsked):
@@ -312,9 +344,12 @@ def book_alone(journal: Journal, model: LabModel | None, asked: BookingAsked | E
     event = StationBookings(journal, model, deck, now_s).event(asked, by)
     journal.control(by, instruments=deck, engine=ENGINE)
     changes: dict[Key, Row | None] = dict(booking_rows(event))
-    payload = event.model_dump_json().encode()
-    journal.record(
-        [NewEvent(campaign="", kind=event.kind, payload=payload, decisions=orjson.dumps([]), lab_time_s=now_s,
-                  changes=changes, instruments=deck)]
-    )  # fmt: skip
+    journal.record([recorded(event, now_s, changes, deck)])
     return event
+
+
+def _deck(journal: Journal, asked: BookingAsked | EndAsked) -> str:
+    """The instruments that are meant: those of the booking, or of the controller that ran last; empty if none did."""
+    table = schema.booking
+    rows = journal.rows(table, table.c.id == asked.booking) if isinstance(asked, EndAsked) else []
+    return str(rows[0]["instruments"]) if rows else newest_deck(journal)

@@ -99,12 +99,9 @@ def listed_rows(journal: Journal, name: str = "") -> list[dict[str, Any]]:
         name: of the campaigns, or the id of the one, that are wanted; all if empty, but for what people have done by
             hand: each of that is a campaign too.
     """
-    rows = (row for row in campaign_rows(journal) if name in (row["id"], row["name"]) or (not name and _listed(row)))
-    return sorted(rows, key=lambda row: int(row["first_event"]))
-
-
-def _listed(row: Mapping[str, Any]) -> bool:
-    return bool(row["name"] != BY_HAND)
+    rows = campaign_rows(journal)
+    wanted = [row for row in rows if (name in (row["id"], row["name"]) if name else row["name"] != BY_HAND)]
+    return sorted(wanted, key=lambda row: int(row["first_event"]))
 
 
 def choose(journal: Journal, name: str) -> dict[str, Any]:

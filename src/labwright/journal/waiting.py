@@ -60,8 +60,9 @@ def waits_of(journal: Journal, row: Row, *, running: bool, waits: Iterable[StepW
     words = [f"answer to {one['id']}" for one in asked if one["kind"] == "question"]
     words += [f"signature of {one['id']}" for one in asked if one["kind"] == "task"]
     words += [f"material: {row['short']}"] if row["short"] else []
-    closed = row["closed"].split("; ") if row["closed"] else []
-    words += closed
+    mine = [one.waiting for one in _of(journal, row, waits)] if running else []
+    if row["closed"] and not any(one.kind == "closed" for one in mine):  # else it is said with the step that waits
+        words.append(row["closed"])
     words += [row["lost"]] if row["lost"] else []
     if not running:
         return [*words, f"a controller: labwright campaign run {row['name']}"]
@@ -73,11 +74,13 @@ def waits_of(journal: Journal, row: Row, *, running: bool, waits: Iterable[StepW
         words.append("labwright campaign resume")
     elif not words and (making := _awaited(journal, row)):
         words.append(making)
-    if waits is None:
-        waits = step_waits(journal, str(row["instruments"]))
-    mine = [str(one.waiting) for one in waits if one.waiting.campaign == row["id"]]
-    said = [one for one in closed if any(wait.endswith(one) for wait in mine)]  # with the step that waits for it
-    return [one for one in words if one not in said] + mine
+    return words + [str(one) for one in mine]
+
+
+def _of(journal: Journal, row: Row, waits: Iterable[StepWait] | None) -> list[StepWait]:
+    """Steps of a campaign that wait."""
+    known = step_waits(journal, str(row["instruments"])) if waits is None else waits
+    return [one for one in known if one.waiting.campaign == row["id"]]
 
 
 def _awaited(journal: Journal, row: Row) -> str:

@@ -175,5 +175,6 @@ def _named(root: Path | None) -> _Named:
 def _stations(said: Mapping[str, Any]) -> Iterator[tuple[str, StationName]]:
     carriers = {one.get("station") for one in (said.get("transports") or {}).values()}
     for name, one in (said.get("stations") or {}).items():
-        devices = tuple(str(device) for device in (one.get("devices") or {}).values())
+        by_role = (one.get("devices") or {}).values()  # a list where each position has its own
+        devices = tuple(str(each) for of in by_role for each in (of if isinstance(of, list) else [of]))
         yield str(name), StationName(str(one.get("title") or ""), devices, name in carriers)
