@@ -154,7 +154,7 @@ def test_the_command_line_says_the_same_as_the_service(served: Served, otto: Cli
     far = {"LABWRIGHT_KEY": served.admin}
     there = labwright("station", "bookings", "--json", "--url", served.url, env=far)
     assert json.loads(listed.stdout) == json.loads(there.stdout)
-    assert "a person has it: Ann, 9" in labwright("status", *here).stdout
+    assert "a person has it: Ann," in labwright("status", *here).stdout
     twice = labwright("station", "book", "heating", "--hours", "1", "--reason", "me too", "--by", "Bea", *here)
     assert twice.returncode == 5, twice.stderr
     assert "Ann has it: a course" in twice.stderr
