@@ -49,10 +49,9 @@ async def call(service: Here, asker: Asking, request: Request, method: str, path
     Its fields become the JSON body: ``a.b`` is ``b`` within ``a``; ``a:int``, ``a:float``, ``a:bool``, ``a:json``,
     ``a:day`` (its end in the lab's zone), ``a:moment`` (a time there) and ``a:list`` (words with blanks between;
     several of a name are one list) say what is no text. Fields of our own: ``_key`` (the Idempotency-Key),
-    ``_version`` (If-Match), ``_next`` (where
-    the browser goes then), ``_back`` (where it goes then if it runs no scripts), ``_done`` (the key of what is said
-    then), ``_once`` (what of the answer is shown, once and never again: the name of a field, or a path with ``{name}``
-    in it) and ``_at_x`` (what stands in the path for ``:x``).
+    ``_version`` (If-Match), ``_next`` (where the browser goes then), ``_back`` (where it goes then if it runs no
+    scripts), ``_done`` (the key of what is said then), ``_once`` (what of the answer is shown, once and never again:
+    the name of a field, or a path with ``{name}`` in it) and ``_at_x`` (what stands in the path for ``:x``).
     """
     words = Words(look_of(request).language)
     if method not in METHODS or not path.startswith("v1/"):
