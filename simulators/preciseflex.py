@@ -137,7 +137,11 @@ class Arm(SimInstrument):
         at_s = now + wait_s if wait_s > 0 else float("inf")
         if self._power_at is not None:
             at_s = min(at_s, self._power_at)
-        return Later(at_s, lambda: "0" if self.power else POWER_TIMEOUT)
+
+        def on_in_time() -> str:  # as it was then: on a busy machine the reply comes later
+            return "0" if self._power_at is not None and self._power_at <= at_s else POWER_TIMEOUT
+
+        return Later(at_s, on_in_time)
 
     def _do_attach(self, arguments: list[str]) -> str:
         if not arguments:
